@@ -1,0 +1,74 @@
+# The front door. Every target installs nothing by itself except `deps`, on which demo, test and package depend.
+SHELL := /bin/bash
+export CCACHE_BASEDIR ?= $(CURDIR)
+export CCACHE_NOHASHDIR ?= 1
+JOBS ?= $(shell nproc)
+PRESET ?= release
+
+.PHONY: help deps build dev demo test test-online asan tsan fuzz bench format lint install package clean
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## deps         install what building and testing needs (Debian 12, root or sudo)
+deps:
+	@tools/install-deps.sh
+
+build/%/build.ninja:
+	cmake --preset $* -DCMAKE_INSTALL_PREFIX=/usr
+
+## build        the release build: build/release/liftlock-low and liftlock-high
+build: deps build/release/build.ninja
+	cmake --build build/release -j $(JOBS)
+
+## dev          incremental debug build with warnings as errors, and its unit tests
+dev: build/dev/build.ninja
+	cmake --build build/dev -j $(JOBS)
+	cd build/dev && ctest -L unit -j $(JOBS) --output-on-failure
+
+## demo         the whole crossing, in view
+demo: build
+	tests/demo/demo.sh
+
+## test         all tests that need no upstream
+test: build
+	cd build/release && ctest -LE 'online|bench' -j $(JOBS) --output-on-failure
+
+## test-online  the tests that talk to the package registries of this machine's own clients
+test-online: build
+	cd build/release && ctest -L online --output-on-failure
+
+## asan, tsan   the tests under sanitizers
+asan tsan: deps
+	$(MAKE) build/$@/build.ninja
+	cmake --build build/$@ -j $(JOBS)
+	cd build/$@ && ctest -L unit -j $(JOBS) --output-on-failure
+
+FUZZ_SECONDS ?= 60
+## fuzz         every fuzz target for FUZZ_SECONDS (default 60)
+fuzz: deps build/fuzz/build.ninja
+	cmake --build build/fuzz -j $(JOBS)
+	tools/fuzz.sh build/fuzz $(FUZZ_SECONDS)
+
+## bench        the table of bench/README.md, measured here
+bench: build
+	bench/run.sh
+
+## format       clang-format over all sources
+format:
+	git ls-files '*.cpp' '*.hpp' | xargs clang-format-16 -i
+
+## lint         formatting, clang-tidy, room boundaries, documents
+lint: build
+	tools/lint.sh build/release
+
+DESTDIR ?=
+## install      binary, man pages, completion, systemd unit (SIDE=low or high, default high)
+install: build
+	DESTDIR=$(DESTDIR) cmake --install build/release --component $(or $(SIDE),high)
+
+## package      build/liftlock-low_*.deb and build/liftlock-high_*.deb
+package: build
+	tools/package.sh build/release
+
+clean:
+	rm -rf build

@@ -1,0 +1,157 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/clock.hpp"
+#include "base/digest.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "base/rel_path.hpp"
+#include "base/text.hpp"
+
+namespace liftlock {
+namespace {
+
+template <typename F>
+ErrorCode code_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  ADD_FAILURE() << "no Error was thrown";
+  return ErrorCode::internal;
+}
+
+TEST(Error, EverySlugIsUniqueAndFound) {
+  std::set<std::string_view> slugs;
+  for (const auto& error : all_errors()) {
+    EXPECT_TRUE(slugs.insert(error.slug).second) << error.slug;
+    EXPECT_EQ(parse_error_code(error.slug), error.code);
+    EXPECT_EQ(&info(error.code), &error);
+  }
+}
+
+TEST(Error, ContextIsAddedFromTheInsideOut) {
+  try {
+    with_context("outer", [] { return with_context("inner", [] { fail(ErrorCode::usage, "a {}", 1); return 0; }); });
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "a 1 (inner) (outer)");
+    EXPECT_EQ(error.exit_status(), 2);
+    EXPECT_FALSE(error.hint().empty());
+  }
+}
+
+TEST(Error, AFullDiskIsAClassOfItsOwn) {
+  EXPECT_EQ(code_of([] { fail_errno("write x", ENOSPC); }), ErrorCode::disk_full);
+  EXPECT_EQ(code_of([] { fail_errno("write x", EIO); }), ErrorCode::io_error);
+}
+
+TEST(Digest, RoundTripsAndRefusesOtherForms) {
+  const std::string text = "sha256:" + std::string(62, 'a') + "0f";
+  EXPECT_EQ(Digest::parse(text).text(), text);
+  for (const std::string& bad : {"sha256:" + std::string(63, 'a'), "sha256:" + std::string(64, 'A'),
+                                "SHA256:" + std::string(64, 'a'), std::string(64, 'a'), std::string()}) {
+    EXPECT_FALSE(Digest::try_parse(bad)) << bad;
+  }
+  EXPECT_TRUE(Digest::parse(text).spoken().starts_with("aaaa aaaa "));
+}
+
+TEST(RelPath, AcceptsOrdinaryNames) {
+  for (const auto* path : {"a", "packages/pypi/x-1.0-py3-none-any.whl", "models/Qwen 2/file (1).gguf",
+                           "libstdc++6_12.2.0-14_amd64.deb", "a~b", "pool/x_1%3a2.deb"}) {
+    EXPECT_TRUE(RelPath::try_parse(path)) << path;
+  }
+}
+
+TEST(RelPath, RefusesWhatLeavesOrCannotBeCarried) {
+  for (const std::string_view path : {"", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/./b", "a\\b", "a\nb", "a:b",
+                                 "CON", "a/nul.txt", "COM1", "a ", "a.", "a?", "\xC3\xA9"}) {
+    EXPECT_FALSE(RelPath::try_parse(path)) << path;
+  }
+  EXPECT_FALSE(RelPath::try_parse(std::string(201, 'a')));
+  EXPECT_FALSE(RelPath::try_parse(std::string("a\0b", 3)));
+}
+
+TEST(RelPath, KnowsItsParts) {
+  const auto path = RelPath::parse("a/B/c");
+  EXPECT_EQ(path.filename(), "c");
+  EXPECT_EQ(path.parent(), "a/B");
+  EXPECT_TRUE(path.is_under("a"));
+  EXPECT_FALSE(path.is_under("a/B/c"));
+  EXPECT_EQ(path.case_folded(), "a/b/c");
+}
+
+TEST(PortableComponent, IsAlwaysAComponent) {
+  for (const std::string_view text : {"", ".", "..", "a/b", "con", "x:y", ".hidden", "end."}) {
+    EXPECT_TRUE(RelPath::try_parse(portable_component(text))) << text;
+  }
+}
+
+TEST(ParseJson, RefusesDuplicateKeysAtAnyDepth) {
+  EXPECT_EQ(code_of([] { parse_json(R"({"a":1,"b":{"c":1,"c":2}})"); }), ErrorCode::json_duplicate_key);
+  EXPECT_EQ(parse_json(R"([{"a":1},{"a":2}])").size(), 2u);
+}
+
+TEST(ParseJson, IsBoundedAndStrict) {
+  EXPECT_EQ(code_of([] { parse_json(std::string(100, '[')); }), ErrorCode::limit_exceeded);
+  EXPECT_EQ(code_of([] { parse_json("{} x"); }), ErrorCode::json_invalid);
+  EXPECT_EQ(code_of([] { parse_json("\"\xff\""); }), ErrorCode::json_invalid);
+  EXPECT_EQ(code_of([] { parse_json("[1,2]", {.max_bytes = 4, .max_depth = 4}); }), ErrorCode::limit_exceeded);
+}
+
+TEST(DumpJson, IsCanonical) {
+  const auto value = parse_json(R"({"b":[1,"é"],"a":null})");
+  EXPECT_EQ(dump_json_line(value), "{\"a\":null,\"b\":[1,\"é\"]}");
+  EXPECT_EQ(dump_json(parse_json("{}")), "{}\n");
+}
+
+TEST(Base64, RoundTripsAndIsStrict) {
+  for (const std::string_view text : {"", "f", "fo", "foo", "foob"}) {
+    const auto decoded = decode_base64(encode_base64(as_bytes(text)));
+    ASSERT_TRUE(decoded);
+    EXPECT_EQ(as_text(*decoded), text);
+  }
+  for (const std::string_view bad : {"Zg=", "Zh==", "Z g=", "====", "Zg==Zg=="}) EXPECT_FALSE(decode_base64(bad)) << bad;
+}
+
+TEST(Printable, StopsTerminalTricks) {
+  EXPECT_EQ(printable("a\x1b[31mé\n"), "a\\x1b[31mé\\x0a");
+  EXPECT_EQ(printable("\xff"), "\\xff");
+}
+
+TEST(Time, RoundTripsExactly) {
+  EXPECT_EQ(format_time(parse_time("2026-02-28T23:59:59Z")), "2026-02-28T23:59:59Z");
+  for (const auto* bad : {"2026-02-29T00:00:00Z", "2026-02-28T24:00:00Z", "2026-02-28 00:00:00Z", "x"}) {
+    EXPECT_EQ(code_of([&] { parse_time(bad); }), ErrorCode::schema_violation) << bad;
+  }
+  EXPECT_EQ(parse_duration("30d"), std::chrono::days(30));
+  EXPECT_FALSE(parse_duration("30"));
+}
+
+TEST(Text, SuggestsOnlyWhatIsNear) {
+  static constexpr std::array<std::string_view, 3> k_known = {"packages", "suite", "mirror"};
+  EXPECT_EQ(nearest("pakages", k_known), "packages");
+  EXPECT_FALSE(nearest("colour", k_known));
+}
+
+TEST(Text, ReadsSizes) {
+  EXPECT_EQ(parse_size("4.7GB"), 4700000000u);
+  EXPECT_EQ(parse_size("1 KiB"), 1024u);
+  EXPECT_EQ(parse_size("17"), 17u);
+  for (const auto* bad : {"", "-1", "x", "1e3GB", "99999999TB"}) EXPECT_FALSE(parse_size(bad)) << bad;
+}
+
+TEST(Glob, StopsAtSlashes) {
+  EXPECT_TRUE(matches_glob("*.gguf", "a.gguf"));
+  EXPECT_FALSE(matches_glob("*.gguf", "b/a.gguf"));
+  EXPECT_TRUE(matches_glob("**.gguf", "b/a.gguf"));
+}
+
+}  // namespace
+}  // namespace liftlock

@@ -1,0 +1,76 @@
+// Low side: how an ecosystem turns one entry of the stack into artifacts.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artifact/artifact.hpp"
+#include "base/json.hpp"
+#include "base/reporter.hpp"
+#include "fetch/downloader.hpp"
+#include "store/blob_store.hpp"
+
+namespace liftlock {
+
+enum class ValueType : std::uint8_t { string, strings, boolean, string_map };
+
+/// One key of a table of liftlock.toml. This one declaration yields the check, `liftlock init`'s comments and the
+/// table in docs/formats/stack.md.
+struct KeySpec {
+  std::string_view name;
+  ValueType type = ValueType::string;
+  bool required = false;
+  std::string_view doc;      ///< one sentence, with the default
+  std::string_view example;  ///< TOML literal
+};
+
+/// One entry `[table.NAME]` of the stack, its keys checked against the collector's KeySpecs.
+struct StackEntry {
+  std::string table;
+  std::string name;
+  Json values;       ///< an object: strings, arrays of strings, booleans, objects of strings
+  Digest declared;   ///< of values in canonical form, the platform and the content of local files it names as inputs
+
+  std::string text(std::string_view key, std::string_view fallback = {}) const;
+  std::vector<std::string> texts(std::string_view key) const;
+  bool flag(std::string_view key, bool fallback) const;
+  /// "[python.tools]": for messages.
+  std::string where() const;
+};
+
+struct CollectContext {
+  BlobStore& store;
+  Downloader& downloader;
+  Reporter& reporter;
+  std::filesystem::path stack_folder;  ///< relative paths of the stack are relative to it
+  std::filesystem::path scratch;       ///< an empty folder of the caller's, removed afterwards
+  std::string platform;                ///< "linux/amd64"
+};
+
+struct Collected {
+  std::vector<Artifact> artifacts;  ///< sorted by id; equal input and upstream give equal artifacts
+  std::vector<std::string> notes;   ///< "tag 3 of x/y is pinned to sha256:…": kept in the lock
+};
+
+class Collector {
+ public:
+  virtual ~Collector() = default;
+  virtual std::string_view table() const = 0;
+  virtual std::string_view summary() const = 0;
+  virtual std::span<const KeySpec> keys() const = 0;
+  /// Local files whose content decides what is resolved (a requirements.txt); they are part of StackEntry::declared.
+  virtual std::vector<std::filesystem::path> input_files(const StackEntry& entry) const;
+
+  /// Finds exact versions, sizes and digests. May put what it had to read into the store.
+  /// @throws Error{unresolvable, …}
+  virtual Collected resolve(const StackEntry& entry, CollectContext& context) const = 0;
+
+  /// Jobs for those files of a locked artifact that the store lacks. The default downloads file.origin.
+  virtual std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const;
+};
+
+}  // namespace liftlock

@@ -1,0 +1,36 @@
+// Both sides: is an artifact what it claims to be, and safe to hand on? Runs in a process with no network and no write
+// access, on read-only descriptors; a crash there is a refusal here.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artifact/artifact.hpp"
+#include "base/error.hpp"
+
+namespace liftlock {
+
+struct Finding {
+  ErrorCode code;
+  std::string path;     ///< the file of the artifact
+  std::string message;  ///< printable
+};
+
+struct Inspection {
+  std::vector<Finding> findings;  ///< empty: accepted
+  Json facts = Json::object();    ///< what was learnt (GGUF architecture, wheel metadata …), shown by inspect and show
+};
+
+class Inspector {
+ public:
+  virtual ~Inspector() = default;
+  /// The kinds this inspector answers for.
+  virtual std::span<const std::string_view> kinds() const = 0;
+  /// @param files one read-only descriptor per artifact.files, in that order; their digests were checked
+  /// Malformed content is a Finding; what it throws becomes one.
+  virtual Inspection inspect(const Artifact& artifact, std::span<const int> files) const = 0;
+};
+
+}  // namespace liftlock

@@ -1,0 +1,56 @@
+// High side: how an ecosystem's artifacts are served in the ecosystem's own protocol.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artifact/artifact.hpp"
+#include "base/clock.hpp"
+#include "net/http.hpp"
+#include "store/blob_store.hpp"
+
+namespace liftlock {
+
+struct MirroredArtifact {
+  Artifact artifact;
+  std::string channel;
+  std::uint64_t sequence = 0;
+  Timestamp published_at;
+};
+
+/// What is published, at one moment. Immutable: a change of the catalog makes a new view, and new routes.
+struct MirrorView {
+  std::vector<MirroredArtifact> artifacts;  ///< sorted by id, then by channel and sequence, newest last
+};
+
+struct RouteEnvironment {
+  const BlobStore& blobs;
+  /// A GnuPG clear-signed document (RFC 9580 §7) by the mirror's own key.
+  std::function<std::string(std::string_view document)> clearsign;
+  /// The mirror's public key, binary and armored.
+  std::string public_key;
+  std::string public_key_armored;
+};
+
+/// One ecosystem's answers over one view. Immutable after construction; handle() is called from several threads.
+class Route {
+ public:
+  virtual ~Route() = default;
+  /// What it answers for: "/simple/", "/v2/", "/debian/" …; unique among routes.
+  virtual std::string_view prefix() const = 0;
+  /// For the index page: title and one line for people.
+  virtual std::string_view title() const = 0;
+  /// Text for `render clients`; base_url has no trailing slash ("https://mirror.example:8443").
+  virtual std::string client_configuration(std::string_view base_url) const = 0;
+  virtual HttpResponse handle(const HttpRequest& request) const = 0;
+};
+
+using MakeRoute = std::unique_ptr<const Route> (*)(std::shared_ptr<const MirrorView>, const RouteEnvironment&);
+
+/// A blob as an answer: Content-Type, strong ETag (the digest), immutable caching. @throws Error{not_found}
+HttpResponse blob_response(const BlobStore& blobs, const ArtifactFile& file, std::string content_type);
+
+}  // namespace liftlock

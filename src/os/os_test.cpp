@@ -1,0 +1,100 @@
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <atomic>
+
+#include "base/error.hpp"
+#include "os/file.hpp"
+#include "os/parallel.hpp"
+#include "os/process.hpp"
+
+namespace liftlock {
+namespace {
+
+template <typename F>
+ErrorCode code_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  ADD_FAILURE() << "no Error was thrown";
+  return ErrorCode::internal;
+}
+
+TEST(OpenBeneath, RefusesLinksAndAnswersAbsence) {
+  const TemporaryFolder folder;
+  write_file_atomically(folder.path() / "real", "x");
+  fs::create_symlink("real", folder.path() / "link");
+  fs::create_directory_symlink("/etc", folder.path() / "away");
+  const auto fd = open_folder(folder.path());
+  EXPECT_TRUE(open_beneath(fd.get(), RelPath::parse("real"), O_RDONLY));
+  EXPECT_FALSE(open_beneath(fd.get(), RelPath::parse("nothing"), O_RDONLY));
+  EXPECT_EQ(code_of([&] { open_beneath(fd.get(), RelPath::parse("link"), O_RDONLY); }), ErrorCode::not_regular);
+  EXPECT_EQ(code_of([&] { open_beneath(fd.get(), RelPath::parse("away/passwd"), O_RDONLY); }), ErrorCode::not_regular);
+}
+
+TEST(AtomicFile, IsInvisibleUntilCommitAndGoneWithoutIt) {
+  const TemporaryFolder folder;
+  {
+    AtomicFile file(folder.path() / "f");
+    file.write("half");
+    EXPECT_FALSE(fs::exists(folder.path() / "f"));
+  }
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+  write_file_atomically(folder.path() / "f", "old");
+  write_file_atomically(folder.path() / "f", "new");
+  EXPECT_EQ(read_file(folder.path() / "f", 100), "new");
+  EXPECT_EQ(code_of([&] { read_file(folder.path() / "f", 2); }), ErrorCode::limit_exceeded);
+}
+
+TEST(Walk, SortsBytewiseAndReportsLinksAndEmptyFolders) {
+  const TemporaryFolder folder;
+  const auto fd = open_folder(folder.path());
+  for (const auto* name : {"b/c", "a", "B", "b.x"}) {
+    const auto path = RelPath::parse(name);
+    make_parents_beneath(fd.get(), path);
+    open_beneath(fd.get(), path, O_WRONLY | O_CREAT);
+  }
+  fs::create_directory(folder.path() / "empty");
+  fs::create_symlink("a", folder.path() / "link");
+  std::vector<std::string> paths;
+  for (const auto& entry : walk(folder.path(), 100)) paths.push_back(entry.path);
+  EXPECT_EQ(paths, (std::vector<std::string>{"B", "a", "b.x", "b/c", "empty", "link"}));
+  EXPECT_EQ(code_of([&] { walk(folder.path(), 3); }), ErrorCode::limit_exceeded);
+}
+
+TEST(FileLock, IsExclusive) {
+  const TemporaryFolder folder;
+  const FileLock lock(folder.path() / "lock", "a test", FileLock::Wait::no);
+  EXPECT_EQ(code_of([&] { FileLock(folder.path() / "lock", "a test", FileLock::Wait::no); }), ErrorCode::busy);
+}
+
+TEST(RunProcess, CarriesInputOutputAndStatus) {
+  const auto result = run_process({.argv = {"sh", "-c", "cat; echo no >&2; exit 3"}, .input = std::string(200000, 'x')});
+  EXPECT_EQ(result.output.size(), 200000u);
+  EXPECT_EQ(result.error_output, "no\n");
+  EXPECT_EQ(result.status, 3);
+}
+
+TEST(RunProcess, IsBounded) {
+  EXPECT_EQ(code_of([] { run_process({.argv = {"no-such-program-here"}}); }), ErrorCode::tool_missing);
+  EXPECT_EQ(code_of([] { run_process({.argv = {"yes"}, .max_output = 1000}); }), ErrorCode::limit_exceeded);
+  EXPECT_EQ(code_of([] { run_process({.argv = {"sleep", "30"}, .timeout = std::chrono::seconds(1)}); }),
+            ErrorCode::tool_failed);
+  EXPECT_EQ(code_of([] { run_process_checked({.argv = {"false"}}); }), ErrorCode::tool_failed);
+}
+
+TEST(ParallelFor, DoesEachItemOnceAndCarriesTheFirstError) {
+  std::vector<std::atomic<int>> hits(1000);
+  parallel_for(1000, [&](std::size_t i) { ++hits[i]; }, 4);
+  for (const auto& hit : hits) EXPECT_EQ(hit, 1);
+  EXPECT_EQ(code_of([] { parallel_for(100, [](std::size_t i) { if (i == 7) fail(ErrorCode::usage, "seven"); }, 4); }),
+            ErrorCode::usage);
+}
+
+TEST(FreeSpace, WorksForPathsThatDoNotExistYet) { EXPECT_GT(free_space("/tmp/not/yet/there"), 0u); }
+
+}  // namespace
+}  // namespace liftlock

@@ -1,0 +1,78 @@
+// An installation: its folder, its zone, its configuration (config.toml). Format: docs/formats/config.md.
+//
+//   STATE/config.toml   zone, sources, policy, serving
+//   STATE/store/        blobs and catalog.db
+//   STATE/audit/        the log
+//   STATE/trust/        pinned trust statements
+//   STATE/keys/         private keys of this installation (mode 0700)
+//   STATE/engines/      unpacked engines
+//   STATE/transfers.log the line per transfer (requirement G34)
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "os/file.hpp"
+
+namespace liftlock {
+
+enum class Zone : std::uint8_t { none, low, transfer, ingest, production };
+std::string_view name(Zone zone);
+std::optional<Zone> parse_zone(std::string_view text);
+
+/// Where bundles may come from: a mount that must be read-only, or the drop folder of a guard.
+struct Source {
+  fs::path path;
+  bool require_read_only = true;
+};
+
+struct SiteConfig {
+  Zone zone = Zone::none;
+  std::string organisation;
+  std::map<std::string, Source> sources;
+  // [policy]
+  bool require_expect = true;       ///< ingest wants --expect
+  bool accept_expired_bundles = false;
+  std::uint64_t reserve_bytes = 1u << 30;  ///< kept free by ingest
+  // [serve]
+  std::string listen = "127.0.0.1:8480";
+  std::optional<fs::path> tls_certificate;
+  std::optional<fs::path> tls_key;
+  bool allow_tls12 = false;
+  std::optional<fs::path> tokens_file;  ///< lines "NAME SHA256-OF-TOKEN"; absent: no token is needed
+};
+
+class Site {
+ public:
+  /// --state, else LIFTLOCK_STATE, else /var/lib/liftlock for root, else $XDG_DATA_HOME/liftlock (~/.local/share/liftlock).
+  static fs::path default_folder();
+  /// Opens; an installation that does not exist has Zone::none and default settings. @throws Error{config_invalid, unknown_key}
+  explicit Site(fs::path folder);
+  /// Creates the folders and a commented config.toml. @throws Error{immutable} if there is one with another zone
+  static Site create(const fs::path& folder, Zone zone, std::string_view organisation);
+
+  bool exists() const { return m_exists; }
+  const fs::path& folder() const { return m_folder; }
+  const SiteConfig& config() const { return m_config; }
+  fs::path store_folder() const { return m_folder / "store"; }
+  fs::path catalog_file() const { return m_folder / "store" / "catalog.db"; }
+  fs::path audit_folder() const { return m_folder / "audit"; }
+  fs::path trust_folder() const { return m_folder / "trust"; }
+  fs::path keys_folder() const { return m_folder / "keys"; }
+  fs::path engines_folder() const { return m_folder / "engines"; }
+  fs::path transfers_log() const { return m_folder / "transfers.log"; }
+
+  /// @throws Error{state_missing} when there is no installation, Error{wrong_zone} when its zone is not among these
+  void require_zone(std::string_view command, const std::vector<Zone>& allowed) const;
+
+ private:
+  fs::path m_folder;
+  SiteConfig m_config;
+  bool m_exists = false;
+};
+
+}  // namespace liftlock

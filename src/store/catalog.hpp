@@ -1,0 +1,91 @@
+// What the blobs mean: artifacts, the publications (bundles that landed) and sets (locked stacks) that hold them, pins.
+// SQLite in WAL mode; every change is one transaction (BEGIN IMMEDIATE). Format: docs/formats/store.md.
+// One object per thread; several processes may use the same file.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artifact/artifact.hpp"
+#include "base/clock.hpp"
+#include "base/digest.hpp"
+#include "os/file.hpp"
+
+namespace liftlock {
+
+/// A bundle that landed; immutable once published.
+struct Publication {
+  std::string channel;
+  std::uint64_t sequence = 0;
+  Digest bundle_digest;     ///< SHA-256 of bundle.json
+  std::string bundle_json;  ///< its exact bytes
+  Timestamp published_at;
+  std::vector<Artifact> artifacts;
+  /// Files of the bundle that belong to no artifact: manifest/…, signatures/…, README.txt, images/index.json.
+  std::vector<ArtifactFile> other_files;
+};
+
+struct PublicationSummary {
+  std::string channel;
+  std::uint64_t sequence = 0;
+  Digest bundle_digest;
+  Timestamp published_at;
+  std::size_t artifact_count = 0;
+  std::uint64_t size = 0;
+  bool latest = false;
+};
+
+class Catalog {
+ public:
+  /// Opens or creates; migrates older schemas. @throws Error{store_invalid, too_new}
+  explicit Catalog(const fs::path& file);
+  ~Catalog();
+  Catalog(Catalog&&) noexcept;
+  Catalog& operator=(Catalog&&) noexcept;
+
+  /// One transaction: the publication appears whole and `latest` of its channel moves to it if its sequence is higher.
+  /// The same publication again is no error and changes nothing.
+  /// @throws Error{immutable} when the channel has another bundle with this sequence
+  void publish(const Publication& publication);
+  std::vector<PublicationSummary> publications() const;
+  std::optional<Publication> publication(std::string_view channel, std::uint64_t sequence) const;
+  std::optional<Publication> latest(std::string_view channel) const;
+  /// Takes a publication out of use. @throws Error{not_found}
+  void retire(std::string_view channel, std::uint64_t sequence);
+
+  /// The low side's sets: what the lock of a stack holds. Replaces the set of that name whole.
+  void replace_set(std::string_view name, const std::vector<Artifact>& artifacts);
+  void remove_set(std::string_view name);
+  std::vector<std::string> sets() const;
+
+  /// Every live artifact (of sets and publications), each id and content once, sorted by id.
+  std::vector<Artifact> artifacts() const;
+  /// By id, or by name where that is unambiguous; the newest publication's when several hold it.
+  std::optional<Artifact> find(std::string_view id_or_name) const;
+
+  /// Digests that must stay although nothing references them yet. Survive the process; `name` as in StagedBlobs.
+  void pin(std::string_view name, const std::vector<Digest>& digests);
+  void unpin(std::string_view name);
+
+  /// Every digest that something references or pins.
+  std::set<Digest> referenced() const;
+
+  /// Small facts of the installation (e.g. scrub's last run).
+  std::optional<std::string> fact(std::string_view key) const;
+  void set_fact(std::string_view key, std::string_view value);
+
+  /// Changes with every committed change of any process: compare to know whether to reload.
+  std::uint64_t generation() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> m_impl;
+};
+
+}  // namespace liftlock

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Checks that every room includes only what its DEPENDS allow, and that dependencies point downwards."""
+import json
+import pathlib
+import re
+import sys
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+
+
+def main(root: pathlib.Path, rooms_file: pathlib.Path) -> int:
+    rooms = {room["name"]: room for room in json.loads(rooms_file.read_text())}
+    problems = []
+
+    def reach(name):
+        seen, todo = set(), [name]
+        while todo:
+            for dep in rooms[todo.pop()]["depends"]:
+                if dep not in seen:
+                    seen.add(dep)
+                    todo.append(dep)
+        return seen
+
+    listed = set()
+    for room in rooms.values():
+        for dep in room["depends"]:
+            other = rooms[dep]
+            if other["rank"] >= room["rank"] and other["folder"] != room["folder"]:
+                problems.append(f'{room["name"]} (rank {room["rank"]}) depends on {dep} (rank {other["rank"]})')
+            if other["side"] != "both" and other["side"] != room["side"]:
+                problems.append(f'{room["name"]} (side {room["side"]}) depends on {dep} (side {other["side"]})')
+        reachable = reach(room["name"]) | {room["name"]}
+        headers = {f'{rooms[name]["folder"]}/{file}' for name in reachable for file in rooms[name]["files"]}
+        for file in room["files"]:
+            path = root / "src" / room["folder"] / file
+            listed.add(path)
+            for include in INCLUDE.findall(path.read_text()):
+                if include not in headers:
+                    problems.append(f'{path.relative_to(root)} includes "{include}", which {room["name"]} may not see')
+
+    for path in sorted((root / "src").rglob("*.[ch]pp")):
+        if path not in listed:
+            problems.append(f"{path.relative_to(root)} belongs to no room: list it under SOURCES, HEADERS, TESTS or FUZZERS")
+    for problem in problems:
+        print(problem)
+    print(f"{len(rooms)} rooms, {len(listed)} files, {len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])))
