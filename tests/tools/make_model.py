@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""Makes small, valid models for tests and demonstrations; Python standard library only.
+
+  make_model.py gguf OUT.gguf [--layers 2] [--embd 64] [--filler-tokens 0] [--say TEXT] [--seed 7]
+  make_model.py safetensors FOLDER [--shards 2] [--seed 7]
+
+The GGUF is a llama-architecture model that llama.cpp's llama-server loads and answers with. Its attention and
+feed-forward outputs are zero, so the next token depends on the current one alone: the output matrix is made such that
+after the assistant's mark it says TEXT word by word and then stops. It is a few hundred kilobytes and knows nothing
+else. Equal arguments give equal bytes.
+
+The safetensors model is a folder as the transformers library writes it (config.json, tokenizer.json, an index and
+shards) with random weights; it is there to be checked and carried, not to be run.
+"""
+import argparse
+import json
+import pathlib
+import random
+import struct
+
+SENTENCE = "Both gates were never open together; this answer came from inside the gap, and no packet left it."
+ALIGNMENT = 32
+F32, F16 = 0, 1
+U32, I32, F32_VALUE, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
+
+CHAT_TEMPLATE = (
+    "{{ bos_token }}{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}<|assistant|>{{ message['content'] }}{{ eos_token }}"
+    "{% else %}<|user|>{{ message['content'] }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+def string(text):
+    raw = text if isinstance(text, bytes) else text.encode()
+    return struct.pack("<Q", len(raw)) + raw
+
+
+def value(kind, item):
+    """One metadata value without its key: the type, then the bytes."""
+    if isinstance(item, list):
+        body = b"".join(scalar(kind, each) for each in item)
+        return struct.pack("<IIQ", ARRAY, kind, len(item)) + body
+    return struct.pack("<I", kind) + scalar(kind, item)
+
+
+def scalar(kind, item):
+    if kind == STRING:
+        return string(item)
+    return struct.pack({U32: "<I", I32: "<i", F32_VALUE: "<f", BOOL: "<B"}[kind], item)
+
+
+class Gguf:
+    """Collects metadata and tensors; bytes() is the file (ggml docs/gguf.md, version 3)."""
+
+    def __init__(self, version=3, alignment=ALIGNMENT):
+        self.version, self.alignment = version, alignment
+        self.metadata, self.tensors = [], []
+
+    def put(self, key, kind, item):
+        self.metadata.append(string(key) + value(kind, item))
+
+    def tensor(self, name, dims, kind, data):
+        self.tensors.append((name, dims, kind, data))
+
+    def pad(self, size):
+        return -size % self.alignment
+
+    def bytes(self):
+        head = struct.pack("<4sIQQ", b"GGUF", self.version, len(self.tensors), len(self.metadata))
+        head += b"".join(self.metadata)
+        offset, body = 0, b""
+        for name, dims, kind, data in self.tensors:
+            head += string(name) + struct.pack("<I", len(dims)) + struct.pack(f"<{len(dims)}Q", *dims)
+            head += struct.pack("<IQ", kind, offset)
+            body += data + bytes(self.pad(len(data)))
+            offset += len(data) + self.pad(len(data))
+        return head + bytes(self.pad(len(head))) + body
+
+
+def vocabulary(words, filler):
+    """(token, score, type) of a SentencePiece vocabulary with byte fallback."""
+    tokens = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3), ("<|user|>", 0.0, 3), ("<|assistant|>", 0.0, 3)]
+    tokens += [(f"<0x{byte:02X}>", 0.0, 6) for byte in range(256)]
+    tokens += [(word, -float(at), 1) for at, word in enumerate(words)]
+    tokens += [(f"filler{at}", -1000.0, 1) for at in range(filler)]
+    return tokens
+
+
+def unit_vector(rng, size):
+    raw = [rng.gauss(0.0, 1.0) for _ in range(size)]
+    length = sum(x * x for x in raw) ** 0.5
+    return [x / length for x in raw]
+
+
+def spoken_tokens(sentence):
+    """Each token has one successor, so a word may stand only once."""
+    words = sentence.split()
+    if len(set(words)) != len(words):
+        raise SystemExit(f"each word of the sentence may stand once only: {sentence}")
+    return words[:1] + ["\u2581" + word for word in words[1:]]
+
+
+def make_gguf(layers=2, embd=64, filler=0, say=SENTENCE, seed=7, name="Liftlock Tiny", extra=()):
+    rng = random.Random(seed)
+    words = spoken_tokens(say)
+    tokens = vocabulary(words, filler)
+    ids = {token: at for at, (token, _, _) in enumerate(tokens)}
+    heads, feed_forward = 4, 2 * embd
+    gguf = Gguf()
+    gguf.put("general.architecture", STRING, "llama")
+    gguf.put("general.name", STRING, name)
+    gguf.put("general.size_label", STRING, "tiny")
+    gguf.put("general.license", STRING, "apache-2.0")
+    gguf.put("general.file_type", U32, 1)
+    for key, number in {"context_length": 2048, "embedding_length": embd, "block_count": layers,
+                        "feed_forward_length": feed_forward, "attention.head_count": heads,
+                        "attention.head_count_kv": heads, "rope.dimension_count": embd // heads,
+                        "vocab_size": len(tokens)}.items():
+        gguf.put("llama." + key, U32, number)
+    gguf.put("llama.attention.layer_norm_rms_epsilon", F32_VALUE, 1e-5)
+    gguf.put("tokenizer.ggml.model", STRING, "llama")
+    gguf.put("tokenizer.ggml.tokens", STRING, [token for token, _, _ in tokens])
+    gguf.put("tokenizer.ggml.scores", F32_VALUE, [score for _, score, _ in tokens])
+    gguf.put("tokenizer.ggml.token_type", I32, [kind for _, _, kind in tokens])
+    for key, number in {"bos": 1, "eos": 2, "unknown": 0}.items():
+        gguf.put(f"tokenizer.ggml.{key}_token_id", U32, number)
+    gguf.put("tokenizer.ggml.add_bos_token", BOOL, 0)
+    gguf.put("tokenizer.chat_template", STRING, CHAT_TEMPLATE)
+    for key, kind, item in extra:
+        gguf.put(key, kind, item)
+
+    vectors = [unit_vector(rng, embd) for _ in tokens]
+    output = [[0.0] * embd for _ in tokens]
+    chain = [ids["<|assistant|>"]] + [ids[word] for word in words] + [ids["</s>"]]
+    for current, following in zip(chain, chain[1:]):
+        output[following] = [5.0 * x for x in vectors[current]]
+
+    def half(rows):
+        flat = [x for row in rows for x in row]
+        return struct.pack(f"<{len(flat)}e", *flat)
+
+    def noise(columns, rows):
+        return struct.pack(f"<{columns * rows}e", *(rng.gauss(0.0, 0.02) for _ in range(columns * rows)))
+
+    def ones():
+        return struct.pack(f"<{embd}f", *([1.0] * embd))
+
+    gguf.tensor("token_embd.weight", [embd, len(tokens)], F16, half(vectors))
+    for layer in range(layers):
+        at = f"blk.{layer}."
+        gguf.tensor(at + "attn_norm.weight", [embd], F32, ones())
+        for part in "qkv":
+            gguf.tensor(f"{at}attn_{part}.weight", [embd, embd], F16, noise(embd, embd))
+        gguf.tensor(at + "attn_output.weight", [embd, embd], F16, bytes(2 * embd * embd))
+        gguf.tensor(at + "ffn_norm.weight", [embd], F32, ones())
+        gguf.tensor(at + "ffn_gate.weight", [embd, feed_forward], F16, noise(embd, feed_forward))
+        gguf.tensor(at + "ffn_up.weight", [embd, feed_forward], F16, noise(embd, feed_forward))
+        gguf.tensor(at + "ffn_down.weight", [feed_forward, embd], F16, bytes(2 * embd * feed_forward))
+    gguf.tensor("output_norm.weight", [embd], F32, ones())
+    gguf.tensor("output.weight", [embd, len(tokens)], F16, half(output))
+    return gguf.bytes()
+
+
+def make_safetensors(tensors, metadata=None):
+    """tensors: list of (name, dtype, shape, bytes); the format's own README."""
+    header, at = {}, 0
+    if metadata is not None:
+        header["__metadata__"] = metadata
+    for name, dtype, shape, data in tensors:
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(data)]}
+        at += len(data)
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + b"".join(data for _, _, _, data in tensors)
+
+
+def make_safetensors_folder(folder, shards=2, seed=7):
+    rng = random.Random(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    weight_map, total = {}, 0
+    for shard in range(shards):
+        name = f"model-{shard + 1:05d}-of-{shards:05d}.safetensors" if shards > 1 else "model.safetensors"
+        tensors = []
+        for part in ("weight", "bias"):
+            shape = [16, 8] if part == "weight" else [16]
+            count = 16 * 8 if part == "weight" else 16
+            data = struct.pack(f"<{count}f", *(rng.gauss(0.0, 0.02) for _ in range(count)))
+            tensors.append((f"layers.{shard}.{part}", "F32", shape, data))
+            weight_map[f"layers.{shard}.{part}"] = name
+            total += len(data)
+        (folder / name).write_bytes(make_safetensors(tensors, {"format": "pt"}))
+    if shards > 1:
+        index = {"metadata": {"total_size": total}, "weight_map": weight_map}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
+    config = {"architectures": ["TinyForCausalLM"], "model_type": "tiny", "torch_dtype": "float32"}
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    tokenizer = {"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": []}}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer, indent=2) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    gguf = kinds.add_parser("gguf")
+    gguf.add_argument("out", type=pathlib.Path)
+    gguf.add_argument("--layers", type=int, default=2)
+    gguf.add_argument("--embd", type=int, default=64)
+    gguf.add_argument("--filler-tokens", type=int, default=0)
+    gguf.add_argument("--say", default=SENTENCE)
+    safetensors = kinds.add_parser("safetensors")
+    safetensors.add_argument("out", type=pathlib.Path)
+    safetensors.add_argument("--shards", type=int, default=2)
+    for each in (gguf, safetensors):
+        each.add_argument("--seed", type=int, default=7)
+    options = parser.parse_args()
+    if options.kind == "gguf":
+        options.out.write_bytes(make_gguf(options.layers, options.embd, options.filler_tokens, options.say, options.seed))
+    else:
+        make_safetensors_folder(options.out, options.shards, options.seed)
+
+
+if __name__ == "__main__":
+    main()
