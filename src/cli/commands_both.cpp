@@ -1,0 +1,18 @@
+#include <array>
+
+#include "cli/commands.hpp"
+#include "cli/program.hpp"
+
+namespace liftlock {
+
+CommandTable commands_of_both() {
+  static constexpr std::array k_commands = {
+      add_init,
+      add_explain,
+      add_completion,
+      add_manual,
+  };
+  return k_commands;
+}
+
+}  // namespace liftlock

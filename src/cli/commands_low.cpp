@@ -1,0 +1,17 @@
+#include <vector>
+
+#include "cli/commands.hpp"
+#include "cli/program.hpp"
+
+namespace liftlock {
+
+std::string_view side_name() {
+  return "low";
+}
+
+CommandTable commands_of_side() {
+  static const std::vector<AddCommand> k_commands = {};
+  return k_commands;
+}
+
+}  // namespace liftlock

@@ -1,0 +1,130 @@
+#include "cli/program.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "audit/audit_log.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "cli/console_reporter.hpp"
+
+namespace liftlock {
+namespace {
+
+struct GlobalOptions {
+  std::string state;
+  bool json = false;
+  bool quiet = false;
+};
+
+class ConsoleInvocation final : public Invocation {
+ public:
+  GlobalOptions options;
+
+  Reporter& reporter() override {
+    if (!m_reporter) {
+      m_reporter = std::make_unique<ConsoleReporter>(options.quiet ? ConsoleReporter::Style::quiet
+                                                                   : ConsoleReporter::style_for_stderr());
+    }
+    return *m_reporter;
+  }
+  bool json() const override { return options.json; }
+  Site site() const override { return Site(options.state.empty() ? Site::default_folder() : fs::path(options.state)); }
+  void print(const Json& json, const std::function<std::string()>& text) override {
+    const auto out = options.json ? dump_json(json) : text();
+    std::cout << out;
+    if (!out.empty() && out.back() != '\n') std::cout << '\n';
+    std::cout.flush();
+    if (!std::cout) fail(ErrorCode::io_error, "standard output cannot be written");
+  }
+  void set_status(int status) override { m_status = status; }
+  int status() const { return m_status; }
+  bool confirm(std::string_view question) override {
+    if (::isatty(STDIN_FILENO) != 1) return false;
+    std::cerr << question << " [y/N] " << std::flush;
+    std::string answer;
+    std::getline(std::cin, answer);
+    return answer == "y" || answer == "Y" || answer == "yes";
+  }
+  std::string actor() const override { return current_actor(); }
+
+ private:
+  std::unique_ptr<ConsoleReporter> m_reporter;
+  int m_status = 0;
+};
+
+void render(const Error& error, bool json) {
+  const auto& what = info(error.code());
+  if (json) {
+    const Json document = {{"error",
+                            {{"code", what.slug},
+                             {"message", printable(error.message())},
+                             {"context", error.context()},
+                             {"hint", error.hint()},
+                             {"exit_status", error.exit_status()}}}};
+    std::cout << dump_json(document) << std::flush;
+  }
+  std::string context;
+  for (const auto& line : error.context()) context += fmt::format("\n  {}", line);
+  fmt::print(stderr, "liftlock: error[{}]: {}{}\n  hint: {}\n", what.slug, error.message(), context, error.hint());
+}
+
+constexpr const char* k_footer =
+    "Exit status: 0 done, 1 internal or I/O, 2 usage, 3 policy, 4 integrity, 5 space, 6 upstream, 7 not found.\n"
+    "Every error has a code; `liftlock explain CODE` tells more.";
+
+}  // namespace
+
+std::string format_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
+    }
+    out += line + "\n";
+  }
+  return out;
+}
+
+int run_program(int argc, char** argv) {
+  ConsoleInvocation invocation;
+  CLI::App app(fmt::format("Liftlock carries AI stacks across an air gap and runs them there ({} side).", side_name()),
+               "liftlock");
+  app.set_version_flag("--version", fmt::format("liftlock {} ({} side)", LIFTLOCK_VERSION, side_name()));
+  app.add_option("--state", invocation.options.state,
+                 "Folder of the installation (default: LIFTLOCK_STATE, else /var/lib/liftlock for root)")
+      ->type_name("DIR");
+  app.add_flag("--json", invocation.options.json, "Write the result as JSON to standard output");
+  app.add_flag("--quiet,-q", invocation.options.quiet, "No progress and no remarks");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(k_footer);
+  for (const auto add : commands_of_side()) add(app, invocation);
+  for (const auto add : commands_of_both()) add(app, invocation);
+  try {
+    app.parse(argc, argv);
+    return invocation.status();
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : static_cast<int>(ErrorClass::usage);
+  } catch (const Error& error) {
+    render(error, invocation.options.json);
+    return error.exit_status();
+  } catch (const std::exception& error) {
+    render(Error(ErrorCode::internal, error.what()), invocation.options.json);
+    return static_cast<int>(ErrorClass::internal);
+  }
+}
+
+}  // namespace liftlock

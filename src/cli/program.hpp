@@ -1,0 +1,30 @@
+// What the two executables share: building the command tree, running it, and rendering errors.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "cli/command.hpp"
+
+namespace liftlock {
+
+/// A table of commands, in the order in which --help shows them.
+using CommandTable = std::span<const AddCommand>;
+
+/// Commands that both executables have.
+CommandTable commands_of_both();
+/// Commands of this executable's side; defined in commands_low.cpp or commands_high.cpp.
+CommandTable commands_of_side();
+/// "low" or "high"; defined beside commands_of_side().
+std::string_view side_name();
+
+/// Runs the program and returns its exit status; never throws.
+int run_program(int argc, char** argv);
+
+/// The tree of commands as man pages: one file per command in the folder. For packaging.
+void write_manual(CLI::App& app, const std::string& folder);
+/// The completion script for bash.
+std::string bash_completion(CLI::App& app);
+
+}  // namespace liftlock

@@ -1,0 +1,219 @@
+#include "site/site.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <set>
+#define TOML_HEADER_ONLY 1
+#include <toml++/toml.h>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::array k_zones = {Zone::none, Zone::low, Zone::transfer, Zone::ingest, Zone::production};
+
+/// Walks one table of config.toml: each known key is taken once, what is left over is an error.
+class TableReader {
+ public:
+  TableReader(const toml::table& table, std::string where, std::vector<std::string_view> known)
+      : m_table(table), m_where(std::move(where)), m_known(std::move(known)) {
+    for (const auto& [key, value] : m_table) {
+      if (std::find(m_known.begin(), m_known.end(), key.str()) != m_known.end()) continue;
+      const auto near = nearest(key.str(), m_known);
+      fail(ErrorCode::unknown_key, "config.toml line {}: {} has no key '{}'{}", value.source().begin.line, m_where,
+           printable(key.str()), near ? fmt::format("; did you mean '{}'?", *near) : "");
+    }
+  }
+
+  template <typename T>
+  std::optional<T> get(std::string_view key) const {
+    const auto* node = m_table.get(key);
+    if (node == nullptr) return std::nullopt;
+    const auto value = node->value_exact<T>();
+    if (!value) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: '{}' of {} has the wrong type", node->source().begin.line,
+           key, m_where);
+    }
+    return value;
+  }
+
+  const toml::table* table(std::string_view key) const {
+    const auto* node = m_table.get(key);
+    if (node == nullptr) return nullptr;
+    if (!node->is_table()) fail(ErrorCode::config_invalid, "config.toml: '{}' must be a table", key);
+    return node->as_table();
+  }
+
+ private:
+  const toml::table& m_table;
+  std::string m_where;
+  std::vector<std::string_view> m_known;
+};
+
+std::map<std::string, Source> read_sources(const toml::table& table) {
+  std::map<std::string, Source> sources;
+  for (const auto& [key, node] : table) {
+    const std::string source_name(key.str());
+    if (!node.is_table()) fail(ErrorCode::config_invalid, "config.toml: [source.{}] must be a table", source_name);
+    const TableReader reader(*node.as_table(), "[source." + source_name + "]", {"path", "require_read_only"});
+    const auto path = reader.get<std::string>("path");
+    if (!path || !fs::path(*path).is_absolute()) {
+      fail(ErrorCode::config_invalid, "config.toml: [source.{}] needs an absolute 'path'", source_name);
+    }
+    sources[source_name] = {*path, reader.get<bool>("require_read_only").value_or(true)};
+  }
+  return sources;
+}
+
+void read_policy(const toml::table& table, SiteConfig& config) {
+  const TableReader reader(table, "[policy]", {"require_expect", "accept_expired_bundles", "reserve"});
+  config.require_expect = reader.get<bool>("require_expect").value_or(config.require_expect);
+  config.accept_expired_bundles = reader.get<bool>("accept_expired_bundles").value_or(config.accept_expired_bundles);
+  if (const auto text = reader.get<std::string>("reserve")) {
+    const auto bytes = parse_size(*text);
+    if (!bytes) fail(ErrorCode::config_invalid, "config.toml: 'reserve' of [policy] is no size like \"1GiB\"");
+    config.reserve_bytes = *bytes;
+  }
+}
+
+void read_serve(const toml::table& table, SiteConfig& config) {
+  const TableReader reader(table, "[serve]", {"listen", "tls_certificate", "tls_key", "allow_tls12", "tokens_file"});
+  config.listen = reader.get<std::string>("listen").value_or(config.listen);
+  config.allow_tls12 = reader.get<bool>("allow_tls12").value_or(config.allow_tls12);
+  if (const auto path = reader.get<std::string>("tls_certificate")) config.tls_certificate = *path;
+  if (const auto path = reader.get<std::string>("tls_key")) config.tls_key = *path;
+  if (const auto path = reader.get<std::string>("tokens_file")) config.tokens_file = *path;
+}
+
+SiteConfig parse_config(const std::string& text) {
+  toml::table document;
+  try {
+    document = toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    fail(ErrorCode::config_invalid, "config.toml line {}: {}", error.source().begin.line, error.description());
+  }
+  const TableReader reader(document, "the top level", {"zone", "organisation", "source", "policy", "serve"});
+  SiteConfig config;
+  const auto zone_text = reader.get<std::string>("zone");
+  if (zone_text) {
+    const auto zone = parse_zone(*zone_text);
+    if (!zone) fail(ErrorCode::config_invalid, "config.toml: there is no zone '{}'", printable(*zone_text));
+    config.zone = *zone;
+  }
+  config.organisation = reader.get<std::string>("organisation").value_or("");
+  if (const auto* table = reader.table("source")) config.sources = read_sources(*table);
+  if (const auto* table = reader.table("policy")) read_policy(*table, config);
+  if (const auto* table = reader.table("serve")) read_serve(*table, config);
+  return config;
+}
+
+std::string toml_string(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) >= 0x20) out += c;
+  }
+  return out + "\"";
+}
+
+std::string first_config(Zone zone, std::string_view organisation) {
+  return fmt::format(R"(# Liftlock installation. Every key is described in docs/formats/config.md.
+zone = "{}"
+organisation = {}
+
+[policy]
+require_expect = true            # ingest wants the announced digest of bundle.json
+accept_expired_bundles = false
+reserve = "1GiB"                 # disk that ingest never fills
+
+[serve]
+listen = "127.0.0.1:8480"        # any other address needs tls_certificate and tls_key
+# tls_certificate = "/etc/liftlock/tls.crt"
+# tls_key = "/etc/liftlock/tls.key"
+# tokens_file = "/etc/liftlock/tokens"
+
+# Where bundles may come from: `liftlock ingest SOURCE`.
+# [source.usb]
+# path = "/mnt/transfer"
+# require_read_only = true
+)",
+                     name(zone), toml_string(organisation));
+}
+
+}  // namespace
+
+std::string_view name(Zone zone) {
+  switch (zone) {
+    case Zone::none:
+      return "none";
+    case Zone::low:
+      return "low";
+    case Zone::transfer:
+      return "transfer";
+    case Zone::ingest:
+      return "ingest";
+    case Zone::production:
+      return "production";
+  }
+  fail(ErrorCode::internal, "unknown zone");
+}
+
+std::optional<Zone> parse_zone(std::string_view text) {
+  for (const auto zone : k_zones) {
+    if (name(zone) == text && zone != Zone::none) return zone;
+  }
+  return std::nullopt;
+}
+
+fs::path Site::default_folder() {
+  if (const char* state = std::getenv("LIFTLOCK_STATE"); state != nullptr && *state != '\0') return state;
+  if (::geteuid() == 0) return "/var/lib/liftlock";
+  if (const char* data = std::getenv("XDG_DATA_HOME"); data != nullptr && *data != '\0') {
+    return fs::path(data) / "liftlock";
+  }
+  const char* home = std::getenv("HOME");
+  return fs::path(home != nullptr ? home : "/") / ".local/share/liftlock";
+}
+
+Site::Site(fs::path folder) : m_folder(std::move(folder)) {
+  const auto file = m_folder / "config.toml";
+  m_exists = fs::exists(file);
+  if (m_exists) m_config = parse_config(read_file(file, 1u << 20));
+}
+
+Site Site::create(const fs::path& folder, Zone zone, std::string_view organisation) {
+  const auto file = folder / "config.toml";
+  if (fs::exists(file)) {
+    Site existing(folder);
+    if (existing.config().zone != zone) {
+      fail(ErrorCode::immutable, "'{}' is already an installation of zone '{}'", printable(folder.string()),
+           name(existing.config().zone));
+    }
+    return existing;
+  }
+  make_folders(folder);
+  for (const auto* below : {"store", "audit", "trust", "keys", "engines"}) make_folders(folder / below);
+  if (::chmod((folder / "keys").c_str(), 0700) != 0) fail_errno("chmod keys");
+  write_file_atomically(file, first_config(zone, organisation));
+  return Site(folder);
+}
+
+void Site::require_zone(std::string_view command, const std::vector<Zone>& allowed) const {
+  if (!m_exists) {
+    fail(ErrorCode::state_missing, "there is no installation in '{}'", printable(m_folder.string()));
+  }
+  if (std::find(allowed.begin(), allowed.end(), m_config.zone) != allowed.end()) return;
+  std::string names;
+  for (const auto zone : allowed) names += fmt::format("{}{}", names.empty() ? "" : ", ", name(zone));
+  fail(ErrorCode::wrong_zone, "'{}' works in zone {}, and this installation is zone {}", command, names,
+       name(m_config.zone));
+}
+
+}  // namespace liftlock
