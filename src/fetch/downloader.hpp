@@ -2,10 +2,13 @@
 // the store. The user's proxies, CA files and .netrc are honoured (libcurl's environment variables).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/digest.hpp"
@@ -39,7 +42,7 @@ struct DocumentRequest {
 
 /// One file of the queue.
 struct FetchJob {
-  std::string title;  ///< what people see: "idna-3.4-py3-none-any.whl"
+  std::string title;                  ///< what people see: "idna-3.4-py3-none-any.whl"
   std::optional<Digest> digest;       ///< nullopt: first use, the digest is the result
   std::optional<std::uint64_t> size;  ///< checked before the digest
   std::string url;                    ///< https, http or file; empty when `produce` makes the bytes
@@ -55,24 +58,41 @@ struct FetchResult {
 };
 
 struct DownloaderOptions {
-  unsigned parallel = 6;
+  unsigned parallel = 6;  ///< transfers at once
+  /// Tries of one file without a new byte before its error is final; a try that got further starts the count again.
   unsigned attempts = 5;
-  /// Refuses every request: Error{network}. For tests and for `--offline`.
+  /// Refuses every http(s) request: Error{network}; file: URLs still work. For tests and for `--offline`.
   bool offline = false;
+  /// Try n waits a random time up to retry_base * 2^n, at most retry_cap ("full jitter"), or what Retry-After says.
+  std::chrono::milliseconds retry_base{500};
+  std::chrono::milliseconds retry_cap{30'000};
+  std::chrono::seconds connect_timeout{30};
+  /// A transfer below low_speed_limit bytes per second for low_speed_time counts as a lost connection.
+  long low_speed_limit = 1024;
+  std::chrono::seconds low_speed_time{60};
 };
 
+/// Only https, http and file; at most 10 redirects, never from https to http, never to file; when a redirect leaves the
+/// origin (scheme, host, port) every header but Accept* is dropped. 408, 425, 429, 5xx and lost connections are tried
+/// again, other errors not. Unfinished files stay in the store's staging area under "fetch-…" and are resumed with
+/// Range and If-Range (RFC 9110 §13.1.5, §14.2); what is there is hashed again first.
+///
+/// Environment: http_proxy, https_proxy, all_proxy, no_proxy; CURL_CA_BUNDLE, SSL_CERT_FILE, SSL_CERT_DIR; ~/.netrc or
+/// the file that NETRC names. Error messages never show user names, passwords or query strings of URLs.
+///
+/// get() may be called from several threads; fetch() from one at a time.
 class Downloader {
  public:
   Downloader(BlobStore& store, Reporter& reporter, DownloaderOptions options = {});
   ~Downloader();
 
-  /// @throws Error{http_status, network, limit_exceeded}
+  /// @throws Error{http_status, network, limit_exceeded, not_found (file:)}
   Document get(const DocumentRequest& request);
 
   /// Runs the queue; what the store has already is skipped without a request. Each file is committed to the store as
   /// it completes. Returns one result per job, in order. The first error stops new work and is thrown after running
   /// transfers were saved for resumption.
-  /// @throws Error{http_status, network, size_mismatch, digest_mismatch, upstream_changed, disk_full}
+  /// @throws Error{http_status, network, size_mismatch, digest_mismatch, disk_full, busy, not_found (file:)}
   std::vector<FetchResult> fetch(const std::vector<FetchJob>& jobs);
 
   /// Requests that went out so far; a second lock and fetch must leave it at 0.

@@ -1,0 +1,243 @@
+#include "fetch/fetch_queue.hpp"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+
+#include "base/error.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr int k_poll_ms = 500;
+
+/// Equal for equal files in different runs, so that a later run finds the part file of an earlier one.
+std::string batch_name(const FetchJob& job) {
+  if (job.digest) return "fetch-" + job.digest->hex();
+  return "fetch-" + sha256(job.url.empty() ? "produce:" + job.title : "url:" + job.url).hex();
+}
+
+}  // namespace
+
+FetchQueue::FetchQueue(BlobStore& store, Reporter& reporter, const TransferSettings& settings,
+                       std::atomic<std::uint64_t>& requests)
+    : m_store(store), m_reporter(reporter), m_settings(settings), m_requests(requests), m_multi(curl_multi_init()) {
+  if (m_multi == nullptr) fail(ErrorCode::internal, "libcurl has no multi handle");
+  m_workers = std::make_unique<WorkerPool>(std::clamp(settings.options.parallel, 1u, 4u));
+}
+
+FetchQueue::~FetchQueue() {
+  m_workers.reset();
+  for (const auto& item : m_items) {
+    if (item->phase == Phase::transferring) curl_multi_remove_handle(m_multi, item->transfer->handle());
+  }
+  m_items.clear();
+  curl_multi_cleanup(m_multi);
+}
+
+void FetchQueue::plan(const std::vector<FetchJob>& jobs) {
+  std::map<std::string, Item*> known;
+  m_results.resize(jobs.size());
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    const auto& job = jobs[i];
+    if (job.url.empty() && !job.produce) fail(ErrorCode::internal, "the job '{}' has no source", job.title);
+    if (job.digest && m_store.contains(*job.digest)) {
+      m_results[i] = FetchResult{*job.digest, m_store.size(*job.digest).value_or(0)};
+      continue;
+    }
+    auto name = batch_name(job);
+    if (!job.digest && job.url.empty()) name += fmt::format("-{}", i);
+    if (auto*& item = known[name]; item != nullptr) {
+      item->jobs.push_back(i);
+    } else {
+      m_items.push_back(std::make_unique<Item>());
+      item = m_items.back().get();
+      item->jobs = {i};
+      item->transfer = std::make_unique<Transfer>(job, name, m_settings);
+    }
+  }
+}
+
+std::size_t FetchQueue::count(Phase phase) const {
+  return static_cast<std::size_t>(
+      std::count_if(m_items.begin(), m_items.end(), [phase](const auto& item) { return item->phase == phase; }));
+}
+
+void FetchQueue::note_failure() {
+  if (!m_failure) m_failure = std::current_exception();
+}
+
+/// work runs on another thread and returns what to do afterwards in the loop's.
+void FetchQueue::begin_work(Item& item, std::function<std::function<void()>()> work) {
+  item.phase = Phase::working;
+  m_workers->post([this, &item, work = std::move(work)] {
+    std::function<void()> then;
+    try {
+      then = work();
+    } catch (...) {
+      then = [this, &item, failure = std::current_exception()] {
+        item.phase = Phase::done;
+        if (!m_failure) m_failure = failure;
+      };
+    }
+    {
+      const std::lock_guard lock(m_mutex);
+      m_completions.push_back(std::move(then));
+    }
+    curl_multi_wakeup(m_multi);
+  });
+}
+
+void FetchQueue::begin_queued() {
+  auto active = m_items.size() - count(Phase::queued) - count(Phase::done);
+  for (const auto& item : m_items) {
+    if (active >= std::max(1u, m_settings.options.parallel)) return;
+    if (item->phase != Phase::queued) continue;
+    ++active;
+    begin_work(*item, [this, &target = *item]() -> std::function<void()> {
+      target.transfer->open(m_store);
+      return [this, &target] { after_open(target); };
+    });
+  }
+}
+
+void FetchQueue::after_open(Item& item) {
+  report_progress(item);
+  if (item.transfer->is_complete()) return finish(item);
+  item.phase = Phase::waiting;
+}
+
+void FetchQueue::begin_due() {
+  for (const auto& item : m_items) {
+    if (item->phase != Phase::waiting || item->transfer->not_before() > Transfer::Clock::now()) continue;
+    try {
+      item->transfer->start();
+      send(*item, *item->transfer);
+    } catch (...) {
+      item->phase = Phase::done;
+      note_failure();
+      return;
+    }
+  }
+}
+
+void FetchQueue::send(Item& item, Transfer& transfer) {
+  if (transfer.is_remote()) m_requests.fetch_add(1);
+  curl_easy_setopt(transfer.handle(), CURLOPT_PRIVATE, &item);
+  curl_multi_add_handle(m_multi, transfer.handle());
+  item.phase = Phase::transferring;
+}
+
+void FetchQueue::finish(Item& item) {
+  begin_work(item, [this, &item]() -> std::function<void()> {
+    auto result = item.transfer->finish();
+    return [this, &item, result = std::move(result)] { after_finish(item, result); };
+  });
+}
+
+void FetchQueue::after_finish(Item& item, std::optional<FetchResult> result) {
+  item.result = std::move(result);
+  item.phase = item.result ? Phase::done : Phase::waiting;
+  if (!item.result) return;
+  for (const auto index : item.jobs) m_results[index] = item.result;
+}
+
+void FetchQueue::run_completions() {
+  std::vector<std::function<void()>> ready;
+  {
+    const std::lock_guard lock(m_mutex);
+    ready.swap(m_completions);
+  }
+  for (const auto& completion : ready) completion();
+}
+
+void FetchQueue::read_messages() {
+  int left = 0;
+  while (const auto* message = curl_multi_info_read(m_multi, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    Item* item = nullptr;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &item);
+    const int code = message->data.result;
+    curl_multi_remove_handle(m_multi, message->easy_handle);  // message is invalid from here on
+    on_message(*item, code);
+  }
+}
+
+void FetchQueue::on_message(Item& item, int curl_code) {
+  try {
+    const auto next = item.transfer->on_done(curl_code);
+    report_progress(item);
+    switch (next) {
+      case Transfer::Next::again_now:
+        return send(item, *item.transfer);
+      case Transfer::Next::again_later:
+        item.phase = Phase::waiting;
+        return;
+      case Transfer::Next::finish:
+        return finish(item);
+    }
+  } catch (...) {
+    item.phase = Phase::done;
+    note_failure();
+  }
+}
+
+void FetchQueue::report_progress(Item& item) {
+  const auto expected = item.transfer->expected_size();
+  if (!item.grown && expected && !item.transfer->job().size) {
+    item.grown = true;
+    m_task->grow(*expected);
+  }
+  if (const auto more = item.transfer->take_progress(); more > 0) m_task->advance(more);
+}
+
+/// Their bytes stay in the part files.
+void FetchQueue::stop_transfers() {
+  for (const auto& item : m_items) {
+    if (item->phase != Phase::transferring) continue;
+    curl_multi_remove_handle(m_multi, item->transfer->handle());
+    item->phase = Phase::done;
+  }
+}
+
+void FetchQueue::wait() const {
+  auto until = Transfer::Clock::now() + std::chrono::milliseconds(k_poll_ms);
+  for (const auto& item : m_items) {
+    if (!m_failure && item->phase == Phase::waiting) until = std::min(until, item->transfer->not_before());
+  }
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Transfer::Clock::now()).count();
+  curl_multi_poll(m_multi, nullptr, 0, static_cast<int>(std::max<std::int64_t>(0, left)), nullptr);
+}
+
+std::vector<FetchResult> FetchQueue::run(const std::vector<FetchJob>& jobs) {
+  plan(jobs);
+  if (!m_items.empty()) {
+    std::uint64_t total = 0;
+    for (const auto& item : m_items) total += item->transfer->job().size.value_or(0);
+    ProgressTask task(m_reporter, "fetch", Unit::bytes, total);
+    m_task = &task;
+    while (count(Phase::done) < m_items.size()) {
+      if (m_failure) {
+        stop_transfers();
+        if (count(Phase::working) == 0) break;
+      } else {
+        begin_queued();
+        begin_due();
+      }
+      int running = 0;
+      curl_multi_perform(m_multi, &running);
+      read_messages();
+      run_completions();
+      for (const auto& item : m_items) {
+        if (item->phase == Phase::transferring) report_progress(*item);
+      }
+      if (count(Phase::done) < m_items.size()) wait();
+    }
+  }
+  if (m_failure) std::rethrow_exception(m_failure);
+  std::vector<FetchResult> out;
+  for (auto& result : m_results) out.push_back(*result);
+  return out;
+}
+
+}  // namespace liftlock

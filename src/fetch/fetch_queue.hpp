@@ -1,0 +1,72 @@
+// The transfer loop: one thread, libcurl's multi interface, at most N transfers, slow work on a few other threads.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "fetch/transfer.hpp"
+#include "fetch/worker_pool.hpp"
+
+typedef void CURLM;  // NOLINT(modernize-use-using): must be spelled as <curl/curl.h> does
+
+namespace liftlock {
+
+class FetchQueue {
+ public:
+  FetchQueue(BlobStore& store, Reporter& reporter, const TransferSettings& settings,
+             std::atomic<std::uint64_t>& requests);
+  ~FetchQueue();
+  FetchQueue(const FetchQueue&) = delete;
+  FetchQueue& operator=(const FetchQueue&) = delete;
+
+  /// As Downloader::fetch; call once.
+  std::vector<FetchResult> run(const std::vector<FetchJob>& jobs);
+
+ private:
+  enum class Phase : std::uint8_t { queued, working, waiting, transferring, done };
+  struct Item {
+    std::unique_ptr<Transfer> transfer;
+    std::vector<std::size_t> jobs;  ///< all jobs that want this file
+    Phase phase = Phase::queued;
+    std::optional<FetchResult> result;
+    bool grown = false;  ///< its size is part of the progress task's total
+  };
+
+  void plan(const std::vector<FetchJob>& jobs);
+  void begin_queued();
+  void begin_due();
+  void begin_work(Item& item, std::function<std::function<void()>()> work);
+  void after_open(Item& item);
+  void after_finish(Item& item, std::optional<FetchResult> result);
+  void send(Item& item, Transfer& transfer);
+  void finish(Item& item);
+  void run_completions();
+  void read_messages();
+  void on_message(Item& item, int curl_code);
+  void report_progress(Item& item);
+  void stop_transfers();
+  void wait() const;
+  void note_failure();
+  std::size_t count(Phase phase) const;
+
+  BlobStore& m_store;
+  Reporter& m_reporter;
+  const TransferSettings& m_settings;
+  std::atomic<std::uint64_t>& m_requests;
+  CURLM* m_multi;
+  std::vector<std::unique_ptr<Item>> m_items;
+  std::vector<std::optional<FetchResult>> m_results;
+  std::exception_ptr m_failure;
+  ProgressTask* m_task = nullptr;  ///< of the running run()
+  std::mutex m_mutex;
+  std::vector<std::function<void()>> m_completions;  ///< run in the loop's thread
+  std::unique_ptr<WorkerPool> m_workers;
+};
+
+}  // namespace liftlock

@@ -1,0 +1,87 @@
+#include "fetch/part_file.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "os/file.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::string_view k_part = "part";
+constexpr std::string_view k_state = "part.state";
+constexpr std::string_view k_version = "liftlock-part 1";
+constexpr std::uint64_t k_state_size = 4096;
+constexpr std::size_t k_block = 1u << 20;
+
+void truncate(int fd) {
+  if (::ftruncate(fd, 0) != 0) fail_errno("truncate a part file");
+  if (::lseek(fd, 0, SEEK_SET) < 0) fail_errno("seek in a part file");
+}
+
+}  // namespace
+
+PartFile::PartFile(BlobStore& store, std::string_view batch)
+    : m_staged(store, batch),
+      m_part(m_staged.create_named(k_part, StagedBlobs::Open::append)),
+      m_state(m_staged.create_named(k_state, StagedBlobs::Open::append)) {
+  rehash();
+}
+
+void PartFile::rehash() {
+  m_hasher = Hasher();
+  m_size = regular_size(m_part.get(), "a part file");
+  std::vector<std::uint8_t> buffer(k_block);
+  for (std::uint64_t offset = 0; offset < m_size;) {
+    const std::span block(buffer.data(), std::min<std::uint64_t>(buffer.size(), m_size - offset));
+    if (!pread_exact(m_part.get(), block, offset, "a part file")) fail(ErrorCode::io_error, "a part file shrank");
+    m_hasher.update(block);
+    offset += block.size();
+  }
+  if (::lseek(m_part.get(), 0, SEEK_END) < 0) fail_errno("seek in a part file");
+}
+
+std::string PartFile::validator_for(std::string_view url) const {
+  if (regular_size(m_state.get(), "a part state") > k_state_size) return {};
+  const auto text = read_all(m_state.get(), k_state_size, "a part state");
+  const auto lines = split(text, '\n');
+  if (lines.size() != 4 || lines[0] != k_version || lines[1] != sha256(url).hex()) return {};
+  return std::string(lines[2]);
+}
+
+void PartFile::remember(std::string_view url, std::string_view validator) {
+  truncate(m_state.get());
+  write_all(m_state.get(), fmt::format("{}\n{}\n{}\n", k_version, sha256(url).hex(), validator), "a part state");
+}
+
+void PartFile::append(std::span<const std::uint8_t> bytes) {
+  write_all(m_part.get(), bytes, "a part file");
+  m_hasher.update(bytes);
+  m_size += bytes.size();
+}
+
+void PartFile::restart() {
+  truncate(m_part.get());
+  truncate(m_state.get());
+  m_hasher = Hasher();
+  m_size = 0;
+}
+
+void PartFile::commit(const Digest& digest) {
+  m_part.reset();
+  m_state.reset();
+  m_staged.seal_named(k_part, digest);
+  m_staged.commit();
+}
+
+void PartFile::discard() {
+  m_part.reset();
+  m_state.reset();
+  m_staged.discard();
+}
+
+}  // namespace liftlock
