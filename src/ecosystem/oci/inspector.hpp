@@ -1,0 +1,23 @@
+// Is an image whole, and does each of its layers hold what its config says?
+#pragma once
+
+#include "ecosystem/inspector.hpp"
+#include "ecosystem/oci/layer.hpp"
+
+namespace liftlock::oci {
+
+/// Checks that every manifest, index and config is well formed; that every digest they name is among the files or was
+/// left out by the choice of platforms; that the announced sizes are the sizes; that no file is left over; and that
+/// each layer is a tar within bounds whose SHA-256, uncompressed, is its diff_id.
+/// facts: {"manifests", "layers", "unpacked_bytes", "entries", "devices", "set_id", "platforms"}.
+class ImageInspector : public Inspector {
+ public:
+  explicit ImageInspector(LayerLimits limits = {}) : m_limits(limits) {}
+  std::span<const std::string_view> kinds() const override;
+  Inspection inspect(const Artifact& artifact, std::span<const int> files) const override;
+
+ private:
+  LayerLimits m_limits;
+};
+
+}  // namespace liftlock::oci

@@ -1,0 +1,208 @@
+#include "ecosystem/oci/layer.hpp"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <optional>
+
+#include "base/encoding.hpp"
+#include "base/text.hpp"
+#include "crypto/hash.hpp"
+
+namespace liftlock::oci {
+namespace {
+
+constexpr std::size_t k_max_problems = 16;
+
+struct FreeArchive {
+  void operator()(archive* a) const { archive_read_free(a); }
+};
+using ReadArchive = std::unique_ptr<archive, FreeArchive>;
+
+[[noreturn]] void malformed(std::string_view what, archive* a) {
+  const char* words = archive_error_string(a);
+  fail(ErrorCode::image_malformed, "{}: {}", what, printable(words == nullptr ? "unreadable" : words));
+}
+
+/// The bytes of the layer as they are stored, for libarchive.
+struct StoredBytes {
+  int fd;
+  std::uint64_t at = 0;
+  std::array<char, 128 * 1024> block;
+
+  static la_ssize_t read(archive* a, void* self, const void** out) {
+    auto& in = *static_cast<StoredBytes*>(self);
+    ssize_t got = -1;
+    do {
+      got = ::pread(in.fd, in.block.data(), in.block.size(), static_cast<off_t>(in.at));
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+      archive_set_error(a, errno, "read: %s", std::strerror(errno));
+      return ARCHIVE_FATAL;
+    }
+    in.at += static_cast<std::uint64_t>(got);
+    *out = in.block.data();
+    return got;
+  }
+};
+
+/// The uncompressed tar as a stream: hashed and counted while the tar reader pulls it.
+class Uncompressed {
+ public:
+  Uncompressed(int fd, std::string_view what, const LayerLimits& limits)
+      : m_what(what), m_limits(limits), m_stored(std::make_unique<StoredBytes>()), m_archive(archive_read_new()) {
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) fail_errno(what);
+    m_stored_size = static_cast<std::uint64_t>(status.st_size);
+    m_stored->fd = fd;
+    archive_read_support_filter_gzip(m_archive.get());
+    archive_read_support_filter_zstd(m_archive.get());
+    archive_read_support_format_raw(m_archive.get());
+    archive_read_support_format_empty(m_archive.get());
+    if (archive_read_open(m_archive.get(), m_stored.get(), nullptr, &StoredBytes::read, nullptr) != ARCHIVE_OK) {
+      malformed(what, m_archive.get());
+    }
+    archive_entry* entry = nullptr;
+    const int result = archive_read_next_header(m_archive.get(), &entry);
+    m_ended = result == ARCHIVE_EOF;
+    if (!m_ended && result != ARCHIVE_OK && result != ARCHIVE_WARN) malformed(what, m_archive.get());
+    // libarchive would undo any number of compressions; a container runtime undoes one.
+    if (archive_filter_count(m_archive.get()) > 2)
+      fail(ErrorCode::image_malformed, "{}: compressed more than once", what);
+  }
+
+  /// The next bytes; empty at the end.
+  std::string_view next() {
+    if (m_ended) return {};
+    const void* block = nullptr;
+    std::size_t size = 0;
+    la_int64_t offset = 0;
+    const int result = archive_read_data_block(m_archive.get(), &block, &size, &offset);
+    if (result == ARCHIVE_EOF) {
+      m_ended = true;
+      return {};
+    }
+    if (result != ARCHIVE_OK) malformed(m_what, m_archive.get());
+    const std::string_view bytes(static_cast<const char*>(block), size);
+    m_bytes += size;
+    if (m_bytes > m_limits.max_bytes) {
+      fail(ErrorCode::limit_exceeded, "{}: it unpacks to more than {}", m_what, format_size(m_limits.max_bytes));
+    }
+    if (m_bytes > m_limits.ratio_floor && m_bytes / m_limits.max_ratio > m_stored_size) {
+      fail(ErrorCode::limit_exceeded, "{}: {} unpack to more than {}, {} times as much", m_what,
+           format_size(m_stored_size), format_size(m_bytes), m_limits.max_ratio);
+    }
+    m_hasher.update(bytes);
+    return bytes;
+  }
+
+  Digest drain() {
+    while (!next().empty()) {
+    }
+    return m_hasher.finish();
+  }
+  std::uint64_t bytes() const { return m_bytes; }
+  const std::optional<Error>& error() const { return m_error; }
+
+  /// libarchive's callback; exceptions must not pass through C.
+  static la_ssize_t read(archive* a, void* self, const void** out) {
+    auto& in = *static_cast<Uncompressed*>(self);
+    try {
+      const auto bytes = in.next();
+      *out = bytes.data();
+      return static_cast<la_ssize_t>(bytes.size());
+    } catch (const Error& error) {
+      in.m_error = error;
+      archive_set_error(a, EIO, "%s", error.message().c_str());
+      return ARCHIVE_FATAL;
+    }
+  }
+
+ private:
+  std::string_view m_what;
+  const LayerLimits& m_limits;
+  std::unique_ptr<StoredBytes> m_stored;
+  ReadArchive m_archive;
+  std::uint64_t m_stored_size = 0;
+  std::uint64_t m_bytes = 0;
+  bool m_ended = false;
+  Hasher m_hasher;
+  std::optional<Error> m_error;
+};
+
+void note(LayerReport& report, ErrorCode code, std::string message) {
+  if (report.problems.size() < k_max_problems) report.problems.push_back({code, std::move(message)});
+}
+
+std::optional<std::string_view> name_of(archive_entry* entry) {
+  const char* name = archive_entry_pathname(entry);
+  if (name == nullptr) name = archive_entry_pathname_utf8(entry);
+  return name == nullptr ? std::nullopt : std::optional<std::string_view>(name);
+}
+
+void check_entry(archive_entry* entry, LayerReport& report) {
+  const auto name = name_of(entry);
+  if (!name) return note(report, ErrorCode::path_unsafe, "an entry has no readable name");
+  if (const auto why = why_not_layer_path(*name); !why.empty()) {
+    note(report, ErrorCode::path_unsafe,
+         fmt::format("the entry '{}' is refused: {}", printable(name->substr(0, 200)), why));
+  }
+  const char* target = archive_entry_hardlink(entry);
+  if (target == nullptr) target = archive_entry_hardlink_utf8(entry);
+  if (target != nullptr) {
+    if (const auto why = why_not_layer_path(target); !why.empty()) {
+      note(report, ErrorCode::path_unsafe,
+           fmt::format("the hard link '{}' to '{}' is refused: {}", printable(name->substr(0, 200)),
+                       printable(std::string_view(target).substr(0, 200)), why));
+    }
+  }
+  const auto type = archive_entry_filetype(entry);
+  if (type == AE_IFCHR || type == AE_IFBLK) ++report.devices;
+  if (type == AE_IFREG && (archive_entry_perm(entry) & (S_ISUID | S_ISGID)) != 0) ++report.set_id;
+}
+
+}  // namespace
+
+std::string why_not_layer_path(std::string_view name) {
+  if (name.empty()) return "it is empty";
+  if (name.size() > 4096) return "it is longer than 4096 bytes";
+  if (name.front() == '/') return "it is absolute";
+  for (const auto component : split(name, '/')) {
+    if (component == "..") return "it holds '..'";
+  }
+  return {};
+}
+
+LayerReport scan_layer(int fd, std::string_view what, const LayerLimits& limits) {
+  Uncompressed in(fd, what, limits);
+  const ReadArchive tar(archive_read_new());
+  archive_read_support_format_tar(tar.get());
+  archive_read_support_format_empty(tar.get());
+  LayerReport report{.diff_id = sha256(std::string_view())};
+  const auto stop = [&] {
+    if (in.error()) throw Error(*in.error());
+    malformed(what, tar.get());
+  };
+  if (archive_read_open(tar.get(), &in, nullptr, &Uncompressed::read, nullptr) != ARCHIVE_OK) stop();
+  while (true) {
+    archive_entry* entry = nullptr;
+    const int result = archive_read_next_header(tar.get(), &entry);
+    if (result == ARCHIVE_EOF) break;
+    if (result != ARCHIVE_OK && result != ARCHIVE_WARN) stop();
+    if (++report.entries > limits.max_entries) {
+      fail(ErrorCode::limit_exceeded, "{}: more than {} entries", what, limits.max_entries);
+    }
+    check_entry(entry, report);
+  }
+  report.diff_id = in.drain();
+  report.bytes = in.bytes();
+  return report;
+}
+
+}  // namespace liftlock::oci
