@@ -37,7 +37,9 @@ std::vector<Evidence> evidence_from_json(const Json& json, std::string_view wher
   return out;
 }
 
-ArtifactFile file_from_json(const Json& json, std::string_view where) {
+}  // namespace
+
+ArtifactFile artifact_file_from_json(const Json& json, std::string_view where) {
   only_members(json, {"path", "size", "digests", "origin", "evidence"}, where);
   return {.path = RelPath::parse(string_member(json, "path", where)),
           .size = uint_member(json, "size", where),
@@ -46,7 +48,13 @@ ArtifactFile file_from_json(const Json& json, std::string_view where) {
           .evidence = evidence_from_json(array_member(json, "evidence", where), where)};
 }
 
-}  // namespace
+Json to_json(const ArtifactFile& file) {
+  return {{"path", file.path.text()},
+          {"size", file.size},
+          {"digests", {{"sha256", file.digest.hex()}}},
+          {"origin", file.origin},
+          {"evidence", evidence_to_json(file.evidence)}};
+}
 
 std::string Artifact::id() const { return fmt::format("{}:{}@{}", kind, name, version); }
 
@@ -58,13 +66,7 @@ std::uint64_t Artifact::total_size() const {
 
 Json to_json(const Artifact& artifact) {
   auto files = Json::array();
-  for (const auto& file : artifact.files) {
-    files.push_back({{"path", file.path.text()},
-                     {"size", file.size},
-                     {"digests", {{"sha256", file.digest.hex()}}},
-                     {"origin", file.origin},
-                     {"evidence", evidence_to_json(file.evidence)}});
-  }
+  for (const auto& file : artifact.files) files.push_back(to_json(file));
   return {{"kind", artifact.kind},   {"name", artifact.name},   {"version", artifact.version},
           {"license", artifact.license}, {"facts", artifact.facts}, {"needs", artifact.needs},
           {"files", std::move(files)}};
@@ -86,7 +88,7 @@ Artifact artifact_from_json(const Json& json) {
   }
   const auto& files = array_member(json, "files", where);
   if (files.empty() || files.size() > k_max_files) fail(ErrorCode::schema_violation, "{}: {} files", where, files.size());
-  for (const auto& file : files) artifact.files.push_back(file_from_json(file, where));
+  for (const auto& file : files) artifact.files.push_back(artifact_file_from_json(file, where));
   const auto by_path = [](const auto& a, const auto& b) { return a.path < b.path; };
   if (!std::is_sorted(artifact.files.begin(), artifact.files.end(), by_path)) {
     fail(ErrorCode::schema_violation, "{}: its files are not sorted by path", where);

@@ -55,4 +55,8 @@ Json to_json(const Artifact& artifact);
 /// @throws Error{schema_violation, path_unsafe, limit_exceeded}
 Artifact artifact_from_json(const Json& json);
 
+Json to_json(const ArtifactFile& file);
+/// @param where names the document in errors. @throws Error{schema_violation, path_unsafe, limit_exceeded}
+ArtifactFile artifact_file_from_json(const Json& json, std::string_view where);
+
 }  // namespace liftlock

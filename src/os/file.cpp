@@ -280,13 +280,24 @@ TemporaryFolder::~TemporaryFolder() {
   fs::remove_all(m_path, ignored);
 }
 
-FileLock::FileLock(const fs::path& path, std::string_view what, Wait wait)
-    : m_fd(open_file(path, O_RDWR | O_CREAT, 0600)) {
-  while (::flock(m_fd.get(), LOCK_EX | (wait == Wait::no ? LOCK_NB : 0)) != 0) {
-    if (errno == EINTR) continue;
-    if (errno == EWOULDBLOCK) fail(ErrorCode::busy, "{} is under way in another process", what);
-    fail_errno(fmt::format("lock {}", path.string()));
+FileLock::FileLock(const fs::path& path, std::string_view what, Wait wait) : m_path(path) {
+  while (true) {
+    m_fd = open_file(path, O_RDWR | O_CREAT, 0600);
+    while (::flock(m_fd.get(), LOCK_EX | (wait == Wait::no ? LOCK_NB : 0)) != 0) {
+      if (errno == EINTR) continue;
+      if (errno == EWOULDBLOCK) fail(ErrorCode::busy, "{} is under way in another process", what);
+      fail_errno(fmt::format("lock {}", path.string()));
+    }
+    // The holder before us may have removed the file: then we hold a lock that nobody else will ever ask for.
+    struct stat named {};
+    const auto held = stat_of(m_fd.get(), path.string());
+    if (::stat(path.c_str(), &named) == 0 && named.st_ino == held.st_ino && named.st_dev == held.st_dev) return;
   }
+}
+
+void FileLock::remove() {
+  ::unlink(m_path.c_str());
+  m_fd.reset();
 }
 
 }  // namespace liftlock

@@ -121,7 +121,11 @@ class FileLock {
   /// @throws Error{busy} with Wait::no when somebody else holds it; `what` names the work ("an ingest").
   FileLock(const fs::path& path, std::string_view what, Wait wait);
 
+  /// Removes the file and ends the lock. Whoever opened the file before notices, and locks its successor instead.
+  void remove();
+
  private:
+  fs::path m_path;
   UniqueFd m_fd;
 };
 

@@ -4,14 +4,15 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/digest.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
@@ -20,7 +21,7 @@ namespace liftlock {
 
 class BlobStore {
  public:
-  /// @param folder created when missing (blobs/, staging/)
+  /// @param folder created when missing, with its 256 folders and staging/; one that is whole is only read
   explicit BlobStore(fs::path folder);
 
   bool contains(const Digest& digest) const;
@@ -30,17 +31,28 @@ class BlobStore {
   fs::path path(const Digest& digest) const;
   const fs::path& folder() const { return m_folder; }
 
-  /// Small content in one call: written, synced, renamed. No effect when it is there already.
+  /// Small content in one call: written, synced, renamed. No effect when it is there already. As with StagedBlobs,
+  /// only a pin that is written before keeps gc from it until something references it.
   Digest put(std::span<const std::uint8_t> bytes);
   Digest put(std::string_view text);
 
-  /// Calls visit for every blob, in no order; entries that are no blobs are reported as Error{store_invalid}.
-  void for_each(const std::function<void(const Digest&, std::uint64_t size)>& visit) const;
-  /// Removes one blob; absent is fine. Only gc and scrub call this, with the catalog's lock held.
+  /// Calls visit for every blob, in no order. What stands between the blobs and is none is told to stray, with its
+  /// path relative to folder(); without stray it is Error{store_invalid}. Blobs that come or go meanwhile may be
+  /// missed.
+  void for_each(const std::function<void(const Digest&, std::uint64_t size)>& visit,
+                const std::function<void(const std::string& path)>& stray = {}) const;
+  /// Removes one blob; absent is fine. Only gc calls this, inside Catalog::remove_unreferenced().
   void remove(const Digest& digest);
+  /// Moves a blob whose bytes are not what its name says to quarantine/HEX and returns that path.
+  fs::path quarantine(const Digest& digest);
 
  private:
+  friend class StagedBlobs;
+  /// Renames from into the blob's place, making its folder when somebody removed it.
+  void adopt(int from_folder, const std::string& from, const Digest& digest);
+
   fs::path m_folder;
+  UniqueFd m_blobs;  ///< blobs/sha256
 };
 
 /// Blobs on their way in: invisible until commit(), kept for resumption when the process dies before it.
@@ -51,10 +63,13 @@ class BlobStore {
 ///   staged.commit();                     // one syncfs, renames, fsync of the folders
 ///
 /// Opening a batch that an earlier run left re-hashes what was sealed (nothing was synced) and drops what does not fit.
+/// The order of a publication, which keeps gc away from it (docs/formats/store.md): Catalog::pin, then StagedBlobs and
+/// has(), then commit(), then Catalog::publish, then Catalog::unpin.
 /// create/seal may be called from several threads for different digests; the batch name is locked against other
 /// processes (@throws Error{busy}).
 class StagedBlobs {
  public:
+  /// @param batch one portable path component (portable_component), not ending in ".lock"; else Error{internal}
   StagedBlobs(BlobStore& store, std::string_view batch);
   /// Leaves what is staged for a later run with the same name.
   ~StagedBlobs();
@@ -63,7 +78,7 @@ class StagedBlobs {
 
   /// In the store already, or sealed in this batch.
   bool has(const Digest& digest) const;
-  /// A read-write descriptor of an empty (or resumable, when append is chosen) part file.
+  /// A read-write descriptor of an empty (or resumable, when append is chosen: positioned at its end) part file.
   enum class Open { empty, append };
   UniqueFd create(const Digest& expected, Open open = Open::empty);
   /// Bytes that an earlier run left in the part file of this digest.
@@ -72,27 +87,48 @@ class StagedBlobs {
   void seal(const Digest& expected, const Digest& actual);
   /// A descriptor of a staged or stored blob. @throws Error{not_found}
   UniqueFd open(const Digest& digest) const;
-  /// Everything that was sealed becomes visible and durable; the staging folder is removed.
+  /// Everything that was sealed becomes visible and durable; the staging folder is removed. The object has ended.
   void commit();
-  /// Removes everything that was staged.
+  /// Removes everything that was staged. The object has ended.
   void discard();
 
   /// For content whose digest is known only after it was written: a part file under a name of the caller's choice.
   UniqueFd create_named(std::string_view name, Open open = Open::empty);
+  /// Bytes that an earlier run left under this name.
+  std::uint64_t named_size(std::string_view name) const;
   void seal_named(std::string_view name, const Digest& actual);
 
  private:
-  fs::path part_path(const Digest& digest) const;
+  UniqueFd create_part(const std::string& file, Open open);
+  std::uint64_t size_of(const std::string& file) const;
+  void note_sealed(const Digest& digest);
+  void resume();
+
   BlobStore& m_store;
-  fs::path m_folder;
-  FileLock m_lock;
-  mutable std::mutex m_mutex;
-  std::map<Digest, bool> m_sealed;
+  fs::path m_folder;  ///< staging/BATCH: parts and staged blobs by hex name, named parts, the list "sealed"
+  FileLock m_lock;    ///< staging/BATCH.lock
+  UniqueFd m_fd;
+  mutable std::mutex m_mutex;  ///< guards what follows
+  UniqueFd m_list;
+  std::unordered_set<Digest> m_sealed;
 };
 
-/// Reads exactly `size` bytes from `in` (at in_offset) once, hashes them and writes them to `out` once. Memory: one or
-/// two blocks. progress is told of bytes as they are done.
-/// @throws Error{size_mismatch} when `in` ends before; what names the file in errors
+/// The batches that wait below staging/, with the moment they were last worked on: running ones, and those that runs
+/// which ended early left behind.
+struct WaitingBatch {
+  std::string name;
+  std::uint64_t size = 0;
+  Timestamp touched;
+  bool running = false;
+};
+std::vector<WaitingBatch> waiting_batches(const BlobStore& store);
+
+/// Reads exactly `size` bytes from `in` (at in_offset) once, hashes them and writes them to `out`, at its offset, once.
+/// Large content is written by a second thread and its write-back starts at once, so that a sync that follows has
+/// little left to do. Memory: 4 MiB at most, whatever the size. May be called from several threads.
+/// @param what names `in` in errors
+/// @param progress is told of bytes as they are done, on the calling thread; may be empty
+/// @throws Error{size_mismatch} when `in` ends before; Error{io_error, disk_full}; `out` then holds a part
 Digest copy_hashed(int in, std::uint64_t in_offset, int out, std::uint64_t size, std::string_view what,
                    const std::function<void(std::uint64_t)>& progress);
 

@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +43,13 @@ struct PublicationSummary {
   bool latest = false;
 };
 
+/// Digests that one batch pinned.
+struct PinSummary {
+  std::string name;
+  std::size_t count = 0;
+  Timestamp since;
+};
+
 class Catalog {
  public:
   /// Opens or creates; migrates older schemas. @throws Error{store_invalid, too_new}
@@ -50,13 +59,14 @@ class Catalog {
   Catalog& operator=(Catalog&&) noexcept;
 
   /// One transaction: the publication appears whole and `latest` of its channel moves to it if its sequence is higher.
-  /// The same publication again is no error and changes nothing.
-  /// @throws Error{immutable} when the channel has another bundle with this sequence
+  /// The same publication again is no error and changes nothing; one that was retired comes back.
+  /// @throws Error{immutable} when the channel has, or once had, another bundle with this sequence
   void publish(const Publication& publication);
   std::vector<PublicationSummary> publications() const;
   std::optional<Publication> publication(std::string_view channel, std::uint64_t sequence) const;
   std::optional<Publication> latest(std::string_view channel) const;
-  /// Takes a publication out of use. @throws Error{not_found}
+  /// Takes a publication out of use: its artifacts are no longer live and gc may have its blobs; its sequence stays
+  /// taken for ever. @throws Error{not_found}
   void retire(std::string_view channel, std::uint64_t sequence);
 
   /// The low side's sets: what the lock of a stack holds. Replaces the set of that name whole.
@@ -66,21 +76,35 @@ class Catalog {
 
   /// Every live artifact (of sets and publications), each id and content once, sorted by id.
   std::vector<Artifact> artifacts() const;
-  /// By id, or by name where that is unambiguous; the newest publication's when several hold it.
+  /// By id ("kind:name@version"), or by "name" or "name@version" where only one live id has it; the content that was
+  /// published last when several publications hold the id (sets come after publications).
+  /// @throws Error{ambiguous} naming the ids
   std::optional<Artifact> find(std::string_view id_or_name) const;
+  /// Who holds an artifact of this id: "channel/sequence" of publications, "set NAME" of sets.
+  std::vector<std::string> holders(std::string_view id) const;
 
-  /// Digests that must stay although nothing references them yet. Survive the process; `name` as in StagedBlobs.
+  /// Digests that must stay although nothing references them yet; adds to what the name pins. Survive the process;
+  /// `name` as in StagedBlobs. Once it returned, BlobStore::contains() stays true for each of them where it is true.
   void pin(std::string_view name, const std::vector<Digest>& digests);
   void unpin(std::string_view name);
+  std::vector<PinSummary> pins() const;
 
   /// Every digest that something references or pins.
   std::set<Digest> referenced() const;
+  /// Every digest that a live publication or set references, with its size: blobs that have to be there.
+  std::map<Digest, std::uint64_t> required() const;
+  /// The ids of live artifacts, or "channel/sequence path" of other files, that hold this digest.
+  std::vector<std::string> users_of(const Digest& digest) const;
+  /// Calls remove for each candidate that nothing references or pins, holding the write lock: no pin can be added
+  /// between the look and the removal. Keep the candidates few (hundreds), for writers wait meanwhile.
+  void remove_unreferenced(std::span<const Digest> candidates, const std::function<void(const Digest&)>& remove);
 
   /// Small facts of the installation (e.g. scrub's last run).
   std::optional<std::string> fact(std::string_view key) const;
   void set_fact(std::string_view key, std::string_view value);
 
-  /// Changes with every committed change of any process: compare to know whether to reload.
+  /// Changes with every committed change of publications and sets by any process: compare to know whether to reload.
+  /// Costs one small read; pins and facts leave it as it is.
   std::uint64_t generation() const;
 
  private:

@@ -1,0 +1,119 @@
+#include "db/database.hpp"
+
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "base/error.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr const char* k_v1[] = {"CREATE TABLE t(name TEXT PRIMARY KEY, size INTEGER NOT NULL) STRICT"};
+constexpr const char* k_v2[] = {k_v1[0], "ALTER TABLE t ADD COLUMN note TEXT"};
+
+struct DatabaseTest : testing::Test {
+  TemporaryFolder folder;
+  fs::path file = folder.path() / "x.db";
+};
+
+std::int64_t count(Database& db) {
+  auto statement = db.prepare("SELECT count(*) FROM t");
+  return statement.step() ? statement.integer(0) : -1;
+}
+
+ErrorCode code_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return ErrorCode::internal;
+}
+
+TEST_F(DatabaseTest, TransactionWithoutCommitLeavesNothing) {
+  Database db(file);
+  db.migrate(k_v1, "test");
+  {
+    Transaction transaction(db);
+    db.prepare("INSERT INTO t VALUES (?, ?)").run(std::string_view("a"), std::int64_t{1});
+  }
+  EXPECT_EQ(count(db), 0);
+  Transaction transaction(db);
+  db.prepare("INSERT INTO t VALUES (?, ?)").run(std::string_view("a"), std::int64_t{1});
+  transaction.commit();
+  EXPECT_EQ(count(db), 1);
+}
+
+TEST_F(DatabaseTest, OlderSchemaIsMigratedAndKeepsItsRows) {
+  {
+    Database db(file);
+    db.migrate(k_v1, "test");
+    db.execute("INSERT INTO t VALUES ('a', 1)");
+  }
+  Database db(file);
+  db.migrate(k_v2, "test");
+  auto statement = db.prepare("SELECT name, note FROM t");
+  ASSERT_TRUE(statement.step());
+  EXPECT_EQ(statement.text(0), "a");
+  EXPECT_TRUE(statement.is_null(1));
+}
+
+TEST_F(DatabaseTest, NewerSchemaIsRefused) {
+  {
+    Database db(file);
+    db.migrate(k_v2, "test");
+  }
+  Database db(file);
+  EXPECT_EQ(code_of([&] { db.migrate(k_v1, "test"); }), ErrorCode::too_new);
+}
+
+TEST_F(DatabaseTest, ForeignFileIsRefused) {
+  write_file_atomically(file, std::string(8192, 'x'));
+  EXPECT_EQ(code_of([&] { Database{file}; }), ErrorCode::store_invalid);
+}
+
+TEST_F(DatabaseTest, NumberPastTheSignedRangeIsRefused) {
+  Database db(file);
+  db.migrate(k_v1, "test");
+  auto insert = db.prepare("INSERT INTO t VALUES (?, ?)");
+  EXPECT_EQ(code_of([&] { insert.run(std::string_view("a"), std::uint64_t{1} << 63); }), ErrorCode::limit_exceeded);
+}
+
+TEST_F(DatabaseTest, WritersOfSeveralThreadsWaitForEachOther) {
+  {
+    Database db(file);
+    db.migrate(k_v1, "test");
+  }
+  std::vector<std::jthread> writers;
+  for (int writer = 0; writer < 4; ++writer) {
+    writers.emplace_back([&, writer] {
+      Database db(file);
+      for (int i = 0; i < 10; ++i) {
+        Transaction transaction(db);
+        const auto rows = count(db);
+        db.prepare("INSERT INTO t VALUES (?, ?)").run(std::string_view(fmt::format("{}-{}", writer, i)), rows);
+        transaction.commit();
+      }
+    });
+  }
+  writers.clear();
+  Database db(file);
+  EXPECT_EQ(count(db), 40);
+  auto distinct = db.prepare("SELECT count(DISTINCT size) FROM t");
+  ASSERT_TRUE(distinct.step());
+  EXPECT_EQ(distinct.integer(0), 40) << "a count that was read inside a transaction was no longer true at its end";
+}
+
+TEST_F(DatabaseTest, EmptyTextAndBlobAreNotNull) {
+  Database db(file);
+  auto statement = db.prepare("SELECT ?, ?");
+  statement.start(std::string_view{}, std::span<const std::uint8_t>{});
+  ASSERT_TRUE(statement.step());
+  EXPECT_FALSE(statement.is_null(0));
+  EXPECT_FALSE(statement.is_null(1));
+}
+
+}  // namespace
+}  // namespace liftlock

@@ -1,0 +1,366 @@
+#include "store/catalog.hpp"
+
+#include <algorithm>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "crypto/hash.hpp"
+#include "db/database.hpp"
+#include "store/catalog_schema.hpp"
+
+namespace liftlock {
+namespace {
+
+Digest digest_column(const Statement& row, int column) {
+  return Digest(DigestAlgorithm::sha256, row.blob(column));
+}
+
+/// Written by us and covered by its digest on the way in, so the parser's limits for foreign documents do not matter.
+constexpr JsonLimits k_own_limits{.max_bytes = 1u << 30, .max_depth = 64};
+
+Artifact artifact_column(const Statement& row, int column) {
+  return artifact_from_json(parse_json(row.text(column), k_own_limits));
+}
+
+Timestamp time_column(const Statement& row, int column) {
+  return Timestamp(std::chrono::seconds(row.integer(column)));
+}
+
+std::int64_t seconds(Timestamp time) {
+  return time.time_since_epoch().count();
+}
+
+std::vector<std::string> text_rows(Statement& statement) {
+  std::vector<std::string> out;
+  while (statement.step()) out.emplace_back(statement.text(0));
+  return out;
+}
+
+constexpr std::string_view k_referenced_by =
+    "SELECT 1 FROM publication_file WHERE digest = ?1"
+    " UNION ALL SELECT 1 FROM artifact_file WHERE digest = ?1"
+    " UNION ALL SELECT 1 FROM pin WHERE digest = ?1 LIMIT 1";
+
+}  // namespace
+
+struct Catalog::Impl {
+  /// A connection whose schema is there before the statements below are prepared.
+  struct Migrated : Database {
+    explicit Migrated(const fs::path& file) : Database(file) { migrate(catalog_migrations(), "catalog"); }
+  };
+  explicit Impl(const fs::path& file) : db(file) {}
+
+  /// The row of this very artifact; made when there is none.
+  std::int64_t artifact_row(const Artifact& artifact);
+  void insert_publication(const Publication& publication);
+  Publication load(std::int64_t id);
+  std::optional<Publication> load_first(Statement& ids);
+  /// Artifacts that nothing holds any more go, so that what is in the tables is what is live.
+  void drop_unheld();
+  void bump() { db.execute("UPDATE generation SET value = value + 1"); }
+
+  Migrated db;
+  Statement find_artifact = db.prepare("SELECT id FROM artifact WHERE digest = ?");
+  Statement add_artifact =
+      db.prepare("INSERT INTO artifact(digest, kind, name, version, size, document) VALUES (?, ?, ?, ?, ?, ?)");
+  Statement add_file = db.prepare("INSERT OR IGNORE INTO artifact_file VALUES (?, ?, ?)");
+  Statement read_generation = db.prepare("SELECT value FROM generation");
+};
+
+std::int64_t Catalog::Impl::artifact_row(const Artifact& artifact) {
+  const auto document = dump_json_line(to_json(artifact));
+  const auto digest = sha256(document);
+  find_artifact.start(digest.bytes());
+  if (find_artifact.step()) {
+    const auto id = find_artifact.integer(0);
+    find_artifact.reset();
+    return id;
+  }
+  add_artifact.run(digest.bytes(), artifact.kind, artifact.name, artifact.version, artifact.total_size(), document);
+  const auto id = db.last_insert_id();
+  for (const auto& file : artifact.files) add_file.run(id, file.digest.bytes(), file.size);
+  return id;
+}
+
+void Catalog::Impl::insert_publication(const Publication& publication) {
+  db.prepare(
+        "INSERT INTO publication(channel, sequence, bundle_digest, bundle_json, published_at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (channel, sequence) DO UPDATE SET retired = 0, published_at = excluded.published_at")
+      .run(publication.channel, publication.sequence, publication.bundle_digest.bytes(), publication.bundle_json,
+           seconds(publication.published_at));
+  auto row = db.prepare("SELECT id FROM publication WHERE channel = ? AND sequence = ?");
+  row.start(publication.channel, publication.sequence).step();
+  const auto id = row.integer(0);
+  row.reset();
+
+  auto add_member = db.prepare("INSERT INTO publication_artifact VALUES (?, ?, ?)");
+  std::uint64_t position = 0;
+  for (const auto& artifact : publication.artifacts) add_member.run(id, position++, artifact_row(artifact));
+  auto add_other = db.prepare("INSERT INTO publication_file VALUES (?, ?, ?, ?, ?, ?)");
+  position = 0;
+  for (const auto& file : publication.other_files) {
+    add_other.run(id, position++, file.path.text(), file.digest.bytes(), file.size, dump_json_line(to_json(file)));
+  }
+}
+
+Publication Catalog::Impl::load(std::int64_t id) {
+  auto head =
+      db.prepare("SELECT channel, sequence, bundle_digest, bundle_json, published_at FROM publication WHERE id = ?");
+  head.start(id).step();
+  Publication out{.channel = std::string(head.text(0)),
+                  .sequence = head.unsigned_integer(1),
+                  .bundle_digest = digest_column(head, 2),
+                  .bundle_json = std::string(head.text(3)),
+                  .published_at = time_column(head, 4),
+                  .artifacts = {},
+                  .other_files = {}};
+  auto members = db.prepare(
+      "SELECT a.document FROM publication_artifact pa JOIN artifact a ON a.id = pa.artifact"
+      " WHERE pa.publication = ? ORDER BY pa.position");
+  members.start(id);
+  while (members.step()) out.artifacts.push_back(artifact_column(members, 0));
+  auto others = db.prepare("SELECT document FROM publication_file WHERE publication = ? ORDER BY position");
+  others.start(id);
+  while (others.step()) {
+    out.other_files.push_back(artifact_file_from_json(parse_json(others.text(0), k_own_limits), "the catalog"));
+  }
+  return out;
+}
+
+std::optional<Publication> Catalog::Impl::load_first(Statement& ids) {
+  if (!ids.step()) return std::nullopt;
+  return load(ids.integer(0));
+}
+
+void Catalog::Impl::drop_unheld() {
+  db.execute(
+      "DELETE FROM artifact WHERE NOT EXISTS (SELECT 1 FROM publication_artifact pa WHERE pa.artifact = artifact.id)"
+      " AND NOT EXISTS (SELECT 1 FROM set_artifact sa WHERE sa.artifact = artifact.id)");
+}
+
+Catalog::Catalog(const fs::path& file) : m_impl(std::make_unique<Impl>(file)) {}
+Catalog::~Catalog() = default;
+Catalog::Catalog(Catalog&&) noexcept = default;
+Catalog& Catalog::operator=(Catalog&&) noexcept = default;
+
+void Catalog::publish(const Publication& publication) {
+  Transaction transaction(m_impl->db);
+  auto known = m_impl->db.prepare("SELECT bundle_digest, retired FROM publication WHERE channel = ? AND sequence = ?");
+  known.start(publication.channel, publication.sequence);
+  if (known.step()) {
+    const auto digest = digest_column(known, 0);
+    if (digest != publication.bundle_digest) {
+      fail(ErrorCode::immutable, "{}/{} is already the bundle {}; {} cannot take its place",
+           printable(publication.channel), publication.sequence, digest.text(), publication.bundle_digest.text());
+    }
+    if (known.integer(1) == 0) return;
+    known.reset();
+  }
+  m_impl->insert_publication(publication);
+  m_impl->bump();
+  transaction.commit();
+}
+
+std::vector<PublicationSummary> Catalog::publications() const {
+  auto rows = m_impl->db.prepare(
+      "SELECT p.channel, p.sequence, p.bundle_digest, p.published_at,"
+      " (SELECT count(*) FROM publication_artifact pa WHERE pa.publication = p.id),"
+      " (SELECT coalesce(sum(a.size), 0) FROM publication_artifact pa JOIN artifact a ON a.id = pa.artifact"
+      "   WHERE pa.publication = p.id)"
+      " + (SELECT coalesce(sum(f.size), 0) FROM publication_file f WHERE f.publication = p.id),"
+      " p.sequence = max(p.sequence) OVER (PARTITION BY p.channel)"
+      " FROM publication p WHERE NOT p.retired ORDER BY p.channel, p.sequence");
+  std::vector<PublicationSummary> out;
+  while (rows.step()) {
+    out.push_back({.channel = std::string(rows.text(0)),
+                   .sequence = rows.unsigned_integer(1),
+                   .bundle_digest = digest_column(rows, 2),
+                   .published_at = time_column(rows, 3),
+                   .artifact_count = static_cast<std::size_t>(rows.integer(4)),
+                   .size = rows.unsigned_integer(5),
+                   .latest = rows.integer(6) != 0});
+  }
+  return out;
+}
+
+std::optional<Publication> Catalog::publication(std::string_view channel, std::uint64_t sequence) const {
+  const Snapshot snapshot(m_impl->db);
+  auto ids = m_impl->db.prepare("SELECT id FROM publication WHERE channel = ? AND sequence = ? AND NOT retired");
+  return m_impl->load_first(ids.start(channel, sequence));
+}
+
+std::optional<Publication> Catalog::latest(std::string_view channel) const {
+  const Snapshot snapshot(m_impl->db);
+  auto ids =
+      m_impl->db.prepare("SELECT id FROM publication WHERE channel = ? AND NOT retired ORDER BY sequence DESC LIMIT 1");
+  return m_impl->load_first(ids.start(channel));
+}
+
+void Catalog::retire(std::string_view channel, std::uint64_t sequence) {
+  Transaction transaction(m_impl->db);
+  auto ids = m_impl->db.prepare("SELECT id FROM publication WHERE channel = ? AND sequence = ? AND NOT retired");
+  if (!ids.start(channel, sequence).step()) {
+    fail(ErrorCode::not_found, "there is no publication {}/{}", printable(channel), sequence);
+  }
+  const auto id = ids.integer(0);
+  ids.reset();
+  m_impl->db.prepare("UPDATE publication SET retired = 1 WHERE id = ?").run(id);
+  m_impl->db.prepare("DELETE FROM publication_artifact WHERE publication = ?").run(id);
+  m_impl->db.prepare("DELETE FROM publication_file WHERE publication = ?").run(id);
+  m_impl->drop_unheld();
+  m_impl->bump();
+  transaction.commit();
+}
+
+void Catalog::replace_set(std::string_view name, const std::vector<Artifact>& artifacts) {
+  Transaction transaction(m_impl->db);
+  m_impl->db.prepare("INSERT OR IGNORE INTO artifact_set(name) VALUES (?)").run(name);
+  auto row = m_impl->db.prepare("SELECT id FROM artifact_set WHERE name = ?");
+  row.start(name).step();
+  const auto id = row.integer(0);
+  row.reset();
+  m_impl->db.prepare("DELETE FROM set_artifact WHERE artifact_set = ?").run(id);
+  auto add = m_impl->db.prepare("INSERT OR IGNORE INTO set_artifact VALUES (?, ?)");
+  for (const auto& artifact : artifacts) add.run(id, m_impl->artifact_row(artifact));
+  m_impl->drop_unheld();
+  m_impl->bump();
+  transaction.commit();
+}
+
+void Catalog::remove_set(std::string_view name) {
+  Transaction transaction(m_impl->db);
+  m_impl->db.prepare("DELETE FROM artifact_set WHERE name = ?").run(name);
+  m_impl->drop_unheld();
+  m_impl->bump();
+  transaction.commit();
+}
+
+std::vector<std::string> Catalog::sets() const {
+  auto rows = m_impl->db.prepare("SELECT name FROM artifact_set ORDER BY name");
+  return text_rows(rows);
+}
+
+std::vector<Artifact> Catalog::artifacts() const {
+  auto rows = m_impl->db.prepare("SELECT document FROM artifact ORDER BY identity, id");
+  std::vector<Artifact> out;
+  while (rows.step()) out.push_back(artifact_column(rows, 0));
+  return out;
+}
+
+std::optional<Artifact> Catalog::find(std::string_view id_or_name) const {
+  const Snapshot snapshot(m_impl->db);
+  auto& db = m_impl->db;
+  // The three forms overlap ("a:b@1" may be a name), so the strictest that has a match wins.
+  constexpr std::string_view k_forms[] = {"identity = ?", "name = ?", "name || '@' || version = ?"};
+  for (const auto form : k_forms) {
+    auto ids = db.prepare(fmt::format("SELECT DISTINCT identity FROM artifact WHERE {} ORDER BY 1", form));
+    const auto matches = text_rows(ids.start(id_or_name));
+    if (matches.empty()) continue;
+    if (matches.size() > 1) {
+      fail(ErrorCode::ambiguous, "'{}' may be {}", printable(id_or_name),
+           printable(fmt::format("{}", fmt::join(matches, ", "))));
+    }
+    auto rows = db.prepare(
+        "SELECT a.document FROM artifact a JOIN live ON live.artifact = a.id"
+        " WHERE a.identity = ?"
+        " ORDER BY live.published_at DESC, live.sequence DESC, a.id DESC LIMIT 1");
+    if (rows.start(matches.front()).step()) return artifact_column(rows, 0);
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> Catalog::holders(std::string_view id) const {
+  auto rows = m_impl->db.prepare(
+      "SELECT DISTINCT p.channel || '/' || p.sequence FROM artifact a JOIN publication_artifact pa ON pa.artifact = "
+      "a.id"
+      " JOIN publication p ON p.id = pa.publication WHERE a.identity = ?1"
+      " UNION SELECT 'set ' || s.name FROM artifact a JOIN set_artifact sa ON sa.artifact = a.id"
+      " JOIN artifact_set s ON s.id = sa.artifact_set WHERE a.identity = ?1 ORDER BY "
+      "1");
+  return text_rows(rows.start(id));
+}
+
+void Catalog::pin(std::string_view name, const std::vector<Digest>& digests) {
+  Transaction transaction(m_impl->db);
+  auto add = m_impl->db.prepare("INSERT OR IGNORE INTO pin VALUES (?, ?, ?)");
+  const auto since = seconds(now());
+  for (const auto& digest : digests) add.run(name, digest.bytes(), since);
+  transaction.commit();
+}
+
+void Catalog::unpin(std::string_view name) {
+  Transaction transaction(m_impl->db);
+  m_impl->db.prepare("DELETE FROM pin WHERE name = ?").run(name);
+  transaction.commit();
+}
+
+std::vector<PinSummary> Catalog::pins() const {
+  auto rows = m_impl->db.prepare("SELECT name, count(*), max(since) FROM pin GROUP BY name ORDER BY name");
+  std::vector<PinSummary> out;
+  while (rows.step()) {
+    out.push_back({std::string(rows.text(0)), static_cast<std::size_t>(rows.integer(1)), time_column(rows, 2)});
+  }
+  return out;
+}
+
+std::set<Digest> Catalog::referenced() const {
+  auto rows = m_impl->db.prepare(
+      "SELECT digest FROM artifact_file UNION SELECT digest FROM publication_file UNION SELECT digest FROM pin ORDER "
+      "BY 1");
+  std::set<Digest> out;
+  while (rows.step()) out.insert(out.end(), digest_column(rows, 0));
+  return out;
+}
+
+std::map<Digest, std::uint64_t> Catalog::required() const {
+  auto rows = m_impl->db.prepare(
+      "SELECT digest, max(size) FROM (SELECT digest, size FROM artifact_file UNION ALL SELECT digest, size FROM"
+      " publication_file) GROUP BY digest ORDER BY digest");
+  std::map<Digest, std::uint64_t> out;
+  while (rows.step()) out.emplace_hint(out.end(), digest_column(rows, 0), rows.unsigned_integer(1));
+  return out;
+}
+
+std::vector<std::string> Catalog::users_of(const Digest& digest) const {
+  auto rows = m_impl->db.prepare(
+      "SELECT a.identity FROM artifact_file f JOIN artifact a ON a.id = f.artifact"
+      " WHERE f.digest = ?1 UNION SELECT p.channel || '/' || p.sequence || ' ' || f.path FROM publication_file f"
+      " JOIN publication p ON p.id = f.publication WHERE f.digest = ?1 ORDER BY 1");
+  return text_rows(rows.start(digest.bytes()));
+}
+
+void Catalog::remove_unreferenced(std::span<const Digest> candidates,
+                                  const std::function<void(const Digest&)>& remove) {
+  Transaction transaction(m_impl->db);
+  auto look = m_impl->db.prepare(k_referenced_by);
+  for (const auto& digest : candidates) {
+    if (!look.start(digest.bytes()).step()) remove(digest);
+  }
+  look.reset();
+  transaction.commit();
+}
+
+std::optional<std::string> Catalog::fact(std::string_view key) const {
+  auto rows = m_impl->db.prepare("SELECT value FROM fact WHERE key = ?");
+  if (!rows.start(key).step()) return std::nullopt;
+  return std::string(rows.text(0));
+}
+
+void Catalog::set_fact(std::string_view key, std::string_view value) {
+  Transaction transaction(m_impl->db);
+  m_impl->db.prepare("INSERT INTO fact VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+      .run(key, value);
+  transaction.commit();
+}
+
+std::uint64_t Catalog::generation() const {
+  auto& row = m_impl->read_generation;
+  row.reset();
+  if (!row.step()) fail(ErrorCode::store_invalid, "the catalog has no generation row");
+  const auto value = row.unsigned_integer(0);
+  row.reset();
+  return value;
+}
+
+}  // namespace liftlock

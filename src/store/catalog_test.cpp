@@ -1,0 +1,190 @@
+#include "store/catalog.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "base/error.hpp"
+#include "crypto/hash.hpp"
+
+namespace liftlock {
+namespace {
+
+ErrorCode code_of(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  ADD_FAILURE() << "nothing was thrown";
+  return ErrorCode::internal;
+}
+
+Artifact wheel(const std::string& name, const std::string& version, const std::string& content = "") {
+  const auto text = content.empty() ? name + version : content;
+  Artifact artifact{.kind = "wheel", .name = name, .version = version, .license = "MIT", .needs = {}, .files = {}};
+  artifact.files.push_back({.path = RelPath::parse("packages/pypi/" + name + "-" + version + ".whl"),
+                            .size = text.size(),
+                            .digest = sha256(text),
+                            .origin = "https://example.test/" + name,
+                            .evidence = {{"index-hash", Json{{"sha256", sha256(text).hex()}}}}});
+  return artifact;
+}
+
+Publication bundle(const std::string& channel, std::uint64_t sequence, std::vector<Artifact> artifacts) {
+  const auto json = channel + std::to_string(sequence);
+  return {.channel = channel,
+          .sequence = sequence,
+          .bundle_digest = sha256(json),
+          .bundle_json = json,
+          .published_at = Timestamp(std::chrono::seconds(1000 + sequence)),
+          .artifacts = std::move(artifacts),
+          .other_files = {{.path = RelPath::parse("README.txt"),
+                           .size = 6,
+                           .digest = sha256("readme" + json),
+                           .origin = "",
+                           .evidence = {}}}};
+}
+
+struct CatalogTest : testing::Test {
+  TemporaryFolder folder;
+  fs::path file = folder.path() / "catalog.db";
+  Catalog catalog{file};
+};
+
+TEST_F(CatalogTest, PublicationComesBackAsItWas) {
+  const auto published = bundle("demo", 7, {wheel("idna", "3.4"), wheel("attrs", "23.1")});
+  catalog.publish(published);
+  const auto loaded = Catalog(file).publication("demo", 7);
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->artifacts, published.artifacts);
+  EXPECT_EQ(loaded->other_files, published.other_files);
+  EXPECT_EQ(loaded->bundle_json, published.bundle_json);
+  EXPECT_EQ(loaded->bundle_digest, published.bundle_digest);
+  EXPECT_EQ(loaded->published_at, published.published_at);
+  EXPECT_FALSE(catalog.publication("demo", 8));
+  EXPECT_FALSE(catalog.latest("other"));
+}
+
+TEST_F(CatalogTest, SameBundleAgainIsNoError) {
+  catalog.publish(bundle("demo", 7, {wheel("idna", "3.4")}));
+  const auto generation = catalog.generation();
+  EXPECT_NO_THROW(catalog.publish(bundle("demo", 7, {wheel("idna", "3.4")})));
+  EXPECT_EQ(catalog.generation(), generation);
+}
+
+TEST_F(CatalogTest, SameSequenceOtherBundleIsRefused) {
+  catalog.publish(bundle("demo", 7, {wheel("idna", "3.4")}));
+  auto other = bundle("demo", 7, {wheel("idna", "3.5")});
+  other.bundle_digest = sha256("other");
+  EXPECT_EQ(code_of([&] { catalog.publish(other); }), ErrorCode::immutable);
+  catalog.retire("demo", 7);
+  EXPECT_EQ(code_of([&] { catalog.publish(other); }), ErrorCode::immutable) << "retiring freed the sequence";
+  EXPECT_TRUE(catalog.artifacts().empty());
+}
+
+TEST_F(CatalogTest, RetiredPublicationComesBackWithItsOwnBundle) {
+  catalog.publish(bundle("demo", 7, {wheel("idna", "3.4")}));
+  catalog.retire("demo", 7);
+  EXPECT_FALSE(catalog.publication("demo", 7));
+  EXPECT_TRUE(catalog.referenced().empty());
+  catalog.publish(bundle("demo", 7, {wheel("idna", "3.4")}));
+  EXPECT_EQ(catalog.artifacts().size(), 1u);
+  EXPECT_EQ(code_of([&] { catalog.retire("demo", 8); }), ErrorCode::not_found);
+}
+
+TEST_F(CatalogTest, LatestIsTheHighestSequenceWhateverTheOrderOfArrival) {
+  catalog.publish(bundle("demo", 9, {wheel("idna", "3.9")}));
+  catalog.publish(bundle("demo", 8, {wheel("idna", "3.8")}));
+  catalog.publish(bundle("urgent", 1, {wheel("idna", "3.9")}));
+  EXPECT_EQ(catalog.latest("demo")->sequence, 9u);
+  const auto all = catalog.publications();
+  ASSERT_EQ(all.size(), 3u);
+  EXPECT_FALSE(all[0].latest);
+  EXPECT_TRUE(all[1].latest);
+  EXPECT_TRUE(all[2].latest);
+  EXPECT_EQ(all[1].artifact_count, 1u);
+  EXPECT_EQ(all[1].size, std::string("idna3.9").size() + 6);
+  catalog.retire("demo", 9);
+  EXPECT_EQ(catalog.latest("demo")->sequence, 8u);
+}
+
+TEST_F(CatalogTest, FindPrefersWhatWasPublishedLast) {
+  catalog.replace_set("stack", {wheel("idna", "3.4", "of the set")});
+  EXPECT_EQ(catalog.find("idna"), wheel("idna", "3.4", "of the set"));
+  catalog.publish(bundle("demo", 2, {wheel("idna", "3.4", "newer")}));
+  catalog.publish(bundle("demo", 1, {wheel("idna", "3.4", "older")}));
+  EXPECT_EQ(catalog.find("wheel:idna@3.4"), wheel("idna", "3.4", "newer"));
+  EXPECT_EQ(catalog.find("idna@3.4"), wheel("idna", "3.4", "newer"));
+  EXPECT_EQ(catalog.artifacts().size(), 3u);
+  EXPECT_EQ(catalog.holders("wheel:idna@3.4"), (std::vector<std::string>{"demo/1", "demo/2", "set stack"}));
+  EXPECT_FALSE(catalog.find("nothing"));
+}
+
+TEST_F(CatalogTest, NameOfSeveralIsAmbiguousAndListsThem) {
+  catalog.replace_set("stack", {wheel("idna", "3.4"), wheel("idna", "3.5")});
+  try {
+    catalog.find("idna");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::ambiguous);
+    EXPECT_NE(error.message().find("wheel:idna@3.4, wheel:idna@3.5"), std::string::npos) << error.message();
+  }
+  EXPECT_EQ(catalog.find("idna@3.5")->version, "3.5");
+}
+
+TEST_F(CatalogTest, SetIsReplacedWhole) {
+  catalog.replace_set("stack", {wheel("idna", "3.4"), wheel("attrs", "1")});
+  catalog.replace_set("stack", {wheel("idna", "3.5")});
+  EXPECT_EQ(catalog.artifacts(), (std::vector<Artifact>{wheel("idna", "3.5")}));
+  EXPECT_EQ(catalog.sets(), std::vector<std::string>{"stack"});
+  catalog.remove_set("stack");
+  EXPECT_TRUE(catalog.sets().empty());
+  EXPECT_TRUE(catalog.referenced().empty());
+}
+
+TEST_F(CatalogTest, ReferencedHoldsFilesAndPins) {
+  catalog.publish(bundle("demo", 1, {wheel("idna", "3.4")}));
+  catalog.pin("batch", {sha256("p"), sha256("q")});
+  catalog.pin("batch", {sha256("q")});
+  const auto referenced = catalog.referenced();
+  EXPECT_EQ(referenced, (std::set<Digest>{sha256("idna3.4"), sha256("readmedemo1"), sha256("p"), sha256("q")}));
+  EXPECT_EQ(catalog.required().size(), 2u);
+  EXPECT_EQ(catalog.required().at(sha256("readmedemo1")), 6u);
+  EXPECT_EQ(catalog.users_of(sha256("idna3.4")), std::vector<std::string>{"wheel:idna@3.4"});
+  EXPECT_EQ(catalog.users_of(sha256("readmedemo1")), std::vector<std::string>{"demo/1 README.txt"});
+  ASSERT_EQ(catalog.pins().size(), 1u);
+  EXPECT_EQ(catalog.pins()[0].count, 2u);
+  std::vector<Digest> removed;
+  const std::vector<Digest> candidates{sha256("p"), sha256("idna3.4"), sha256("loose"), sha256("readmedemo1")};
+  catalog.remove_unreferenced(candidates, [&](const Digest& digest) { removed.push_back(digest); });
+  EXPECT_EQ(removed, std::vector<Digest>{sha256("loose")});
+  catalog.unpin("batch");
+  EXPECT_EQ(catalog.referenced().size(), 2u);
+}
+
+TEST_F(CatalogTest, GenerationMovesForOtherConnectionsToo) {
+  Catalog other(file);
+  const auto before = catalog.generation();
+  other.publish(bundle("demo", 1, {wheel("idna", "3.4")}));
+  EXPECT_NE(catalog.generation(), before);
+  const auto after = catalog.generation();
+  other.pin("x", {sha256("p")});
+  other.set_fact("scrub", "yesterday");
+  EXPECT_EQ(catalog.generation(), after);
+  EXPECT_EQ(catalog.fact("scrub"), "yesterday");
+  EXPECT_EQ(catalog.fact("none"), std::nullopt);
+}
+
+// A tenth of what the store must carry in one transaction, so that the test stays quick with sanitizers; the whole is
+// measured by bench/store_bench.cpp.
+TEST_F(CatalogTest, ThousandsOfArtifactsFitOneTransaction) {
+  std::vector<Artifact> many;
+  for (int i = 0; i < 2000; ++i) many.push_back(wheel("name" + std::to_string(i), "1"));
+  catalog.publish(bundle("demo", 1, many));
+  EXPECT_EQ(catalog.latest("demo")->artifacts, many);
+  EXPECT_EQ(catalog.artifacts().size(), 2000u);
+}
+
+}  // namespace
+}  // namespace liftlock

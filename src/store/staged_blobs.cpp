@@ -1,0 +1,227 @@
+#include "store/blob_store.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <set>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/rel_path.hpp"
+#include "base/text.hpp"
+#include "crypto/hash.hpp"
+#include "os/parallel.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr const char* k_list = "sealed";
+constexpr std::string_view k_lock_suffix = ".lock";
+constexpr std::uint64_t k_max_list = 256u << 20;
+
+std::string checked_batch(std::string_view batch) {
+  if (batch.empty() || batch.starts_with('.') || batch.ends_with(k_lock_suffix) || batch.ends_with(".tmp") ||
+      batch.size() > 150 || portable_component(batch) != batch) {
+    fail(ErrorCode::internal, "'{}' is no name for a batch of blobs", printable(batch));
+  }
+  return std::string(batch);
+}
+
+/// Names are of the caller's choice (addresses, say): their digest stands for them.
+std::string named_part(std::string_view name) {
+  return "named-" + sha256(name).hex();
+}
+
+void unlink_if_there(int folder, const std::string& name) {
+  if (::unlinkat(folder, name.c_str(), 0) != 0 && errno != ENOENT) fail_errno(fmt::format("remove {}", name));
+}
+
+fs::path made(fs::path folder) {
+  make_folders(folder);
+  return folder;
+}
+
+}  // namespace
+
+StagedBlobs::StagedBlobs(BlobStore& store, std::string_view batch)
+    : m_store(store),
+      m_folder(store.folder() / "staging" / checked_batch(batch)),
+      m_lock(m_folder.string() + std::string(k_lock_suffix), fmt::format("work on the batch '{}'", batch),
+             FileLock::Wait::no),
+      m_fd(open_folder(made(m_folder))) {
+  resume();
+}
+
+StagedBlobs::~StagedBlobs() = default;
+
+// What an earlier run sealed was not synced: after a power cut a file may have its name and its size, but not its
+// bytes. Only its digest tells.
+void StagedBlobs::resume() {
+  const auto list = m_folder / k_list;
+  std::vector<Digest> listed;
+  if (fs::exists(list)) {
+    const auto text = read_file(list, k_max_list);
+    std::set<Digest> known;
+    for (const auto line : split(text, '\n')) {
+      const auto digest = Digest::try_parse("sha256:" + std::string(line));
+      if (digest && known.insert(*digest).second) listed.push_back(*digest);
+    }
+  }
+  std::vector<std::uint8_t> good(listed.size());
+  parallel_for(listed.size(), [&](std::size_t i) {
+    const auto fd = open_file_if_exists(m_folder / listed[i].hex(), O_RDONLY | O_NOFOLLOW);
+    if (!fd) return;
+    good[i] = sha256_of_file(fd->get(), listed[i].text()) == listed[i] ? 1 : 0;
+    if (good[i] == 0) unlink_if_there(m_fd.get(), listed[i].hex());
+  });
+  unlink_if_there(m_fd.get(), k_list);
+  m_list = open_file(list, O_WRONLY | O_CREAT | O_APPEND | O_EXCL);
+  std::string kept;
+  for (std::size_t i = 0; i < listed.size(); ++i) {
+    if (good[i] == 0) continue;
+    m_sealed.insert(listed[i]);
+    kept += listed[i].hex() + "\n";
+  }
+  if (!kept.empty()) write_all(m_list.get(), kept, list.string());
+}
+
+bool StagedBlobs::has(const Digest& digest) const {
+  {
+    const std::lock_guard lock(m_mutex);
+    if (m_sealed.contains(digest)) return true;
+  }
+  return m_store.contains(digest);
+}
+
+// Born with mode 0444, so that sealing needs no chmod; the descriptor may write all the same.
+UniqueFd StagedBlobs::create_part(const std::string& file, Open open) {
+  constexpr int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  int fd = ::openat(m_fd.get(), file.c_str(), flags, 0444);
+  if (fd < 0 && errno == EEXIST && open == Open::empty) {
+    unlink_if_there(m_fd.get(), file);
+    fd = ::openat(m_fd.get(), file.c_str(), flags, 0444);
+  } else if (fd < 0 && errno == EEXIST) {
+    if (::fchmodat(m_fd.get(), file.c_str(), 0644, 0) != 0) fail_errno(fmt::format("chmod {}", file));
+    fd = ::openat(m_fd.get(), file.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && (::fchmod(fd, 0444) != 0 || ::lseek(fd, 0, SEEK_END) < 0)) fail_errno(fmt::format("chmod {}", file));
+  }
+  if (fd < 0) fail_errno(fmt::format("create {}/{}", printable(m_folder.string()), file));
+  return UniqueFd(fd);
+}
+
+UniqueFd StagedBlobs::create(const Digest& expected, Open open) {
+  {
+    const std::lock_guard lock(m_mutex);
+    m_sealed.erase(expected);
+  }
+  return create_part(expected.hex(), open);
+}
+
+std::uint64_t StagedBlobs::size_of(const std::string& file) const {
+  struct stat status {};
+  if (::fstatat(m_fd.get(), file.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+    return static_cast<std::uint64_t>(status.st_size);
+  }
+  if (errno != ENOENT) fail_errno(fmt::format("stat {}", file));
+  return 0;
+}
+
+std::uint64_t StagedBlobs::part_size(const Digest& expected) const {
+  return size_of(expected.hex());
+}
+std::uint64_t StagedBlobs::named_size(std::string_view name) const {
+  return size_of(named_part(name));
+}
+
+// The file is in its place already: the line in the list is what makes it a staged blob.
+void StagedBlobs::note_sealed(const Digest& digest) {
+  const auto line = digest.hex() + "\n";
+  const std::lock_guard lock(m_mutex);
+  write_all(m_list.get(), line, k_list);
+  m_sealed.insert(digest);
+}
+
+void StagedBlobs::seal(const Digest& expected, const Digest& actual) {
+  if (expected != actual) {
+    unlink_if_there(m_fd.get(), expected.hex());
+    fail(ErrorCode::digest_mismatch, "expected {}, got {}", expected.text(), actual.text());
+  }
+  note_sealed(expected);
+}
+
+UniqueFd StagedBlobs::open(const Digest& digest) const {
+  {
+    const std::lock_guard lock(m_mutex);
+    if (!m_sealed.contains(digest)) return m_store.open(digest);
+  }
+  const int fd = ::openat(m_fd.get(), digest.hex().c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) fail_errno(fmt::format("open the staged {}", digest.text()));
+  return UniqueFd(fd);
+}
+
+UniqueFd StagedBlobs::create_named(std::string_view name, Open open) {
+  return create_part(named_part(name), open);
+}
+
+void StagedBlobs::seal_named(std::string_view name, const Digest& actual) {
+  if (::renameat(m_fd.get(), named_part(name).c_str(), m_fd.get(), actual.hex().c_str()) != 0) {
+    fail_errno(fmt::format("rename the part of {}", printable(name)));
+  }
+  note_sealed(actual);
+}
+
+void StagedBlobs::commit() {
+  const std::lock_guard lock(m_mutex);
+  if (!m_sealed.empty()) {
+    sync_file_system(m_fd.get(), m_folder.string());
+    std::set<fs::path> folders;
+    for (const auto& digest : m_sealed) {
+      m_store.adopt(m_fd.get(), digest.hex(), digest);
+      folders.insert(m_store.path(digest).parent_path());
+    }
+    for (const auto& folder : folders) sync_folder(folder);
+    m_sealed.clear();
+  }
+  m_list.reset();
+  remove_tree(m_folder);
+  m_lock.remove();
+}
+
+void StagedBlobs::discard() {
+  const std::lock_guard lock(m_mutex);
+  m_sealed.clear();
+  m_list.reset();
+  remove_tree(m_folder);
+  m_lock.remove();
+}
+
+std::vector<WaitingBatch> waiting_batches(const BlobStore& store) {
+  std::vector<WaitingBatch> batches;
+  std::error_code error;
+  fs::directory_iterator entries(store.folder() / "staging", error);
+  for (const auto end = fs::directory_iterator(); !error && entries != end; entries.increment(error)) {
+    if (!entries->is_directory(error)) continue;
+    WaitingBatch batch;
+    batch.name = entries->path().filename().string();
+    try {
+      FileLock probe(entries->path().string() + std::string(k_lock_suffix), "a batch", FileLock::Wait::no);
+      batch.touched = Timestamp(std::chrono::seconds(stat_of(open_folder(entries->path()).get(), batch.name).st_mtime));
+      for (const auto& file : walk(entries->path(), 10'000'000)) {
+        batch.size += static_cast<std::uint64_t>(file.status.st_size);
+      }
+      probe.remove();
+    } catch (const Error& problem) {
+      // Gone between the listing and the look: somebody committed it.
+      if (problem.code() == ErrorCode::not_found) continue;
+      if (problem.code() != ErrorCode::busy) throw;
+      batch.running = true;
+    }
+    batches.push_back(std::move(batch));
+  }
+  if (error) fail_errno("read the staging folder", error.value());
+  return batches;
+}
+
+}  // namespace liftlock
