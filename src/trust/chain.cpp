@@ -1,0 +1,73 @@
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "trust/root_statement.hpp"
+#include "trust/trust.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::size_t k_max_chain = 4096;
+constexpr std::chrono::hours k_clock_tolerance{24};
+
+void require_root_signatures(const RootStatement& statement, const TrustRoot& by) {
+  if (const auto missing = missing_root_signatures(statement, by); missing > 0) {
+    fail(ErrorCode::trust_broken, "root statement {} lacks {} signatures of the root keys of version {}",
+         statement.root.version, missing, by.version);
+  }
+}
+
+TrustRoot follow_one(const TrustRoot& from, const RootStatement& next, Timestamp when) {
+  const auto& root = next.root;
+  if (root.version != from.version + 1) {
+    fail(ErrorCode::trust_broken, "root statement {} follows {}; the ones in between are missing", root.version,
+         from.version);
+  }
+  if (root.organisation != from.organisation) {
+    fail(ErrorCode::trust_broken, "root statement {} is of '{}', not of '{}'", root.version, root.organisation,
+         from.organisation);
+  }
+  if (root.created > when + k_clock_tolerance) {
+    throw Error(ErrorCode::trust_broken,
+                fmt::format("root statement {} was created at {}, and this machine's clock says {}", root.version,
+                            format_time(root.created), format_time(when)),
+                "set the clock of this machine");
+  }
+  require_root_signatures(next, from);
+  require_root_signatures(next, root);
+  return root;
+}
+
+}  // namespace
+
+TrustRoot advance(const TrustRoot& pinned, const std::vector<std::string>& statements, Timestamp when) {
+  if (statements.size() > k_max_chain)
+    fail(ErrorCode::limit_exceeded, "a chain of {} root statements", statements.size());
+  TrustRoot current = pinned;
+  for (const auto& bytes : statements) {
+    const auto statement = decode_root(bytes);
+    if (statement.root.version < pinned.version) continue;
+    if (statement.root.version == pinned.version) {
+      if (statement.root.fingerprint != pinned.fingerprint) {
+        throw Error(
+            ErrorCode::trust_broken,
+            fmt::format("there are two different root statements of version {}", pinned.version),
+            "stop: somebody else speaks for this organisation, or its root keys signed twice; ask by another way");
+      }
+      continue;
+    }
+    current = follow_one(current, statement, when);
+  }
+  return current;
+}
+
+TrustRoot parse_root(std::string_view statement) {
+  const auto decoded = decode_root(statement);
+  require_root_signatures(decoded, decoded.root);
+  return decoded.root;
+}
+
+Digest root_fingerprint(std::string_view statement) {
+  return decode_root(statement).root.fingerprint;
+}
+
+}  // namespace liftlock

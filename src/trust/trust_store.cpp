@@ -1,0 +1,128 @@
+#include <algorithm>
+#include <map>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "trust/root_statement.hpp"
+#include "trust/trust.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::uint64_t k_max_statement = 1u << 20;
+constexpr std::string_view k_suffix = ".root.json";
+
+/// The statements of the folder by version; other files are none of ours.
+std::map<std::uint64_t, fs::path> list(const fs::path& folder) {
+  std::map<std::uint64_t, fs::path> files;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const auto file = entry.path().filename().string();
+    if (!file.ends_with(k_suffix)) continue;
+    const auto version = parse_uint(std::string_view(file).substr(0, file.size() - k_suffix.size()));
+    if (version && file == std::to_string(*version) + std::string(k_suffix)) files.emplace(*version, entry.path());
+  }
+  return files;
+}
+
+FileLock lock(const fs::path& folder) {
+  make_folders(folder);
+  return FileLock(folder / ".lock", "a change of trust", FileLock::Wait::yes);
+}
+
+void require_fingerprint(std::string_view statement, const Digest& expected) {
+  const auto fingerprint = parse_root(statement).fingerprint;
+  if (fingerprint == expected) return;
+  throw Error(
+      ErrorCode::confirmation_required,
+      fmt::format("the root statement has the fingerprint {}, and {} was given", fingerprint.text(), expected.text()),
+      "stop: ask the sender for the fingerprint by another way than the one the statement came");
+}
+
+fs::path file_of(const fs::path& folder, std::uint64_t version) {
+  return folder / (std::to_string(version) + std::string(k_suffix));
+}
+
+/// Two statements of one version are a fork, also when the version is long past.
+void require_same_past(const std::map<std::uint64_t, fs::path>& known, const std::vector<std::string>& statements) {
+  for (const auto& bytes : statements) {
+    const auto root = decode_root(bytes).root;
+    const auto found = known.find(root.version);
+    if (found != known.end() && root_fingerprint(read_file(found->second, k_max_statement)) != root.fingerprint) {
+      throw Error(
+          ErrorCode::trust_broken, fmt::format("there are two different root statements of version {}", root.version),
+          "stop: somebody else speaks for this organisation, or its root keys signed twice; ask by another way");
+    }
+  }
+}
+
+}  // namespace
+
+TrustStore::TrustStore(fs::path folder) : m_folder(std::move(folder)) {}
+
+bool TrustStore::empty() const {
+  return list(m_folder).empty();
+}
+
+std::vector<std::string> TrustStore::statements() const {
+  std::vector<std::string> out;
+  for (const auto& [version, file] : list(m_folder)) out.push_back(read_file(file, k_max_statement));
+  return out;
+}
+
+TrustRoot TrustStore::current() const {
+  const auto chain = statements();
+  if (chain.empty()) fail(ErrorCode::trust_missing, "no root statement is pinned in '{}'", m_folder.string());
+  // What is stored was judged when it came; the clock may have been set back since.
+  return with_context("while reading the pinned chain in " + m_folder.string(), [&] {
+    return advance(parse_root(chain.front()), chain, Timestamp::max() - std::chrono::days(2));
+  });
+}
+
+void TrustStore::pin(std::string_view statement, const Digest& expected) {
+  require_fingerprint(statement, expected);
+  const auto guard = lock(m_folder);
+  for (const auto& known : statements()) {
+    if (root_fingerprint(known) == expected) return;
+  }
+  if (!empty()) {
+    throw Error(ErrorCode::immutable, "another chain of root statements is pinned here",
+                "to trust this one instead, give --replace and --reason; what the old chain signed is then refused");
+  }
+  write_file_atomically(file_of(m_folder, parse_root(statement).version), statement);
+}
+
+void TrustStore::replace(std::string_view statement, const Digest& expected) {
+  require_fingerprint(statement, expected);
+  const auto guard = lock(m_folder);
+  const auto old = list(m_folder);
+  if (!old.empty()) {
+    const auto first = root_fingerprint(read_file(old.begin()->second, k_max_statement));
+    const auto aside = m_folder / "replaced" / first.hex().substr(0, 16);
+    make_folders(aside);
+    // The newest first: a crash in between leaves an older version or nobody trusted, never a gap.
+    for (auto file = old.rbegin(); file != old.rend(); ++file)
+      rename_file(file->second, aside / file->second.filename());
+    sync_folder(aside);
+    sync_folder(m_folder);
+  }
+  write_file_atomically(file_of(m_folder, parse_root(statement).version), statement);
+}
+
+std::size_t TrustStore::follow(const std::vector<std::string>& statements, Timestamp when) {
+  const auto guard = lock(m_folder);
+  const auto from = current();
+  require_same_past(list(m_folder), statements);
+  advance(from, statements, when);
+  std::size_t stored = 0;
+  for (const auto& statement : statements) {
+    const auto version = decode_root(statement).root.version;
+    if (version <= from.version) continue;
+    write_file_atomically(file_of(m_folder, version), statement);
+    ++stored;
+  }
+  return stored;
+}
+
+}  // namespace liftlock
