@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/error.hpp"
 #include "os/fd.hpp"
 
 namespace liftlock {
@@ -18,13 +19,13 @@ namespace liftlock {
 /// What a handler sees. Views live until the handler returns. The server has already checked the sizes, decoded the
 /// path's percent escapes and refused '..', empty and NUL-holding components.
 struct HttpRequest {
-  std::string_view method;  ///< "GET" or "HEAD" on the mirror
-  std::string_view path;    ///< decoded, starts with '/'
+  std::string_view method;    ///< "GET" or "HEAD" on the mirror
+  std::string_view path;      ///< decoded, starts with '/'
   std::string_view raw_path;  ///< as sent, without the query
-  std::string_view query;   ///< as sent, without '?'
+  std::string_view query;     ///< as sent, without '?'
   std::string_view body;
-  std::string_view peer;    ///< address of the client
-  std::string_view user;    ///< name of the read token, empty when none is required
+  std::string_view peer;  ///< address of the client
+  std::string_view user;  ///< name of the read token, empty when none is required
   std::function<std::string_view(std::string_view name)> header;  ///< empty when absent; name in any case
 
   /// The decoded value of a query parameter; nullopt when absent or broken.
@@ -44,6 +45,8 @@ struct HttpResponse {
   std::variant<std::string, std::shared_ptr<const std::string>, FileBody> body;
   /// The artifact or digest that was read, for the audit log; empty: not logged.
   std::string audit_subject;
+  /// The value of the `route` label in metrics; must outlive the server (a literal, or a Route's prefix).
+  std::string_view route;
 
   HttpResponse& set(std::string name, std::string value) {
     headers.emplace_back(std::move(name), std::move(value));
@@ -57,5 +60,12 @@ struct HttpResponse {
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 
 HttpResponse text_response(int status, std::string content_type, std::string body);
+
+/// problem+json (RFC 9457): type, title, status, detail, and of ours: code (the slug) and remedy. 401 gains
+/// WWW-Authenticate, 405 gains Allow, 503 gains Retry-After.
+HttpResponse problem_response(const Error& error);
+
+/// The reason phrase of a status, e.g. "Not Found"; "Status" for one that is not known here.
+std::string_view reason_phrase(int status);
 
 }  // namespace liftlock

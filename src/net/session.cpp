@@ -1,0 +1,335 @@
+#include "net/session.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <ctime>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "net/answer.hpp"
+#include "net/request_head.hpp"
+#include "net/request_target.hpp"
+
+namespace liftlock::net_detail {
+namespace {
+
+/// Unread bytes of a request that was refused are thrown away up to here, so that the peer gets to read the answer.
+constexpr std::size_t k_max_discard = 4u << 20;
+/// Pipelined requests that are answered before other connections of the thread get their turn.
+constexpr int k_requests_per_turn = 16;
+
+template <typename Transport>
+class Session final : public SessionBase {
+ public:
+  Session(Worker& worker, std::string peer, std::shared_ptr<asio::ssl::context> tls)
+      : SessionBase(worker), m_options(worker.shared.options), m_peer(std::move(peer)), m_tls(std::move(tls)) {}
+
+  std::optional<Transport> transport;
+
+  void cancel() override {
+    boost::system::error_code ignored;
+    transport->socket().cancel(ignored);
+  }
+  void close() override {
+    boost::system::error_code ignored;
+    transport->socket().close(ignored);
+  }
+
+  asio::awaitable<void> run() {
+    deadline.set(m_options.header_time);
+    idle = true;
+    const bool ready = co_await transport->handshake();
+    idle = false;
+    if (!ready) co_return;
+    prepare_request();
+    for (int served = 1;; ++served) {
+      const auto refused = co_await read_request();
+      if (m_gone) co_return;
+      if (refused) {
+        co_await refuse(*refused);
+        co_return;
+      }
+      const bool more = co_await answer_request();
+      if (!more) break;
+      if (served % k_requests_per_turn == 0 && m_begin < m_end) {
+        co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+      }
+    }
+    co_await transport->finish();
+  }
+
+ private:
+  void prepare_request() {
+    m_request.peer = m_peer;
+    m_request.header = [this](std::string_view name) { return m_head.field(name); };
+  }
+
+  // -- reading
+
+  std::string_view unread() const { return std::string_view(m_buffer).substr(m_begin, m_end - m_begin); }
+
+  /// Gets more bytes, at least one; sets m_gone at the end of the stream.
+  asio::awaitable<void> read_more(std::size_t limit) {
+    if (m_begin > 0) {
+      m_buffer.erase(0, m_begin);
+      m_end -= m_begin;
+      m_begin = 0;
+    }
+    if (m_buffer.size() - m_end < 1024) m_buffer.resize(std::min(limit, std::max<std::size_t>(4096, m_end * 2 + 1024)));
+    const auto got = co_await transport->read_some(m_buffer.data() + m_end, m_buffer.size() - m_end);
+    if (got == 0) m_gone = true;
+    m_end += got;
+  }
+
+  /// A complete head and body, or why there is none. m_gone: there is nobody to answer.
+  asio::awaitable<std::optional<Error>> read_request() {
+    m_request.method = {};
+    std::size_t searched = 0;
+    bool begun = false;
+    for (;;) {
+      while (m_begin < m_end && searched == 0 && (m_buffer[m_begin] == '\r' || m_buffer[m_begin] == '\n')) ++m_begin;
+      if (m_begin < m_end && !begun) {
+        begun = true;
+        deadline.set(m_options.header_time);
+      }
+      const auto bytes = unread();
+      const auto end = bytes.find("\r\n\r\n", searched > 3 ? searched - 3 : 0);
+      if (auto refused = check_size(bytes, end)) co_return refused;
+      if (end != std::string_view::npos) co_return co_await take_head(end + 4);
+      searched = bytes.size();
+      if (!begun) {
+        if (m_worker.stopping) {
+          m_gone = true;
+          co_return std::nullopt;
+        }
+        idle = true;
+        deadline.set(m_options.idle_time);
+      }
+      co_await read_more(m_options.max_header + 1024);
+      idle = false;
+      if (m_gone && begun && deadline.expired) {
+        m_gone = false;
+        co_return Error(ErrorCode::request_timeout, "the head of the request did not arrive in time");
+      }
+      if (m_gone) co_return std::nullopt;
+    }
+  }
+
+  std::optional<Error> check_size(std::string_view bytes, std::size_t end) const {
+    if (!bytes.empty() && (bytes[0] < 'A' || bytes[0] > 'z')) {
+      return Error(ErrorCode::bad_request, "this is not HTTP", "speak HTTP/1.1; https only where the server has TLS");
+    }
+    const bool line_ended = bytes.substr(0, k_max_target + 32).find("\r\n") != std::string_view::npos;
+    if (!line_ended && bytes.size() > k_max_target + 32) {
+      return Error(ErrorCode::target_too_long, fmt::format("the request line is longer than {} bytes", k_max_target));
+    }
+    const auto size = end == std::string_view::npos ? bytes.size() : end + 4;
+    if (size > m_options.max_header) {
+      return Error(ErrorCode::headers_too_large,
+                   fmt::format("the head of the request is larger than {} bytes", m_options.max_header));
+    }
+    return std::nullopt;
+  }
+
+  asio::awaitable<std::optional<Error>> take_head(std::size_t size) {
+    // The head is kept in a buffer of its own: reading a body would move the bytes that its views refer to.
+    m_head_bytes.assign(m_buffer, m_begin, size);
+    m_begin += size;
+    std::optional<Error> refused;
+    try {
+      parse_request_head(m_head_bytes, m_head);
+      take_target();
+    } catch (const Error& error) {
+      refused = error;
+    }
+    if (refused) co_return refused;
+    co_return co_await read_body();
+  }
+
+  void take_target() {
+    auto target = parse_request_target(m_head.target);
+    if (!target && m_head.target.size() > k_max_target) {
+      fail(ErrorCode::target_too_long, "the target is longer than {} bytes", k_max_target);
+    }
+    if (!target) fail(ErrorCode::bad_request, "the path of the request is malformed or leaves the root");
+    m_target = std::move(*target);
+    m_request.method = m_head.method;
+    m_request.path = m_target.path;
+    m_request.raw_path = m_target.raw_path;
+    m_request.query = m_target.query;
+  }
+
+  asio::awaitable<std::optional<Error>> read_body() {
+    m_body.clear();
+    m_request.body = {};
+    const auto wanted = m_head.content_length.value_or(0);
+    if (m_head.is_chunked && m_options.max_body > 0) {
+      co_return Error(ErrorCode::bad_request, "a chunked request body is not accepted", "send a Content-Length");
+    }
+    if (m_head.is_chunked || wanted > m_options.max_body) {
+      co_return Error(ErrorCode::body_too_large,
+                      fmt::format("the body of the request is larger than {} bytes", m_options.max_body));
+    }
+    if (wanted == 0) co_return std::nullopt;
+    if (m_head.expects_continue) {
+      const bool sent = co_await transport->write("HTTP/1.1 100 Continue\r\n\r\n", {});
+      if (!sent) m_gone = true;
+    }
+    while (!m_gone && m_body.size() < wanted) {
+      if (m_begin == m_end) co_await read_more(64u << 10);
+      const auto part = std::min<std::size_t>(wanted - m_body.size(), m_end - m_begin);
+      m_body.append(m_buffer, m_begin, part);
+      m_begin += part;
+    }
+    m_request.body = m_body;
+    co_return std::nullopt;
+  }
+
+  // -- answering
+
+  HttpResponse call_handler() {
+    try {
+      return m_worker.shared.handler(m_request);
+    } catch (const Error& error) {
+      return problem_response(error);
+    } catch (const std::exception& error) {
+      return problem_response(Error(ErrorCode::internal, error.what()));
+    }
+  }
+
+  /// False when the connection has to end.
+  asio::awaitable<bool> answer_request() {
+    deadline.set_stall(m_options.stall_time);
+    auto response = call_handler();
+    const bool close_after = !m_head.keep_alive || m_worker.stopping || deadline.expired;
+    const bool sent = co_await send(std::move(response), close_after ? Connection::close : Connection::keep);
+    co_return sent && !close_after && !deadline.expired;
+  }
+
+  asio::awaitable<bool> send(HttpResponse&& response, Connection connection) {
+    const auto route = response.route;
+    const auto answer = make_answer(m_request, std::move(response), connection, m_worker.date());
+    bool sent = false;
+    if (const auto* file = answer.file()) {
+      sent = co_await transport->write_file(answer.head, file->file->get(), answer.offset, answer.size);
+    } else {
+      sent = co_await transport->write(answer.head, answer.text());
+    }
+    if (m_options.observe) m_options.observe({route, answer.status, sent ? answer.size : 0});
+    co_return sent;
+  }
+
+  /// Answers a request that cannot be served, and ends the connection without losing the answer to a reset.
+  asio::awaitable<void> refuse(const Error& error) {
+    deadline.expired = false;
+    deadline.set_stall(std::chrono::seconds(2));
+    m_head.fields.clear();
+    const bool sent = co_await send(problem_response(error), Connection::close);
+    if (!sent) co_return;
+    co_await transport->finish();
+    deadline.set(std::chrono::seconds(2));
+    if (!transport->socket().is_open() || m_tls) co_return;
+    m_buffer.resize(16u << 10);
+    for (std::size_t discarded = 0; discarded < k_max_discard && !deadline.expired;) {
+      const auto got = co_await transport->read_some(m_buffer.data(), m_buffer.size());
+      if (got == 0) co_return;
+      discarded += got;
+    }
+  }
+
+  const HttpServerOptions& m_options;
+  const std::string m_peer;
+  const std::shared_ptr<asio::ssl::context> m_tls;
+  std::string m_buffer;
+  std::size_t m_begin = 0, m_end = 0;  // the unread part of m_buffer
+  std::string m_head_bytes, m_body;
+  RequestHead m_head;
+  RequestTarget m_target;
+  HttpRequest m_request;
+  bool m_gone = false;
+};
+
+template <typename Transport>
+asio::awaitable<void> keep_alive_while_running(std::unique_ptr<Session<Transport>> session) {
+  co_await session->run();
+}
+
+template <typename Transport>
+void spawn(Worker& worker, std::unique_ptr<Session<Transport>> session) {
+  asio::co_spawn(worker.context, keep_alive_while_running(std::move(session)), asio::detached);
+}
+
+}  // namespace
+
+SessionBase::SessionBase(Worker& worker)
+    : m_worker(worker), m_place(worker.sessions.insert(worker.sessions.end(), this)) {}
+
+SessionBase::~SessionBase() {
+  m_worker.sessions.erase(m_place);
+  --m_worker.shared.connections;
+}
+
+const std::string& Worker::date() {
+  const auto second = std::time(nullptr);
+  if (second != m_date_second) {
+    std::tm parts{};
+    ::gmtime_r(&second, &parts);
+    char text[40];
+    m_date.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts));
+    m_date_second = second;
+  }
+  return m_date;
+}
+
+void Worker::start_sweeping() {
+  const auto shortest = std::min({shared.options.header_time, shared.options.idle_time, shared.options.stall_time});
+  const auto period = std::max(std::min(std::chrono::milliseconds(1000), shortest / 4), std::chrono::milliseconds(10));
+  sweep_timer.expires_after(period);
+  sweep_timer.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    const auto now = Clock::now();
+    for (auto* session : sessions) {
+      if (!session->deadline.passed(now)) continue;
+      if (session->deadline.expired) {
+        session->close();
+        continue;
+      }
+      session->deadline.expired = true;
+      session->deadline.set(std::chrono::seconds(2));
+      session->cancel();
+    }
+    start_sweeping();
+  });
+}
+
+void Worker::begin_stop() {
+  stopping = true;
+  for (auto* session : sessions) {
+    if (session->idle) session->close();
+  }
+}
+
+void Worker::close_all() {
+  for (auto* session : sessions) {
+    session->deadline.expired = true;
+    session->close();
+  }
+}
+
+void start_session(Worker& worker, Tcp::socket socket, std::string peer, std::shared_ptr<asio::ssl::context> tls) {
+  if (tls) {
+    auto session = std::make_unique<Session<TlsTransport>>(worker, std::move(peer), tls);
+    session->transport.emplace(std::move(socket), *tls, session->deadline);
+    spawn(worker, std::move(session));
+  } else {
+    auto session = std::make_unique<Session<PlainTransport>>(worker, std::move(peer), nullptr);
+    session->transport.emplace(std::move(socket), session->deadline);
+    spawn(worker, std::move(session));
+  }
+}
+
+}  // namespace liftlock::net_detail

@@ -1,0 +1,72 @@
+// Inside of net: one connection, and the worker that owns it. Everything here runs on the worker's thread.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <list>
+#include <string>
+#include <thread>
+
+#include "net/server.hpp"
+#include "net/transport.hpp"
+
+namespace liftlock::net_detail {
+
+/// What all workers share; constant but for the counter.
+struct Shared {
+  HttpServerOptions options;
+  HttpHandler handler;
+  std::atomic<std::size_t> connections = 0;
+};
+
+class SessionBase;
+
+struct Worker {
+  explicit Worker(Shared& shared_state) : shared(shared_state), sweep_timer(context) {}
+
+  /// The value of Date, made once a second.
+  const std::string& date();
+  /// Looks at every deadline, again and again.
+  void start_sweeping();
+  /// Closes what is idle; what runs will end with its answer.
+  void begin_stop();
+  void close_all();
+
+  Shared& shared;
+  std::list<SessionBase*> sessions;  // before context: dying sessions leave it
+  bool stopping = false;
+  asio::io_context context{1};
+  asio::steady_timer sweep_timer;
+  std::thread thread;
+
+ private:
+  std::string m_date;
+  std::time_t m_date_second = 0;
+};
+
+class SessionBase {
+ public:
+  explicit SessionBase(Worker& worker);
+  virtual ~SessionBase();
+  SessionBase(const SessionBase&) = delete;
+  SessionBase& operator=(const SessionBase&) = delete;
+
+  /// The pending operation ends with an error.
+  virtual void cancel() = 0;
+  virtual void close() = 0;
+
+  Deadline deadline;
+  bool idle = false;  ///< waits for the first byte of a request
+
+ protected:
+  Worker& m_worker;
+
+ private:
+  std::list<SessionBase*>::iterator m_place;
+};
+
+/// Serves the connection until it ends. Call on the worker's thread.
+void start_session(Worker& worker, Tcp::socket socket, std::string peer, std::shared_ptr<asio::ssl::context> tls);
+
+}  // namespace liftlock::net_detail
