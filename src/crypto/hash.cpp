@@ -2,7 +2,6 @@
 
 #include <openssl/evp.h>
 
-#include <vector>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -65,16 +64,21 @@ Digest sha256(std::span<const std::uint8_t> bytes) {
 Digest sha256(std::string_view text) { return sha256(as_bytes(text)); }
 
 Digest sha256_of_file(int fd, std::string_view what) {
+  return sha256_of_range(fd, 0, regular_size(fd, what), what, {});
+}
+
+Digest sha256_of_range(int fd, std::uint64_t offset, std::uint64_t size, std::string_view what,
+                       const std::function<void(std::uint64_t)>& progress) {
+  thread_local const std::unique_ptr<std::uint8_t[]> buffer(new std::uint8_t[k_block]);
   Hasher hasher;
-  std::vector<std::uint8_t> buffer(k_block);
-  std::uint64_t offset = 0;
-  const auto size = regular_size(fd, what);
-  while (offset < size) {
-    const auto count = std::min<std::uint64_t>(buffer.size(), size - offset);
-    const std::span block(buffer.data(), count);
-    if (!pread_exact(fd, block, offset, what)) fail(ErrorCode::io_error, "'{}' shrank while it was read", what);
+  for (std::uint64_t done = 0; done < size;) {
+    const std::span block(buffer.get(), std::min<std::uint64_t>(k_block, size - done));
+    if (!pread_exact(fd, block, offset + done, what)) {
+      fail(ErrorCode::size_mismatch, "'{}' ends before its {} bytes", printable(what), size);
+    }
     hasher.update(block);
-    offset += count;
+    done += block.size();
+    if (progress) progress(block.size());
   }
   return hasher.finish();
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -37,5 +38,9 @@ Digest sha256(std::span<const std::uint8_t> bytes);
 Digest sha256(std::string_view text);
 /// Hashes an open file from its start to its end, without moving its offset. Read errors are Error{io_error}.
 Digest sha256_of_file(int fd, std::string_view what);
+/// Hashes `size` bytes at `offset`; progress (may be empty) is told of bytes as they are done. Memory: one block per
+/// thread. @throws Error{size_mismatch} when the file ends before
+Digest sha256_of_range(int fd, std::uint64_t offset, std::uint64_t size, std::string_view what,
+                       const std::function<void(std::uint64_t)>& progress);
 
 }  // namespace liftlock

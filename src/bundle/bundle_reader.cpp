@@ -1,0 +1,197 @@
+#include "bundle/bundle_reader.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <charconv>
+#include <unordered_map>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "crypto/hash.hpp"
+
+namespace liftlock {
+namespace {
+
+std::string read_bundle_json(const fs::path& folder, int folder_fd) {
+  const auto fd = open_beneath(folder_fd, RelPath::parse(k_bundle_json_path), O_RDONLY);
+  if (!fd) {
+    throw Error(ErrorCode::not_a_bundle, fmt::format("'{}' holds no manifest/bundle.json", printable(folder.string())));
+  }
+  regular_size(fd->get(), k_bundle_json_path);
+  return read_all(fd->get(), bundle_limits::k_bundle_json, k_bundle_json_path);
+}
+
+UniqueFd open_bundle_folder(const fs::path& folder) {
+  std::error_code ignored;
+  if (!fs::is_directory(folder, ignored)) {
+    throw Error(ErrorCode::not_a_bundle, fmt::format("'{}' is no folder", printable(folder.string())));
+  }
+  return open_folder(folder);
+}
+
+bool is_signature_name(const RelPath& path) {
+  return path.is_under("signatures") && path.text().find('/', 11) == std::string::npos &&
+         (path.text().ends_with(".sigstore.json") || path.text().ends_with(".asc"));
+}
+
+/// The version of "manifest/trust/N.root.json".
+std::optional<std::uint64_t> statement_version(const RelPath& path) {
+  constexpr std::string_view suffix = ".root.json";
+  if (path.parent() != "manifest/trust" || !path.text().ends_with(suffix)) return std::nullopt;
+  auto number = path.filename();
+  number.remove_suffix(suffix.size());
+  return parse_uint(number);
+}
+
+bool all_zero(int fd, std::uint64_t offset, std::uint64_t size, std::string_view what) {
+  std::vector<std::uint8_t> buffer(size);
+  return pread_exact(fd, buffer, offset, what) && std::all_of(buffer.begin(), buffer.end(), [](auto b) { return b == 0; });
+}
+
+}  // namespace
+
+BundleReader::BundleReader(fs::path folder)
+    : m_folder(std::move(folder)),
+      m_folder_fd(open_bundle_folder(m_folder)),
+      m_bundle_json(read_bundle_json(m_folder, m_folder_fd.get())),
+      m_digest(sha256(m_bundle_json)),
+      m_info(parse_bundle_info(m_bundle_json)) {}
+
+std::vector<SignatureFile> BundleReader::signatures() const {
+  std::vector<SignatureFile> out;
+  const auto folder = m_folder / "signatures";
+  if (!fs::exists(fs::symlink_status(folder))) return out;
+  for (const auto& entry : walk(folder, 4 * bundle_limits::k_signatures)) {
+    const auto path = RelPath::try_parse("signatures/" + entry.path);
+    if (!path || !is_signature_name(*path)) continue;  // survey() reports it as extra
+    if (out.size() == bundle_limits::k_signatures) {
+      fail(ErrorCode::limit_exceeded, "more than {} signatures", bundle_limits::k_signatures);
+    }
+    const auto fd = open_beneath(m_folder_fd.get(), *path, O_RDONLY | O_NONBLOCK);
+    if (!fd) continue;
+    regular_size(fd->get(), path->text());
+    out.push_back({std::string(path->filename()), read_all(fd->get(), bundle_limits::k_signature, path->text())});
+  }
+  return out;
+}
+
+std::vector<std::string> BundleReader::trust_statements() const {
+  std::map<std::uint64_t, std::string> by_version;
+  for (const auto& [path, bound] : m_info.lists) {
+    const auto version = statement_version(path);
+    if (!version) continue;
+    if (bound.size > bundle_limits::k_trust_statement) fail(ErrorCode::limit_exceeded, "'{}' is too large", path.text());
+    by_version[*version] = read_list(path);
+  }
+  std::vector<std::string> out;
+  for (auto& [version, bytes] : by_version) out.push_back(std::move(bytes));
+  return out;
+}
+
+std::string BundleReader::read_list(const RelPath& path) const {
+  const auto bound = m_info.lists.find(path);
+  if (bound == m_info.lists.end()) fail(ErrorCode::missing_file, "bundle.json does not bind '{}'", path.text());
+  const auto fd = open_beneath(m_folder_fd.get(), path, O_RDONLY | O_NONBLOCK);
+  if (!fd) fail(ErrorCode::missing_file, "'{}' is missing", path.text());
+  const auto size = regular_size(fd->get(), path.text());
+  if (size != bound->second.size) {
+    fail(ErrorCode::size_mismatch, "'{}' has {} bytes instead of {}", path.text(), size, bound->second.size);
+  }
+  auto bytes = read_all(fd->get(), bound->second.size, path.text());
+  if (const auto actual = sha256(bytes); actual != bound->second.digest) {
+    fail(ErrorCode::digest_mismatch, "'{}' has {} instead of {}", path.text(), actual.text(), bound->second.digest.text());
+  }
+  return bytes;
+}
+
+void BundleReader::load_lists() {
+  m_files = parse_files_list(read_list(RelPath::parse(k_files_list_path)));
+  m_artifacts = parse_artifacts_list(read_list(RelPath::parse(k_artifacts_list_path)), m_files);
+  std::uint64_t bytes = 0;
+  for (const auto& file : m_files) bytes += file.size;
+  if (m_files.size() != m_info.content_files || bytes != m_info.content_bytes) {
+    fail(ErrorCode::schema_violation, "bundle.json announces {} files of {} bytes, files.jsonl lists {} of {}",
+         m_info.content_files, m_info.content_bytes, m_files.size(), bytes);
+  }
+  if (m_info.form != ContentForm::tar) return;
+  m_layout = tar_layout(m_files);
+  auto tar = open_beneath(m_folder_fd.get(), RelPath::parse(k_content_tar_path), O_RDONLY | O_NONBLOCK);
+  if (tar) m_tar = std::move(*tar);
+}
+
+std::vector<Problem> BundleReader::survey() {
+  std::vector<Problem> problems;
+  std::unordered_map<std::string, std::uint64_t> expected;
+  expected.reserve(m_files.size() + m_info.lists.size() + 1);
+  if (m_info.form == ContentForm::tree) {
+    for (const auto& file : m_files) expected.emplace(file.path.text(), file.size);
+  } else {
+    expected.emplace(k_content_tar_path, m_layout.total_size);
+  }
+  for (const auto& [path, bound] : m_info.lists) expected.emplace(path.text(), bound.size);
+  expected.emplace(k_bundle_json_path, m_bundle_json.size());
+
+  for (const auto& entry : walk(m_folder, 2 * bundle_limits::k_files)) {
+    const auto shown = printable(entry.path);
+    const auto found = expected.find(entry.path);
+    const auto path = RelPath::try_parse(entry.path);
+    const bool signature = path && is_signature_name(*path);
+    if (found == expected.end() && !signature) {
+      const bool empty_folder = S_ISDIR(entry.status.st_mode);
+      problems.push_back({ErrorCode::extra_file, shown, empty_folder ? "an empty folder that no list names" : "no list names this file"});
+      continue;
+    }
+    if (!S_ISREG(entry.status.st_mode)) {
+      problems.push_back({ErrorCode::not_regular, shown, "it is no regular file"});
+    } else if (found != expected.end() && static_cast<std::uint64_t>(entry.status.st_size) != found->second) {
+      problems.push_back({entry.path == k_content_tar_path ? ErrorCode::tar_mismatch : ErrorCode::size_mismatch, shown,
+                          fmt::format("it has {} bytes instead of {}", entry.status.st_size, found->second)});
+    }
+    if (found != expected.end()) expected.erase(found);
+  }
+  for (const auto& [path, size] : expected) problems.push_back({ErrorCode::missing_file, path, "it is missing"});
+  if (m_info.form == ContentForm::tar) survey_tar(problems);
+  std::sort(problems.begin(), problems.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+  return problems;
+}
+
+void BundleReader::survey_tar(std::vector<Problem>& problems) const {
+  if (!m_tar.valid()) return;  // missing, and reported as such
+  if (!all_zero(m_tar.get(), m_layout.end_offset, 1024, k_content_tar_path)) {
+    problems.push_back({ErrorCode::tar_mismatch, std::string(k_content_tar_path), "it does not end in two zero blocks"});
+  }
+}
+
+ContentRange BundleReader::open_content(std::size_t index) const {
+  const auto& file = m_files.at(index);
+  ContentRange range;
+  if (m_info.form == ContentForm::tree) {
+    auto fd = open_beneath(m_folder_fd.get(), file.path, O_RDONLY | O_NONBLOCK);
+    if (!fd) fail(ErrorCode::missing_file, "'{}' is missing", file.path.text());
+    range.owner = std::move(*fd);
+    range.fd = range.owner.get();
+    const auto size = regular_size(range.fd, file.path.text());
+    if (size != file.size) {
+      fail(ErrorCode::size_mismatch, "'{}' has {} bytes instead of {}", file.path.text(), size, file.size);
+    }
+    return range;
+  }
+  if (!m_tar.valid()) fail(ErrorCode::missing_file, "'{}' is missing", k_content_tar_path);
+  const auto& member = m_layout.members[index];
+  const auto wanted = tar_header(file.path, file.size);
+  std::string header(wanted.size(), '\0');
+  const std::span bytes(reinterpret_cast<std::uint8_t*>(header.data()), header.size());
+  if (!pread_exact(m_tar.get(), bytes, member.header_offset, k_content_tar_path) || header != wanted) {
+    fail(ErrorCode::tar_mismatch, "content.tar: the header of '{}' is not the one that the list implies", file.path.text());
+  }
+  if (!all_zero(m_tar.get(), member.data_offset + file.size, tar_padding(file.size), k_content_tar_path)) {
+    fail(ErrorCode::tar_mismatch, "content.tar: the padding after '{}' is not zero", file.path.text());
+  }
+  range.fd = m_tar.get();
+  range.offset = member.data_offset;
+  return range;
+}
+
+}  // namespace liftlock

@@ -1,0 +1,108 @@
+// The signed front of a bundle: bundle.json, and the two lists that it binds. Format: docs/formats/bundle.md.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artifact/artifact.hpp"
+#include "base/clock.hpp"
+#include "base/digest.hpp"
+#include "base/rel_path.hpp"
+
+namespace liftlock {
+
+/// What this program can read; a bundle says with min_reader what it needs.
+inline constexpr std::uint64_t k_bundle_reader = 1;
+
+namespace bundle_limits {
+inline constexpr std::uint64_t k_bundle_json = 1u << 20;
+inline constexpr std::uint64_t k_list = 2ull << 30;       ///< one list, in bytes
+inline constexpr std::uint64_t k_file_line = 1u << 20;    ///< one line of files.jsonl
+inline constexpr std::uint64_t k_artifact_line = 256u << 20;
+inline constexpr std::size_t k_files = 2'000'000;
+inline constexpr std::size_t k_signatures = 64;
+inline constexpr std::uint64_t k_signature = 64u << 10;
+inline constexpr std::uint64_t k_trust_statement = 1u << 20;
+}  // namespace bundle_limits
+
+enum class ContentForm : std::uint8_t {
+  tree,  ///< plain files in plain folders
+  tar,   ///< content.tar, whose headers follow from files.jsonl
+};
+
+/// A file that bundle.json names with its size and digest.
+struct BoundFile {
+  std::uint64_t size = 0;
+  Digest digest;
+};
+
+struct PreviousBundle {
+  std::uint64_t sequence = 0;
+  Digest digest;
+};
+
+/// manifest/bundle.json.
+struct BundleInfo {
+  std::string channel;
+  std::uint64_t sequence = 0;
+  std::vector<std::uint64_t> pending;  ///< lower sequences still under way that may arrive after this one
+  std::optional<PreviousBundle> previous;
+  std::string bundle_version;
+  std::string creator;
+  Timestamp creation_date;
+  std::optional<Timestamp> expires;
+  std::string low_side_host;
+  std::string stack;
+  std::optional<Digest> lock;
+  std::optional<std::string> models_directory_hash;
+  ContentForm form = ContentForm::tree;
+  std::uint64_t content_files = 0;
+  std::uint64_t content_bytes = 0;
+  std::map<RelPath, BoundFile> lists;  ///< README.txt, checksums.txt, manifest/*.jsonl, sbom, trust statements
+};
+
+std::string write_bundle_info(const BundleInfo& info);
+/// @throws Error{json_invalid, json_duplicate_key, schema_violation, too_new, limit_exceeded, path_unsafe}
+BundleInfo parse_bundle_info(std::string_view text);
+
+/// One line of manifest/files.jsonl.
+struct FileEntry {
+  RelPath path;
+  std::uint64_t size = 0;
+  Digest digest;
+  std::vector<std::string> artifacts;  ///< ids of those it belongs to, sorted; empty for files made while packing
+
+  bool operator==(const FileEntry&) const = default;
+};
+
+std::string write_file_entry(const FileEntry& entry);
+/// @throws Error{json_invalid, schema_violation, path_unsafe}
+FileEntry parse_file_entry(std::string_view line);
+
+/// The content folders of a bundle; nothing else may stand at its top.
+bool is_content_path(const RelPath& path);
+
+/// Reads the whole of files.jsonl: sorted, unique, unique under case folding, only content paths, no path that is a
+/// folder of another. @throws as parse_file_entry, and Error{path_collision, limit_exceeded}
+std::vector<FileEntry> parse_files_list(std::string_view text);
+/// Reads artifacts.jsonl: sorted by id, unique; every file of an artifact is in the list with equal size and digest,
+/// and every listed file says which artifacts it belongs to. @throws Error{schema_violation, …}
+std::vector<Artifact> parse_artifacts_list(std::string_view text, const std::vector<FileEntry>& files);
+
+/// sha256sum's format, names as they are (RelPath holds nothing that needs escapes).
+std::string checksum_line(const Digest& digest, const RelPath& path);
+
+inline constexpr std::string_view k_bundle_json_path = "manifest/bundle.json";
+inline constexpr std::string_view k_files_list_path = "manifest/files.jsonl";
+inline constexpr std::string_view k_artifacts_list_path = "manifest/artifacts.jsonl";
+inline constexpr std::string_view k_sbom_path = "manifest/sbom.cdx.json";
+inline constexpr std::string_view k_readme_path = "README.txt";
+inline constexpr std::string_view k_checksums_path = "checksums.txt";
+inline constexpr std::string_view k_content_tar_path = "content.tar";
+
+}  // namespace liftlock

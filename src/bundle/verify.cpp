@@ -1,0 +1,113 @@
+#include "bundle/verify.hpp"
+
+#include <algorithm>
+#include <mutex>
+#include <numeric>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "crypto/hash.hpp"
+#include "os/parallel.hpp"
+
+namespace liftlock {
+namespace {
+
+/// Turns an Error into a problem of the report; trouble of the machine itself is thrown on.
+void collect(std::vector<Problem>& problems, const std::string& path, const std::function<void()>& check) {
+  try {
+    check();
+  } catch (const Error& error) {
+    const auto error_class = info(error.code()).error_class;
+    if (error_class == ErrorClass::internal || error_class == ErrorClass::space) throw;
+    problems.push_back({error.code(), path, error.what()});
+  }
+}
+
+void check_content(const BundleReader& bundle, VerifyReport& report, Reporter& reporter) {
+  const auto& files = bundle.files();
+  std::vector<std::size_t> order(files.size());
+  std::iota(order.begin(), order.end(), 0u);
+  // The largest first, so that no core ends with the longest piece alone.
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return files[a].size > files[b].size; });
+
+  std::mutex mutex;
+  ProgressTask progress(reporter, "verify", Unit::bytes, report.info.content_bytes);
+  parallel_for(order.size(), [&](std::size_t i) {
+    const auto& file = files[order[i]];
+    std::vector<Problem> found;
+    collect(found, file.path.text(), [&] {
+      const auto range = bundle.open_content(order[i]);
+      const auto actual = sha256_of_range(range.fd, range.offset, file.size, file.path.text(),
+                                          [&](std::uint64_t done) { progress.advance(done); });
+      if (actual != file.digest) {
+        fail(ErrorCode::digest_mismatch, "'{}' has {} instead of {}", file.path.text(), actual.text(), file.digest.text());
+      }
+    });
+    const std::lock_guard lock(mutex);
+    report.bytes += file.size;
+    ++report.files;
+    for (auto& problem : found) report.problems.push_back(std::move(problem));
+  });
+}
+
+void check_signatures(const BundleReader& bundle, const VerifyOptions& options, VerifyReport& report) {
+  const auto signatures = bundle.signatures();
+  if (!options.root) {
+    for (const auto& signature : signatures) {
+      report.signatures.push_back({.file = signature.name, .key_id = {}, .owner = {}, .role = std::nullopt,
+                                   .status = SignatureStatus::unknown_key, .message = "not judged"});
+    }
+    return;
+  }
+  const auto root = root_for(bundle, *options.root, options.when);
+  report.signatures_judged = true;
+  report.signatures = judge(bundle.bundle_json(), signatures, root, options.when);
+  require_thresholds(report.signatures, root);
+}
+
+void drop_repeated(std::vector<Problem>& problems) {
+  std::stable_sort(problems.begin(), problems.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+  // The survey and the content check may both have found a missing or wrongly sized file.
+  const auto same = [](const auto& a, const auto& b) { return !a.path.empty() && a.path == b.path && a.code == b.code; };
+  problems.erase(std::unique(problems.begin(), problems.end(), same), problems.end());
+}
+
+}  // namespace
+
+TrustRoot root_for(const BundleReader& bundle, const TrustRoot& pinned, Timestamp when) {
+  return advance(pinned, bundle.trust_statements(), when);
+}
+
+VerifyReport verify_bundle(const fs::path& folder, const VerifyOptions& options, Reporter& reporter) {
+  BundleReader bundle(folder);
+  VerifyReport report{.info = bundle.info(), .digest = bundle.digest(), .signatures_judged = false, .signatures = {},
+                      .problems = {}, .files = 0, .bytes = 0};
+  auto& problems = report.problems;
+  if (options.expect && *options.expect != bundle.digest()) {
+    problems.push_back({ErrorCode::expect_mismatch, std::string(k_bundle_json_path),
+                        fmt::format("it is {}, and {} was announced", bundle.digest().text(), options.expect->text())});
+  }
+  collect(problems, "signatures", [&] { check_signatures(bundle, options, report); });
+  if (report.info.expires && *report.info.expires < options.when) {
+    problems.push_back({ErrorCode::bundle_expired, std::string(k_bundle_json_path),
+                        fmt::format("the bundle expired on {}", format_time(*report.info.expires))});
+  }
+  for (const auto& [path, bound] : report.info.lists) {
+    collect(problems, path.text(), [&] { bundle.read_list(path); });
+  }
+  bool lists_good = false;
+  collect(problems, "manifest", [&] {
+    bundle.load_lists();
+    lists_good = true;
+  });
+  if (lists_good) {
+    collect(problems, "", [&] {
+      for (auto& problem : bundle.survey()) problems.push_back(std::move(problem));
+    });
+    check_content(bundle, report, reporter);
+  }
+  drop_repeated(problems);
+  return report;
+}
+
+}  // namespace liftlock

@@ -1,0 +1,35 @@
+// Is this bundle what its signers sealed? Reads every byte once, in parallel, unpacks nothing, reports every problem.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "base/reporter.hpp"
+#include "bundle/bundle_reader.hpp"
+
+namespace liftlock {
+
+struct VerifyOptions {
+  std::optional<Digest> expect;    ///< of bundle.json, as announced by another way
+  std::optional<TrustRoot> root;   ///< nullopt: signatures are listed, not judged, and the report says so
+  Timestamp when;                  ///< for expiry of keys and of the bundle
+};
+
+struct VerifyReport {
+  BundleInfo info;
+  Digest digest;
+  bool signatures_judged = false;
+  std::vector<JudgedSignature> signatures;
+  std::vector<Problem> problems;  ///< empty: the bundle is good
+  std::size_t files = 0;
+  std::uint64_t bytes = 0;
+};
+
+/// Problems are in the report. @throws only when there is no bundle to speak of (not_a_bundle, unreadable bundle.json)
+/// or the machine fails.
+VerifyReport verify_bundle(const fs::path& folder, const VerifyOptions& options, Reporter& reporter);
+
+/// The root to judge by: `pinned`, advanced along the statements that the bundle carries.
+TrustRoot root_for(const BundleReader& bundle, const TrustRoot& pinned, Timestamp when);
+
+}  // namespace liftlock
