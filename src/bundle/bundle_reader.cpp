@@ -47,7 +47,8 @@ std::optional<std::uint64_t> statement_version(const RelPath& path) {
 
 bool all_zero(int fd, std::uint64_t offset, std::uint64_t size, std::string_view what) {
   std::vector<std::uint8_t> buffer(size);
-  return pread_exact(fd, buffer, offset, what) && std::all_of(buffer.begin(), buffer.end(), [](auto b) { return b == 0; });
+  return pread_exact(fd, buffer, offset, what) &&
+         std::all_of(buffer.begin(), buffer.end(), [](auto b) { return b == 0; });
 }
 
 }  // namespace
@@ -82,7 +83,8 @@ std::vector<std::string> BundleReader::trust_statements() const {
   for (const auto& [path, bound] : m_info.lists) {
     const auto version = statement_version(path);
     if (!version) continue;
-    if (bound.size > bundle_limits::k_trust_statement) fail(ErrorCode::limit_exceeded, "'{}' is too large", path.text());
+    if (bound.size > bundle_limits::k_trust_statement)
+      fail(ErrorCode::limit_exceeded, "'{}' is too large", path.text());
     by_version[*version] = read_list(path);
   }
   std::vector<std::string> out;
@@ -101,7 +103,8 @@ std::string BundleReader::read_list(const RelPath& path) const {
   }
   auto bytes = read_all(fd->get(), bound->second.size, path.text());
   if (const auto actual = sha256(bytes); actual != bound->second.digest) {
-    fail(ErrorCode::digest_mismatch, "'{}' has {} instead of {}", path.text(), actual.text(), bound->second.digest.text());
+    fail(ErrorCode::digest_mismatch, "'{}' has {} instead of {}", path.text(), actual.text(),
+         bound->second.digest.text());
   }
   return bytes;
 }
@@ -140,7 +143,8 @@ std::vector<Problem> BundleReader::survey() {
     const bool signature = path && is_signature_name(*path);
     if (found == expected.end() && !signature) {
       const bool empty_folder = S_ISDIR(entry.status.st_mode);
-      problems.push_back({ErrorCode::extra_file, shown, empty_folder ? "an empty folder that no list names" : "no list names this file"});
+      problems.push_back({ErrorCode::extra_file, shown,
+                          empty_folder ? "an empty folder that no list names" : "no list names this file"});
       continue;
     }
     if (!S_ISREG(entry.status.st_mode)) {
@@ -160,7 +164,8 @@ std::vector<Problem> BundleReader::survey() {
 void BundleReader::survey_tar(std::vector<Problem>& problems) const {
   if (!m_tar.valid()) return;  // missing, and reported as such
   if (!all_zero(m_tar.get(), m_layout.end_offset, 1024, k_content_tar_path)) {
-    problems.push_back({ErrorCode::tar_mismatch, std::string(k_content_tar_path), "it does not end in two zero blocks"});
+    problems.push_back(
+        {ErrorCode::tar_mismatch, std::string(k_content_tar_path), "it does not end in two zero blocks"});
   }
 }
 
@@ -184,7 +189,8 @@ ContentRange BundleReader::open_content(std::size_t index) const {
   std::string header(wanted.size(), '\0');
   const std::span bytes(reinterpret_cast<std::uint8_t*>(header.data()), header.size());
   if (!pread_exact(m_tar.get(), bytes, member.header_offset, k_content_tar_path) || header != wanted) {
-    fail(ErrorCode::tar_mismatch, "content.tar: the header of '{}' is not the one that the list implies", file.path.text());
+    fail(ErrorCode::tar_mismatch, "content.tar: the header of '{}' is not the one that the list implies",
+         file.path.text());
   }
   if (!all_zero(m_tar.get(), member.data_offset + file.size, tar_padding(file.size), k_content_tar_path)) {
     fail(ErrorCode::tar_mismatch, "content.tar: the padding after '{}' is not zero", file.path.text());

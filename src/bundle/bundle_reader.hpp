@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "bundle/manifest.hpp"
 #include "bundle/tar_layout.hpp"
 #include "os/fd.hpp"

@@ -23,7 +23,9 @@ constexpr std::size_t k_max_text = 256;
 constexpr std::array<std::string_view, 10> k_content_folders = {
     "binaries", "certs", "charts", "engines", "files", "images", "models", "packages", "patterns", "datasets"};
 
-Json digests(const Digest& digest) { return {{"sha256", digest.hex()}}; }
+Json digests(const Digest& digest) {
+  return {{"sha256", digest.hex()}};
+}
 
 Digest digest_of(const Json& object, std::string_view where) {
   return Digest::parse_sha256_hex(string_member(object_member(object, "digests", where), "sha256", where));
@@ -44,7 +46,9 @@ std::string channel_name(const Json& object) {
   return channel;
 }
 
-bool is_null_or_absent(const Json& object, const char* key) { return !object.contains(key) || object[key].is_null(); }
+bool is_null_or_absent(const Json& object, const char* key) {
+  return !object.contains(key) || object[key].is_null();
+}
 
 void check_reader(const Json& document) {
   const auto format = string_member(document, "format", k_where);
@@ -67,14 +71,16 @@ std::map<RelPath, BoundFile> parse_lists(const Json& document) {
     out.emplace(RelPath::parse(path), BoundFile{uint_member(entry, "size", k_where), digest_of(entry, k_where)});
   }
   for (const auto required : {k_readme_path, k_checksums_path, k_files_list_path, k_artifacts_list_path, k_sbom_path}) {
-    if (!out.contains(RelPath::parse(required))) fail(ErrorCode::schema_violation, "{}: '{}' is not bound", k_where, required);
+    if (!out.contains(RelPath::parse(required)))
+      fail(ErrorCode::schema_violation, "{}: '{}' is not bound", k_where, required);
   }
   for (const auto& [path, bound] : out) {
     const bool known = path.text() == k_readme_path || path.text() == k_checksums_path || path.is_under("manifest");
     if (!known || path.text() == k_bundle_json_path) {
       fail(ErrorCode::schema_violation, "{}: '{}' cannot be a list", k_where, path.text());
     }
-    if (bound.size > bundle_limits::k_list) fail(ErrorCode::limit_exceeded, "{}: '{}' is too large", k_where, path.text());
+    if (bound.size > bundle_limits::k_list)
+      fail(ErrorCode::limit_exceeded, "{}: '{}' is too large", k_where, path.text());
   }
   return out;
 }
@@ -87,7 +93,8 @@ std::optional<PreviousBundle> parse_previous(const Json& document) {
 
 std::vector<std::uint64_t> parse_pending(const Json& document, std::uint64_t sequence) {
   const auto& pending = array_member(document, "pending", k_where);
-  if (pending.size() > k_max_pending) fail(ErrorCode::limit_exceeded, "{}: {} pending sequences", k_where, pending.size());
+  if (pending.size() > k_max_pending)
+    fail(ErrorCode::limit_exceeded, "{}: {} pending sequences", k_where, pending.size());
   std::vector<std::uint64_t> out;
   for (const auto& value : pending) {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= sequence ||
@@ -124,7 +131,8 @@ void check_collisions(const std::vector<FileEntry>& files) {
     const auto whole = file.path.case_folded();
     for (auto slash = whole.find('/'); slash != std::string::npos; slash = whole.find('/', slash + 1)) {
       if (folded.contains(whole.substr(0, slash))) {
-        fail(ErrorCode::path_collision, "'{}' is a file, and a folder of '{}'", whole.substr(0, slash), file.path.text());
+        fail(ErrorCode::path_collision, "'{}' is a file, and a folder of '{}'", whole.substr(0, slash),
+             file.path.text());
       }
     }
   }
@@ -183,11 +191,13 @@ BundleInfo parse_bundle_info(std::string_view text) {
   info.stack = short_string(document, "stack");
   if (!is_null_or_absent(document, "lock")) info.lock = digest_of(object_member(document, "lock", k_where), k_where);
   if (!is_null_or_absent(document, "artifacts")) {
-    info.models_directory_hash = string_member(object_member(document, "artifacts", k_where), "models_directory_hash", k_where);
+    info.models_directory_hash =
+        string_member(object_member(document, "artifacts", k_where), "models_directory_hash", k_where);
   }
   const auto& content = object_member(document, "content", k_where);
   const auto form = string_member(content, "form", k_where);
-  if (form != "tree" && form != "tar") fail(ErrorCode::too_new, "{}: the content form '{}' is not known here", k_where, printable(form));
+  if (form != "tree" && form != "tar")
+    fail(ErrorCode::too_new, "{}: the content form '{}' is not known here", k_where, printable(form));
   info.form = form == "tree" ? ContentForm::tree : ContentForm::tar;
   info.content_files = uint_member(content, "files", k_where);
   info.content_bytes = uint_member(content, "bytes", k_where);
@@ -207,14 +217,16 @@ std::string write_file_entry(const FileEntry& entry) {
 FileEntry parse_file_entry(std::string_view line) {
   constexpr std::string_view where = "files.jsonl";
   const auto json = parse_json(line, {.max_bytes = bundle_limits::k_file_line, .max_depth = 4});
-  FileEntry entry{RelPath::parse(string_member(json, "path", where)), uint_member(json, "size", where),
-                  digest_of(json, where), {}};
-  if (string_member(json, "mode", where) != "0644") fail(ErrorCode::schema_violation, "{}: the mode must be 0644", where);
+  FileEntry entry{
+      RelPath::parse(string_member(json, "path", where)), uint_member(json, "size", where), digest_of(json, where), {}};
+  if (string_member(json, "mode", where) != "0644")
+    fail(ErrorCode::schema_violation, "{}: the mode must be 0644", where);
   for (const auto& id : array_member(json, "artifacts", where)) {
     if (!id.is_string()) fail(ErrorCode::schema_violation, "{}: 'artifacts' must hold strings", where);
     entry.artifacts.push_back(id.get<std::string>());
   }
-  if (entry.size > (1ull << 62)) fail(ErrorCode::limit_exceeded, "{}: '{}' has {} bytes", where, entry.path.text(), entry.size);
+  if (entry.size > (1ull << 62))
+    fail(ErrorCode::limit_exceeded, "{}: '{}' has {} bytes", where, entry.path.text(), entry.size);
   return entry;
 }
 
@@ -230,13 +242,17 @@ std::vector<FileEntry> parse_files_list(std::string_view text) {
   std::uint64_t sum = 0;
   for_each_line(text, bundle_limits::k_file_line, "files.jsonl", [&](std::string_view line) {
     auto entry = parse_file_entry(line);
-    if (!is_content_path(entry.path)) fail(ErrorCode::schema_violation, "files.jsonl: '{}' is in no content folder", entry.path.text());
-    if (!files.empty() && files.back().path == entry.path) fail(ErrorCode::path_collision, "files.jsonl lists '{}' twice", entry.path.text());
-    if (!files.empty() && entry.path < files.back().path) fail(ErrorCode::schema_violation, "files.jsonl is not sorted at '{}'", entry.path.text());
+    if (!is_content_path(entry.path))
+      fail(ErrorCode::schema_violation, "files.jsonl: '{}' is in no content folder", entry.path.text());
+    if (!files.empty() && files.back().path == entry.path)
+      fail(ErrorCode::path_collision, "files.jsonl lists '{}' twice", entry.path.text());
+    if (!files.empty() && entry.path < files.back().path)
+      fail(ErrorCode::schema_violation, "files.jsonl is not sorted at '{}'", entry.path.text());
     sum += entry.size;
     if (sum > (1ull << 62)) fail(ErrorCode::limit_exceeded, "files.jsonl: the sizes add up to more than 2^62");
     files.push_back(std::move(entry));
-    if (files.size() > bundle_limits::k_files) fail(ErrorCode::limit_exceeded, "files.jsonl: more than {} files", bundle_limits::k_files);
+    if (files.size() > bundle_limits::k_files)
+      fail(ErrorCode::limit_exceeded, "files.jsonl: more than {} files", bundle_limits::k_files);
   });
   check_collisions(files);
   return files;
@@ -251,14 +267,18 @@ std::vector<Artifact> parse_artifacts_list(std::string_view text, const std::vec
   std::size_t named = 0;
   std::string last_id;
   for_each_line(text, bundle_limits::k_artifact_line, "artifacts.jsonl", [&](std::string_view line) {
-    auto artifact = artifact_from_json(parse_json(line, {.max_bytes = bundle_limits::k_artifact_line, .max_depth = 32}));
+    auto artifact =
+        artifact_from_json(parse_json(line, {.max_bytes = bundle_limits::k_artifact_line, .max_depth = 32}));
     auto id = artifact.id();
-    if (!artifacts.empty() && id <= last_id) fail(ErrorCode::schema_violation, "artifacts.jsonl is not sorted at '{}'", printable(id));
+    if (!artifacts.empty() && id <= last_id)
+      fail(ErrorCode::schema_violation, "artifacts.jsonl is not sorted at '{}'", printable(id));
     for (const auto& file : artifact.files) {
       const auto found = by_path.find(file.path.text());
       if (found == by_path.end() || found->second->size != file.size || found->second->digest != file.digest ||
-          std::find(found->second->artifacts.begin(), found->second->artifacts.end(), id) == found->second->artifacts.end()) {
-        fail(ErrorCode::schema_violation, "artifacts.jsonl and files.jsonl disagree about '{}' of {}", file.path.text(), printable(id));
+          std::find(found->second->artifacts.begin(), found->second->artifacts.end(), id) ==
+              found->second->artifacts.end()) {
+        fail(ErrorCode::schema_violation, "artifacts.jsonl and files.jsonl disagree about '{}' of {}", file.path.text(),
+             printable(id));
       }
     }
     named += artifact.files.size();
@@ -268,7 +288,8 @@ std::vector<Artifact> parse_artifacts_list(std::string_view text, const std::vec
   std::size_t claimed = 0;
   for (const auto& file : files) claimed += file.artifacts.size();
   if (claimed != named) {
-    fail(ErrorCode::schema_violation, "files.jsonl names {} uses of files by artifacts, artifacts.jsonl {}", claimed, named);
+    fail(ErrorCode::schema_violation, "files.jsonl names {} uses of files by artifacts, artifacts.jsonl {}", claimed,
+         named);
   }
   return artifacts;
 }

@@ -21,8 +21,8 @@ inline constexpr std::uint64_t k_bundle_reader = 1;
 
 namespace bundle_limits {
 inline constexpr std::uint64_t k_bundle_json = 1u << 20;
-inline constexpr std::uint64_t k_list = 2ull << 30;       ///< one list, in bytes
-inline constexpr std::uint64_t k_file_line = 1u << 20;    ///< one line of files.jsonl
+inline constexpr std::uint64_t k_list = 2ull << 30;     ///< one list, in bytes
+inline constexpr std::uint64_t k_file_line = 1u << 20;  ///< one line of files.jsonl
 inline constexpr std::uint64_t k_artifact_line = 256u << 20;
 inline constexpr std::size_t k_files = 2'000'000;
 inline constexpr std::size_t k_signatures = 64;

@@ -19,13 +19,16 @@ struct UstarName {
 /// POSIX ustar: name of up to 100 bytes, prefix of up to 155 before a '/'.
 std::optional<UstarName> split_name(std::string_view path) {
   if (path.size() <= 100) return UstarName{{}, path};
-  for (auto slash = path.find('/'); slash != std::string_view::npos && slash <= 155; slash = path.find('/', slash + 1)) {
+  for (auto slash = path.find('/'); slash != std::string_view::npos && slash <= 155;
+       slash = path.find('/', slash + 1)) {
     if (path.size() - slash - 1 <= 100) return UstarName{path.substr(0, slash), path.substr(slash + 1)};
   }
   return std::nullopt;
 }
 
-void put(char* block, std::size_t offset, std::string_view text) { std::memcpy(block + offset, text.data(), text.size()); }
+void put(char* block, std::size_t offset, std::string_view text) {
+  std::memcpy(block + offset, text.data(), text.size());
+}
 
 std::string ustar_block(const UstarName& name, std::uint64_t size, char type) {
   char block[512] = {};
@@ -37,7 +40,10 @@ std::string ustar_block(const UstarName& name, std::uint64_t size, char type) {
   put(block, 136, "00000000000");
   put(block, 148, "        ");
   block[156] = type;
-  put(block, 257, std::string_view("ustar\0" "00", 8));
+  put(block, 257,
+      std::string_view("ustar\0"
+                       "00",
+                       8));
   put(block, 329, "0000000");
   put(block, 337, "0000000");
   put(block, 345, name.prefix);

@@ -28,6 +28,8 @@ struct TarLayout {
 TarLayout tar_layout(const std::vector<FileEntry>& files);
 
 /// Zero bytes after `size` bytes of data up to the next block.
-inline std::uint64_t tar_padding(std::uint64_t size) { return (512 - size % 512) % 512; }
+inline std::uint64_t tar_padding(std::uint64_t size) {
+  return (512 - size % 512) % 512;
+}
 
 }  // namespace liftlock

@@ -40,7 +40,8 @@ void check_content(const BundleReader& bundle, VerifyReport& report, Reporter& r
       const auto actual = sha256_of_range(range.fd, range.offset, file.size, file.path.text(),
                                           [&](std::uint64_t done) { progress.advance(done); });
       if (actual != file.digest) {
-        fail(ErrorCode::digest_mismatch, "'{}' has {} instead of {}", file.path.text(), actual.text(), file.digest.text());
+        fail(ErrorCode::digest_mismatch, "'{}' has {} instead of {}", file.path.text(), actual.text(),
+             file.digest.text());
       }
     });
     const std::lock_guard lock(mutex);
@@ -54,8 +55,12 @@ void check_signatures(const BundleReader& bundle, const VerifyOptions& options, 
   const auto signatures = bundle.signatures();
   if (!options.root) {
     for (const auto& signature : signatures) {
-      report.signatures.push_back({.file = signature.name, .key_id = {}, .owner = {}, .role = std::nullopt,
-                                   .status = SignatureStatus::unknown_key, .message = "not judged"});
+      report.signatures.push_back({.file = signature.name,
+                                   .key_id = {},
+                                   .owner = {},
+                                   .role = std::nullopt,
+                                   .status = SignatureStatus::unknown_key,
+                                   .message = "not judged"});
     }
     return;
   }
@@ -68,7 +73,9 @@ void check_signatures(const BundleReader& bundle, const VerifyOptions& options, 
 void drop_repeated(std::vector<Problem>& problems) {
   std::stable_sort(problems.begin(), problems.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
   // The survey and the content check may both have found a missing or wrongly sized file.
-  const auto same = [](const auto& a, const auto& b) { return !a.path.empty() && a.path == b.path && a.code == b.code; };
+  const auto same = [](const auto& a, const auto& b) {
+    return !a.path.empty() && a.path == b.path && a.code == b.code;
+  };
   problems.erase(std::unique(problems.begin(), problems.end(), same), problems.end());
 }
 
@@ -80,8 +87,13 @@ TrustRoot root_for(const BundleReader& bundle, const TrustRoot& pinned, Timestam
 
 VerifyReport verify_bundle(const fs::path& folder, const VerifyOptions& options, Reporter& reporter) {
   BundleReader bundle(folder);
-  VerifyReport report{.info = bundle.info(), .digest = bundle.digest(), .signatures_judged = false, .signatures = {},
-                      .problems = {}, .files = 0, .bytes = 0};
+  VerifyReport report{.info = bundle.info(),
+                      .digest = bundle.digest(),
+                      .signatures_judged = false,
+                      .signatures = {},
+                      .problems = {},
+                      .files = 0,
+                      .bytes = 0};
   auto& problems = report.problems;
   if (options.expect && *options.expect != bundle.digest()) {
     problems.push_back({ErrorCode::expect_mismatch, std::string(k_bundle_json_path),

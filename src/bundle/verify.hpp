@@ -10,9 +10,9 @@
 namespace liftlock {
 
 struct VerifyOptions {
-  std::optional<Digest> expect;    ///< of bundle.json, as announced by another way
-  std::optional<TrustRoot> root;   ///< nullopt: signatures are listed, not judged, and the report says so
-  Timestamp when;                  ///< for expiry of keys and of the bundle
+  std::optional<Digest> expect;   ///< of bundle.json, as announced by another way
+  std::optional<TrustRoot> root;  ///< nullopt: signatures are listed, not judged, and the report says so
+  Timestamp when;                 ///< for expiry of keys and of the bundle
 };
 
 struct VerifyReport {

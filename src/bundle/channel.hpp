@@ -1,0 +1,40 @@
+// A channel is a line of bundles with sequence numbers: the rules that keep old bundles from coming back.
+// docs/formats/bundle.md, "Channels".
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "audit/audit_log.hpp"
+#include "bundle/manifest.hpp"
+
+namespace liftlock {
+
+/// What an installation has seen of one channel, read from the audit log: a restored catalog cannot roll it back.
+struct ChannelHistory {
+  std::map<std::uint64_t, Digest> seen;   ///< sequences that were accepted, with their bundle.json
+  std::set<std::uint64_t> still_pending;  ///< what the newest accepted bundle named as pending
+  std::uint64_t newest() const { return seen.empty() ? 0 : seen.rbegin()->first; }
+};
+
+/// The type and detail of the audit entries that channel_history reads.
+inline constexpr std::string_view k_ingest_event = "bundle.ingest";
+std::string ingest_detail(const BundleInfo& info, const Digest& digest, const std::string& remark);
+
+ChannelHistory channel_history(const AuditLog& log, std::string_view channel);
+
+enum class Arrival : std::uint8_t {
+  next,      ///< a higher sequence than any before
+  late,      ///< a lower one that the newest bundle named as pending
+  repeated,  ///< exactly this bundle was accepted before
+};
+
+/// @param allow_rollback accepts a lower sequence that nobody named as pending
+/// @throws Error{forked} when another bundle with this sequence was accepted, Error{replayed}
+Arrival judge_arrival(const ChannelHistory& history, const BundleInfo& info, const Digest& digest, bool allow_rollback);
+
+}  // namespace liftlock

@@ -1,0 +1,366 @@
+#include "bundle/ingest.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "audit/audit_log.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "bundle/channel.hpp"
+#include "bundle/verify.hpp"
+#include "crypto/hash.hpp"
+#include "os/parallel.hpp"
+#include "store/blob_store.hpp"
+#include "store/catalog.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::string_view k_log_origin = "";
+
+/// One run of the pipeline; the steps are called in order by ingest().
+class Ingest {
+ public:
+  Ingest(const Site& site, const IngestRequest& request, Reporter& reporter)
+      : m_site(site),
+        m_request(request),
+        m_reporter(reporter),
+        m_log(site.audit_folder(), k_log_origin),
+        m_bundle(resolve_source(site.config(), request.source)) {
+    m_result.info = m_bundle.info();
+    m_result.digest = m_bundle.digest();
+  }
+
+  IngestResult run() {
+    check_expectation();
+    check_signatures();
+    const auto arrival = check_channel();
+    check_age();
+    m_bundle.load_lists();
+    if (arrival == Arrival::repeated && is_published()) {
+      m_result.status = IngestResult::Status::already_present;
+      return m_result;
+    }
+    check_folder();
+    BlobStore store(m_site.store_folder());
+    Catalog catalog(m_site.catalog_file());
+    check_space(store);
+    catalog.pin(batch(), digests_to_pin());
+    StagedBlobs staged(store, batch());
+    stage_content(store, staged);
+    stage_front(staged);
+    inspect(staged);
+    if (m_request.dry_run) {
+      staged.discard();
+      catalog.unpin(batch());
+      m_result.status = IngestResult::Status::dry_run;
+      return m_result;
+    }
+    publish(staged, catalog);
+    return m_result;
+  }
+
+  const BundleInfo& info() const { return m_bundle.info(); }
+  const Digest& digest() const { return m_bundle.digest(); }
+  AuditLog& log() { return m_log; }
+  std::string overrides() const { return m_overrides; }
+
+ private:
+  std::string batch() const { return fmt::format("ingest-{}-{}", m_bundle.info().channel, m_bundle.info().sequence); }
+
+  void override_with_reason(std::string_view what) {
+    if (m_request.reason.empty()) fail(ErrorCode::reason_required, "{} needs --reason", what);
+    m_overrides += fmt::format("{}{}: {}", m_overrides.empty() ? "" : "; ", what, m_request.reason);
+    m_result.notes.push_back(fmt::format("override {}: {}", what, m_request.reason));
+  }
+
+  void check_expectation() {
+    if (!m_request.expect && m_site.config().require_expect) {
+      throw Error(ErrorCode::expect_required, "the policy wants the announced digest of bundle.json",
+                  "give --expect DIGEST as the sender announced it by another way; never copy it from the medium");
+    }
+    if (m_request.expect && *m_request.expect != m_bundle.digest()) {
+      fail(ErrorCode::expect_mismatch, "bundle.json is {}, and {} was announced", m_bundle.digest().spoken(),
+           m_request.expect->spoken());
+    }
+  }
+
+  void check_signatures() {
+    TrustStore trust(m_site.trust_folder());
+    const auto root = root_for(m_bundle, trust.current(), now());
+    m_result.signatures = judge(m_bundle.bundle_json(), m_bundle.signatures(), root, now());
+    require_thresholds(m_result.signatures, root);
+  }
+
+  Arrival check_channel() {
+    const auto history = channel_history(m_log, m_bundle.info().channel);
+    const auto& info = m_bundle.info();
+    try {
+      return judge_arrival(history, info, m_bundle.digest(), false);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::replayed || !m_request.allow_rollback) throw;
+      override_with_reason("allow-rollback");
+      return judge_arrival(history, info, m_bundle.digest(), true);
+    }
+  }
+
+  void check_age() {
+    const auto& expires = m_bundle.info().expires;
+    if (!expires || *expires >= now() || m_site.config().accept_expired_bundles) return;
+    if (!m_request.accept_expired) {
+      fail(ErrorCode::bundle_expired, "the bundle expired on {}", format_time(*expires));
+    }
+    override_with_reason("accept-expired");
+  }
+
+  bool is_published() const {
+    const Catalog catalog(m_site.catalog_file());
+    const auto publication = catalog.publication(m_bundle.info().channel, m_bundle.info().sequence);
+    return publication && publication->bundle_digest == m_bundle.digest();
+  }
+
+  void check_folder() {
+    const auto problems = m_bundle.survey();
+    if (!problems.empty()) {
+      fail(problems[0].code, "'{}': {}{}", problems[0].path, problems[0].message,
+           problems.size() > 1 ? fmt::format(" (and {} more; `liftlock verify` lists them)", problems.size() - 1) : "");
+    }
+    // What lies beside the bundle on the medium is not ours, but people want to know.
+    std::error_code ignored;
+    const auto parent = fs::canonical(m_bundle.folder(), ignored).parent_path();
+    for (const auto& entry : fs::directory_iterator(parent, ignored)) {
+      if (entry.path().filename() == m_bundle.folder().filename() || m_result.notes.size() > 20) continue;
+      m_result.notes.push_back("beside the bundle: " + printable(entry.path().filename().string()));
+    }
+  }
+
+  void check_space(const BlobStore& store) {
+    std::uint64_t needed = m_site.config().reserve_bytes;
+    std::set<Digest> counted;
+    for (const auto& file : m_bundle.files()) {
+      if (counted.insert(file.digest).second && !store.contains(file.digest)) needed += file.size;
+    }
+    const auto available = free_space(m_site.store_folder());
+    if (available < needed) {
+      fail(ErrorCode::disk_full, "the ingest needs {} bytes of room ({} of it reserve) and {} are free", needed,
+           m_site.config().reserve_bytes, available);
+    }
+  }
+
+  std::vector<Digest> digests_to_pin() const {
+    std::vector<Digest> digests;
+    for (const auto& file : m_bundle.files()) digests.push_back(file.digest);
+    for (const auto& [path, bound] : m_bundle.info().lists) digests.push_back(bound.digest);
+    for (const auto& signature : m_bundle.signatures()) digests.push_back(sha256(signature.bytes));
+    digests.push_back(m_bundle.digest());
+    return digests;
+  }
+
+  /// The first place of each distinct content, the largest first.
+  std::vector<std::size_t> distinct_content() const {
+    const auto& files = m_bundle.files();
+    std::vector<std::size_t> order(files.size());
+    std::iota(order.begin(), order.end(), 0u);
+    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return files[a].size > files[b].size; });
+    return order;
+  }
+
+  void stage_content(const BlobStore& store, StagedBlobs& staged) {
+    const auto& files = m_bundle.files();
+    const auto order = distinct_content();
+    std::set<Digest> claimed;
+    std::mutex mutex;
+    std::atomic<std::size_t> new_blobs{0};
+    ProgressTask progress(m_reporter, "ingest", Unit::bytes, m_bundle.info().content_bytes);
+    const auto advance = [&](std::uint64_t done) { progress.advance(done); };
+    parallel_for(order.size(), [&](std::size_t i) {
+      const auto& file = files[order[i]];
+      const auto range = m_bundle.open_content(order[i]);
+      const bool first = [&] {
+        const std::lock_guard lock(mutex);
+        return claimed.insert(file.digest).second;
+      }();
+      if (!first || store.contains(file.digest) || staged.has(file.digest)) {
+        // Nothing to write; but a bundle whose file differs from its list is refused all the same.
+        check(file, sha256_of_range(range.fd, range.offset, file.size, file.path.text(), advance));
+        return;
+      }
+      const auto part = staged.create(file.digest);
+      const auto actual = copy_hashed(range.fd, range.offset, part.get(), file.size, file.path.text(), advance);
+      check(file, actual);
+      staged.seal(file.digest, actual);
+      ++new_blobs;
+    });
+    m_result.files = files.size();
+    m_result.bytes = m_bundle.info().content_bytes;
+    m_result.new_blobs = new_blobs;
+  }
+
+  static void check(const FileEntry& file, const Digest& actual) {
+    if (actual != file.digest) {
+      fail(ErrorCode::digest_mismatch, "'{}' has {} instead of {}", file.path.text(), actual.text(),
+           file.digest.text());
+    }
+  }
+
+  void stage_bytes(StagedBlobs& staged, const std::string& path, const std::string& bytes) {
+    const auto digest = sha256(bytes);
+    if (!staged.has(digest)) {
+      const auto part = staged.create(digest);
+      write_all(part.get(), bytes, path);
+      staged.seal(digest, digest);
+    }
+    m_front.push_back(
+        {.path = RelPath::parse(path), .size = bytes.size(), .digest = digest, .origin = {}, .evidence = {}});
+  }
+
+  /// bundle.json, the lists and the signatures are kept, so that the bundle can be given back whole.
+  void stage_front(StagedBlobs& staged) {
+    stage_bytes(staged, std::string(k_bundle_json_path), m_bundle.bundle_json());
+    for (const auto& [path, bound] : m_bundle.info().lists) stage_bytes(staged, path.text(), m_bundle.read_list(path));
+    for (const auto& signature : m_bundle.signatures())
+      stage_bytes(staged, "signatures/" + signature.name, signature.bytes);
+    for (const auto& file : m_bundle.files()) {
+      if (file.artifacts.empty())
+        m_front.push_back({.path = file.path, .size = file.size, .digest = file.digest, .origin = {}, .evidence = {}});
+    }
+    std::sort(m_front.begin(), m_front.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+  }
+
+  void inspect(const StagedBlobs& staged) {
+    ProgressTask progress(m_reporter, "inspect", Unit::items, m_bundle.artifacts().size());
+    parallel_for(m_bundle.artifacts().size(), [&](std::size_t i) {
+      const auto& artifact = m_bundle.artifacts()[i];
+      std::vector<UniqueFd> files;
+      for (const auto& file : artifact.files) files.push_back(staged.open(file.digest));
+      const auto inspection = m_request.inspect(artifact, files);
+      if (!inspection.findings.empty()) {
+        const auto& finding = inspection.findings[0];
+        fail(finding.code, "{}: '{}': {}", printable(artifact.id()), finding.path, finding.message);
+      }
+      progress.advance(1);
+    });
+  }
+
+  void publish(StagedBlobs& staged, Catalog& catalog) {
+    const auto& info = m_bundle.info();
+    const auto subject = fmt::format("{}/{}", info.channel, info.sequence);
+    const auto detail = ingest_detail(info, m_bundle.digest(), m_overrides);
+    m_log.append({.type = std::string(k_ingest_event),
+                  .actor = m_request.actor,
+                  .outcome = Outcome::intent,
+                  .subject = subject,
+                  .detail = detail});
+    staged.commit();
+    TrustStore(m_site.trust_folder()).follow(m_bundle.trust_statements(), now());
+    catalog.publish({.channel = info.channel,
+                     .sequence = info.sequence,
+                     .bundle_digest = m_bundle.digest(),
+                     .bundle_json = m_bundle.bundle_json(),
+                     .published_at = now(),
+                     .artifacts = m_bundle.artifacts(),
+                     .other_files = m_front});
+    catalog.unpin(batch());
+    m_log.append({.type = std::string(k_ingest_event),
+                  .actor = m_request.actor,
+                  .outcome = Outcome::success,
+                  .subject = subject,
+                  .detail = detail});
+  }
+
+  const Site& m_site;
+  const IngestRequest& m_request;
+  Reporter& m_reporter;
+  AuditLog m_log;
+  BundleReader m_bundle;
+  IngestResult m_result{.info = {}, .digest = Digest(DigestAlgorithm::sha256, std::array<std::uint8_t, 32>{})};
+  std::vector<ArtifactFile> m_front;
+  std::string m_overrides;
+};
+
+/// The line of requirement G34: time, event, user, bundle version, digest; for failures with the error's code.
+void write_transfer_line(const Site& site, const std::string& actor, std::string_view event, std::string_view version,
+                         std::string_view digest_hex, std::string_view outcome) {
+  auto user = actor;
+  std::replace(user.begin(), user.end(), ' ', '_');
+  const auto line = fmt::format("{} {} {} bundle_{} sha256={}{}\n", format_time(now()), event, user,
+                                portable_component(version), digest_hex, outcome);
+  const auto fd = open_file(site.transfers_log(), O_WRONLY | O_CREAT | O_APPEND, 0640);
+  write_all(fd.get(), line, site.transfers_log().string());
+  sync_file(fd.get(), site.transfers_log().string());
+}
+
+void record_failure(const Site& site, const IngestRequest& request, const Error& error, const BundleInfo* info,
+                    const Digest* digest) {
+  const auto subject =
+      info != nullptr ? fmt::format("{}/{}", info->channel, info->sequence) : printable(request.source);
+  Json detail = {{"code", liftlock::info(error.code()).slug},
+                 {"message", printable(error.what())},
+                 {"source", printable(request.source)}};
+  if (digest != nullptr) detail["bundle"] = digest->text();
+  AuditLog(site.audit_folder(), k_log_origin)
+      .append({.type = std::string(k_ingest_event),
+               .actor = request.actor,
+               .outcome = Outcome::failure,
+               .subject = subject,
+               .detail = dump_json_line(detail)});
+  write_transfer_line(site, request.actor, "BUNDLE_REFUSED", info != nullptr ? info->bundle_version : "unknown",
+                      digest != nullptr ? digest->hex() : "none",
+                      fmt::format(" error={}", liftlock::info(error.code()).slug));
+}
+
+}  // namespace
+
+fs::path resolve_source(const SiteConfig& config, const std::string& source) {
+  const auto check = [](const Source& found, const fs::path& bundle, const std::string& source_name) {
+    if (found.require_read_only && !is_on_read_only_mount(bundle)) {
+      fail(ErrorCode::source_writable, "source '{}' is on a file system that is mounted writable", source_name);
+    }
+    return bundle;
+  };
+  const auto slash = source.find('/');
+  if (const auto found = config.sources.find(source.substr(0, slash)); found != config.sources.end()) {
+    const auto below = slash == std::string::npos ? std::string() : source.substr(slash + 1);
+    if (!below.empty() && !RelPath::try_parse(below))
+      fail(ErrorCode::source_unknown, "'{}' leads out of its source", printable(source));
+    const auto bundle = below.empty() ? found->second.path : found->second.path / below;
+    return check(found->second, bundle, found->first);
+  }
+  std::error_code error;
+  const auto path = fs::canonical(source, error);
+  if (!error) {
+    for (const auto& [source_name, candidate] : config.sources) {
+      const auto base = fs::canonical(candidate.path, error);
+      if (error) continue;
+      const auto relative = path.lexically_relative(base);
+      if (!relative.empty() && *relative.begin() != "..") return check(candidate, path, source_name);
+    }
+  }
+  throw Error(ErrorCode::source_unknown, fmt::format("'{}' is in no configured source", printable(source)),
+              "add [source.NAME] with its path to config.toml, and name it: liftlock ingest NAME/FOLDER");
+}
+
+IngestResult ingest(const Site& site, const IngestRequest& request, Reporter& reporter) {
+  const FileLock lock(site.folder() / "ingest.lock", "an ingest", FileLock::Wait::no);
+  std::unique_ptr<Ingest> run;
+  try {
+    run = std::make_unique<Ingest>(site, request, reporter);
+    auto result = run->run();
+    if (result.status == IngestResult::Status::published) {
+      write_transfer_line(site, request.actor, "BUNDLE_INGEST", result.info.bundle_version, result.digest.hex(), "");
+    }
+    return result;
+  } catch (const Error& error) {
+    record_failure(site, request, error, run ? &run->info() : nullptr, run ? &run->digest() : nullptr);
+    throw;
+  }
+}
+
+}  // namespace liftlock

@@ -1,0 +1,53 @@
+// The one way into the high side: a fail-stop pipeline. Nothing is visible before the last step, and everything before
+// it can be killed at any point and run again.
+//
+//   source → announced digest → signatures → channel rules → lists → free space → every file, streamed into staging
+//   → inspection in a sandbox → audit intent → blobs → catalog → audit success
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/reporter.hpp"
+#include "bundle/bundle_reader.hpp"
+#include "ecosystem/inspector.hpp"
+#include "site/site.hpp"
+
+namespace liftlock {
+
+/// Inspects one artifact whose bytes were checked; files are read-only descriptors in the order of artifact.files.
+using InspectArtifact = std::function<Inspection(const Artifact&, const std::vector<UniqueFd>& files)>;
+
+struct IngestRequest {
+  std::string source;            ///< NAME, NAME/SUBFOLDER of a configured source, or a path inside one
+  std::optional<Digest> expect;  ///< the announced SHA-256 of bundle.json
+  bool dry_run = false;          ///< everything but the last three steps
+  bool allow_rollback = false;
+  bool accept_expired = false;
+  std::string reason;  ///< demanded by the two overrides
+  std::string actor;
+  InspectArtifact inspect;
+};
+
+struct IngestResult {
+  enum class Status : std::uint8_t { published, already_present, dry_run };
+  Status status = Status::published;
+  BundleInfo info;
+  Digest digest;
+  std::size_t files = 0;
+  std::uint64_t bytes = 0;
+  std::size_t new_blobs = 0;
+  std::vector<JudgedSignature> signatures;
+  std::vector<std::string> notes;  ///< what stood beside the bundle, overrides
+};
+
+/// The bundle folder that `source` names, with the source's conditions checked.
+/// @throws Error{source_unknown, source_writable}
+fs::path resolve_source(const SiteConfig& config, const std::string& source);
+
+/// @throws Error of the first thing that is wrong; by then the failure is in the audit log and the transfer log
+IngestResult ingest(const Site& site, const IngestRequest& request, Reporter& reporter);
+
+}  // namespace liftlock

@@ -1,0 +1,309 @@
+#include "bundle/pack.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+#include <set>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "bundle/bundle_reader.hpp"
+#include "bundle/readme_text.hpp"
+#include "bundle/sbom.hpp"
+#include "bundle/tar_layout.hpp"
+#include "bundle/verify.hpp"
+#include "crypto/hash.hpp"
+#include "os/parallel.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::uint64_t k_room_for_lists = 16u << 20;
+
+/// Everything of a bundle but its content and bundle.json: small, and the same for the same lock.
+struct Front {
+  std::map<RelPath, std::string> documents;
+  std::map<RelPath, BoundFile> bound() const {
+    std::map<RelPath, BoundFile> out;
+    for (const auto& [path, text] : documents) out.emplace(path, BoundFile{text.size(), sha256(text)});
+    return out;
+  }
+};
+
+Front make_front(const PackRequest& request, const std::vector<FileEntry>& files) {
+  Front front;
+  const auto put = [&](std::string_view path, std::string text) {
+    front.documents[RelPath::parse(path)] = std::move(text);
+  };
+  std::string list;
+  for (const auto& file : files) list += write_file_entry(file);
+  put(k_files_list_path, std::move(list));
+  std::string artifacts;
+  for (const auto& artifact : request.artifacts) artifacts += dump_json_line(to_json(artifact)) + "\n";
+  put(k_artifacts_list_path, std::move(artifacts));
+  put(k_sbom_path, write_sbom(request.stack, request.artifacts));
+  put(k_readme_path, readme_text(request.form));
+  for (std::size_t i = 0; i < request.trust_statements.size(); ++i) {
+    put(fmt::format("manifest/trust/{}.root.json", request.first_trust_version + i), request.trust_statements[i]);
+  }
+  std::string checksums;
+  for (const auto& [path, text] : front.documents) checksums += checksum_line(sha256(text), path);
+  for (const auto& file : files) checksums += checksum_line(file.digest, file.path);
+  put(k_checksums_path, std::move(checksums));
+  return front;
+}
+
+BundleInfo make_info(const PackRequest& request, const Front& front, const std::vector<FileEntry>& files) {
+  BundleInfo info;
+  info.channel = request.channel;
+  info.sequence = request.sequence;
+  info.pending = request.pending;
+  info.previous = request.previous;
+  info.creation_date = now();
+  info.bundle_version = fmt::format("{}-{}", request.channel, request.sequence);
+  info.creator = request.creator;
+  info.expires = request.expires;
+  info.low_side_host = request.low_side_host;
+  info.stack = request.stack;
+  info.lock = request.lock;
+  info.models_directory_hash = request.models_directory_hash;
+  info.form = request.form;
+  info.content_files = files.size();
+  for (const auto& file : files) info.content_bytes += file.size;
+  info.lists = front.bound();
+  return info;
+}
+
+/// Writes content files from the store (or from memory) into a folder or a tar.
+class ContentWriter {
+ public:
+  ContentWriter(const BlobStore& store, const PackRequest& request, const std::vector<FileEntry>& files,
+                const fs::path& folder)
+      : m_store(store), m_files(files), m_folder_fd(open_folder(folder)) {
+    for (const auto& [path, text] : request.generated) m_generated.emplace(path.text(), &text);
+    if (request.form == ContentForm::tar) open_tar();
+  }
+
+  void write_all_files(Reporter& reporter, std::uint64_t total) {
+    std::vector<std::size_t> order(m_files.size());
+    std::iota(order.begin(), order.end(), 0u);
+    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return m_files[a].size > m_files[b].size; });
+    if (!m_tar.valid()) make_content_folders();
+    ProgressTask progress(reporter, "pack", Unit::bytes, total);
+    parallel_for(order.size(),
+                 [&](std::size_t i) { write_one(order[i], [&](std::uint64_t done) { progress.advance(done); }); });
+  }
+
+ private:
+  using Advance = std::function<void(std::uint64_t)>;
+
+  void open_tar() {
+    auto tar = open_beneath(m_folder_fd.get(), RelPath::parse(k_content_tar_path), O_RDWR | O_CREAT);
+    m_tar = std::move(tar.value());
+    m_layout = tar_layout(m_files);
+    m_resuming = regular_size(m_tar.get(), k_content_tar_path) == m_layout.total_size;
+    if (::ftruncate(m_tar.get(), static_cast<off_t>(m_layout.total_size)) != 0)
+      fail_errno("set the size of content.tar");
+  }
+
+  void make_content_folders() {
+    std::string_view last;
+    for (const auto& file : m_files) {
+      if (file.path.parent() == last) continue;
+      last = file.path.parent();
+      make_parents_beneath(m_folder_fd.get(), file.path);
+    }
+  }
+
+  void write_one(std::size_t index, const Advance& advance) {
+    const auto& file = m_files[index];
+    UniqueFd own;
+    int out = m_tar.get();
+    std::uint64_t offset = 0;
+    if (m_tar.valid()) {
+      const auto header = tar_header(file.path, file.size);
+      pwrite_all(out, header, m_layout.members[index].header_offset);
+      offset = m_layout.members[index].data_offset;
+    } else {
+      own = std::move(open_beneath(m_folder_fd.get(), file.path, O_RDWR | O_CREAT).value());
+      out = own.get();
+    }
+    if (is_whole(file, out, offset)) {
+      advance(file.size);
+      return;
+    }
+    if (own.valid() && ::ftruncate(out, 0) != 0) fail_errno(fmt::format("truncate {}", file.path.text()));
+    if (const auto made = m_generated.find(file.path.text()); made != m_generated.end()) {
+      pwrite_all(out, *made->second, offset);
+      advance(file.size);
+      return;
+    }
+    copy_blob(file, out, offset, advance);
+  }
+
+  /// Left whole by a run that was killed? The files of a fresh run are empty, so there this costs one fstat.
+  bool is_whole(const FileEntry& file, int out, std::uint64_t offset) const {
+    if (file.size == 0) return true;
+    if (m_tar.valid() ? !m_resuming : regular_size(out, file.path.text()) != file.size) return false;
+    return sha256_of_range(out, offset, file.size, file.path.text(), {}) == file.digest;
+  }
+
+  void copy_blob(const FileEntry& file, int out, std::uint64_t offset, const Advance& advance) {
+    const auto in = m_store.open(file.digest);
+    UniqueFd at;
+    if (m_tar.valid()) {
+      // A descriptor of its own per thread: each has its own file offset.
+      at = std::move(open_beneath(m_folder_fd.get(), RelPath::parse(k_content_tar_path), O_RDWR).value());
+      out = at.get();
+      if (::lseek(out, static_cast<off_t>(offset), SEEK_SET) < 0) fail_errno("seek in content.tar");
+    }
+    if (regular_size(in.get(), file.digest.text()) != file.size) {
+      fail(ErrorCode::blob_corrupt, "the store's file for '{}' does not have {} bytes", file.path.text(), file.size);
+    }
+    const auto actual = copy_hashed(in.get(), 0, out, file.size, file.path.text(), advance);
+    if (actual != file.digest) {
+      fail(ErrorCode::blob_corrupt, "the store's file for '{}' has {} instead of {}", file.path.text(), actual.text(),
+           file.digest.text());
+    }
+  }
+
+  static void pwrite_all(int fd, std::string_view bytes, std::uint64_t offset) {
+    while (!bytes.empty()) {
+      const auto put = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (put < 0 && errno == EINTR) continue;
+      if (put < 0) fail_errno("write the bundle");
+      bytes.remove_prefix(static_cast<std::size_t>(put));
+      offset += static_cast<std::uint64_t>(put);
+    }
+  }
+
+  const BlobStore& m_store;
+  const std::vector<FileEntry>& m_files;
+  UniqueFd m_folder_fd;
+  UniqueFd m_tar;
+  TarLayout m_layout;
+  bool m_resuming = false;  ///< content.tar was left by an earlier run
+  std::map<std::string_view, const std::string*> m_generated;
+};
+
+void check_fetched(const BlobStore& store, const PackRequest& request) {
+  std::size_t missing = 0;
+  std::string first;
+  for (const auto& artifact : request.artifacts) {
+    for (const auto& file : artifact.files) {
+      if (store.contains(file.digest)) continue;
+      if (missing++ == 0) first = file.path.text();
+    }
+  }
+  if (missing > 0)
+    fail(ErrorCode::not_fetched, "{} files of the lock are not in the store, the first is '{}'", missing, first);
+}
+
+/// The folder is a bundle with exactly these lists, and every byte of it is right.
+std::optional<PackResult> unchanged_bundle(const PackRequest& request, const Front& front, Reporter& reporter) {
+  if (!fs::exists(request.output)) return std::nullopt;
+  const BundleReader existing(request.output);
+  const auto wanted = front.bound();
+  const auto& lists = existing.info().lists;
+  const bool same =
+      existing.info().channel == request.channel && existing.info().form == request.form &&
+      std::equal(wanted.begin(), wanted.end(), lists.begin(), lists.end(),
+                 [](const auto& a, const auto& b) { return a.first == b.first && a.second.digest == b.second.digest; });
+  if (!same) {
+    throw Error(ErrorCode::immutable, fmt::format("'{}' holds another bundle", printable(request.output.string())),
+                "name a new folder with --output, or remove that one");
+  }
+  const auto report =
+      verify_bundle(request.output, {.expect = {}, .root = {}, .when = existing.info().creation_date}, reporter);
+  if (!report.problems.empty()) {
+    fail(ErrorCode::immutable, "'{}' holds this bundle, but damaged: {}", printable(request.output.string()),
+         report.problems[0].message);
+  }
+  return PackResult{existing.digest(), existing.info(), true};
+}
+
+/// An earlier run may have been killed while it packed another lock: what this one does not write must go.
+void drop_leftovers(const fs::path& partial, const std::vector<FileEntry>& files, ContentForm form) {
+  std::set<std::string_view> wanted;
+  if (form == ContentForm::tree) {
+    for (const auto& file : files) wanted.insert(file.path.text());
+  } else {
+    wanted.insert(k_content_tar_path);
+  }
+  for (const auto& entry : walk(partial, 2 * bundle_limits::k_files)) {
+    if (!wanted.contains(entry.path) || !S_ISREG(entry.status.st_mode)) remove_tree(partial / entry.path);
+  }
+}
+
+}  // namespace
+
+std::vector<FileEntry> plan_content(const std::vector<Artifact>& artifacts,
+                                    const std::vector<std::pair<RelPath, std::string>>& generated) {
+  std::map<RelPath, FileEntry> by_path;
+  for (const auto& artifact : artifacts) {
+    for (const auto& file : artifact.files) {
+      const auto [at, added] = by_path.try_emplace(file.path, FileEntry{file.path, file.size, file.digest, {}});
+      if (!added && at->second.digest != file.digest) {
+        fail(ErrorCode::path_collision, "{} and {} both want '{}' with different content", at->second.artifacts[0],
+             artifact.id(), file.path.text());
+      }
+      at->second.artifacts.push_back(artifact.id());
+    }
+  }
+  for (const auto& [path, text] : generated) {
+    if (!by_path.try_emplace(path, FileEntry{path, text.size(), sha256(text), {}}).second) {
+      fail(ErrorCode::path_collision, "'{}' belongs to an artifact and is made while packing", path.text());
+    }
+  }
+  std::vector<FileEntry> files;
+  files.reserve(by_path.size());
+  for (auto& [path, entry] : by_path) {
+    std::sort(entry.artifacts.begin(), entry.artifacts.end());
+    files.push_back(std::move(entry));
+  }
+  return files;
+}
+
+PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& reporter) {
+  check_fetched(store, request);
+  const auto files = plan_content(request.artifacts, request.generated);
+  const auto front = make_front(request, files);
+  // What we write must be what a reader accepts.
+  parse_files_list(front.documents.at(RelPath::parse(k_files_list_path)));
+  if (auto existing = unchanged_bundle(request, front, reporter)) return *existing;
+
+  const auto info = make_info(request, front, files);
+  const auto partial = fs::path(request.output.string() + ".partial");
+  const FileLock lock(fs::path(request.output.string() + ".lock"), "a pack into this folder", FileLock::Wait::no);
+  if (fs::exists(partial)) {
+    drop_leftovers(partial, files, request.form);
+  } else if (const auto available = free_space(partial); available < info.content_bytes + k_room_for_lists) {
+    fail(ErrorCode::disk_full, "the bundle has {} bytes of content, and '{}' has {} free", info.content_bytes,
+         printable(partial.string()), available);
+  }
+  make_folders(partial);
+  ContentWriter writer(store, request, files, partial);
+  writer.write_all_files(reporter, info.content_bytes);
+
+  const auto folder_fd = open_folder(partial);
+  const auto put = [&](const RelPath& path, std::string_view text) {
+    make_parents_beneath(folder_fd.get(), path);
+    const auto fd = open_beneath(folder_fd.get(), path, O_WRONLY | O_CREAT | O_TRUNC).value();
+    write_all(fd.get(), text, path.text());
+  };
+  for (const auto& [path, text] : front.documents) put(path, text);
+  const auto bundle_json = write_bundle_info(info);
+  put(RelPath::parse(k_bundle_json_path), bundle_json);
+  sync_file_system(folder_fd.get(), partial.string());
+  rename_file(partial, request.output);
+  const auto parent = request.output.parent_path();
+  sync_folder(parent.empty() ? fs::path(".") : parent);
+  std::error_code ignored;
+  fs::remove(request.output.string() + ".lock", ignored);
+  return {sha256(bundle_json), info, false};
+}
+
+}  // namespace liftlock

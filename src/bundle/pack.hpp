@@ -1,0 +1,52 @@
+// Low side: seals a locked stack into a bundle folder, streamed straight from the store.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/reporter.hpp"
+#include "bundle/manifest.hpp"
+#include "store/blob_store.hpp"
+
+namespace liftlock {
+
+struct PackRequest {
+  fs::path output;                  ///< the bundle folder; made
+  std::vector<Artifact> artifacts;  ///< of the lock
+  /// Files that are made while packing: images/index.json and its like.
+  std::vector<std::pair<RelPath, std::string>> generated;
+  std::vector<std::string> trust_statements;  ///< lowest version first; the first one is version first_trust_version
+  std::uint64_t first_trust_version = 1;
+  std::string stack;
+  Digest lock;
+  ContentForm form = ContentForm::tree;
+  // What only bundle.json says:
+  std::string channel;
+  std::uint64_t sequence = 0;
+  std::vector<std::uint64_t> pending;
+  std::optional<PreviousBundle> previous;
+  std::optional<Timestamp> expires;
+  std::string creator;
+  std::string low_side_host;
+  std::optional<std::string> models_directory_hash;
+};
+
+struct PackResult {
+  Digest digest;  ///< of bundle.json: what is announced to the receiver
+  BundleInfo info;
+  bool unchanged = false;  ///< the folder held exactly this content already, and was left as it is
+};
+
+/// Writes output.partial, syncs, renames to output. Killed, a second run goes on: files that are whole are kept. An
+/// existing bundle with exactly this content is checked and left alone; any other existing folder is an error.
+/// @throws Error{not_fetched, blob_corrupt, path_collision, immutable, disk_full}
+PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& reporter);
+
+/// The content of a bundle, sorted by path; equal paths with equal digests are one file.
+/// @throws Error{path_collision}
+std::vector<FileEntry> plan_content(const std::vector<Artifact>& artifacts,
+                                    const std::vector<std::pair<RelPath, std::string>>& generated);
+
+}  // namespace liftlock
