@@ -6,6 +6,8 @@
 namespace liftlock {
 
 // both sides
+void add_verify(CLI::App& app, Invocation& invocation);
+void add_inspect(CLI::App& app, Invocation& invocation);
 void add_init(CLI::App& app, Invocation& invocation);
 void add_explain(CLI::App& app, Invocation& invocation);
 void add_completion(CLI::App& app, Invocation& invocation);
@@ -14,5 +16,6 @@ void add_manual(CLI::App& app, Invocation& invocation);
 // low side
 
 // high side
+void add_ingest(CLI::App& app, Invocation& invocation);
 
 }  // namespace liftlock

@@ -7,10 +7,7 @@ namespace liftlock {
 
 CommandTable commands_of_both() {
   static constexpr std::array k_commands = {
-      add_init,
-      add_explain,
-      add_completion,
-      add_manual,
+      add_init, add_verify, add_inspect, add_explain, add_completion, add_manual,
   };
   return k_commands;
 }

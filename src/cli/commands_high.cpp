@@ -10,7 +10,9 @@ std::string_view side_name() {
 }
 
 CommandTable commands_of_side() {
-  static const std::vector<AddCommand> k_commands = {};
+  static const std::vector<AddCommand> k_commands = {
+      add_ingest,
+  };
   return k_commands;
 }
 

@@ -1,0 +1,107 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "bundle/verify.hpp"
+#include "cli/bundle_view.hpp"
+#include "cli/commands.hpp"
+#include "trust/trust.hpp"
+
+namespace liftlock {
+namespace {
+
+struct Options {
+  std::string bundle;
+  std::string expect;
+  std::string root;
+  std::string fingerprint;
+  bool integrity_only = false;
+};
+
+/// Whose signatures count: a root statement given by hand with its fingerprint, else the pinned one.
+std::optional<TrustRoot> chosen_root(const Invocation& invocation, const Options& options) {
+  if (options.integrity_only) return std::nullopt;
+  if (options.root.empty()) return TrustStore(invocation.site().trust_folder()).current();
+  const auto statement = read_file(options.root, bundle_limits::k_trust_statement);
+  if (options.fingerprint.empty()) {
+    fail(ErrorCode::confirmation_required,
+         "the root statement has the fingerprint {}; give it with --fingerprint once you compared it",
+         root_fingerprint(statement).spoken());
+  }
+  if (root_fingerprint(statement) != parse_digest(options.fingerprint)) {
+    fail(ErrorCode::confirmation_required, "the root statement has the fingerprint {}, not the one given",
+         root_fingerprint(statement).spoken());
+  }
+  return parse_root(statement);
+}
+
+Json to_json(const VerifyReport& report) {
+  auto problems = Json::array();
+  for (const auto& problem : report.problems) {
+    problems.push_back(
+        {{"code", info(problem.code).slug}, {"path", problem.path}, {"message", printable(problem.message)}});
+  }
+  return {{"good", report.problems.empty()},
+          {"channel", report.info.channel},
+          {"sequence", report.info.sequence},
+          {"digest", report.digest.text()},
+          {"signatures_judged", report.signatures_judged},
+          {"signatures", signatures_json(report.signatures)},
+          {"files", report.files},
+          {"bytes", report.bytes},
+          {"problems", std::move(problems)}};
+}
+
+std::string to_text(const VerifyReport& report) {
+  std::string out = bundle_heading(report.info, report.digest);
+  out += signatures_text(report.signatures);
+  if (!report.signatures_judged) out += "signatures were NOT judged: only the integrity of the files was checked\n";
+  for (const auto& problem : report.problems) {
+    out += fmt::format("PROBLEM [{}] {}: {}\n", info(problem.code).slug, problem.path.empty() ? "bundle" : problem.path,
+                       printable(problem.message));
+  }
+  out += report.problems.empty() ? fmt::format("good: {} files, {}\n", report.files, format_size(report.bytes))
+                                 : fmt::format("BAD: {} problems in {} files, {}\n", report.problems.size(),
+                                               report.files, format_size(report.bytes));
+  return out;
+}
+
+/// The gravest class decides: integrity before policy before the rest.
+int status_of(const std::vector<Problem>& problems) {
+  int status = 0;
+  for (const auto& problem : problems) status = std::max(status, static_cast<int>(info(problem.code).error_class));
+  return status;
+}
+
+void run(Invocation& invocation, const Options& options) {
+  VerifyOptions verify{.expect = std::nullopt, .root = chosen_root(invocation, options), .when = now()};
+  if (!options.expect.empty()) verify.expect = parse_digest(options.expect);
+  const auto report = verify_bundle(options.bundle, verify, invocation.reporter());
+  invocation.print(to_json(report), [&] { return to_text(report); });
+  invocation.set_status(status_of(report.problems));
+}
+
+}  // namespace
+
+void add_verify(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("verify", "Check a bundle: who signed it, and every byte of it");
+  auto options = std::make_shared<Options>();
+  command->add_option("BUNDLE", options->bundle, "Folder of the bundle; may be on a read-only medium")->required();
+  command->add_option("--expect", options->expect, "SHA-256 of manifest/bundle.json, as announced by another way")
+      ->type_name("DIGEST");
+  command->add_option("--root", options->root, "Judge by this root statement instead of the pinned one")
+      ->type_name("FILE");
+  command->add_option("--fingerprint", options->fingerprint, "The fingerprint that the root statement must have")
+      ->type_name("DIGEST");
+  command->add_flag("--integrity-only", options->integrity_only, "Check the files against the lists, and no signature");
+  command->footer(
+      "Reads every byte once, unpacks nothing, reports every problem. The exit status is that of the gravest problem.\n"
+      "Example: liftlock verify /mnt/transfer/demo-7 --expect 'sha256:3b1f…'");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock

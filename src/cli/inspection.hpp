@@ -1,0 +1,20 @@
+// Every artifact of a kind goes to the inspector of that kind.
+#pragma once
+
+#include <vector>
+
+#include "bundle/ingest.hpp"
+#include "ecosystem/inspector.hpp"
+
+namespace liftlock {
+
+/// One per ecosystem; adding an ecosystem is one line in ecosystems_both.cpp.
+const std::vector<const Inspector*>& inspectors();
+
+/// Finds the inspector of the artifact's kind and runs it here, in this process. A kind without inspector is a finding.
+Inspection inspect_here(const Artifact& artifact, std::span<const int> files);
+
+/// What ingest is given: inspection in a process without network and write access.
+InspectArtifact make_inspect();
+
+}  // namespace liftlock
