@@ -1,0 +1,386 @@
+#include "fetch/downloader.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <random>
+#include <thread>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "crypto/hash.hpp"
+#include "os/file.hpp"
+
+namespace liftlock {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+/// src/fetch/testdata/flaky_server.py on a port of its own; killed by its process id.
+class FlakyServer {
+ public:
+  FlakyServer(const fs::path& folder, const fs::path& log) : m_log(log) {
+    int fds[2];
+    if (::pipe2(fds, O_CLOEXEC) != 0) std::abort();
+    const UniqueFd read(fds[0]);
+    UniqueFd write(fds[1]);
+    m_pid = ::fork();
+    if (m_pid == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::dup2(write.get(), 1);
+      ::execlp("python3", "python3", LIFTLOCK_SOURCE_DIR "/src/fetch/testdata/flaky_server.py", folder.c_str(),
+               log.c_str(), nullptr);
+      ::_exit(127);
+    }
+    write.reset();
+    char text[16] = {};
+    std::size_t size = 0;
+    while (size < sizeof text - 1 && std::string_view(text).find('\n') == std::string_view::npos) {
+      const auto got = ::read(read.get(), text + size, sizeof text - 1 - size);
+      if (got <= 0) break;
+      size += static_cast<std::size_t>(got);
+    }
+    m_port = std::string(trim(std::string_view(text, size)));
+  }
+  ~FlakyServer() {
+    ::kill(m_pid, SIGKILL);
+    ::waitpid(m_pid, nullptr, 0);
+  }
+  FlakyServer(const FlakyServer&) = delete;
+  FlakyServer& operator=(const FlakyServer&) = delete;
+
+  std::string url(std::string_view path, std::string_view host = "127.0.0.1") const {
+    return fmt::format("http://{}:{}/{}", host, m_port, path);
+  }
+  std::vector<std::string> log() const {
+    std::ifstream in(m_log);
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(in, line);) lines.push_back(line);
+    return lines;
+  }
+
+ private:
+  fs::path m_log;
+  pid_t m_pid = -1;
+  std::string m_port;
+};
+
+std::string random_bytes(std::size_t size, unsigned seed) {
+  std::mt19937 random(seed);
+  std::string out(size, '\0');
+  for (auto& byte : out) byte = static_cast<char>(random());
+  return out;
+}
+
+template <typename F>
+Error error_of(F&& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error;
+  }
+  ADD_FAILURE() << "no Error was thrown";
+  return Error(ErrorCode::internal, "");
+}
+
+class CountingReporter : public Reporter {
+ public:
+  TaskId begin(std::string_view, Unit, std::uint64_t amount) override { return total += amount, 1; }
+  void grow(TaskId, std::uint64_t more) override { total += more; }
+  void advance(TaskId, std::uint64_t amount) override { done += amount; }
+  void end(TaskId) override {}
+  void note(std::string_view) override {}
+  void warn(std::string_view) override {}
+  std::atomic<std::uint64_t> total{0}, done{0};
+};
+
+class DownloaderTest : public testing::Test {
+ protected:
+  DownloaderTest() { fs::create_directory(m_folder.path() / "www"); }
+
+  Digest serve(const std::string& name, const std::string& content) {
+    write_file_atomically(m_folder.path() / "www" / name, content);
+    return sha256(content);
+  }
+  DownloaderOptions quick() const {
+    return {.attempts = 3, .retry_base = std::chrono::milliseconds(5), .retry_cap = std::chrono::milliseconds(20)};
+  }
+  FetchJob job(std::string_view path, std::optional<Digest> digest, std::optional<std::uint64_t> size = {}) {
+    return {.title = std::string(path.substr(0, path.find('?'))),
+            .digest = digest,
+            .size = size,
+            .url = server.url(path),
+            .headers = {},
+            .produce = {}};
+  }
+  std::vector<FetchResult> fetch(const std::vector<FetchJob>& jobs) {
+    return Downloader(store, reporter, quick()).fetch(jobs);
+  }
+  std::string stored(const Digest& digest) { return read_file(store.path(digest), 64u << 20); }
+
+  TemporaryFolder m_folder;
+  BlobStore store{m_folder.path() / "store"};
+  CountingReporter reporter;
+  FlakyServer server{m_folder.path() / "www", m_folder.path() / "log"};
+};
+
+TEST_F(DownloaderTest, FetchesManyFilesOnceAndReportsTheirBytes) {
+  std::vector<FetchJob> jobs;
+  std::uint64_t total = 0;
+  for (unsigned i = 0; i < 20; ++i) {
+    const auto content = random_bytes(1000 * (i + 1), i);
+    total += content.size();
+    const auto name = fmt::format("f{}", i);
+    jobs.push_back(job(name, serve(name, content), content.size()));
+  }
+  jobs.push_back(jobs.front());
+  Downloader downloader(store, reporter, quick());
+  const auto results = downloader.fetch(jobs);
+  ASSERT_EQ(results.size(), 21u);
+  EXPECT_EQ(results[20].digest, results[0].digest);
+  EXPECT_EQ(stored(results[7].digest), random_bytes(8000, 7));
+  EXPECT_EQ(downloader.requests(), 20u);
+  EXPECT_EQ(reporter.total, total);
+  EXPECT_EQ(reporter.done, total);
+  downloader.fetch(jobs);
+  EXPECT_EQ(downloader.requests(), 20u) << "what the store has is skipped without a request";
+}
+
+TEST_F(DownloaderTest, LearnsTheDigestOnFirstUseAndTakesEmptyFiles) {
+  const auto digest = serve("a", "hello"), empty = serve("empty", "");
+  const auto results = fetch({job("a", std::nullopt), job("empty", empty, 0)});
+  EXPECT_EQ(results[0].digest, digest);
+  EXPECT_EQ(results[0].size, 5u);
+  EXPECT_TRUE(store.contains(empty));
+}
+
+TEST_F(DownloaderTest, ResumesAfterCutConnections) {
+  const auto content = random_bytes(300'000, 1);
+  const auto digest = serve("cut", content);
+  fetch({job("cut?cut=50000&times=4", digest, content.size())});
+  EXPECT_EQ(stored(digest), content);
+  const auto log = server.log();
+  ASSERT_EQ(log.size(), 5u) << "tries that get further do not count against the limit of 3";
+  EXPECT_THAT(log[1], HasSubstr(R"("range": "bytes=50000-")"));
+  EXPECT_THAT(log[1], HasSubstr(R"("if-range": "\"v1\"")"));
+  EXPECT_EQ(reporter.done, content.size());
+}
+
+TEST_F(DownloaderTest, StartsAgainWhenTheServerHasNoRanges) {
+  const auto content = random_bytes(100'000, 2);
+  const auto digest = serve("n", content);
+  fetch({job("n?noranges=1&cut=60000&times=1", digest, content.size())});
+  EXPECT_EQ(stored(digest), content);
+}
+
+TEST_F(DownloaderTest, StartsAgainWhenTheFileChangedMeanwhile) {
+  const auto older = random_bytes(100'000, 3), newer = random_bytes(100'000, 4);
+  serve("c", older);
+  auto options = quick();
+  options.attempts = 1;
+  error_of([&] { Downloader(store, reporter, options).fetch({job("c?cut=60000&times=1", std::nullopt)}); });
+  const auto digest = serve("c", newer);
+  serve("c.etag", "\"v2\"");
+  const auto results = fetch({job("c?cut=60000&times=1", std::nullopt)});
+  EXPECT_EQ(results[0].digest, digest);
+  EXPECT_THAT(server.log()[1], HasSubstr(R"("if-range": "\"v1\"")"));
+}
+
+TEST_F(DownloaderTest, StartsAgainWhenOldBytesDoNotFitAndNoValidatorSaysSo) {
+  const auto older = random_bytes(100'000, 3), newer = random_bytes(100'000, 4);
+  serve("u", older);
+  const auto digest = sha256(newer);
+  auto options = quick();
+  options.attempts = 1;
+  error_of([&] { Downloader(store, reporter, options).fetch({job("u?noetag=1&cut=60000&times=1", digest)}); });
+  serve("u", newer);
+  fetch({job("u?noetag=1&cut=60000&times=1", digest)});
+  EXPECT_EQ(stored(digest), newer);
+}
+
+TEST_F(DownloaderTest, ContinuesWhereAKilledRunWas) {
+  const auto content = random_bytes(2'000'000, 5);
+  const auto digest = serve("kill", content);
+  const auto the_job = job("kill?slow=20000", digest, content.size());
+  const auto child = ::fork();
+  if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    Downloader(store, silent_reporter(), quick()).fetch({the_job});
+    ::_exit(0);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  ::kill(child, SIGKILL);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status)) << "it was to be killed half-way";
+  EXPECT_FALSE(store.contains(digest));
+  fetch({the_job});
+  EXPECT_EQ(stored(digest), content);
+  const auto log = server.log();
+  ASSERT_EQ(log.size(), 2u);
+  EXPECT_THAT(log[1], HasSubstr(R"("range": "bytes=)"));
+  EXPECT_THAT(log[1], Not(HasSubstr(R"("range": "bytes=0-")")));
+}
+
+TEST_F(DownloaderTest, TriesAgainAfterServerErrorsAndHonoursRetryAfter) {
+  const auto digest = serve("s", "content");
+  const auto begin = std::chrono::steady_clock::now();
+  fetch({job("s?status=503&times=1&retry_after=1", digest)});
+  EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(950));
+  const auto busy = serve("t", "429");
+  fetch({job("t?status=429&times=2", busy)});
+  const auto error = error_of([&] { fetch({job("v?status=500", serve("v", "never"))}); });
+  EXPECT_EQ(error.code(), ErrorCode::http_status);
+  EXPECT_THAT(error.what(), HasSubstr("tried 3 times"));
+}
+
+TEST_F(DownloaderTest, DoesNotTryAgainAfterClientErrorsAndSavesNoErrorPage) {
+  const auto error = error_of([&] { fetch({job("absent?token=secret", std::nullopt)}); });
+  EXPECT_EQ(error.code(), ErrorCode::http_status);
+  EXPECT_THAT(error.what(), HasSubstr("404"));
+  EXPECT_THAT(error.what(), Not(HasSubstr("secret")));
+  EXPECT_EQ(server.log().size(), 1u);
+}
+
+TEST_F(DownloaderTest, NamesBothSidesOfAMismatch) {
+  const auto right = serve("m", "right content");
+  const auto size = error_of([&] { fetch({job("m", right, 5)}); });
+  EXPECT_EQ(size.code(), ErrorCode::size_mismatch);
+  EXPECT_THAT(size.what(), HasSubstr("13 bytes where 5"));
+  const auto other = sha256("other");
+  const auto digest = error_of([&] { fetch({job("m", other, 13)}); });
+  EXPECT_EQ(digest.code(), ErrorCode::digest_mismatch);
+  EXPECT_THAT(digest.what(), HasSubstr(right.text()));
+  EXPECT_THAT(digest.what(), HasSubstr(other.text()));
+  EXPECT_FALSE(store.contains(right));
+  const auto lie = error_of([&] { fetch({job("m?lie=10", std::nullopt)}); });
+  EXPECT_EQ(lie.code(), ErrorCode::network) << "the connection ended before the promised length, every time";
+}
+
+TEST_F(DownloaderTest, FollowsTenRedirectsAndNoMore) {
+  const auto digest = serve("r", "there");
+  fetch({job("r?hops=10", digest)});
+  EXPECT_EQ(error_of([&] { fetch({job("r?hops=11", std::nullopt)}); }).code(), ErrorCode::network);
+}
+
+TEST_F(DownloaderTest, DropsCredentialsWhenARedirectLeavesTheOrigin) {
+  const auto digest = serve("x", "elsewhere"), same = serve("y", "same");
+  auto away = job("away?to=" + server.url("x", "localhost"), digest);
+  away.headers = [] { return std::vector<HttpHeader>{{"Authorization", "Bearer s3cret"}, {"Accept", "a/b"}}; };
+  auto stay = job("stay?to=" + server.url("y"), same);
+  stay.headers = away.headers;
+  fetch({away});
+  fetch({stay});
+  const auto log = server.log();
+  ASSERT_EQ(log.size(), 4u);
+  EXPECT_THAT(log[0], HasSubstr("s3cret"));
+  EXPECT_THAT(log[0], HasSubstr(R"("user-agent": "liftlock/)"));
+  EXPECT_THAT(log[0], HasSubstr(R"("accept-encoding": "identity")"));
+  EXPECT_THAT(log[1], Not(HasSubstr("s3cret")));
+  EXPECT_THAT(log[1], HasSubstr(R"("accept": "a/b")"));
+  EXPECT_THAT(log[3], HasSubstr("s3cret"));
+}
+
+TEST_F(DownloaderTest, RefusesRedirectsToFilesAndOtherSchemes) {
+  for (const auto* target : {"file:///etc/hostname", "ftp://127.0.0.1/x", "gopher://127.0.0.1/"}) {
+    const auto error = error_of([&] { fetch({job(fmt::format("bad?to={}", target), std::nullopt)}); });
+    EXPECT_EQ(error.code(), ErrorCode::network) << target;
+  }
+  EXPECT_EQ(server.log().size(), 3u);
+  FetchJob ftp{.title = "f", .digest = {}, .size = {}, .url = "ftp://127.0.0.1/x", .headers = {}, .produce = {}};
+  EXPECT_EQ(error_of([&] { fetch({ftp}); }).code(), ErrorCode::network);
+}
+
+TEST_F(DownloaderTest, TakesFileUrlsAndProducersEvenOffline) {
+  const auto digest = serve("local", "from the disk");
+  auto options = quick();
+  options.offline = true;
+  Downloader offline(store, reporter, options);
+  const FetchJob local{.title = "local",
+                       .digest = digest,
+                       .size = {},
+                       .url = "file://" + (m_folder.path() / "www/local").string(),
+                       .headers = {},
+                       .produce = {}};
+  const FetchJob made{.title = "made", .digest = {}, .size = {}, .url = {}, .headers = {}, .produce = [](int out) {
+                        write_all(out, "made here", "made");
+                      }};
+  const auto results = offline.fetch({local, made});
+  EXPECT_EQ(stored(results[0].digest), "from the disk");
+  EXPECT_EQ(stored(results[1].digest), "made here");
+  EXPECT_EQ(offline.requests(), 0u);
+  EXPECT_EQ(error_of([&] { offline.fetch({job("local", sha256("x"))}); }).code(), ErrorCode::network);
+  EXPECT_TRUE(server.log().empty());
+  auto absent = local;
+  absent.digest = sha256("absent");
+  absent.url += ".absent";
+  EXPECT_EQ(error_of([&] { offline.fetch({absent}); }).code(), ErrorCode::not_found);
+}
+
+TEST_F(DownloaderTest, AFullDiskIsAnErrorOfItsOwn) {
+  const auto content = random_bytes(400'000, 6);
+  const auto digest = serve("big", content);
+  const auto child = ::fork();
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{100'000, 100'000};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    try {
+      fetch({job("big", digest)});
+    } catch (const Error& error) {
+      ::_exit(error.code() == ErrorCode::disk_full ? 42 : 1);
+    }
+    ::_exit(2);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 42);
+  fetch({job("big", digest)});
+  EXPECT_THAT(server.log().back(), HasSubstr(R"("range": "bytes=100000-")"));
+}
+
+TEST_F(DownloaderTest, OneErrorStopsNewWorkAndKeepsWhatRuns) {
+  const auto content = random_bytes(1'000'000, 7);
+  const auto digest = serve("slow", content);
+  auto bad = job("nothing", std::nullopt);
+  error_of([&] { fetch({job("slow?slow=20000", digest), bad}); });
+  fetch({job("slow?slow=20000", digest)});
+  EXPECT_EQ(stored(digest), content);
+}
+
+TEST_F(DownloaderTest, DocumentsAreBoundedAndHeadAsksForNoBody) {
+  serve("doc", "0123456789");
+  Downloader downloader(store, reporter, quick());
+  const auto document = downloader.get({.url = server.url("go?to=" + server.url("doc")), .headers = {}});
+  EXPECT_EQ(document.body, "0123456789");
+  EXPECT_EQ(document.final_url, server.url("doc"));
+  EXPECT_EQ(document.header("etag"), "\"v1\"");
+  EXPECT_EQ(downloader.requests(), 2u);
+  const auto head = downloader.get({.url = server.url("doc"), .headers = {}, .head = true});
+  EXPECT_EQ(head.header("content-length"), "10");
+  EXPECT_EQ(head.body, "");
+  EXPECT_EQ(error_of([&] { downloader.get({.url = server.url("doc"), .headers = {}, .max_bytes = 9}); }).code(),
+            ErrorCode::limit_exceeded);
+  EXPECT_EQ(error_of([&] { downloader.get({.url = server.url("no"), .headers = {}}); }).code(), ErrorCode::http_status);
+  EXPECT_EQ(downloader.get({.url = server.url("no"), .headers = {}, .accepted_status = {200, 404}}).status, 404);
+  EXPECT_EQ(downloader.get({.url = server.url("doc?status=502&times=0"), .headers = {}}).status, 200);
+}
+
+TEST_F(DownloaderTest, AServerThatIsGoneIsANetworkErrorAfterSomeTries) {
+  Downloader downloader(store, reporter, quick());
+  const auto error = error_of([&] { downloader.get({.url = "http://127.0.0.1:1/x", .headers = {}}); });
+  EXPECT_EQ(error.code(), ErrorCode::network);
+  EXPECT_EQ(downloader.requests(), 3u);
+}
+
+}  // namespace
+}  // namespace liftlock
