@@ -50,7 +50,9 @@ for operator, (text, _) in itertools.product(OPERATORS, versions):
         if (operator == "~=" or suffix) and not plain:
             continue
         for candidate, version in versions:
-            if version:
+            # Older versions do not pad 1.0.post1 to 1.0.0.post1.
+            short = (operator == "~=" or suffix) and len(version.release if version else ()) < len(parsed(Version, text).release)
+            if version and not short:
                 print("allows", operator + text + suffix, candidate, int(specifier.contains(version, prereleases=True)), sep="\t")
 for marker in MARKERS:
     for extra in ("", "test", "a-b"):
