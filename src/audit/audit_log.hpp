@@ -1,6 +1,11 @@
-// The append-only log of everything that matters: a Merkle tree (RFC 6962 hashing) in C2SP tlog-tiles layout with signed
-// checkpoints (C2SP tlog-checkpoint, signed-note; Ed25519). Format: docs/formats/audit.md.
-// Safe with several processes: appends take a lock file.
+// The append-only log of everything that matters: a Merkle tree (RFC 6962 hashing) in C2SP tlog-tiles layout with
+// signed checkpoints (C2SP tlog-checkpoint, signed-note; Ed25519). Format: docs/formats/audit.md. Safe with several
+// threads and processes: appends take a lock file, readers take none.
+//
+// An append is one record in FOLDER/journal and one fdatasync; tiles and FOLDER/checkpoint are derived from the journal
+// and are written again when a crash left them behind. What a crash tore was never acknowledged and is dropped, and the
+// next append says so ("audit.recovered"). Whoever can write the folder can roll the whole folder back; only a
+// checkpoint kept elsewhere (an export, a bundle, a witness) shows that.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +26,8 @@ namespace liftlock {
 enum class Outcome : std::uint8_t { intent, success, failure };
 
 struct AuditEvent {
-  std::string type;     ///< "bundle.ingest", "bundle.pack", "trust.pin", "mirror.read", …
-  std::string actor;    ///< see current_actor()
+  std::string type;   ///< "bundle.ingest", "bundle.pack", "trust.pin", "mirror.read", …
+  std::string actor;  ///< see current_actor()
   Outcome outcome = Outcome::success;
   std::string subject;  ///< the thing it happened to: an artifact id, a bundle's channel/sequence, a key id
   std::string detail;   ///< JSON object as text, canonical (dump_json_line); at most 60,000 bytes
@@ -34,35 +39,44 @@ struct AuditEntry {
   AuditEvent event;
 };
 
-/// "user(uid)", and behind sudo "user(uid) as root(0)".
+/// "user(uid)", and behind sudo or su "user(uid) as root(0)": who logged in, as far as the kernel or sudo says.
 std::string current_actor();
 
 class AuditLog {
  public:
   /// Opens; creates the log with a fresh key (folder/key, mode 0600) when there is none.
-  /// @param origin the checkpoint's origin line of a new log, e.g. "liftlock/HOST/random"
+  /// @param origin the checkpoint's origin line of a new log, no blanks, no '+'; empty: "liftlock/HOST/RANDOM".
+  ///        A log that exists keeps its own
   /// @throws Error{audit_broken, audit_unwritable}
   AuditLog(fs::path folder, std::string_view origin);
   ~AuditLog();
 
-  /// Durable (fsync) when it returns, with a new signed checkpoint. Returns the entry's index.
-  /// @throws Error{audit_unwritable}: the caller must not go on with the effect it announces
+  /// Durable when it returns, with a new signed checkpoint. Returns the entry's index. The time in it is the wall
+  /// clock's, whatever SOURCE_DATE_EPOCH says.
+  /// @throws Error{audit_unwritable, audit_broken}: the caller must not go on with the effect it announces;
+  ///         Error{limit_exceeded, schema_violation} for an event that no entry can hold
   std::uint64_t append(const AuditEvent& event);
-  /// Several in one commit.
+  /// Several in one commit, for the price of one. Returns the index of the first.
   std::uint64_t append(const std::vector<AuditEvent>& events);
 
   std::uint64_t size() const;
-  std::string checkpoint() const;  ///< the signed note, exact bytes
+  std::string checkpoint() const;    ///< the signed note, exact bytes
   std::string verifier_key() const;  ///< "name+hash+base64": the note verifier key of the log
+  /// @throws Error{not_found, audit_broken}
   AuditEntry read(std::uint64_t index) const;
   /// From oldest to newest within [begin, end); stops when visit returns false.
   void for_each(std::uint64_t begin, std::uint64_t end, const std::function<bool(const AuditEntry&)>& visit) const;
 
+  /// The newest entry of that type and subject; `accept`, where given, must agree. Reads from the end backwards.
+  std::optional<AuditEntry> find_last(std::string_view type, std::string_view subject,
+                                      const std::function<bool(const AuditEntry&)>& accept = {}) const;
+
   /// Recomputes every hash from the entries up and compares with tiles and checkpoint. @throws Error{audit_broken}
   void verify() const;
-  /// C2SP tlog-proof text for one entry against the current checkpoint.
+  /// C2SP tlog-proof text for one entry against the current checkpoint. @throws Error{not_found}
   std::string prove(std::uint64_t index) const;
   /// Copies the log (tiles, entries, checkpoint, public key, check script, README) to an empty folder.
+  /// @throws Error{usage} when there is something in it
   void export_to(const fs::path& folder) const;
 
  private:

@@ -1,0 +1,105 @@
+// verify() and export_to(): the parts of the log that look at all of it.
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "audit/audit_entry.hpp"
+#include "audit/audit_state.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::uint64_t k_max_file = 32u << 20;
+
+constexpr std::string_view k_readme = R"(An audit log of Liftlock, exported.
+
+checkpoint          size and root hash of the log, signed (C2SP tlog-checkpoint)
+key.pub             the key that signs it (a C2SP signed-note verifier key). Compare it with one you got another way
+tile/entries/...    the entries, 256 to a file, each a line of JSON after its length as two bytes
+tile/0/... 1/...    the Merkle tree over them (RFC 6962, C2SP tlog-tiles)
+check_log.py        checks all of it; needs Python 3 and nothing else
+
+    python3 check_log.py .                                every hash, the root, the signature
+    python3 check_log.py . --key 'NAME+HEX+BASE64'        with the key that you trust
+    python3 check_log.py . --earlier OLD/checkpoint       that this log continues the one you saw earlier
+    python3 check_log.py . --print                        the entries as JSON Lines
+)";
+
+void expect_same(const fs::path& folder, const std::string& path, std::string_view expected) {
+  const auto fd = open_file_if_exists(folder / path, O_RDONLY);
+  if (!fd) fail(ErrorCode::audit_broken, "{} is missing", path);
+  if (read_all(fd->get(), k_max_file, path) != expected) {
+    fail(ErrorCode::audit_broken, "{} is not what the entries make it", path);
+  }
+}
+
+void copy_small_file(const fs::path& from, const fs::path& to) {
+  const auto out = open_file(to, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  write_all(out.get(), read_file(from, k_max_file), to.string());
+}
+
+void write_new_file(const fs::path& path, std::string_view content) {
+  fs::create_directories(path.parent_path());
+  const auto out = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  write_all(out.get(), content, path.string());
+}
+
+void copy_full_tiles(const AuditSnapshot& snapshot, const fs::path& folder) {
+  for (int level = -1; level < 8; ++level) {
+    const auto height = 8 * (std::max(level, 0) + 1);
+    const auto full = height < 64 ? snapshot.size() >> height : 0;
+    for (std::uint64_t number = 0; number < full; ++number) {
+      const auto path = tile_path(level, number, 0);
+      fs::create_directories((folder / path).parent_path());
+      copy_small_file(snapshot.folder / path, folder / path);
+    }
+  }
+}
+
+}  // namespace
+
+void AuditLog::verify() const {
+  std::optional<AuditSnapshot> snapshot;
+  {
+    // With the lock held nobody is between the journal and the files that are derived from it.
+    const std::lock_guard guard(m_impl->mutex);
+    const FileLock lock(m_impl->folder / "lock", "an append to the audit log", FileLock::Wait::yes);
+    m_impl->reload_locked();
+    m_impl->check_checkpoint();
+    snapshot = AuditSnapshot{m_impl->folder, m_impl->state};
+    expect_same(snapshot->folder, "checkpoint", snapshot->state.checkpoint);
+    for (const auto& [path, content] : snapshot->partial_files()) expect_same(snapshot->folder, path, content);
+  }
+  TreeEdge tree;
+  for (std::uint64_t number = 0; number * k_tile_width < snapshot->size(); ++number) {
+    const auto entries = snapshot->bundle(number);
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      const auto index = number * k_tile_width + i;
+      with_context(fmt::format("in entry {} of the audit log", index), [&] { entry_from_bytes(entries[i], index); });
+      for (const auto& tile : tree.append(leaf_hash(entries[i]))) {
+        expect_same(snapshot->folder, tile_path(tile.level, tile.number, 0), tile_bytes(tile.hashes));
+      }
+    }
+  }
+  if (tree.size() != snapshot->size() || tree.root() != snapshot->state.edge.root()) {
+    fail(ErrorCode::audit_broken, "the entries do not have the root that the checkpoint states");
+  }
+}
+
+void AuditLog::export_to(const fs::path& folder) const {
+  make_folders(folder);
+  if (!fs::is_empty(folder)) fail(ErrorCode::usage, "'{}' is not empty", printable(folder.string()));
+  const auto snapshot = m_impl->snapshot();
+  copy_full_tiles(snapshot, folder);
+  for (const auto& [path, content] : snapshot.partial_files()) write_new_file(folder / path, content);
+  write_new_file(folder / "key.pub", m_impl->verifier.text() + "\n");
+  write_new_file(folder / "check_log.py", k_check_log_script);
+  write_new_file(folder / "README.txt", k_readme);
+  write_new_file(folder / "checkpoint", snapshot.state.checkpoint);
+  const auto fd = open_folder(folder);
+  sync_file_system(fd.get(), folder.string());
+}
+
+}  // namespace liftlock

@@ -1,0 +1,175 @@
+// Crashes and company: processes that die at any moment, and several that append at once.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "audit/audit_log.hpp"
+#include "base/error.hpp"
+
+namespace liftlock {
+namespace {
+
+AuditEvent event(const std::string& subject) {
+  return {.type = "test.append", .actor = "tester(1)", .outcome = Outcome::intent, .subject = subject, .detail = ""};
+}
+
+/// Runs work in a child that ends with it.
+template <typename F>
+pid_t in_child(F&& work) {
+  const auto child = ::fork();
+  if (child != 0) return child;
+  int status = 0;
+  try {
+    work();
+  } catch (...) {
+    status = 1;
+  }
+  ::_exit(status);
+}
+
+int wait_for(pid_t child) {
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return status;
+}
+
+TEST(AuditFault, AcknowledgedEntriesSurviveSigkillAtAnyMoment) {
+  const TemporaryFolder temporary;
+  const auto folder = temporary.path() / "audit";
+  std::mt19937 random(20261123);  // NOLINT: the same moments on every run are wanted
+  std::uint64_t acknowledged = 0;
+  for (int round = 0; round < 40; ++round) {
+    int pipe_ends[2];
+    ASSERT_EQ(::pipe(pipe_ends), 0);
+    const auto child = in_child([&] {
+      AuditLog log(folder, "o");
+      for (int i = 0; i < 100'000; ++i) {
+        // Batches of changing size, so that tiles fill within and at the end of one.
+        std::vector<AuditEvent> batch(static_cast<std::size_t>(1 + i % 50), event(fmt::format("{}/{}", round, i)));
+        const auto end = log.append(batch) + batch.size();
+        if (::write(pipe_ends[1], &end, sizeof end) != sizeof end) ::_exit(1);
+      }
+    });
+    ::close(pipe_ends[1]);
+    std::this_thread::sleep_for(std::chrono::microseconds(std::uniform_int_distribution(5000, 80000)(random)));
+    ::kill(child, SIGKILL);
+    wait_for(child);
+    std::uint64_t end = 0;
+    while (::read(pipe_ends[0], &end, sizeof end) == sizeof end) acknowledged = end;
+    ::close(pipe_ends[0]);
+
+    AuditLog log(folder, "o");
+    ASSERT_GE(log.size(), acknowledged) << "round " << round;
+    ASSERT_NO_THROW(log.verify()) << "round " << round;
+  }
+  EXPECT_GT(acknowledged, 0u);
+}
+
+TEST(AuditFault, TwoProcessesKeepOneLog) {
+  const TemporaryFolder temporary;
+  const auto folder = temporary.path() / "audit";
+  std::vector<pid_t> children;
+  for (int who = 0; who < 2; ++who) {
+    children.push_back(in_child([&] {
+      AuditLog log(folder, "o");
+      for (int i = 0; i < 500; ++i) log.append(event(fmt::format("{}/{}", who, i)));
+    }));
+  }
+  for (const auto child : children) EXPECT_EQ(wait_for(child), 0);
+  const AuditLog log(folder, "o");
+  EXPECT_EQ(log.size(), 1000u);
+  EXPECT_NO_THROW(log.verify());
+  std::map<std::string, int> next;
+  log.for_each(0, 1000, [&](const AuditEntry& entry) {
+    const auto who = entry.event.subject.substr(0, 1);
+    EXPECT_EQ(entry.event.subject, fmt::format("{}/{}", who, next[who]++));
+    return true;
+  });
+  EXPECT_EQ(next["0"], 500);
+  EXPECT_EQ(next["1"], 500);
+}
+
+TEST(AuditFault, ThreadsOfOneProcessKeepOneLog) {
+  const TemporaryFolder temporary;
+  AuditLog log(temporary.path() / "audit", "o");
+  std::vector<std::jthread> threads;
+  for (int who = 0; who < 4; ++who) {
+    threads.emplace_back([&log] {
+      for (int i = 0; i < 100; ++i) {
+        log.append(event("x"));
+        if (log.read(log.size() - 1).event.subject != "x") std::abort();
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(log.size(), 400u);
+  EXPECT_NO_THROW(log.verify());
+}
+
+TEST(AuditFault, ATornRecordIsDroppedAndSaidSo) {
+  const TemporaryFolder temporary;
+  const auto folder = temporary.path() / "audit";
+  { AuditLog(folder, "o").append(event("before")); }
+  { std::ofstream(folder / "journal", std::ios::binary | std::ios::app) << std::string("\0\0\1\0 torn", 9); }
+  AuditLog log(folder, "o");
+  EXPECT_EQ(log.size(), 1u);
+  EXPECT_NO_THROW(log.verify());
+  EXPECT_EQ(log.append(event("after")), 2u);
+  EXPECT_EQ(log.read(1).event.type, "audit.recovered");
+  EXPECT_EQ(log.read(2).event.subject, "after");
+  EXPECT_NO_THROW(log.verify());
+}
+
+TEST(AuditFault, FilesThatAPowerCutLostAreMadeAgain) {
+  const TemporaryFolder temporary;
+  const auto folder = temporary.path() / "audit";
+  {
+    AuditLog log(folder, "o");
+    for (int i = 0; i < 300; ++i) log.append(event(std::to_string(i)));
+  }
+  for (const auto* name : {"checkpoint", "tile/0/001.p/44", "tile/entries/001.p/44", "tile/1/000.p/1"}) {
+    {
+      std::ofstream empty(folder / name, std::ios::binary | std::ios::trunc);
+    }
+    EXPECT_NO_THROW(AuditLog(folder, "o").verify()) << name;
+    fs::remove(folder / name);
+    EXPECT_NO_THROW(AuditLog(folder, "o").verify()) << name;
+  }
+}
+
+TEST(AuditFault, AFullDiskRefusesAndLosesNothing) {
+  const TemporaryFolder temporary;
+  const auto folder = temporary.path() / "audit";
+  { AuditLog(folder, "o").append(event("before")); }
+  const auto limit = fs::file_size(folder / "journal") + 100;
+  const auto child = in_child([&] {
+    ::signal(SIGXFSZ, SIG_IGN);
+    AuditLog log(folder, "o");
+    const struct rlimit small {
+      limit, limit
+    };
+    ::setrlimit(RLIMIT_FSIZE, &small);
+    try {
+      log.append(event(std::string(1000, 'x')));
+      ::_exit(2);
+    } catch (const Error& error) {
+      ::_exit(error.code() == ErrorCode::audit_unwritable ? 0 : 3);
+    }
+  });
+  const auto status = wait_for(child);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  AuditLog log(folder, "o");
+  EXPECT_EQ(log.size(), 1u);
+  EXPECT_EQ(log.append(event("after")), 1u);
+  EXPECT_NO_THROW(log.verify());
+}
+
+}  // namespace
+}  // namespace liftlock

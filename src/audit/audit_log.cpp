@@ -1,0 +1,156 @@
+#include "audit/audit_log.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "audit/audit_entry.hpp"
+#include "audit/audit_state.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::size_t k_max_batch = 100'000;
+constexpr std::size_t k_max_batch_bytes = 64u << 20;
+
+/// now() can be set by the environment; the log's times must not be.
+Timestamp wall_clock() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
+/// Errors of the machine mean to the caller: nothing may happen now.
+template <typename F>
+auto or_unwritable(F&& f) -> decltype(f()) {
+  try {
+    return f();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::io_error && error.code() != ErrorCode::disk_full) throw;
+    throw Error(ErrorCode::audit_unwritable, std::string("the audit log: ") + error.what());
+  } catch (const fs::filesystem_error& error) {
+    throw Error(ErrorCode::audit_unwritable, std::string("the audit log: ") + printable(error.what()));
+  }
+}
+
+AuditEntry entry_of(const std::string& bytes, std::uint64_t index) {
+  return with_context(fmt::format("in entry {} of the audit log", index),
+                      [&] { return entry_from_bytes(bytes, index); });
+}
+
+[[noreturn]] void no_such_entry(std::uint64_t index, std::uint64_t size) {
+  throw Error(ErrorCode::not_found, fmt::format("the audit log has no entry {}; it holds {}", index, size),
+              "list its end with `liftlock audit tail`");
+}
+
+}  // namespace
+
+AuditLog::AuditLog(fs::path folder, std::string_view origin) : m_impl(std::make_unique<Impl>()) {
+  m_impl->folder = std::move(folder);
+  or_unwritable([&] {
+    make_folders(m_impl->folder);
+    const FileLock lock(m_impl->folder / "lock", "an append to the audit log", FileLock::Wait::yes);
+    m_impl->create(origin);
+    m_impl->load_key();
+    m_impl->reload_locked();
+  });
+}
+
+AuditLog::~AuditLog() = default;
+
+std::uint64_t AuditLog::append(const AuditEvent& event) {
+  return append(std::vector<AuditEvent>{event});
+}
+
+std::uint64_t AuditLog::append(const std::vector<AuditEvent>& events) {
+  if (events.size() > k_max_batch) fail(ErrorCode::limit_exceeded, "{} audit entries at once", events.size());
+  const std::lock_guard guard(m_impl->mutex);
+  if (m_impl->failed) {
+    fail(ErrorCode::audit_unwritable, "an earlier write to the audit log failed; its state on disk is unknown");
+  }
+  return or_unwritable([&] {
+    const FileLock lock(m_impl->folder / "lock", "an append to the audit log", FileLock::Wait::yes);
+    m_impl->reload_locked();
+    const auto time = wall_clock();
+    std::vector<std::string> entries;
+    entries.reserve(events.size() + 1);
+    const bool recovered = m_impl->dropped_bytes > 0;
+    if (recovered) {
+      const auto detail = Json{{"dropped_bytes", m_impl->dropped_bytes}};
+      entries.push_back(entry_to_bytes({.type = "audit.recovered",
+                                        .actor = current_actor(),
+                                        .outcome = Outcome::success,
+                                        .subject = m_impl->verifier.name,
+                                        .detail = dump_json_line(detail)},
+                                       time));
+    }
+    std::size_t bytes = 0;
+    for (const auto& event : events) {
+      entries.push_back(entry_to_bytes(event, time));
+      bytes += entries.back().size();
+    }
+    if (bytes > k_max_batch_bytes) fail(ErrorCode::limit_exceeded, "{} bytes of audit entries at once", bytes);
+    const auto first = m_impl->state.size() + (recovered ? 1 : 0);
+    if (!entries.empty()) m_impl->commit(entries);
+    m_impl->dropped_bytes = 0;
+    return first;
+  });
+}
+
+std::uint64_t AuditLog::size() const {
+  return m_impl->snapshot().size();
+}
+
+std::string AuditLog::checkpoint() const {
+  return m_impl->snapshot().state.checkpoint;
+}
+
+std::string AuditLog::verifier_key() const {
+  return m_impl->verifier.text();
+}
+
+AuditEntry AuditLog::read(std::uint64_t index) const {
+  const auto snapshot = m_impl->snapshot();
+  if (index >= snapshot.size()) no_such_entry(index, snapshot.size());
+  return entry_of(snapshot.bundle(index / k_tile_width).at(index % k_tile_width), index);
+}
+
+void AuditLog::for_each(std::uint64_t begin, std::uint64_t end,
+                        const std::function<bool(const AuditEntry&)>& visit) const {
+  const auto snapshot = m_impl->snapshot();
+  end = std::min(end, snapshot.size());
+  while (begin < end) {
+    const auto entries = snapshot.bundle(begin / k_tile_width);
+    const auto first = begin - begin % k_tile_width;
+    const auto stop = std::min(end, first + k_tile_width);
+    for (; begin < stop; ++begin) {
+      if (!visit(entry_of(entries.at(begin - first), begin))) return;
+    }
+  }
+}
+
+std::optional<AuditEntry> AuditLog::find_last(std::string_view type, std::string_view subject,
+                                              const std::function<bool(const AuditEntry&)>& accept) const {
+  // Entries are canonical JSON: one that does not hold these bytes need not be parsed.
+  const auto wanted = fmt::format("\"subject\":{},", dump_json_line(Json(std::string(subject))));
+  const auto snapshot = m_impl->snapshot();
+  for (auto number = (snapshot.size() + k_tile_width - 1) / k_tile_width; number-- > 0;) {
+    const auto entries = snapshot.bundle(number);
+    for (auto i = entries.size(); i-- > 0;) {
+      if (entries[i].find(wanted) == std::string::npos) continue;
+      auto entry = entry_of(entries[i], number * k_tile_width + i);
+      if (entry.event.type == type && entry.event.subject == subject && (!accept || accept(entry))) return entry;
+    }
+  }
+  return std::nullopt;
+}
+
+std::string AuditLog::prove(std::uint64_t index) const {
+  const auto snapshot = m_impl->snapshot();
+  if (index >= snapshot.size()) no_such_entry(index, snapshot.size());
+  std::string out = fmt::format("c2sp.org/tlog-proof@v1\nindex {}\n", index);
+  for (const auto& hash : inclusion_path(index, snapshot.size(), snapshot.reader())) out += encode_base64(hash) + "\n";
+  return out + "\n" + snapshot.state.checkpoint;
+}
+
+}  // namespace liftlock

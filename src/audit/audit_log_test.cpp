@@ -1,0 +1,323 @@
+#include "audit/audit_log.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "audit/audit_entry.hpp"
+#include "audit/merkle.hpp"
+#include "audit/signed_note.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "os/process.hpp"
+
+namespace liftlock {
+namespace {
+
+AuditEvent event(const std::string& subject, const std::string& type = "bundle.ingest") {
+  return {.type = type, .actor = "tester(1)", .outcome = Outcome::success, .subject = subject, .detail = R"({"n":1})"};
+}
+
+std::vector<AuditEvent> events(std::size_t count) {
+  std::vector<AuditEvent> out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back(event(std::to_string(i)));
+  return out;
+}
+
+ErrorCode code_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  ADD_FAILURE() << "no error";
+  return ErrorCode::internal;
+}
+
+void overwrite(const fs::path& path, std::string_view content) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc)
+      .write(content.data(), static_cast<std::streamsize>(content.size()));
+}
+
+/// Exit status of the stand-alone script over an exported log.
+int check(const fs::path& exported, std::vector<std::string> more = {}) {
+  std::vector<std::string> argv{"python3", (exported / "check_log.py").string(), exported.string()};
+  argv.insert(argv.end(), more.begin(), more.end());
+  return run_process({.argv = argv}).status;
+}
+
+class AuditLogTest : public testing::Test {
+ protected:
+  TemporaryFolder m_temporary;
+  fs::path m_folder = m_temporary.path() / "audit";
+};
+
+TEST_F(AuditLogTest, WhatIsAppendedIsThereAfterReopening) {
+  {
+    AuditLog log(m_folder, "liftlock/test/1");
+    EXPECT_EQ(log.append(event("demo/1")), 0u);
+    EXPECT_EQ(log.append(events(3)), 1u);
+  }
+  const AuditLog log(m_folder, "another origin is ignored");
+  EXPECT_EQ(log.size(), 4u);
+  EXPECT_EQ(log.read(0).event.subject, "demo/1");
+  EXPECT_EQ(log.read(3).event.subject, "2");
+  EXPECT_EQ(log.read(3).event.detail, R"({"n":1})");
+  EXPECT_EQ(code_of([&] { log.read(4); }), ErrorCode::not_found);
+  EXPECT_NO_THROW(log.verify());
+  const auto note = parse_signed_note(log.checkpoint());
+  EXPECT_TRUE(is_signed_by(note, NoteKey::parse(log.verifier_key())));
+  EXPECT_EQ(Checkpoint::parse(note.text).origin, "liftlock/test/1");
+}
+
+TEST_F(AuditLogTest, TheKeyIsForItsOwnerOnly) {
+  const AuditLog log(m_folder, "o");
+  EXPECT_EQ(fs::status(m_folder / "key").permissions(), fs::perms::owner_read | fs::perms::owner_write);
+}
+
+TEST_F(AuditLogTest, FullTilesArePublishedAndPartialOnesReplaced) {
+  AuditLog log(m_folder, "o");
+  log.append(events(255));
+  EXPECT_TRUE(fs::exists(m_folder / "tile/entries/000.p/255"));
+  log.append(event("256th"));
+  EXPECT_TRUE(fs::exists(m_folder / "tile/entries/000"));
+  EXPECT_TRUE(fs::exists(m_folder / "tile/1/000.p/1"));
+  EXPECT_FALSE(fs::exists(m_folder / "tile/entries/000.p"));
+  EXPECT_FALSE(fs::exists(m_folder / "tile/0/000.p"));
+  log.append(event("257th"));
+  log.append(event("258th"));
+  EXPECT_TRUE(fs::exists(m_folder / "tile/0/001.p/2"));
+  EXPECT_FALSE(fs::exists(m_folder / "tile/0/001.p/1"));
+  EXPECT_LT(fs::file_size(m_folder / "journal"), 2000u);
+  EXPECT_NO_THROW(log.verify());
+}
+
+TEST_F(AuditLogTest, ABatchMayFillManyTiles) {
+  AuditLog log(m_folder, "o");
+  log.append(events(100));
+  EXPECT_EQ(log.append(events(1000)), 100u);
+  log.append(events(180));  // exactly 5 * 256
+  EXPECT_EQ(log.size(), 1280u);
+  EXPECT_NO_THROW(AuditLog(m_folder, "o").verify());
+  std::uint64_t seen = 90;
+  log.for_each(90, 700, [&](const AuditEntry& entry) {
+    EXPECT_EQ(entry.index, seen);
+    return ++seen < 600;
+  });
+  EXPECT_EQ(seen, 600u);
+}
+
+TEST_F(AuditLogTest, ForeignTextIsKeptAsTextOrEscaped) {
+  AuditLog log(m_folder, "o");
+  log.append(event("a\"b\\c\n\x1b[2J"));
+  log.append(event("bad \xff utf-8"));
+  EXPECT_EQ(log.read(0).event.subject, "a\"b\\c\n\x1b[2J");
+  EXPECT_EQ(log.read(1).event.subject, "bad \\xff utf-8");
+}
+
+TEST_F(AuditLogTest, AnEventThatNoEntryCanHoldChangesNothing) {
+  AuditLog log(m_folder, "o");
+  EXPECT_EQ(code_of([&] { log.append(event("x", "Not A Type")); }), ErrorCode::schema_violation);
+  EXPECT_EQ(code_of([&] { log.append(event(std::string(70'000, 'x'))); }), ErrorCode::limit_exceeded);
+  auto bad = event("x");
+  bad.detail = "[]";
+  EXPECT_EQ(code_of([&] { log.append({event("first"), bad}); }), ErrorCode::schema_violation);
+  EXPECT_EQ(log.size(), 0u);
+}
+
+TEST_F(AuditLogTest, TimesDoNotFollowTheEnvironment) {
+  ::setenv("SOURCE_DATE_EPOCH", "0", 1);
+  AuditLog log(m_folder, "o");
+  log.append(event("x"));
+  ::unsetenv("SOURCE_DATE_EPOCH");
+  EXPECT_GT(log.read(0).time, parse_time("2020-01-01T00:00:00Z"));
+}
+
+TEST_F(AuditLogTest, TheLastEventOfASubjectIsFound) {
+  AuditLog log(m_folder, "o");
+  log.append({event("demo"), event("other"), event("demo", "bundle.pack")});
+  log.append(events(600));
+  EXPECT_EQ(log.find_last("bundle.ingest", "demo")->index, 0u);
+  EXPECT_EQ(log.find_last("bundle.ingest", "599")->index, 602u);
+  EXPECT_EQ(log.find_last("bundle.pack", "demo")->index, 2u);
+  EXPECT_FALSE(log.find_last("bundle.ingest", "nobody"));
+  EXPECT_FALSE(log.find_last("bundle.ingest", "599", [](const AuditEntry&) { return false; }));
+}
+
+TEST_F(AuditLogTest, AProofLeadsFromTheEntryToTheSignedRoot) {
+  AuditLog log(m_folder, "o");
+  log.append(events(700));
+  for (const std::uint64_t index : {0, 255, 256, 511, 600, 699}) {
+    const auto proof = log.prove(index);
+    ASSERT_TRUE(proof.starts_with(fmt::format("c2sp.org/tlog-proof@v1\nindex {}\n", index)));
+    const auto gap = proof.find("\n\n");
+    EXPECT_EQ(proof.substr(gap + 2), log.checkpoint());
+    auto lines = proof.substr(0, gap + 1).substr(proof.find('\n', proof.find("index")) + 1);
+    const auto entry = log.read(index);
+    auto hash = leaf_hash(entry_to_bytes(entry.event, entry.time));
+    std::uint64_t fn = index, sn = 699;
+    while (!lines.empty()) {
+      const auto bytes = decode_base64(lines.substr(0, lines.find('\n'))).value();
+      lines = lines.substr(lines.find('\n') + 1);
+      TreeHash sibling;
+      std::copy(bytes.begin(), bytes.end(), sibling.begin());
+      if (fn % 2 == 1 || fn == sn) {
+        hash = node_hash(sibling, hash);
+        while (fn % 2 == 0 && fn != 0) fn >>= 1, sn >>= 1;
+      } else {
+        hash = node_hash(hash, sibling);
+      }
+      fn >>= 1, sn >>= 1;
+    }
+    EXPECT_EQ(hash, Checkpoint::parse(parse_signed_note(log.checkpoint()).text).root) << index;
+  }
+  EXPECT_EQ(code_of([&] { log.prove(700); }), ErrorCode::not_found);
+}
+
+TEST_F(AuditLogTest, AChangedTileOrEntryIsFound) {
+  AuditLog log(m_folder, "o");
+  log.append(events(300));
+  for (const auto* name :
+       {"tile/0/000", "tile/entries/000", "tile/1/000.p/1", "tile/0/001.p/44", "tile/entries/001.p/44"}) {
+    const auto good = read_file(m_folder / name, 1 << 20);
+    auto bad = good;
+    bad[bad.size() / 2] = static_cast<char>(bad[bad.size() / 2] ^ 1);
+    overwrite(m_folder / name, bad);
+    EXPECT_EQ(code_of([&] { log.verify(); }) == ErrorCode::internal, false) << name;
+    overwrite(m_folder / name, good);
+    EXPECT_NO_THROW(log.verify());
+  }
+}
+
+TEST_F(AuditLogTest, ACutLogIsRefused) {
+  { AuditLog(m_folder, "o").append(events(3)); }
+  const auto short_journal = read_file(m_folder / "journal", 1 << 20);
+  { AuditLog(m_folder, "o").append(event("to be hidden")); }
+  overwrite(m_folder / "journal", short_journal);
+  EXPECT_EQ(code_of([&] { AuditLog(m_folder, "o"); }), ErrorCode::audit_broken);
+}
+
+TEST_F(AuditLogTest, AForkedLogIsRefused) {
+  { AuditLog(m_folder, "o").append(events(3)); }
+  const auto copy = m_temporary.path() / "copy";
+  fs::copy(m_folder, copy, fs::copy_options::recursive);
+  { AuditLog(m_folder, "o").append(event("what happened")); }
+  { AuditLog(copy, "o").append(event("what did not")); }
+  fs::copy_file(copy / "journal", m_folder / "journal", fs::copy_options::overwrite_existing);
+  EXPECT_EQ(code_of([&] { AuditLog(m_folder, "o"); }), ErrorCode::audit_broken);
+}
+
+TEST_F(AuditLogTest, ALogWithoutItsJournalOrKeyIsRefused) {
+  { AuditLog(m_folder, "o").append(events(3)); }
+  const auto journal = read_file(m_folder / "journal", 1 << 20);
+  fs::remove(m_folder / "journal");
+  EXPECT_EQ(code_of([&] { AuditLog(m_folder, "o"); }), ErrorCode::audit_broken);
+  overwrite(m_folder / "journal", journal);
+  fs::remove(m_folder / "key");
+  EXPECT_EQ(code_of([&] { AuditLog(m_folder, "o"); }), ErrorCode::audit_broken);
+}
+
+TEST_F(AuditLogTest, AnExportSatisfiesTheStandAloneScript) {
+  AuditLog log(m_folder, "liftlock/test/1");
+  for (const std::size_t more : {0u, 1u, 2u, 253u, 1u, 343u}) {
+    if (more > 0) log.append(events(more));
+    const auto exported = m_temporary.path() / fmt::format("export-{}", log.size());
+    log.export_to(exported);
+    EXPECT_EQ(check(exported), 0) << log.size();
+    EXPECT_EQ(check(exported, {"--key", log.verifier_key()}), 0);
+    EXPECT_EQ(code_of([&] { log.export_to(exported); }), ErrorCode::usage);
+  }
+}
+
+TEST_F(AuditLogTest, NoFlippedBitOfAnExportPassesTheScript) {
+  AuditLog log(m_folder, "o");
+  log.append(events(258));
+  const auto exported = m_temporary.path() / "export";
+  log.export_to(exported);
+  const auto key = log.verifier_key();
+  // One Python process for the whole sweep: it flips bits at every byte of small files and at every 97th of large ones.
+  const auto sweep = m_temporary.path() / "sweep.py";
+  overwrite(sweep, R"(
+import pathlib, runpy, sys, io, contextlib
+folder, key = pathlib.Path(sys.argv[1]), sys.argv[2]
+script = str(folder / "check_log.py")
+def good():
+    sys.argv = [script, str(folder), "--key", key]
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            runpy.run_path(script, run_name="__main__")
+    except SystemExit as e:
+        return not e.code
+    return True
+assert good()
+count = 0
+for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("check_log.py", "README.txt")):
+    original = path.read_bytes()
+    step = 1 if len(original) < 100 else 3 if len(original) < 400 else 397
+    for at in range(0, len(original), step):
+        path.write_bytes(original[:at] + bytes([original[at] ^ (1 << at % 8)]) + original[at + 1:])
+        assert not good(), f"{path} with byte {at} changed"
+        count += 1
+    for cut in (original[:-1], original + b"\0", original + b"\n", b""):
+        path.write_bytes(cut)
+        assert not good(), f"{path} with {len(cut)} bytes"
+    path.unlink()
+    assert not good(), f"without {path}"
+    path.write_bytes(original)
+assert good()
+print(count)
+)");
+  const auto result = run_process({.argv = {"python3", sweep.string(), exported.string(), key}});
+  EXPECT_EQ(result.status, 0) << result.error_output;
+  EXPECT_GT(std::stoi("0" + result.output), 200);
+}
+
+TEST_F(AuditLogTest, TheScriptSeesTruncationAndForkAgainstAnEarlierCheckpoint) {
+  AuditLog log(m_folder, "o");
+  log.append(events(5));
+  const auto early = m_temporary.path() / "early";
+  log.export_to(early);
+  const auto copy = m_temporary.path() / "copy";
+  fs::copy(m_folder, copy, fs::copy_options::recursive);
+  log.append(event("what happened"));
+  const auto late = m_temporary.path() / "late";
+  log.export_to(late);
+  EXPECT_EQ(check(late, {"--earlier", (early / "checkpoint").string()}), 0);
+  EXPECT_NE(check(early, {"--earlier", (late / "checkpoint").string()}), 0) << "truncated";
+  AuditLog forked(copy, "o");
+  forked.append(event("what did not"));
+  forked.append(event("and more"));
+  const auto fork = m_temporary.path() / "fork";
+  forked.export_to(fork);
+  EXPECT_EQ(check(fork), 0) << "in itself a fork is a good log";
+  EXPECT_NE(check(fork, {"--earlier", (late / "checkpoint").string()}), 0);
+}
+
+TEST_F(AuditLogTest, TheSignatureIsOneThatOpensslAccepts) {
+  AuditLog log(m_folder, "o");
+  log.append(event("x"));
+  const auto note = parse_signed_note(log.checkpoint());
+  overwrite(m_temporary.path() / "text", note.text);
+  const auto& signature = note.signatures.at(0).bytes;
+  overwrite(m_temporary.path() / "signature", as_text(std::span(signature).subspan(4)));
+  EXPECT_NO_THROW(run_process_checked(
+      {.argv = {"openssl", "pkeyutl", "-verify", "-rawin", "-inkey", (m_folder / "key").string(), "-in",
+                (m_temporary.path() / "text").string(), "-sigfile", (m_temporary.path() / "signature").string()}}));
+}
+
+TEST(CurrentActor, NamesTheUserBehindSudo) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can be somebody behind sudo";
+  ::setenv("SUDO_UID", "65534", 1);
+  EXPECT_THAT(current_actor(), testing::AllOf(testing::HasSubstr("(65534) as "), testing::HasSubstr("(0)")));
+  ::setenv("SUDO_UID", "no number", 1);
+  EXPECT_THAT(current_actor(), testing::Not(testing::HasSubstr("no number")));
+  ::unsetenv("SUDO_UID");
+}
+
+}  // namespace
+}  // namespace liftlock

@@ -1,0 +1,309 @@
+#include "audit/audit_state.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/rel_path.hpp"
+#include "base/text.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::uint64_t k_max_journal = 256u << 20;
+constexpr std::uint64_t k_max_bundle = k_tile_width * (k_max_entry_bytes + 2);
+
+/// A file that readers see whole or not at all, without any fsync: the journal can make it again.
+void write_view(const fs::path& path, std::string_view content) {
+  const auto temporary = path.parent_path() / fmt::format(".{}.tmp", path.filename().string());
+  const auto fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  write_all(fd.get(), content, temporary.string());
+  rename_file(temporary, path);
+}
+
+bool is_blank(std::string_view content) {
+  return std::all_of(content.begin(), content.end(), [](char c) { return c == '\0'; });
+}
+
+std::optional<std::string> read_if_exists(const fs::path& path, std::uint64_t max_bytes) {
+  const auto fd = open_file_if_exists(path, O_RDONLY);
+  if (!fd) return std::nullopt;
+  return read_all(fd->get(), max_bytes, path.string());
+}
+
+/// "liftlock/HOST/8 random hex digits": two logs of one machine have different names.
+std::string default_origin() {
+  char host[256] = {};
+  if (::gethostname(host, sizeof host - 1) != 0 || host[0] == 0) std::strcpy(host, "host");
+  std::array<std::uint8_t, 4> random{};
+  if (::getentropy(random.data(), random.size()) != 0) fail_errno("getentropy");
+  return fmt::format("liftlock/{}/{}", portable_component(host), encode_hex(random));
+}
+
+void remove_other_files(const fs::path& folder, std::string_view keep) {
+  std::error_code ignored;
+  for (fs::directory_iterator at(folder, ignored), end; at != end; at.increment(ignored)) {
+    if (at->path().filename() != keep) fs::remove(at->path(), ignored);
+  }
+}
+
+}  // namespace
+
+std::string tile_bytes(const std::vector<TreeHash>& hashes) {
+  std::string out;
+  out.reserve(hashes.size() * 32);
+  for (const auto& hash : hashes) out += as_text(hash);
+  return out;
+}
+
+std::string bundle_bytes(const std::vector<std::string>& entries, std::size_t begin, std::size_t end) {
+  std::string out;
+  for (auto i = begin; i < end; ++i) out += frame_entry(entries[i]);
+  return out;
+}
+
+std::vector<TreeHash> AuditSnapshot::tile(int level, std::uint64_t number) const {
+  const auto full = size() >> (8 * (level + 1));
+  if (number == full && static_cast<std::size_t>(level) < state.edge.levels().size()) {
+    return state.edge.levels()[static_cast<std::size_t>(level)];
+  }
+  for (const auto& tile : state.filled) {
+    if (tile.level == level && tile.number == number) return tile.hashes;
+  }
+  const auto path = tile_path(level, number, 0);
+  if (number > full) fail(ErrorCode::audit_broken, "{} lies beyond the log", path);
+  const auto bytes = read_if_exists(folder / path, 32 * k_tile_width);
+  if (!bytes || bytes->size() != 32 * k_tile_width) fail(ErrorCode::audit_broken, "{} is missing or cut", path);
+  return parse_tile(*bytes);
+}
+
+ReadTile AuditSnapshot::reader() const {
+  return [this](int level, std::uint64_t number) { return tile(level, number); };
+}
+
+std::vector<std::string> AuditSnapshot::bundle(std::uint64_t number) const {
+  const auto first = number * k_tile_width;
+  if (first >= state.base) {
+    const auto begin = std::min<std::uint64_t>(first - state.base, state.tail.size());
+    const auto end = std::min<std::uint64_t>(begin + k_tile_width, state.tail.size());
+    return {state.tail.begin() + static_cast<std::ptrdiff_t>(begin),
+            state.tail.begin() + static_cast<std::ptrdiff_t>(end)};
+  }
+  const auto path = tile_path(-1, number, 0);
+  const auto bytes = read_if_exists(folder / path, k_max_bundle);
+  if (!bytes) fail(ErrorCode::audit_broken, "{} is missing", path);
+  auto entries = with_context("in " + path, [&] { return parse_entry_bundle(*bytes); });
+  if (entries.size() != k_tile_width) fail(ErrorCode::audit_broken, "{} holds {} entries", path, entries.size());
+  return entries;
+}
+
+std::vector<std::pair<std::string, std::string>> AuditSnapshot::partial_files() const {
+  std::vector<std::pair<std::string, std::string>> files;
+  const auto& levels = state.edge.levels();
+  for (std::size_t level = 0; level < levels.size(); ++level) {
+    if (levels[level].empty()) continue;
+    const auto path = tile_path(static_cast<int>(level), size() >> (8 * (level + 1)), levels[level].size());
+    files.emplace_back(path, tile_bytes(levels[level]));
+  }
+  if (const auto width = size() % k_tile_width; width > 0) {
+    files.emplace_back(tile_path(-1, size() / k_tile_width, width),
+                       bundle_bytes(state.tail, state.tail.size() - width, state.tail.size()));
+  }
+  return files;
+}
+
+void AuditLog::Impl::create(std::string_view origin) {
+  // In this order, so that a crash in between leaves a folder that the next run completes.
+  if (!fs::exists(folder / "key")) {
+    if (fs::exists(checkpoint_path()) || fs::exists(folder / "tile")) {
+      fail(ErrorCode::audit_broken, "'{}' holds a log without its key", printable(folder.string()));
+    }
+    write_file_atomically(folder / "key", PrivateKey::generate(KeyAlgorithm::ed25519).to_pem(), 0600);
+  }
+  if (!fs::exists(folder / "key.pub")) {
+    const auto chosen = origin.empty() ? default_origin() : std::string(origin);
+    if (const auto why = why_not_note_name(chosen); !why.empty()) {
+      fail(ErrorCode::usage, "'{}' cannot name an audit log: {}", printable(chosen), why);
+    }
+    const auto secret = PrivateKey::from_pem(read_file(folder / "key", 4096));
+    const NoteKey name{.name = chosen, .key = raw_ed25519(secret.public_key())};
+    write_file_atomically(folder / "key.pub", name.text() + "\n");
+  }
+  if (fs::exists(journal_path())) return;
+  if (fs::exists(checkpoint_path()) || fs::exists(folder / "tile")) {
+    fail(ErrorCode::audit_broken, "'{}' has lost its journal", printable(folder.string()));
+  }
+  load_key();
+  write_file_atomically(journal_path(), journal_header({}) + journal_record(0, {}, sign({})), 0644);
+}
+
+void AuditLog::Impl::load_key() {
+  key = PrivateKey::from_pem(read_file(folder / "key", 4096));
+  verifier = NoteKey::parse(trim(read_file(folder / "key.pub", 4096)));
+  if (verifier.key != raw_ed25519(key->public_key()))
+    fail(ErrorCode::audit_broken, "the audit log's key and key.pub differ");
+}
+
+std::string AuditLog::Impl::sign(const TreeEdge& edge) const {
+  const Checkpoint checkpoint{.origin = verifier.name, .size = edge.size(), .root = edge.root()};
+  return sign_note(checkpoint.text(), verifier, *key);
+}
+
+bool AuditLog::Impl::reload() {
+  auto fd = open_file_if_exists(journal_path(), O_RDWR);
+  if (!fd) fail(ErrorCode::audit_broken, "'{}' has lost its journal", printable(folder.string()));
+  const auto found = stat_of(fd->get(), "the audit journal");
+  if (journal.valid()) {
+    const auto known = stat_of(journal.get(), "the audit journal");
+    const bool same_file = found.st_dev == known.st_dev && found.st_ino == known.st_ino;
+    if (same_file && static_cast<std::uint64_t>(found.st_size) == state.whole_bytes) return false;
+  }
+  state = parse_journal(read_all(fd->get(), k_max_journal, "the audit journal"));
+  journal = std::move(*fd);
+  check_checkpoint();
+  return true;
+}
+
+void AuditLog::Impl::check_checkpoint() const {
+  const auto note = with_context("in the audit journal", [&] { return parse_signed_note(state.checkpoint); });
+  const auto checkpoint = Checkpoint::parse(note.text);
+  if (!is_signed_by(note, verifier)) fail(ErrorCode::audit_broken, "the checkpoint is not signed by the log's key");
+  if (checkpoint.origin != verifier.name || checkpoint.size != state.size() || checkpoint.root != state.edge.root()) {
+    fail(ErrorCode::audit_broken, "the journal does not fit its checkpoint");
+  }
+}
+
+bool AuditLog::Impl::views_are_current() const {
+  const auto file = read_if_exists(checkpoint_path(), 64 * 1024);
+  if (!file || is_blank(*file)) return false;
+  if (*file != state.checkpoint) {
+    const auto note = with_context("in the checkpoint file", [&] { return parse_signed_note(*file); });
+    const auto seen = Checkpoint::parse(note.text);
+    if (!is_signed_by(note, verifier))
+      fail(ErrorCode::audit_broken, "the checkpoint file is not signed by the log's key");
+    if (seen.size > state.size()) {
+      fail(ErrorCode::audit_broken, "the log was cut: its checkpoint covers {} entries, {} are left", seen.size,
+           state.size());
+    }
+    const AuditSnapshot now{folder, state};
+    if (seen.size == state.size() || seen.root != root_at(seen.size, now.reader())) {
+      fail(ErrorCode::audit_broken, "the log was forked: the checkpoint file has another history");
+    }
+    return false;
+  }
+  const AuditSnapshot now{folder, state};
+  for (const auto& [path, content] : now.partial_files()) {
+    // A power cut can lose these files, which are never synced; other bytes of the right length are verify()'s
+    // business.
+    std::error_code missing;
+    if (fs::file_size(folder / path, missing) != content.size() || missing) return false;
+  }
+  return state.tail.size() < k_tile_width;
+}
+
+void AuditLog::Impl::reload_locked() {
+  if (!reload() && state.torn_bytes == 0) return;
+  const bool current = views_are_current();
+  if (state.torn_bytes > 0) {
+    if (::ftruncate(journal.get(), static_cast<off_t>(state.whole_bytes)) != 0)
+      fail_errno("truncate the audit journal");
+    sync_file(journal.get(), "the audit journal");
+    dropped_bytes += std::exchange(state.torn_bytes, 0);
+  }
+  if (!current) publish(state.size(), Publish::everything);
+}
+
+void AuditLog::Impl::commit(const std::vector<std::string>& entries) {
+  auto next = state;
+  for (const auto& entry : entries) next.add(entry);
+  next.checkpoint = sign(next.edge);
+  const auto record = journal_record(state.size(), entries, next.checkpoint);
+  if (::lseek(journal.get(), static_cast<off_t>(state.whole_bytes), SEEK_SET) < 0)
+    fail_errno("seek in the audit journal");
+  try {
+    write_all(journal.get(), record, "the audit journal");
+  } catch (const Error&) {
+    // Part of a record: taken back if possible, and torn bytes for the next run if not.
+    if (::ftruncate(journal.get(), static_cast<off_t>(state.whole_bytes)) != 0) failed = true;
+    throw;
+  }
+  if (::fdatasync(journal.get()) != 0) {
+    failed = true;
+    fail_errno("fdatasync of the audit journal");
+  }
+  next.whole_bytes += record.size();
+  const auto old_size = state.size();
+  state = std::move(next);
+  publish(old_size, Publish::changes);
+}
+
+void AuditLog::Impl::publish(std::uint64_t old_size, Publish what) {
+  const bool filled = !state.filled.empty();
+  for (const auto& tile : state.filled) {
+    const auto path = folder / tile_path(tile.level, tile.number, 0);
+    make_folders(path.parent_path());
+    write_file_atomically(path, tile_bytes(tile.hashes));
+  }
+  const auto full = state.size() / k_tile_width;
+  for (auto number = state.base / k_tile_width; number < full; ++number) {
+    const auto path = folder / tile_path(-1, number, 0);
+    make_folders(path.parent_path());
+    const auto begin = number * k_tile_width - state.base;
+    write_file_atomically(path, bundle_bytes(state.tail, begin, begin + k_tile_width));
+  }
+
+  const AuditSnapshot now{folder, state};
+  for (const auto& [name, content] : now.partial_files()) {
+    const auto path = folder / name;
+    // Levels above the leaves change only when a tile below them is full.
+    const bool leaves = name.starts_with("tile/0/") || name.starts_with("tile/entries/");
+    if (!leaves && !filled && what == Publish::changes) continue;
+    if (!fs::is_directory(path.parent_path())) fs::create_directories(path.parent_path());
+    write_view(path, content);
+    if (what == Publish::everything) remove_other_files(path.parent_path(), path.filename().string());
+  }
+  write_view(checkpoint_path(), state.checkpoint);
+
+  if (what == Publish::changes && old_size % k_tile_width != 0 && old_size != state.size()) {
+    std::error_code ignored;
+    for (const int level : {-1, 0}) {
+      fs::remove(folder / tile_path(level, old_size / k_tile_width, old_size % k_tile_width), ignored);
+    }
+  }
+  if (filled) settle();
+}
+
+void AuditLog::Impl::settle() {
+  // Every full bundle and tile is durable by now: the journal can begin anew at the last one.
+  auto levels = state.edge.levels();
+  if (!levels.empty()) levels[0].clear();
+  const auto base = state.size() - state.size() % k_tile_width;
+  const auto header = journal_header(TreeEdge::restore(base, std::move(levels)));
+  const std::vector<std::string> tail(state.tail.begin() + static_cast<std::ptrdiff_t>(base - state.base),
+                                      state.tail.end());
+  const auto content = header + journal_record(base, tail, state.checkpoint);
+  write_file_atomically(journal_path(), content);
+  for (const auto& tile : state.filled) {
+    remove_tree(folder / (tile_path(tile.level, tile.number, 0) + ".p"));
+    if (tile.level == 0) remove_tree(folder / (tile_path(-1, tile.number, 0) + ".p"));
+  }
+  journal = open_file(journal_path(), O_RDWR);
+  state.base = base;
+  state.tail = tail;
+  state.filled.clear();
+  state.whole_bytes = content.size();
+}
+
+AuditSnapshot AuditLog::Impl::snapshot() {
+  const std::lock_guard guard(mutex);
+  reload();
+  return {folder, state};
+}
+
+}  // namespace liftlock

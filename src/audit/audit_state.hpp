@@ -1,0 +1,67 @@
+// The inside of AuditLog: its folder, its key, and the state that the journal gives. Not for other rooms.
+#pragma once
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "audit/audit_log.hpp"
+#include "audit/journal.hpp"
+#include "audit/signed_note.hpp"
+
+namespace liftlock {
+
+/// A moment of the log that can be read without any lock: full tiles never change, the rest is copied here.
+struct AuditSnapshot {
+  fs::path folder;
+  JournalState state;
+
+  std::uint64_t size() const { return state.size(); }
+  std::vector<TreeHash> tile(int level, std::uint64_t number) const;
+  ReadTile reader() const;
+  /// Up to 256 entries. @throws Error{audit_broken}
+  std::vector<std::string> bundle(std::uint64_t number) const;
+  /// The partial tiles and the partial entry bundle: path below the folder, content.
+  std::vector<std::pair<std::string, std::string>> partial_files() const;
+};
+
+/// The text of a tile, and of entries [begin, end) as a bundle.
+std::string tile_bytes(const std::vector<TreeHash>& hashes);
+std::string bundle_bytes(const std::vector<std::string>& entries, std::size_t begin, std::size_t end);
+
+/// check_log.py, embedded at build time.
+extern const std::string_view k_check_log_script;
+
+struct AuditLog::Impl {
+  fs::path folder;
+  std::optional<PrivateKey> key;
+  NoteKey verifier;
+  std::mutex mutex;
+  JournalState state;
+  UniqueFd journal;                 ///< kept open: while it is, its inode number is not given to another file
+  std::uint64_t dropped_bytes = 0;  ///< torn bytes that the next append reports
+  bool failed = false;              ///< an fdatasync failed: what is on disk is unknown until the log is opened again
+
+  fs::path journal_path() const { return folder / "journal"; }
+  fs::path checkpoint_path() const { return folder / "checkpoint"; }
+
+  void create(std::string_view origin);
+  void load_key();
+  /// Reads the journal again if somebody else changed it. true when it did.
+  bool reload();
+  /// The same with the lock file held: checks the checkpoint, drops torn bytes, repairs derived files.
+  void reload_locked();
+  void check_checkpoint() const;
+  /// Do the derived files stand as a finished append leaves them? @throws Error{audit_broken} when no crash explains it
+  bool views_are_current() const;
+  std::string sign(const TreeEdge& edge) const;
+  void commit(const std::vector<std::string>& entries);
+  enum class Publish { changes, everything };
+  void publish(std::uint64_t old_size, Publish what);
+  void settle();
+  AuditSnapshot snapshot();
+};
+
+}  // namespace liftlock

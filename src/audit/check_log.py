@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Checks an exported audit log: every entry, every tile, the root and the signature of its checkpoint.
+
+    python3 check_log.py [FOLDER] [--key VERIFIER_KEY] [--earlier CHECKPOINT] [--print]
+
+Formats: RFC 6962 hashes, C2SP tlog-tiles, tlog-checkpoint and signed-note, RFC 8032 signatures. Standard library only.
+Without --key the signature is checked with the key.pub of the folder, which only shows that the folder is whole: compare
+the key that is printed with one you got another way. Exit status: 0 good, 1 not.
+"""
+import argparse, base64, hashlib, json, pathlib, sys
+
+P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, P - 2, P) % P
+
+
+def add(a, b):  # points as (X, Y, Z, T), RFC 8032 section 5.1.4
+    A, B = (a[1] - a[0]) * (b[1] - b[0]) % P, (a[1] + a[0]) * (b[1] + b[0]) % P
+    C, E = 2 * a[3] * b[3] * D % P, 2 * a[2] * b[2] % P
+    return (B - A) * (E - C) % P, (E + C) * (B + A) % P, (E - C) * (E + C) % P, (B - A) * (B + A) % P
+
+
+def times(n, point):
+    out = (0, 1, 1, 0)
+    while n:
+        out, point, n = add(out, point) if n & 1 else out, add(point, point), n >> 1
+    return out
+
+
+def point(raw):
+    sign, y = raw[31] >> 7, int.from_bytes(raw, "little") & (1 << 255) - 1
+    xx = (y * y - 1) * pow(D * y * y + 1, P - 2, P) % P
+    x = pow(xx, (P + 3) // 8, P)
+    if (x * x - xx) % P:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    need(y < P and (x * x - xx) % P == 0 and (x or not sign), "a point that is not on the curve")
+    x = P - x if x & 1 != sign else x
+    return x, y, 1, x * y % P
+
+
+def ed25519(key, message, signature):
+    s = int.from_bytes(signature[32:], "little")
+    k = int.from_bytes(hashlib.sha512(signature[:32] + key + message).digest(), "little") % L
+    base = point((4 * pow(5, P - 2, P) % P).to_bytes(32, "little"))
+    left, right = times(s, base), add(point(signature[:32]), times(k, point(key)))
+    return s < L and all((left[i] * right[2] - right[i] * left[2]) % P == 0 for i in (0, 1))
+
+
+def need(fact, what):
+    if not fact:
+        sys.exit(f"BAD: {what}")
+
+
+def unbase64(text, what):
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except ValueError:
+        raw = b""
+    need(base64.b64encode(raw).decode() == text, f"{what} is not base64")
+    return raw
+
+
+def read(path):
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        sys.exit(f"BAD: {error}")
+
+
+def checkpoint(path, key_text):
+    try:
+        name, key_id, key = key_text.split("+", 2)
+        text, signatures = read(path).decode().split("\n\n")
+        origin, size, root, end = (text + "\n").split("\n")
+    except ValueError:
+        sys.exit(f"BAD: {path}: not a checkpoint, or not a verifier key")
+    key, size_number = unbase64(key, "the key"), int(size) if size.isascii() and size.isdigit() else -1
+    key_hash = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
+    need(len(key) == 33 and key[0] == 1 and key_hash.hex() == key_id, "the verifier key is malformed")
+    need(origin == name and end == "" and str(size_number) == size, f"{path}: its lines are wrong")
+    need(signatures.endswith("\n"), f"{path}: the last line is not ended")
+    mine = [line for line in signatures[:-1].split("\n") if line.startswith(f"\u2014 {name} ")]
+    need(len(mine) == 1, f"{path}: no signature of {name}")
+    raw = unbase64(mine[0].split(" ", 2)[2], f"{path}: the signature")
+    need(len(raw) == 68 and raw[:4] == key_hash and ed25519(key[1:], (text + "\n").encode(), raw[4:]),
+         f"{path}: the signature does not fit")
+    return size_number, unbase64(root, f"{path}: the root")
+
+
+def tile(folder, level, number, width):
+    groups = [f"{number % 1000:03}"]
+    while number >= 1000:
+        number //= 1000
+        groups.insert(0, f"x{number % 1000:03}")
+    return folder / "tile" / str(level) / ("/".join(groups) + (f".p/{width}" if width < 256 else ""))
+
+
+def entries(folder, size):
+    for number in range((size + 255) // 256):
+        width = min(256, size - 256 * number)
+        path = tile(folder, "entries", number, width)
+        raw, at, found = read(path), 0, 0
+        while at < len(raw):
+            length = int.from_bytes(raw[at:at + 2], "big")
+            need(at + 2 + length <= len(raw), f"{path}: cut within an entry")
+            yield raw[at + 2:at + 2 + length]
+            at, found = at + 2 + length, found + 1
+        need(found == width, f"{path}: {found} entries, not {width}")
+
+
+def node(left, right):
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def tree_root(hashes):
+    if not hashes:
+        return hashlib.sha256(b"").digest()
+    while len(hashes) > 1:
+        odd = hashes[-1:] if len(hashes) % 2 else []
+        hashes = [node(a, b) for a, b in zip(hashes[::2], hashes[1::2])] + odd
+    return hashes[0]
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("folder", nargs="?", default=".", type=pathlib.Path)
+    options.add_argument("--key", help="the verifier key that you trust: NAME+HEX+BASE64")
+    options.add_argument("--earlier", type=pathlib.Path, help="a checkpoint of this log that you saw before")
+    options.add_argument("--print", action="store_true", help="print the entries, one JSON document per line")
+    chosen = options.parse_args()
+    own_key = read(chosen.folder / "key.pub").decode(errors="replace")
+    need(own_key.endswith("\n"), "key.pub does not end in a newline")
+    key = chosen.key or own_key[:-1]
+    need(key == own_key[:-1], "key.pub is not the key that you trust")
+
+    size, root = checkpoint(chosen.folder / "checkpoint", key)
+    level, leaves = 0, []
+    for entry in entries(chosen.folder, size):
+        leaves.append(hashlib.sha256(b"\0" + entry).digest())
+        if chosen.print:
+            print(json.dumps(dict(json.loads(entry), index=len(leaves) - 1), ensure_ascii=False, sort_keys=True))
+    hashes = leaves
+    while hashes:
+        for first in range(0, len(hashes), 256):
+            part = hashes[first:first + 256]
+            path = tile(chosen.folder, level, first // 256, len(part))
+            need(read(path) == b"".join(part), f"{path}: not the hashes of what lies below it")
+        hashes = [tree_root(hashes[i:i + 256]) for i in range(0, len(hashes) - len(hashes) % 256, 256)]
+        level += 1
+    need(tree_root(leaves) == root, "the root of the entries is not the root of the checkpoint")
+    if chosen.earlier:
+        old_size, old_root = checkpoint(chosen.earlier, key)
+        need(old_size <= size, f"the log is shorter than it was: {size} entries, {old_size} in {chosen.earlier}")
+        need(tree_root(leaves[:old_size]) == old_root, f"the log is not a continuation of {chosen.earlier}: a fork")
+    print(f"good: {size} entries, root {root.hex()}, signed by {key}", file=sys.stderr)
+
+
+main()
