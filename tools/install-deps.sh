@@ -1,0 +1,32 @@
+#!/bin/sh
+# Installs what building and testing Liftlock needs, on Debian 12. Does nothing when all of it is there.
+set -eu
+
+packages="build-essential cmake ninja-build ccache pkg-config mold git ca-certificates curl
+ clang-16 clang-tidy-16 clang-format-16 libclang-rt-16-dev cppcheck
+ libboost1.81-dev libcurl4-openssl-dev libssl-dev libarchive-dev libsqlite3-dev libseccomp-dev libzstd-dev zlib1g-dev
+ nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libbenchmark-dev
+ gnupg gpgv gpg-agent openssl bubblewrap strace iproute2 xz-utils zstd zip jq file time
+ skopeo umoci docker-registry nginx-light wrk apt-utils dpkg-dev python3 python3-pip python3-venv"
+
+missing=""
+for package in $packages; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=""
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "install these packages as root first:$missing" >&2; exit 1; }
+  as_root=sudo
+fi
+echo "installing:$missing"
+# A service that a package would start (nginx, docker-registry) is not wanted: the tests start their own on loopback.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
+  $as_root chmod 755 $policy
+  trap '$as_root rm -f $policy' EXIT
+fi
+$as_root apt-get update -q
+$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
