@@ -1,0 +1,214 @@
+#include "bundle/pack.hpp"
+
+#include <gmock/gmock.h>
+
+#include "bundle/bundle_fixture.hpp"
+#include "os/process.hpp"
+
+namespace liftlock {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST_F(BundleTest, APackedBundleVerifiesInBothForms) {
+  packed("tree");
+  packed("tar", ContentForm::tar);
+  EXPECT_THAT(verified("tree").problems, IsEmpty());
+  const auto report = verified("tar");
+  EXPECT_THAT(report.problems, IsEmpty());
+  EXPECT_EQ(report.files, 5u);
+  EXPECT_EQ(report.signatures.at(0).status, SignatureStatus::valid);
+}
+
+TEST_F(BundleTest, TwoPacksOfOneLockDifferOnlyInWhoAndWhen) {
+  packed("one");
+  auto second = request("two");
+  second.creator = "other(1001)";
+  second.sequence = 9;
+  second.low_side_host = "elsewhere";
+  pack(m_store, second, silent_reporter());
+  fs::remove_all(m_folder.path() / "one/signatures");
+  const auto diff = run_process({.argv = {"diff", "-rq", "one", "two"}, .working_folder = m_folder.path()});
+  EXPECT_EQ(diff.output, "Files one/manifest/bundle.json and two/manifest/bundle.json differ\n");
+}
+
+TEST_F(BundleTest, TarHeadersAreWhatGnuTarReads) {
+  packed("tar", ContentForm::tar);
+  make_folders(m_folder.path() / "out");
+  run_process_checked({.argv = {"tar", "-xf", "../tar/content.tar"}, .working_folder = m_folder.path() / "out"});
+  EXPECT_EQ(content("out/files/hello/hello.txt"), "hello");
+  EXPECT_EQ(content("out/files/" + std::string(120, 'd') + "/" + std::string(120, 'f')), std::string(3000, 'x'));
+  EXPECT_EQ(content("out/models/tiny/empty.txt"), "");
+}
+
+TEST_F(BundleTest, PackingAgainLeavesTheBundleAlone) {
+  const auto first = packed("again");
+  const auto second = pack(m_store, request("again"), silent_reporter());
+  EXPECT_TRUE(second.unchanged);
+  EXPECT_EQ(second.digest, first.digest);
+  m_artifacts.pop_back();
+  EXPECT_EQ(code_of([&] { pack(m_store, request("again"), silent_reporter()); }), ErrorCode::immutable);
+}
+
+TEST_F(BundleTest, AKilledPackIsResumedAndItsLeftoversGo) {
+  overwrite_partial("resumed.partial/files/hello/hello.txt", "hello");
+  overwrite_partial("resumed.partial/files/from-another-lock", "old");
+  overwrite_partial("resumed.partial/models/tiny/a.gguf", "half");
+  packed("resumed");
+  EXPECT_THAT(verified("resumed").problems, IsEmpty());
+}
+
+TEST_F(BundleTest, ARottenBlobStopsThePack) {
+  const auto path = m_store.path(m_artifacts[0].files[0].digest);
+  fs::permissions(path, fs::perms::owner_write, fs::perm_options::add);
+  write_file_atomically(path, "HELLO");
+  EXPECT_EQ(code_of([&] { packed("rotten"); }), ErrorCode::blob_corrupt);
+  EXPECT_FALSE(fs::exists(m_folder.path() / "rotten"));
+}
+
+TEST_F(BundleTest, AMissingBlobIsNamed) {
+  m_store.remove(m_artifacts[0].files[0].digest);
+  EXPECT_EQ(code_of([&] { packed("absent"); }), ErrorCode::not_fetched);
+}
+
+TEST_F(BundleTest, PathsThatMeetAreRefused) {
+  add("file", "other", "1", {{"files/HELLO/hello.txt", "x"}});
+  EXPECT_EQ(code_of([&] { packed("case"); }), ErrorCode::path_collision);
+  m_artifacts.pop_back();
+  add("file", "third", "1", {{"files/hello", "x"}});
+  EXPECT_EQ(code_of([&] { packed("folder"); }), ErrorCode::path_collision);
+}
+
+// --- what an attacker or a bad medium does to a bundle
+
+TEST_F(BundleTest, AFlippedBitAnywhereIsFound) {
+  for (const auto* file :
+       {"files/hello/hello.txt", "models/tiny/a.gguf", "README.txt", "checksums.txt", "manifest/files.jsonl",
+        "manifest/artifacts.jsonl", "manifest/sbom.cdx.json", "manifest/trust/1.root.json"}) {
+    fs::remove_all(m_folder.path() / "flip");
+    packed("flip");
+    flip(fs::path("flip") / file, 3);
+    EXPECT_TRUE(codes("flip").contains(ErrorCode::digest_mismatch)) << file;
+  }
+}
+
+TEST_F(BundleTest, EveryBitOfASmallTarIsGuarded) {
+  m_artifacts.resize(1);
+  packed("bits", ContentForm::tar);
+  const auto good = content("bits/content.tar");
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    auto bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ (1 << (i % 8)));
+    overwrite("bits/content.tar", bad);
+    EXPECT_FALSE(codes("bits").empty()) << "byte " << i;
+  }
+}
+
+TEST_F(BundleTest, MissingExtraAndSpecialFilesAreAllReported) {
+  packed("mixed");
+  const auto at = m_folder.path() / "mixed";
+  fs::remove(at / "models/tiny/a.gguf");
+  write_file_atomically(at / "files/hello/extra.txt", "x");
+  write_file_atomically(at / "manifest/surprise.json", "{}");
+  write_file_atomically(at / "signatures/readme.txt", "x");
+  fs::remove(at / "files/hello/hello.txt");
+  fs::create_symlink("/etc/passwd", at / "files/hello/hello.txt");
+  fs::create_directory(at / "files/empty");
+  std::vector<std::string> found;
+  for (const auto& problem : verified("mixed").problems) {
+    found.push_back(std::string(info(problem.code).slug) + " " + problem.path);
+  }
+  EXPECT_THAT(found, ElementsAre("extra-file files/empty", "extra-file files/hello/extra.txt",
+                                 "not-regular files/hello/hello.txt", "extra-file manifest/surprise.json",
+                                 "missing-file models/tiny/a.gguf", "extra-file signatures/readme.txt"));
+}
+
+TEST_F(BundleTest, NamesThatNoListCouldHoldAreReportedPrintably) {
+  packed("names");
+  std::ofstream(m_folder.path() / "names/files/new\nline") << "x";
+  std::ofstream(m_folder.path() / "names/files/\xff\x1b[31m") << "x";
+  for (const auto& problem : verified("names").problems) {
+    EXPECT_EQ(problem.code, ErrorCode::extra_file);
+    EXPECT_EQ(problem.path.find_first_of("\n\x1b\xff"), std::string::npos);
+  }
+}
+
+TEST_F(BundleTest, TruncatedPaddedReorderedAndDoubledTarsAreRefused) {
+  packed("evil", ContentForm::tar);
+  const auto good = content("evil/content.tar");
+  const auto check = [&](const std::string& bytes, const char* what) {
+    overwrite("evil/content.tar", bytes);
+    EXPECT_TRUE(codes("evil").contains(ErrorCode::tar_mismatch)) << what;
+  };
+  check(good.substr(0, good.size() - 512), "truncated");
+  check(good + std::string(10240, '\0'), "padded");
+  check(good.substr(0, 1024) + good, "doubled");
+  check(good.substr(1024) + good.substr(0, 1024), "reordered");
+}
+
+TEST_F(BundleTest, MixAndMatchOfTwoBundlesIsRefused) {
+  packed("first");
+  m_artifacts[0].version = "2";
+  packed("second", ContentForm::tree, 2);
+  fs::copy_file(m_folder.path() / "second/manifest/artifacts.jsonl", m_folder.path() / "first/manifest/artifacts.jsonl",
+                fs::copy_options::overwrite_existing);
+  EXPECT_TRUE(codes("first").contains(ErrorCode::digest_mismatch));
+  fs::copy_file(m_folder.path() / "second/manifest/bundle.json", m_folder.path() / "first/manifest/bundle.json",
+                fs::copy_options::overwrite_existing);
+  EXPECT_TRUE(codes("first").contains(ErrorCode::signature_invalid));
+}
+
+TEST_F(BundleTest, ForeignAndMissingSignaturesAreRefused) {
+  packed("foreign");
+  fs::remove_all(m_folder.path() / "foreign/signatures");
+  EXPECT_EQ(codes("foreign"), std::set{ErrorCode::unsigned_document});
+  sign_as("mallory", "foreign");
+  EXPECT_EQ(codes("foreign"), std::set{ErrorCode::key_unknown});
+}
+
+TEST_F(BundleTest, AnotherDigestThanTheAnnouncedOneIsAProblem) {
+  packed("announced");
+  const auto report = verify_bundle(m_folder.path() / "announced",
+                                    {.expect = sha256("x"), .root = sample_root(), .when = k_now}, silent_reporter());
+  ASSERT_EQ(report.problems.size(), 1u);
+  EXPECT_EQ(report.problems[0].code, ErrorCode::expect_mismatch);
+}
+
+// --- README.txt says how to check without Liftlock: every "$" line of it is run here
+
+std::vector<std::string> commands_of(const std::string& readme) {
+  std::vector<std::string> out;
+  for (const auto line : split(readme, '\n')) {
+    if (trim(line).starts_with("$ ")) out.emplace_back(trim(line).substr(2));
+  }
+  return out;
+}
+
+std::string run_readme(const fs::path& bundle) {
+  std::string out;
+  for (const auto& command : commands_of(read_file(bundle / "README.txt", 1 << 20))) {
+    const auto result = run_process({.argv = {"sh", "-c", command}, .working_folder = bundle});
+    out += result.output + (result.status == 0 ? "" : fmt::format("FAILED {}\n", result.status));
+  }
+  return out;
+}
+
+TEST_F(BundleTest, TheReadmeChecksTheBundleWithCoreutilsAlone) {
+  for (const auto form : {ContentForm::tree, ContentForm::tar}) {
+    const std::string where = form == ContentForm::tree ? "plain" : "archive";
+    const auto result = packed(where, form);
+    const auto said = run_readme(m_folder.path() / where);
+    EXPECT_THAT(said, testing::StartsWith(result.digest.hex()));
+    EXPECT_THAT(said, testing::HasSubstr("checksums.txt is the one that was signed"));
+    EXPECT_THAT(said, testing::EndsWith("every file is as listed\n"));
+  }
+  write_file_atomically(m_folder.path() / "plain/files/extra", "x");
+  EXPECT_THAT(run_readme(m_folder.path() / "plain"), testing::HasSubstr("> files/extra"));
+  fs::remove(m_folder.path() / "plain/files/extra");
+  flip("plain/models/tiny/a.gguf", 100);
+  EXPECT_THAT(run_readme(m_folder.path() / "plain"), testing::HasSubstr("models/tiny/a.gguf: FAILED"));
+}
+
+}  // namespace
+}  // namespace liftlock
