@@ -62,7 +62,9 @@ std::optional<UniqueFd> open_file_if_exists(const fs::path& path, int flags) {
   return UniqueFd(fd);
 }
 
-UniqueFd open_folder(const fs::path& path) { return open_file(path, O_RDONLY | O_DIRECTORY); }
+UniqueFd open_folder(const fs::path& path) {
+  return open_file(path, O_RDONLY | O_DIRECTORY);
+}
 
 std::optional<UniqueFd> open_beneath(int folder, const RelPath& path, int flags, mode_t mode) {
   const int fd = open_at_beneath(folder, path.text().c_str(), static_cast<std::uint64_t>(flags), mode);
@@ -126,7 +128,9 @@ void write_all(int fd, std::span<const std::uint8_t> bytes, std::string_view wha
   }
 }
 
-void write_all(int fd, std::string_view text, std::string_view what) { write_all(fd, as_bytes(text), what); }
+void write_all(int fd, std::string_view text, std::string_view what) {
+  write_all(fd, as_bytes(text), what);
+}
 
 void sync_file(int fd, std::string_view what) {
   if (::fsync(fd) != 0) fail_errno(fmt::format("fsync {}", printable(what)));
@@ -162,9 +166,9 @@ void make_parents_beneath(int folder, const RelPath& path) {
   const auto above = RelPath::parse(*parent);
   make_parents_beneath(folder, above);
   const auto grandparent = above.parent();
-  const UniqueFd base(grandparent.empty() ? ::fcntl(folder, F_DUPFD_CLOEXEC, 0)
-                                          : open_at_beneath(folder, std::string(grandparent).c_str(),
-                                                            O_RDONLY | O_DIRECTORY, 0));
+  const UniqueFd base(grandparent.empty()
+                          ? ::fcntl(folder, F_DUPFD_CLOEXEC, 0)
+                          : open_at_beneath(folder, std::string(grandparent).c_str(), O_RDONLY | O_DIRECTORY, 0));
   if (!base.valid()) fail_errno(fmt::format("open the folder of {}", path.text()));
   if (::mkdirat(base.get(), std::string(above.filename()).c_str(), 0755) != 0 && errno != EEXIST) {
     fail_errno(fmt::format("mkdir {}", above.text()));
@@ -192,7 +196,9 @@ AtomicFile::~AtomicFile() {
   if (m_fd.valid()) ::unlink(m_temporary.c_str());
 }
 
-void AtomicFile::write(std::string_view text) { write_all(m_fd.get(), text, m_path.string()); }
+void AtomicFile::write(std::string_view text) {
+  write_all(m_fd.get(), text, m_path.string());
+}
 
 void AtomicFile::commit() {
   sync_file(m_fd.get(), m_path.string());

@@ -72,7 +72,8 @@ TEST(FileLock, IsExclusive) {
 }
 
 TEST(RunProcess, CarriesInputOutputAndStatus) {
-  const auto result = run_process({.argv = {"sh", "-c", "cat; echo no >&2; exit 3"}, .input = std::string(200000, 'x')});
+  const auto result =
+      run_process({.argv = {"sh", "-c", "cat; echo no >&2; exit 3"}, .input = std::string(200000, 'x')});
   EXPECT_EQ(result.output.size(), 200000u);
   EXPECT_EQ(result.error_output, "no\n");
   EXPECT_EQ(result.status, 3);
@@ -81,20 +82,32 @@ TEST(RunProcess, CarriesInputOutputAndStatus) {
 TEST(RunProcess, IsBounded) {
   EXPECT_EQ(code_of([] { run_process({.argv = {"no-such-program-here"}}); }), ErrorCode::tool_missing);
   EXPECT_EQ(code_of([] { run_process({.argv = {"yes"}, .max_output = 1000}); }), ErrorCode::limit_exceeded);
-  EXPECT_EQ(code_of([] { run_process({.argv = {"sleep", "30"}, .timeout = std::chrono::seconds(1)}); }),
+  EXPECT_EQ(code_of([] {
+              run_process({.argv = {"sleep", "30"}, .timeout = std::chrono::seconds(1)});
+            }),
             ErrorCode::tool_failed);
   EXPECT_EQ(code_of([] { run_process_checked({.argv = {"false"}}); }), ErrorCode::tool_failed);
 }
 
 TEST(ParallelFor, DoesEachItemOnceAndCarriesTheFirstError) {
   std::vector<std::atomic<int>> hits(1000);
-  parallel_for(1000, [&](std::size_t i) { ++hits[i]; }, 4);
+  parallel_for(
+      1000, [&](std::size_t i) { ++hits[i]; }, 4);
   for (const auto& hit : hits) EXPECT_EQ(hit, 1);
-  EXPECT_EQ(code_of([] { parallel_for(100, [](std::size_t i) { if (i == 7) fail(ErrorCode::usage, "seven"); }, 4); }),
+  EXPECT_EQ(code_of([] {
+              parallel_for(
+                  100,
+                  [](std::size_t i) {
+                    if (i == 7) fail(ErrorCode::usage, "seven");
+                  },
+                  4);
+            }),
             ErrorCode::usage);
 }
 
-TEST(FreeSpace, WorksForPathsThatDoNotExistYet) { EXPECT_GT(free_space("/tmp/not/yet/there"), 0u); }
+TEST(FreeSpace, WorksForPathsThatDoNotExistYet) {
+  EXPECT_GT(free_space("/tmp/not/yet/there"), 0u);
+}
 
 }  // namespace
 }  // namespace liftlock

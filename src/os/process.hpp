@@ -17,8 +17,8 @@ struct ProcessSpec {
   std::map<std::string, std::string> set_environment;  ///< added to the inherited environment
   std::vector<std::string> unset_environment;
   bool clear_environment = false;
-  std::filesystem::path working_folder;                ///< empty: ours
-  std::uint64_t max_output = 64u << 20;                ///< for stdout and stderr each
+  std::filesystem::path working_folder;  ///< empty: ours
+  std::uint64_t max_output = 64u << 20;  ///< for stdout and stderr each
   std::chrono::seconds timeout = std::chrono::minutes(30);
 };
 
@@ -28,8 +28,10 @@ struct ProcessResult {
   std::string error_output;
 };
 
-/// Runs it to its end in a process group of its own, killed with us (PR_SET_PDEATHSIG) and when time or output runs out.
-/// @throws Error{tool_missing} when argv[0] is not found, Error{tool_failed} on timeout, Error{limit_exceeded} on output.
+/// Runs it to its end in a process group of its own, killed with us (PR_SET_PDEATHSIG) and when time or output runs
+/// out.
+/// @throws Error{tool_missing} when argv[0] is not found, Error{tool_failed} on timeout, Error{limit_exceeded} on
+/// output.
 ProcessResult run_process(const ProcessSpec& spec);
 
 /// run_process, and Error{tool_failed} with the last lines of stderr when the status is not 0.

@@ -1,0 +1,92 @@
+#include "os/cell.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "base/error.hpp"
+#include "os/file.hpp"
+#include "os/parallel.hpp"
+
+namespace liftlock {
+namespace {
+
+/// What the cells of this test do when asked; runs inside.
+std::string misbehave(std::string_view request, std::span<const int> files) {
+  const auto told = [](long result) {
+    return result >= 0 ? std::string("allowed") : std::string(std::strerror(errno));
+  };
+  if (request == "read") return read_all(files[0], 100, "given") + read_all(files.back(), 100, "given");
+  if (request == "open") return told(::open("/etc/passwd", O_RDONLY));
+  if (request == "create") return told(::open("/tmp/liftlock-cell", O_WRONLY | O_CREAT, 0600));
+  if (request == "socket") return told(::socket(AF_INET, SOCK_STREAM, 0));
+  if (request == "exec") return told(::execl("/bin/true", "true", nullptr));
+  if (request == "ptrace") return told(::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr));
+  if (request == "crash") ::raise(SIGSEGV);
+  if (request == "leave") ::_exit(0);
+  if (request == "spin") {
+    for (volatile unsigned i = 0;;) i = i + 1;
+  }
+  if (request == "throw") fail(ErrorCode::usage, "thrown");
+  return std::string(request);
+}
+
+std::optional<ErrorCode> code_of_call(CellPool& pool, std::string_view request) {
+  try {
+    pool.call(request, {});
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return std::nullopt;
+}
+
+class Cell : public testing::Test {
+ protected:
+  CellPool m_pool{{"/proc/self/exe", "cell"}, 2};
+};
+
+TEST_F(Cell, AnswersAndReadsOnlyWhatItIsGiven) {
+  EXPECT_EQ(m_pool.call("hello", {}), "hello");
+  const TemporaryFolder folder;
+  write_file_atomically(folder.path() / "f", "given");
+  const auto fd = open_file(folder.path() / "f", O_RDONLY);
+  EXPECT_EQ(m_pool.call("read", std::vector<int>(600, fd.get())), "givengiven");
+}
+
+TEST_F(Cell, OpensNoFileNoSocketAndNoProgram) {
+  for (const auto* request : {"open", "create", "socket", "exec", "ptrace"}) {
+    EXPECT_NE(m_pool.call(request, {}), "allowed") << request;
+  }
+}
+
+TEST_F(Cell, WhatBreaksARequestDoesNotBreakTheNext) {
+  for (const auto* request : {"crash", "leave", "throw", "spin"}) {
+    EXPECT_EQ(code_of_call(m_pool, request), ErrorCode::inspection_failed) << request;
+    EXPECT_EQ(m_pool.call("still there", {}), "still there");
+  }
+}
+
+TEST_F(Cell, ServesManyThreads) {
+  parallel_for(
+      200, [&](std::size_t i) { EXPECT_EQ(m_pool.call(std::to_string(i), {}), std::to_string(i)); }, 8);
+}
+
+}  // namespace
+}  // namespace liftlock
+
+// The cells of this test are this program again.
+int main(int argc, char** argv) {
+  if (argc == 2 && std::strcmp(argv[1], "cell") == 0) {
+    return liftlock::serve_cell(liftlock::misbehave, {.memory = 1ull << 30, .cpu_seconds = 1});
+  }
+  testing::InitGoogleMock(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,21 @@
+// What takes rights away from the calling process, for good. Layers that the kernel lacks are skipped and reported;
+// the seccomp filter is not optional.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "os/fd.hpp"
+
+namespace liftlock {
+
+/// For processes that only parse: see os/cell.hpp. Returns the layers that are in force ("seccomp", "landlock",
+/// "namespaces"). @throws Error{sandbox_unavailable} when not even the seccomp filter can be loaded
+std::vector<std::string> lock_down_cell();
+
+/// A seccomp program for engines, as bubblewrap's --seccomp wants it: everything that a server of models needs is
+/// allowed, and what opens the kernel (mount, ptrace, bpf, io_uring, keys, modules, new namespaces, other address
+/// families than Unix and the loopback's) is refused with EPERM. The descriptor is at offset 0.
+UniqueFd engine_seccomp_program();
+
+}  // namespace liftlock

@@ -1,0 +1,65 @@
+// Runs a program that we do not trust for as long as it is needed: in bubblewrap, with an empty network namespace, a
+// read-only root of its own, a user of its own, no capabilities and no way to nest namespaces.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "os/fd.hpp"
+#include "os/file.hpp"
+
+namespace liftlock {
+
+struct SandboxSpec {
+  std::vector<std::string> argv;  ///< argv[0] is a path inside
+  fs::path root;                  ///< its usr/ becomes /usr, read-only; /lib and /lib64 are links into it
+  /// Files shown read-only inside, by path. The descriptor is bound, so nobody can swap the file behind its name.
+  std::vector<std::pair<std::string, int>> files;
+  /// Host folder that is /run/liftlock inside, the only writable place: for the socket. Its size is capped where we are
+  /// root (a tmpfs of run_bytes is mounted on it).
+  fs::path run_folder;
+  std::uint64_t run_bytes = 1u << 20;
+  std::map<std::string, std::string> environment;  ///< all of it; nothing is inherited
+  fs::path log;                                    ///< takes stdout and stderr
+  std::uint64_t max_memory = 0;                    ///< bytes of data (RLIMIT_DATA); 0: no limit
+  unsigned max_processes = 512;
+  uid_t uid = 64010;  ///< of the program when we are root; otherwise it stays ours, alone in its user namespace
+};
+
+/// The host path of the socket NAME that the program makes as /run/liftlock/NAME.
+fs::path socket_of(const SandboxSpec& spec, const std::string& socket_name);
+
+/// A running sandbox. Killed with its object and with our process.
+class Sandbox {
+ public:
+  /// @throws Error{tool_missing} without bubblewrap, Error{sandbox_unavailable} when it cannot be set up
+  explicit Sandbox(SandboxSpec spec);
+  ~Sandbox();
+  Sandbox(const Sandbox&) = delete;
+  Sandbox& operator=(const Sandbox&) = delete;
+
+  pid_t pid() const { return m_pid; }
+  /// The exit status (128 + signal) once it ended; nullopt while it runs.
+  std::optional<int> poll();
+  /// Waits for the end.
+  int wait();
+  void kill();
+  const SandboxSpec& spec() const { return m_spec; }
+
+ private:
+  void prepare_run_folder();
+  void start();
+  std::vector<std::string> bubblewrap_arguments(int seccomp_fd, int usr_fd, int run_fd) const;
+  SandboxSpec m_spec;
+  bool m_mounted = false;
+  pid_t m_pid = -1;
+  std::optional<int> m_status;
+};
+
+}  // namespace liftlock
