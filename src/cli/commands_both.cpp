@@ -6,9 +6,17 @@
 namespace liftlock {
 
 CommandTable commands_of_both() {
+  // clang-format off
   static constexpr std::array k_commands = {
-      add_init, add_verify, add_inspect, add_explain, add_completion, add_manual,
+      add_init,
+      add_verify,
+      add_inspect,
+      add_explain,
+      add_completion,
+      add_manual,
+      add_cell,
   };
+  // clang-format on
   return k_commands;
 }
 

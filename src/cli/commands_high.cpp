@@ -10,9 +10,11 @@ std::string_view side_name() {
 }
 
 CommandTable commands_of_side() {
+  // clang-format off
   static const std::vector<AddCommand> k_commands = {
       add_ingest,
   };
+  // clang-format on
   return k_commands;
 }
 

@@ -10,7 +10,10 @@ std::string_view side_name() {
 }
 
 CommandTable commands_of_side() {
-  static const std::vector<AddCommand> k_commands = {};
+  // clang-format off
+  static const std::vector<AddCommand> k_commands = {
+  };
+  // clang-format on
   return k_commands;
 }
 
