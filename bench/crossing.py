@@ -80,11 +80,13 @@ class Crossing:
     def pack(self, memory=False):
         shutil.rmtree(self.out / "bundle", ignore_errors=True)
         self.sequence += 1
-        return self.run_low("pack", "--output", str(self.out / "bundle"), "--sequence", str(self.sequence), "--key", str(self.work / "builder.pem"),
-                            cwd=self.work / "stack", memory=memory)
+        result = self.run_low("pack", "--output", str(self.out / "bundle"), "--sequence", str(self.sequence),
+                              cwd=self.work / "stack", memory=memory)
+        self.run_low("sign", str(self.out / "bundle"), "--role", "builder", "--key", str(self.work / "builder.pem"))
+        return result
 
     def repack(self):
-        return self.run_low("pack", "--output", str(self.out / "bundle"), "--sequence", str(self.sequence), "--key", str(self.work / "builder.pem"),
+        return self.run_low("pack", "--output", str(self.out / "bundle"), "--sequence", str(self.sequence),
                             cwd=self.work / "stack")
 
     def verify(self):

@@ -52,8 +52,7 @@ class BundleTest : public testing::Test {
                     .previous = {},
                     .expires = {},
                     .creator = "tester(1000)",
-                    .low_side_host = "builder",
-                    .models_directory_hash = {}};
+                    .low_side_host = "builder"};
     return out;
   }
 

@@ -16,6 +16,7 @@
 #include "bundle/tar_layout.hpp"
 #include "bundle/verify.hpp"
 #include "crypto/hash.hpp"
+#include "crypto/sha256sums.hpp"
 #include "os/parallel.hpp"
 
 namespace liftlock {
@@ -56,6 +57,16 @@ Front make_front(const PackRequest& request, const std::vector<FileEntry>& files
   return front;
 }
 
+/// What the shell recipe of requirement G24 computes over models/, for those who compare with it.
+std::optional<std::string> models_hash(const std::vector<FileEntry>& files) {
+  std::vector<ListedDigest> models;
+  for (const auto& file : files) {
+    if (file.path.is_under("models")) models.push_back({.digest = file.digest, .path = file.path.text()});
+  }
+  if (models.empty()) return std::nullopt;
+  return directory_hash(models).hex();
+}
+
 BundleInfo make_info(const PackRequest& request, const Front& front, const std::vector<FileEntry>& files) {
   BundleInfo info;
   info.channel = request.channel;
@@ -69,7 +80,7 @@ BundleInfo make_info(const PackRequest& request, const Front& front, const std::
   info.low_side_host = request.low_side_host;
   info.stack = request.stack;
   info.lock = request.lock;
-  info.models_directory_hash = request.models_directory_hash;
+  info.models_directory_hash = models_hash(files);
   info.form = request.form;
   info.content_files = files.size();
   for (const auto& file : files) info.content_bytes += file.size;

@@ -30,7 +30,6 @@ struct PackRequest {
   std::optional<Timestamp> expires;
   std::string creator;
   std::string low_side_host;
-  std::optional<std::string> models_directory_hash;
 };
 
 struct PackResult {

@@ -1,0 +1,149 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "audit/audit_log.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "bundle/lock.hpp"
+#include "bundle/pack.hpp"
+#include "cli/bundle_view.hpp"
+#include "cli/commands.hpp"
+#include "cli/stack_session.hpp"
+#include "ecosystem/oci/image.hpp"
+#include "store/catalog.hpp"
+#include "trust/trust.hpp"
+
+namespace liftlock {
+namespace {
+
+struct Options {
+  std::string lock = "liftlock.lock";
+  std::string output;
+  std::string form = "tree";
+  std::uint64_t sequence = 0;
+  std::vector<std::uint64_t> pending;
+  std::string expires;
+};
+
+/// What this low side packed last into a channel: a fact of its catalog.
+std::string channel_fact(const std::string& channel) {
+  return "channel/" + channel;
+}
+
+std::optional<PreviousBundle> last_packed(const Catalog& catalog, const std::string& channel) {
+  const auto fact = catalog.fact(channel_fact(channel));
+  if (!fact) return std::nullopt;
+  const auto json = parse_json(*fact);
+  return PreviousBundle{uint_member(json, "sequence", "channel fact"),
+                        Digest::parse(string_member(json, "bundle", "channel fact"))};
+}
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? portable_component(name) : "unknown";
+}
+
+PackRequest make_request(const Invocation& invocation, const Options& options, const Site& site, const Lock& lock,
+                         const Catalog& catalog) {
+  const TrustStore trust(site.trust_folder());
+  const auto previous = last_packed(catalog, lock.channel);
+  PackRequest request{.output = options.output,
+                      .artifacts = artifacts_of(lock),
+                      .generated = {},
+                      .trust_statements = trust.empty() ? std::vector<std::string>() : trust.statements(),
+                      .stack = lock.stack,
+                      .lock = lock_digest(lock),
+                      .form = options.form == "tar" ? ContentForm::tar : ContentForm::tree,
+                      .channel = lock.channel,
+                      .sequence = options.sequence != 0 ? options.sequence : (previous ? previous->sequence + 1 : 1),
+                      .pending = options.pending,
+                      .previous = previous,
+                      .expires = std::nullopt,
+                      .creator = invocation.actor(),
+                      .low_side_host = host_name()};
+  if (!request.trust_statements.empty()) request.first_trust_version = parse_root(request.trust_statements[0]).version;
+  request.generated = oci::assemble_oci_layout(request.artifacts);
+  std::sort(request.pending.begin(), request.pending.end());
+  if (previous && request.sequence <= previous->sequence) request.previous = std::nullopt;
+  if (!options.expires.empty()) {
+    const auto after = parse_duration(options.expires);
+    if (!after) fail(ErrorCode::usage, "--expires must be like 90d or 12w, not '{}'", printable(options.expires));
+    request.expires = now() + *after;
+  }
+  return request;
+}
+
+void run(Invocation& invocation, const Options& options) {
+  const auto site = invocation.site();
+  site.require_zone("pack", {Zone::low});
+  if (options.form != "tree" && options.form != "tar")
+    fail(ErrorCode::usage, "--form must be tree or tar, not '{}'", printable(options.form));
+  const auto lock = read_lock(options.lock);
+  Catalog catalog(site.catalog_file());
+  const auto request = make_request(invocation, options, site, lock, catalog);
+  if (request.trust_statements.empty()) {
+    invocation.reporter().warn(
+        "no trust root here: the bundle carries no trust statements (see `liftlock trust init`)");
+  }
+  AuditLog log(site.audit_folder(), "");
+  const auto subject = fmt::format("{}/{}", request.channel, request.sequence);
+  const auto record = [&](Outcome outcome, const Json& detail) {
+    log.append({.type = "bundle.pack",
+                .actor = invocation.actor(),
+                .outcome = outcome,
+                .subject = subject,
+                .detail = dump_json_line(detail)});
+  };
+  record(Outcome::intent, {{"output", request.output.string()}, {"lock", request.lock.text()}});
+  PackResult result = [&] {
+    try {
+      return pack(BlobStore(site.store_folder()), request, invocation.reporter());
+    } catch (const Error& error) {
+      record(Outcome::failure, {{"code", info(error.code()).slug}, {"message", printable(error.what())}});
+      throw;
+    }
+  }();
+  if (!result.unchanged) {
+    catalog.set_fact(channel_fact(request.channel),
+                     dump_json_line({{"sequence", request.sequence}, {"bundle", result.digest.text()}}));
+  }
+  record(Outcome::success, {{"bundle", result.digest.text()}, {"unchanged", result.unchanged}});
+  const Json json = {{"bundle", request.output.string()},  {"digest", result.digest.text()},
+                     {"channel", result.info.channel},     {"sequence", result.info.sequence},
+                     {"files", result.info.content_files}, {"bytes", result.info.content_bytes},
+                     {"unchanged", result.unchanged}};
+  invocation.print(json, [&] {
+    return fmt::format(
+        "{}{} files, {} in {}{}\nannounce this digest to the receiver by another way than the medium:\n  {}\n",
+        bundle_heading(result.info, result.digest), result.info.content_files, format_size(result.info.content_bytes),
+        request.output.string(), result.unchanged ? " (it was there already, whole and unchanged)" : "",
+        result.digest.text());
+  });
+}
+
+}  // namespace
+
+void add_pack(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("pack", "Seal a fetched stack into a bundle folder");
+  auto options = std::make_shared<Options>();
+  command->add_option("--output,-o", options->output, "The bundle folder to make")->required()->type_name("DIR");
+  command->add_option("--lock", options->lock, "The lock to pack (default liftlock.lock)")->type_name("FILE");
+  command->add_option("--form", options->form, "tree (plain folders, the default) or tar (one content.tar)");
+  command->add_option("--sequence", options->sequence, "Place in the channel (default: one more than the last)");
+  command->add_option("--pending", options->pending, "Lower sequences still under way that may arrive later")
+      ->delimiter(',');
+  command->add_option("--expires", options->expires, "After how long the bundle is stale, like 90d (default: never)")
+      ->type_name("TIME");
+  command->footer(
+      "Sign it afterwards, here or elsewhere, with `liftlock sign`. Killed, it goes on where it was; run again with "
+      "nothing\n"
+      "changed, it checks the bundle and leaves it alone.\n"
+      "Example: liftlock pack --output /media/out/demo-7 --expires 90d");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock
