@@ -13,6 +13,19 @@ void add_explain(CLI::App& app, Invocation& invocation);
 void add_cell(CLI::App& app, Invocation& invocation);
 void add_completion(CLI::App& app, Invocation& invocation);
 void add_manual(CLI::App& app, Invocation& invocation);
+void add_sign(CLI::App& app, Invocation& invocation);
+void add_trust(CLI::App& app, Invocation& invocation);
+void add_trust_add_key(CLI::App& app, Invocation& invocation);
+void add_trust_init(CLI::App& app, Invocation& invocation);
+void add_trust_keygen(CLI::App& app, Invocation& invocation);
+void add_trust_pin(CLI::App& app, Invocation& invocation);
+void add_trust_remove_key(CLI::App& app, Invocation& invocation);
+void add_trust_revoke(CLI::App& app, Invocation& invocation);
+void add_trust_rotate(CLI::App& app, Invocation& invocation);
+void add_trust_show(CLI::App& app, Invocation& invocation);
+void add_trust_sign_root(CLI::App& app, Invocation& invocation);
+void add_trust_threshold(CLI::App& app, Invocation& invocation);
+void add_trust_update(CLI::App& app, Invocation& invocation);
 
 // low side
 

@@ -9,6 +9,8 @@ CommandTable commands_of_both() {
   // clang-format off
   static constexpr std::array k_commands = {
       add_init,
+      add_trust,
+      add_sign,
       add_verify,
       add_inspect,
       add_explain,

@@ -1,0 +1,44 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "cli/commands.hpp"
+#include "cli/trust_change.hpp"
+#include "trust/key_file.hpp"
+
+namespace liftlock {
+namespace {
+
+struct Options {
+  std::string old_key;
+  std::string new_key;
+  ChangeOptions change;
+};
+
+void run(Invocation& invocation, const Options& options) {
+  const Json what{{"change", "rotate"}, {"key", options.old_key}, {"with", options.new_key}};
+  change_trust(invocation, options.change, what, [&](TrustRoot& root) {
+    auto& old = find_key(root, options.old_key);
+    auto fresh = describe_key(options.new_key, old.role, old.owner);
+    if (root.find(fresh.id) != nullptr) fail(ErrorCode::usage, "the key {} is listed already", fresh.id);
+    old = std::move(fresh);
+  });
+}
+
+}  // namespace
+
+void add_trust_rotate(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("rotate", "Replace a key by a new one of the same role and owner");
+  auto options = std::make_shared<Options>();
+  command->add_option("KEY", options->old_key, "Start of the old key's id, or its owner")->required();
+  command->add_option("--with", options->new_key, "The new public key file, or gpg:FINGERPRINT")->required();
+  add_change_options(*command, options->change);
+  command->footer(
+      "Example: liftlock trust rotate 1f0c9a33 --with builder-2027.pub --root-key root.pem\n"
+      "A root key is rotated with both: --root-key old.pem --root-key new.pem");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock

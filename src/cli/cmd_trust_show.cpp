@@ -1,0 +1,38 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "cli/commands.hpp"
+#include "cli/trust_change.hpp"
+
+namespace liftlock {
+namespace {
+
+struct Options {
+  std::string path;
+};
+
+void run(Invocation& invocation, const Options& options) {
+  const auto root = options.path.empty() ? TrustStore(invocation.site().trust_folder()).current()
+                                         : parse_root(read_chain(options.path).back());
+  auto json = root_json(root);
+  json["pinned"] = options.path.empty();
+  invocation.print(json, [&] {
+    return (options.path.empty() ? std::string() : "NOT PINNED BY THIS: only shown from " + options.path + "\n") +
+           root_text(root);
+  });
+}
+
+}  // namespace
+
+void add_trust_show(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("show", "Show the pinned root: fingerprint, keys, roles, thresholds");
+  auto options = std::make_shared<Options>();
+  command->add_option("FILE_OR_BUNDLE", options->path, "Show this statement instead, without trusting it");
+  command->footer("Example: liftlock trust show --json");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock
