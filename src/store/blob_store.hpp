@@ -122,6 +122,8 @@ struct WaitingBatch {
   bool running = false;
 };
 std::vector<WaitingBatch> waiting_batches(const BlobStore& store);
+/// Removes what a run that ended early left, without hashing it first. @throws Error{busy} when a process works on it
+void discard_batch(const BlobStore& store, std::string_view batch);
 
 /// Reads exactly `size` bytes from `in` (at in_offset) once, hashes them and writes them to `out`, at its offset, once.
 /// Large content is written by a second thread and its write-back starts at once, so that a sync that follows has

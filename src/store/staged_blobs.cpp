@@ -197,6 +197,14 @@ void StagedBlobs::discard() {
   m_lock.remove();
 }
 
+void discard_batch(const BlobStore& store, std::string_view batch) {
+  const auto folder = store.folder() / "staging" / checked_batch(batch);
+  FileLock lock(folder.string() + std::string(k_lock_suffix), fmt::format("work on the batch '{}'", batch),
+                FileLock::Wait::no);
+  remove_tree(folder);
+  lock.remove();
+}
+
 std::vector<WaitingBatch> waiting_batches(const BlobStore& store) {
   std::vector<WaitingBatch> batches;
   std::error_code error;
