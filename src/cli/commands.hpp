@@ -26,6 +26,11 @@ void add_trust_show(CLI::App& app, Invocation& invocation);
 void add_trust_sign_root(CLI::App& app, Invocation& invocation);
 void add_trust_threshold(CLI::App& app, Invocation& invocation);
 void add_trust_update(CLI::App& app, Invocation& invocation);
+void add_store_ls(CLI::App& app, Invocation& invocation);
+void add_store_show(CLI::App& app, Invocation& invocation);
+void add_store_export(CLI::App& app, Invocation& invocation);
+void add_store_gc(CLI::App& app, Invocation& invocation);
+void add_store_scrub(CLI::App& app, Invocation& invocation);
 
 // low side
 

@@ -262,9 +262,11 @@ std::optional<Artifact> Catalog::find(std::string_view id_or_name) const {
            printable(fmt::format("{}", fmt::join(matches, ", "))));
     }
     auto rows = db.prepare(
-        "SELECT a.document FROM artifact a JOIN live ON live.artifact = a.id"
-        " WHERE a.identity = ?"
-        " ORDER BY live.published_at DESC, live.sequence DESC, a.id DESC LIMIT 1");
+        "SELECT a.document FROM artifact a WHERE a.identity = ? ORDER BY"
+        " (SELECT max(p.published_at) FROM publication_artifact pa JOIN publication p ON p.id = pa.publication"
+        "   WHERE pa.artifact = a.id) DESC NULLS LAST,"
+        " (SELECT max(p.sequence) FROM publication_artifact pa JOIN publication p ON p.id = pa.publication"
+        "   WHERE pa.artifact = a.id) DESC NULLS LAST, a.id DESC LIMIT 1");
     if (rows.start(matches.front()).step()) return artifact_column(rows, 0);
   }
   return std::nullopt;

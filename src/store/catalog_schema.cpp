@@ -71,12 +71,6 @@ CREATE TABLE generation(
   only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
   value    INTEGER NOT NULL) STRICT;
 INSERT INTO generation VALUES (1, 1);
-
--- Every artifact that is in use, with when it was published; sets count as oldest.
-CREATE VIEW live(artifact, published_at, sequence) AS
-  SELECT pa.artifact, p.published_at, p.sequence FROM publication_artifact pa JOIN publication p ON p.id = pa.publication
-  UNION ALL
-  SELECT artifact, -1, -1 FROM set_artifact;
 )",
 };
 

@@ -1,0 +1,93 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+#include "cli/store_view.hpp"
+
+namespace liftlock {
+namespace {
+
+struct Options {
+  std::string kind;
+  std::string channel;
+  bool publications = false;
+};
+
+void list_publications(Invocation& invocation, const Catalog& catalog, const Options& options) {
+  Json json = Json::array();
+  std::vector<std::vector<std::string>> rows{{"CHANNEL", "SEQUENCE", "", "PUBLISHED", "ARTIFACTS", "SIZE", "BUNDLE"}};
+  for (const auto& publication : catalog.publications()) {
+    if (!options.channel.empty() && publication.channel != options.channel) continue;
+    json.push_back({{"channel", publication.channel},
+                    {"sequence", publication.sequence},
+                    {"latest", publication.latest},
+                    {"published_at", format_time(publication.published_at)},
+                    {"artifacts", publication.artifact_count},
+                    {"size", publication.size},
+                    {"bundle_digest", publication.bundle_digest.text()}});
+    rows.push_back({printable(publication.channel), std::to_string(publication.sequence),
+                    publication.latest ? "latest" : "", format_time(publication.published_at),
+                    std::to_string(publication.artifact_count), format_size(publication.size),
+                    publication.bundle_digest.hex().substr(0, 16)});
+  }
+  invocation.print({{"publications", json}},
+                   [&] { return rows.size() == 1 ? "nothing was published yet" : format_table(rows); });
+}
+
+/// "channel/sequence" of a publication of the wanted channel, or everything when none is wanted.
+bool is_wanted(const std::vector<std::string>& holders, const std::string& channel) {
+  if (channel.empty()) return true;
+  return std::any_of(holders.begin(), holders.end(), [&](const auto& h) {
+    return h.starts_with(channel + "/") && parse_uint(std::string_view(h).substr(channel.size() + 1)).has_value();
+  });
+}
+
+void list_artifacts(Invocation& invocation, const Catalog& catalog, const Options& options) {
+  Json json = Json::array();
+  std::vector<std::vector<std::string>> rows{{"KIND", "NAME", "VERSION", "SIZE", "HELD BY", "LICENCE"}};
+  for (const auto& artifact : catalog.artifacts()) {
+    if (!options.kind.empty() && artifact.kind != options.kind) continue;
+    const auto holders = catalog.holders(artifact.id());
+    if (!is_wanted(holders, options.channel)) continue;
+    json.push_back({{"id", artifact.id()},
+                    {"kind", artifact.kind},
+                    {"name", artifact.name},
+                    {"version", artifact.version},
+                    {"size", artifact.total_size()},
+                    {"files", artifact.files.size()},
+                    {"held_by", holders},
+                    {"license", artifact.license}});
+    rows.push_back({printable(artifact.kind), printable(artifact.name), printable(artifact.version),
+                    format_size(artifact.total_size()), describe_holders(holders),
+                    artifact.license.empty() ? "-" : printable(artifact.license)});
+  }
+  invocation.print({{"artifacts", json}}, [&] {
+    if (rows.size() > 1) return format_table(rows);
+    return std::string(options.kind.empty() && options.channel.empty() ? "the store is empty" : "nothing fits");
+  });
+}
+
+void run(Invocation& invocation, const Options& options) {
+  const OpenStore store(invocation.site(), "ls");
+  if (options.publications) return list_publications(invocation, store.catalog, options);
+  list_artifacts(invocation, store.catalog, options);
+}
+
+}  // namespace
+
+void add_store_ls(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("ls", "List what the store holds");
+  auto options = std::make_shared<Options>();
+  command->add_option("--kind", options->kind, "Only this kind: wheel, sdist, deb, image, model, engine, file");
+  command->add_option("--channel", options->channel, "Only what bundles of this channel brought");
+  command->add_flag("--publications", options->publications, "The bundles that landed instead of the artifacts");
+  command->footer("Examples:\n  liftlock ls --kind model\n  liftlock ls --publications --json");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock

@@ -1,0 +1,84 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+#include "cli/store_view.hpp"
+
+namespace liftlock {
+namespace {
+
+struct Options {
+  std::string name;
+};
+
+std::string_view meaning(std::string_view type) {
+  if (type == "apt-release") return "the signed release file of its archive leads to it";
+  if (type == "index-hash") return "the package index stated its digest";
+  if (type == "registry-digest") return "it was addressed by its digest";
+  if (type == "lfs-oid") return "its repository's LFS pointer states the digest";
+  if (type == "stated") return "the stack file states its digest";
+  if (type == "first-use") return "nothing but the first download says so";
+  if (type == "derived") return "it was made by Liftlock from evidenced inputs";
+  return "";
+}
+
+std::string flat(const Json& value) {
+  return printable(value.is_string() ? value.get<std::string>() : dump_json_line(value));
+}
+
+std::string describe(const OpenStore& store, const Artifact& artifact, const std::vector<std::string>& holders) {
+  auto out = fmt::format(
+      "{}\n  kind      {}\n  name      {}\n  version   {}\n  licence   {}\n  size      {}\n", printable(artifact.id()),
+      printable(artifact.kind), printable(artifact.name), printable(artifact.version),
+      artifact.license.empty() ? "not stated" : printable(artifact.license), format_size(artifact.total_size()));
+  for (const auto& holder : holders) out += fmt::format("  held by   {}\n", printable(holder));
+  for (const auto& need : artifact.needs) out += fmt::format("  needs     {}\n", printable(need));
+  for (const auto& [key, value] : artifact.facts.items())
+    out += fmt::format("  {:<9} {}\n", printable(key), flat(value));
+  for (const auto& file : artifact.files) {
+    out += fmt::format(
+        "\n  {}\n    size      {} ({} bytes)\n    sha256    {}\n    origin    {}\n    stored    {}\n", file.path.text(),
+        format_size(file.size), file.size, file.digest.hex(),
+        file.origin.empty() ? "not stated" : printable(file.origin),
+        store.blobs.contains(file.digest) ? store.blobs.path(file.digest).string() : "no: run `liftlock scrub`");
+    if (file.evidence.empty()) out += "    evidence  none of its own: the bundle's signature speaks for it\n";
+    for (const auto& evidence : file.evidence) {
+      const auto words = meaning(evidence.type);
+      out += fmt::format("    evidence  {}{}{}\n", printable(evidence.type), words.empty() ? "" : ": ", words);
+      for (const auto& [key, value] : evidence.details.items())
+        out += fmt::format("      {:<12} {}\n", printable(key), flat(value));
+    }
+  }
+  return out;
+}
+
+void run(Invocation& invocation, const Options& options) {
+  const OpenStore store(invocation.site(), "show");
+  const auto artifact = require_artifact(store.catalog, options.name);
+  const auto holders = store.catalog.holders(artifact.id());
+  auto json = to_json(artifact);
+  json["id"] = artifact.id();
+  json["size"] = artifact.total_size();
+  json["held_by"] = holders;
+  for (std::size_t i = 0; i < artifact.files.size(); ++i) {
+    json["files"][i]["stored"] = store.blobs.contains(artifact.files[i].digest);
+  }
+  invocation.print(json, [&] { return describe(store, artifact, holders); });
+}
+
+}  // namespace
+
+void add_store_show(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("show", "Show everything known about one artifact: files, origin, evidence");
+  auto options = std::make_shared<Options>();
+  command->add_option("ID", options->name, "kind:name@version, or a name or name@version that only one artifact has")
+      ->required();
+  command->footer("Examples:\n  liftlock show wheel:idna@3.4\n  liftlock show tinyllama --json");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock

@@ -1,0 +1,27 @@
+// How artifacts and publications look to people and in --json; shared by the store's commands.
+#pragma once
+
+#include <string>
+
+#include "artifact/artifact.hpp"
+#include "base/json.hpp"
+#include "site/site.hpp"
+#include "store/blob_store.hpp"
+#include "store/catalog.hpp"
+
+namespace liftlock {
+
+/// The store of an installation, opened for one command.
+struct OpenStore {
+  /// @throws Error{state_missing} when there is no installation
+  OpenStore(const Site& site, std::string_view command);
+  BlobStore blobs;
+  Catalog catalog;
+};
+
+/// "demo/7, demo/8, set base"; of many only the last few.
+std::string describe_holders(const std::vector<std::string>& holders);
+/// @throws Error{not_found} with a suggestion when the store has nothing of this id or name
+Artifact require_artifact(const Catalog& catalog, std::string_view id_or_name);
+
+}  // namespace liftlock
