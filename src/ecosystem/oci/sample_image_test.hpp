@@ -70,6 +70,11 @@ inline std::string gzip(const std::string& bytes) {
   return out;
 }
 
+/// A descriptor of nothing, to be assigned to.
+inline Descriptor blank() {
+  return {.media_type = {}, .digest = sha256(""), .size = 0, .platform = {}, .artifact_type = {}, .annotations = {}};
+}
+
 /// Blobs by digest, and helpers that add to them.
 struct Blobs {
   std::map<Digest, std::string> all;

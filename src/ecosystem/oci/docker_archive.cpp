@@ -1,0 +1,239 @@
+#include "ecosystem/oci/docker_archive.hpp"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+#include "crypto/hash.hpp"
+#include "ecosystem/oci/manifest.hpp"
+#include "os/file.hpp"
+
+namespace liftlock::oci {
+namespace {
+
+constexpr std::size_t k_max_members = 200'000;
+constexpr std::size_t k_max_images = 1024;
+constexpr std::size_t k_max_name = 1024;
+constexpr int k_max_links = 8;
+constexpr std::uint64_t k_max_total = 2ull << 40;
+
+struct FreeArchive {
+  void operator()(archive* a) const { archive_read_free(a); }
+};
+
+/// libarchive's view of the file: read and, for plain tars, seek, without moving the descriptor's own offset.
+struct Input {
+  int fd;
+  std::int64_t at = 0;
+  std::array<char, 256 * 1024> block;
+
+  static la_ssize_t read(archive* a, void* self, const void** out) {
+    auto& in = *static_cast<Input*>(self);
+    ssize_t got = -1;
+    do {
+      got = ::pread(in.fd, in.block.data(), in.block.size(), in.at);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0) {
+      archive_set_error(a, errno, "read: %s", std::strerror(errno));
+      return ARCHIVE_FATAL;
+    }
+    in.at += got;
+    *out = in.block.data();
+    return got;
+  }
+  static la_int64_t skip(archive*, void* self, la_int64_t request) {
+    static_cast<Input*>(self)->at += request;
+    return request;
+  }
+};
+
+/// Calls visit for each entry; it returns false to stop.
+void for_each_entry(int fd, std::string_view what, const std::function<bool(archive*, archive_entry*)>& visit) {
+  const auto input = std::make_unique<Input>();
+  input->fd = fd;
+  const std::unique_ptr<archive, FreeArchive> tar(archive_read_new());
+  archive_read_support_format_tar(tar.get());
+  archive_read_support_filter_gzip(tar.get());
+  archive_read_support_filter_zstd(tar.get());
+  archive_read_support_filter_bzip2(tar.get());
+  archive_read_support_filter_xz(tar.get());
+  const auto stop = [&] {
+    const char* words = archive_error_string(tar.get());
+    fail(ErrorCode::image_malformed, "{} is no archive that `docker save` writes: {}", what,
+         printable(words == nullptr ? "unreadable" : words));
+  };
+  if (archive_read_open2(tar.get(), input.get(), nullptr, &Input::read, &Input::skip, nullptr) != ARCHIVE_OK) stop();
+  while (true) {
+    archive_entry* entry = nullptr;
+    const int result = archive_read_next_header(tar.get(), &entry);
+    if (result == ARCHIVE_EOF) return;
+    if (result != ARCHIVE_OK && result != ARCHIVE_WARN) stop();
+    if (!visit(tar.get(), entry)) return;
+  }
+}
+
+void for_each_block(archive* tar, std::string_view what, const std::function<void(std::string_view)>& visit) {
+  std::array<char, 64 * 1024> buffer;
+  while (true) {
+    const auto got = archive_read_data(tar, buffer.data(), buffer.size());
+    if (got == 0) return;
+    if (got < 0)
+      fail(ErrorCode::image_malformed, "{}: {}", what,
+           printable(archive_error_string(tar) == nullptr ? "unreadable" : archive_error_string(tar)));
+    visit({buffer.data(), static_cast<std::size_t>(got)});
+  }
+}
+
+/// A member's name without "./" in front and '/' at the end; empty when it is none that an archive may have.
+std::string plain_name(const char* raw) {
+  std::string_view name = raw == nullptr ? std::string_view() : std::string_view(raw);
+  while (name.starts_with("./")) name.remove_prefix(2);
+  while (name.ends_with('/')) name.remove_suffix(1);
+  if (name.size() > k_max_name || name.starts_with('/')) return {};
+  for (const auto part : split(name, '/')) {
+    if (part == "..") return {};
+  }
+  return std::string(name);
+}
+
+/// What a symlink at `name` means: "../HEX/layer.tar" of old archives.
+std::string link_target(std::string_view name, std::string_view target) {
+  std::vector<std::string_view> parts = split(name, '/');
+  parts.pop_back();
+  for (const auto part : split(target, '/')) {
+    if (part == "..") {
+      if (parts.empty()) return {};
+      parts.pop_back();
+    } else if (!part.empty() && part != ".") {
+      parts.push_back(part);
+    }
+  }
+  return fmt::format("{}", fmt::join(parts, "/"));
+}
+
+std::vector<std::string> strings(const Json& image, std::string_view key, std::size_t limit) {
+  std::vector<std::string> out;
+  const auto found = image.find(std::string(key));
+  if (found == image.end() || found->is_null()) return out;
+  if (!found->is_array() || found->size() > limit) fail(ErrorCode::image_malformed, "manifest.json: '{}'", key);
+  for (const auto& value : *found) {
+    if (!value.is_string()) fail(ErrorCode::schema_violation, "manifest.json: '{}' must hold strings", key);
+    out.push_back(value.get<std::string>());
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<ArchivedImage> parse_archive_manifest(std::string_view text) {
+  const auto json = parse_json(text, {.max_bytes = k_max_manifest_bytes, .max_depth = 16});
+  if (!json.is_array() || json.empty() || json.size() > k_max_images) {
+    fail(ErrorCode::image_malformed, "manifest.json must be an array of 1 to {} images", k_max_images);
+  }
+  std::vector<ArchivedImage> out;
+  for (const auto& image : json) {
+    ArchivedImage one{.config = plain_name(string_member(image, "Config", "manifest.json").c_str()),
+                      .layers = strings(image, "Layers", k_max_layers),
+                      .tags = strings(image, "RepoTags", k_max_images)};
+    for (auto& layer : one.layers) layer = plain_name(layer.c_str());
+    if (one.config.empty() || std::find(one.layers.begin(), one.layers.end(), "") != one.layers.end()) {
+      fail(ErrorCode::image_malformed, "manifest.json names members that cannot be");
+    }
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+DockerArchive::DockerArchive(UniqueFd file, std::string what) : m_file(std::move(file)), m_what(std::move(what)) {
+  std::uint64_t total = 0;
+  for_each_entry(m_file.get(), m_what, [&](archive* tar, archive_entry* entry) {
+    const auto name = plain_name(archive_entry_pathname(entry));
+    const auto type = archive_entry_filetype(entry);
+    const char* hard = archive_entry_hardlink(entry);
+    if (hard == nullptr && type == AE_IFDIR) return true;
+    if (name.empty()) fail(ErrorCode::path_unsafe, "{}: a member has no usable name", m_what);
+    if (m_members.size() == k_max_members)
+      fail(ErrorCode::limit_exceeded, "{}: more than {} members", m_what, k_max_members);
+    Member member{.size = 0, .digest = sha256(std::string_view()), .magic = {}, .link = {}};
+    if (hard != nullptr || type == AE_IFLNK) {
+      const char* target = hard != nullptr ? hard : archive_entry_symlink(entry);
+      member.link = hard != nullptr ? plain_name(hard) : link_target(name, target == nullptr ? "" : target);
+      if (member.link.empty())
+        fail(ErrorCode::path_unsafe, "{}: the link '{}' leaves the archive", m_what, printable(name));
+    } else if (type == AE_IFREG) {
+      Hasher hasher;
+      for_each_block(tar, m_what, [&](std::string_view bytes) {
+        if (member.size == 0) bytes.copy(member.magic.data(), member.magic.size());
+        member.size += bytes.size();
+        total += bytes.size();
+        if (total > k_max_total)
+          fail(ErrorCode::limit_exceeded, "{} unpacks to more than {}", m_what, format_size(k_max_total));
+        hasher.update(bytes);
+      });
+      member.digest = hasher.finish();
+    } else {
+      fail(ErrorCode::image_malformed, "{}: '{}' is neither a file nor a link", m_what, printable(name));
+    }
+    if (!m_members.emplace(name, std::move(member)).second) {
+      fail(ErrorCode::image_malformed, "{}: two members are called '{}'", m_what, printable(name));
+    }
+    return true;
+  });
+}
+
+const std::string& DockerArchive::resolve(const std::string& name) const {
+  const std::string* at = &name;
+  for (int links = 0; links <= k_max_links; ++links) {
+    const auto found = m_members.find(*at);
+    if (found == m_members.end()) fail(ErrorCode::image_malformed, "{} has no member '{}'", m_what, printable(*at));
+    if (found->second.link.empty()) return found->first;
+    at = &found->second.link;
+  }
+  fail(ErrorCode::image_malformed, "{}: the links of '{}' do not end", m_what, printable(name));
+}
+
+const DockerArchive::Member& DockerArchive::member(const std::string& name) const {
+  return m_members.at(resolve(name));
+}
+
+std::string DockerArchive::read(const std::string& name, std::uint64_t max_bytes) const {
+  const auto& found = member(name);
+  if (found.size > max_bytes)
+    fail(ErrorCode::limit_exceeded, "{}: '{}' has {} bytes", m_what, printable(name), found.size);
+  const auto wanted = resolve(name);
+  std::string out;
+  for_each_entry(m_file.get(), m_what, [&](archive* tar, archive_entry* entry) {
+    if (plain_name(archive_entry_pathname(entry)) != wanted || archive_entry_filetype(entry) != AE_IFREG) return true;
+    for_each_block(tar, m_what, [&](std::string_view bytes) {
+      if (out.size() + bytes.size() > max_bytes)
+        fail(ErrorCode::limit_exceeded, "{}: '{}' grew", m_what, printable(name));
+      out += bytes;
+    });
+    return false;
+  });
+  if (sha256(out) != found.digest) fail(ErrorCode::digest_mismatch, "{} changed while it was read", m_what);
+  return out;
+}
+
+void DockerArchive::copy(const std::string& name, int out) const {
+  const auto wanted = resolve(name);
+  for_each_entry(m_file.get(), m_what, [&](archive* tar, archive_entry* entry) {
+    if (plain_name(archive_entry_pathname(entry)) != wanted || archive_entry_filetype(entry) != AE_IFREG) return true;
+    for_each_block(tar, m_what, [&](std::string_view bytes) { write_all(out, bytes, m_what); });
+    return false;
+  });
+}
+
+}  // namespace liftlock::oci
