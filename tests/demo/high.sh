@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# The high side of the demonstration; demo.sh runs it in a network namespace without a route, and a mount namespace.
+set -euo pipefail
+export LIFTLOCK_STATE=$RUN/high GNUPGHOME=$RUN/high-gnupg
+unset PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_CERT http_proxy https_proxy all_proxy
+install -d -m 700 "$GNUPGHOME"
+proven=()
+say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+show() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
+prove() { proven+=("$1"); }
+fail() { echo "DEMO FAILED: $*" >&2; exit 1; }
+server="" engine=""
+stop() { [ -z "$server" ] || kill "$server" 2>/dev/null || true; [ -z "$engine" ] || kill "$engine" 2>/dev/null || true; gpgconf --kill all 2>/dev/null || true; }
+trap stop EXIT
+
+# refused CODE COMMAND…: the command must fail with exactly this code.
+refused() {
+  local code=$1; shift
+  printf '\033[2m$ %s\033[0m\n' "$*"
+  local out; if out=$("$@" 2>&1); then fail "'$*' was accepted"; fi
+  grep -q "error\[$code\]" <<< "$out" || fail "'$*' was refused, but not with $code: $out"
+  grep "error\[" <<< "$out"
+}
+
+ip link set lo up
+[ -z "$(ip route)" ] || fail "there is a route"
+say "High side: ip route is empty, the medium is mounted read-only"
+mkdir -p "$RUN/mnt"
+mount --bind "$RUN/media" "$RUN/mnt" && mount -o remount,ro,bind "$RUN/mnt"
+show liftlock init --zone ingest --organisation "Demo plant"
+cat > "$LIFTLOCK_STATE/config.toml" <<TOML
+zone = "ingest"
+organisation = "Demo plant"
+[policy]
+reserve = "64MiB"
+[source.usb]
+path = "$RUN/mnt"
+TOML
+show liftlock trust pin "$RUN/mnt/demo-1" --fingerprint "$ROOT_FINGERPRINT"
+show liftlock verify "$RUN/mnt/demo-1" --expect "$DIGEST"
+prove "verified: two signatures of two roles, every byte, on a read-only mount, without a network"
+
+say "The same check with coreutils and gpg alone, as the bundle's own README.txt says"
+gpg --batch --quiet --import "$RUN/approver.asc" 2>/dev/null
+(
+  cd "$RUN/mnt/demo-1"
+  sed -n 's/^ *\$ //p' README.txt > "$RUN/readme-commands"
+  while IFS= read -r line; do printf '\033[2m$ %s\033[0m\n' "$line"; bash -c "$line"; done < "$RUN/readme-commands"
+) > "$RUN/readme.log" 2>&1 || { cat "$RUN/readme.log"; fail "README.txt"; }
+grep -v '^$' "$RUN/readme.log"
+grep -q "Good signature" "$RUN/readme.log" && grep -q "every file is as listed" "$RUN/readme.log" || fail "README.txt did not prove it"
+prove "checked by hand: README.txt's own commands with sha256sum, diff and gpg"
+
+say "Refusals, each with its code"
+refused digest-mismatch liftlock ingest usb/flipped --expect "$DIGEST"
+refused extra-file liftlock ingest usb/extra --expect "$DIGEST"
+refused key-unknown liftlock ingest usb/foreign --expect "$DIGEST"
+refused expect-mismatch liftlock ingest usb/demo-1 --expect "$DIGEST2"
+refused expect-required liftlock ingest usb/demo-1
+prove "refused: a flipped byte, an extra file, a foreign key, another bundle than announced"
+
+say "Ingest: verify, inspect in cells, publish"
+show liftlock ingest usb/demo-2 --expect "$DIGEST2"
+refused replayed liftlock ingest usb/demo-1 --expect "$DIGEST"
+show liftlock ingest usb/demo-2 --expect "$DIGEST2"
+prove "ingested once: the older sequence is a replay, the same one again is already present"
+show liftlock ls
+
+say "Serve, and real clients"
+liftlock serve --listen 127.0.0.1:0 > "$RUN/serve.out" 2> "$RUN/serve.log" &
+server=$!
+for _ in $(seq 100); do grep -q listening "$RUN/serve.out" && break; sleep 0.1; done
+url=$(sed -n 's/^listening on //p' "$RUN/serve.out"); url=${url%/}
+[ -n "$url" ] || { cat "$RUN/serve.log"; fail "the mirror did not start"; }
+echo "the mirror is at $url"
+
+python3 -m venv "$RUN/venv"
+show "$RUN/venv/bin/pip" install --isolated --no-cache-dir --disable-pip-version-check --index-url "$url/simple/" packaging idna
+"$RUN/venv/bin/python" -c 'import packaging, idna; print("imported packaging and idna")'
+prove "pip installed from the mirror"
+
+# A throw-away root: this machine's, with everything that is written kept in memory.
+mkdir -p "$RUN/apt"
+mount -t tmpfs tmpfs "$RUN/apt" && mkdir "$RUN/apt/upper" "$RUN/apt/work" "$RUN/apt/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$RUN/apt/upper,workdir=$RUN/apt/work" "$RUN/apt/root"
+mount -t proc proc "$RUN/apt/root/proc" && mount --bind /dev "$RUN/apt/root/dev"
+liftlock render clients --base-url "$url" --client apt > "$RUN/apt.sources.txt"
+curl -sf "$url/mirror-key.asc" > "$RUN/apt/root/etc/apt/liftlock.asc"
+rm -rf "$RUN"/apt/root/etc/apt/sources.list "$RUN"/apt/root/etc/apt/sources.list.d "$RUN"/apt/root/var/lib/apt/lists
+mkdir -p "$RUN"/apt/root/etc/apt/sources.list.d
+cat > "$RUN/apt/root/etc/apt/sources.list.d/liftlock.sources" <<SOURCES
+Types: deb
+URIs: $url/debian/
+Suites: demo
+Components: main
+Signed-By: /etc/apt/liftlock.asc
+SOURCES
+chroot "$RUN/apt/root" dpkg --remove --force-depends tree > /dev/null 2>&1 || true
+show chroot "$RUN/apt/root" apt-get -o Acquire::http::Proxy=false update
+show chroot "$RUN/apt/root" env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::http::Proxy=false install -y --no-install-recommends tree
+show chroot "$RUN/apt/root" tree --version
+umount -R "$RUN/apt/root"
+prove "apt-get checked the mirror's signature and installed"
+
+show skopeo copy --src-tls-verify=false "docker://${url#http://}/hello:1" "oci:$RUN/pulled:1"
+prove "skopeo pulled the image"
+size=$(curl -sfI "$url/files/file/notes/" > /dev/null; stat -c %s "$RUN/mnt/demo-2/files/notes/notes.txt")
+show curl -sf -r 0-6 "$url/bundles/demo/latest/files/notes/notes.txt"; echo
+[ "$(curl -sf -r 0-6 "$url/bundles/demo/latest/files/notes/notes.txt")" = "Carried" ] || fail "curl with a range"
+[ "$(curl -sf -o /dev/null -w '%{http_code}' -r "$size"- "$url/bundles/demo/latest/files/notes/notes.txt" || true)" = 416 ] || fail "a range past the end"
+prove "curl read ranges"
+
+say "The carried engine answers with the carried model, cut off from everything"
+show liftlock engine install llama.cpp
+liftlock engine run llama.cpp --model tiny > "$RUN/engine.out" 2> "$RUN/engine.log" &
+engine=$!
+for _ in $(seq 300); do grep -q "^ready" "$RUN/engine.out" && break; kill -0 "$engine" 2>/dev/null || break; sleep 0.1; done
+socket=$(sed -n 's/^ready: //p' "$RUN/engine.out")
+[ -n "$socket" ] || { cat "$RUN/engine.log"; fail "the engine did not start"; }
+answer=$(curl -sf --unix-socket "$socket" http://engine/v1/chat/completions -H 'Content-Type: application/json' \
+  -d '{"messages": [{"role": "user", "content": "Who are you?"}], "max_tokens": 60, "temperature": 0}' | python3 -c 'import json,sys; print(json.load(sys.stdin)["choices"][0]["message"]["content"])')
+[ -n "$answer" ] || fail "no answer"
+echo "the model says: $answer"
+prove "a model answered over a Unix socket: $answer"
+show liftlock engine try llama.cpp "$RUN/../build/release/tests/try_leave" || fail "try_leave got out"
+prove "a program in the engine's place could not reach a network, the host's files or another namespace"
+kill "$engine"; wait "$engine" 2>/dev/null || true; engine=""
+kill "$server"; wait "$server" 2>/dev/null || true; server=""
+
+say "The log, checked by a script that knows no Liftlock"
+show liftlock audit verify
+show liftlock audit export "$RUN/audit"
+show python3 "$RUN/audit/check_log.py" "$RUN/audit"
+prove "the audit log's tree, checkpoint and signature hold"
+tail -3 "$LIFTLOCK_STATE/transfers.log"
+
+say "What was proven"
+for i in "${!proven[@]}"; do printf '%2d. %s\n' $((i + 1)) "${proven[$i]}"; done
