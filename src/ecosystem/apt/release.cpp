@@ -1,0 +1,214 @@
+#include "ecosystem/apt/release.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "ecosystem/apt/deb822.hpp"
+#include "os/process.hpp"
+
+namespace liftlock::apt {
+namespace {
+
+constexpr std::array<std::string_view, 12> k_months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+constexpr std::array<std::string_view, 7> k_days = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+constexpr std::uint64_t k_max_keyring = 16u << 20;
+constexpr std::size_t k_max_files = 200'000;
+
+void add_files(Release& release, std::string_view value, const std::string& where) {
+  for (const auto line : split(value, '\n')) {
+    const auto parts = words(line);
+    if (parts.empty()) continue;
+    if (parts.size() != 3) fail(ErrorCode::schema_violation, "{}: a line of SHA256 is broken", where);
+    const auto size = parse_uint(parts[1]);
+    if (!size) fail(ErrorCode::schema_violation, "{}: a size in SHA256 is no number", where);
+    if (release.files.size() >= k_max_files)
+      fail(ErrorCode::limit_exceeded, "{}: more than {} files", where, k_max_files);
+    release.files.emplace(std::string(parts[2]), IndexFile{Digest::parse_sha256_hex(parts[0]), *size});
+  }
+}
+
+std::optional<Timestamp> date_field(const Paragraph& paragraph, std::string_view name, const std::string& where) {
+  const auto value = paragraph.field(name);
+  if (!value) return std::nullopt;
+  const auto time = parse_release_date(*value);
+  if (!time) fail(ErrorCode::schema_violation, "{}: {} '{}' is no date", where, name, printable(*value));
+  return time;
+}
+
+std::string armor_body(std::string_view block) {
+  std::string out;
+  bool in_header = true;
+  for (auto line : split(block, '\n')) {
+    line = trim(line);
+    if (in_header) {
+      if (line.empty()) in_header = false;
+      continue;
+    }
+    if (line.starts_with('=') || line.empty()) continue;
+    out += line;
+  }
+  return out;
+}
+
+/// One clear-signed message and nothing around it: gpgv would write the text of a second one to the same output, and
+/// skip what stands before the first.
+bool is_single_clearsigned(std::string_view document) {
+  std::size_t messages = 0, signatures = 0, ends = 0;
+  std::string_view last;
+  for (const auto line : split(document, '\n')) {
+    messages += line.starts_with("-----BEGIN PGP SIGNED MESSAGE-----");
+    signatures += line.starts_with("-----BEGIN PGP SIGNATURE-----");
+    ends += line.starts_with("-----END PGP");
+    if (!trim(line).empty()) last = trim(line);
+  }
+  return document.starts_with("-----BEGIN PGP SIGNED MESSAGE-----") && messages == 1 && signatures == 1 && ends == 1 &&
+         last == "-----END PGP SIGNATURE-----";
+}
+
+}  // namespace
+
+std::optional<Timestamp> parse_release_date(std::string_view text) {
+  using namespace std::chrono;
+  auto parts = words(text);
+  if (!parts.empty() && parts[0].ends_with(',')) parts.erase(parts.begin());
+  if (parts.size() != 5) return std::nullopt;
+  const std::string_view zone = parts[4];
+  if (zone != "UTC" && zone != "GMT" && zone != "Z" && zone != "+0000") return std::nullopt;
+  const auto day_number = parse_uint(parts[0]), year_number = parse_uint(parts[2]);
+  const auto month_at = std::find(k_months.begin(), k_months.end(), parts[1]);
+  const auto clock = split(parts[3], ':');
+  if (!day_number || !year_number || *day_number > 31 || *year_number < 1970 || *year_number > 9999 ||
+      month_at == k_months.end() || clock.size() != 3) {
+    return std::nullopt;
+  }
+  const auto h = parse_uint(clock[0]), m = parse_uint(clock[1]), s = parse_uint(clock[2]);
+  if (!h || !m || !s || *h > 23 || *m > 59 || *s > 60) return std::nullopt;
+  const year_month_day date(year(static_cast<int>(*year_number)),
+                            month(static_cast<unsigned>(month_at - k_months.begin()) + 1),
+                            day(static_cast<unsigned>(*day_number)));
+  if (!date.ok()) return std::nullopt;
+  return sys_days(date) + hours(*h) + minutes(*m) + seconds(*s);
+}
+
+std::string format_release_date(Timestamp time) {
+  using namespace std::chrono;
+  const auto days = floor<std::chrono::days>(time);
+  const year_month_day date(days);
+  const hh_mm_ss clock(time - days);
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} UTC", k_days[weekday(days).c_encoding()],
+                     static_cast<unsigned>(date.day()), k_months[static_cast<unsigned>(date.month()) - 1],
+                     static_cast<int>(date.year()), clock.hours().count(), clock.minutes().count(),
+                     clock.seconds().count());
+}
+
+Release parse_release(std::string_view text, const std::string& where) {
+  ParagraphReader reader(text, where, Comments::refuse, {.max_paragraph = 32u << 20});
+  Paragraph paragraph, more;
+  if (!reader.next(paragraph)) fail(ErrorCode::schema_violation, "{}: the Release is empty", where);
+  if (reader.next(more)) fail(ErrorCode::schema_violation, "{}: the Release has two paragraphs", where);
+  const auto value = [&](std::string_view name) { return std::string(paragraph.field_or(name, "")); };
+  Release release;
+  release.origin = value("Origin");
+  release.label = value("Label");
+  release.suite = value("Suite");
+  release.codename = value("Codename");
+  for (const auto word : words(paragraph.field_or("Architectures", ""))) release.architectures.emplace_back(word);
+  for (const auto word : words(paragraph.field_or("Components", ""))) release.components.emplace_back(word);
+  release.date = date_field(paragraph, "Date", where);
+  release.valid_until = date_field(paragraph, "Valid-Until", where);
+  release.by_hash = paragraph.field_or("Acquire-By-Hash", "") == "yes";
+  const auto unsupported = words(paragraph.field_or("No-Support-for-Architecture-all", ""));
+  release.all_in_each_architecture = std::find(unsupported.begin(), unsupported.end(), "Packages") != unsupported.end();
+  add_files(release, paragraph.field_or("SHA256", ""), where);
+  if (release.files.empty())
+    fail(ErrorCode::schema_violation, "{}: the Release states no SHA256 of its indexes", where);
+  return release;
+}
+
+std::string binary_keyring(std::string_view bytes, const std::string& where) {
+  constexpr std::string_view k_begin = "-----BEGIN PGP PUBLIC KEY BLOCK-----",
+                             k_end = "-----END PGP PUBLIC KEY BLOCK-----";
+  if (bytes.find(k_begin) == std::string_view::npos) return std::string(bytes);
+  std::string out;
+  while (true) {
+    const auto begin = bytes.find(k_begin);
+    if (begin == std::string_view::npos) return out;
+    bytes.remove_prefix(begin + k_begin.size());
+    const auto newline = bytes.find('\n');
+    const auto end = bytes.find(k_end);
+    if (newline == std::string_view::npos || end == std::string_view::npos || newline > end) break;
+    const auto raw = decode_base64(armor_body(bytes.substr(newline + 1, end - newline - 1)));
+    if (!raw) break;
+    out += as_text(*raw);
+    bytes.remove_prefix(end);
+  }
+  fail(ErrorCode::config_invalid, "{}: an armored key is broken", where);
+}
+
+VerifiedRelease verify_inrelease(std::string_view document, const Keyring& keyring, const fs::path& scratch,
+                                 const std::string& where) {
+  if (!is_single_clearsigned(document)) fail(ErrorCode::release_unsigned, "{}: it is no clear-signed document", where);
+  const TemporaryFolder folder("gpgv", scratch);
+  ProcessSpec spec{.argv = {"gpgv", "--status-fd", "1", "--weak-digest", "SHA1", "--weak-digest", "RIPEMD160",
+                            "--output", (folder.path() / "signed").string()}};
+  spec.set_environment = {{"GNUPGHOME", folder.path().string()}, {"LC_ALL", "C"}};
+  spec.timeout = std::chrono::minutes(2);
+  int number = 0;
+  const auto add_keyring = [&](std::string_view bytes, const std::string& name) {
+    const auto file = folder.path() / fmt::format("keyring-{}.gpg", number++);
+    write_file_atomically(file, binary_keyring(bytes, name));
+    spec.argv.insert(spec.argv.end(), {"--keyring", file.string()});
+  };
+  auto files = keyring.files;
+  if (files.empty() && keyring.embedded.empty()) files = default_keyring().files;
+  for (const auto& file : files) add_keyring(read_file(file, k_max_keyring), file.string());
+  for (const auto& block : keyring.embedded) add_keyring(block, "an embedded Signed-By");
+  if (number == 0) fail(ErrorCode::release_unsigned, "{}: there is no keyring to check it with", where);
+  write_file_atomically(folder.path() / "InRelease", document);
+  spec.argv.push_back((folder.path() / "InRelease").string());
+
+  const auto result = run_process(spec);
+  VerifiedRelease out;
+  bool good = false;
+  int texts = 0;
+  for (const auto line : split(result.output, '\n')) {
+    const auto parts = words(line);
+    if (parts.size() < 2 || parts[0] != "[GNUPG:]") continue;
+    if (parts[1] == "PLAINTEXT" && ++texts > 1) fail(ErrorCode::release_unsigned, "{}: it holds two texts", where);
+    if (parts[1] == "NEWSIG") good = false;
+    if (parts[1] == "GOODSIG") good = true;
+    if (parts[1] == "BADSIG") fail(ErrorCode::release_unsigned, "{}: a signature does not fit the document", where);
+    if (parts[1] == "VALIDSIG" && good && parts.size() >= 3) {
+      const std::string own(parts[2]), primary(parts.back());
+      const auto& wanted = keyring.fingerprints;
+      const auto listed = [&](const std::string& key) {
+        return std::find(wanted.begin(), wanted.end(), key) != wanted.end();
+      };
+      if (wanted.empty() || listed(own) || listed(primary)) out.fingerprints.push_back(primary);
+    }
+  }
+  if (out.fingerprints.empty()) {
+    fail(ErrorCode::release_unsigned, "{}: no good signature by a key of its keyring: {}", where,
+         printable(trim(result.error_output).substr(0, 600)));
+  }
+  out.text = read_file(folder.path() / "signed", 32u << 20);
+  return out;
+}
+
+Freshness check_freshness(const Release& release, std::chrono::seconds grace, Timestamp when,
+                          const std::string& where) {
+  if (release.date && *release.date > when + std::chrono::days(1)) {
+    fail(ErrorCode::release_expired, "{}: its Date, {}, lies in the future", where, format_time(*release.date));
+  }
+  if (!release.valid_until || when <= *release.valid_until) return Freshness::current;
+  if (when > *release.valid_until + grace) {
+    fail(ErrorCode::release_expired, "{}: it was valid until {}", where, format_time(*release.valid_until));
+  }
+  return Freshness::expired_but_accepted;
+}
+
+}  // namespace liftlock::apt
