@@ -10,6 +10,7 @@
 #include "base/clock.hpp"
 #include "base/digest.hpp"
 #include "ecosystem/apt/apt_sources.hpp"
+#include "ecosystem/apt/release_date.hpp"
 #include "os/file.hpp"
 
 namespace liftlock::apt {
@@ -31,10 +32,6 @@ struct Release {
 
 /// @throws Error{schema_violation, limit_exceeded}
 Release parse_release(std::string_view text, const std::string& where);
-
-/// "Sat, 11 Jul 2026 10:16:37 UTC" (RFC 5322 with a zone of UTC, GMT, Z or +0000); nullopt for anything else.
-std::optional<Timestamp> parse_release_date(std::string_view text);
-std::string format_release_date(Timestamp time);
 
 struct VerifiedRelease {
   std::string text;                       ///< exactly what was signed, as gpgv wrote it
