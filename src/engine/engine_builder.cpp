@@ -1,0 +1,310 @@
+#include "engine/engine_builder.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <set>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "crypto/hash.hpp"
+#include "ecosystem/apt/deb_reader.hpp"
+#include "engine/tar_writer.hpp"
+#include "os/file.hpp"
+
+namespace liftlock::engine {
+namespace {
+
+using apt::DebEntry;
+using apt::EntryType;
+
+constexpr std::array<std::string_view, 6> k_merged = {"bin", "sbin", "lib", "lib32", "lib64", "libx32"};
+constexpr std::array<std::string_view, 6> k_left_out_roots = {"var", "run", "tmp", "dev", "proc", "sys"};
+constexpr std::array<std::string_view, 6> k_left_out_share = {"info", "lintian", "locale",
+                                                              "man",  "bug",     "bash-completion"};
+
+std::string_view first_part(std::string_view path) {
+  return path.substr(0, path.find('/'));
+}
+
+bool contains(std::span<const std::string_view> list, std::string_view value) {
+  return std::find(list.begin(), list.end(), value) != list.end();
+}
+
+bool is_left_out(std::string_view path) {
+  if (contains(k_left_out_roots, first_part(path)) || path == "usr/include" || path.starts_with("usr/include/"))
+    return true;
+  if (path.ends_with(".a") && path.starts_with("usr/lib")) return true;
+  constexpr std::string_view k_share = "usr/share/";
+  if (!path.starts_with(k_share)) return false;
+  const auto below = path.substr(k_share.size());
+  if (first_part(below) == "doc") return !path.ends_with("/copyright");
+  return contains(k_left_out_share, first_part(below));
+}
+
+std::string join(const std::vector<std::string_view>& parts) {
+  std::string out;
+  for (const auto part : parts) {
+    if (!out.empty()) out += '/';
+    out += part;
+  }
+  return out;
+}
+
+/// The path with "." and ".." gone; nullopt when it leaves the root.
+std::optional<std::string> normalised(std::string_view path) {
+  std::vector<std::string_view> parts;
+  for (const auto part : split(path, '/')) {
+    if (part.empty() || part == ".") continue;
+    if (part != "..") {
+      parts.push_back(part);
+    } else if (parts.empty()) {
+      return std::nullopt;
+    } else {
+      parts.pop_back();
+    }
+  }
+  return join(parts);
+}
+
+/// As merged-usr has it.
+std::string merged(const std::string& path) {
+  return contains(k_merged, first_part(path)) ? "usr/" + path : path;
+}
+
+struct Planned {
+  Member member;
+  std::optional<Digest> digest;  ///< of files: two packages may bring the same
+};
+
+class Builder {
+ public:
+  Builder(const BuildPlan& plan, const std::string& scratch) : m_plan(plan), m_folder("engine", scratch) {}
+
+  EngineManifest run(int out) {
+    for (const auto& input : m_plan.inputs) {
+      with_context(fmt::format("while unpacking {} {}", input.deb.name, input.deb.version), [&] { take(input); });
+    }
+    add_merged_links();
+    add_parents();
+    auto manifest = describe();
+    EngineWriter writer(out);
+    writer.add_manifest(manifest);
+    for (const auto& [path, planned] : m_members) write(writer, planned);
+    writer.finish();
+    return manifest;
+  }
+
+ private:
+  fs::path content_path(const Digest& digest) const { return m_folder.path() / digest.hex(); }
+
+  void take(const BuildInput& input) {
+    const auto layout = apt::read_deb_layout(input.file.get());
+    apt::DebTar tar(input.file.get(), layout.data);
+    DebEntry entry;
+    std::map<std::string, std::string> seen;  ///< path in the .deb → path here, for its hard links
+    while (tar.next(entry)) {
+      if (entry.path.empty()) continue;
+      if (entry.absolute || normalised(entry.path) != entry.path) {
+        fail(ErrorCode::path_unsafe, "the path '{}' is absolute or traverses", printable(entry.path));
+      }
+      const auto path = engine_path(entry.path);
+      if (!path || entry.type == EntryType::folder) continue;
+      if (const auto why = why_not_engine_path(*path); !why.empty()) {
+        fail(ErrorCode::engine_malformed, "the path '{}': {}", printable(*path), why);
+      }
+      take_entry(tar, entry, *path, seen);
+      seen[entry.path] = *path;
+      if (input.deb.name == m_plan.main_package && path->starts_with("usr/bin/")) m_commands.push_back(path->substr(8));
+    }
+  }
+
+  void take_entry(apt::DebTar& tar, const DebEntry& entry, const std::string& path,
+                  const std::map<std::string, std::string>& seen) {
+    Planned planned;
+    planned.member.path = path;
+    switch (entry.type) {
+      case EntryType::symlink: {
+        const auto target = engine_link(entry.path, entry.target);
+        if (!target) fail(ErrorCode::path_unsafe, "the symlink '{}' leaves the package", printable(entry.path));
+        planned.member.type = MemberType::symlink;
+        planned.member.target = *target;
+        break;
+      }
+      case EntryType::hardlink: {
+        const auto first = seen.find(entry.target);
+        if (first == seen.end())
+          fail(ErrorCode::package_malformed, "the hard link '{}' has no file", printable(entry.path));
+        planned = m_members.at(first->second);
+        planned.member.path = path;
+        break;
+      }
+      case EntryType::file:
+        planned.member.executable = (entry.mode & 0111u) != 0;
+        save_content(tar, planned);
+        break;
+      default:
+        fail(ErrorCode::package_malformed, "'{}' is a device or another special file", printable(entry.path));
+    }
+    const auto [place, fresh] = m_members.try_emplace(path, planned);
+    const auto& old = place->second;
+    if (!fresh && (old.member.type != planned.member.type || old.member.target != planned.member.target ||
+                   old.digest != planned.digest)) {
+      fail(ErrorCode::engine_malformed, "two packages bring a different '{}'", printable(path));
+    }
+  }
+
+  void save_content(apt::DebTar& tar, Planned& planned) {
+    const auto part = m_folder.path() / "part";
+    Hasher hasher;
+    {
+      const auto file = open_file(part, O_WRONLY | O_CREAT | O_TRUNC);
+      std::vector<std::uint8_t> buffer(1u << 18);
+      while (const auto got = tar.read(buffer)) {
+        const std::span bytes(buffer.data(), got);
+        hasher.update(bytes);
+        write_all(file.get(), bytes, part.string());
+        planned.member.size += got;
+      }
+    }
+    planned.digest = hasher.finish();
+    rename_file(part, content_path(*planned.digest));
+  }
+
+  void add_merged_links() {
+    for (const auto name : k_merged) {
+      const auto target = "usr/" + std::string(name);
+      const auto below = m_members.lower_bound(target + "/");
+      if (below == m_members.end() || !below->first.starts_with(target + "/")) continue;
+      Planned link;
+      link.member = {
+          .path = std::string(name), .type = MemberType::symlink, .executable = false, .size = 0, .target = target};
+      m_members[link.member.path] = link;
+    }
+  }
+
+  void add_parents() {
+    std::set<std::string> folders;
+    for (const auto& [path, planned] : m_members) {
+      for (auto slash = path.rfind('/'); slash != std::string::npos;
+           slash = slash == 0 ? slash : path.rfind('/', slash - 1)) {
+        if (!folders.insert(path.substr(0, slash)).second) break;
+      }
+    }
+    for (const auto& folder : folders) {
+      Planned planned;
+      planned.member.path = folder;
+      planned.member.type = MemberType::folder;
+      if (!m_members.try_emplace(folder, planned).second) {
+        fail(ErrorCode::engine_malformed, "'{}' is a folder in one package and not in another", printable(folder));
+      }
+    }
+  }
+
+  EngineManifest describe() {
+    EngineManifest out;
+    out.name = m_plan.name;
+    out.version = m_plan.version;
+    out.variant = m_plan.variant;
+    out.architecture = m_plan.architecture;
+    out.files = m_members.size();
+    for (const auto& [path, planned] : m_members) out.unpacked_size += planned.member.size;
+    for (const auto& input : m_plan.inputs) out.inputs.push_back(input.deb);
+    std::sort(out.inputs.begin(), out.inputs.end(), [](const auto& a, const auto& b) {
+      return std::tie(a.name, a.architecture) < std::tie(b.name, b.architecture);
+    });
+    const auto& commands = m_plan.executables.empty() ? m_commands : m_plan.executables;
+    for (const auto& command : commands) add_executable(out, command);
+    if (out.executables.empty()) fail(ErrorCode::engine_malformed, "'{}' brings no executable", m_plan.main_package);
+    out.loader = find_loader();
+    out.library_path = m_plan.library_path.empty() ? find_library_path() : m_plan.library_path;
+    return out;
+  }
+
+  void add_executable(EngineManifest& out, const std::string& command) {
+    const auto path = command.find('/') == std::string::npos ? "usr/bin/" + command : command;
+    const auto found = m_members.find(path);
+    const bool good =
+        found != m_members.end() && found->second.member.type == MemberType::file && found->second.member.executable;
+    if (good)
+      out.executables[command.substr(command.rfind('/') + 1)] = path;
+    else if (!m_plan.executables.empty())
+      fail(ErrorCode::engine_malformed, "no package brings the executable '{}'", printable(path));
+  }
+
+  std::string find_loader() const {
+    for (const auto& [path, planned] : m_members) {
+      const auto name = std::string_view(path).substr(path.rfind('/') + 1);
+      const bool place =
+          path.starts_with("usr/lib64/") || (path.starts_with("usr/lib/") && path.find('/', 8) == std::string::npos);
+      if (place && name.starts_with("ld-linux") && name.find(".so.") != std::string_view::npos) return path.substr(4);
+    }
+    fail(ErrorCode::engine_malformed, "no package brings the dynamic loader (libc6)");
+  }
+
+  /// Folders one below usr/lib/TRIPLET/ that hold libraries; gconv's are modules of libc.
+  std::vector<std::string> find_library_path() const {
+    std::set<std::string> out;
+    for (const auto& [path, planned] : m_members) {
+      const auto parts = split(path, '/');
+      if (parts.size() != 5 || parts[0] != "usr" || parts[1] != "lib" || parts[3] == "gconv") continue;
+      if (parts[2].find("-linux-") == std::string_view::npos || !parts[4].starts_with("lib")) continue;
+      if (parts[4].ends_with(".so") || parts[4].find(".so.") != std::string_view::npos)
+        out.insert(path.substr(0, path.rfind('/')));
+    }
+    return {out.begin(), out.end()};
+  }
+
+  void write(EngineWriter& writer, const Planned& planned) const {
+    if (planned.member.type != MemberType::file) return writer.add(planned.member);
+    const auto file = open_file(content_path(*planned.digest), O_RDONLY);
+    writer.add_file(planned.member, [&](std::span<std::uint8_t> buffer) {
+      const auto got = ::read(file.get(), buffer.data(), buffer.size());
+      if (got < 0) fail_errno("read a scratch file");
+      return static_cast<std::size_t>(got);
+    });
+  }
+
+  const BuildPlan& m_plan;
+  TemporaryFolder m_folder;
+  std::map<std::string, Planned> m_members;  ///< by path, which is the order of the format
+  std::vector<std::string> m_commands;
+};
+
+}  // namespace
+
+std::optional<std::string> engine_path(std::string_view path) {
+  auto out = merged(std::string(path));
+  // What Debian's base-files has as links at the top is made by the builder itself.
+  if (contains(k_merged, path) || is_left_out(out)) return std::nullopt;
+  return out;
+}
+
+std::optional<std::string> engine_link(std::string_view link, std::string_view target) {
+  const auto slash = link.rfind('/');
+  const auto folder = slash == std::string_view::npos ? std::string() : std::string(link.substr(0, slash));
+  // Links between merged folders count from where the link will stand.
+  const auto from = merged(folder);
+  const bool absolute = target.starts_with('/');
+  auto to = normalised(absolute ? std::string(target) : fmt::format("{}/{}", folder, target));
+  if (!to && !absolute) to = normalised(fmt::format("{}/{}", from, target));
+  if (!to) return std::nullopt;
+  const auto wanted = merged(*to);
+  const auto up = from.empty() ? std::vector<std::string_view>() : split(from, '/');
+  const auto down = wanted.empty() ? std::vector<std::string_view>() : split(wanted, '/');
+  std::size_t same = 0;
+  while (same < up.size() && same < down.size() && up[same] == down[same]) ++same;
+  std::vector<std::string_view> parts(up.size() - same, "..");
+  parts.insert(parts.end(), down.begin() + static_cast<std::ptrdiff_t>(same), down.end());
+  return parts.empty() ? std::string(".") : join(parts);
+}
+
+EngineManifest build_engine(const BuildPlan& plan, int out, const std::string& scratch) {
+  return Builder(plan, scratch).run(out);
+}
+
+}  // namespace liftlock::engine

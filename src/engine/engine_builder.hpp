@@ -1,0 +1,39 @@
+// Low side: makes an engine package of .debs. The same .debs give the same bytes (docs/formats/engine.md).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/package.hpp"
+#include "os/fd.hpp"
+
+namespace liftlock::engine {
+
+struct BuildInput {
+  EngineInput deb;
+  UniqueFd file;
+};
+
+struct BuildPlan {
+  std::string name, version, variant;
+  std::string architecture;              ///< as OCI has it
+  std::vector<std::string> executables;  ///< commands that must be there; empty: all of the .deb named main_package
+  std::string main_package;
+  std::vector<std::string> library_path;  ///< empty: found by the rule of the format's description
+  std::vector<BuildInput> inputs;
+};
+
+/// Reads every .deb twice: once to know what there is, once to copy it. Holds file names and folders in memory, and the
+/// content of files only up to scratch files.
+/// @param scratch an existing folder for the files' content, which leaves this empty again
+/// @throws Error{engine_malformed, package_malformed, limit_exceeded}
+EngineManifest build_engine(const BuildPlan& plan, int out, const std::string& scratch);
+
+/// Where a path of a .deb stands in the package: below usr/ what Debian merged there; nullopt when it is left out.
+std::optional<std::string> engine_path(std::string_view path);
+/// A symlink's target as the package has it; nullopt when it would leave.
+/// @param link the path of the link in the .deb, before engine_path
+std::optional<std::string> engine_link(std::string_view link, std::string_view target);
+
+}  // namespace liftlock::engine

@@ -1,0 +1,212 @@
+#include "engine/engine_collector.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "crypto/hash.hpp"
+#include "ecosystem/apt/apt_collector.hpp"
+#include "ecosystem/apt/deb_inspector.hpp"
+#include "engine/engine_builder.hpp"
+#include "os/file.hpp"
+
+namespace liftlock::engine {
+namespace {
+
+constexpr std::array<KeySpec, 4> k_own_keys = {{
+    {"variant", ValueType::string, false, "What hardware it is for: cpu (the default), vulkan, rocm, cuda …",
+     "\"vulkan\""},
+    {"version", ValueType::string, false, "The engine's version; by default that of the first package.", "\"8941\""},
+    {"executables", ValueType::strings, false,
+     "Commands that the engine offers; by default those of the first package.", "[\"llama-server\"]"},
+    {"library_path", ValueType::strings, false,
+     "Folders of libraries that the loader does not find by itself; by default those one below usr/lib/TRIPLET/.",
+     "[\"usr/lib/x86_64-linux-gnu/llama\"]"},
+}};
+
+std::string oci_architecture(std::string_view platform) {
+  const auto parts = split(platform, '/');
+  return std::string(parts.size() > 1 ? parts[1] : platform);
+}
+
+/// What a build needs, as it stands in the lock.
+struct Recipe {
+  std::string main_package;
+  std::vector<std::string> executables, library_path;
+  std::vector<Artifact> debs;
+};
+
+Json recipe_to_json(const Recipe& recipe) {
+  auto inputs = Json::array();
+  for (const auto& deb : recipe.debs) {
+    const auto& file = deb.files.at(0);
+    Json evidence = file.evidence.at(0).details;
+    evidence["type"] = file.evidence[0].type;
+    inputs.push_back({{"name", deb.name},
+                      {"version", deb.version},
+                      {"architecture", string_member(deb.facts, "architecture", deb.id())},
+                      {"size", file.size},
+                      {"sha256", file.digest.hex()},
+                      {"origin", file.origin},
+                      {"evidence", std::move(evidence)}});
+  }
+  return {{"by", "liftlock.engine/1"},
+          {"main_package", recipe.main_package},
+          {"executables", recipe.executables},
+          {"library_path", recipe.library_path},
+          {"inputs", std::move(inputs)}};
+}
+
+std::vector<std::string> strings_of(const Json& object, std::string_view key, std::string_view where) {
+  std::vector<std::string> out;
+  for (const auto& value : array_member(object, key, where)) {
+    if (!value.is_string()) fail(ErrorCode::schema_violation, "{}: '{}' must hold strings", where, key);
+    out.push_back(value.get<std::string>());
+  }
+  return out;
+}
+
+struct LockedInput {
+  EngineInput deb;
+  std::string origin;
+};
+
+struct LockedRecipe {
+  BuildPlan plan;
+  std::vector<LockedInput> inputs;
+};
+
+/// @throws Error{schema_violation} when the artifact was not made by this collector
+LockedRecipe read_recipe(const Artifact& artifact) {
+  const auto where = artifact.id();
+  const auto& evidence = artifact.files.at(0).evidence;
+  const auto found =
+      std::find_if(evidence.begin(), evidence.end(), [](const auto& one) { return one.type == "derived"; });
+  if (found == evidence.end())
+    fail(ErrorCode::schema_violation, "{}: its evidence does not say what it was made of", where);
+  LockedRecipe out;
+  out.plan.name = string_member(artifact.facts, "engine", where);
+  out.plan.version = artifact.version;
+  out.plan.variant = string_member(artifact.facts, "variant", where);
+  out.plan.architecture = string_member(artifact.facts, "architecture", where);
+  out.plan.main_package = string_member(found->details, "main_package", where);
+  out.plan.executables = strings_of(found->details, "executables", where);
+  out.plan.library_path = strings_of(found->details, "library_path", where);
+  for (const auto& input : array_member(found->details, "inputs", where)) {
+    out.inputs.push_back({{.name = string_member(input, "name", where),
+                           .version = string_member(input, "version", where),
+                           .architecture = string_member(input, "architecture", where),
+                           .digest = Digest::parse_sha256_hex(string_member(input, "sha256", where)),
+                           .size = uint_member(input, "size", where)},
+                          string_member(input, "origin", where)});
+  }
+  return out;
+}
+
+void fetch_inputs(const LockedRecipe& recipe, CollectContext& context) {
+  std::vector<FetchJob> jobs;
+  for (const auto& input : recipe.inputs) {
+    jobs.push_back({.title = fmt::format("{} {}", input.deb.name, input.deb.version),
+                    .digest = input.deb.digest,
+                    .size = input.deb.size,
+                    .url = input.origin,
+                    .headers = {},
+                    .produce = {}});
+  }
+  (void)context.downloader.fetch(jobs);
+}
+
+EngineManifest build(const LockedRecipe& recipe, const BlobStore& store, const fs::path& scratch, int out) {
+  BuildPlan plan = recipe.plan;
+  // The blobs are hashed again: what is built must be of what was believed.
+  for (const auto& input : recipe.inputs) {
+    auto file = store.open(input.deb.digest);
+    if (sha256_of_file(file.get(), input.deb.name) != input.deb.digest) {
+      fail(ErrorCode::blob_corrupt, "the package {} in the store", input.deb.name);
+    }
+    plan.inputs.push_back({input.deb, std::move(file)});
+  }
+  return build_engine(plan, out, scratch.string());
+}
+
+}  // namespace
+
+EngineCollector::EngineCollector() {
+  for (const auto& key : apt::AptCollector().keys()) m_keys.push_back(key);
+  m_keys.insert(m_keys.end(), k_own_keys.begin(), k_own_keys.end());
+}
+
+std::string_view EngineCollector::summary() const {
+  return "an inference engine of Debian packages, made relocatable with everything it needs";
+}
+
+std::vector<std::filesystem::path> EngineCollector::input_files(const StackEntry& entry) const {
+  return apt::AptCollector().input_files(entry);
+}
+
+Collected EngineCollector::resolve(const StackEntry& entry, CollectContext& context) const {
+  auto closure = apt::AptCollector().resolve(entry, context);
+  const auto packages = entry.texts("packages");
+  auto main = packages.at(0).substr(0, packages[0].find_first_of(":=/"));
+  const auto main_deb = std::find_if(closure.artifacts.begin(), closure.artifacts.end(),
+                                     [&](const auto& deb) { return apt::package_of(deb.name) == main; });
+  if (main_deb == closure.artifacts.end())
+    fail(ErrorCode::unresolvable, "{}: '{}' is not among what was resolved", entry.where(), main);
+  const auto main_version = main_deb->version;
+
+  Recipe recipe{main, entry.texts("executables"), entry.texts("library_path"), std::move(closure.artifacts)};
+  Artifact artifact;
+  artifact.kind = "engine";
+  const auto variant = entry.text("variant", "cpu");
+  artifact.name = variant == "cpu" ? entry.name : fmt::format("{}-{}", entry.name, variant);
+  artifact.version = entry.text("version", main_version);
+  const auto architecture = oci_architecture(context.platform);
+  artifact.facts = {{"engine", entry.name}, {"variant", variant}, {"architecture", architecture}};
+  const auto file_name =
+      portable_component(fmt::format("{}-{}-{}-{}.tar", entry.name, artifact.version, variant, architecture));
+  artifact.files.push_back({.path = RelPath::parse("engines") / file_name,
+                            .size = 0,
+                            .digest = sha256(std::string_view()),
+                            .origin = "made of the packages that the evidence lists",
+                            .evidence = {{"derived", recipe_to_json(recipe)}}});
+
+  const auto locked = read_recipe(artifact);
+  fetch_inputs(locked, context);
+  EngineManifest manifest;
+  const auto results = context.downloader.fetch(
+      {{.title = file_name,
+        .digest = std::nullopt,
+        .size = std::nullopt,
+        .url = {},
+        .headers = {},
+        .produce = [&](int out) { manifest = build(locked, context.store, context.scratch, out); }}});
+  artifact.files[0].digest = results.at(0).digest;
+  artifact.files[0].size = results[0].size;
+  artifact.facts["executables"] = manifest.executables;
+  artifact.facts["library_path"] = manifest.library_path;
+  artifact.facts["loader"] = manifest.loader;
+  return {.artifacts = {std::move(artifact)}, .notes = std::move(closure.notes)};
+}
+
+std::vector<FetchJob> EngineCollector::plan(const Artifact& artifact, const StackEntry&,
+                                            CollectContext& context) const {
+  const auto& file = artifact.files.at(0);
+  if (context.store.contains(file.digest)) return {};
+  auto recipe = std::make_shared<const LockedRecipe>(read_recipe(artifact));
+  fetch_inputs(*recipe, context);
+  const BlobStore& store = context.store;
+  const auto scratch = context.scratch;
+  return {{.title = std::string(file.path.filename()),
+           .digest = file.digest,
+           .size = file.size,
+           .url = {},
+           .headers = {},
+           .produce = [recipe, &store, scratch](int out) { (void)build(*recipe, store, scratch, out); }}};
+}
+
+}  // namespace liftlock::engine
