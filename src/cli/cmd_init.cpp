@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 #include "audit/audit_log.hpp"
 #include "base/error.hpp"
+#include "base/rel_path.hpp"
 #include "cli/commands.hpp"
 #include "cli/program.hpp"
 
@@ -14,6 +16,7 @@ namespace {
 struct Options {
   std::string zone;
   std::string organisation;
+  std::string stack_file;
 };
 
 /// The high executable cannot do a low installation's work, and the other way round.
@@ -22,6 +25,17 @@ void check_side(Zone zone) {
   if (zone == Zone::transfer || low == (zone == Zone::low)) return;
   fail(ErrorCode::wrong_zone, "this is the {} executable; zone '{}' belongs to the other side", side_name(),
        name(zone));
+}
+
+/// Writes a commented liftlock.toml, never over one that is there. true when it wrote.
+bool write_stack_file(const fs::path& file) {
+  if (fs::exists(file)) return false;
+  auto stack_name = portable_component(fs::absolute(file).parent_path().filename().string());
+  // A stack's name begins with a letter or a digit and is more restricted than a file's.
+  std::erase_if(stack_name, [](char c) { return !std::isalnum(static_cast<unsigned char>(c)) && c != '-'; });
+  stack_name.erase(0, stack_name.find_first_not_of('-'));
+  write_file_atomically(file, *stack_file_text(stack_name.empty() ? "demo" : stack_name.substr(0, 100)));
+  return true;
 }
 
 void run(Invocation& invocation, const Options& options) {
@@ -38,10 +52,19 @@ void run(Invocation& invocation, const Options& options) {
                  .subject = std::string(name(*zone)),
                  .detail = "{}"});
   }
-  const Json result = {{"state", site.folder().string()}, {"zone", name(*zone)}, {"created", !existed}};
+  const bool has_stack_file = !options.stack_file.empty();
+  const bool wrote_stack_file = has_stack_file && write_stack_file(options.stack_file);
+  Json result = {{"state", site.folder().string()}, {"zone", name(*zone)}, {"created", !existed}};
+  if (has_stack_file) {
+    result["stack_file"] = options.stack_file;
+    result["stack_file_created"] = wrote_stack_file;
+  }
   invocation.print(result, [&] {
-    return fmt::format("{} installation of zone {} in {}", existed ? "found the" : "made an", name(*zone),
-                       site.folder().string());
+    auto text = fmt::format("{} installation of zone {} in {}\n", existed ? "found the" : "made an", name(*zone),
+                            site.folder().string());
+    if (has_stack_file)
+      text += fmt::format("{} {}\n", wrote_stack_file ? "wrote" : "left as it is:", options.stack_file);
+    return text;
   });
 }
 
@@ -52,6 +75,10 @@ void add_init(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   command->add_option("--zone", options->zone, "low, transfer, ingest or production (default on the low side: low)");
   command->add_option("--organisation", options->organisation, "Whose installation it is, for people");
+  if (side_name() == "low") {
+    command->add_option("--stack-file", options->stack_file, "Write a commented stack file here (liftlock.toml)")
+        ->type_name("FILE");
+  }
   command->footer("Example: liftlock --state /srv/liftlock init --zone ingest --organisation 'Plant 4'");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -9,6 +9,7 @@ namespace liftlock {
 void add_verify(CLI::App& app, Invocation& invocation);
 void add_inspect(CLI::App& app, Invocation& invocation);
 void add_init(CLI::App& app, Invocation& invocation);
+void add_audit(CLI::App& app, Invocation& invocation);
 void add_explain(CLI::App& app, Invocation& invocation);
 void add_cell(CLI::App& app, Invocation& invocation);
 void add_completion(CLI::App& app, Invocation& invocation);
@@ -33,6 +34,9 @@ void add_store_gc(CLI::App& app, Invocation& invocation);
 void add_store_scrub(CLI::App& app, Invocation& invocation);
 
 // low side
+void add_lock(CLI::App& app, Invocation& invocation);
+void add_fetch(CLI::App& app, Invocation& invocation);
+void add_diff(CLI::App& app, Invocation& invocation);
 
 // high side
 void add_ingest(CLI::App& app, Invocation& invocation);

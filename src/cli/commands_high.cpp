@@ -9,6 +9,10 @@ std::string_view side_name() {
   return "high";
 }
 
+std::optional<std::string> stack_file_text(std::string_view) {
+  return std::nullopt;
+}
+
 CommandTable commands_of_side() {
   // clang-format off
   static const std::vector<AddCommand> k_commands = {

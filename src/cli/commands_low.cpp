@@ -12,6 +12,9 @@ std::string_view side_name() {
 CommandTable commands_of_side() {
   // clang-format off
   static const std::vector<AddCommand> k_commands = {
+      add_lock,
+      add_fetch,
+      add_diff,
   };
   // clang-format on
   return k_commands;

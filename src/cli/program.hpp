@@ -1,6 +1,7 @@
 // What the two executables share: building the command tree, running it, and rendering errors.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +19,8 @@ CommandTable commands_of_both();
 CommandTable commands_of_side();
 /// "low" or "high"; defined beside commands_of_side().
 std::string_view side_name();
+/// A commented liftlock.toml with that name; nullopt on the high side, which has no stacks.
+std::optional<std::string> stack_file_text(std::string_view name);
 
 /// Runs the program and returns its exit status; never throws.
 int run_program(int argc, char** argv);

@@ -1,0 +1,126 @@
+#include "bundle/fetch_lock.hpp"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "bundle/resolve.hpp"
+#include "crypto/hash.hpp"
+#include "os/parallel.hpp"
+
+namespace liftlock {
+namespace {
+
+/// The jobs for what the store lacks; equal contents once.
+std::vector<FetchJob> plan_jobs(const Stack& stack, const Lock& lock, Collectors collectors, CollectContext& context) {
+  std::vector<FetchJob> jobs;
+  std::set<Digest> planned;
+  for (const auto& locked : lock.entries) {
+    const auto* entry = stack.find(locked.table, locked.name);
+    const auto* collector = find_collector(collectors, locked.table);
+    if (entry == nullptr || collector == nullptr) fail(ErrorCode::lock_stale, "{} is not in the stack", locked.where());
+    for (const auto& artifact : locked.artifacts) {
+      const bool complete = std::all_of(artifact.files.begin(), artifact.files.end(),
+                                        [&](const auto& file) { return context.store.contains(file.digest); });
+      if (complete) continue;
+      with_context("while planning " + printable(artifact.id()), [&] {
+        for (auto& job : collector->plan(artifact, *entry, context)) {
+          // A job without a digest makes something that no lock names; what the lock names is checked afterwards.
+          if (!job.digest || planned.insert(*job.digest).second) jobs.push_back(std::move(job));
+        }
+      });
+    }
+  }
+  return jobs;
+}
+
+void check_complete(const std::vector<Artifact>& artifacts, const BlobStore& store) {
+  for (const auto& artifact : artifacts) {
+    for (const auto& file : artifact.files) {
+      const auto size = store.size(file.digest);
+      if (!size) fail(ErrorCode::not_fetched, "'{}' of {} did not arrive", file.path.text(), printable(artifact.id()));
+      if (*size != file.size) {
+        fail(ErrorCode::size_mismatch, "'{}' of {} has {} bytes, the lock says {}", file.path.text(),
+             printable(artifact.id()), *size, file.size);
+      }
+    }
+  }
+}
+
+void inspect_all(const std::vector<Artifact>& artifacts, const InspectArtifact& inspect, CollectContext& context) {
+  ProgressTask progress(context.reporter, "inspect", Unit::items, artifacts.size());
+  parallel_for(artifacts.size(), [&](std::size_t i) {
+    const auto& artifact = artifacts[i];
+    std::vector<UniqueFd> files;
+    for (const auto& file : artifact.files) files.push_back(context.store.open(file.digest));
+    const auto inspection = inspect(artifact, files);
+    if (!inspection.findings.empty()) {
+      const auto& finding = inspection.findings[0];
+      fail(finding.code, "{}: '{}': {}", printable(artifact.id()), finding.path, finding.message);
+    }
+    progress.advance(1);
+  });
+}
+
+/// Changes when any artifact does: what was inspected under it need not be again.
+std::string digest_of(const std::vector<Artifact>& artifacts) {
+  Hasher hasher;
+  for (const auto& artifact : artifacts) hasher.update(dump_json_line(to_json(artifact)) + "\n");
+  return hasher.finish().text();
+}
+
+}  // namespace
+
+std::string set_of_stack(std::string_view stack) {
+  return fmt::format("stack/{}", stack);
+}
+
+FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors collectors, CollectContext& context,
+                           Catalog& catalog, const InspectArtifact& inspect) {
+  if (const auto why = why_stale(stack, lock); !why.empty()) {
+    fail(ErrorCode::lock_stale, "the lock is not that of the stack: {}", why);
+  }
+  const auto artifacts = artifacts_of(lock);
+  FetchLockResult result;
+  result.artifacts = artifacts.size();
+  std::map<Digest, std::uint64_t> contents;
+  for (const auto& artifact : artifacts) {
+    for (const auto& file : artifact.files) contents.emplace(file.digest, file.size);
+  }
+  std::vector<Digest> digests;
+  for (const auto& [digest, size] : contents) {
+    digests.push_back(digest);
+    result.bytes += size;
+    if (!context.store.contains(digest)) {
+      ++result.fetched;
+      result.fetched_bytes += size;
+    }
+  }
+  result.files = contents.size();
+
+  const auto pin = fmt::format("fetch/{}", stack.name);
+  const auto fact = fmt::format("inspected/{}", set_of_stack(stack.name));
+  const auto content = digest_of(artifacts);
+  const bool passed_before = catalog.fact(fact) == content;
+  const auto sets = catalog.sets();
+  const bool registered = std::find(sets.begin(), sets.end(), set_of_stack(stack.name)) != sets.end();
+  if (passed_before && registered && result.fetched == 0) return result;
+
+  catalog.pin(pin, digests);
+  if (const auto jobs = plan_jobs(stack, lock, collectors, context); !jobs.empty()) context.downloader.fetch(jobs);
+  check_complete(artifacts, context.store);
+  if (!passed_before && inspect) {
+    inspect_all(artifacts, inspect, context);
+    result.inspected = artifacts.size();
+  }
+  catalog.replace_set(set_of_stack(stack.name), artifacts);
+  // Only now: whoever dies before this inspects again.
+  if (inspect) catalog.set_fact(fact, content);
+  catalog.unpin(pin);
+  return result;
+}
+
+}  // namespace liftlock

@@ -1,0 +1,208 @@
+#include "bundle/lock.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "crypto/hash.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::uint64_t k_max_lock = 256u << 20;
+constexpr std::size_t k_max_entries = 10'000;
+constexpr std::size_t k_max_notes = 10'000;
+constexpr std::size_t k_max_text = 4096;
+constexpr std::string_view k_where = "liftlock.lock";
+
+std::string text_of(const Json& object, std::string_view key) {
+  auto text = string_member(object, key, k_where);
+  if (text.size() > k_max_text) fail(ErrorCode::limit_exceeded, "'{}' is longer than {} bytes", key, k_max_text);
+  return text;
+}
+
+Json to_json(const LockedEntry& entry) {
+  auto artifacts = Json::array();
+  for (const auto& artifact : entry.artifacts) artifacts.push_back(to_json(artifact));
+  return {{"table", entry.table},
+          {"name", entry.name},
+          {"declared", entry.declared.text()},
+          {"artifacts", std::move(artifacts)},
+          {"notes", entry.notes}};
+}
+
+LockedEntry entry_from_json(const Json& json) {
+  only_members(json, {"table", "name", "declared", "artifacts", "notes"}, k_where);
+  LockedEntry entry{.table = text_of(json, "table"),
+                    .name = text_of(json, "name"),
+                    .declared = Digest::parse(string_member(json, "declared", k_where)),
+                    .artifacts = {},
+                    .notes = {}};
+  for (const auto& artifact : array_member(json, "artifacts", k_where)) {
+    entry.artifacts.push_back(artifact_from_json(artifact));
+    const auto count = entry.artifacts.size();
+    if (count > 1 && entry.artifacts[count - 2].id() >= entry.artifacts[count - 1].id()) {
+      fail(ErrorCode::schema_violation, "the artifacts of {} are not sorted by id", printable(entry.where()));
+    }
+  }
+  const auto& notes = array_member(json, "notes", k_where);
+  if (notes.size() > k_max_notes) fail(ErrorCode::limit_exceeded, "{} notes in one entry", notes.size());
+  for (const auto& note : notes) {
+    if (!note.is_string()) fail(ErrorCode::schema_violation, "a note must be a string");
+    entry.notes.push_back(note.get<std::string>());
+  }
+  return entry;
+}
+
+Json without_digest(const Lock& lock) {
+  auto entries = Json::array();
+  for (const auto& entry : lock.entries) entries.push_back(to_json(entry));
+  return {{"format", k_lock_format},
+          {"stack", lock.stack},
+          {"channel", lock.channel},
+          {"platform", lock.platform},
+          {"entries", std::move(entries)}};
+}
+
+Lock lock_from_json(const Json& json) {
+  only_members(json, {"format", "stack", "channel", "platform", "entries", "content"}, k_where);
+  Lock lock{.stack = text_of(json, "stack"),
+            .channel = text_of(json, "channel"),
+            .platform = text_of(json, "platform"),
+            .entries = {}};
+  const auto& entries = array_member(json, "entries", k_where);
+  if (entries.size() > k_max_entries) fail(ErrorCode::limit_exceeded, "{} entries", entries.size());
+  for (const auto& item : entries) {
+    auto entry = entry_from_json(item);
+    if (!lock.entries.empty()) {
+      const auto& last = lock.entries.back();
+      if (std::tie(last.table, last.name) >= std::tie(entry.table, entry.name)) {
+        fail(ErrorCode::schema_violation, "the entries are not sorted, or {} stands there twice",
+             printable(entry.where()));
+      }
+    }
+    lock.entries.push_back(std::move(entry));
+  }
+  return lock;
+}
+
+/// Two files that cannot stand in one folder tree, on any file system that a bundle may cross.
+class PathCheck {
+ public:
+  void add(const ArtifactFile& file) {
+    const auto [same, is_new] = m_files.emplace(file.path, file.digest);
+    if (!is_new) {
+      if (same->second == file.digest) return;
+      fail(ErrorCode::path_collision, "'{}' stands for two different files", file.path.text());
+    }
+    const auto [other, fresh] = m_folded.emplace(file.path.case_folded(), file.path.text());
+    if (!fresh) {
+      fail(ErrorCode::path_collision, "'{}' and '{}' differ in case only", other->second, file.path.text());
+    }
+  }
+
+  /// Once all are in: no file's path is a folder of another.
+  void finish() const {
+    for (const auto& [folded, path] : m_folded) {
+      for (auto slash = folded.find('/'); slash != std::string::npos; slash = folded.find('/', slash + 1)) {
+        if (const auto above = m_folded.find(folded.substr(0, slash)); above != m_folded.end()) {
+          fail(ErrorCode::path_collision, "'{}' is a file and the folder of '{}'", above->second, path);
+        }
+      }
+    }
+  }
+
+ private:
+  std::map<RelPath, Digest> m_files;
+  std::map<std::string, std::string> m_folded;
+};
+
+bool has_same_files(const Artifact& a, const Artifact& b) {
+  return std::equal(a.files.begin(), a.files.end(), b.files.begin(), b.files.end(), [](const auto& x, const auto& y) {
+    return x.path == y.path && x.size == y.size && x.digest == y.digest;
+  });
+}
+
+}  // namespace
+
+std::string LockedEntry::where() const {
+  return fmt::format("[{}.{}]", table, name);
+}
+
+const LockedEntry* Lock::find(std::string_view table, std::string_view name) const {
+  for (const auto& entry : entries) {
+    if (entry.table == table && entry.name == name) return &entry;
+  }
+  return nullptr;
+}
+
+std::string write_lock(const Lock& lock) {
+  auto json = without_digest(lock);
+  json["content"] = sha256(dump_json_line(json)).text();
+  return dump_json(json);
+}
+
+Lock parse_lock(std::string_view text) {
+  try {
+    const auto json = parse_json(text, {.max_bytes = k_max_lock, .max_depth = 32});
+    const auto format = string_member(json, "format", k_where);
+    if (format != k_lock_format) {
+      if (format.starts_with("liftlock.lock/")) fail(ErrorCode::too_new, "its format is '{}'", printable(format));
+      fail(ErrorCode::schema_violation, "its format is '{}'", printable(format));
+    }
+    auto lock = lock_from_json(json);
+    if (write_lock(lock) != text) {
+      fail(ErrorCode::schema_violation, "its content does not have the digest that stands in it, or not its one form");
+    }
+    artifacts_of(lock);
+    return lock;
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::too_new) throw;
+    throw Error(ErrorCode::lock_invalid, fmt::format("the lock is damaged or was edited: {}", error.what()));
+  }
+}
+
+std::optional<Lock> read_lock_if_exists(const fs::path& file) {
+  const auto fd = open_file_if_exists(file, O_RDONLY);
+  if (!fd) return std::nullopt;
+  return with_context(fmt::format("in {}", printable(file.string())),
+                      [&] { return parse_lock(read_all(fd->get(), k_max_lock, file.string())); });
+}
+
+Lock read_lock(const fs::path& file) {
+  auto lock = read_lock_if_exists(file);
+  if (!lock) fail(ErrorCode::lock_missing, "there is no lock '{}'", printable(file.string()));
+  return std::move(*lock);
+}
+
+std::vector<Artifact> artifacts_of(const Lock& lock) {
+  std::map<std::string, Artifact> by_id;
+  PathCheck paths;
+  for (const auto& entry : lock.entries) {
+    for (const auto& artifact : entry.artifacts) {
+      with_context("in " + printable(entry.where()), [&] {
+        const auto [known, is_new] = by_id.emplace(artifact.id(), artifact);
+        if (!is_new && !has_same_files(known->second, artifact)) {
+          fail(ErrorCode::path_collision, "{} has other files than in another entry", printable(artifact.id()));
+        }
+        if (!is_new) {
+          std::set<std::string> needs(known->second.needs.begin(), known->second.needs.end());
+          needs.insert(artifact.needs.begin(), artifact.needs.end());
+          known->second.needs.assign(needs.begin(), needs.end());
+        }
+        for (const auto& file : artifact.files) paths.add(file);
+      });
+    }
+  }
+  paths.finish();
+  std::vector<Artifact> out;
+  for (auto& [id, artifact] : by_id) out.push_back(std::move(artifact));
+  return out;
+}
+
+}  // namespace liftlock

@@ -1,0 +1,128 @@
+#include "bundle/resolve.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+
+namespace liftlock {
+namespace {
+
+std::string id_of(std::string_view table, std::string_view name) {
+  return fmt::format("{}.{}", table, name);
+}
+
+/// The entry that --update names.
+std::string updated_entry(const Stack& stack, const std::string& wanted) {
+  std::vector<std::string> found;
+  std::vector<std::string> known;
+  for (const auto& entry : stack.entries) {
+    const auto id = id_of(entry.table, entry.name);
+    known.push_back(id);
+    known.push_back(entry.name);
+    if (id == wanted) return id;
+    if (entry.name == wanted) found.push_back(id);
+  }
+  if (found.size() == 1) return found[0];
+  if (found.size() > 1) {
+    fail(ErrorCode::usage, "'{}' is the name of {} entries; say '{}' or '{}'", wanted, found.size(), found[0],
+         found[1]);
+  }
+  const std::vector<std::string_view> views(known.begin(), known.end());
+  const auto near = nearest(wanted, views);
+  fail(ErrorCode::usage, "the stack has no entry '{}'{}", printable(wanted),
+       near ? fmt::format("; did you mean '{}'?", *near) : "");
+}
+
+/// What a collector returned, in the order and the form that the lock has.
+LockedEntry checked(const StackEntry& entry, Collected collected) {
+  if (collected.artifacts.empty()) fail(ErrorCode::unresolvable, "{} resolves to nothing", entry.where());
+  std::sort(collected.artifacts.begin(), collected.artifacts.end(),
+            [](const auto& a, const auto& b) { return a.id() < b.id(); });
+  for (std::size_t i = 0; i < collected.artifacts.size(); ++i) {
+    const auto& artifact = collected.artifacts[i];
+    if (i > 0 && collected.artifacts[i - 1].id() == artifact.id()) {
+      fail(ErrorCode::unresolvable, "{} resolves to two different things called {}", entry.where(),
+           printable(artifact.id()));
+    }
+    // What could not be read again must not be written.
+    if (artifact_from_json(to_json(artifact)) != artifact) {
+      fail(ErrorCode::internal, "{} of {} does not survive being written", printable(artifact.id()), entry.where());
+    }
+  }
+  return {.table = entry.table,
+          .name = entry.name,
+          .declared = entry.declared,
+          .artifacts = std::move(collected.artifacts),
+          .notes = std::move(collected.notes)};
+}
+
+}  // namespace
+
+ResolveResult resolve_stack(const Stack& stack, const std::optional<Lock>& old, const ResolveOptions& options,
+                            Collectors collectors, CollectContext& context) {
+  std::set<std::string> update;
+  for (const auto& wanted : options.update) update.insert(updated_entry(stack, wanted));
+  ResolveResult result;
+  result.lock = {.stack = stack.name, .channel = stack.channel, .platform = stack.platform, .entries = {}};
+  ProgressTask progress(context.reporter, "lock", Unit::items, stack.entries.size());
+  for (const auto& entry : stack.entries) {
+    const auto id = id_of(entry.table, entry.name);
+    const auto* known = old ? old->find(entry.table, entry.name) : nullptr;
+    const bool again = options.scope == ResolveOptions::Update::all || update.contains(id);
+    if (known != nullptr && known->declared == entry.declared && !again) {
+      result.lock.entries.push_back(*known);
+      result.kept.push_back(id);
+    } else {
+      const auto* collector = find_collector(collectors, entry.table);
+      if (collector == nullptr) fail(ErrorCode::internal, "nobody resolves {}", entry.where());
+      auto own = CollectContext{context.store,        context.downloader,   context.reporter,
+                                context.stack_folder, context.scratch / id, context.platform};
+      make_folders(own.scratch);
+      result.lock.entries.push_back(with_context("while locking " + entry.where(),
+                                                 [&] { return checked(entry, collector->resolve(entry, own)); }));
+      result.resolved.push_back(id);
+      for (const auto& note : result.lock.entries.back().notes) context.reporter.note(note);
+    }
+    progress.advance(1);
+  }
+  if (old) {
+    for (const auto& entry : old->entries) {
+      if (stack.find(entry.table, entry.name) == nullptr) result.removed.push_back(id_of(entry.table, entry.name));
+    }
+  }
+  artifacts_of(result.lock);  // refuses colliding paths before anything is written
+  return result;
+}
+
+std::string why_stale(const Stack& stack, const Lock& lock) {
+  if (stack.name != lock.stack || stack.channel != lock.channel || stack.platform != lock.platform) {
+    return "[stack] changed";
+  }
+  for (const auto& entry : stack.entries) {
+    const auto* locked = lock.find(entry.table, entry.name);
+    if (locked == nullptr) return entry.where() + " is not in the lock";
+    if (locked->declared != entry.declared) return entry.where() + " changed, or a file that it names did";
+  }
+  for (const auto& entry : lock.entries) {
+    if (stack.find(entry.table, entry.name) == nullptr) return entry.where() + " is no longer in the stack";
+  }
+  return {};
+}
+
+bool save_lock(const fs::path& file, const Lock& lock) {
+  const auto text = write_lock(lock);
+  if (const auto fd = open_file_if_exists(file, O_RDONLY)) {
+    if (regular_size(fd->get(), file.string()) == text.size() &&
+        read_all(fd->get(), text.size(), file.string()) == text) {
+      return false;
+    }
+  }
+  write_file_atomically(file, text);
+  return true;
+}
+
+}  // namespace liftlock

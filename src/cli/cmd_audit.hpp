@@ -1,0 +1,18 @@
+// What the commands of `liftlock audit` share.
+#pragma once
+
+#include "audit/audit_log.hpp"
+#include "cli/command.hpp"
+
+namespace liftlock {
+
+/// @throws Error{state_missing} when there is no installation: looking must not create a log
+AuditLog open_audit_log(const Invocation& invocation);
+Json to_json(const AuditEntry& entry);
+
+void add_audit_tail(CLI::App& group, Invocation& invocation);
+void add_audit_verify(CLI::App& group, Invocation& invocation);
+void add_audit_prove(CLI::App& group, Invocation& invocation);
+void add_audit_export(CLI::App& group, Invocation& invocation);
+
+}  // namespace liftlock

@@ -1,0 +1,64 @@
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "audit/audit_entry.hpp"
+#include "base/encoding.hpp"
+#include "cli/cmd_audit.hpp"
+
+namespace liftlock {
+namespace {
+
+struct Options {
+  std::uint64_t count = 20;
+  std::string type;
+  std::string subject;
+};
+
+/// The newest `count` entries that match, oldest first. Reads backwards in steps, so that a long log costs nothing.
+std::vector<AuditEntry> newest(const AuditLog& log, const Options& options) {
+  std::vector<AuditEntry> found;
+  for (auto end = log.size(); end > 0 && found.size() < options.count;) {
+    const auto begin = end - std::min<std::uint64_t>(end, 256);
+    std::vector<AuditEntry> step;
+    log.for_each(begin, end, [&](const AuditEntry& entry) {
+      const bool wanted = (options.type.empty() || entry.event.type == options.type) &&
+                          (options.subject.empty() || entry.event.subject == options.subject);
+      if (wanted) step.push_back(entry);
+      return true;
+    });
+    found.insert(found.begin(), step.begin(), step.end());
+    end = begin;
+  }
+  if (found.size() > options.count) {
+    found.erase(found.begin(), found.end() - static_cast<std::ptrdiff_t>(options.count));
+  }
+  return found;
+}
+
+void run(Invocation& invocation, const Options& options) {
+  const auto log = open_audit_log(invocation);
+  auto entries = Json::array();
+  std::vector<std::vector<std::string>> rows{{"ENTRY", "TIME", "TYPE", "OUTCOME", "SUBJECT", "ACTOR", "DETAIL"}};
+  for (const auto& entry : newest(log, options)) {
+    entries.push_back(to_json(entry));
+    rows.push_back({std::to_string(entry.index), format_time(entry.time), entry.event.type,
+                    std::string(name(entry.event.outcome)), printable(entry.event.subject),
+                    printable(entry.event.actor), printable(entry.event.detail)});
+  }
+  invocation.print({{"size", log.size()}, {"entries", std::move(entries)}}, [&] { return format_table(rows); });
+}
+
+}  // namespace
+
+void add_audit_tail(CLI::App& group, Invocation& invocation) {
+  auto* command = group.add_subcommand("tail", "Show the newest entries of the audit log");
+  auto options = std::make_shared<Options>();
+  command->add_option("-n,--count", options->count, "How many (default 20)")->check(CLI::Range(1, 100'000));
+  command->add_option("--type", options->type, "Only entries of this type, e.g. bundle.ingest");
+  command->add_option("--subject", options->subject, "Only entries about this subject, e.g. demo/7");
+  command->footer("Example: liftlock audit tail -n 5 --type bundle.ingest");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock

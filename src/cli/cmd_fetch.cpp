@@ -1,0 +1,73 @@
+#include "bundle/fetch_lock.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/collectors.hpp"
+#include "cli/commands.hpp"
+#include "cli/inspection.hpp"
+#include "cli/stack_session.hpp"
+
+namespace liftlock {
+namespace {
+
+struct Options {
+  StackOptions stack;
+  bool frozen = false;
+};
+
+/// The lock to fetch: as it is with --frozen, else brought up to date first.
+Lock current_lock(StackSession& session, const Options& options) {
+  if (options.frozen) return read_lock(session.lock_file());
+  auto lock = read_lock_if_exists(session.lock_file());
+  if (lock && why_stale(session.stack(), *lock).empty()) return std::move(*lock);
+  return session.lock({}).result.lock;
+}
+
+void run(Invocation& invocation, const Options& options) {
+  StackSession session(invocation, "fetch", options.stack);
+  const auto lock = current_lock(session, options);
+  FetchLockResult result;
+  session.audited("stack.fetch", [&] {
+    Catalog catalog(session.site().catalog_file());
+    result = fetch_lock(session.stack(), lock, collectors(), session.context(), catalog, make_inspect());
+    return Json{{"lock", lock_digest(lock).text()},
+                {"artifacts", result.artifacts},
+                {"files", result.files},
+                {"fetched", result.fetched},
+                {"bytes", result.fetched_bytes}};
+  });
+  const Json json = {{"stack", session.stack().name},
+                     {"artifacts", result.artifacts},
+                     {"files", result.files},
+                     {"bytes", result.bytes},
+                     {"fetched", result.fetched},
+                     {"fetched_bytes", result.fetched_bytes},
+                     {"already_there", result.files - result.fetched},
+                     {"inspected", result.inspected},
+                     {"requests", session.requests()}};
+  invocation.print(json, [&] {
+    return fmt::format("{}: {} artifacts, {} files, {}\nfetched {} ({}), {} were in the store already\n",
+                       session.stack().name, result.artifacts, result.files, format_size(result.bytes), result.fetched,
+                       format_size(result.fetched_bytes), result.files - result.fetched);
+  });
+}
+
+}  // namespace
+
+void add_fetch(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("fetch", "Get everything that the lock names into the store, and inspect it");
+  auto options = std::make_shared<Options>();
+  add_stack_options(*command, options->stack);
+  command->add_flag("--frozen", options->frozen, "Refuse a lock that is missing or not that of the stack");
+  command->footer(
+      "Without --frozen a stale lock is brought up to date first. Stopped, it goes on where it was.\n"
+      "Example: liftlock fetch --frozen");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock

@@ -1,0 +1,81 @@
+#include "cli/stack_session.hpp"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "cli/collectors.hpp"
+#include "crypto/hash.hpp"
+
+namespace liftlock {
+namespace {
+
+Site low_site(const Invocation& invocation, std::string_view command) {
+  auto site = invocation.site();
+  site.require_zone(command, {Zone::low});
+  return site;
+}
+
+}  // namespace
+
+void add_stack_options(CLI::App& command, StackOptions& options) {
+  command.add_option("--stack", options.stack_file, "The stack file (default liftlock.toml); the lock lies beside it")
+      ->type_name("FILE");
+  command.add_flag("--offline", options.offline, "Contact nobody: fail where something would have to be asked for");
+}
+
+StackSession::StackSession(Invocation& invocation, std::string_view command, const StackOptions& options)
+    : m_invocation(invocation),
+      m_site(low_site(invocation, command)),
+      m_lock_file(fs::path(options.stack_file).replace_extension(".lock")),
+      m_stack(read_stack(options.stack_file, collectors())),
+      m_store(m_site.store_folder()),
+      m_downloader(m_store, invocation.reporter(), {.offline = options.offline}),
+      m_scratch("scratch", m_site.folder()),
+      m_context{m_store, m_downloader, invocation.reporter(), m_stack.folder, m_scratch.path(), m_stack.platform} {}
+
+StackSession::Locked StackSession::lock(const ResolveOptions& options) {
+  Locked out;
+  audited("stack.lock", [&] {
+    const auto old = read_lock_if_exists(m_lock_file);
+    out.result = resolve_stack(m_stack, old, options, collectors(), m_context);
+    out.written = save_lock(m_lock_file, out.result.lock);
+    return Json{{"lock", lock_digest(out.result.lock).text()},
+                {"kept", out.result.kept.size()},
+                {"resolved", out.result.resolved},
+                {"removed", out.result.removed}};
+  });
+  return out;
+}
+
+void StackSession::audited(std::string_view type, const std::function<Json()>& work) {
+  AuditLog log(m_site.audit_folder(), "");
+  AuditEvent event{.type = std::string(type),
+                   .actor = m_invocation.actor(),
+                   .outcome = Outcome::intent,
+                   .subject = m_stack.name,
+                   .detail = {}};
+  log.append(event);
+  try {
+    const auto detail = work();
+    // A list of many entries would not fit; how many there are always does.
+    auto text = dump_json_line(detail);
+    if (text.size() > 32'000) text = dump_json_line(Json{{"lock", detail.value("lock", "")}, {"shortened", true}});
+    event.outcome = Outcome::success;
+    event.detail = std::move(text);
+  } catch (const Error& error) {
+    event.outcome = Outcome::failure;
+    event.detail = dump_json_line(Json{{"code", info(error.code()).slug},
+                                       {"message", printable(std::string_view(error.what()).substr(0, 4000))}});
+    log.append(event);
+    throw;
+  }
+  log.append(event);
+}
+
+Digest lock_digest(const Lock& lock) {
+  return sha256(write_lock(lock));
+}
+
+}  // namespace liftlock
