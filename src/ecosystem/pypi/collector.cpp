@@ -14,6 +14,7 @@
 #include "ecosystem/pypi/closure.hpp"
 #include "ecosystem/pypi/pip.hpp"
 #include "ecosystem/pypi/project_name.hpp"
+#include "ecosystem/pypi/wheel.hpp"
 #include "os/file.hpp"
 #include "os/parallel.hpp"
 
@@ -65,8 +66,7 @@ Artifact artifact_of(const PipChoice& choice, const FetchResult& content, const 
   const bool wheel = choice.filename.ends_with(".whl");
   Artifact out{.kind = wheel ? "wheel" : "sdist",
                .name = normalize_project_name(choice.metadata.name),
-               .version = choice.metadata.version,
-               .license = choice.metadata.license_text()};
+               .version = choice.metadata.version};
   if (!choice.metadata.requires_python.empty()) out.facts["requires_python"] = choice.metadata.requires_python;
   Evidence evidence{.type = "first-use", .details = Json::object()};
   if (!choice.url.starts_with("file:") && choice.digest) {
@@ -98,7 +98,10 @@ class PypiCollector : public Collector {
 
  private:
   static PipQuestion question_of(const StackEntry& entry, const CollectContext& context);
-  static std::vector<FetchResult> contents_of(const PipReport& report, const Pip& pip, CollectContext& context);
+  static std::vector<FetchResult> contents_of(const PipReport& report, const IndexCredentials& credentials,
+                                              CollectContext& context);
+  static std::string license_of(const PipChoice& choice, const Digest& digest, const IndexCredentials& credentials,
+                                CollectContext& context);
 
   mutable std::mutex m_mutex;
   mutable std::map<std::string, IndexCredentials> m_credentials;  ///< by interpreter: asking pip takes a moment
@@ -130,9 +133,9 @@ PipQuestion PypiCollector::question_of(const StackEntry& entry, const CollectCon
 }
 
 /// Sizes and digests: by a HEAD request where the index gave the digest, else by fetching the file.
-std::vector<FetchResult> PypiCollector::contents_of(const PipReport& report, const Pip& pip, CollectContext& context) {
+std::vector<FetchResult> PypiCollector::contents_of(const PipReport& report, const IndexCredentials& credentials,
+                                                    CollectContext& context) {
   std::vector<std::optional<FetchResult>> found(report.choices.size());
-  const auto credentials = pip.index_credentials();
   parallel_for(
       report.choices.size(),
       [&](std::size_t i) {
@@ -168,6 +171,26 @@ std::vector<FetchResult> PypiCollector::contents_of(const PipReport& report, con
   return out;
 }
 
+/// pip before 24 leaves License-Expression out of its report: METADATA itself has it, from the wheel when it is here,
+/// else from the index (PEP 658).
+std::string PypiCollector::license_of(const PipChoice& choice, const Digest& digest,
+                                      const IndexCredentials& credentials, CollectContext& context) {
+  const auto name = WheelFilename::parse(choice.filename);
+  if (const auto stated = choice.metadata.license_text(); !stated.empty() || !name) return stated;
+  if (context.store.contains(digest)) {
+    const auto fd = context.store.open(digest);
+    return Wheel(fd.get(), *name).metadata().license_text();
+  }
+  const auto document = context.downloader.get({.url = choice.url + ".metadata",
+                                                .headers = credentials.headers_for(choice.url),
+                                                .max_bytes = k_max_core_metadata,
+                                                .accepted_status = {200, 401, 403, 404, 405, 410}});
+  if (document.status != 200) return {};
+  const auto metadata = parse_core_metadata(document.body);
+  check_same_project(metadata, name->name, name->version);
+  return metadata.license_text();
+}
+
 Collected PypiCollector::resolve(const StackEntry& entry, CollectContext& context) const {
   const auto question = question_of(entry, context);
   const Pip pip(entry.text("interpreter", "python3"), context.scratch);
@@ -199,9 +222,16 @@ Collected PypiCollector::resolve(const StackEntry& entry, CollectContext& contex
         fmt::format("{} needs {}, but {}", report.choices[gap.from].metadata.name, gap.requirement, gap.reason));
   }
 
-  const auto contents = contents_of(report, pip, context);
+  const auto credentials = pip.index_credentials();
+  const auto contents = contents_of(report, credentials, context);
+  std::vector<std::string> licenses(report.choices.size());
+  parallel_for(
+      licenses.size(),
+      [&](std::size_t i) { licenses[i] = license_of(report.choices[i], contents[i].digest, credentials, context); },
+      k_parallel_heads);
   for (std::size_t i = 0; i < report.choices.size(); ++i) {
     out.artifacts.push_back(artifact_of(report.choices[i], contents[i], report));
+    out.artifacts.back().license = licenses[i];
     if (report.choices[i].yanked)
       out.notes.push_back(fmt::format("{} was yanked by its authors", out.artifacts[i].id()));
   }
