@@ -34,11 +34,16 @@ void add_store_gc(CLI::App& app, Invocation& invocation);
 void add_store_scrub(CLI::App& app, Invocation& invocation);
 
 // low side
+void add_pack(CLI::App& app, Invocation& invocation);
 void add_lock(CLI::App& app, Invocation& invocation);
 void add_fetch(CLI::App& app, Invocation& invocation);
 void add_diff(CLI::App& app, Invocation& invocation);
 
 // high side
 void add_ingest(CLI::App& app, Invocation& invocation);
+void add_engine(CLI::App& app, Invocation& invocation);
+void add_engine_install(CLI::App& app, Invocation& invocation);
+void add_engine_run(CLI::App& app, Invocation& invocation);
+void add_engine_try(CLI::App& app, Invocation& invocation);
 
 }  // namespace liftlock

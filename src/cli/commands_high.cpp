@@ -17,6 +17,7 @@ CommandTable commands_of_side() {
   // clang-format off
   static const std::vector<AddCommand> k_commands = {
       add_ingest,
+      add_engine,
   };
   // clang-format on
   return k_commands;

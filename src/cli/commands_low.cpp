@@ -14,6 +14,7 @@ CommandTable commands_of_side() {
   static const std::vector<AddCommand> k_commands = {
       add_lock,
       add_fetch,
+      add_pack,
       add_diff,
   };
   // clang-format on

@@ -1,9 +1,22 @@
 #include "cli/inspection.hpp"
+#include "ecosystem/apt/deb_inspector.hpp"
+#include "ecosystem/file/inspector.hpp"
+#include "ecosystem/model/inspector.hpp"
+#include "ecosystem/oci/inspector.hpp"
+#include "ecosystem/pypi/inspector.hpp"
+#include "engine/engine_inspector.hpp"
 
 namespace liftlock {
 
 const std::vector<const Inspector*>& inspectors() {
-  static const std::vector<const Inspector*> k_inspectors = {};
+  static const apt::DebInspector k_apt;
+  static const FileInspector k_file;
+  static const ModelInspector k_model;
+  static const oci::ImageInspector k_image;
+  static const std::unique_ptr<Inspector> k_python = make_pypi_inspector();
+  static const engine::EngineInspector k_engine;
+  static const std::vector<const Inspector*> k_inspectors = {k_python.get(), &k_apt,    &k_image,
+                                                             &k_model,       &k_engine, &k_file};
   return k_inspectors;
 }
 

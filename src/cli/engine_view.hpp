@@ -1,0 +1,32 @@
+// What the engine commands share.
+#pragma once
+
+#include <csignal>
+#include <string>
+
+#include "cli/command.hpp"
+#include "engine/engine_process.hpp"
+
+namespace liftlock {
+
+void add_engine_ls(CLI::App& app, Invocation& invocation);
+
+/// A run folder that goes with its object.
+class EngineRunFolder {
+ public:
+  explicit EngineRunFolder(const std::string& name) : m_path(engine::run_folder_for(name)) { make_folders(m_path); }
+  ~EngineRunFolder();
+  EngineRunFolder(const EngineRunFolder&) = delete;
+  EngineRunFolder& operator=(const EngineRunFolder&) = delete;
+  const fs::path& path() const { return m_path; }
+
+ private:
+  fs::path m_path;
+};
+
+/// Waits until the sandbox ends, or SIGINT or SIGTERM asks us to end it. Returns its exit status, 0 when we were asked.
+int wait_for_end(Sandbox& sandbox);
+/// Blocks the signals that wait_for_end() takes; call before threads or sandboxes are started.
+void block_end_signals();
+
+}  // namespace liftlock

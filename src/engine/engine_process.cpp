@@ -1,0 +1,132 @@
+#include "engine/engine_process.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <thread>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "net/unix_client.hpp"
+
+namespace liftlock::engine {
+namespace {
+
+constexpr std::uint64_t k_max_manifest = 4u << 20;
+constexpr std::size_t k_log_tail = 1500;
+
+std::string log_tail(const fs::path& log) {
+  const auto file = open_file_if_exists(log, O_RDONLY);
+  if (!file) return {};
+  const auto size = regular_size(file->get(), log.string());
+  std::string tail(std::min<std::uint64_t>(size, k_log_tail), '\0');
+  pread_exact(file->get(), {reinterpret_cast<std::uint8_t*>(tail.data()), tail.size()}, size - tail.size(),
+              log.string());
+  return printable(tail);
+}
+
+bool is_healthy(const fs::path& socket) {
+  try {
+    const UnixClient client(socket, {.max_header = 16u << 10,
+                                     .max_body = 64u << 10,
+                                     .idle = std::chrono::seconds(5),
+                                     .total = std::chrono::seconds(10)});
+    return client.request({.method = "GET", .target = "/health", .headers = {}, .body = {}}).status == 200;
+  } catch (const Error&) {
+    return false;  // not there yet; who waits decides for how long
+  }
+}
+
+}  // namespace
+
+fs::path folder_of(const fs::path& engines, const EngineManifest& manifest) {
+  return engines / portable_component(manifest.name) /
+         portable_component(fmt::format("{}-{}", manifest.version, manifest.variant));
+}
+
+std::vector<InstalledEngine> installed_engines(const fs::path& engines) {
+  std::vector<InstalledEngine> out;
+  std::error_code ignored;
+  for (const auto& by_name : fs::directory_iterator(engines, ignored)) {
+    for (const auto& version : fs::directory_iterator(by_name.path(), ignored)) {
+      const auto manifest = version.path() / "engine.json";
+      if (fs::is_regular_file(manifest))
+        out.push_back({parse_engine_manifest(read_file(manifest, k_max_manifest)), version.path()});
+    }
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.folder < b.folder; });
+  return out;
+}
+
+InstalledEngine find_engine(const fs::path& engines, const std::string& name) {
+  const auto slash = name.find('/');
+  std::optional<InstalledEngine> found;
+  for (auto& engine : installed_engines(engines)) {
+    if (engine.manifest.name != name.substr(0, slash)) continue;
+    if (slash != std::string::npos && engine.folder.filename() != name.substr(slash + 1)) continue;
+    found = std::move(engine);
+  }
+  if (!found) {
+    throw Error(ErrorCode::not_found, fmt::format("no engine '{}' is installed", printable(name)),
+                fmt::format("install it: liftlock engine install {}", printable(name)));
+  }
+  return *std::move(found);
+}
+
+SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedFile>& files, const fs::path& run_folder,
+                        const fs::path& log) {
+  SandboxSpec spec;
+  spec.root = engine.folder;
+  spec.run_folder = run_folder;
+  spec.log = log;
+  std::string library_path;
+  for (const auto& folder : engine.manifest.library_path)
+    library_path += fmt::format("{}/{}", library_path.empty() ? "" : ":", folder);
+  spec.environment = {
+      {"PATH", "/usr/bin"},       {"HOME", "/tmp"},        {"LANG", "C.UTF-8"},  {"LD_LIBRARY_PATH", library_path},
+      {"LLAMA_ARG_OFFLINE", "1"}, {"HF_HUB_OFFLINE", "1"}, {"DO_NOT_TRACK", "1"}};
+  for (const auto& file : files) spec.files.emplace_back(file.path, file.file.get());
+  return spec;
+}
+
+std::vector<std::string> llama_server_arguments(const InstalledEngine& engine, const std::string& model_path,
+                                                const std::string& alias) {
+  const auto program = engine.manifest.executables.find("llama-server");
+  if (program == engine.manifest.executables.end()) {
+    fail(ErrorCode::engine_malformed, "the engine {} has no llama-server", printable(engine.manifest.name));
+  }
+  return {"/" + program->second,
+          "--host",
+          fmt::format("/run/liftlock/{}", k_socket_name),
+          "-m",
+          model_path,
+          "--alias",
+          alias};
+}
+
+void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience) {
+  const auto socket = socket_of(sandbox.spec(), std::string(k_socket_name));
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (!is_healthy(socket)) {
+    if (const auto status = sandbox.poll()) {
+      fail(ErrorCode::engine_failed, "the engine ended with status {}: {}", *status, log_tail(sandbox.spec().log));
+    }
+    if (std::chrono::steady_clock::now() > deadline) {
+      fail(ErrorCode::engine_failed, "the engine did not get ready within {} s: {}", patience.count(),
+           log_tail(sandbox.spec().log));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
+
+fs::path run_folder_for(const std::string& name) {
+  const auto leaf = fmt::format("{}-{}", portable_component(name).substr(0, 32), ::getpid());
+  if (::geteuid() == 0) return fs::path("/run/liftlock") / leaf;
+  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+  return fs::path(runtime != nullptr ? runtime : "/tmp") / fmt::format("liftlock-{}", ::geteuid()) / leaf;
+}
+
+}  // namespace liftlock::engine

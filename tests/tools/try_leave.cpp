@@ -1,0 +1,87 @@
+// A hostile engine: tries to leave the sandbox in every way it knows, says what became of each, and fails when one
+// succeeded. Static, so that it runs with any engine's root. Traffic, were any possible, would go to loopback only.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+int g_escapes = 0;
+
+void told(const char* what, bool succeeded) {
+  std::printf("%-48s %s\n", what, succeeded ? "SUCCEEDED" : std::strerror(errno));
+  if (succeeded) ++g_escapes;
+}
+
+bool connects(const char* address, int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  if (fd < 0) return false;
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<std::uint16_t>(port));
+  inet_pton(AF_INET, address, &to.sin_addr);
+  const bool connected = connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return connected;
+}
+
+bool opens(const char* path, int flags) {
+  const int fd = open(path, flags, 0600);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
+}
+
+/// Writes until it fails; "succeeded" means that more than the cap went in.
+bool fills(const char* path, long long cap) {
+  const int fd = open(path, O_WRONLY | O_CREAT, 0600);
+  if (fd < 0) return false;
+  static char block[65536];
+  long long written = 0;
+  while (written <= cap) {
+    const auto put = write(fd, block, sizeof block);
+    if (put <= 0) break;
+    written += put;
+  }
+  const int error = errno;
+  close(fd);
+  unlink(path);
+  errno = error;
+  return written > cap;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const int port = argc > 1 ? std::atoi(argv[1]) : 80;
+  told("connect to a server on the host's loopback", connects("127.0.0.1", port));
+  told("open a netlink socket", socket(AF_NETLINK, SOCK_RAW, 0) >= 0);
+  told("open a packet socket", socket(AF_PACKET, SOCK_RAW, 0) >= 0);
+  told("read the host's /etc/passwd", opens("/etc/passwd", O_RDONLY));
+  told("read the host's /etc/shadow", opens("/etc/shadow", O_RDONLY));
+  told("write into the root", opens("/leave", O_WRONLY | O_CREAT));
+  told("write into the engine's own files", opens("/usr/leave", O_WRONLY | O_CREAT));
+  told("mount a file system", mount("none", "/tmp", "tmpfs", 0, nullptr) == 0);
+  told("make a user namespace", unshare(CLONE_NEWUSER) == 0);
+  told("make a network namespace", unshare(CLONE_NEWNET) == 0);
+  told("trace another process", ptrace(PTRACE_ATTACH, 1, nullptr, nullptr) == 0);
+  told("set up io_uring", syscall(SYS_io_uring_setup, 8, nullptr) >= 0);
+  told("load a BPF program", syscall(SYS_bpf, 0, nullptr, 0) >= 0);
+  told("become root", setuid(0) == 0 && opens("/usr/leave", O_WRONLY | O_CREAT));
+  told("fill more than 1 MiB of the shared folder", fills("/run/liftlock/fill", 1 << 20));
+  std::printf("%d ways out\n", g_escapes);
+  return g_escapes == 0 ? 0 : 1;
+}
