@@ -16,7 +16,7 @@
 namespace liftlock {
 
 /// Why a digest is believed. `type` is one of: "apt-release" (InRelease signature → Packages → file), "index-hash"
-/// (the package index stated it), "registry-digest" (addressed by digest in a registry), "lfs-oid" (Hugging Face LFS),
+/// (the package index stated it), "registry-digest" (addressed by digest in a registry), "lfs-oid", "git-oid" (Hub),
 /// "stated" (the stack file gives it), "first-use" (nothing but the first download says so), "derived" (made here from
 /// evidenced inputs, which `details` lists).
 struct Evidence {

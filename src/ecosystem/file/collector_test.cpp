@@ -1,0 +1,87 @@
+#include "ecosystem/file/collector.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "crypto/hash.hpp"
+#include "os/file.hpp"
+
+namespace liftlock {
+namespace {
+
+class FileCollecting : public ::testing::Test {
+ protected:
+  void write(const std::string& name, std::string_view content) const {
+    make_folders((m_folder.path() / name).parent_path());
+    write_file_atomically(m_folder.path() / name, content);
+  }
+  Collected resolve(Json values) {
+    const StackEntry entry{"file", "tool", std::move(values), sha256("")};
+    m_context.emplace(
+        CollectContext{m_store, m_downloader, silent_reporter(), m_folder.path(), m_folder.path(), "linux/amd64"});
+    return FileCollector().resolve(entry, *m_context);
+  }
+  ErrorCode error_of(Json values) {
+    try {
+      resolve(std::move(values));
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::internal;
+  }
+  TemporaryFolder m_folder;
+  BlobStore m_store{m_folder.path() / "store"};
+  Downloader m_downloader{m_store, silent_reporter(), {.offline = true}};
+  std::optional<CollectContext> m_context;
+};
+
+TEST_F(FileCollecting, AFileGoesToItsCategory) {
+  write("ollama-linux-amd64", "program");
+  const auto collected = resolve({{"source", "ollama-linux-amd64"},
+                                  {"category", "binaries"},
+                                  {"executable", true},
+                                  {"sha256", sha256("program").hex()}});
+  const auto& artifact = collected.artifacts.at(0);
+  EXPECT_EQ(artifact.files.at(0).path.text(), "binaries/ollama-linux-amd64");
+  EXPECT_EQ(artifact.files[0].evidence.at(0).type, "stated");
+  EXPECT_EQ(artifact.facts["executable"], true);
+  EXPECT_EQ(artifact.version, sha256("program").hex().substr(0, 12));
+  EXPECT_TRUE(collected.notes.empty());
+  EXPECT_TRUE(m_store.contains(sha256("program")));
+}
+
+TEST_F(FileCollecting, AFolderKeepsItsTreeAndFirstUseIsNoted) {
+  write("p/a.yaml", "1");
+  write("p/b/c.yaml", "2");
+  write("p/b/c.tmp", "3");
+  const auto collected = resolve({{"source", "p"}, {"category", "patterns"}, {"exclude", {"*.tmp"}}, {"version", "1"}});
+  const auto& files = collected.artifacts.at(0).files;
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_EQ(files[0].path.text(), "patterns/tool/a.yaml");
+  EXPECT_EQ(files[1].path.text(), "patterns/tool/b/c.yaml");
+  EXPECT_EQ(files[0].evidence.at(0).type, "first-use");
+  EXPECT_EQ(collected.notes.size(), 2u);
+}
+
+TEST_F(FileCollecting, AFileUrlIsTakenWhole) {
+  write("x y.txt", "hello");
+  const auto collected = resolve({{"source", "file://" + (m_folder.path() / "x%20y.txt").string()}});
+  EXPECT_EQ(collected.artifacts.at(0).files.at(0).path.text(), "files/x_y.txt");
+  EXPECT_TRUE(m_store.contains(sha256("hello")));
+}
+
+TEST_F(FileCollecting, MistakesAreRefused) {
+  write("a", "x");
+  write("d/a", "x");
+  EXPECT_EQ(error_of({{"source", "a"}, {"category", "binary"}}), ErrorCode::stack_invalid);
+  EXPECT_EQ(error_of({{"source", "a"}, {"sha256", "12"}}), ErrorCode::stack_invalid);
+  EXPECT_EQ(error_of({{"source", "a"}, {"sha256", sha256("y").hex()}}), ErrorCode::digest_mismatch);
+  EXPECT_EQ(error_of({{"source", "d"}, {"sha256", sha256("x").hex()}}), ErrorCode::stack_invalid);
+  EXPECT_EQ(error_of({{"source", "none"}}), ErrorCode::not_found);
+}
+
+}  // namespace
+}  // namespace liftlock

@@ -1,0 +1,16 @@
+// Both sides: plain files are carried as they are. What they hold is for a scanner to judge; their digests were
+// checked.
+#pragma once
+
+#include "ecosystem/inspector.hpp"
+
+namespace liftlock {
+
+class FileInspector final : public Inspector {
+ public:
+  std::span<const std::string_view> kinds() const override;
+  /// Accepts every file; the facts say for each what its first bytes look like ("program (ELF)", "gzip", "text" …).
+  Inspection inspect(const Artifact& artifact, std::span<const int> files) const override;
+};
+
+}  // namespace liftlock

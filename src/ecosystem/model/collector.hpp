@@ -1,0 +1,20 @@
+// Low side: the table `model`: GGUF, safetensors and ONNX models from a local file or folder, a URL, or a Hugging Face
+// Hub. docs/guides/models.md is its manual.
+#pragma once
+
+#include "ecosystem/collector.hpp"
+
+namespace liftlock {
+
+class ModelCollector final : public Collector {
+ public:
+  std::string_view table() const override;
+  std::string_view summary() const override;
+  std::span<const KeySpec> keys() const override;
+  /// MODEL_MANIFEST.sha256 of a local folder.
+  std::vector<std::filesystem::path> input_files(const StackEntry& entry) const override;
+  Collected resolve(const StackEntry& entry, CollectContext& context) const override;
+  std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
+};
+
+}  // namespace liftlock

@@ -1,0 +1,316 @@
+#include "ecosystem/model/collector.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "crypto/hash.hpp"
+#include "crypto/sha256sums.hpp"
+#include "ecosystem/model/hub_protocol.hpp"
+#include "os/file.hpp"
+#include "os/process.hpp"
+
+namespace liftlock {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// tests/tools/hub_server.py over a folder; ends with the object, because its input is closed.
+class HubServer {
+ public:
+  HubServer(const fs::path& root, std::vector<std::string> options) {
+    int in[2];
+    int out[2];
+    if (::pipe(in) != 0 || ::pipe(out) != 0) fail_errno("pipe");
+    m_pid = ::fork();
+    if (m_pid == 0) {
+      ::dup2(in[0], 0);
+      ::dup2(out[1], 1);
+      for (const int fd : {in[0], in[1], out[0], out[1]}) ::close(fd);
+      std::vector<std::string> words = {"python3", LIFTLOCK_SOURCE_DIR "/tests/tools/hub_server.py", root.string()};
+      words.insert(words.end(), options.begin(), options.end());
+      std::vector<char*> argv;
+      for (auto& word : words) argv.push_back(word.data());
+      argv.push_back(nullptr);
+      ::execvp(argv[0], argv.data());
+      ::_exit(127);
+    }
+    ::close(in[0]);
+    ::close(out[1]);
+    m_input = UniqueFd(in[1]);
+    const UniqueFd output(out[0]);
+    std::string line;
+    for (char c = 0; ::read(output.get(), &c, 1) == 1 && c != '\n';) line += c;
+    m_endpoint = "http://127.0.0.1:" + line;
+  }
+  ~HubServer() {
+    m_input.reset();
+    ::waitpid(m_pid, nullptr, 0);
+  }
+  const std::string& endpoint() const { return m_endpoint; }
+
+ private:
+  pid_t m_pid = -1;
+  UniqueFd m_input;
+  std::string m_endpoint;
+};
+
+class ModelCollecting : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (const auto* name : {"HF_TOKEN", "HF_ENDPOINT", "HUGGING_FACE_HUB_TOKEN", "HF_TOKEN_PATH"}) ::unsetenv(name);
+    ::setenv("HF_HOME", (m_folder.path() / "hf-home").c_str(), 1);
+  }
+  void TearDown() override { ::unsetenv("HF_TOKEN"); }
+
+  fs::path at(const std::string& name) const { return m_folder.path() / name; }
+  void write(const std::string& name, std::string_view content) const {
+    make_folders(at(name).parent_path());
+    write_file_atomically(at(name), content);
+  }
+  /// A repository ORG/NAME with two shards, an index, a pickle and a hidden file.
+  void make_repository() const {
+    make_folders(at("hub/org"));
+    run_process_checked({.argv = {"python3", LIFTLOCK_SOURCE_DIR "/tests/tools/make_model.py", "safetensors",
+                                  at("hub/org/tiny").string()}});
+    write("hub/org/tiny/pytorch_model.bin", "x");
+    write("hub/org/tiny/.gitattributes", "x");
+    write("hub/org/tiny/docs/a file.md", "# hello\n");
+  }
+  Collected resolve(Json values) {
+    const StackEntry entry{"model", "tiny", std::move(values), sha256("")};
+    m_context.emplace(
+        CollectContext{m_store, m_downloader, silent_reporter(), m_folder.path(), at("scratch"), "linux/amd64"});
+    return ModelCollector().resolve(entry, *m_context);
+  }
+  std::vector<FetchResult> fetch(const Artifact& artifact, Json values) {
+    const StackEntry entry{"model", "tiny", std::move(values), sha256("")};
+    return m_downloader.fetch(ModelCollector().plan(artifact, entry, *m_context));
+  }
+  template <typename F>
+  static Error error_of(F&& f) {
+    try {
+      f();
+    } catch (const Error& error) {
+      return error;
+    }
+    return {ErrorCode::internal, "nothing was thrown"};
+  }
+  static std::vector<std::string> paths(const Artifact& artifact) {
+    std::vector<std::string> out;
+    for (const auto& file : artifact.files) out.push_back(file.path.text());
+    return out;
+  }
+
+  TemporaryFolder m_folder;
+  BlobStore m_store{m_folder.path() / "store"};
+  Downloader m_downloader{m_store, silent_reporter(), {.attempts = 1}};
+  std::optional<CollectContext> m_context;
+};
+
+TEST_F(ModelCollecting, AHubRepositoryIsPinnedListedAndFetched) {
+  make_repository();
+  const HubServer hub(at("hub"), {"--page", "2"});
+  const Json values = {{"source", "hf:org/tiny"}, {"endpoint", hub.endpoint() + "/"}};
+  const auto collected = resolve(values);
+  const auto& artifact = collected.artifacts.at(0);
+  EXPECT_THAT(paths(artifact), ElementsAre("models/tiny/config.json", "models/tiny/docs/a file.md",
+                                           "models/tiny/model-00001-of-00002.safetensors",
+                                           "models/tiny/model-00002-of-00002.safetensors",
+                                           "models/tiny/model.safetensors.index.json", "models/tiny/tokenizer.json"));
+  EXPECT_EQ(artifact.license, "apache-2.0");
+  EXPECT_EQ(artifact.version.size(), 12u);
+  EXPECT_EQ(artifact.files[0].evidence.at(0).type, "git-oid");
+  EXPECT_EQ(artifact.files[2].evidence.at(0).type, "lfs-oid");
+  EXPECT_THAT(artifact.files[2].origin,
+              HasSubstr("/org/tiny/resolve/" + artifact.facts["commit"].get<std::string>() + "/model-00001"));
+  EXPECT_THAT(artifact.files[1].origin, HasSubstr("/docs/a%20file.md"));
+  ASSERT_EQ(collected.notes.size(), 2u);
+  EXPECT_THAT(collected.notes[0], HasSubstr("main is pinned to"));
+  EXPECT_THAT(collected.notes[1], HasSubstr("pytorch_model.bin is left out"));
+
+  EXPECT_EQ(fetch(artifact, values).size(), 2u) << "the small files are there already";
+  for (const auto& file : artifact.files) {
+    EXPECT_EQ(read_file(m_store.path(file.digest), 1 << 20),
+              read_file(at("hub/org/tiny") / file.path.text().substr(12), 1 << 20));
+  }
+  EXPECT_EQ(resolve(values).artifacts, collected.artifacts);
+}
+
+TEST_F(ModelCollecting, PatternsAndStatedDigestsAreHonoured) {
+  make_repository();
+  const HubServer hub(at("hub"), {});
+  ::setenv("HF_ENDPOINT", hub.endpoint().c_str(), 1);
+  const auto shard = sha256(read_file(at("hub/org/tiny/model-00001-of-00002.safetensors"), 1 << 20));
+  Json values = {{"source", "hf:org/tiny"},
+                 {"include", {"*.safetensors"}},
+                 {"exclude", {"*-00002-*"}},
+                 {"sha256", {{"model-00001-of-00002.safetensors", shard.hex()}}}};
+  const auto artifact = resolve(values).artifacts.at(0);
+  EXPECT_THAT(paths(artifact), ElementsAre("models/tiny/model-00001-of-00002.safetensors"));
+  EXPECT_EQ(artifact.files[0].evidence.size(), 2u);
+  values["sha256"] = {{"model-00001-of-00002.safetensors", sha256("other").hex()}};
+  EXPECT_EQ(error_of([&] { resolve(values); }).code(), ErrorCode::digest_mismatch);
+  values["sha256"] = {{"misspelt.safetensors", shard.hex()}};
+  EXPECT_THAT(error_of([&] { resolve(values); }).message(), HasSubstr("'misspelt.safetensors', which is not among"));
+  ::unsetenv("HF_ENDPOINT");
+}
+
+TEST_F(ModelCollecting, AGatedRepositorySaysWhatToDoAndTheTokenGoesToTheHubOnly) {
+  make_repository();
+  const HubServer hub(at("hub"), {"--gated", "org/tiny=secret", "--log", at("log").string()});
+  const Json values = {{"source", "hf:org/tiny"}, {"endpoint", hub.endpoint()}};
+  auto error = error_of([&] { resolve(values); });
+  EXPECT_EQ(error.code(), ErrorCode::unresolvable);
+  EXPECT_THAT(error.message(), HasSubstr("is gated"));
+  EXPECT_THAT(std::string(error.hint()), HasSubstr("HF_TOKEN"));
+  write("hf-home/token", "secret\n");
+  const auto artifact = resolve(values).artifacts.at(0);
+  fetch(artifact, values);
+  const auto port = hub.endpoint().substr(hub.endpoint().rfind(':') + 1);
+  const auto log = read_file(at("log"), 1 << 20);
+  std::size_t redirected = 0;
+  for (const auto line : split(log, '\n')) {
+    if (line.empty() || line.ends_with(port)) continue;
+    ++redirected;
+    EXPECT_THAT(std::string(line), testing::Not(HasSubstr("secret"))) << "the token left the Hub";
+  }
+  EXPECT_EQ(redirected, 2u);
+  EXPECT_THAT(to_json(artifact).dump(), testing::Not(HasSubstr("secret")));
+}
+
+TEST_F(ModelCollecting, HubErrorsAreToldApart) {
+  make_repository();
+  const HubServer hub(at("hub"), {});
+  const auto endpoint = hub.endpoint();
+  const auto message = [&](const Json& values) { return error_of([&] { resolve(values); }).message(); };
+  EXPECT_THAT(message({{"source", "hf:org/none"}, {"endpoint", endpoint}}),
+              HasSubstr("gated, private or does not exist"));
+  EXPECT_THAT(message({{"source", "hf:org/tiny"}, {"revision", "nope/x"}, {"endpoint", endpoint}}),
+              HasSubstr("no such revision"));
+  EXPECT_THAT(message({{"source", "hf:org/tiny"}, {"include", {"*.xyz"}}, {"endpoint", endpoint}}),
+              HasSubstr("no file of org/tiny"));
+  EXPECT_THAT(message({{"source", "hf:../x"}, {"endpoint", endpoint}}), HasSubstr("names no repository"));
+  const auto error = error_of([&] { resolve({{"source", "hf:org/tiny"}}); });
+  EXPECT_THAT(std::string(error.hint()), HasSubstr("HF_ENDPOINT"));
+}
+
+TEST_F(ModelCollecting, ALyingHubIsCaught) {
+  make_repository();
+  const auto code = [&](const std::string& evil) {
+    const HubServer hub(at("hub"), {"--evil", evil});
+    return error_of([&] { resolve({{"source", "hf:org/tiny"}, {"endpoint", hub.endpoint()}}); }).code();
+  };
+  EXPECT_EQ(code("oid"), ErrorCode::digest_mismatch);
+  EXPECT_EQ(code("next"), ErrorCode::schema_violation);
+  EXPECT_EQ(code("path"), ErrorCode::path_unsafe);
+}
+
+TEST_F(ModelCollecting, AUrlLosesItsQueryInTheNameAndNeedsNoDownloadWhenItsDigestIsStated) {
+  write("hub/org/tiny/a b.gguf", "GGUF....");
+  const HubServer hub(at("hub"), {});
+  const auto url = hub.endpoint() + "/cdn/org/tiny/a%20b.gguf?download=true";
+  auto collected = resolve({{"source", url}, {"sha256", {{"a_b.gguf", sha256("GGUF....").hex()}}}});
+  EXPECT_THAT(paths(collected.artifacts.at(0)), ElementsAre("models/tiny/a_b.gguf"));
+  EXPECT_EQ(collected.artifacts[0].files[0].evidence.at(0).type, "stated");
+  EXPECT_FALSE(m_store.contains(sha256("GGUF....")));
+  fetch(collected.artifacts[0], {{"source", url}});
+  EXPECT_TRUE(m_store.contains(sha256("GGUF....")));
+  collected = resolve({{"source", url}});
+  EXPECT_EQ(collected.artifacts[0].files[0].evidence.at(0).type, "first-use");
+  EXPECT_THAT(collected.notes.at(0), HasSubstr("first use"));
+  EXPECT_EQ(error_of([&] {
+              resolve({{"source", "https://me:pw@host.invalid/x.gguf"}});
+            }).code(),
+            ErrorCode::stack_invalid);
+}
+
+TEST_F(ModelCollecting, ALocalFolderIsHashedIntoTheStoreOnce) {
+  write("m/model.gguf", "GGUF");
+  write("m/sub/readme.md", "hi");
+  write("m/.cache/x", "left out");
+  write("m/old.pt", "left out");
+  const auto collected = resolve({{"source", "m"}, {"license", "mit"}, {"version", "7"}});
+  const auto& artifact = collected.artifacts.at(0);
+  EXPECT_EQ(artifact.id(), "model:tiny@7");
+  EXPECT_THAT(paths(artifact), ElementsAre("models/tiny/model.gguf", "models/tiny/sub/readme.md"));
+  EXPECT_EQ(artifact.files[0].origin, "m/model.gguf");
+  EXPECT_TRUE(m_store.contains(sha256("GGUF")));
+  EXPECT_TRUE(fetch(artifact, {{"source", "m"}}).empty());
+  m_store.remove(sha256("GGUF"));
+  EXPECT_EQ(fetch(artifact, {{"source", "m"}}).size(), 1u);
+  EXPECT_TRUE(m_store.contains(sha256("GGUF")));
+  m_store.remove(sha256("GGUF"));
+  write("m/model.gguf", "CHANGED");
+  EXPECT_EQ(error_of([&] { fetch(artifact, {{"source", "m"}}); }).code(), ErrorCode::upstream_changed);
+}
+
+TEST_F(ModelCollecting, AManifestBesideTheModelIsEvidence) {
+  write("m/model.gguf", "GGUF");
+  write("m/back\\slash.txt", "x");
+  fs::remove(at("m/back\\slash.txt"));
+  write("m/MODEL_MANIFEST.sha256", "# from the publisher\n" + sha256sums_line(sha256("GGUF"), "./model.gguf"));
+  const auto artifact = resolve({{"source", "m"}}).artifacts.at(0);
+  EXPECT_EQ(artifact.files[1].evidence.at(0).type, "stated");
+  EXPECT_EQ(artifact.files[1].evidence.at(0).details["by"], "MODEL_MANIFEST.sha256");
+  write("m/model.gguf", "other");
+  EXPECT_EQ(error_of([&] { resolve({{"source", "m"}}); }).code(), ErrorCode::digest_mismatch);
+  fs::remove(at("m/model.gguf"));
+  EXPECT_EQ(error_of([&] { resolve({{"source", "m"}}); }).code(), ErrorCode::model_incomplete);
+}
+
+TEST_F(ModelCollecting, LinksAreFollowedInsideAHuggingFaceCacheOnly) {
+  const std::string commit(40, 'a');
+  const auto blob = sha256("GGUF").hex();
+  write("models--o--n/blobs/" + blob, "GGUF");
+  write("models--o--n/blobs/" + std::string(40, 'b'), "{}");
+  write("models--o--n/refs/main", commit);
+  make_folders(at("models--o--n/snapshots/" + commit + "/sub"));
+  fs::create_symlink("../../blobs/" + blob, at("models--o--n/snapshots/" + commit + "/m.gguf"));
+  fs::create_symlink("../../../blobs/" + std::string(40, 'b'),
+                     at("models--o--n/snapshots/" + commit + "/sub/config.json"));
+  for (const auto& source : std::vector<std::string>{"models--o--n", "models--o--n/snapshots/" + commit}) {
+    const auto artifact = resolve({{"source", source}}).artifacts.at(0);
+    EXPECT_THAT(paths(artifact), ElementsAre("models/tiny/m.gguf", "models/tiny/sub/config.json"));
+    EXPECT_EQ(artifact.files[0].evidence.at(0).type, "stated");
+  }
+  write("secret", "x");
+  fs::create_symlink("../../../secret", at("models--o--n/snapshots/" + commit + "/evil.json"));
+  EXPECT_EQ(error_of([&] { resolve({{"source", "models--o--n"}}); }).code(), ErrorCode::not_regular);
+  fs::remove(at("models--o--n/snapshots/" + commit + "/evil.json"));
+  write("models--o--n/blobs/" + blob, "FAKE");
+  m_store.remove(sha256("GGUF"));
+  EXPECT_EQ(error_of([&] { resolve({{"source", "models--o--n"}}); }).code(), ErrorCode::digest_mismatch);
+
+  write("plain/a.gguf", "GGUF");
+  fs::create_symlink("a.gguf", at("plain/b.gguf"));
+  EXPECT_EQ(error_of([&] { resolve({{"source", "plain"}}); }).code(), ErrorCode::not_regular);
+}
+
+TEST_F(ModelCollecting, StoresThatAreNoModelsPointToWhatIs) {
+  write("ollama/manifests/registry/library/x/latest", "{}");
+  write("ollama/blobs/sha256-" + std::string(64, 'a'), "GGUF");
+  EXPECT_THAT(std::string(error_of([&] {
+                            resolve({{"source", "ollama"}});
+                          }).hint()),
+              HasSubstr("ollama show --modelfile"));
+  write("hub/models--a--b/refs/main", std::string(40, 'a'));
+  EXPECT_THAT(std::string(error_of([&] { resolve({{"source", "hub"}}); }).hint()), HasSubstr("models--a--b"));
+  EXPECT_EQ(error_of([&] { resolve({{"source", "absent"}}); }).code(), ErrorCode::not_found);
+}
+
+TEST(HubLinks, FollowRfc8288) {
+  EXPECT_EQ(next_link("<https://h/a?x=1>; rel=\"next\""), "https://h/a?x=1");
+  EXPECT_EQ(next_link("<https://h/p>; rel=\"prev\", <https://h/n>; title=\"a\"; rel=next"), "https://h/n");
+  EXPECT_FALSE(next_link("<https://h/p>; rel=\"prev\""));
+  EXPECT_FALSE(next_link("<broken"));
+}
+
+}  // namespace
+}  // namespace liftlock

@@ -1,0 +1,242 @@
+#include "ecosystem/source_files.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "crypto/hash.hpp"
+#include "os/file.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::size_t k_max_files = 100'000;
+
+bool is_hex(std::string_view text, std::size_t size) {
+  return text.size() == size && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+/// The `models--X` folder that a snapshot folder belongs to.
+std::optional<fs::path> cache_of_snapshot(const fs::path& folder) {
+  const auto snapshots = folder.parent_path();
+  const auto cache = snapshots.parent_path();
+  const auto name = cache.filename().string();
+  if (snapshots.filename() != "snapshots" || !name.starts_with("models--")) return std::nullopt;
+  return cache;
+}
+
+/// Follows a link of a snapshot into blobs/, or refuses it.
+LocalFile follow_link(const fs::path& folder, const std::string& path) {
+  const auto link = folder / path;
+  const auto cache = cache_of_snapshot(folder);
+  const auto target = (link.parent_path() / fs::read_symlink(link)).lexically_normal();
+  const auto blob = target.filename().string();
+  const bool known = cache && target == *cache / "blobs" / blob && (is_hex(blob, 40) || is_hex(blob, 64));
+  if (!known || !fs::is_regular_file(fs::symlink_status(target))) {
+    throw Error(
+        ErrorCode::not_regular, fmt::format("'{}' is a link", printable(link.string())),
+        "links are followed only inside a Hugging Face cache (models--X/snapshots/REV); copy the file in its place");
+  }
+  LocalFile file{path, target, std::nullopt};
+  if (is_hex(blob, 64)) file.named = Digest::parse_sha256_hex(blob);
+  return file;
+}
+
+fs::path snapshot_of_cache(const fs::path& cache) {
+  const auto main = cache / "refs" / "main";
+  if (!fs::exists(main)) {
+    throw Error(ErrorCode::stack_invalid,
+                fmt::format("'{}' is a Hugging Face cache without refs/main", printable(cache.string())),
+                "name one of its snapshots/ folders");
+  }
+  const auto commit = std::string(trim(read_file(main, 4096)));
+  if (!is_hex(commit, 40)) fail(ErrorCode::stack_invalid, "'{}' does not hold a commit", printable(main.string()));
+  return cache / "snapshots" / commit;
+}
+
+/// Folders that look like models and are not.
+void refuse_stores(const fs::path& folder) {
+  if (fs::is_directory(folder / "manifests") && fs::is_directory(folder / "blobs")) {
+    throw Error(ErrorCode::stack_invalid,
+                fmt::format("'{}' is the store of Ollama, not a model", printable(folder.string())),
+                "name one file of its blobs/ folder: `ollama show --modelfile MODEL` prints its path after FROM");
+  }
+  for (const auto& child : fs::directory_iterator(folder)) {
+    if (child.is_directory() && child.path().filename().string().starts_with("models--")) {
+      throw Error(ErrorCode::stack_invalid,
+                  fmt::format("'{}' is a cache of several repositories", printable(folder.string())),
+                  fmt::format("name one of its folders, such as {}", printable(child.path().filename().string())));
+    }
+  }
+}
+
+bool is_hidden(std::string_view path) {
+  return path.starts_with('.') || path.find("/.") != std::string_view::npos;
+}
+
+TakenFile take(const LocalFile& file, const std::string& part, StagedBlobs& staged, CollectContext& context,
+               ProgressTask& progress) {
+  const auto shown = printable(file.at.string());
+  const auto in = open_file(file.at, O_RDONLY | O_NOFOLLOW);
+  const auto size = regular_size(in.get(), shown);
+  progress.grow(size);
+  const auto digest = [&] {
+    if (file.named && context.store.contains(*file.named)) return sha256_of_file(in.get(), shown);
+    const auto out = staged.create_named(part);
+    const auto copied =
+        copy_hashed(in.get(), 0, out.get(), size, shown, [&](std::uint64_t done) { progress.advance(done); });
+    staged.seal_named(part, copied);
+    return copied;
+  }();
+  if (file.named && digest != *file.named) {
+    fail(ErrorCode::digest_mismatch, "'{}' has the SHA-256 {}, not {} as its name says", shown, digest.hex(),
+         file.named->hex());
+  }
+  return {digest, size};
+}
+
+}  // namespace
+
+bool is_url(std::string_view source) {
+  return source.find("://") != std::string_view::npos;
+}
+
+std::string file_name_of_url(std::string_view url) {
+  url = url.substr(0, url.find_first_of("?#"));
+  const auto begin = url.find("://");
+  const auto slash = url.rfind('/');
+  auto name = slash == std::string_view::npos || (begin != std::string_view::npos && slash < begin + 3)
+                  ? std::string_view()
+                  : url.substr(slash + 1);
+  return portable_component(decode_percent(name).value_or(std::string(name)));
+}
+
+void refuse_credentials(std::string_view url, std::string_view where) {
+  const auto begin = url.find("://");
+  const auto authority = url.substr(begin + 3, url.find_first_of("/?#", begin + 3) - begin - 3);
+  if (authority.find('@') == std::string_view::npos) return;
+  throw Error(ErrorCode::stack_invalid, fmt::format("{}: the URL holds a user name or password", where),
+              "put them in ~/.netrc: the stack and the lock are read by others");
+}
+
+fs::path stack_path(std::string_view text, const fs::path& stack_folder) {
+  const char* home = std::getenv("HOME");
+  if (text.starts_with("~/") && home != nullptr) return fs::path(home) / text.substr(2);
+  return stack_folder / text;
+}
+
+std::vector<LocalFile> list_local_files(const fs::path& source) {
+  if (!fs::exists(source)) {
+    throw Error(ErrorCode::not_found, fmt::format("'{}' does not exist", printable(source.string())), "check the path");
+  }
+  if (!fs::is_directory(source)) {
+    const auto at = fs::canonical(source);
+    if (!fs::is_regular_file(at)) fail(ErrorCode::not_regular, "'{}' is no regular file", printable(source.string()));
+    return {{source.filename().string(), at, std::nullopt}};
+  }
+  auto folder = fs::canonical(source);
+  if (folder.filename().string().starts_with("models--") && fs::is_directory(folder / "snapshots")) {
+    folder = snapshot_of_cache(folder);
+  }
+  refuse_stores(folder);
+  std::vector<LocalFile> files;
+  for (const auto& entry : walk(folder, k_max_files)) {
+    if (is_hidden(entry.path) || S_ISDIR(entry.status.st_mode)) continue;
+    if (S_ISLNK(entry.status.st_mode)) {
+      files.push_back(follow_link(folder, entry.path));
+    } else if (S_ISREG(entry.status.st_mode)) {
+      files.push_back({entry.path, folder / entry.path, std::nullopt});
+    } else {
+      fail(ErrorCode::not_regular, "'{}' is no regular file", printable((folder / entry.path).string()));
+    }
+  }
+  if (files.empty()) fail(ErrorCode::stack_invalid, "'{}' holds no files", printable(folder.string()));
+  return files;
+}
+
+bool is_selected(std::string_view path, std::span<const std::string> include, std::span<const std::string> exclude) {
+  const auto name = path.substr(path.rfind('/') + 1);
+  const auto matches = [&](const std::string& pattern) {
+    return matches_glob(pattern, path) || (pattern.find('/') == std::string::npos && matches_glob(pattern, name));
+  };
+  if (std::any_of(exclude.begin(), exclude.end(), matches)) return false;
+  return include.empty() || std::any_of(include.begin(), include.end(), matches);
+}
+
+std::vector<TakenFile> take_local_files(CollectContext& context, std::string_view batch,
+                                        std::span<const LocalFile> files) {
+  StagedBlobs staged(context.store, batch);
+  ProgressTask progress(context.reporter, fmt::format("hashing {} files", files.size()), Unit::bytes, 0);
+  std::vector<TakenFile> out;
+  for (const auto& file : files) {
+    out.push_back(take(file, fmt::format("file-{}", out.size()), staged, context, progress));
+  }
+  staged.commit();
+  return out;
+}
+
+TakenFile take_url(CollectContext& context, const std::string& url, const std::optional<Digest>& stated) {
+  if (stated) {
+    if (const auto size = context.store.size(*stated)) return {*stated, *size};
+    if (!url.starts_with("file:")) {
+      const auto answer = context.downloader.get(
+          {.url = url, .headers = {}, .head = true, .accepted_status = {200, 403, 404, 405, 501}});
+      const auto length = answer.header("content-length");
+      const auto size = length ? parse_uint(*length) : std::nullopt;
+      if (answer.status == 200 && size && *size > 0) return {*stated, *size};
+    }
+  }
+  const auto result = context.downloader.fetch({{.title = file_name_of_url(url),
+                                                 .digest = stated,
+                                                 .size = std::nullopt,
+                                                 .url = url,
+                                                 .headers = {},
+                                                 .produce = {}}});
+  return {result.at(0).digest, result.at(0).size};
+}
+
+FetchJob job_for(const ArtifactFile& file, const CollectContext& context,
+                 std::function<std::vector<HttpHeader>()> headers) {
+  FetchJob job{.title = std::string(file.path.filename()),
+               .digest = file.digest,
+               .size = file.size,
+               .url = {},
+               .headers = {},
+               .produce = {}};
+  if (is_url(file.origin)) {
+    job.url = file.origin;
+    job.headers = std::move(headers);
+    return job;
+  }
+  job.produce = [at = stack_path(file.origin, context.stack_folder), size = file.size](int out) {
+    const auto real = fs::exists(at) ? fs::canonical(at) : at;
+    const auto in = open_file(real, O_RDONLY | O_NOFOLLOW);
+    if (regular_size(in.get(), real.string()) != size) {
+      fail(ErrorCode::upstream_changed, "'{}' does not have the size that was locked", printable(at.string()));
+    }
+    copy_hashed(in.get(), 0, out, size, printable(at.string()), [](std::uint64_t) {});
+  };
+  return job;
+}
+
+Digest parse_stated_digest(std::string_view text, std::string_view where) {
+  if (text.starts_with("sha256:")) text.remove_prefix(7);
+  const auto hex = to_lower(trim(text));
+  if (!is_hex(hex, 64))
+    fail(ErrorCode::stack_invalid, "{}: '{}' is no SHA-256 of 64 hexadecimal digits", where, printable(text));
+  return Digest::parse_sha256_hex(hex);
+}
+
+Evidence stated_evidence(std::string_view by) {
+  return {"stated", Json{{"by", std::string(by)}}};
+}
+Evidence first_use_evidence() {
+  return {"first-use", Json::object()};
+}
+
+}  // namespace liftlock

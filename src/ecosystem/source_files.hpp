@@ -1,0 +1,66 @@
+// Low side: files that an entry of the stack names by path or by URL. What collectors of plain files share.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ecosystem/collector.hpp"
+
+namespace liftlock {
+
+/// "https://…", "http://…", "file:///…": anything with a scheme.
+bool is_url(std::string_view source);
+/// The last component of the URL's path, percent-decoded, without query ("?download=true") and fragment, made portable.
+std::string file_name_of_url(std::string_view url);
+/// @throws Error{stack_invalid} when the URL holds a user name or password: they belong in .netrc
+void refuse_credentials(std::string_view url, std::string_view where);
+
+/// A path as the stack writes it: "~/x" is below HOME, a relative one below the stack's folder.
+std::filesystem::path stack_path(std::string_view text, const std::filesystem::path& stack_folder);
+
+/// One regular file of a local source.
+struct LocalFile {
+  std::string path;             ///< relative to the source; the file name when the source is a file
+  std::filesystem::path at;     ///< where its bytes are, all links resolved
+  std::optional<Digest> named;  ///< the SHA-256 that its place states (a blob of a Hugging Face cache)
+};
+
+/// The files of a file or a folder, sorted by path; names that begin with a dot are left out. A link inside a folder is
+/// followed in one case only: the folder is `models--X/snapshots/REV` of a Hugging Face cache and the link leads to
+/// `models--X/blobs/HEX`. A folder `models--X` itself stands for the snapshot that refs/main names.
+/// @throws Error{not_found}, Error{not_regular} for other links and special files, Error{stack_invalid} for an Ollama
+/// store, a cache of several repositories and an empty folder
+std::vector<LocalFile> list_local_files(const std::filesystem::path& source);
+
+/// Does an entry take this path? Empty include: everything. A pattern without '/' is compared with the file name too.
+bool is_selected(std::string_view path, std::span<const std::string> include, std::span<const std::string> exclude);
+
+struct TakenFile {
+  Digest digest;
+  std::uint64_t size = 0;
+};
+
+/// Hashes local files while they are copied into the store, so that they are read once; a file whose `named` digest the
+/// store holds is only read. One commit for all of them. @throws Error{digest_mismatch} when `named` is not what the
+/// bytes are
+std::vector<TakenFile> take_local_files(CollectContext& context, std::string_view batch,
+                                        std::span<const LocalFile> files);
+
+/// Size and digest of a URL: with a stated digest and a server that tells the size nothing is downloaded.
+TakenFile take_url(CollectContext& context, const std::string& url, const std::optional<Digest>& stated);
+
+/// The job for a file that the store lacks: a download, or a copy when the origin is a path. headers may be empty.
+FetchJob job_for(const ArtifactFile& file, const CollectContext& context,
+                 std::function<std::vector<HttpHeader>()> headers);
+
+/// 64 hexadecimal digits, with or without "sha256:". @throws Error{stack_invalid} naming `where`
+Digest parse_stated_digest(std::string_view text, std::string_view where);
+
+Evidence stated_evidence(std::string_view by);
+Evidence first_use_evidence();
+
+}  // namespace liftlock
