@@ -18,6 +18,8 @@ CommandTable commands_of_side() {
   static const std::vector<AddCommand> k_commands = {
       add_ingest,
       add_engine,
+      add_serve,
+      add_render_clients,
   };
   // clang-format on
   return k_commands;

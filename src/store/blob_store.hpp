@@ -19,6 +19,8 @@
 
 namespace liftlock {
 
+class BlobCache;
+
 class BlobStore {
  public:
   /// @param folder created when missing, with its 256 folders and staging/; one that is whole is only read
@@ -46,6 +48,11 @@ class BlobStore {
   /// Moves a blob whose bytes are not what its name says to quarantine/HEX and returns that path.
   fs::path quarantine(const Digest& digest);
 
+  /// The cache that answers to clients go through, where a server gave one (see ecosystem/route.hpp). Set before
+  /// threads start; the store does not own it.
+  BlobCache* cache() const { return m_cache; }
+  void use_cache(BlobCache* cache) { m_cache = cache; }
+
  private:
   friend class StagedBlobs;
   /// Renames from into the blob's place, making its folder when somebody removed it.
@@ -53,6 +60,7 @@ class BlobStore {
 
   fs::path m_folder;
   UniqueFd m_blobs;  ///< blobs/sha256
+  BlobCache* m_cache = nullptr;
 };
 
 /// Blobs on their way in: invisible until commit(), kept for resumption when the process dies before it.

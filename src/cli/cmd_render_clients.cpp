@@ -1,0 +1,75 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+#include "cli/ecosystems_high.hpp"
+#include "server/mirror_server.hpp"
+
+namespace liftlock {
+namespace {
+
+struct Options {
+  std::string base_url;
+  std::string client;
+};
+
+/// Clients by the prefix of the route that serves them; "curl" stands for the plain files.
+bool serves(const ClientConfiguration& configuration, const std::string& client) {
+  return to_lower(configuration.title + "\n" + configuration.text).find(client) != std::string::npos;
+}
+
+std::string default_url(const Site& site) {
+  const auto [address, port] = parse_listen(site.config().listen);
+  const bool v6 = address.find(':') != std::string::npos;
+  return fmt::format("{}://{}{}{}:{}", site.config().tls_certificate ? "https" : "http", v6 ? "[" : "", address,
+                     v6 ? "]" : "", port);
+}
+
+ClientConfiguration plain_files(const std::string& url) {
+  return {"Plain files", "/bundles/",
+          fmt::format("curl -fLO -C - {0}/bundles/CHANNEL/latest/PATH\ncurl -fL {0}/files/   # lists, as JSON\n", url)};
+}
+
+void run(Invocation& invocation, const Options& options) {
+  const auto site = invocation.site();
+  site.require_zone("render clients", {Zone::ingest, Zone::production});
+  auto url = options.base_url.empty() ? default_url(site) : options.base_url;
+  while (url.ends_with('/')) url.pop_back();
+  if (!url.starts_with("http://") && !url.starts_with("https://")) {
+    fail(ErrorCode::usage, "--base-url must begin with http:// or https://, not '{}'", url);
+  }
+  auto all = client_configurations(site.store_folder(), site.catalog_file(), mirror_routes(), url);
+  all.push_back(plain_files(url));
+  Json json = Json::array();
+  std::string text;
+  for (const auto& one : all) {
+    if (!options.client.empty() && !serves(one, options.client)) continue;
+    json.push_back({{"title", one.title}, {"prefix", one.prefix}, {"configuration", one.text}});
+    text += fmt::format("{}# {} ({}{})\n\n{}\n", text.empty() ? "" : "\n", one.title, url, one.prefix, trim(one.text));
+  }
+  if (json.empty()) fail(ErrorCode::not_found, "nothing that is served is for '{}'", options.client);
+  invocation.print(json, [&] { return text; });
+}
+
+}  // namespace
+
+void add_render_clients(CLI::App& app, Invocation& invocation) {
+  auto* render = app.get_subcommand_no_throw("render");
+  if (render == nullptr) {
+    render = app.add_subcommand("render", "Write configuration for other programs");
+    render->require_subcommand(1);
+  }
+  auto* command = render->add_subcommand("clients", "How pip, apt, docker, ollama and others use this mirror");
+  auto options = std::make_shared<Options>();
+  command->add_option("--base-url", options->base_url,
+                      "URL that clients reach the mirror by (default: from config.toml)");
+  command->add_option("--client", options->client,
+                      "Only what concerns this client: pip, apt, containerd, skopeo, curl …");
+  command->footer("Example: liftlock render clients --client pip --base-url https://mirror.example:8443");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock

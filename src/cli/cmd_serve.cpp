@@ -1,0 +1,95 @@
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+
+#include "audit/audit_log.hpp"
+#include "base/error.hpp"
+#include "cli/commands.hpp"
+#include "cli/ecosystems_high.hpp"
+#include "net/server.hpp"
+#include "server/mirror_server.hpp"
+#include "server/sd_notify.hpp"
+
+namespace liftlock {
+namespace {
+
+/// How long running downloads may take to end after SIGTERM; below systemd's TimeoutStopSec of the unit.
+constexpr std::chrono::seconds k_patience{60};
+
+struct Options {
+  std::string listen;
+  std::string tls_certificate;
+  std::string tls_key;
+  std::string tokens;
+  bool tls12 = false;
+  bool insecure_listen = false;
+};
+
+MirrorOptions mirror_options(const Site& site, const Options& options) {
+  const auto& config = site.config();
+  MirrorOptions mirror;
+  mirror.store_folder = site.store_folder();
+  mirror.catalog_file = site.catalog_file();
+  mirror.key_folder = site.keys_folder() / "mirror-gnupg";
+  mirror.organisation = config.organisation;
+  mirror.tokens_file = config.tokens_file;
+  if (!options.tokens.empty()) mirror.tokens_file = options.tokens;
+  mirror.routes = mirror_routes();
+  std::tie(mirror.http.address, mirror.http.port) =
+      parse_listen(options.listen.empty() ? config.listen : options.listen);
+  const auto certificate = options.tls_certificate.empty() ? config.tls_certificate : fs::path(options.tls_certificate);
+  const auto key = options.tls_key.empty() ? config.tls_key : fs::path(options.tls_key);
+  if (certificate.has_value() != key.has_value()) {
+    fail(ErrorCode::usage, "TLS needs both a certificate and a key");
+  }
+  if (certificate) {
+    const bool old = options.tls12 || config.allow_tls12;
+    mirror.http.tls =
+        TlsSettings{*certificate, *key, old ? TlsSettings::Minimum::tls12 : TlsSettings::Minimum::tls13, {}};
+  }
+  if (options.insecure_listen) mirror.insecure_listen = MirrorOptions::InsecureListen::allow;
+  return mirror;
+}
+
+void run(Invocation& invocation, const Options& options) {
+  const auto site = invocation.site();
+  site.require_zone("serve", {Zone::ingest, Zone::production});
+  StopSignals signals;
+  AuditLog log(site.audit_folder(), "");
+  MirrorServer mirror(mirror_options(site, options), log, invocation.reporter(), invocation.actor());
+  mirror.start();
+  invocation.print({{"url", mirror.url()}, {"pid", ::getpid()}}, [&] { return "listening on " + mirror.url(); });
+  std::fflush(stdout);
+  sd_notify("READY=1\nSTATUS=serving on " + mirror.url());
+  signals.wait([&] {
+    sd_notify("RELOADING=1");
+    mirror.reload();
+    invocation.reporter().note("certificate, tokens and catalog were read again");
+    sd_notify("READY=1");
+  });
+  sd_notify("STOPPING=1");
+  mirror.stop(k_patience);
+}
+
+}  // namespace
+
+void add_serve(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("serve", "Serve what was published to pip, apt, docker, ollama, curl and others");
+  auto options = std::make_shared<Options>();
+  command->add_option("--listen", options->listen,
+                      "ADDRESS:PORT; port 0 lets the kernel choose (default: config.toml)");
+  command->add_option("--tls-cert", options->tls_certificate, "PEM certificate, the leaf first, then its chain");
+  command->add_option("--tls-key", options->tls_key, "PEM private key of the certificate, without a passphrase");
+  command->add_flag("--tls12", options->tls12, "Accept TLS 1.2 besides 1.3, for old clients");
+  command->add_flag("--insecure-listen", options->insecure_listen, "Serve other machines without TLS");
+  command->add_option("--tokens", options->tokens, "File of read tokens: lines NAME SHA256-OF-TOKEN");
+  command->footer(
+      "Prints 'listening on URL' once it answers. SIGHUP reads certificate, tokens and catalog again; SIGTERM ends it\n"
+      "after the running downloads. What is ingested meanwhile appears within a second.\n"
+      "Example: liftlock serve --listen 0.0.0.0:8443 --tls-cert mirror.pem --tls-key mirror.key");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock

@@ -1,0 +1,42 @@
+// Counters of the mirror in Prometheus' text format.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "net/server.hpp"
+
+namespace liftlock {
+
+/// Values that are asked for when /metrics is read.
+struct MirrorGauges {
+  std::uint64_t connections = 0;
+  std::uint64_t view_generation = 0;
+  std::uint64_t artifacts = 0;
+  std::uint64_t publications = 0;
+  std::uint64_t published_bytes = 0;  ///< each distinct blob once
+  std::uint64_t free_bytes = 0;
+  std::uint64_t audited_reads = 0;
+  bool audit_healthy = true;
+};
+
+class Metrics {
+ public:
+  /// Any thread.
+  void count(const HttpExchange& exchange);
+  std::string text(const MirrorGauges& gauges) const;
+
+ private:
+  struct Counts {
+    std::uint64_t requests = 0;
+    std::uint64_t bytes = 0;
+  };
+  mutable std::mutex m_mutex;
+  std::map<std::pair<std::string_view, int>, Counts> m_counts;
+};
+
+}  // namespace liftlock

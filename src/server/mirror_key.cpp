@@ -1,0 +1,76 @@
+#include "server/mirror_key.hpp"
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "os/process.hpp"
+
+namespace liftlock {
+namespace {
+
+/// The owner as a comment of an OpenPGP user id may not bring brackets or control bytes along.
+std::string safe_comment(std::string_view owner) {
+  std::string out;
+  for (const char c : owner.substr(0, 80)) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' || c == '.' || c == '-';
+    out += plain ? c : '_';
+  }
+  return std::string(trim(out));
+}
+
+/// The first fingerprint of a secret key in `gpg --with-colons`; empty when there is none.
+std::string first_fingerprint(std::string_view colons) {
+  for (const auto line : split(colons, '\n')) {
+    const auto fields = split(line, ':');
+    if (fields.size() > 9 && fields[0] == "fpr") return std::string(fields[9]);
+  }
+  return {};
+}
+
+}  // namespace
+
+MirrorKey::MirrorKey(fs::path folder, std::string_view owner) : m_short("liftlock-gpg") {
+  make_folders(folder);
+  fs::permissions(folder, fs::perms::owner_all);
+  m_home = m_short.path() / "h";
+  fs::create_directory_symlink(fs::absolute(folder), m_home);
+
+  m_fingerprint = first_fingerprint(gpg({"--with-colons", "--list-secret-keys"}, {}));
+  if (m_fingerprint.empty()) {
+    const auto comment = safe_comment(owner);
+    const auto user = comment.empty() ? "Liftlock mirror" : "Liftlock mirror (" + comment + ")";
+    gpg({"--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key", user, "ed25519", "sign", "never"},
+        {});
+    m_fingerprint = first_fingerprint(gpg({"--with-colons", "--list-secret-keys"}, {}));
+    if (m_fingerprint.empty()) fail(ErrorCode::tool_failed, "gpg made no key in {}", folder.string());
+  }
+  m_public_key = gpg({"--export", m_fingerprint}, {});
+  m_public_key_armored = gpg({"--armor", "--export", m_fingerprint}, {});
+}
+
+MirrorKey::~MirrorKey() {
+  try {
+    ProcessSpec spec;
+    spec.argv = {"gpgconf", "--homedir", m_home.string(), "--kill", "all"};
+    spec.timeout = std::chrono::seconds(10);
+    run_process(spec);
+  } catch (const Error&) {
+    // An agent that stays ends by itself once its home is gone.
+  }
+}
+
+std::string MirrorKey::clearsign(std::string_view document) const {
+  return gpg({"--local-user", m_fingerprint, "--digest-algo", "SHA512", "--clearsign"}, document);
+}
+
+std::string MirrorKey::gpg(std::vector<std::string> arguments, std::string_view input) const {
+  ProcessSpec spec;
+  spec.argv = {"gpg", "--homedir", m_home.string(), "--batch", "--no-tty", "--quiet", "--no-permission-warning"};
+  spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
+  spec.input = input;
+  spec.timeout = std::chrono::minutes(2);
+  spec.set_environment["LC_ALL"] = "C.UTF-8";
+  return run_process_checked(spec).output;
+}
+
+}  // namespace liftlock

@@ -1,0 +1,38 @@
+// The mirror's own GnuPG key: apt verifies with it that an InRelease comes from this mirror.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "os/file.hpp"
+
+namespace liftlock {
+
+class MirrorKey {
+ public:
+  /// Opens the key in folder (a GnuPG home, mode 0700); creates an Ed25519 key without expiry when there is none.
+  /// @param owner stands in the user id: "Liftlock mirror (owner)"
+  /// @throws Error{tool_missing, tool_failed}
+  MirrorKey(fs::path folder, std::string_view owner);
+  /// Ends the gpg-agent that gpg started for this home.
+  ~MirrorKey();
+  MirrorKey(const MirrorKey&) = delete;
+  MirrorKey& operator=(const MirrorKey&) = delete;
+
+  /// A clear-signed document (RFC 9580 §7) with SHA-512. One at a time.
+  std::string clearsign(std::string_view document) const;
+  const std::string& public_key() const { return m_public_key; }
+  const std::string& public_key_armored() const { return m_public_key_armored; }
+  const std::string& fingerprint() const { return m_fingerprint; }
+
+ private:
+  std::string gpg(std::vector<std::string> arguments, std::string_view input) const;
+
+  TemporaryFolder m_short;  ///< holds a link to the home: sockets of gpg-agent need short paths
+  fs::path m_home;
+  std::string m_fingerprint;
+  std::string m_public_key;
+  std::string m_public_key_armored;
+};
+
+}  // namespace liftlock

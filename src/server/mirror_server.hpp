@@ -1,0 +1,74 @@
+// The mirror: what was published, through the protocols of ordinary clients, read-only, every read audited.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "audit/audit_log.hpp"
+#include "base/reporter.hpp"
+#include "ecosystem/route.hpp"
+#include "net/server.hpp"
+#include "os/file.hpp"
+
+namespace liftlock {
+
+struct MirrorOptions {
+  fs::path store_folder;
+  fs::path catalog_file;
+  fs::path key_folder;  ///< GnuPG home of the mirror's key
+  std::string organisation;
+  std::optional<fs::path> tokens_file;
+  std::vector<MakeRoute> routes;
+  HttpServerOptions http;  ///< observe is set by the mirror
+  /// Plain HTTP on an address that is not loopback.
+  enum class InsecureListen : std::uint8_t { refuse, allow } insecure_listen = InsecureListen::refuse;
+  std::chrono::milliseconds poll{1000};  ///< how often the catalog and the tokens file are looked at
+};
+
+class MirrorServer {
+ public:
+  /// Reads the catalog, creates the mirror's key at the first start, binds the address.
+  /// @param log, reporter must outlive the mirror
+  /// @throws Error{tls_required, tls_invalid, tokens_invalid, tool_missing, …}
+  MirrorServer(MirrorOptions options, AuditLog& log, Reporter& reporter, std::string actor);
+  ~MirrorServer();
+  MirrorServer(const MirrorServer&) = delete;
+  MirrorServer& operator=(const MirrorServer&) = delete;
+
+  /// Appends "mirror.start" to the log, then accepts. @throws Error{audit_unwritable}
+  void start();
+  std::string url() const;
+  /// Reads certificate, key, tokens and catalog again; what is broken keeps its old form and is reported.
+  void reload();
+  /// Lets running answers finish, commits the reads, appends "mirror.stop".
+  void stop(std::chrono::milliseconds patience);
+
+  /// The answer to one request, without a socket. Any thread.
+  HttpResponse handle(const HttpRequest& request);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> m_impl;
+};
+
+/// Makes the routes over what is published and asks each for its client configuration.
+/// @return (title, prefix, text)
+struct ClientConfiguration {
+  std::string title;
+  std::string prefix;
+  std::string text;
+};
+std::vector<ClientConfiguration> client_configurations(const fs::path& store_folder, const fs::path& catalog_file,
+                                                       const std::vector<MakeRoute>& routes, std::string_view base_url);
+
+/// "127.0.0.1:8480", "[::1]:8480". @throws Error{usage}
+std::pair<std::string, std::uint16_t> parse_listen(std::string_view text);
+/// Is it an address of the loopback interface?
+bool is_loopback(std::string_view address);
+
+}  // namespace liftlock

@@ -1,0 +1,218 @@
+// The mirror over a real store, catalog and audit log, asked by real curl.
+#include "server/mirror_server.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/error.hpp"
+#include "crypto/hash.hpp"
+#include "os/process.hpp"
+#include "store/catalog.hpp"
+
+namespace liftlock {
+namespace {
+
+class EchoRoute final : public Route {
+ public:
+  explicit EchoRoute(std::shared_ptr<const MirrorView> view) : m_view(std::move(view)) {}
+  std::string_view prefix() const override { return "/echo/"; }
+  std::string_view title() const override { return "Echo"; }
+  std::string client_configuration(std::string_view base_url) const override { return "use " + std::string(base_url); }
+  HttpResponse handle(const HttpRequest& request) const override {
+    return text_response(200, "text/plain",
+                         fmt::format("{} {} {}", request.path, m_view->artifacts.size(), request.user));
+  }
+
+ private:
+  std::shared_ptr<const MirrorView> m_view;
+};
+
+std::unique_ptr<const Route> make_echo(std::shared_ptr<const MirrorView> view, const RouteEnvironment&) {
+  return std::make_unique<EchoRoute>(std::move(view));
+}
+
+class MirrorTest : public ::testing::Test {
+ protected:
+  MirrorTest()
+      : m_blobs(m_folder.path() / "store"),
+        m_catalog(m_folder.path() / "store/catalog.db"),
+        m_log(m_folder.path() / "audit", "test") {}
+
+  MirrorOptions options() const {
+    MirrorOptions options;
+    options.store_folder = m_folder.path() / "store";
+    options.catalog_file = m_folder.path() / "store/catalog.db";
+    options.key_folder = m_folder.path() / "keys/mirror-gnupg";
+    options.organisation = "Plant 4";
+    options.routes = {make_echo};
+    options.poll = std::chrono::milliseconds(50);
+    return options;
+  }
+
+  MirrorServer& serve(MirrorOptions options) {
+    m_mirror = std::make_unique<MirrorServer>(std::move(options), m_log, silent_reporter(), "tester(0)");
+    m_mirror->start();
+    return *m_mirror;
+  }
+
+  /// A publication with one artifact of two files and a page.
+  void publish(std::uint64_t sequence, const std::string& content) {
+    const auto file = [&](const std::string& path, const std::string& text) {
+      return ArtifactFile{RelPath::parse(path), text.size(), m_blobs.put(text), {}, {}};
+    };
+    Publication publication{.channel = "demo",
+                            .sequence = sequence,
+                            .bundle_digest = sha256("{}" + content),
+                            .bundle_json = "{}" + content,
+                            .published_at = parse_time("2026-11-23T06:00:00Z") + std::chrono::seconds(sequence),
+                            .artifacts = {},
+                            .other_files = {}};
+    Artifact model;
+    model.kind = "model";
+    model.name = "org/tiny";
+    model.version = "v1";
+    model.files = {file("models/org--tiny/a.gguf", content), file("models/org--tiny/sub/b.json", "{\"b\":1}")};
+    publication.artifacts = {model};
+    publication.other_files = {file("README.txt", "read me")};
+    m_catalog.publish(publication);
+  }
+
+  ProcessResult curl(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"curl", "-sS", "--max-time", "30"});
+    ProcessSpec spec;
+    spec.argv = std::move(arguments);
+    return run_process(spec);
+  }
+  std::string get(const std::string& path) { return curl({m_mirror->url() + path}).output; }
+  std::string status(const std::string& path) {
+    return curl({"-o", "/dev/null", "-w", "%{http_code}", m_mirror->url() + path}).output;
+  }
+
+  std::vector<AuditEntry> audited(const std::string& type) {
+    std::vector<AuditEntry> found;
+    m_log.for_each(0, m_log.size(), [&](const AuditEntry& entry) {
+      if (entry.event.type == type) found.push_back(entry);
+      return true;
+    });
+    return found;
+  }
+
+  TemporaryFolder m_folder;
+  BlobStore m_blobs;
+  Catalog m_catalog;
+  AuditLog m_log;
+  std::unique_ptr<MirrorServer> m_mirror;
+};
+
+TEST_F(MirrorTest, ServesFilesBundlesAndLists) {
+  publish(1, "one");
+  publish(2, "second content");
+  serve(options());
+  EXPECT_EQ(get("/files/model/org/tiny/v1/a.gguf"), "second content");
+  EXPECT_EQ(get("/files/model/org/tiny/v1/sub/b.json"), "{\"b\":1}");
+  EXPECT_EQ(get("/bundles/demo/1/models/org--tiny/a.gguf"), "one");
+  EXPECT_EQ(get("/bundles/demo/latest/models/org--tiny/a.gguf"), "second content");
+  EXPECT_EQ(get("/bundles/demo/1/README.txt"), "read me");
+  EXPECT_EQ(get("/bundles/demo/1/manifest/bundle.json"), "{}one");
+  EXPECT_EQ(curl({"-r", "7-", m_mirror->url() + "/bundles/demo/2/models/org--tiny/a.gguf"}).output, "content");
+  const auto list = Json::parse(get("/bundles/demo/latest/"));
+  EXPECT_EQ(list["entries"].size(), 3u);
+  EXPECT_EQ(list["entries"][0]["name"], "README.txt");
+  EXPECT_EQ(list["entries"][0]["sha256"], sha256("read me").hex());
+  EXPECT_EQ(Json::parse(get("/files/"))["entries"][0]["name"], "model");
+  EXPECT_EQ(status("/files/model/org/none/"), "404");
+  const auto etag = "\"" + sha256("one").hex() + "\"";
+  EXPECT_EQ(curl({"-w", "%{http_code}", "-H", "If-None-Match: " + etag,
+                  m_mirror->url() + "/bundles/demo/1/models/org--tiny/a.gguf"})
+                .output,
+            "304");
+}
+
+TEST_F(MirrorTest, ShowsWhatIsPublishedWhileItServes) {
+  serve(options());
+  EXPECT_EQ(get("/echo/x"), "/echo/x 0 ");
+  EXPECT_NE(get("/").find("Nothing was published yet"), std::string::npos);
+  publish(1, "one");
+  for (int i = 0; i < 100 && get("/echo/x") != "/echo/x 1 "; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(get("/echo/x"), "/echo/x 1 ");
+  const auto page = get("/");
+  EXPECT_NE(page.find("Plant 4"), std::string::npos);
+  EXPECT_NE(page.find("use " + m_mirror->url()), std::string::npos);
+  EXPECT_NE(page.find("/bundles/demo/1/"), std::string::npos);
+}
+
+TEST_F(MirrorTest, IsReadOnlyAndRedirectsFoldersWithoutSlash) {
+  serve(options());
+  EXPECT_EQ(curl({"-X", "DELETE", "-o", "/dev/null", "-w", "%{http_code}", m_mirror->url() + "/echo/x"}).output, "405");
+  EXPECT_EQ(status("/echo"), "308");
+  EXPECT_EQ(status("/nothing"), "404");
+  EXPECT_TRUE(get("/mirror-key.asc").starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----"));
+}
+
+TEST_F(MirrorTest, WantsATokenWhereOneIsConfigured) {
+  auto with_tokens = options();
+  with_tokens.tokens_file = m_folder.path() / "tokens";
+  write_file_atomically(*with_tokens.tokens_file, "ci " + sha256("s3cret").hex() + "\n");
+  serve(with_tokens);
+  const auto url = m_mirror->url();
+  const auto refused = curl({"-i", url + "/echo/x"}).output;
+  EXPECT_TRUE(refused.starts_with("HTTP/1.1 401")) << refused;
+  EXPECT_NE(refused.find("WWW-Authenticate: Basic realm="), std::string::npos);
+  EXPECT_EQ(status("/metrics"), "401");
+  EXPECT_EQ(status("/healthz"), "200");
+  EXPECT_EQ(curl({"-u", "x:s3cret", url + "/echo/x"}).output, "/echo/x 0 ci");
+  EXPECT_EQ(curl({"-H", "Authorization: Bearer s3cret", url + "/echo/x"}).output, "/echo/x 0 ci");
+  write_file_atomically(*with_tokens.tokens_file, "new " + sha256("other").hex() + "\n");
+  m_mirror->reload();
+  EXPECT_EQ(curl({"-u", "x:other", url + "/echo/x"}).output, "/echo/x 0 new");
+}
+
+TEST_F(MirrorTest, AuditsReadsAndItsOwnLife) {
+  publish(1, "one");
+  serve(options());
+  for (int i = 0; i < 3; ++i) get("/bundles/demo/1/models/org--tiny/a.gguf");
+  m_mirror->stop(std::chrono::seconds(5));
+  EXPECT_EQ(audited("mirror.start").size(), 1u);
+  EXPECT_EQ(audited("mirror.stop").size(), 1u);
+  const auto reads = audited("mirror.read");
+  ASSERT_FALSE(reads.empty());
+  EXPECT_EQ(reads[0].event.subject, sha256("one").text());
+  EXPECT_EQ(reads[0].event.actor, "anonymous");
+  EXPECT_EQ(Json::parse(reads[0].event.detail)["peer"], "127.0.0.1");
+}
+
+TEST_F(MirrorTest, CountsWhatItServes) {
+  publish(1, "one");
+  serve(options());
+  get("/files/model/org/tiny/v1/a.gguf");
+  get("/nothing");
+  const auto metrics = get("/metrics");
+  EXPECT_NE(metrics.find("liftlock_http_requests_total{route=\"/files/\",status=\"200\"} 1\n"), std::string::npos)
+      << metrics;
+  EXPECT_NE(metrics.find("liftlock_http_sent_bytes_total{route=\"/files/\",status=\"200\"} 3\n"), std::string::npos);
+  EXPECT_NE(metrics.find("liftlock_mirror_artifacts 1\n"), std::string::npos);
+}
+
+TEST_F(MirrorTest, DoesNotServeOtherMachinesWithoutTls) {
+  auto open = options();
+  open.http.address = "0.0.0.0";
+  EXPECT_THROW(serve(open), Error);
+  open.insecure_listen = MirrorOptions::InsecureListen::allow;
+  serve(open);
+  EXPECT_TRUE(m_mirror->url().starts_with("http://0.0.0.0:"));
+}
+
+TEST_F(MirrorTest, RendersClientConfigurations) {
+  publish(1, "one");
+  const auto all =
+      client_configurations(m_folder.path() / "store", m_folder.path() / "store/catalog.db", {make_echo}, "https://m");
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].text, "use https://m");
+}
+
+}  // namespace
+}  // namespace liftlock

@@ -1,0 +1,31 @@
+// Everything the mirror serves at one moment: made whole from the catalog, swapped whole, never changed.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ecosystem/route.hpp"
+#include "server/file_tree.hpp"
+#include "store/catalog.hpp"
+
+namespace liftlock {
+
+struct MirrorState {
+  std::uint64_t generation = 0;
+  std::shared_ptr<const MirrorView> view;
+  std::vector<std::unique_ptr<const Route>> routes;
+  std::vector<PublicationSummary> publications;
+  std::uint64_t bytes = 0;                                   ///< of the distinct blobs
+  FileTree files;                                            ///< KIND/NAME/VERSION/PATH
+  FileTree bundles;                                          ///< CHANNEL/SEQUENCE/PATH
+  std::map<std::string, std::uint64_t, std::less<>> latest;  ///< by channel
+};
+
+/// Reads all publications. @throws what the catalog and the routes throw
+std::shared_ptr<const MirrorState> load_mirror_state(const Catalog& catalog, const std::vector<MakeRoute>& table,
+                                                     const RouteEnvironment& environment);
+
+}  // namespace liftlock
