@@ -1,0 +1,34 @@
+#!/bin/sh
+# Formatting, room boundaries, words that must not stand in the repository, and clang-tidy on what changed against
+# LINT_BASE (default: everything).
+set -eu
+build=${1:?usage: lint.sh BUILD_FOLDER}
+status=0
+
+files=$(git ls-files '*.cpp' '*.hpp')
+# shellcheck disable=SC2086
+if ! clang-format-16 --dry-run --Werror $files 2> "$build/format.log"; then
+  head -n 20 "$build/format.log"; echo "run make format"; status=1
+fi
+
+python3 tools/check_rooms.py . "$build/rooms.json" || status=1
+
+# Upstreams come from the clients' own configuration, and unfinished work does not land.
+if git grep -nIE 'pypi\.org|pythonhosted\.org|deb\.debian\.org|registry\.npmjs|crates\.io|proxy\.golang|repo1?\.maven' -- . ':!tools/lint.sh' ':!LICENSE'; then
+  echo "a package registry's host name stands in the repository"; status=1
+fi
+if git grep -nIwE 'TODO|FIXME|XXX|HACK' -- . ':!tools/lint.sh'; then
+  echo "unfinished work stands in the repository"; status=1
+fi
+
+sources=$(git ls-files 'src/*.cpp' | grep -v -e _fuzz.cpp -e _test.cpp)
+if [ -n "${LINT_BASE:-}" ]; then
+  sources=$(git diff --name-only --diff-filter=d "$LINT_BASE" -- 'src/*.cpp' | grep -v -e _fuzz.cpp -e _test.cpp || true)
+fi
+# shellcheck disable=SC2086
+echo $sources | tr ' ' '\n' | xargs -r -P "$(nproc)" -n 4 clang-tidy-16 --quiet -p "$build" 2> /dev/null > "$build/tidy.log" || true
+if grep -E 'warning:|error:' "$build/tidy.log" | sort -u | grep .; then
+  echo "clang-tidy found the above"; status=1
+fi
+[ $status -eq 0 ] && echo "lint is clean"
+exit $status
