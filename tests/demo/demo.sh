@@ -109,7 +109,7 @@ show liftlock inspect "$run/media/demo-1"
 
 say "Low side: bundles that must be refused later"
 cp -r "$run/media/demo-1" "$run/media/flipped"
-python3 - "$run/media/flipped/files/notes/notes.txt" <<'PY'
+python3 - "$run/media/flipped/files/notes.txt" <<'PY'
 import sys
 data = bytearray(open(sys.argv[1], "rb").read()); data[3] ^= 1; open(sys.argv[1], "wb").write(data)
 PY

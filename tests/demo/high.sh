@@ -104,10 +104,10 @@ prove "apt-get checked the mirror's signature and installed"
 
 show skopeo copy --src-tls-verify=false "docker://${url#http://}/hello:1" "oci:$RUN/pulled:1"
 prove "skopeo pulled the image"
-size=$(curl -sfI "$url/files/file/notes/" > /dev/null; stat -c %s "$RUN/mnt/demo-2/files/notes/notes.txt")
-show curl -sf -r 0-6 "$url/bundles/demo/latest/files/notes/notes.txt"; echo
-[ "$(curl -sf -r 0-6 "$url/bundles/demo/latest/files/notes/notes.txt")" = "Carried" ] || fail "curl with a range"
-[ "$(curl -sf -o /dev/null -w '%{http_code}' -r "$size"- "$url/bundles/demo/latest/files/notes/notes.txt" || true)" = 416 ] || fail "a range past the end"
+size=$(curl -sfI "$url/files/file/notes/" > /dev/null; stat -c %s "$RUN/mnt/demo-2/files/notes.txt")
+show curl -sf -r 0-6 "$url/bundles/demo/latest/files/notes.txt"; echo
+[ "$(curl -sf -r 0-6 "$url/bundles/demo/latest/files/notes.txt")" = "Carried" ] || fail "curl with a range"
+[ "$(curl -sf -o /dev/null -w '%{http_code}' -r "$size"- "$url/bundles/demo/latest/files/notes.txt" || true)" = 416 ] || fail "a range past the end"
 prove "curl read ranges"
 
 say "The carried engine answers with the carried model, cut off from everything"
