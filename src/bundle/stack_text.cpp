@@ -1,4 +1,6 @@
 // What is written from the KeySpecs: the template of liftlock.toml and the tables of docs/formats/stack.md.
+#include <fmt/format.h>
+
 #include "base/text.hpp"
 #include "bundle/stack.hpp"
 
