@@ -83,10 +83,11 @@ struct Planned {
 
 class Builder {
  public:
-  Builder(const BuildPlan& plan, const std::string& scratch) : m_plan(plan), m_folder("engine", scratch) {}
+  Builder(const BuildPlan& plan, const std::vector<BuildInput>& inputs, const std::string& scratch)
+      : m_plan(plan), m_inputs(inputs), m_folder("engine", scratch) {}
 
   EngineManifest run(int out) {
-    for (const auto& input : m_plan.inputs) {
+    for (const auto& input : m_inputs) {
       with_context(fmt::format("while unpacking {} {}", input.deb.name, input.deb.version), [&] { take(input); });
     }
     add_merged_links();
@@ -213,7 +214,7 @@ class Builder {
     out.architecture = m_plan.architecture;
     out.files = m_members.size();
     for (const auto& [path, planned] : m_members) out.unpacked_size += planned.member.size;
-    for (const auto& input : m_plan.inputs) out.inputs.push_back(input.deb);
+    for (const auto& input : m_inputs) out.inputs.push_back(input.deb);
     std::sort(out.inputs.begin(), out.inputs.end(), [](const auto& a, const auto& b) {
       return std::tie(a.name, a.architecture) < std::tie(b.name, b.architecture);
     });
@@ -270,6 +271,7 @@ class Builder {
   }
 
   const BuildPlan& m_plan;
+  const std::vector<BuildInput>& m_inputs;
   TemporaryFolder m_folder;
   std::map<std::string, Planned> m_members;  ///< by path, which is the order of the format
   std::vector<std::string> m_commands;
@@ -303,8 +305,9 @@ std::optional<std::string> engine_link(std::string_view link, std::string_view t
   return parts.empty() ? std::string(".") : join(parts);
 }
 
-EngineManifest build_engine(const BuildPlan& plan, int out, const std::string& scratch) {
-  return Builder(plan, scratch).run(out);
+EngineManifest build_engine(const BuildPlan& plan, const std::vector<BuildInput>& inputs, int out,
+                            const std::string& scratch) {
+  return Builder(plan, inputs, scratch).run(out);
 }
 
 }  // namespace liftlock::engine

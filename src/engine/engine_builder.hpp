@@ -21,14 +21,13 @@ struct BuildPlan {
   std::vector<std::string> executables;  ///< commands that must be there; empty: all of the .deb named main_package
   std::string main_package;
   std::vector<std::string> library_path;  ///< empty: found by the rule of the format's description
-  std::vector<BuildInput> inputs;
 };
 
-/// Reads every .deb twice: once to know what there is, once to copy it. Holds file names and folders in memory, and the
-/// content of files only up to scratch files.
+/// Holds names in memory; the content of files goes through scratch files named by their digest.
 /// @param scratch an existing folder for the files' content, which leaves this empty again
 /// @throws Error{engine_malformed, package_malformed, limit_exceeded}
-EngineManifest build_engine(const BuildPlan& plan, int out, const std::string& scratch);
+EngineManifest build_engine(const BuildPlan& plan, const std::vector<BuildInput>& inputs, int out,
+                            const std::string& scratch);
 
 /// Where a path of a .deb stands in the package: below usr/ what Debian merged there; nullopt when it is left out.
 std::optional<std::string> engine_path(std::string_view path);

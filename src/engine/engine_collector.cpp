@@ -122,16 +122,16 @@ void fetch_inputs(const LockedRecipe& recipe, CollectContext& context) {
 }
 
 EngineManifest build(const LockedRecipe& recipe, const BlobStore& store, const fs::path& scratch, int out) {
-  BuildPlan plan = recipe.plan;
+  std::vector<BuildInput> inputs;
   // The blobs are hashed again: what is built must be of what was believed.
   for (const auto& input : recipe.inputs) {
     auto file = store.open(input.deb.digest);
     if (sha256_of_file(file.get(), input.deb.name) != input.deb.digest) {
       fail(ErrorCode::blob_corrupt, "the package {} in the store", input.deb.name);
     }
-    plan.inputs.push_back({input.deb, std::move(file)});
+    inputs.push_back({input.deb, std::move(file)});
   }
-  return build_engine(plan, out, scratch.string());
+  return build_engine(recipe.plan, inputs, out, scratch.string());
 }
 
 }  // namespace

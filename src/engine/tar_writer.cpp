@@ -1,5 +1,6 @@
 #include "engine/tar_writer.hpp"
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
