@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Measures this build on this machine and prints the tables of bench/README.md. GIB, SMALL and ROUNDS set the size.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=${LIFTLOCK_BUILD:-$PWD/build/release}
+work=${LIFTLOCK_BENCH:-$PWD/build/bench-work}
+trap 'rm -rf "$work"' EXIT
+python3 bench/crossing.py "$build" "$work" --gib "${GIB:-4}" --small "${SMALL:-20000}" --rounds "${ROUNDS:-3}"
+cmake --build "$build" --target serve_fixture
+bench/serve.sh "$build"
