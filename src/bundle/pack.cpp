@@ -61,7 +61,7 @@ Front make_front(const PackRequest& request, const std::vector<FileEntry>& files
 std::optional<std::string> models_hash(const std::vector<FileEntry>& files) {
   std::vector<ListedDigest> models;
   for (const auto& file : files) {
-    if (file.path.is_under("models")) models.push_back({.digest = file.digest, .path = file.path.text()});
+    if (file.path.is_under("models")) models.push_back({.path = file.path.text(), .digest = file.digest});
   }
   if (models.empty()) return std::nullopt;
   return directory_hash(models).hex();
