@@ -288,6 +288,7 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
 
   const auto info = make_info(request, front, files);
   const auto partial = fs::path(request.output.string() + ".partial");
+  if (const auto parent = request.output.parent_path(); !parent.empty()) make_folders(parent);
   const FileLock lock(fs::path(request.output.string() + ".lock"), "a pack into this folder", FileLock::Wait::no);
   if (fs::exists(partial)) {
     drop_leftovers(partial, files, request.form);

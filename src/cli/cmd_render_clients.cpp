@@ -57,11 +57,8 @@ void run(Invocation& invocation, const Options& options) {
 }  // namespace
 
 void add_render_clients(CLI::App& app, Invocation& invocation) {
-  auto* render = app.get_subcommand_no_throw("render");
-  if (render == nullptr) {
-    render = app.add_subcommand("render", "Write configuration for other programs");
-    render->require_subcommand(1);
-  }
+  auto* render = app.add_subcommand("render", "Write configuration for other programs");
+  render->require_subcommand(1);
   auto* command = render->add_subcommand("clients", "How pip, apt, docker, ollama and others use this mirror");
   auto options = std::make_shared<Options>();
   command->add_option("--base-url", options->base_url,

@@ -4,6 +4,7 @@
 
 #include <iterator>
 
+#include "base/encoding.hpp"
 #include "base/text.hpp"
 
 namespace liftlock {
@@ -45,32 +46,6 @@ void append_routes(std::string& out, const MirrorState& state, std::string_view 
 }
 
 }  // namespace
-
-std::string escape_html(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 std::string index_page(const MirrorState& state, std::string_view organisation, std::string_view base_url) {
   std::string out =

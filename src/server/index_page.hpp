@@ -8,9 +8,6 @@
 
 namespace liftlock {
 
-/// Text that is safe between tags and in quoted attributes.
-std::string escape_html(std::string_view text);
-
 /// @param base_url without a trailing slash, as the reader reached us
 std::string index_page(const MirrorState& state, std::string_view organisation, std::string_view base_url);
 

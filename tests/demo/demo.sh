@@ -137,5 +137,5 @@ stop
 registry=""
 unset LIFTLOCK_STATE
 say "The gate closes: from here on there is no route anywhere"
-export RUN=$run ROOT=$root DIGEST=$digest DIGEST2=$digest2 ROOT_FINGERPRINT=$root_fingerprint PATH=$high_path
+export RUN=$run ROOT=$root BUILD=$build DIGEST=$digest DIGEST2=$digest2 ROOT_FINGERPRINT=$root_fingerprint PATH=$high_path
 exec unshare --net --mount bash "$root/tests/demo/high.sh"

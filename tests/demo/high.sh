@@ -122,7 +122,7 @@ answer=$(curl -sf --unix-socket "$socket" http://engine/v1/chat/completions -H '
 [ -n "$answer" ] || fail "no answer"
 echo "the model says: $answer"
 prove "a model answered over a Unix socket: $answer"
-show liftlock engine try llama.cpp "$RUN/../build/release/tests/try_leave" || fail "try_leave got out"
+show liftlock engine try llama.cpp "$BUILD/tests/try_leave" "${url##*:}" || fail "try_leave got out"
 prove "a program in the engine's place could not reach a network, the host's files or another namespace"
 kill "$engine"; wait "$engine" 2>/dev/null || true; engine=""
 kill "$server"; wait "$server" 2>/dev/null || true; server=""

@@ -94,32 +94,6 @@ SimpleForm negotiate_simple_form(std::string_view accept) {
   return *best;
 }
 
-std::string escape_html(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string simple_index_page(const std::vector<std::string>& names, SimpleForm form) {
   if (form == SimpleForm::json) {
     auto page = Json::object();

@@ -35,7 +35,4 @@ std::string simple_index_page(const std::vector<std::string>& names, SimpleForm 
 /// Files are named relative to the page: NAME/FILENAME.
 std::string simple_project_page(std::string_view name, const std::vector<SimpleFile>& files, SimpleForm form);
 
-/// For attribute values and text.
-std::string escape_html(std::string_view text);
-
 }  // namespace liftlock
