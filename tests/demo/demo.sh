@@ -70,7 +70,6 @@ packages = ["tree"]
 base = "essential"
 
 [engine.llama]
-name = "llama.cpp"
 packages = ["llama.cpp-tools"]
 suites = ["forky"]
 variant = "cpu"

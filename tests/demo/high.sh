@@ -111,8 +111,8 @@ show curl -sf -r 0-6 "$url/bundles/demo/latest/files/notes.txt"; echo
 prove "curl read ranges"
 
 say "The carried engine answers with the carried model, cut off from everything"
-show liftlock engine install llama.cpp
-liftlock engine run llama.cpp --model tiny > "$RUN/engine.out" 2> "$RUN/engine.log" &
+show liftlock engine install llama
+liftlock engine run llama --model tiny > "$RUN/engine.out" 2> "$RUN/engine.log" &
 engine=$!
 for _ in $(seq 300); do grep -q "^ready" "$RUN/engine.out" && break; kill -0 "$engine" 2>/dev/null || break; sleep 0.1; done
 socket=$(sed -n 's/^ready: //p' "$RUN/engine.out")
@@ -122,7 +122,7 @@ answer=$(curl -sf --unix-socket "$socket" http://engine/v1/chat/completions -H '
 [ -n "$answer" ] || fail "no answer"
 echo "the model says: $answer"
 prove "a model answered over a Unix socket: $answer"
-show liftlock engine try llama.cpp "$BUILD/tests/try_leave" "${url##*:}" || fail "try_leave got out"
+show liftlock engine try llama "$BUILD/tests/try_leave" "${url##*:}" || fail "try_leave got out"
 prove "a program in the engine's place could not reach a network, the host's files or another namespace"
 kill "$engine"; wait "$engine" 2>/dev/null || true; engine=""
 kill "$server"; wait "$server" 2>/dev/null || true; server=""
