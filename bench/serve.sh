@@ -20,15 +20,17 @@ cleanup() {
 }
 trap cleanup EXIT
 
-cmake --build "$build" --target serve_fixture liftlock-high >/dev/null
-"$build"/bench/serve_fixture "$work/state" "$large_mib" "$small_count" "$small_bytes"
+liftlock=${LIFTLOCK:-$build/src/cli/liftlock-high}
+fixture=${FIXTURE:-$build/bench/serve_fixture}
+[ -n "${FIXTURE:-}" ] || cmake --build "$build" --target serve_fixture liftlock-high >/dev/null
+"$fixture" "$work/state" "$large_mib" "$small_count" "$small_bytes"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=bench \
   -addext subjectAltName=IP:127.0.0.1 -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
 
 start_ours() {  # NAME ARGUMENTS…: sets $url
   local name=$1
   shift
-  "$build"/src/cli/liftlock-high --state "$work/state" serve --listen 127.0.0.1:0 "$@" >"$work/$name.out" 2>"$work/$name.err" &
+  "$liftlock" --state "$work/state" serve --listen 127.0.0.1:0 "$@" >"$work/$name.out" 2>"$work/$name.err" &
   pids+=($!)
   for _ in $(seq 300); do
     url=$(sed -n 's/^listening on //p' "$work/$name.out")

@@ -2,8 +2,10 @@
 #include "server/mirror_server.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <chrono>
+#include <csignal>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -183,6 +185,29 @@ TEST_F(MirrorTest, AuditsReadsAndItsOwnLife) {
   EXPECT_EQ(reads[0].event.subject, sha256("one").text());
   EXPECT_EQ(reads[0].event.actor, "anonymous");
   EXPECT_EQ(Json::parse(reads[0].event.detail)["peer"], "127.0.0.1");
+}
+
+TEST_F(MirrorTest, RefusesReadsWhileTheAuditLogCannotBeWritten) {
+  publish(1, "one");
+  serve(options());
+  const auto path = "/files/model/org/tiny/v1/a.gguf";
+  EXPECT_EQ(status(path), "200");
+  // No file of this process can grow: what a full disk does, for root too.
+  rlimit before{};
+  ::getrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit none{0, before.rlim_max};
+  ::setrlimit(RLIMIT_FSIZE, &none);
+  for (int i = 0; i < 100 && status(path) != "503"; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  const auto refused = get(path);
+  EXPECT_NE(refused.find("\"code\": \"audit-unwritable\""), std::string::npos) << refused;
+  EXPECT_EQ(status("/healthz"), "503");
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  for (int i = 0; i < 100 && status(path) != "200"; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(get(path), "one");
+  EXPECT_EQ(status("/healthz"), "200");
+  m_mirror->stop(std::chrono::seconds(5));
+  m_log.verify();
 }
 
 TEST_F(MirrorTest, CountsWhatItServes) {
