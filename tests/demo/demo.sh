@@ -42,7 +42,7 @@ registry=$!
 (
   cd "$run/fixtures"
   umoci init --layout image && umoci new --image image:1
-  mkdir rootfs && cp notes.txt rootfs/ && umoci insert --image image:1 rootfs/notes.txt /notes.txt && umoci config --image image:1 --config.cmd /notes.txt
+  tar --owner 0 --group 0 --numeric-owner -cf layer.tar notes.txt && umoci raw add-layer --image image:1 layer.tar
 ) > "$run/umoci.log" 2>&1
 for _ in $(seq 50); do curl -sf "http://127.0.0.1:$port/v2/" > /dev/null && break; sleep 0.1; done
 skopeo copy -q --dest-tls-verify=false "oci:$run/fixtures/image:1" "docker://127.0.0.1:$port/hello:1"
