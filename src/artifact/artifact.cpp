@@ -13,7 +13,8 @@ constexpr std::size_t k_max_text = 4096;
 
 std::string short_text(const Json& json, std::string_view key, std::string_view where) {
   auto text = string_member(json, key, where);
-  if (text.size() > k_max_text) fail(ErrorCode::limit_exceeded, "{}: '{}' is longer than {} bytes", where, key, k_max_text);
+  if (text.size() > k_max_text)
+    fail(ErrorCode::limit_exceeded, "{}: '{}' is longer than {} bytes", where, key, k_max_text);
   return text;
 }
 
@@ -56,7 +57,9 @@ Json to_json(const ArtifactFile& file) {
           {"evidence", evidence_to_json(file.evidence)}};
 }
 
-std::string Artifact::id() const { return fmt::format("{}:{}@{}", kind, name, version); }
+std::string Artifact::id() const {
+  return fmt::format("{}:{}@{}", kind, name, version);
+}
 
 std::uint64_t Artifact::total_size() const {
   std::uint64_t sum = 0;
@@ -67,7 +70,7 @@ std::uint64_t Artifact::total_size() const {
 Json to_json(const Artifact& artifact) {
   auto files = Json::array();
   for (const auto& file : artifact.files) files.push_back(to_json(file));
-  return {{"kind", artifact.kind},   {"name", artifact.name},   {"version", artifact.version},
+  return {{"kind", artifact.kind},       {"name", artifact.name},   {"version", artifact.version},
           {"license", artifact.license}, {"facts", artifact.facts}, {"needs", artifact.needs},
           {"files", std::move(files)}};
 }
@@ -87,7 +90,8 @@ Artifact artifact_from_json(const Json& json) {
     artifact.needs.push_back(need.get<std::string>());
   }
   const auto& files = array_member(json, "files", where);
-  if (files.empty() || files.size() > k_max_files) fail(ErrorCode::schema_violation, "{}: {} files", where, files.size());
+  if (files.empty() || files.size() > k_max_files)
+    fail(ErrorCode::schema_violation, "{}: {} files", where, files.size());
   for (const auto& file : files) artifact.files.push_back(artifact_file_from_json(file, where));
   const auto by_path = [](const auto& a, const auto& b) { return a.path < b.path; };
   if (!std::is_sorted(artifact.files.begin(), artifact.files.end(), by_path)) {

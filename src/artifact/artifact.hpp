@@ -1,5 +1,6 @@
 // One named, versioned thing of one kind that crosses the gap: its files, where they come from, and why we believe it.
-// Plain values; the JSON form stands in the lock, in manifest/artifacts.jsonl and in the catalog (docs/formats/lock.md).
+// Plain values; the JSON form stands in the lock, in manifest/artifacts.jsonl and in the catalog
+// (docs/formats/lock.md).
 #pragma once
 
 #include <cstdint>
@@ -37,13 +38,13 @@ struct ArtifactFile {
 };
 
 struct Artifact {
-  std::string kind;     ///< "wheel", "sdist", "deb", "image", "model", "engine", "file"
-  std::string name;     ///< as the ecosystem normalises it
-  std::string version;  ///< as the ecosystem writes it; for images the tag, or the digest when there is no tag
-  std::string license;  ///< as the ecosystem states it; empty when it does not
-  Json facts = Json::object();        ///< what the room of this kind wants to know again; small
-  std::vector<std::string> needs;     ///< ids of artifacts this one needs to work
-  std::vector<ArtifactFile> files;    ///< sorted by path, at least one
+  std::string kind;             ///< "wheel", "sdist", "deb", "image", "model", "engine", "file"
+  std::string name;             ///< as the ecosystem normalises it
+  std::string version;          ///< as the ecosystem writes it; for images the tag, or the digest when there is no tag
+  std::string license;          ///< as the ecosystem states it; empty when it does not
+  Json facts = Json::object();  ///< what the room of this kind wants to know again; small
+  std::vector<std::string> needs;   ///< ids of artifacts this one needs to work
+  std::vector<ArtifactFile> files;  ///< sorted by path, at least one
 
   /// "kind:name@version"; unique within a lock, a bundle and a publication.
   std::string id() const;

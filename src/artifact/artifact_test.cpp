@@ -9,9 +9,17 @@ namespace {
 
 Artifact example() {
   const auto digest = Digest::parse("sha256:" + std::string(64, '1'));
-  return {.kind = "wheel", .name = "idna", .version = "3.4", .license = "BSD-3-Clause", .facts = {{"requires-python", ">=3.5"}},
-          .needs = {}, .files = {{RelPath::parse("packages/pypi/idna-3.4-py3-none-any.whl"), 61538, digest, "https://x.example/idna",
-                                  {{"index-hash", {{"sha256", digest.hex()}}}}}}};
+  return {.kind = "wheel",
+          .name = "idna",
+          .version = "3.4",
+          .license = "BSD-3-Clause",
+          .facts = {{"requires-python", ">=3.5"}},
+          .needs = {},
+          .files = {{RelPath::parse("packages/pypi/idna-3.4-py3-none-any.whl"),
+                     61538,
+                     digest,
+                     "https://x.example/idna",
+                     {{"index-hash", {{"sha256", digest.hex()}}}}}}};
 }
 
 TEST(Artifact, RoundTripsThroughJson) {

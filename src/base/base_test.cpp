@@ -38,7 +38,12 @@ TEST(Error, EverySlugIsUniqueAndFound) {
 
 TEST(Error, ContextIsAddedFromTheInsideOut) {
   try {
-    with_context("outer", [] { return with_context("inner", [] { fail(ErrorCode::usage, "a {}", 1); return 0; }); });
+    with_context("outer", [] {
+      return with_context("inner", [] {
+        fail(ErrorCode::usage, "a {}", 1);
+        return 0;
+      });
+    });
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "a 1 (inner) (outer)");
@@ -56,7 +61,7 @@ TEST(Digest, RoundTripsAndRefusesOtherForms) {
   const std::string text = "sha256:" + std::string(62, 'a') + "0f";
   EXPECT_EQ(Digest::parse(text).text(), text);
   for (const std::string& bad : {"sha256:" + std::string(63, 'a'), "sha256:" + std::string(64, 'A'),
-                                "SHA256:" + std::string(64, 'a'), std::string(64, 'a'), std::string()}) {
+                                 "SHA256:" + std::string(64, 'a'), std::string(64, 'a'), std::string()}) {
     EXPECT_FALSE(Digest::try_parse(bad)) << bad;
   }
   EXPECT_TRUE(Digest::parse(text).spoken().starts_with("aaaa aaaa "));
@@ -70,8 +75,8 @@ TEST(RelPath, AcceptsOrdinaryNames) {
 }
 
 TEST(RelPath, RefusesWhatLeavesOrCannotBeCarried) {
-  for (const std::string_view path : {"", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/./b", "a\\b", "a\nb", "a:b",
-                                 "CON", "a/nul.txt", "COM1", "a ", "a.", "a?", "\xC3\xA9"}) {
+  for (const std::string_view path : {"", "/a", "a/", "a//b", ".", "..", "../a", "a/../b", "a/./b", "a\\b", "a\nb",
+                                      "a:b", "CON", "a/nul.txt", "COM1", "a ", "a.", "a?", "\xC3\xA9"}) {
     EXPECT_FALSE(RelPath::try_parse(path)) << path;
   }
   EXPECT_FALSE(RelPath::try_parse(std::string(201, 'a')));
@@ -117,7 +122,8 @@ TEST(Base64, RoundTripsAndIsStrict) {
     ASSERT_TRUE(decoded);
     EXPECT_EQ(as_text(*decoded), text);
   }
-  for (const std::string_view bad : {"Zg=", "Zh==", "Z g=", "====", "Zg==Zg=="}) EXPECT_FALSE(decode_base64(bad)) << bad;
+  for (const std::string_view bad : {"Zg=", "Zh==", "Z g=", "====", "Zg==Zg=="})
+    EXPECT_FALSE(decode_base64(bad)) << bad;
 }
 
 TEST(Printable, StopsTerminalTricks) {

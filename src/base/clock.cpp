@@ -49,7 +49,8 @@ Timestamp parse_time(std::string_view text) {
     refuse();
   }
   const auto year = digits(text.substr(0, 4)), month = digits(text.substr(5, 2)), day = digits(text.substr(8, 2));
-  const auto hour = digits(text.substr(11, 2)), minute = digits(text.substr(14, 2)), second = digits(text.substr(17, 2));
+  const auto hour = digits(text.substr(11, 2)), minute = digits(text.substr(14, 2)),
+             second = digits(text.substr(17, 2));
   if (!year || !month || !day || !hour || !minute || !second) refuse();
   const std::chrono::year_month_day date{std::chrono::year(*year), std::chrono::month(static_cast<unsigned>(*month)),
                                          std::chrono::day(static_cast<unsigned>(*day))};
@@ -63,12 +64,18 @@ std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
   const auto count = digits(text.substr(0, text.size() - 1));
   if (!count) return std::nullopt;
   switch (text.back()) {
-    case 's': return std::chrono::seconds(*count);
-    case 'm': return std::chrono::minutes(*count);
-    case 'h': return std::chrono::hours(*count);
-    case 'd': return std::chrono::days(*count);
-    case 'w': return std::chrono::weeks(*count);
-    default: return std::nullopt;
+    case 's':
+      return std::chrono::seconds(*count);
+    case 'm':
+      return std::chrono::minutes(*count);
+    case 'h':
+      return std::chrono::hours(*count);
+    case 'd':
+      return std::chrono::days(*count);
+    case 'w':
+      return std::chrono::weeks(*count);
+    default:
+      return std::nullopt;
   }
 }
 

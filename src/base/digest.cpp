@@ -9,18 +9,24 @@ namespace liftlock {
 
 std::string_view name(DigestAlgorithm algorithm) {
   switch (algorithm) {
-    case DigestAlgorithm::sha256: return "sha256";
-    case DigestAlgorithm::sha384: return "sha384";
-    case DigestAlgorithm::sha512: return "sha512";
+    case DigestAlgorithm::sha256:
+      return "sha256";
+    case DigestAlgorithm::sha384:
+      return "sha384";
+    case DigestAlgorithm::sha512:
+      return "sha512";
   }
   fail(ErrorCode::internal, "unknown digest algorithm");
 }
 
 std::size_t digest_size(DigestAlgorithm algorithm) {
   switch (algorithm) {
-    case DigestAlgorithm::sha256: return 32;
-    case DigestAlgorithm::sha384: return 48;
-    case DigestAlgorithm::sha512: return 64;
+    case DigestAlgorithm::sha256:
+      return 32;
+    case DigestAlgorithm::sha384:
+      return 48;
+    case DigestAlgorithm::sha512:
+      return 64;
   }
   fail(ErrorCode::internal, "unknown digest algorithm");
 }
@@ -54,9 +60,13 @@ Digest Digest::parse_sha256_hex(std::string_view hex) {
   return Digest(DigestAlgorithm::sha256, *bytes);
 }
 
-std::string Digest::hex() const { return encode_hex(bytes()); }
+std::string Digest::hex() const {
+  return encode_hex(bytes());
+}
 
-std::string Digest::text() const { return std::string(name(m_algorithm)) + ":" + hex(); }
+std::string Digest::text() const {
+  return std::string(name(m_algorithm)) + ":" + hex();
+}
 
 std::string Digest::spoken() const {
   const auto digits = hex();

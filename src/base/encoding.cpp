@@ -130,7 +130,8 @@ std::string printable(std::string_view text) {
     const auto length = utf8_length(text);
     const auto first = static_cast<std::uint8_t>(text[0]);
     // C0 and C1 controls and DEL would act on the terminal.
-    const bool control = first < 0x20 || first == 0x7F || (first == 0xC2 && length == 2 && static_cast<std::uint8_t>(text[1]) < 0xA0);
+    const bool control =
+        first < 0x20 || first == 0x7F || (first == 0xC2 && length == 2 && static_cast<std::uint8_t>(text[1]) < 0xA0);
     if (length == 0 || control) {
       out += fmt::format("\\x{:02x}", first);
       text.remove_prefix(1);

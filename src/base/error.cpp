@@ -17,9 +17,13 @@ constexpr std::array k_errors = {
 
 }  // namespace
 
-std::span<const ErrorInfo> all_errors() { return k_errors; }
+std::span<const ErrorInfo> all_errors() {
+  return k_errors;
+}
 
-const ErrorInfo& info(ErrorCode code) { return k_errors.at(static_cast<std::size_t>(code)); }
+const ErrorInfo& info(ErrorCode code) {
+  return k_errors.at(static_cast<std::size_t>(code));
+}
 
 std::optional<ErrorCode> parse_error_code(std::string_view slug) {
   for (const auto& error : k_errors) {
@@ -37,7 +41,9 @@ Error& Error::add_context(std::string line) {
   return *this;
 }
 
-std::string_view Error::hint() const { return m_hint.empty() ? info(m_code).remedy : std::string_view(m_hint); }
+std::string_view Error::hint() const {
+  return m_hint.empty() ? info(m_code).remedy : std::string_view(m_hint);
+}
 
 void fail_errno(std::string_view what, int error_number) {
   const bool space = error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG;
@@ -45,6 +51,8 @@ void fail_errno(std::string_view what, int error_number) {
               fmt::format("{}: {}", what, std::generic_category().message(error_number)));
 }
 
-void fail_errno(std::string_view what) { fail_errno(what, errno); }
+void fail_errno(std::string_view what) {
+  fail_errno(what, errno);
+}
 
 }  // namespace liftlock

@@ -1,7 +1,8 @@
 // The one exception type of the program, and the closed list of what can go wrong.
 //
 // Every edge (a command, an HTTP handler, a worker) catches once and renders: an exit status and a hint, or
-// problem+json. Layers in between may add a line of context as the error passes. Absence is std::optional, not an error.
+// problem+json. Layers in between may add a line of context as the error passes. Absence is std::optional, not an
+// error.
 #pragma once
 
 #include <fmt/format.h>

@@ -41,9 +41,13 @@ Json parse_json(std::string_view text, JsonLimits limits) {
   }
 }
 
-std::string dump_json(const Json& value) { return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
+std::string dump_json(const Json& value) {
+  return value.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
 
-std::string dump_json_line(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dump_json_line(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 const Json& member(const Json& object, std::string_view key, std::string_view where) {
   if (!object.is_object()) fail(ErrorCode::schema_violation, "{}: an object is expected", where);

@@ -37,7 +37,8 @@ bool bool_member(const Json& object, std::string_view key, std::string_view wher
 const Json& array_member(const Json& object, std::string_view key, std::string_view where);
 const Json& object_member(const Json& object, std::string_view key, std::string_view where);
 /// The string, or fallback when the key is absent; another type is an error all the same.
-std::string string_member_or(const Json& object, std::string_view key, std::string_view fallback, std::string_view where);
+std::string string_member_or(const Json& object, std::string_view key, std::string_view fallback,
+                             std::string_view where);
 
 /// @throws Error{schema_violation} if value is no object or has a key outside the list.
 void only_members(const Json& object, std::initializer_list<std::string_view> allowed, std::string_view where);

@@ -69,7 +69,9 @@ bool RelPath::is_under(std::string_view folder) const {
   return m_text.size() > folder.size() && m_text.starts_with(folder) && m_text[folder.size()] == '/';
 }
 
-std::string RelPath::case_folded() const { return to_lower(m_text); }
+std::string RelPath::case_folded() const {
+  return to_lower(m_text);
+}
 
 std::string portable_component(std::string_view text) {
   std::string out;

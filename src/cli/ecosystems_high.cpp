@@ -6,6 +6,8 @@
 
 namespace liftlock {
 
-std::vector<MakeRoute> mirror_routes() { return {make_pypi_route, apt::make_apt_route, oci::make_image_route}; }
+std::vector<MakeRoute> mirror_routes() {
+  return {make_pypi_route, apt::make_apt_route, oci::make_image_route};
+}
 
 }  // namespace liftlock

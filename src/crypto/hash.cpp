@@ -2,7 +2,6 @@
 
 #include <openssl/evp.h>
 
-
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "os/file.hpp"
@@ -18,18 +17,25 @@ const EVP_MD* implementation(DigestAlgorithm algorithm) {
   static EVP_MD* const sha384_md = EVP_MD_fetch(nullptr, "SHA2-384", nullptr);
   static EVP_MD* const sha512_md = EVP_MD_fetch(nullptr, "SHA2-512", nullptr);
   switch (algorithm) {
-    case DigestAlgorithm::sha256: return sha256_md;
-    case DigestAlgorithm::sha384: return sha384_md;
-    case DigestAlgorithm::sha512: return sha512_md;
+    case DigestAlgorithm::sha256:
+      return sha256_md;
+    case DigestAlgorithm::sha384:
+      return sha384_md;
+    case DigestAlgorithm::sha512:
+      return sha512_md;
   }
   return nullptr;
 }
 
 }  // namespace
 
-void Hasher::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
+void Hasher::Free::operator()(evp_md_ctx_st* context) const {
+  EVP_MD_CTX_free(context);
+}
 
-Hasher::Hasher(DigestAlgorithm algorithm) : m_algorithm(algorithm), m_context(EVP_MD_CTX_new()) { start(); }
+Hasher::Hasher(DigestAlgorithm algorithm) : m_algorithm(algorithm), m_context(EVP_MD_CTX_new()) {
+  start();
+}
 Hasher::~Hasher() = default;
 Hasher::Hasher(Hasher&&) noexcept = default;
 Hasher& Hasher::operator=(Hasher&&) noexcept = default;
@@ -45,7 +51,9 @@ void Hasher::update(std::span<const std::uint8_t> bytes) {
   if (EVP_DigestUpdate(m_context.get(), bytes.data(), bytes.size()) != 1) fail(ErrorCode::internal, "hash update");
 }
 
-void Hasher::update(std::string_view text) { update(as_bytes(text)); }
+void Hasher::update(std::string_view text) {
+  update(as_bytes(text));
+}
 
 Digest Hasher::finish() {
   std::uint8_t bytes[EVP_MAX_MD_SIZE];
@@ -61,7 +69,9 @@ Digest sha256(std::span<const std::uint8_t> bytes) {
   return hasher.finish();
 }
 
-Digest sha256(std::string_view text) { return sha256(as_bytes(text)); }
+Digest sha256(std::string_view text) {
+  return sha256(as_bytes(text));
+}
 
 Digest sha256_of_file(int fd, std::string_view what) {
   return sha256_of_range(fd, 0, regular_size(fd, what), what, {});

@@ -6,7 +6,9 @@
 
 namespace liftlock {
 
-std::string StackEntry::where() const { return fmt::format("[{}.{}]", table, name); }
+std::string StackEntry::where() const {
+  return fmt::format("[{}.{}]", table, name);
+}
 
 std::string StackEntry::text(std::string_view key, std::string_view fallback) const {
   return string_member_or(values, key, fallback, where());
@@ -23,7 +25,9 @@ bool StackEntry::flag(std::string_view key, bool fallback) const {
   return values.contains(std::string(key)) ? bool_member(values, key, where()) : fallback;
 }
 
-std::vector<std::filesystem::path> Collector::input_files(const StackEntry&) const { return {}; }
+std::vector<std::filesystem::path> Collector::input_files(const StackEntry&) const {
+  return {};
+}
 
 std::vector<FetchJob> Collector::plan(const Artifact& artifact, const StackEntry&, CollectContext& context) const {
   std::vector<FetchJob> jobs;

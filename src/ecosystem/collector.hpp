@@ -32,8 +32,8 @@ struct KeySpec {
 struct StackEntry {
   std::string table;
   std::string name;
-  Json values;       ///< an object: strings, arrays of strings, booleans, objects of strings
-  Digest declared;   ///< of values in canonical form, the platform and the content of local files it names as inputs
+  Json values;      ///< an object: strings, arrays of strings, booleans, objects of strings
+  Digest declared;  ///< of values in canonical form, the platform and the content of local files it names as inputs
 
   std::string text(std::string_view key, std::string_view fallback = {}) const;
   std::vector<std::string> texts(std::string_view key) const;

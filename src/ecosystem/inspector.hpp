@@ -20,7 +20,7 @@ struct Finding {
 
 struct Inspection {
   std::vector<Finding> findings;  ///< empty: accepted
-  Json facts = Json::object();    ///< what was learnt (GGUF architecture, wheel metadata …), shown by inspect and show
+  Json facts = Json::object();  ///< what was learnt (GGUF architecture, wheel metadata …), shown by inspect and show
 };
 
 class Inspector {

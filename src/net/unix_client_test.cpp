@@ -32,7 +32,7 @@ class OneAnswer {
         ::send(peer.get(), piece.data(), piece.size(), MSG_NOSIGNAL);
         std::this_thread::sleep_for(std::chrono::milliseconds(20));
       }
-      if (then == Then::hold) ::read(peer.get(), buffer, sizeof buffer);
+      if (then == Then::hold && ::read(peer.get(), buffer, sizeof buffer) < 0) ADD_FAILURE() << "read";
     });
   }
   ~OneAnswer() { join(); }

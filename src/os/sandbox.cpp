@@ -80,7 +80,9 @@ std::vector<std::string> Sandbox::bubblewrap_arguments(int seccomp_fd, int usr_f
                                   "engine",
                                   "--seccomp",
                                   std::to_string(seccomp_fd),
-                                  "--ro-bind-fd", std::to_string(usr_fd), "/usr",
+                                  "--ro-bind-fd",
+                                  std::to_string(usr_fd),
+                                  "/usr",
                                   "--symlink",
                                   "usr/lib",
                                   "/lib",
@@ -100,7 +102,9 @@ std::vector<std::string> Sandbox::bubblewrap_arguments(int seccomp_fd, int usr_f
                                   "/tmp",
                                   "--dir",
                                   "/run",
-                                  "--bind-fd", std::to_string(run_fd), k_run};
+                                  "--bind-fd",
+                                  std::to_string(run_fd),
+                                  k_run};
   for (const auto& [path, fd] : m_spec.files) {
     out.insert(out.end(), {"--ro-bind-fd", std::to_string(fd), path});
   }

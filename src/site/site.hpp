@@ -35,7 +35,7 @@ struct SiteConfig {
   std::string organisation;
   std::map<std::string, Source> sources;
   // [policy]
-  bool require_expect = true;       ///< ingest wants --expect
+  bool require_expect = true;  ///< ingest wants --expect
   bool accept_expired_bundles = false;
   std::uint64_t reserve_bytes = 1u << 30;  ///< kept free by ingest
   // [serve]
@@ -48,9 +48,11 @@ struct SiteConfig {
 
 class Site {
  public:
-  /// --state, else LIFTLOCK_STATE, else /var/lib/liftlock for root, else $XDG_DATA_HOME/liftlock (~/.local/share/liftlock).
+  /// --state, else LIFTLOCK_STATE, else /var/lib/liftlock for root, else $XDG_DATA_HOME/liftlock
+  /// (~/.local/share/liftlock).
   static fs::path default_folder();
-  /// Opens; an installation that does not exist has Zone::none and default settings. @throws Error{config_invalid, unknown_key}
+  /// Opens; an installation that does not exist has Zone::none and default settings. @throws Error{config_invalid,
+  /// unknown_key}
   explicit Site(fs::path folder);
   /// Creates the folders and a commented config.toml. @throws Error{immutable} if there is one with another zone
   static Site create(const fs::path& folder, Zone zone, std::string_view organisation);

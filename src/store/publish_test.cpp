@@ -85,7 +85,7 @@ struct PublishTest : testing::Test {
     try {
       work();
     } catch (const std::exception& error) {
-      ::write(2, error.what(), std::string_view(error.what()).size());
+      if (::write(2, error.what(), std::string_view(error.what()).size()) < 0) ::_exit(2);
       status = 1;
     }
     ::_exit(status);
