@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `liftlock serve` against nginx over loopback, in one run: requests per second for small files, bytes per second for one
 # large file, over plain HTTP and over TLS 1.3. Every read of ours is audited; nginx logs nothing.
+# Besides the rates it prints the server's CPU time for each request or MiB, which says more on a busy machine.
 #   bench/serve.sh [BUILD_FOLDER] [SECONDS]
 # Needs wrk, nginx, curl, openssl. Prints one line per measurement, and the ratio.
 set -euo pipefail
@@ -42,9 +43,9 @@ start_ours() {  # NAME ARGUMENTS…: sets $url
 }
 
 start_ours plain
-ours=$url
+ours=$url plain_pid=$!
 start_ours tls --tls-cert "$work/cert.pem" --tls-key "$work/key.pem"
-ours_tls=$url
+ours_tls=$url tls_pid=$!
 
 # The same bytes for nginx, as plain files.
 mkdir -p "$work/www" "$work/nginx"
@@ -84,7 +85,8 @@ http {
 }
 CONF
 nginx -p "$work/nginx" -c "$work/nginx.conf" 2>/dev/null &
-pids+=($!)
+nginx_pid=$!
+pids+=("$nginx_pid")
 for _ in $(seq 50); do
   curl -sf -o /dev/null "http://127.0.0.1:$port/small0" && break
   sleep 0.1
@@ -101,20 +103,49 @@ request = function()
 end
 LUA
 
-small() {  # OURS URL CONNECTIONS
-  OURS=$1 wrk -t2 -c"$3" -d"${seconds}s" -s "$work/small.lua" "$2" | awk '/Requests\/sec/ {print $2} /Non-2xx/ {print "errors:", $0 > "/dev/stderr"}'
+# CPU time in clock ticks of a process and its children (nginx's workers).
+ticks() {
+  local pid
+  for pid in "$1" $(cat "/proc/$1/task/$1/children"); do awk '{ print $14 + $15 }' "/proc/$pid/stat"; done |
+    awk '{ n += $1 } END { print n }'
 }
-large() {  # URL
-  wrk -t1 -c2 -d"${seconds}s" "$1" | awk '/Transfer\/sec/ {
-    v = $2; u = v; sub(/[0-9.]+/, "", u); sub(/[A-Z]+$/, "", v)
-    f = (u == "GB") ? 1024 : (u == "MB") ? 1 : (u == "KB") ? 1/1024 : 1/1048576
-    printf "%.1f\n", v * f }'
+# Sets $rate (requests or MiB per second) and $cpu (CPU microseconds of the server for each request or MiB).
+measure() {  # UNIT PID WRK_ARGUMENTS…
+  local unit=$1 pid=$2 before after
+  shift 2
+  before=$(ticks "$pid")
+  wrk -d"${seconds}s" "$@" >"$work/wrk.out"
+  after=$(ticks "$pid")
+  if grep -q 'Non-2xx' "$work/wrk.out"; then grep 'Non-2xx' "$work/wrk.out" >&2; fi
+  read -r rate cpu < <(awk -v unit="$unit" -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" '
+    function number(text, scale) {
+      scale = 1
+      if (text ~ /GB$/) scale = 1024; if (text ~ /KB$/) scale = 1 / 1024
+      sub(/[A-Z]+$/, "", text)
+      return text * scale
+    }
+    /requests in/ { requests = $1; time = $4; sub(/s,?$/, "", time); mib = number($5) }
+    time ~ /m$/ { sub(/m$/, "", time); time *= 60 }
+    END { amount = (unit == "req") ? requests : mib; printf "%.1f %.2f\n", amount / time, ticks / hz * 1e6 / amount }' "$work/wrk.out")
 }
-report() {  # WHAT UNIT OURS NGINX
-  awk -v w="$1" -v u="$2" -v o="$3" -v n="$4" 'BEGIN { printf "%-34s liftlock %10.1f %s   nginx %10.1f %s   ratio %.2f\n", w, o, u, n, u, o / n }'
+report() {  # WHAT UNIT: from ours_rate, ours_cpu, rate, cpu
+  awk -v w="$1" -v u="$2" -v o="$ours_rate" -v oc="$ours_cpu" -v n="$rate" -v nc="$cpu" 'BEGIN {
+    printf "%-30s liftlock %9.1f %s/s %8.2f us/%s   nginx %9.1f %s/s %8.2f us/%s   speed ratio %.2f   cpu ratio %.2f\n",
+      w, o, u, oc, u, n, u, nc, u, o / n, nc / oc }'
+}
+compare() {  # WHAT UNIT OUR_PID OUR_PATH_URL NGINX_URL WRK_ARGUMENTS…
+  local what=$1 unit=$2 pid=$3 ours_url=$4 nginx_url=$5
+  shift 5
+  OURS=1 measure "$unit" "$pid" "$@" "$ours_url"
+  ours_rate=$rate ours_cpu=$cpu
+  OURS=0 measure "$unit" "$nginx_pid" "$@" "$nginx_url"
+  report "$what" "$unit"
 }
 
-report "small files, ${small_bytes} B, 64 conn" req/s "$(small 1 "$ours" 64)" "$(small 0 "http://127.0.0.1:$port" 64)"
-report "small files, TLS 1.3, 64 conn" req/s "$(small 1 "$ours_tls" 64)" "$(small 0 "https://127.0.0.1:$((port + 1))" 64)"
-report "one file of ${large_mib} MiB, 2 conn" MiB/s "$(large "$ours/files/file/large/1/large")" "$(large "http://127.0.0.1:$port/large")"
-report "the same over TLS 1.3" MiB/s "$(large "$ours_tls/files/file/large/1/large")" "$(large "https://127.0.0.1:$((port + 1))/large")"
+nginx=http://127.0.0.1:$port
+nginx_tls=https://127.0.0.1:$((port + 1))
+large=/files/file/large/1/large
+compare "small files, ${small_bytes} B" req "$plain_pid" "$ours" "$nginx" -t2 -c64 -s "$work/small.lua"
+compare "small files, TLS 1.3" req "$tls_pid" "$ours_tls" "$nginx_tls" -t2 -c64 -s "$work/small.lua"
+compare "one file of ${large_mib} MiB" MiB "$plain_pid" "$ours$large" "$nginx/large" -t1 -c2
+compare "the same over TLS 1.3" MiB "$tls_pid" "$ours_tls$large" "$nginx_tls/large" -t1 -c2
