@@ -208,6 +208,16 @@ bool AuditLog::Impl::views_are_current() const {
 }
 
 void AuditLog::Impl::reload_locked() {
+  try {
+    reload_and_check();
+  } catch (...) {
+    // What did not pass must be checked again, not taken for known.
+    journal.reset();
+    throw;
+  }
+}
+
+void AuditLog::Impl::reload_and_check() {
   if (!reload() && state.torn_bytes == 0) return;
   const bool current = views_are_current();
   if (state.torn_bytes > 0) {

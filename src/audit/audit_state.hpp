@@ -53,6 +53,7 @@ struct AuditLog::Impl {
   bool reload();
   /// The same with the lock file held: checks the checkpoint, drops torn bytes, repairs derived files.
   void reload_locked();
+  void reload_and_check();
   void check_checkpoint() const;
   /// Do the derived files stand as a finished append leaves them? @throws Error{audit_broken} when no crash explains it
   bool views_are_current() const;

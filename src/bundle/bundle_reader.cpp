@@ -15,7 +15,7 @@ namespace liftlock {
 namespace {
 
 std::string read_bundle_json(const fs::path& folder, int folder_fd) {
-  const auto fd = open_beneath(folder_fd, RelPath::parse(k_bundle_json_path), O_RDONLY);
+  const auto fd = open_beneath(folder_fd, RelPath::parse(k_bundle_json_path), O_RDONLY | O_NONBLOCK);
   if (!fd) {
     throw Error(ErrorCode::not_a_bundle, fmt::format("'{}' holds no manifest/bundle.json", printable(folder.string())));
   }
@@ -80,11 +80,14 @@ std::vector<SignatureFile> BundleReader::signatures() const {
 
 std::vector<std::string> BundleReader::trust_statements() const {
   std::map<std::uint64_t, std::string> by_version;
+  std::uint64_t total = 0;
   for (const auto& [path, bound] : m_info.lists) {
     const auto version = statement_version(path);
     if (!version) continue;
     if (bound.size > bundle_limits::k_trust_statement)
       fail(ErrorCode::limit_exceeded, "'{}' is too large", path.text());
+    total += bound.size;
+    if (total > bundle_limits::k_trust_chain) fail(ErrorCode::limit_exceeded, "the trust statements are too large");
     by_version[*version] = read_list(path);
   }
   std::vector<std::string> out;

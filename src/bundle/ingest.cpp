@@ -44,7 +44,7 @@ class Ingest {
     const auto arrival = check_channel();
     check_age();
     m_bundle.load_lists();
-    if (arrival == Arrival::repeated && is_published()) {
+    if (arrival == Arrival::repeated && is_published() && store_is_complete()) {
       m_result.status = IngestResult::Status::already_present;
       return m_result;
     }
@@ -73,7 +73,11 @@ class Ingest {
   std::string overrides() const { return m_overrides; }
 
  private:
-  std::string batch() const { return fmt::format("ingest-{}-{}", m_bundle.info().channel, m_bundle.info().sequence); }
+  std::string batch() const {
+    // The digest keeps what an earlier, refused bundle of this sequence staged apart from this one.
+    return fmt::format("ingest-{}-{}-{}", m_bundle.info().channel.substr(0, 60), m_bundle.info().sequence,
+                       m_bundle.digest().hex().substr(0, 16));
+  }
 
   void override_with_reason(std::string_view what) {
     if (m_request.reason.empty()) fail(ErrorCode::reason_required, "{} needs --reason", what);
@@ -95,7 +99,9 @@ class Ingest {
   void check_signatures() {
     TrustStore trust(m_site.trust_folder());
     const auto root = root_for(m_bundle, trust.current(), now());
-    m_result.signatures = judge(m_bundle.bundle_json(), m_bundle.signatures(), root, now());
+    // Read once: what is judged here is what is kept, whatever the medium answers next time.
+    m_signatures = m_bundle.signatures();
+    m_result.signatures = judge(m_bundle.bundle_json(), m_signatures, root, now());
     require_thresholds(m_result.signatures, root);
   }
 
@@ -124,6 +130,13 @@ class Ingest {
     const Catalog catalog(m_site.catalog_file());
     const auto publication = catalog.publication(m_bundle.info().channel, m_bundle.info().sequence);
     return publication && publication->bundle_digest == m_bundle.digest();
+  }
+
+  /// A blob that scrub put into quarantine comes back by the same command.
+  bool store_is_complete() const {
+    const BlobStore store(m_site.store_folder());
+    return std::all_of(m_bundle.files().begin(), m_bundle.files().end(),
+                       [&](const auto& file) { return store.contains(file.digest); });
   }
 
   void check_folder() {
@@ -158,7 +171,7 @@ class Ingest {
     std::vector<Digest> digests;
     for (const auto& file : m_bundle.files()) digests.push_back(file.digest);
     for (const auto& [path, bound] : m_bundle.info().lists) digests.push_back(bound.digest);
-    for (const auto& signature : m_bundle.signatures()) digests.push_back(sha256(signature.bytes));
+    for (const auto& signature : m_signatures) digests.push_back(sha256(signature.bytes));
     digests.push_back(m_bundle.digest());
     return digests;
   }
@@ -188,7 +201,9 @@ class Ingest {
         return claimed.insert(file.digest).second;
       }();
       if (!first || store.contains(file.digest) || staged.has(file.digest)) {
-        // Nothing to write; but a bundle whose file differs from its list is refused all the same.
+        // Nothing to write; but a bundle whose file differs from its list is refused all the same, and so is a store
+        // whose own copy has rotted.
+        if (first && store.contains(file.digest)) check_stored(store, file);
         check(file, sha256_of_range(range.fd, range.offset, file.size, file.path.text(), advance));
         return;
       }
@@ -210,6 +225,13 @@ class Ingest {
     }
   }
 
+  static void check_stored(const BlobStore& store, const FileEntry& file) {
+    const auto stored = store.open(file.digest);
+    if (sha256_of_file(stored.get(), file.path.text()) != file.digest) {
+      fail(ErrorCode::blob_corrupt, "the store's own copy of '{}' has rotted", file.path.text());
+    }
+  }
+
   void stage_bytes(StagedBlobs& staged, const std::string& path, const std::string& bytes) {
     const auto digest = sha256(bytes);
     if (!staged.has(digest)) {
@@ -225,8 +247,7 @@ class Ingest {
   void stage_front(StagedBlobs& staged) {
     stage_bytes(staged, std::string(k_bundle_json_path), m_bundle.bundle_json());
     for (const auto& [path, bound] : m_bundle.info().lists) stage_bytes(staged, path.text(), m_bundle.read_list(path));
-    for (const auto& signature : m_bundle.signatures())
-      stage_bytes(staged, "signatures/" + signature.name, signature.bytes);
+    for (const auto& signature : m_signatures) stage_bytes(staged, "signatures/" + signature.name, signature.bytes);
     for (const auto& file : m_bundle.files()) {
       if (file.artifacts.empty())
         m_front.push_back({.path = file.path, .size = file.size, .digest = file.digest, .origin = {}, .evidence = {}});
@@ -280,7 +301,8 @@ class Ingest {
   Reporter& m_reporter;
   AuditLog m_log;
   BundleReader m_bundle;
-  IngestResult m_result{.info = {}, .digest = Digest(DigestAlgorithm::sha256, std::array<std::uint8_t, 32>{})};
+  IngestResult m_result;
+  std::vector<SignatureFile> m_signatures;
   std::vector<ArtifactFile> m_front;
   std::string m_overrides;
 };
@@ -350,17 +372,29 @@ fs::path resolve_source(const SiteConfig& config, const std::string& source) {
 IngestResult ingest(const Site& site, const IngestRequest& request, Reporter& reporter) {
   const FileLock lock(site.folder() / "ingest.lock", "an ingest", FileLock::Wait::no);
   std::unique_ptr<Ingest> run;
+  const auto record = [&](Error& error) {
+    try {
+      record_failure(site, request, error, run ? &run->info() : nullptr, run ? &run->digest() : nullptr);
+    } catch (const std::exception& second) {
+      error.add_context(fmt::format("and the failure could not be recorded: {}", second.what()));
+    }
+  };
+  IngestResult result;
   try {
     run = std::make_unique<Ingest>(site, request, reporter);
-    auto result = run->run();
-    if (result.status == IngestResult::Status::published) {
-      write_transfer_line(site, request.actor, "BUNDLE_INGEST", result.info.bundle_version, result.digest.hex(), "");
-    }
-    return result;
-  } catch (const Error& error) {
-    record_failure(site, request, error, run ? &run->info() : nullptr, run ? &run->digest() : nullptr);
+    result = run->run();
+  } catch (Error& error) {
+    record(error);
     throw;
+  } catch (const std::exception& other) {
+    Error error(ErrorCode::io_error, other.what());
+    record(error);
+    throw error;
   }
+  if (result.status == IngestResult::Status::published) {
+    write_transfer_line(site, request.actor, "BUNDLE_INGEST", result.info.bundle_version, result.digest.hex(), "");
+  }
+  return result;
 }
 
 }  // namespace liftlock

@@ -5,6 +5,7 @@
 //   → inspection in a sandbox → audit intent → blobs → catalog → audit success
 #pragma once
 
+#include <array>
 #include <functional>
 #include <optional>
 #include <string>
@@ -35,7 +36,7 @@ struct IngestResult {
   enum class Status : std::uint8_t { published, already_present, dry_run };
   Status status = Status::published;
   BundleInfo info;
-  Digest digest;
+  Digest digest{DigestAlgorithm::sha256, std::array<std::uint8_t, 32>{}};
   std::size_t files = 0;
   std::uint64_t bytes = 0;
   std::size_t new_blobs = 0;

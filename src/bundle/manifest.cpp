@@ -23,6 +23,12 @@ constexpr std::size_t k_max_text = 256;
 constexpr std::array<std::string_view, 10> k_content_folders = {
     "binaries", "certs", "charts", "engines", "files", "images", "models", "packages", "patterns", "datasets"};
 
+/// Files that are made while packing and so belong to no artifact. Anything else without one would go uninspected.
+constexpr std::array<std::string_view, 2> k_generated = {"images/index.json", "images/oci-layout"};
+
+/// Sequences stay exact in any JSON reader.
+constexpr std::uint64_t k_max_sequence = 1ull << 53;
+
 Json digests(const Digest& digest) {
   return {{"sha256", digest.hex()}};
 }
@@ -180,6 +186,7 @@ BundleInfo parse_bundle_info(std::string_view text) {
   BundleInfo info;
   info.channel = channel_name(document);
   info.sequence = uint_member(document, "sequence", k_where);
+  if (info.sequence > k_max_sequence) fail(ErrorCode::limit_exceeded, "{}: sequences end at 2^53", k_where);
   if (info.sequence == 0) fail(ErrorCode::schema_violation, "{}: sequences begin at 1", k_where);
   info.pending = parse_pending(document, info.sequence);
   info.previous = parse_previous(document);
@@ -286,7 +293,13 @@ std::vector<Artifact> parse_artifacts_list(std::string_view text, const std::vec
     artifacts.push_back(std::move(artifact));
   });
   std::size_t claimed = 0;
-  for (const auto& file : files) claimed += file.artifacts.size();
+  for (const auto& file : files) {
+    claimed += file.artifacts.size();
+    if (file.artifacts.empty() &&
+        std::find(k_generated.begin(), k_generated.end(), file.path.text()) == k_generated.end()) {
+      fail(ErrorCode::schema_violation, "files.jsonl: '{}' belongs to no artifact", file.path.text());
+    }
+  }
   if (claimed != named) {
     fail(ErrorCode::schema_violation, "files.jsonl names {} uses of files by artifacts, artifacts.jsonl {}", claimed,
          named);

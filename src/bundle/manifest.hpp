@@ -28,6 +28,7 @@ inline constexpr std::size_t k_files = 2'000'000;
 inline constexpr std::size_t k_signatures = 64;
 inline constexpr std::uint64_t k_signature = 64u << 10;
 inline constexpr std::uint64_t k_trust_statement = 1u << 20;
+inline constexpr std::uint64_t k_trust_chain = 16u << 20;  ///< all statements together
 }  // namespace bundle_limits
 
 enum class ContentForm : std::uint8_t {

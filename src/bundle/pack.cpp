@@ -102,7 +102,11 @@ class ContentWriter {
     std::vector<std::size_t> order(m_files.size());
     std::iota(order.begin(), order.end(), 0u);
     std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return m_files[a].size > m_files[b].size; });
-    if (!m_tar.valid()) make_content_folders();
+    if (m_tar.valid()) {
+      pwrite_all(m_tar.get(), std::string(1024, '\0'), m_layout.end_offset);
+    } else {
+      make_content_folders();
+    }
     ProgressTask progress(reporter, "pack", Unit::bytes, total);
     parallel_for(order.size(),
                  [&](std::size_t i) { write_one(order[i], [&](std::uint64_t done) { progress.advance(done); }); });
@@ -116,6 +120,8 @@ class ContentWriter {
     m_tar = std::move(tar.value());
     m_layout = tar_layout(m_files);
     m_resuming = regular_size(m_tar.get(), k_content_tar_path) == m_layout.total_size;
+    // Bytes of another lock's tar must not stay between ours.
+    if (!m_resuming && ::ftruncate(m_tar.get(), 0) != 0) fail_errno("empty content.tar");
     if (::ftruncate(m_tar.get(), static_cast<off_t>(m_layout.total_size)) != 0)
       fail_errno("set the size of content.tar");
   }
@@ -137,6 +143,7 @@ class ContentWriter {
     if (m_tar.valid()) {
       const auto header = tar_header(file.path, file.size);
       pwrite_all(out, header, m_layout.members[index].header_offset);
+      pwrite_all(out, std::string(tar_padding(file.size), '\0'), m_layout.members[index].data_offset + file.size);
       offset = m_layout.members[index].data_offset;
     } else {
       own = std::move(open_beneath(m_folder_fd.get(), file.path, O_RDWR | O_CREAT).value());

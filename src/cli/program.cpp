@@ -1,6 +1,7 @@
 #include "cli/program.hpp"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -98,7 +99,16 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
   return out;
 }
 
+/// Artifacts of thousands of files are inspected through as many descriptors.
+void raise_open_file_limit() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int run_program(int argc, char** argv) {
+  raise_open_file_limit();
   ConsoleInvocation invocation;
   CLI::App app(fmt::format("Liftlock carries AI stacks across an air gap and runs them there ({} side).", side_name()),
                "liftlock");

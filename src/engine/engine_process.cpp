@@ -88,6 +88,8 @@ SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedF
   spec.environment = {
       {"PATH", "/usr/bin"},       {"HOME", "/tmp"},        {"LANG", "C.UTF-8"},  {"LD_LIBRARY_PATH", library_path},
       {"LLAMA_ARG_OFFLINE", "1"}, {"HF_HUB_OFFLINE", "1"}, {"DO_NOT_TRACK", "1"}};
+  spec.max_memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                    static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 4 * 3;
   for (const auto& file : files) spec.files.emplace_back(file.path, file.file.get());
   return spec;
 }
@@ -125,8 +127,11 @@ void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience) {
 fs::path run_folder_for(const std::string& name) {
   const auto leaf = fmt::format("{}-{}", portable_component(name).substr(0, 32), ::getpid());
   if (::geteuid() == 0) return fs::path("/run/liftlock") / leaf;
+  // A folder whose name nobody could know, so that nobody could have put a link in its place.
   const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-  return fs::path(runtime != nullptr ? runtime : "/tmp") / fmt::format("liftlock-{}", ::geteuid()) / leaf;
+  auto pattern = (fs::path(runtime != nullptr ? runtime : "/tmp") / "liftlock-XXXXXX").string();
+  if (::mkdtemp(pattern.data()) == nullptr) fail_errno(fmt::format("mkdtemp {}", pattern));
+  return pattern;
 }
 
 }  // namespace liftlock::engine

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -11,6 +10,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 
 #include "base/encoding.hpp"
@@ -35,6 +35,26 @@ struct Head {
 bool read_exact(int fd, void* into, std::size_t size) {
   auto* at = static_cast<char*>(into);
   while (size > 0) {
+    const auto got = ::read(fd, at, size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    at += got;
+    size -= static_cast<std::size_t>(got);
+  }
+  return true;
+}
+
+/// read_exact that gives up at the deadline.
+bool read_until(int fd, void* into, std::size_t size, std::chrono::steady_clock::time_point deadline) {
+  auto* at = static_cast<char*>(into);
+  while (size > 0) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    if (left <= 0) return false;
+    pollfd ready{fd, POLLIN, 0};
+    const int result = ::poll(&ready, 1, static_cast<int>(std::min<long long>(left, 60'000)));
+    if (result < 0 && errno != EINTR) return false;
+    if (result <= 0) continue;
     const auto got = ::read(fd, at, size);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) return false;
@@ -110,6 +130,8 @@ void limit(__rlimit_resource resource, std::uint64_t value) {
 /// In the fork: handles one request and writes the answer into the pipe.
 [[noreturn]] void handle_in_fork(const CellHandler& handler, const CellLimits& limits, const std::string& request,
                                  const std::vector<UniqueFd>& files, int out) {
+  // Whoever takes this process over must not be able to answer the next request, nor touch another process.
+  ::close(k_socket);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   limit(RLIMIT_AS, limits.memory);
 #endif
@@ -117,6 +139,11 @@ void limit(__rlimit_resource resource, std::uint64_t value) {
   limit(RLIMIT_CORE, 0);
   std::vector<int> fds;
   for (const auto& file : files) fds.push_back(file.get());
+  try {
+    lock_down_request();
+  } catch (const std::exception&) {
+    ::_exit(1);
+  }
   Answer kind = Answer::result;
   std::string answer;
   try {
@@ -148,12 +175,14 @@ Reply run_request(const CellHandler& handler, const CellLimits& limits, const st
 
   Reply reply;
   Head head{};
-  bool whole = read_exact(in.get(), &head, sizeof head) && head.size <= k_max_message;
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2ull * limits.cpu_seconds + 60);
+  bool whole = read_until(in.get(), &head, sizeof head, deadline) && head.size <= k_max_message;
   if (whole) {
     reply.text.resize(head.size);
-    whole = read_exact(in.get(), reply.text.data(), head.size);
+    whole = read_until(in.get(), reply.text.data(), head.size, deadline);
     reply.kind = static_cast<Answer>(head.count);
   }
+  if (!whole) ::kill(child, SIGKILL);
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -165,7 +194,7 @@ Reply run_request(const CellHandler& handler, const CellLimits& limits, const st
 }  // namespace
 
 int serve_cell(const CellHandler& handler, const CellLimits& limits) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // No PR_SET_PDEATHSIG: it would fire when the thread that started us ends. The closed socket ends us.
   lock_down_cell();
   while (true) {
     Head head{};
@@ -214,6 +243,7 @@ std::unique_ptr<CellPool::Cell> CellPool::take() {
   auto cell = std::make_unique<Cell>();
   cell->socket = UniqueFd(ends[0]);
   const UniqueFd theirs(ends[1]);
+  const UniqueFd nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
   std::vector<char*> argv;
   for (auto& argument : m_argv) argv.push_back(argument.data());
   argv.push_back(nullptr);
@@ -222,6 +252,7 @@ std::unique_ptr<CellPool::Cell> CellPool::take() {
   if (pid < 0) fail_errno("fork");
   if (pid == 0) {
     // Only async-signal-safe calls. Descriptor 3 is the socket; everything above closes with exec.
+    for (int standard = 0; standard < 3; ++standard) ::dup2(nothing.get(), standard);
     if (theirs.get() == k_socket) {
       ::fcntl(k_socket, F_SETFD, 0);
     } else {

@@ -232,7 +232,6 @@ std::vector<WalkEntry> walk(const fs::path& folder, std::size_t max_entries) {
     if (error) fail_errno(fmt::format("read the folder {}", printable(full.string())), error.value());
     bool empty = true;
     for (auto end = fs::directory_iterator(); children != end; children.increment(error)) {
-      if (error) fail_errno(fmt::format("read the folder {}", printable(full.string())), error.value());
       empty = false;
       WalkEntry entry;
       const auto name = children->path().filename().string();
@@ -249,6 +248,8 @@ std::vector<WalkEntry> walk(const fs::path& folder, std::size_t max_entries) {
         fail(ErrorCode::limit_exceeded, "'{}' holds more than {} entries", printable(folder.string()), max_entries);
       }
     }
+    // increment() turns into the end when it fails.
+    if (error) fail_errno(fmt::format("read the folder {}", printable(full.string())), error.value());
     if (empty && !below.empty()) {
       WalkEntry entry{below, {}};
       if (::lstat(full.c_str(), &entry.status) != 0) fail_errno(fmt::format("stat {}", printable(full.string())));

@@ -82,12 +82,19 @@ constexpr std::array k_cell_calls = {"read",
                                      "poll",
                                      "ppoll",
                                      "recvmsg",
+                                     "seccomp",
+                                     "prctl",
                                      "sendmsg",
                                      "sendto",
                                      "recvfrom",
                                      "set_tid_address",
                                      "uname",
                                      "restart_syscall"};
+
+/// What a request may no longer do, of the above.
+constexpr std::array k_request_refused = {
+    "clone",   "fork",   "vfork",   "clone3",   "kill",  "tgkill", "prlimit64",       "setrlimit",
+    "sendmsg", "sendto", "recvmsg", "recvfrom", "wait4", "waitid", "rt_sigqueueinfo", "pidfd_send_signal"};
 
 bool enter_empty_namespaces() {
   // User namespaces give an unprivileged process the right to the others; root has it anyway.
@@ -185,6 +192,13 @@ std::vector<std::string> lock_down_cell() {
   return layers;
 }
 
+void lock_down_request() {
+  const auto filter = make_filter(SCMP_ACT_ALLOW);
+  for (const auto* call : k_request_refused) refuse(filter, call);
+  if (seccomp_load(filter.get()) != 0)
+    fail(ErrorCode::sandbox_unavailable, "the kernel refuses a second seccomp filter");
+}
+
 UniqueFd engine_seccomp_program() {
   const auto filter = make_filter(SCMP_ACT_ALLOW);
   for (const auto* call : k_engine_refused) refuse(filter, call);
@@ -195,7 +209,7 @@ UniqueFd engine_seccomp_program() {
   // Families beyond Unix and IP (which lead nowhere in an empty network namespace) only widen the attack surface.
   for (const int family : {AF_NETLINK, AF_PACKET, AF_VSOCK, AF_BLUETOOTH, AF_ALG, AF_XDP, AF_TIPC, AF_KEY, AF_CAN}) {
     seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                     SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family)));
+                     SCMP_A0_32(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family)));
   }
   UniqueFd program(::memfd_create("seccomp", 0));
   if (!program.valid()) fail_errno("memfd_create");

@@ -13,6 +13,10 @@ namespace liftlock {
 /// "namespaces"). @throws Error{sandbox_unavailable} when not even the seccomp filter can be loaded
 std::vector<std::string> lock_down_cell();
 
+/// For one request inside a cell, on top of lock_down_cell(): no process can be made, signalled or limited, and no socket
+/// used, any more. @throws Error{sandbox_unavailable}
+void lock_down_request();
+
 /// A seccomp program for engines, as bubblewrap's --seccomp wants it: everything that a server of models needs is
 /// allowed, and what opens the kernel (mount, ptrace, bpf, io_uring, keys, modules, new namespaces, other address
 /// families than Unix and the loopback's) is refused with EPERM. The descriptor is at offset 0.

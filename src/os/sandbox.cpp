@@ -40,7 +40,12 @@ fs::path socket_of(const SandboxSpec& spec, const std::string& socket_name) {
 
 Sandbox::Sandbox(SandboxSpec spec) : m_spec(std::move(spec)) {
   prepare_run_folder();
-  start();
+  try {
+    start();
+  } catch (...) {
+    if (m_mounted) ::umount2(m_spec.run_folder.c_str(), MNT_DETACH);
+    throw;
+  }
 }
 
 Sandbox::~Sandbox() {
@@ -99,6 +104,12 @@ std::vector<std::string> Sandbox::bubblewrap_arguments(int seccomp_fd, int usr_f
                                   "--size",
                                   "67108864",
                                   "--tmpfs",
+                                  "/dev/shm",
+                                  "--remount-ro",
+                                  "/dev",
+                                  "--size",
+                                  "67108864",
+                                  "--tmpfs",
                                   "/tmp",
                                   "--dir",
                                   "/run",
@@ -120,7 +131,7 @@ void Sandbox::start() {
     throw Error(ErrorCode::tool_missing, "bubblewrap is not installed", "install the package bubblewrap");
   const auto seccomp = engine_seccomp_program();
   // bubblewrap mounts what it is told by path: a descriptor opened with O_PATH names the inode, not the path.
-  const auto log = open_file(m_spec.log, O_WRONLY | O_CREAT | O_APPEND, 0640);
+  const auto log = open_file(m_spec.log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0640);
   const auto nothing = open_file("/dev/null", O_RDONLY);
   std::vector<UniqueFd> binds;
   for (const auto& folder : {m_spec.root / "usr", m_spec.run_folder}) {
