@@ -285,7 +285,7 @@ std::vector<std::string> Catalog::holders(std::string_view id) const {
 
 void Catalog::pin(std::string_view name, const std::vector<Digest>& digests) {
   Transaction transaction(m_impl->db);
-  auto add = m_impl->db.prepare("INSERT OR IGNORE INTO pin VALUES (?, ?, ?)");
+  auto add = m_impl->db.prepare("INSERT OR REPLACE INTO pin VALUES (?, ?, ?)");
   const auto since = seconds(now());
   for (const auto& digest : digests) add.run(name, digest.bytes(), since);
   transaction.commit();
