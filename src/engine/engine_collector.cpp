@@ -18,7 +18,8 @@
 namespace liftlock::engine {
 namespace {
 
-constexpr std::array<KeySpec, 4> k_own_keys = {{
+constexpr std::array<KeySpec, 5> k_own_keys = {{
+    {"name", ValueType::string, false, "The engine's name; by default that of the entry.", "\"llama.cpp\""},
     {"variant", ValueType::string, false, "What hardware it is for: cpu (the default), vulkan, rocm, cuda …",
      "\"vulkan\""},
     {"version", ValueType::string, false, "The engine's version; by default that of the first package.", "\"8941\""},
@@ -162,13 +163,14 @@ Collected EngineCollector::resolve(const StackEntry& entry, CollectContext& cont
   Recipe recipe{main, entry.texts("executables"), entry.texts("library_path"), std::move(closure.artifacts)};
   Artifact artifact;
   artifact.kind = "engine";
+  const auto engine = entry.text("name", entry.name);
   const auto variant = entry.text("variant", "cpu");
-  artifact.name = variant == "cpu" ? entry.name : fmt::format("{}-{}", entry.name, variant);
+  artifact.name = variant == "cpu" ? engine : fmt::format("{}-{}", engine, variant);
   artifact.version = entry.text("version", main_version);
   const auto architecture = oci_architecture(context.platform);
-  artifact.facts = {{"engine", entry.name}, {"variant", variant}, {"architecture", architecture}};
+  artifact.facts = {{"engine", engine}, {"variant", variant}, {"architecture", architecture}};
   const auto file_name =
-      portable_component(fmt::format("{}-{}-{}-{}.tar", entry.name, artifact.version, variant, architecture));
+      portable_component(fmt::format("{}-{}-{}-{}.tar", engine, artifact.version, variant, architecture));
   artifact.files.push_back({.path = RelPath::parse("engines") / file_name,
                             .size = 0,
                             .digest = sha256(std::string_view()),

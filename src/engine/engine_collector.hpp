@@ -5,7 +5,7 @@
 
 namespace liftlock::engine {
 
-/// The keys of [apt.NAME], and variant, version, executables, library_path. The artifact is of kind "engine"; its
+/// The keys of [apt.NAME], and name, variant, version, executables, library_path. The artifact is of kind "engine"; its
 /// evidence, type "derived", lists the .debs with where they are and why they are believed, so that plan() can make the
 /// same bytes again.
 class EngineCollector : public Collector {

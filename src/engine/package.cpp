@@ -113,21 +113,19 @@ std::string why_not_engine_path(std::string_view path) {
 
 std::string why_not_engine_link(std::string_view path, std::string_view target) {
   if (target.empty() || target.size() > k_name) return "its target is empty or too long";
+  if (target == ".") return {};
   auto depth = std::count(path.begin(), path.end(), '/');
   bool down = false;
   for (const auto part : split(target, '/')) {
     if (part != "..") {
+      if (const auto why = why_not_engine_path(part); !why.empty()) return why;
       down = true;
       continue;
     }
     if (down) return "'..' follows a name in its target";
     if (--depth < 0) return "its target leaves the package";
   }
-  const auto names = target.find_first_not_of("./");
-  if (names == std::string_view::npos) return target.ends_with('/') ? "its target ends in '/'" : "";
-  auto rest = target;
-  while (rest.starts_with("../")) rest.remove_prefix(3);
-  return why_not_engine_path(rest);
+  return {};
 }
 
 std::string tar_header(const Member& member) {
