@@ -175,6 +175,20 @@ TEST_F(BundleTest, AnotherDigestThanTheAnnouncedOneIsAProblem) {
   EXPECT_EQ(report.problems[0].code, ErrorCode::expect_mismatch);
 }
 
+TEST_F(BundleTest, AFileThatNoArtifactClaimsIsRefused) {
+  auto unclaimed = request("unclaimed");
+  unclaimed.generated.emplace_back(RelPath::parse("models/stowaway.pkl"), "x");
+  pack(m_store, unclaimed, silent_reporter());
+  sign_as("bob", "unclaimed");
+  EXPECT_TRUE(codes("unclaimed").contains(ErrorCode::schema_violation));
+}
+
+TEST_F(BundleTest, AnotherLocksTarLeavesNothingBehind) {
+  overwrite_partial("stale.partial/content.tar", std::string(4u << 20, 'z'));
+  packed("stale", ContentForm::tar);
+  EXPECT_THAT(verified("stale").problems, IsEmpty());
+}
+
 // --- README.txt says how to check without Liftlock: every "$" line of it is run here
 
 std::vector<std::string> commands_of(const std::string& readme) {

@@ -30,6 +30,9 @@ std::string misbehave(std::string_view request, std::span<const int> files) {
   if (request == "socket") return told(::socket(AF_INET, SOCK_STREAM, 0));
   if (request == "exec") return told(::execl("/bin/true", "true", nullptr));
   if (request == "ptrace") return told(::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr));
+  if (request == "fork") return told(::fork());
+  if (request == "signal") return told(::kill(::getppid(), 0));
+  if (request == "answer for others") return told(::write(3, "x", 1));
   if (request == "crash") ::raise(SIGSEGV);
   if (request == "leave") ::_exit(0);
   if (request == "spin") {
@@ -61,8 +64,8 @@ TEST_F(Cell, AnswersAndReadsOnlyWhatItIsGiven) {
   EXPECT_EQ(m_pool.call("read", std::vector<int>(600, fd.get())), "givengiven");
 }
 
-TEST_F(Cell, OpensNoFileNoSocketAndNoProgram) {
-  for (const auto* request : {"open", "create", "socket", "exec", "ptrace"}) {
+TEST_F(Cell, OpensNothingStartsNothingAndReachesNobody) {
+  for (const auto* request : {"open", "create", "socket", "exec", "ptrace", "fork", "signal", "answer for others"}) {
     EXPECT_NE(m_pool.call(request, {}), "allowed") << request;
   }
 }
