@@ -5,7 +5,7 @@ export CCACHE_NOHASHDIR ?= 1
 JOBS ?= $(shell nproc)
 PRESET ?= release
 
-.PHONY: help deps build dev demo test test-online asan tsan fuzz bench format lint install package clean
+.PHONY: help deps build dev demo test test-online asan tsan fuzz bench format lint tidy install package clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -57,9 +57,13 @@ bench: build
 format:
 	git ls-files '*.cpp' '*.hpp' | xargs clang-format-16 -i
 
-## lint         formatting, clang-tidy, room boundaries, documents
+## lint         formatting, room boundaries, words that must not stand in the repository
 lint: build
 	tools/lint.sh build/release
+
+## tidy         clang-tidy over all sources, or over what changed against TIDY_BASE
+tidy: build
+	tools/tidy.sh build/release
 
 DESTDIR ?=
 ## install      binary, man pages, completion, systemd unit (SIDE=low or high, default high)

@@ -13,8 +13,8 @@ namespace liftlock {
 /// "namespaces"). @throws Error{sandbox_unavailable} when not even the seccomp filter can be loaded
 std::vector<std::string> lock_down_cell();
 
-/// For one request inside a cell, on top of lock_down_cell(): no process can be made, signalled or limited, and no socket
-/// used, any more. @throws Error{sandbox_unavailable}
+/// For one request inside a cell, on top of lock_down_cell(): no process can be made, signalled or limited, and no
+/// socket used, any more. @throws Error{sandbox_unavailable}
 void lock_down_request();
 
 /// A seccomp program for engines, as bubblewrap's --seccomp wants it: everything that a server of models needs is
