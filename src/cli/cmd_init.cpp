@@ -32,8 +32,10 @@ bool write_stack_file(const fs::path& file) {
   if (fs::exists(file)) return false;
   auto stack_name = portable_component(fs::absolute(file).parent_path().filename().string());
   // A stack's name begins with a letter or a digit and is more restricted than a file's.
-  std::erase_if(stack_name, [](char c) { return !std::isalnum(static_cast<unsigned char>(c)) && c != '-'; });
-  stack_name.erase(0, stack_name.find_first_not_of('-'));
+  std::erase_if(stack_name, [](char c) {
+    return !std::isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '_' && c != '.';
+  });
+  stack_name.erase(0, stack_name.find_first_not_of("-_."));
   write_file_atomically(file, *stack_file_text(stack_name.empty() ? "demo" : stack_name.substr(0, 100)));
   return true;
 }
