@@ -303,7 +303,8 @@ std::vector<ClientConfiguration> client_configurations(const fs::path& store_fol
 
 std::pair<std::string, std::uint16_t> parse_listen(std::string_view text) {
   const auto colon = text.rfind(':');
-  const auto port = colon == std::string_view::npos ? std::nullopt : parse_uint(text.substr(colon + 1));
+  const auto port =
+      parse_uint(colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1)).value_or(65536);
   auto address = std::string(text.substr(0, colon));
   if (address == "localhost") address = "127.0.0.1";
   if (address.size() > 2 && address.front() == '[' && address.back() == ']')
@@ -311,11 +312,11 @@ std::pair<std::string, std::uint16_t> parse_listen(std::string_view text) {
   in6_addr ignored{};
   const bool known =
       ::inet_pton(AF_INET, address.c_str(), &ignored) == 1 || ::inet_pton(AF_INET6, address.c_str(), &ignored) == 1;
-  if (!known || !port || *port > 65535) {
+  if (!known || port > 65535) {
     throw Error(ErrorCode::usage, fmt::format("'{}' is no ADDRESS:PORT", text),
                 "give e.g. 127.0.0.1:8480 or [::1]:8480");
   }
-  return {address, static_cast<std::uint16_t>(*port)};
+  return {address, static_cast<std::uint16_t>(port)};
 }
 
 bool is_loopback(std::string_view address) {
