@@ -10,7 +10,9 @@
 #include "base/text.hpp"
 #include "bundle/lock.hpp"
 #include "bundle/pack.hpp"
+#include "bundle/resolve.hpp"
 #include "cli/bundle_view.hpp"
+#include "cli/collectors.hpp"
 #include "cli/commands.hpp"
 #include "cli/stack_session.hpp"
 #include "ecosystem/oci/image.hpp"
@@ -77,13 +79,45 @@ PackRequest make_request(const Invocation& invocation, const Options& options, c
   return request;
 }
 
+/// A lock beside a stack file must be that file's lock, and hold something.
+void check_lock(const Options& options, const Lock& lock) {
+  const auto stack_file = fs::path(options.lock).parent_path() / "liftlock.toml";
+  if (fs::exists(stack_file)) {
+    if (const auto why = why_stale(read_stack(stack_file, collectors()), lock); !why.empty())
+      fail(ErrorCode::lock_stale, "{}", why);
+  }
+  if (artifacts_of(lock).empty()) {
+    throw Error(ErrorCode::stack_invalid, "the lock holds no artifact",
+                "declare something in liftlock.toml, then lock and fetch it");
+  }
+}
+
+/// A sequence is used once; what is packed already keeps the sequence and the expiry that it has.
+void check_sequence(const Options& options, const std::optional<PreviousBundle>& previous) {
+  if (options.sequence == 0 || !previous || options.sequence > previous->sequence || fs::exists(options.output)) return;
+  fail(ErrorCode::immutable, "sequence {} of the channel was used already; the next is {}", options.sequence,
+       previous->sequence + 1);
+}
+
+void check_unchanged(const Options& options, const PackResult& result) {
+  if (!result.unchanged ||
+      ((options.sequence == 0 || options.sequence == result.info.sequence) && options.expires.empty()))
+    return;
+  throw Error(
+      ErrorCode::immutable,
+      fmt::format("'{}' holds this content already, as sequence {}", printable(options.output), result.info.sequence),
+      "name a new folder with --output to pack it under another sequence or expiry");
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("pack", {Zone::low});
   if (options.form != "tree" && options.form != "tar")
     fail(ErrorCode::usage, "--form must be tree or tar, not '{}'", printable(options.form));
   const auto lock = read_lock(options.lock);
+  check_lock(options, lock);
   Catalog catalog(site.catalog_file());
+  check_sequence(options, last_packed(catalog, lock.channel));
   const auto request = make_request(invocation, options, site, lock, catalog);
   if (request.trust_statements.empty()) {
     invocation.reporter().warn(
@@ -107,6 +141,7 @@ void run(Invocation& invocation, const Options& options) {
       throw;
     }
   }();
+  check_unchanged(options, result);
   if (!result.unchanged) {
     catalog.set_fact(channel_fact(request.channel),
                      dump_json_line({{"sequence", request.sequence}, {"bundle", result.digest.text()}}));

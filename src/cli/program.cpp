@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -59,17 +60,18 @@ class ConsoleInvocation final : public Invocation {
   int m_status = 0;
 };
 
+std::string error_json(const Error& error) {
+  return dump_json({{"error",
+                     {{"code", info(error.code()).slug},
+                      {"message", printable(error.message())},
+                      {"context", error.context()},
+                      {"hint", error.hint()},
+                      {"exit_status", error.exit_status()}}}});
+}
+
 void render(const Error& error, bool json) {
   const auto& what = info(error.code());
-  if (json) {
-    const Json document = {{"error",
-                            {{"code", what.slug},
-                             {"message", printable(error.message())},
-                             {"context", error.context()},
-                             {"hint", error.hint()},
-                             {"exit_status", error.exit_status()}}}};
-    std::cout << dump_json(document) << std::flush;
-  }
+  if (json) std::cout << error_json(error) << std::flush;
   std::string context;
   for (const auto& line : error.context()) context += fmt::format("\n  {}", line);
   fmt::print(stderr, "liftlock: error[{}]: {}{}\n  hint: {}\n", what.slug, error.message(), context, error.hint());
@@ -127,7 +129,11 @@ int run_program(int argc, char** argv) {
     app.parse(argc, argv);
     return invocation.status();
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(ErrorClass::usage);
+    if (app.exit(error) == 0) return 0;
+    const auto asked =
+        std::any_of(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
+    if (asked) std::cout << error_json(Error(ErrorCode::usage, error.what()));
+    return static_cast<int>(ErrorClass::usage);
   } catch (const Error& error) {
     render(error, invocation.options.json);
     return error.exit_status();

@@ -103,7 +103,8 @@ std::string read_all(int fd, std::uint64_t max_bytes, std::string_view what) {
 }
 
 std::string read_file(const fs::path& path, std::uint64_t max_bytes) {
-  const auto fd = open_file(path, O_RDONLY);
+  // A FIFO in a file's place must not hang us.
+  const auto fd = open_file(path, O_RDONLY | O_NONBLOCK);
   return read_all(fd.get(), max_bytes, path.string());
 }
 
