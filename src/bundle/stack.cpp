@@ -258,7 +258,7 @@ Stack read_stack(const fs::path& file, Collectors collectors) {
   const auto fd = open_file_if_exists(file, O_RDONLY);
   if (!fd) {
     throw Error(ErrorCode::not_found, fmt::format("there is no stack file '{}'", printable(file.string())),
-                "write one with `liftlock init --stack-file`, or name another with --stack");
+                "write one with `liftlock init --stack-file liftlock.toml`, or name another with --stack");
   }
   const auto text = read_all(fd->get(), k_max_stack, file.string());
   try {

@@ -67,8 +67,20 @@ bool read_until(int fd, void* into, std::size_t size, std::chrono::steady_clock:
 bool write_exact(int fd, const void* from, std::size_t size) {
   const auto* at = static_cast<const char*>(from);
   while (size > 0) {
-    const auto put = ::send(fd, at, size, MSG_NOSIGNAL);
-    const auto done = put < 0 && errno == ENOTSOCK ? ::write(fd, at, size) : put;
+    const auto done = ::send(fd, at, size, MSG_NOSIGNAL);
+    if (done < 0 && errno == EINTR) continue;
+    if (done <= 0) return false;
+    at += done;
+    size -= static_cast<std::size_t>(done);
+  }
+  return true;
+}
+
+/// Into the pipe of a request, which may no longer use sockets.
+bool write_pipe(int fd, const void* from, std::size_t size) {
+  const auto* at = static_cast<const char*>(from);
+  while (size > 0) {
+    const auto done = ::write(fd, at, size);
     if (done < 0 && errno == EINTR) continue;
     if (done <= 0) return false;
     at += done;
@@ -153,7 +165,7 @@ void limit(__rlimit_resource resource, std::uint64_t value) {
     answer = error.what();
   }
   const Head head{static_cast<std::uint32_t>(answer.size()), static_cast<std::uint32_t>(kind)};
-  const bool sent = write_exact(out, &head, sizeof head) && write_exact(out, answer.data(), answer.size());
+  const bool sent = write_pipe(out, &head, sizeof head) && write_pipe(out, answer.data(), answer.size());
   ::_exit(sent ? 0 : 1);
 }
 
