@@ -45,7 +45,7 @@ TEST(AuditFault, AcknowledgedEntriesSurviveSigkillAtAnyMoment) {
   const auto folder = temporary.path() / "audit";
   std::mt19937 random(20261123);  // NOLINT: the same moments on every run are wanted
   std::uint64_t acknowledged = 0;
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 20; ++round) {
     int pipe_ends[2];
     ASSERT_EQ(::pipe(pipe_ends), 0);
     const auto child = in_child([&] {

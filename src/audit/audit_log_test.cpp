@@ -258,7 +258,7 @@ assert good()
 count = 0
 for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("check_log.py", "README.txt")):
     original = path.read_bytes()
-    step = 1 if len(original) < 100 else 3 if len(original) < 400 else 397
+    step = 1 if len(original) < 100 else 5 if len(original) < 400 else 997
     for at in range(0, len(original), step):
         path.write_bytes(original[:at] + bytes([original[at] ^ (1 << at % 8)]) + original[at + 1:])
         assert not good(), f"{path} with byte {at} changed"
@@ -274,7 +274,7 @@ print(count)
 )");
   const auto result = run_process({.argv = {"python3", sweep.string(), exported.string(), key}});
   EXPECT_EQ(result.status, 0) << result.error_output;
-  EXPECT_GT(std::stoi("0" + result.output), 200);
+  EXPECT_GT(std::stoi("0" + result.output), 150);
 }
 
 TEST_F(AuditLogTest, TheScriptSeesTruncationAndForkAgainstAnEarlierCheckpoint) {
