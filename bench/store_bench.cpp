@@ -1,5 +1,6 @@
-// Measures the store against the floor of the machine: `store_bench copy FOLDER FILE...`, `store_bench stage FOLDER
-// FILE...` and `store_bench catalog FOLDER COUNT`. bench/store_bench.sh compares with cp and openssl.
+// Times the store: `store_bench stage FOLDER FILE...` (copy, hash, commit) and `store_bench catalog FOLDER COUNT`.
+// Compare with `cp -r` + `sync -f` and with parallel `openssl dgst -sha256` of the same files, on a machine that does
+// nothing else: under load a program with more threads is given more of the processor.
 #include <fcntl.h>
 #include <fmt/format.h>
 

@@ -20,9 +20,10 @@
 namespace liftlock {
 namespace {
 
-/// Measured (bench/store_bench.cpp): blocks of this size stay in the cache of a core between read, hash and write.
+/// Meant to stay in the cache of a core between read, hash and write. Block, ring and threshold were chosen by
+/// reasoning: no quiet machine was at hand to compare them on (bench/store_bench.cpp is how).
 constexpr std::size_t k_block = 256u << 10;
-/// Below this a second thread costs more than it brings.
+/// Below this a second thread should cost more than it brings.
 constexpr std::uint64_t k_threaded_from = 4u << 20;
 constexpr std::size_t k_ring = 16;
 constexpr std::uint64_t k_write_back_every = 8u << 20;
