@@ -34,6 +34,7 @@ class Ingest {
         m_reporter(reporter),
         m_log(site.audit_folder(), k_log_origin),
         m_bundle(resolve_source(site.config(), request.source)) {
+    make_folders(site.store_folder());
     m_result.info = m_bundle.info();
     m_result.digest = m_bundle.digest();
   }
