@@ -14,6 +14,9 @@
 namespace liftlock {
 namespace {
 
+/// A folder of thousands of files says it once or twice, not thousands of times; each file keeps its evidence.
+constexpr std::size_t k_max_notes = 20;
+
 constexpr std::array k_keys = {
     KeySpec{"source", ValueType::string, true, "A local file or folder, or a URL.",
             "\"https://downloads.example/tool\""},
@@ -101,7 +104,8 @@ class Resolution {
            m_entry.where(), m_stated->hex());
     }
     if (!m_stated)
-      m_notes.push_back(fmt::format("{} is believed on first use: sha256:{}", printable(path), taken.digest.hex()));
+      if (m_notes.size() < k_max_notes)
+        m_notes.push_back(fmt::format("{} is believed on first use: sha256:{}", printable(path), taken.digest.hex()));
     m_artifact.files.push_back({.path = RelPath::parse(m_category + "/" + path),
                                 .size = taken.size,
                                 .digest = taken.digest,
