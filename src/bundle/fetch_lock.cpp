@@ -9,7 +9,6 @@
 #include "base/error.hpp"
 #include "bundle/resolve.hpp"
 #include "crypto/hash.hpp"
-#include "os/parallel.hpp"
 
 namespace liftlock {
 namespace {
@@ -48,21 +47,6 @@ void check_complete(const std::vector<Artifact>& artifacts, const BlobStore& sto
       }
     }
   }
-}
-
-void inspect_all(const std::vector<Artifact>& artifacts, const InspectArtifact& inspect, CollectContext& context) {
-  ProgressTask progress(context.reporter, "inspect", Unit::items, artifacts.size());
-  parallel_for(artifacts.size(), [&](std::size_t i) {
-    const auto& artifact = artifacts[i];
-    std::vector<UniqueFd> files;
-    for (const auto& file : artifact.files) files.push_back(context.store.open(file.digest));
-    const auto inspection = inspect(artifact, files);
-    if (!inspection.findings.empty()) {
-      const auto& finding = inspection.findings[0];
-      fail(finding.code, "{}: '{}': {}", printable(artifact.id()), finding.path, finding.message);
-    }
-    progress.advance(1);
-  });
 }
 
 /// Changes when any artifact does: what was inspected under it need not be again.
@@ -113,7 +97,8 @@ FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors coll
   if (const auto jobs = plan_jobs(stack, lock, collectors, context); !jobs.empty()) context.downloader.fetch(jobs);
   check_complete(artifacts, context.store);
   if (!passed_before && inspect) {
-    inspect_all(artifacts, inspect, context);
+    inspect_all(
+        artifacts, inspect, [&](const Digest& digest) { return context.store.open(digest); }, context.reporter);
     result.inspected = artifacts.size();
   }
   catalog.replace_set(set_of_stack(stack.name), artifacts);

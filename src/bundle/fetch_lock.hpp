@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "bundle/ingest.hpp"
+#include "bundle/inspect_all.hpp"
 #include "bundle/lock.hpp"
 #include "bundle/stack.hpp"
 #include "store/catalog.hpp"

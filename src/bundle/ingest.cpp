@@ -257,18 +257,8 @@ class Ingest {
   }
 
   void inspect(const StagedBlobs& staged) {
-    ProgressTask progress(m_reporter, "inspect", Unit::items, m_bundle.artifacts().size());
-    parallel_for(m_bundle.artifacts().size(), [&](std::size_t i) {
-      const auto& artifact = m_bundle.artifacts()[i];
-      std::vector<UniqueFd> files;
-      for (const auto& file : artifact.files) files.push_back(staged.open(file.digest));
-      const auto inspection = m_request.inspect(artifact, files);
-      if (!inspection.findings.empty()) {
-        const auto& finding = inspection.findings[0];
-        fail(finding.code, "{}: '{}': {}", printable(artifact.id()), finding.path, finding.message);
-      }
-      progress.advance(1);
-    });
+    const auto open = [&](const Digest& digest) { return staged.open(digest); };
+    inspect_all(m_bundle.artifacts(), m_request.inspect, open, m_reporter);
   }
 
   void publish(StagedBlobs& staged, Catalog& catalog) {

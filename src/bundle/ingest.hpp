@@ -13,13 +13,12 @@
 
 #include "base/reporter.hpp"
 #include "bundle/bundle_reader.hpp"
-#include "ecosystem/inspector.hpp"
+#include "bundle/inspect_all.hpp"
 #include "site/site.hpp"
 
 namespace liftlock {
 
 /// Inspects one artifact whose bytes were checked; files are read-only descriptors in the order of artifact.files.
-using InspectArtifact = std::function<Inspection(const Artifact&, const std::vector<UniqueFd>& files)>;
 
 struct IngestRequest {
   std::string source;            ///< NAME, NAME/SUBFOLDER of a configured source, or a path inside one

@@ -31,7 +31,7 @@ class IngestTest : public BundleTest {
             .accept_expired = false,
             .reason = {},
             .actor = "ian(1000)",
-            .inspect = [](const Artifact&, const std::vector<UniqueFd>&) { return Inspection{}; }};
+            .inspect = [](const Artifact&, const OpenChecked&) { return Inspection{}; }};
   }
 
   IngestResult ingested(const std::string& where) { return ingest(site(), order(where), silent_reporter()); }
@@ -115,7 +115,7 @@ TEST_F(IngestTest, SourcesAreNamedAndReadOnlyWhereTheyMustBe) {
 TEST_F(IngestTest, AnInspectorThatObjectsStopsIt) {
   packed("objected");
   auto request = order("objected");
-  request.inspect = [](const Artifact& artifact, const std::vector<UniqueFd>&) {
+  request.inspect = [](const Artifact& artifact, const OpenChecked&) {
     Inspection out;
     if (artifact.kind == "model") out.findings.push_back({ErrorCode::model_malformed, "models/tiny/a.gguf", "no"});
     return out;
@@ -189,7 +189,7 @@ TEST_F(IngestTest, KilledWhileInspectingItLeavesNothingVisibleAndResumes) {
   ASSERT_GE(child, 0);
   if (child == 0) {
     auto request = order("killed");
-    request.inspect = [](const Artifact&, const std::vector<UniqueFd>&) -> Inspection {
+    request.inspect = [](const Artifact&, const OpenChecked&) -> Inspection {
       ::raise(SIGKILL);
       return {};
     };

@@ -48,10 +48,10 @@ class LockTest : public testing::Test {
   }
   FetchLockResult fetch(std::string_view text, const Lock& lock) {
     return fetch_lock(parse(text), lock, m_collectors, m_context, m_catalog,
-                      [this](const Artifact& artifact, const std::vector<UniqueFd>& files) {
+                      [this](const Artifact& artifact, const OpenChecked& open) {
                         ++m_inspections;
                         Inspection out;
-                        EXPECT_EQ(files.size(), artifact.files.size());
+                        for (const auto& file : artifact.files) EXPECT_TRUE(open(file.digest).valid());
                         if (artifact.name == m_bad) {
                           out.findings.push_back({ErrorCode::schema_violation, artifact.files[0].path.text(), "bad"});
                         }

@@ -16,6 +16,31 @@ namespace {
 /// Its answer crosses back into a process that trusts it to be well-formed only: everything is checked again.
 constexpr JsonLimits k_answer_limits{.max_bytes = 64u << 20, .max_depth = 64};
 
+/// Descriptors are scarce (RLIMIT_NOFILE), and several artifacts are inspected at a time.
+constexpr std::size_t k_most_files = 4000;
+
+const Inspector* inspector_of(std::string_view kind) {
+  for (const auto* inspector : inspectors()) {
+    const auto kinds = inspector->kinds();
+    if (std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return inspector;
+  }
+  return nullptr;
+}
+
+/// The same on both sides of the cell's socket.
+std::vector<std::size_t> indices_read(const Artifact& artifact) {
+  const auto* inspector = inspector_of(artifact.kind);
+  std::vector<std::size_t> read;
+  for (std::size_t i = 0; i < artifact.files.size(); ++i) {
+    if (inspector != nullptr && inspector->reads(artifact, i)) read.push_back(i);
+  }
+  return read;
+}
+
+Inspection refusal(const Artifact& artifact, ErrorCode code, std::string message) {
+  return {.findings = {{code, artifact.files[0].path.text(), std::move(message)}}, .facts = Json::object()};
+}
+
 std::string encode(const Inspection& inspection) {
   auto findings = Json::array();
   for (const auto& finding : inspection.findings) {
@@ -42,38 +67,45 @@ Inspection decode(std::string_view text) {
 
 std::string answer_in_cell(std::string_view request, std::span<const int> files) {
   const auto artifact = artifact_from_json(parse_json(request, {.max_bytes = 512u << 20, .max_depth = 64}));
-  if (artifact.files.size() != files.size())
-    fail(ErrorCode::internal, "{} descriptors for {} files", files.size(), artifact.files.size());
-  return encode(inspect_here(artifact, files));
+  const auto read = indices_read(artifact);
+  if (read.size() != files.size()) {
+    fail(ErrorCode::internal, "{} descriptors where {} files are read", files.size(), read.size());
+  }
+  std::vector<int> by_index(artifact.files.size(), -1);
+  for (std::size_t i = 0; i < read.size(); ++i) by_index[read[i]] = files[i];
+  return encode(inspect_here(artifact, by_index));
 }
 
 }  // namespace
 
 Inspection inspect_here(const Artifact& artifact, std::span<const int> files) {
-  const auto& first = artifact.files[0].path.text();
-  for (const auto* inspector : inspectors()) {
-    const auto kinds = inspector->kinds();
-    if (std::find(kinds.begin(), kinds.end(), artifact.kind) == kinds.end()) continue;
-    try {
-      return inspector->inspect(artifact, files);
-    } catch (const Error& error) {
-      return {.findings = {{error.code(), first, printable(error.what())}}, .facts = Json::object()};
-    }
+  const auto* inspector = inspector_of(artifact.kind);
+  if (inspector == nullptr) {
+    return refusal(artifact, ErrorCode::too_new,
+                   fmt::format("nothing here can inspect the kind '{}'", printable(artifact.kind)));
   }
-  return {.findings = {{ErrorCode::too_new, first,
-                        fmt::format("nothing here can inspect the kind '{}'", printable(artifact.kind))}},
-          .facts = Json::object()};
+  try {
+    return inspector->inspect(artifact, files);
+  } catch (const Error& error) {
+    return refusal(artifact, error.code(), printable(error.what()));
+  }
 }
 
 InspectArtifact make_inspect() {
   auto pool = std::make_shared<CellPool>(std::vector<std::string>{"/proc/self/exe", "cell"}, usable_cores());
-  return [pool](const Artifact& artifact, const std::vector<UniqueFd>& files) -> Inspection {
+  return [pool](const Artifact& artifact, const OpenChecked& open) -> Inspection {
+    const auto read = indices_read(artifact);
+    if (read.size() > k_most_files) {
+      return refusal(artifact, ErrorCode::limit_exceeded,
+                     fmt::format("{} files are to be inspected, more than {}", read.size(), k_most_files));
+    }
+    std::vector<UniqueFd> files;
     std::vector<int> fds;
-    for (const auto& file : files) fds.push_back(file.get());
+    for (const auto index : read) fds.push_back(files.emplace_back(open(artifact.files[index].digest)).get());
     try {
       return decode(pool->call(dump_json_line(to_json(artifact)), fds));
     } catch (const Error& error) {
-      return {.findings = {{error.code(), artifact.files[0].path.text(), error.message()}}, .facts = Json::object()};
+      return refusal(artifact, error.code(), error.message());
     }
   };
 }

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "bundle/ingest.hpp"
+#include "bundle/inspect_all.hpp"
 #include "ecosystem/inspector.hpp"
 
 namespace liftlock {
@@ -14,7 +14,7 @@ const std::vector<const Inspector*>& inspectors();
 /// Finds the inspector of the artifact's kind and runs it here, in this process. A kind without inspector is a finding.
 Inspection inspect_here(const Artifact& artifact, std::span<const int> files);
 
-/// What ingest is given: inspection in a process without network and write access.
+/// What fetch and ingest are given: inspection in a process without network and write access.
 InspectArtifact make_inspect();
 
 }  // namespace liftlock

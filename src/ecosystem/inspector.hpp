@@ -28,9 +28,16 @@ class Inspector {
   virtual ~Inspector() = default;
   /// The kinds this inspector answers for.
   virtual std::span<const std::string_view> kinds() const = 0;
-  /// @param files one read-only descriptor per artifact.files, in that order; their digests were checked
+  /// Does inspect() look into artifact.files[index]? What it does not read is never opened for it.
+  virtual bool reads(const Artifact& artifact, std::size_t index) const;
+  /// @param files one read-only descriptor per artifact.files, in that order, -1 for what it does not read; their
+  ///        digests were checked
   /// Malformed content is a Finding; what it throws becomes one.
   virtual Inspection inspect(const Artifact& artifact, std::span<const int> files) const = 0;
 };
+
+inline bool Inspector::reads(const Artifact&, std::size_t) const {
+  return true;
+}
 
 }  // namespace liftlock

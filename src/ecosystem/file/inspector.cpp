@@ -56,6 +56,10 @@ std::span<const std::string_view> FileInspector::kinds() const {
   return k_kinds;
 }
 
+bool FileInspector::reads(const Artifact&, std::size_t index) const {
+  return index < k_listed;
+}
+
 Inspection FileInspector::inspect(const Artifact& artifact, std::span<const int> files) const {
   Inspection out;
   auto looks = Json::object();

@@ -9,7 +9,9 @@ namespace liftlock {
 class FileInspector final : public Inspector {
  public:
   std::span<const std::string_view> kinds() const override;
-  /// Accepts every file; the facts say for each what its first bytes look like ("program (ELF)", "gzip", "text" …).
+  bool reads(const Artifact& artifact, std::size_t index) const override;
+  /// Accepts every file; the facts say for the first hundred what their first bytes look like ("program (ELF)", "gzip",
+  /// "text" …).
   Inspection inspect(const Artifact& artifact, std::span<const int> files) const override;
 };
 

@@ -40,5 +40,12 @@ TEST(FileInspector, AcceptsAnythingAndSaysWhatItLooksLike) {
   EXPECT_EQ(looks["files/e"], "binary");
 }
 
+// Thousands of files as thousands of descriptors would break on RLIMIT_NOFILE.
+TEST(FileInspector, ReadsTheFirstHundredOnly) {
+  const Artifact artifact{.kind = "file", .name = "x", .version = "1"};
+  EXPECT_TRUE(FileInspector().reads(artifact, 99));
+  EXPECT_FALSE(FileInspector().reads(artifact, 100));
+}
+
 }  // namespace
 }  // namespace liftlock
