@@ -6,5 +6,5 @@ build=${LIFTLOCK_BUILD:-$PWD/build/release}
 work=${LIFTLOCK_BENCH:-$PWD/build/bench-work}
 trap 'rm -rf "$work"' EXIT
 python3 bench/crossing.py "$build" "$work" --gib "${GIB:-4}" --small "${SMALL:-20000}" --rounds "${ROUNDS:-3}"
-cmake --build "$build" --target serve_fixture
 bench/serve.sh "$build"
+python3 bench/skopeo.py "$build" "$work" --mib "${IMAGE_MIB:-512}"
