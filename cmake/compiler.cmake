@@ -34,6 +34,10 @@ if(LIFTLOCK_FUZZ)
   target_link_options(liftlock_flags INTERFACE -fsanitize=address,undefined)
 endif()
 
+# For code that waits for others to do the work (commands, tests): translates in half the time.
+add_library(liftlock_light INTERFACE)
+target_compile_options(liftlock_light INTERFACE $<$<CONFIG:Release>:-O1>)
+
 find_program(CCACHE ccache)
 if(CCACHE)
   # The base folder makes equal sources in two checkouts one cache entry.

@@ -38,7 +38,7 @@ function(liftlock_room)
 
   if(R_TESTS AND BUILD_TESTING AND NOT LIFTLOCK_FUZZ)
     add_executable(${R_NAME}_test ${R_TESTS})
-    target_link_libraries(${R_NAME}_test PRIVATE ll_${R_NAME} ${R_TEST_LIBS} GTest::gmock_main)
+    target_link_libraries(${R_NAME}_test PRIVATE ll_${R_NAME} ${R_TEST_LIBS} GTest::gmock_main liftlock_light)
     target_compile_definitions(${R_NAME}_test PRIVATE LIFTLOCK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME unit.${R_NAME} COMMAND ${R_NAME}_test --gtest_brief=1)
     set_tests_properties(unit.${R_NAME} PROPERTIES LABELS unit TIMEOUT 300)
