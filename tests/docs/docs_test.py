@@ -7,7 +7,8 @@ Every fenced block has a language. A block of shell (`sh`, `console`) has an HTM
 becomes of it:
 
     <!-- run: low -->            run it on the low side's machine; also `high`, and any other name for one more machine of
-                                 the low side; `low online` for what needs upstreams
+                                 the low side; `low online` for what needs upstreams; `high root` for what only the
+                                 machine's own root can do: without it, the document is left out
     <!-- not run: why -->        it is only shown
 
 A block of another language may be what the reader writes to a file of a side, or appends to it:
@@ -28,6 +29,7 @@ Without --online, blocks that need upstreams are counted and left out; with it, 
 Exit status 77: there is nothing to run here.
 """
 import argparse
+import os
 import pathlib
 import re
 import subprocess
@@ -258,6 +260,8 @@ def run_document(options, document):
     is_online = any(block.directive == "run" and "online" in block.argument.split() for block in blocks)
     if options.online and not is_online:
         return None
+    if os.geteuid() != 0 and any("root" in block.argument.split() for block in blocks if block.directive in ("run", "given")):
+        return {"left out: this document needs root": len([block for block in blocks if block.language in SHELL])}
     with tempfile.TemporaryDirectory() as work:
         run = Run(options, document.relative_to(options.root), pathlib.Path(work))
         counts = {}

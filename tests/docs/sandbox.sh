@@ -1,6 +1,6 @@
 #!/bin/bash
-# A shell for docs_test.py on a machine of its own, as far as a document can tell: this machine's files as the lower layer of
-# an overlay, whatever is written kept in memory, no network unless asked for, `liftlock` of one side, the medium at /mnt/usb.
+# A shell for docs_test.py on a machine of its own, as far as a document can tell: this machine's programs as the lower layer
+# of overlays, whatever is written kept in memory, no network unless asked for, `liftlock` of one side, the medium at /mnt/usb.
 #   sandbox.sh LIFTLOCK MEDIUM EXCHANGE SOURCE rw|ro offline|online
 # Reads commands from standard input. Ends with 77 where the kernel lets nobody make such a place.
 set -euo pipefail
@@ -19,11 +19,24 @@ liftlock=$1 medium=$2 exchange=$3 source=$4 mode=$5 network=$6
 base=$(mktemp -d)
 mount --make-rprivate /
 mount -t tmpfs tmpfs "$base"
-mkdir "$base/upper" "$base/work" "$base/root"
 root=$base/root
-mount -t overlay overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" "$root"
-rm -rf "$root"/var/lib/liftlock "$root"/etc/liftlock "$root"/mnt/usb
-mkdir -p "$root"/usr/local/bin "$root"/usr/src/liftlock "$root"/mnt/usb "$root"/home/reader "$root"/proc "$root"/dev
+mkdir "$root"
+mount -t tmpfs tmpfs "$root"
+# One overlay for each folder that programs are in: one of / as a whole needs root. What stands in an upper layer beforehand
+# is ours, so that it can be written to without being root, too.
+mkdir -p "$base"/upper/{usr/local/bin,usr/src/liftlock,var/lib/liftlock,var/tmp,etc,opt}
+chmod 1777 "$base/upper/var/tmp"
+for entry in /*; do
+  name=${entry#/}
+  if [ -L "$entry" ]; then
+    cp -P "$entry" "$root/"
+  elif [ -d "$base/upper/$name" ]; then
+    mkdir -p "$base/work/$name" "$root/$name"
+    mount -t overlay overlay -o "lowerdir=$entry,upperdir=$base/upper/$name,workdir=$base/work/$name" "$root/$name"
+  fi
+done
+rm -rf "$root/var/lib/liftlock" 2> /dev/null || mount -t tmpfs tmpfs "$root/var/lib/liftlock"
+mkdir -p "$root"/{mnt/usb,home/reader,proc,dev,sys,tmp,run,root}
 for folder in tmp run home/reader; do mount -t tmpfs tmpfs "$root/$folder"; done
 chmod 1777 "$root/tmp"
 mkdir "$root/run/docs-test"
