@@ -35,7 +35,7 @@ set(CPACK_DEBIAN_HIGH_PACKAGE_NAME liftlock-high)
 set(CPACK_DEBIAN_LOW_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_HIGH_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_LOW_PACKAGE_DEPENDS "gpgv, gnupg, bubblewrap")
-set(CPACK_DEBIAN_HIGH_PACKAGE_DEPENDS "gpgv, gnupg, bubblewrap, adduser")
+set(CPACK_DEBIAN_HIGH_PACKAGE_DEPENDS "gpgv, gnupg, bubblewrap, adduser, procps")
 set(CPACK_DEBIAN_HIGH_PACKAGE_CONTROL_EXTRA
   ${CMAKE_SOURCE_DIR}/packaging/postinst ${CMAKE_SOURCE_DIR}/packaging/prerm ${CMAKE_SOURCE_DIR}/packaging/postrm)
 set(CPACK_DEBIAN_HIGH_PACKAGE_CONTROL_STRICT_PERMISSION ON)
