@@ -116,7 +116,7 @@ def floor_copy(folder, to):
 
 
 def recipe_pack(folder, to):
-    """The fifth source document: sha256sum of the models, tar czf, sha256sum of the archive."""
+    """The shell recipe that many use: sha256sum of the models, tar czf, sha256sum of the archive."""
     to.mkdir()
     return sh(f"cd {folder.parent} && find {folder.name} -type f -exec sha256sum {{}} + > {to}/models.sha256 && tar czf {to}/b.tar.gz {folder.name} && "
               f"sha256sum {to}/b.tar.gz > {to}/final.sha256 && sync -f {to}")

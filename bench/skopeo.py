@@ -106,6 +106,7 @@ def main():
             times["docker-registry"].append(copy(f"127.0.0.1:{port}/hello:1", args.work / "copy"))
             times["liftlock"].append(copy(f"{address}/hello:1", args.work / "copy"))
         ours, theirs = (statistics.median(times[name]) for name in ("liftlock", "docker-registry"))
+        if os.environ.get("V"): print(times)
         print(f"skopeo copy of {args.mib} MiB in {LAYERS} layers: liftlock {ours:.2f} s, docker-registry {theirs:.2f} s, "
               f"speed ratio {theirs / ours:.2f} (goal ≥ 1)")
     finally:

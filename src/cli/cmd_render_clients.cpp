@@ -59,7 +59,7 @@ void run(Invocation& invocation, const Options& options) {
 void add_render_clients(CLI::App& app, Invocation& invocation) {
   auto* render = app.add_subcommand("render", "Write configuration for other programs");
   render->require_subcommand(1);
-  auto* command = render->add_subcommand("clients", "How pip, apt, docker, ollama and others use this mirror");
+  auto* command = render->add_subcommand("clients", "How pip, apt, container tools and others use this mirror");
   auto options = std::make_shared<Options>();
   command->add_option("--base-url", options->base_url,
                       "URL that clients reach the mirror by (default: from config.toml)");

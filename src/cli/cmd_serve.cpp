@@ -76,7 +76,7 @@ void run(Invocation& invocation, const Options& options) {
 }  // namespace
 
 void add_serve(CLI::App& app, Invocation& invocation) {
-  auto* command = app.add_subcommand("serve", "Serve what was published to pip, apt, docker, ollama, curl and others");
+  auto* command = app.add_subcommand("serve", "Serve what was published to pip, apt, container tools, curl and others");
   auto options = std::make_shared<Options>();
   command->add_option("--listen", options->listen,
                       "ADDRESS:PORT; port 0 lets the kernel choose (default: config.toml)");

@@ -16,7 +16,7 @@ struct Options {
 
 void run(Invocation& invocation, const Options& options) {
   const auto root = options.path.empty() ? TrustStore(invocation.site().trust_folder()).current()
-                                         : parse_root(read_chain(options.path).back());
+                                         : decode_root(read_chain(options.path).back()).root;
   auto json = root_json(root);
   json["pinned"] = options.path.empty();
   invocation.print(json, [&] {

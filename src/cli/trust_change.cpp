@@ -115,8 +115,8 @@ void finish_statement(Invocation& invocation, const RootStatement& statement, co
     what["file"] = pending.string();
     invocation.print(what, [&] {
       if (missing == 0)
-        return fmt::format("version {} is complete in {}; follow it with `liftlock trust update`", root.version,
-                           pending.string());
+        return fmt::format("version {} is complete in {}; follow it with `liftlock trust {}`", root.version,
+                           pending.string(), root.version == 1 ? "pin" : "update");
       return fmt::format(
           "version {} still lacks {} root signature(s): {}\nadd one with `liftlock trust sign-root {} --root-key KEY`",
           root.version, missing, pending.string(), pending.string());
