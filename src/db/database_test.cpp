@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <set>
 #include <thread>
 
 #include "base/error.hpp"
@@ -104,6 +106,49 @@ TEST_F(DatabaseTest, WritersOfSeveralThreadsWaitForEachOther) {
   auto distinct = db.prepare("SELECT count(DISTINCT size) FROM t");
   ASSERT_TRUE(distinct.step());
   EXPECT_EQ(distinct.integer(0), 40) << "a count that was read inside a transaction was no longer true at its end";
+}
+
+std::set<std::string> files_beside(const fs::path& file) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::directory_iterator(file.parent_path())) names.insert(entry.path().filename().string());
+  return names;
+}
+
+TEST_F(DatabaseTest, ReaderSeesWhatWritersCommitAndWritesNothing) {
+  {
+    Database db(file);
+    db.migrate(k_v1, "test");
+    db.prepare("INSERT INTO t VALUES ('a', 1)").run();
+  }
+  EXPECT_EQ(fs::file_size(file.string() + "-wal"), 0u);
+  Database reader(file, Access::read);
+  reader.migrate(k_v1, "test");
+  EXPECT_EQ(count(reader), 1);
+  Database writer(file);
+  writer.prepare("INSERT INTO t VALUES ('b', 1)").run();
+  EXPECT_EQ(count(reader), 2);
+  EXPECT_EQ(count(*std::make_unique<Database>(file, Access::read)), 2) << "while the writer has it open";
+  EXPECT_EQ(code_of([&] { reader.execute("DELETE FROM t"); }), ErrorCode::io_error);
+  EXPECT_EQ(code_of([&] { reader.migrate(k_v2, "test"); }), ErrorCode::io_error);
+  EXPECT_EQ(code_of([&] { reader.migrate({}, "test"); }), ErrorCode::too_new);
+}
+
+TEST_F(DatabaseTest, ReaderNeedsNoFilesBesideTheDatabase) {
+  {
+    Database db(file);
+    db.migrate(k_v1, "test");
+    db.prepare("INSERT INTO t VALUES ('a', 1)").run();
+  }
+  fs::remove(file.string() + "-wal");
+  fs::remove(file.string() + "-shm");
+  Database reader(file, Access::read);
+  reader.migrate(k_v1, "test");
+  EXPECT_EQ(count(reader), 1);
+  EXPECT_EQ(files_beside(file), std::set<std::string>{"x.db"});
+  EXPECT_EQ(code_of([&] { Database(folder.path() / "none.db", Access::read); }), ErrorCode::not_found);
+  // What was not merged must not be left out in silence.
+  std::ofstream(file.string() + "-wal") << "frames";
+  EXPECT_EQ(code_of([&] { Database(file, Access::read); }), ErrorCode::io_error);
 }
 
 TEST_F(DatabaseTest, EmptyTextAndBlobAreNotNull) {
