@@ -154,6 +154,7 @@ TEST(Time, RoundTripsExactly) {
 TEST(Text, SuggestsOnlyWhatIsNear) {
   static constexpr std::array<std::string_view, 3> k_known = {"packages", "suite", "mirror"};
   EXPECT_EQ(nearest("pakages", k_known), "packages");
+  EXPECT_EQ(nearest("siute", k_known), "suite");
   EXPECT_FALSE(nearest("colour", k_known));
 }
 
