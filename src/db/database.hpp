@@ -35,7 +35,8 @@ class Statement;
 class Database {
  public:
   /// With Access::write opens or creates the file; its folder must exist. With Access::read it has to be there, and
-  /// writers may be active meanwhile; without -wal and -shm (nobody has it open) a copy in memory is read.
+  /// writers may be active meanwhile, but in other processes: SQLite shares what it knows of a file within a process.
+  /// Without -wal and -shm (nobody has it open) a copy in memory is read.
   explicit Database(const fs::path& file, Access access = Access::write);
   ~Database();
   Database(const Database&) = delete;

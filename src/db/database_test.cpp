@@ -1,8 +1,12 @@
 #include "db/database.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -114,7 +118,40 @@ std::set<std::string> files_beside(const fs::path& file) {
   return names;
 }
 
+/// A process that inserts a row for each byte that it is sent, and answers each with a byte once it is committed.
+class Writer {
+ public:
+  explicit Writer(const fs::path& file) {
+    int here = -1, there = -1;
+    if (::pipe(m_orders) != 0 || ::pipe(m_answers) != 0) std::abort();
+    here = m_orders[0];
+    there = m_answers[1];
+    m_child = ::fork();
+    if (m_child != 0) return;
+    ::close(m_orders[1]);
+    std::optional<Database> db;
+    for (char name = 0; ::read(here, &name, 1) == 1;) {
+      if (!db) db.emplace(file);
+      db->prepare("INSERT INTO t VALUES (?, 1)").run(std::string_view(&name, 1));
+      if (::write(there, &name, 1) != 1) ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  ~Writer() {
+    ::close(m_orders[1]);
+    ::waitpid(m_child, nullptr, 0);
+  }
+  void insert(char name) {
+    if (::write(m_orders[1], &name, 1) != 1 || ::read(m_answers[0], &name, 1) != 1) std::abort();
+  }
+
+ private:
+  int m_orders[2], m_answers[2];
+  pid_t m_child = -1;
+};
+
 TEST_F(DatabaseTest, ReaderSeesWhatWritersCommitAndWritesNothing) {
+  Writer writer(file);  // before this process opens the file: connections must not cross a fork
   {
     Database db(file);
     db.migrate(k_v1, "test");
@@ -124,10 +161,11 @@ TEST_F(DatabaseTest, ReaderSeesWhatWritersCommitAndWritesNothing) {
   Database reader(file, Access::read);
   reader.migrate(k_v1, "test");
   EXPECT_EQ(count(reader), 1);
-  Database writer(file);
-  writer.prepare("INSERT INTO t VALUES ('b', 1)").run();
+  writer.insert('b');
   EXPECT_EQ(count(reader), 2);
   EXPECT_EQ(count(*std::make_unique<Database>(file, Access::read)), 2) << "while the writer has it open";
+  writer.insert('c');
+  EXPECT_EQ(count(reader), 3);
   EXPECT_EQ(code_of([&] { reader.execute("DELETE FROM t"); }), ErrorCode::io_error);
   EXPECT_EQ(code_of([&] { reader.migrate(k_v2, "test"); }), ErrorCode::io_error);
   EXPECT_EQ(code_of([&] { reader.migrate({}, "test"); }), ErrorCode::too_new);
