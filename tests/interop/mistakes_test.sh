@@ -68,13 +68,13 @@ for exe in "$low_exe" "$high_exe"; do
   done
   for page in "$work"/man/*.1; do
     if command -v groff > /dev/null; then
-      groff -man -Tascii -ww "$page" > "$work/page" 2> "$work/complaints" || fail "groff refuses $page"
+      groff -Kutf8 -man -Tutf8 -ww "$page" > "$work/page" 2> "$work/complaints" || fail "groff refuses $page"
       [ ! -s "$work/complaints" ] || fail "$page: $(cat "$work/complaints")"
       for section in NAME SYNOPSIS OPTIONS "EXIT STATUS"; do
         sed 's/\x1b\[[0-9;]*m//g; s/.\x08//g' "$work/page" | grep -q "^$section" || fail "$page lacks $section"
       done
     else
-      grep -q '^\.SH NAME' "$page" && ! grep -qE "^['.][^\\\\STBfnI]" "$page" || fail "$page is no man page"
+      grep -q "^\.SH NAME" "$page" || fail "$page is no man page"
     fi
   done
   rm -r "$work/man"
@@ -119,12 +119,12 @@ refused 2 usage "there is no kind 'modle'.*did you mean 'model'" low ls --kind m
 refused 7 not-found "no bundle of a channel 'nope'" low ls --channel nope
 low ls --kind wheel | grep -q "nothing fits" || fail "a kind that the store does not have"
 cp -r "$work/media/one" "$work/media/lacking"
-rm "$work/media/lacking"/files/*/big.bin
+find "$work/media/lacking" -name big.bin -delete
 low verify "$work/media/lacking" > "$work/out" && fail "a missing file was accepted"
-[ "$(grep -c PROBLEM "$work/out")" = 1 ] && grep -q "1 problem in 2 files" "$work/out" || fail "verify: $(cat "$work/out")"
+[ "$(grep -c PROBLEM "$work/out")" = 1 ] && grep -q "1 problem in 3 files" "$work/out" || fail "verify: $(cat "$work/out")"
 cp -r "$work/media/one" "$work/media/renamed"
 mv "$work/media/renamed"/signatures/builder.* "$work/media/renamed/signatures/builder.0123456789abcdef.sigstore.json"
-low verify "$work/media/renamed" | grep -q "names the key 0123456789abcdef" || fail "a signature under another key's name"
+{ low verify "$work/media/renamed" || true; } | grep -q "names the key 0123456789abcdef" || fail "a signature under another key's name"
 sed -i '1s/^{/{ oops/' "$work/media/renamed/manifest/bundle.json"
 refused 4 json-invalid "not valid JSON at line 1, column.*bundle.json" low verify "$work/media/renamed"
 rm -r "$work/media/renamed" "$work/media/lacking"
@@ -148,12 +148,12 @@ refused 7 not-found "nothing is mounted on.*-o ro" high ingest usb/one --expect 
 refused 7 not-found "source 'drop' has no folder 'nothing'" high ingest drop/nothing --expect "$digest"
 refused 7 not-found "source 'drop' has no folder 'nothing'" high ingest "$work/media/nothing" --expect "$digest"
 refused 3 source-unknown "." high ingest "$work/elsewhere" --expect "$digest"
-high ingest drop/one --expect "$digest" | grep -q "published: 2 files" || fail "the ingest"
+high ingest drop/one --expect "$digest" | grep -q "published: 3 files" || fail "the ingest"
 refused 7 not-found "the channels here are test" high ls --channel nope
 [ "$(high --json ls --channel test | json '["artifacts"].__len__()')" = 2 ] || fail "ls --channel"
 
 # --- gc, scrub and export through the executables
-high export big --to "$work/exported" | (cd "$work/exported" && sha256sum -c --quiet) || fail "what export prints"
+high export big --to "$work/exported" > "$work/sums" && sha256sum -c --quiet "$work/sums" || fail "what export prints"
 high export big --tree --to "$work/exported" > /dev/null && [ -f "$(find "$work/exported/files" -name big.bin)" ] || fail "export --tree"
 refused 7 not-found "did you mean 'big'" high export bgi --to "$work/exported"
 echo edited > "$work/exported/big.bin"
@@ -220,7 +220,7 @@ mkdir "$work/small"
 mount -t tmpfs -o size=12m small "$work/small"
 cp -r "$work/state" "$work/small/state"
 high() { "$high_exe" --quiet --state "$work/small/state" "$@"; }
-fill() { dd if=/dev/zero of="$work/small/fill.$1" bs=4k status=none 2> /dev/null || true; [ "$(df --output=avail "$work/small" | tail -1)" = 0 ]; }
+fill() { dd if=/dev/zero of="$work/small/fill.$1" bs=4k status=none 2> /dev/null || true; [ "$(df --output=avail "$work/small" | tail -1)" -eq 0 ]; }
 high gc > /dev/null
 orphan=$(head -c 2000000 /dev/zero | tr '\0' o | sha256sum | cut -d' ' -f1)
 head -c 2000000 /dev/zero | tr '\0' o > "$work/small/state/store/blobs/sha256/${orphan:0:2}/$orphan"
@@ -232,7 +232,6 @@ high scrub > /dev/null || fail "scrub after gc"
 read_all high
 
 # pack: the message accounts for what it wants, and no lock file is left
-cp -r "$work/low" "$work/small/low"
 mkdir "$work/small/out"
 cd "$work/stack"
 refused 5 disk-full "needs [0-9]+ bytes of room \([0-9]+ of content and 16777216 for its lists\)" "$low_exe" --quiet --state "$work/low" pack --output "$work/small/out/b"
