@@ -56,9 +56,9 @@ TEST_F(StackTest, ErrorsNameTheLineOfTheKey) {
   EXPECT_THAT(refused("platform = \"pdp\""), HasSubstr("line 4:"));
   EXPECT_THAT(refusal("[stack]\nplatform = \"linux/amd64\"\nname = \"a b\"", ErrorCode::stack_invalid),
               HasSubstr("line 3:"));
-  EXPECT_THAT(refused("\n[thing.one]\nwanted =\n  \"a\""), HasSubstr("line 6:"));
+  EXPECT_THAT(refused("\n[thing.one]\nwanted = \"a\""), HasSubstr("line 6:"));
   EXPECT_THAT(refused("\n[thing.one]\nwanted = [\n  \"a\",\n  3\n]"), HasSubstr("line 6:"));
-  EXPECT_THAT(refused("\n[thing.one]\nwanted = []\nprey =\n  true", ErrorCode::unknown_key), HasSubstr("line 7:"));
+  EXPECT_THAT(refused("\n[thing.one]\nwanted = []\nprey = true", ErrorCode::unknown_key), HasSubstr("line 7:"));
   EXPECT_THAT(refused("\n\n[thing.one]\n"), HasSubstr("line 6:"));
   EXPECT_THAT(refused("\n[thing.\"a b\"]\nwanted = []"), HasSubstr("line 5:"));
   EXPECT_THAT(refused("\n[thin.one]\nwanted = []", ErrorCode::unknown_key), HasSubstr("line 5:"));
