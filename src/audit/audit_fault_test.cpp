@@ -160,7 +160,7 @@ TEST(AuditFault, AFullDiskRefusesAndLosesNothing) {
       log.append(event(std::string(1000, 'x')));
       ::_exit(2);
     } catch (const Error& error) {
-      ::_exit(error.code() == ErrorCode::audit_unwritable ? 0 : 3);
+      ::_exit(error.code() == ErrorCode::disk_full ? 0 : 3);
     }
   });
   const auto status = wait_for(child);

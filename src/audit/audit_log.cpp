@@ -20,13 +20,18 @@ Timestamp wall_clock() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
 }
 
-/// Errors of the machine mean to the caller: nothing may happen now.
+/// Errors of the machine mean to the caller: nothing may happen now. A full disk stays one: freeing space mends it.
 template <typename F>
 auto or_unwritable(F&& f) -> decltype(f()) {
   try {
     return f();
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::io_error && error.code() != ErrorCode::disk_full) throw;
+    if (error.code() == ErrorCode::disk_full) {
+      throw Error(
+          ErrorCode::disk_full, std::string("the audit log cannot be written: ") + error.what(),
+          "nothing may happen that the log does not hold: free space, e.g. with `liftlock gc`, and run it again");
+    }
+    if (error.code() != ErrorCode::io_error) throw;
     throw Error(ErrorCode::audit_unwritable, std::string("the audit log: ") + error.what());
   } catch (const fs::filesystem_error& error) {
     throw Error(ErrorCode::audit_unwritable, std::string("the audit log: ") + printable(error.what()));
@@ -56,6 +61,17 @@ AuditLog::AuditLog(fs::path folder, std::string_view origin) : m_impl(std::make_
   });
 }
 
+AuditLog AuditLog::open_to_read(fs::path folder) {
+  auto impl = std::make_unique<Impl>();
+  impl->folder = std::move(folder);
+  impl->access = Access::read;
+  impl->load_verifier();
+  impl->check_views();
+  return AuditLog(std::move(impl));
+}
+
+AuditLog::AuditLog(std::unique_ptr<Impl> impl) : m_impl(std::move(impl)) {}
+AuditLog::AuditLog(AuditLog&&) noexcept = default;
 AuditLog::~AuditLog() = default;
 
 std::uint64_t AuditLog::append(const AuditEvent& event) {
@@ -65,6 +81,7 @@ std::uint64_t AuditLog::append(const AuditEvent& event) {
 std::uint64_t AuditLog::append(const std::vector<AuditEvent>& events) {
   if (events.size() > k_max_batch) fail(ErrorCode::limit_exceeded, "{} audit entries at once", events.size());
   const std::lock_guard guard(m_impl->mutex);
+  if (m_impl->access == Access::read) fail(ErrorCode::internal, "the audit log was opened to be read");
   if (m_impl->failed) {
     fail(ErrorCode::audit_unwritable, "an earlier write to the audit log failed; its state on disk is unknown");
   }

@@ -19,6 +19,7 @@
 #include "base/clock.hpp"
 #include "base/digest.hpp"
 #include "base/json.hpp"
+#include "os/access.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {
@@ -47,13 +48,17 @@ class AuditLog {
   /// Opens; creates the log with a fresh key (folder/key, mode 0600) when there is none.
   /// @param origin the checkpoint's origin line of a new log, no blanks, no '+'; empty: "liftlock/HOST/RANDOM".
   ///        A log that exists keeps its own
-  /// @throws Error{audit_broken, audit_unwritable}
+  /// @throws Error{audit_broken, audit_unwritable, disk_full}
   AuditLog(fs::path folder, std::string_view origin);
+  /// Opens a log that is there for everything but append(): needs neither its private key nor write access, takes no
+  /// lock and repairs nothing. @throws Error{not_found, audit_broken, io_error}
+  static AuditLog open_to_read(fs::path folder);
   ~AuditLog();
+  AuditLog(AuditLog&&) noexcept;
 
   /// Durable when it returns, with a new signed checkpoint. Returns the entry's index. The time in it is the wall
   /// clock's, whatever SOURCE_DATE_EPOCH says.
-  /// @throws Error{audit_unwritable, audit_broken}: the caller must not go on with the effect it announces;
+  /// @throws Error{audit_unwritable, disk_full, audit_broken}: the caller must not go on with the effect it announces;
   ///         Error{limit_exceeded, schema_violation} for an event that no entry can hold
   std::uint64_t append(const AuditEvent& event);
   /// Several in one commit, for the price of one. Returns the index of the first.
@@ -81,6 +86,7 @@ class AuditLog {
 
  private:
   struct Impl;
+  explicit AuditLog(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> m_impl;
 };
 

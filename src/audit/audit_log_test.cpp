@@ -8,6 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <thread>
 
 #include "audit/audit_entry.hpp"
 #include "audit/merkle.hpp"
@@ -220,6 +221,43 @@ TEST_F(AuditLogTest, ALogWithoutItsJournalOrKeyIsRefused) {
   overwrite(m_folder / "journal", journal);
   fs::remove(m_folder / "key");
   EXPECT_EQ(code_of([&] { AuditLog(m_folder, "o"); }), ErrorCode::audit_broken);
+}
+
+TEST_F(AuditLogTest, ReadingNeedsNoKeyNoLockAndWritesNothing) {
+  EXPECT_EQ(code_of([&] { AuditLog::open_to_read(m_folder); }), ErrorCode::not_found);
+  { AuditLog(m_folder, "o").append(events(300)); }
+  fs::remove(m_folder / "key");
+  fs::remove(m_folder / "lock");
+  fs::remove(m_folder / "checkpoint");  // as an append that was cut off may leave it
+  const auto log = AuditLog::open_to_read(m_folder);
+  EXPECT_EQ(log.size(), 300u);
+  EXPECT_EQ(log.read(299).event.subject, "299");
+  EXPECT_NO_THROW(log.verify());
+  EXPECT_NE(log.prove(7).find("index 7"), std::string::npos);
+  EXPECT_FALSE(fs::exists(m_folder / "lock"));
+  EXPECT_FALSE(fs::exists(m_folder / "checkpoint"));
+}
+
+TEST_F(AuditLogTest, AReaderRefusesWhatAWriterRefuses) {
+  { AuditLog(m_folder, "o").append(events(300)); }
+  const auto short_journal = read_file(m_folder / "journal", 1 << 20);
+  { AuditLog(m_folder, "o").append(event("to be hidden")); }
+  const auto journal = read_file(m_folder / "journal", 1 << 20);
+  overwrite(m_folder / "journal", short_journal);
+  EXPECT_EQ(code_of([&] { AuditLog::open_to_read(m_folder); }), ErrorCode::audit_broken);
+  overwrite(m_folder / "journal", journal);
+  auto tile = read_file(m_folder / "tile/0/000", 1 << 20);
+  tile[5] = static_cast<char>(tile[5] ^ 1);
+  overwrite(m_folder / "tile/0/000", tile);
+  EXPECT_EQ(code_of([&] { AuditLog::open_to_read(m_folder).verify(); }), ErrorCode::audit_broken);
+}
+
+TEST_F(AuditLogTest, AReaderVerifiesWhileOthersAppend) {
+  AuditLog writer(m_folder, "o");
+  std::jthread appends([&](std::stop_token stop) {
+    while (!stop.stop_requested()) writer.append(events(7));
+  });
+  for (int i = 0; i < 50; ++i) EXPECT_NO_THROW(AuditLog::open_to_read(m_folder).verify());
 }
 
 TEST_F(AuditLogTest, AnExportSatisfiesTheStandAloneScript) {

@@ -118,6 +118,11 @@ std::vector<std::pair<std::string, std::string>> AuditSnapshot::partial_files() 
   return files;
 }
 
+bool AuditSnapshot::derives(const FullTile& tile) const {
+  return std::any_of(state.filled.begin(), state.filled.end(),
+                     [&](const auto& filled) { return filled.level == tile.level && filled.number == tile.number; });
+}
+
 void AuditLog::Impl::create(std::string_view origin) {
   // In this order, so that a crash in between leaves a folder that the next run completes.
   if (!fs::exists(folder / "key")) {
@@ -145,9 +150,18 @@ void AuditLog::Impl::create(std::string_view origin) {
 
 void AuditLog::Impl::load_key() {
   key = PrivateKey::from_pem(read_file(folder / "key", 4096));
-  verifier = NoteKey::parse(trim(read_file(folder / "key.pub", 4096)));
+  load_verifier();
   if (verifier.key != raw_ed25519(key->public_key()))
     fail(ErrorCode::audit_broken, "the audit log's key and key.pub differ");
+}
+
+void AuditLog::Impl::load_verifier() {
+  const auto text = read_if_exists(folder / "key.pub", 4096);
+  if (!text) {
+    throw Error(ErrorCode::not_found, fmt::format("there is no audit log in '{}'", printable(folder.string())),
+                "`liftlock init` and every command that changes something make it");
+  }
+  verifier = NoteKey::parse(trim(*text));
 }
 
 std::string AuditLog::Impl::sign(const TreeEdge& edge) const {
@@ -156,7 +170,7 @@ std::string AuditLog::Impl::sign(const TreeEdge& edge) const {
 }
 
 bool AuditLog::Impl::reload() {
-  auto fd = open_file_if_exists(journal_path(), O_RDWR);
+  auto fd = open_file_if_exists(journal_path(), access == Access::read ? O_RDONLY : O_RDWR);
   if (!fd) fail(ErrorCode::audit_broken, "'{}' has lost its journal", printable(folder.string()));
   const auto found = stat_of(fd->get(), "the audit journal");
   if (journal.valid()) {

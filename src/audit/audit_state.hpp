@@ -25,6 +25,8 @@ struct AuditSnapshot {
   std::vector<std::string> bundle(std::uint64_t number) const;
   /// The partial tiles and the partial entry bundle: path below the folder, content.
   std::vector<std::pair<std::string, std::string>> partial_files() const;
+  /// Does the journal still hold what makes this tile? Then its file may not have been written yet.
+  bool derives(const FullTile& tile) const;
 };
 
 /// The text of a tile, and of entries [begin, end) as a bundle.
@@ -36,7 +38,8 @@ extern const std::string_view k_check_log_script;
 
 struct AuditLog::Impl {
   fs::path folder;
-  std::optional<PrivateKey> key;
+  Access access = Access::write;
+  std::optional<PrivateKey> key;  ///< only with Access::write
   NoteKey verifier;
   std::mutex mutex;
   JournalState state;
@@ -49,6 +52,7 @@ struct AuditLog::Impl {
 
   void create(std::string_view origin);
   void load_key();
+  void load_verifier();
   /// Reads the journal again if somebody else changed it. true when it did.
   bool reload();
   /// The same with the lock file held: checks the checkpoint, drops torn bytes, repairs derived files.
@@ -63,6 +67,7 @@ struct AuditLog::Impl {
   void publish(std::uint64_t old_size, Publish what);
   void settle();
   AuditSnapshot snapshot();
+  AuditSnapshot check_views();
 };
 
 }  // namespace liftlock

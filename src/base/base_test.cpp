@@ -110,6 +110,17 @@ TEST(ParseJson, IsBoundedAndStrict) {
   EXPECT_EQ(code_of([] { parse_json("[1,2]", {.max_bytes = 4, .max_depth = 4}); }), ErrorCode::limit_exceeded);
 }
 
+TEST(ParseJson, SaysWhereInPlainWords) {
+  try {
+    parse_json("{\n  \"a\": 1,\n  \"b\": oops\n}");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_TRUE(error.message().starts_with("not valid JSON at line 3, column 8: ")) << error.message();
+    EXPECT_EQ(error.message().find("json.exception"), std::string::npos) << error.message();
+    EXPECT_EQ(error.message().find("last read"), std::string::npos) << error.message();
+  }
+}
+
 TEST(DumpJson, IsCanonical) {
   const auto value = parse_json(R"({"b":[1,"é"],"a":null})");
   EXPECT_EQ(dump_json_line(value), "{\"a\":null,\"b\":[1,\"é\"]}");
@@ -143,6 +154,7 @@ TEST(Time, RoundTripsExactly) {
 TEST(Text, SuggestsOnlyWhatIsNear) {
   static constexpr std::array<std::string_view, 3> k_known = {"packages", "suite", "mirror"};
   EXPECT_EQ(nearest("pakages", k_known), "packages");
+  EXPECT_EQ(nearest("siute", k_known), "suite");
   EXPECT_FALSE(nearest("colour", k_known));
 }
 

@@ -17,6 +17,24 @@ using Event = Json::parse_event_t;
   fail(ErrorCode::schema_violation, "{}: '{}' must be {}", where, key, wanted);
 }
 
+/// "line 3, column 14" of the byte that could not be read; bytes count from 1.
+std::string place_of(std::string_view text, std::size_t byte) {
+  const auto before = text.substr(0, byte == 0 ? 0 : byte - 1);
+  const auto line = static_cast<std::size_t>(std::count(before.begin(), before.end(), '\n')) + 1;
+  const auto start = before.rfind('\n');
+  return fmt::format("line {}, column {}", line, before.size() - (start == std::string_view::npos ? 0 : start + 1) + 1);
+}
+
+/// What the parser missed, without its own name, the place (which we say) and the bytes it read last.
+std::string reason_of(const Json::exception& error) {
+  std::string_view words = error.what();
+  if (const auto dash = words.find(" - "); dash != std::string_view::npos) words.remove_prefix(dash + 3);
+  if (const auto bracket = words.find("] "); words.starts_with('[') && bracket != std::string_view::npos) {
+    words.remove_prefix(bracket + 2);
+  }
+  return printable(words.substr(0, words.find("; last read")));
+}
+
 }  // namespace
 
 Json parse_json(std::string_view text, JsonLimits limits) {
@@ -36,8 +54,10 @@ Json parse_json(std::string_view text, JsonLimits limits) {
   };
   try {
     return Json::parse(text, callback);
+  } catch (const Json::parse_error& error) {
+    fail(ErrorCode::json_invalid, "not valid JSON at {}: {}", place_of(text, error.byte), reason_of(error));
   } catch (const Json::exception& error) {
-    fail(ErrorCode::json_invalid, "not valid JSON: {}", printable(error.what()));
+    fail(ErrorCode::json_invalid, "not valid JSON: {}", reason_of(error));
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 #include <unordered_map>
 
 #include "base/encoding.hpp"
@@ -129,6 +130,7 @@ void BundleReader::load_lists() {
 
 std::vector<Problem> BundleReader::survey() {
   std::vector<Problem> problems;
+  std::vector<std::string> empty_folders;
   std::unordered_map<std::string, std::uint64_t> expected;
   expected.reserve(m_files.size() + m_info.lists.size() + 1);
   if (m_info.form == ContentForm::tree) {
@@ -145,9 +147,11 @@ std::vector<Problem> BundleReader::survey() {
     const auto path = RelPath::try_parse(entry.path);
     const bool signature = path && is_signature_name(*path);
     if (found == expected.end() && !signature) {
-      const bool empty_folder = S_ISDIR(entry.status.st_mode);
-      problems.push_back({ErrorCode::extra_file, shown,
-                          empty_folder ? "an empty folder that no list names" : "no list names this file"});
+      if (S_ISDIR(entry.status.st_mode)) {
+        empty_folders.push_back(entry.path);
+      } else {
+        problems.push_back({ErrorCode::extra_file, shown, "no list names this file"});
+      }
       continue;
     }
     if (!S_ISREG(entry.status.st_mode)) {
@@ -159,6 +163,15 @@ std::vector<Problem> BundleReader::survey() {
     if (found != expected.end()) expected.erase(found);
   }
   for (const auto& [path, size] : expected) problems.push_back({ErrorCode::missing_file, path, "it is missing"});
+  // The folder of a missing file is empty because of that.
+  std::set<std::string_view> missing;
+  for (const auto& [path, size] : expected) missing.insert(path);
+  for (const auto& folder : empty_folders) {
+    const auto below = folder + "/";
+    const auto next = missing.lower_bound(below);
+    if (next != missing.end() && next->starts_with(below)) continue;
+    problems.push_back({ErrorCode::extra_file, printable(folder), "an empty folder that no list names"});
+  }
   if (m_info.form == ContentForm::tar) survey_tar(problems);
   std::sort(problems.begin(), problems.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
   return problems;

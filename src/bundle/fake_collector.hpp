@@ -25,7 +25,7 @@ class FakeCollector : public Collector {
     }};
     return k_keys;
   }
-  std::vector<std::filesystem::path> input_files(const StackEntry& entry) const override {
+  std::vector<std::filesystem::path> input_files(const StackEntry& entry, const std::filesystem::path&) const override {
     const auto list = entry.text("list");
     return list.empty() ? std::vector<std::filesystem::path>() : std::vector<std::filesystem::path>{list};
   }

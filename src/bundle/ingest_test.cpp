@@ -108,6 +108,10 @@ TEST_F(IngestTest, SourcesAreNamedAndReadOnlyWhereTheyMustBe) {
   EXPECT_EQ(code_of([&] { ingest(site(), request, silent_reporter()); }), ErrorCode::source_unknown);
   request.source = "drop/../..";
   EXPECT_EQ(code_of([&] { ingest(site(), request, silent_reporter()); }), ErrorCode::source_unknown);
+  for (const auto* absent : {"drop/nothing", "drop/sourced/manifest/bundle.json"}) {
+    request.source = absent;
+    EXPECT_EQ(code_of([&] { ingest(site(), request, silent_reporter()); }), ErrorCode::not_found) << absent;
+  }
   request.source = "mount/sourced";
   EXPECT_EQ(code_of([&] { ingest(site(), request, silent_reporter()); }), ErrorCode::source_writable);
 }

@@ -115,11 +115,16 @@ std::vector<std::uint64_t> parse_pending(const Json& document, std::uint64_t seq
 /// Calls visit for each line; every line ends in a newline.
 void for_each_line(std::string_view text, std::uint64_t max_line, std::string_view where,
                    const std::function<void(std::string_view)>& visit) {
-  while (!text.empty()) {
+  for (std::size_t number = 1; !text.empty(); ++number) {
     const auto end = text.find('\n');
     if (end == std::string_view::npos) fail(ErrorCode::schema_violation, "{}: the last line does not end", where);
     if (end > max_line) fail(ErrorCode::limit_exceeded, "{}: a line of {} bytes", where, end);
-    visit(text.substr(0, end));
+    try {
+      visit(text.substr(0, end));
+    } catch (Error& error) {
+      error.add_context(fmt::format("in line {} of {}", number, where));
+      throw;
+    }
     text.remove_prefix(end + 1);
   }
 }
@@ -181,7 +186,9 @@ std::string write_bundle_info(const BundleInfo& info) {
 }
 
 BundleInfo parse_bundle_info(std::string_view text) {
-  const auto document = parse_json(text, {.max_bytes = bundle_limits::k_bundle_json, .max_depth = 8});
+  const auto document = with_context("in manifest/bundle.json", [&] {
+    return parse_json(text, {.max_bytes = bundle_limits::k_bundle_json, .max_depth = 8});
+  });
   check_reader(document);
   BundleInfo info;
   info.channel = channel_name(document);

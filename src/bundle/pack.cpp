@@ -8,6 +8,7 @@
 #include <numeric>
 #include <set>
 
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "bundle/bundle_reader.hpp"
@@ -217,12 +218,52 @@ void check_fetched(const BlobStore& store, const PackRequest& request) {
     }
   }
   if (missing > 0)
-    fail(ErrorCode::not_fetched, "{} files of the lock are not in the store, the first is '{}'", missing, first);
+    fail(ErrorCode::not_fetched, "the store lacks {} of the lock, the first is '{}'", counted(missing, "file"), first);
 }
+
+/// Can the bundle be renamed to this place: is nothing there, or an empty folder?
+/// @throws Error{usage} when there is something that is no bundle
+bool is_free(const fs::path& output) {
+  const auto status = fs::symlink_status(output);
+  if (!fs::exists(status)) return true;
+  const auto shown = printable(output.string());
+  const auto refuse = [&](std::string_view why) {
+    throw Error(ErrorCode::usage, fmt::format("'{}' {}", shown, why),
+                fmt::format("a bundle is a folder that pack makes whole: name a new one, such as '{}'",
+                            printable((output / "bundle-1").string())));
+  };
+  if (!fs::is_directory(output)) {
+    throw Error(ErrorCode::usage, fmt::format("'{}' is no folder", shown),
+                "a bundle is a folder that pack makes: name a new one with --output");
+  }
+  if (fs::exists(output / k_bundle_json_path)) return false;
+  if (!fs::is_empty(output)) refuse("is a folder that holds other things than a bundle");
+  struct stat at {
+  }, above{};
+  const auto parent = fs::absolute(output).parent_path();
+  if (fs::is_symlink(status) || ::stat(output.c_str(), &at) != 0 || ::stat(parent.c_str(), &above) != 0 ||
+      at.st_dev != above.st_dev) {
+    refuse("is a mount or a link, which nothing can be renamed to");
+  }
+  return true;
+}
+
+/// Held while a bundle is packed; leaves no file behind, however that ends.
+class OutputLock {
+ public:
+  explicit OutputLock(const fs::path& output)
+      : m_lock(output.string() + ".lock", "a pack into this folder", FileLock::Wait::no) {}
+  ~OutputLock() { m_lock.remove(); }
+  OutputLock(const OutputLock&) = delete;
+  OutputLock& operator=(const OutputLock&) = delete;
+
+ private:
+  FileLock m_lock;
+};
 
 /// The folder is a bundle with exactly these lists, and every byte of it is right.
 std::optional<PackResult> unchanged_bundle(const PackRequest& request, const Front& front, Reporter& reporter) {
-  if (!fs::exists(request.output)) return std::nullopt;
+  if (is_free(request.output)) return std::nullopt;
   const BundleReader existing(request.output);
   const auto wanted = front.bound();
   const auto& lists = existing.info().lists;
@@ -296,12 +337,14 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
   const auto info = make_info(request, front, files);
   const auto partial = fs::path(request.output.string() + ".partial");
   if (const auto parent = request.output.parent_path(); !parent.empty()) make_folders(parent);
-  const FileLock lock(fs::path(request.output.string() + ".lock"), "a pack into this folder", FileLock::Wait::no);
+  const OutputLock lock(request.output);
   if (fs::exists(partial)) {
     drop_leftovers(partial, files, request.form);
   } else if (const auto available = free_space(partial); available < info.content_bytes + k_room_for_lists) {
-    fail(ErrorCode::disk_full, "the bundle has {} bytes of content, and '{}' has {} free", info.content_bytes,
-         printable(partial.string()), available);
+    fail(ErrorCode::disk_full,
+         "the bundle needs {} bytes of room ({} of content and {} for its lists), and '{}' has {}",
+         info.content_bytes + k_room_for_lists, info.content_bytes, k_room_for_lists,
+         printable(partial.parent_path().string()), available);
   }
   make_folders(partial);
   ContentWriter writer(store, request, files, partial);
@@ -320,8 +363,6 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
   rename_file(partial, request.output);
   const auto parent = request.output.parent_path();
   sync_folder(parent.empty() ? fs::path(".") : parent);
-  std::error_code ignored;
-  fs::remove(request.output.string() + ".lock", ignored);
   return {sha256(bundle_json), info, false};
 }
 

@@ -51,6 +51,26 @@ TEST_F(BundleTest, PackingAgainLeavesTheBundleAlone) {
   EXPECT_EQ(code_of([&] { pack(m_store, request("again"), silent_reporter()); }), ErrorCode::immutable);
 }
 
+TEST_F(BundleTest, AnEmptyFolderIsAPlaceForABundleAndAnythingElseIsNot) {
+  fs::create_directory(m_folder.path() / "empty");
+  packed("empty");
+  EXPECT_THAT(verified("empty").problems, IsEmpty());
+  fs::create_directories(m_folder.path() / "full/of");
+  write_file_atomically(m_folder.path() / "plain", "x");
+  for (const auto* place : {"full", "plain"}) {
+    EXPECT_EQ(code_of([&] { packed(place); }), ErrorCode::usage) << place;
+    EXPECT_FALSE(fs::exists(m_folder.path() / (std::string(place) + ".lock")));
+  }
+}
+
+TEST_F(BundleTest, APackThatFailsLeavesNoLockFile) {
+  const auto path = m_store.path(m_artifacts[0].files[0].digest);
+  fs::permissions(path, fs::perms::owner_write, fs::perm_options::add);
+  write_file_atomically(path, "HELLO");
+  EXPECT_EQ(code_of([&] { packed("failed"); }), ErrorCode::blob_corrupt);
+  EXPECT_FALSE(fs::exists(m_folder.path() / "failed.lock"));
+}
+
 TEST_F(BundleTest, AKilledPackIsResumedAndItsLeftoversGo) {
   overwrite_partial("resumed.partial/files/hello/hello.txt", "hello");
   overwrite_partial("resumed.partial/files/from-another-lock", "old");
@@ -122,6 +142,14 @@ TEST_F(BundleTest, MissingExtraAndSpecialFilesAreAllReported) {
   EXPECT_THAT(found, ElementsAre("extra-file files/empty", "extra-file files/hello/extra.txt",
                                  "not-regular files/hello/hello.txt", "extra-file manifest/surprise.json",
                                  "missing-file models/tiny/a.gguf", "extra-file signatures/readme.txt"));
+}
+
+TEST_F(BundleTest, AMissingFileIsNoEmptyFolderToo) {
+  packed("lacking");
+  fs::remove(m_folder.path() / "lacking/files/hello/hello.txt");
+  const auto problems = verified("lacking").problems;
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(problems[0].code, ErrorCode::missing_file);
 }
 
 TEST_F(BundleTest, NamesThatNoListCouldHoldAreReportedPrintably) {

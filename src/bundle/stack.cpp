@@ -18,6 +18,7 @@ namespace {
 constexpr std::uint64_t k_max_stack = 1u << 20;
 constexpr std::size_t k_max_entries = 10'000;
 constexpr std::size_t k_max_name = 100;
+constexpr std::string_view k_unknown_hint = "correct its spelling or remove it; docs/formats/stack.md lists all keys";
 
 constexpr std::array<KeySpec, 3> k_stack_keys = {{
     {"name", ValueType::string, true, "The stack's name: letters, digits, '.', '_' and '-'.", "\"demo\""},
@@ -28,7 +29,9 @@ constexpr std::array<KeySpec, 3> k_stack_keys = {{
      "What the receiving machines are, as os/architecture[/variant]; by default \"linux/amd64\".", "\"linux/amd64\""},
 }};
 
-int line_of(const toml::node& node) {
+/// The line of a value, of a [table]'s header, or of a key: 1 is the first.
+template <typename T>
+int line_of(const T& node) {
   return static_cast<int>(node.source().begin.line);
 }
 
@@ -104,12 +107,14 @@ Json read_keys(const toml::table& table, const std::string& where, std::span<con
   for (const auto& [key, node] : table) {
     const auto spec = std::find_if(specs.begin(), specs.end(), [&](const auto& one) { return one.name == key.str(); });
     if (spec == specs.end()) {
-      fail(ErrorCode::unknown_key, "line {}: {} has no key '{}'{}", line_of(node), where, printable(key.str()),
-           suggestion(key.str(), known));
+      throw Error(ErrorCode::unknown_key,
+                  fmt::format("line {}: {} has no key '{}'{}", line_of(key), where, printable(key.str()),
+                              suggestion(key.str(), known)),
+                  std::string(k_unknown_hint));
     }
     auto value = value_of(node, spec->type);
     if (!value) {
-      fail(ErrorCode::stack_invalid, "line {}: '{}' of {} must be {}, such as {}", line_of(node), spec->name, where,
+      fail(ErrorCode::stack_invalid, "line {}: '{}' of {} must be {}, such as {}", line_of(key), spec->name, where,
            type_name(spec->type), spec->example);
     }
     values[std::string(spec->name)] = std::move(*value);
@@ -133,7 +138,7 @@ Digest digest_of_input(const fs::path& path, const std::string& where) {
 /// What decides on the outcome of resolving, apart from the world outside.
 Digest declaration_of(const StackEntry& entry, const Collector& collector, const Stack& stack) {
   auto inputs = Json::object();
-  for (const auto& path : collector.input_files(entry)) {
+  for (const auto& path : collector.input_files(entry, stack.folder)) {
     inputs[path.generic_string()] = digest_of_input(stack.folder / path, entry.where()).hex();
   }
   const Json declaration = {{"table", entry.table},
@@ -161,7 +166,7 @@ void read_entries(const toml::node& node, const Collector& collector, Stack& sta
   const auto table_name = std::string(collector.table());
   for (const auto& [name, entry_node] : table_of(node, fmt::format("{}.NAME", table_name))) {
     const StackEntry named{.table = table_name, .name = std::string(name.str()), .values = {}, .declared = sha256("")};
-    check_name(named.name, line_of(entry_node), "the name of an entry");
+    check_name(named.name, line_of(name), "the name of an entry");
     auto entry = named;
     entry.values =
         read_keys(table_of(entry_node, fmt::format("{}.{}", table_name, named.name)), named.where(), collector.keys());
@@ -183,14 +188,16 @@ bool is_platform(std::string_view text) {
 void read_stack_table(const toml::table& document, Stack& stack) {
   const auto* node = document.get("stack");
   if (node == nullptr) fail(ErrorCode::stack_invalid, "the table [stack] with the stack's name is missing");
-  const auto values = read_keys(table_of(*node, "stack"), "[stack]", k_stack_keys);
+  const auto& table = table_of(*node, "stack");
+  const auto values = read_keys(table, "[stack]", k_stack_keys);
+  const auto line = [&](std::string_view key) { return line_of(table.contains(key) ? *table.get(key) : *node); };
   stack.name = values.at("name").get<std::string>();
   stack.channel = values.value("channel", stack.name);
   stack.platform = values.value("platform", std::string("linux/amd64"));
-  check_name(stack.name, line_of(*node), "a stack's name");
-  check_name(stack.channel, line_of(*node), "a channel's name");
+  check_name(stack.name, line("name"), "a stack's name");
+  check_name(stack.channel, line("channel"), "a channel's name");
   if (!is_platform(stack.platform)) {
-    fail(ErrorCode::stack_invalid, "line {}: '{}' is no platform such as linux/amd64", line_of(*node),
+    fail(ErrorCode::stack_invalid, "line {}: '{}' is no platform such as linux/amd64", line("platform"),
          printable(stack.platform));
   }
 }
@@ -241,8 +248,10 @@ Stack parse_stack(std::string_view text, const fs::path& folder, Collectors coll
   Stack stack{.name = {}, .channel = {}, .platform = {}, .entries = {}, .folder = folder};
   for (const auto& [key, node] : document) {
     if (std::find(known.begin(), known.end(), key.str()) == known.end()) {
-      fail(ErrorCode::unknown_key, "line {}: there is no table '{}'{}", line_of(node), printable(key.str()),
-           suggestion(key.str(), known));
+      throw Error(ErrorCode::unknown_key,
+                  fmt::format("line {}: there is no table '{}'{}", line_of(key), printable(key.str()),
+                              suggestion(key.str(), known)),
+                  std::string(k_unknown_hint));
     }
   }
   read_stack_table(document, stack);
@@ -264,7 +273,8 @@ Stack read_stack(const fs::path& file, Collectors collectors) {
   try {
     return parse_stack(text, fs::absolute(file).parent_path(), collectors);
   } catch (const Error& error) {
-    throw Error(error.code(), fmt::format("{}: {}", printable(file.filename().string()), error.message()));
+    throw Error(error.code(), fmt::format("{}: {}", printable(file.filename().string()), error.message()),
+                std::string(error.hint()));
   }
 }
 

@@ -47,6 +47,26 @@ labels = { colour = "red" }
 wanted = ["a"]
 )";
 
+TEST_F(StackTest, ErrorsNameTheLineOfTheKey) {
+  constexpr std::string_view head = "\n[stack]\nname = \"demo\"\n";
+  const auto refused = [&](std::string_view more, ErrorCode code = ErrorCode::stack_invalid) {
+    return refusal(std::string(head) + std::string(more), code);
+  };
+  EXPECT_THAT(refused("channel = \"a b\""), HasSubstr("line 4:"));
+  EXPECT_THAT(refused("platform = \"pdp\""), HasSubstr("line 4:"));
+  EXPECT_THAT(refusal("[stack]\nplatform = \"linux/amd64\"\nname = \"a b\"", ErrorCode::stack_invalid),
+              HasSubstr("line 3:"));
+  EXPECT_THAT(refused("\n[thing.one]\nwanted = \"a\""), HasSubstr("line 6:"));
+  EXPECT_THAT(refused("\n[thing.one]\nwanted = [\n  \"a\",\n  3\n]"), HasSubstr("line 6:"));
+  EXPECT_THAT(refused("\n[thing.one]\nwanted = []\nprey = true", ErrorCode::unknown_key), HasSubstr("line 7:"));
+  EXPECT_THAT(refused("\n\n[thing.one]\n"), HasSubstr("line 6:"));
+  EXPECT_THAT(refused("\n[thing.\"a b\"]\nwanted = []"), HasSubstr("line 5:"));
+  EXPECT_THAT(refused("\n[thin.one]\nwanted = []", ErrorCode::unknown_key), HasSubstr("line 5:"));
+  EXPECT_THAT(refused("\n[thing.good]\nwanted = []\n\n[thing.one]\npre = true\n"), HasSubstr("line 8:"));
+  EXPECT_THAT(refusal("thing = 3\n[stack]\nname = \"demo\"", ErrorCode::stack_invalid), HasSubstr("line 1:"));
+  EXPECT_THAT(refused("name = \"again\""), HasSubstr("line 4:"));
+}
+
 TEST_F(StackTest, ReadsWhatItsKeysDeclare) {
   const auto stack = parse(k_good);
   EXPECT_EQ(stack.name, "demo");

@@ -12,7 +12,7 @@ namespace liftlock {
 AuditLog open_audit_log(const Invocation& invocation) {
   const auto site = invocation.site();
   site.require_zone("audit", {Zone::low, Zone::transfer, Zone::ingest, Zone::production});
-  return AuditLog(site.audit_folder(), "");
+  return AuditLog::open_to_read(site.audit_folder());
 }
 
 Json to_json(const AuditEntry& entry) {

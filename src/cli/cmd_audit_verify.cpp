@@ -14,8 +14,9 @@ void run(Invocation& invocation) {
   const Json result = {
       {"good", true}, {"size", log.size()}, {"checkpoint", log.checkpoint()}, {"verifier_key", log.verifier_key()}};
   invocation.print(result, [&] {
-    return fmt::format("good: {} entries, every hash and the signature fit\nkey: {}\n{}", log.size(),
-                       log.verifier_key(), log.checkpoint());
+    return fmt::format("good: {}, every hash and the signature fit\nkey: {}\n{}",
+                       log.size() == 1 ? "1 entry" : fmt::format("{} entries", log.size()), log.verifier_key(),
+                       log.checkpoint());
   });
 }
 

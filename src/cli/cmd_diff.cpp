@@ -23,7 +23,7 @@ std::vector<Artifact> artifacts_at(const Invocation& invocation, const std::stri
   if (place == "store" && !fs::exists(place)) {
     const auto site = invocation.site();
     site.require_zone("diff", {Zone::low, Zone::transfer, Zone::ingest, Zone::production});
-    return Catalog(site.catalog_file()).artifacts();
+    return Catalog(site.catalog_file(), Access::read).artifacts();
   }
   if (fs::is_directory(place)) {
     BundleReader bundle(place);

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/counted.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/collectors.hpp"
@@ -51,9 +52,9 @@ void run(Invocation& invocation, const Options& options) {
                      {"inspected", result.inspected},
                      {"requests", session.requests()}};
   invocation.print(json, [&] {
-    return fmt::format("{}: {} artifacts, {} files, {}\nfetched {} ({}), {} were in the store already\n",
-                       session.stack().name, result.artifacts, result.files, format_size(result.bytes), result.fetched,
-                       format_size(result.fetched_bytes), result.files - result.fetched);
+    return fmt::format("{}: {}, {}, {}\nfetched {} ({}), {} in the store already\n", session.stack().name,
+                       counted(result.artifacts, "artifact"), counted(result.files, "file"), format_size(result.bytes),
+                       result.fetched, format_size(result.fetched_bytes), result.files - result.fetched);
   });
 }
 

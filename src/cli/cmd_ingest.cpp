@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -38,7 +39,7 @@ std::string_view status_name(IngestResult::Status status) {
 std::string closing_line(const IngestResult& result) {
   switch (result.status) {
     case IngestResult::Status::published:
-      return fmt::format("published: {} files, {}, {} of them new in the store\n", result.files,
+      return fmt::format("published: {}, {}, {} new in the store\n", counted(result.files, "file"),
                          format_size(result.bytes), result.new_blobs);
     case IngestResult::Status::already_present:
       return "already present: exactly this bundle was ingested before\n";

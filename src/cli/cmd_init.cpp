@@ -5,10 +5,14 @@
 #include <nlohmann/json.hpp>
 
 #include "audit/audit_log.hpp"
+#include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/rel_path.hpp"
 #include "cli/commands.hpp"
 #include "cli/program.hpp"
+#include "store/blob_store.hpp"
+#include "store/catalog.hpp"
+#include "store/maintenance.hpp"
 
 namespace liftlock {
 namespace {
@@ -19,12 +23,17 @@ struct Options {
   std::string stack_file;
 };
 
+std::string_view zones_of_side() {
+  return side_name() == "low" ? "low or transfer" : "transfer, ingest or production";
+}
+
 /// The high executable cannot do a low installation's work, and the other way round.
 void check_side(Zone zone) {
   const bool low = side_name() == "low";
   if (zone == Zone::transfer || low == (zone == Zone::low)) return;
-  fail(ErrorCode::wrong_zone, "this is the {} executable; zone '{}' belongs to the other side", side_name(),
-       name(zone));
+  throw Error(ErrorCode::wrong_zone,
+              fmt::format("zone '{}' belongs to the other side; this is the {} executable", name(zone), side_name()),
+              fmt::format("make it there with the other side's executable; here --zone is {}", zones_of_side()));
 }
 
 /// Writes a commented liftlock.toml, never over one that is there. true when it wrote.
@@ -42,11 +51,20 @@ bool write_stack_file(const fs::path& file) {
 
 void run(Invocation& invocation, const Options& options) {
   const auto zone = options.zone.empty() && side_name() == "low" ? std::optional(Zone::low) : parse_zone(options.zone);
-  if (!zone) fail(ErrorCode::usage, "--zone must be low, transfer, ingest or production, not '{}'", options.zone);
+  if (!zone) {
+    throw Error(
+        ErrorCode::usage,
+        options.zone.empty() ? "--zone is missing" : fmt::format("there is no zone '{}'", printable(options.zone)),
+        fmt::format("--zone is {} on the {} side", zones_of_side(), side_name()));
+  }
   check_side(*zone);
   const auto existed = invocation.site().exists();
   const auto site = Site::create(invocation.site().folder(), *zone, options.organisation);
   if (!existed) {
+    // Readers who may not write find an empty store and its log, not nothing.
+    const BlobStore blobs(site.store_folder());
+    const Catalog catalog(site.catalog_file());
+    keep_gc_reserve(site.store_folder());
     AuditLog(site.audit_folder(), "")
         .append({.type = "site.init",
                  .actor = invocation.actor(),
@@ -75,7 +93,8 @@ void run(Invocation& invocation, const Options& options) {
 void add_init(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("init", "Create an installation: its folders, its zone and config.toml");
   auto options = std::make_shared<Options>();
-  command->add_option("--zone", options->zone, "low, transfer, ingest or production (default on the low side: low)");
+  command->add_option("--zone", options->zone,
+                      fmt::format("{}{}", zones_of_side(), side_name() == "low" ? " (default: low)" : ""));
   command->add_option("--organisation", options->organisation, "Whose installation it is, for people");
   if (side_name() == "low") {
     command->add_option("--stack-file", options->stack_file, "Write a commented stack file here (liftlock.toml)")

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/text.hpp"
 #include "bundle/bundle_reader.hpp"
@@ -74,8 +75,8 @@ std::string to_text(const BundleReader& bundle, const Options& options) {
     for (const auto& file : bundle.files())
       out += fmt::format("{}  {:>12}  {}\n", file.digest.hex(), file.size, file.path.text());
   }
-  out += fmt::format("\n{} artifacts, {} files, {} ({})\nfits on:", bundle.artifacts().size(), bundle.files().size(),
-                     format_size(bundle.info().content_bytes),
+  out += fmt::format("\n{}, {}, {} ({})\nfits on:", counted(bundle.artifacts().size(), "artifact"),
+                     counted(bundle.files().size(), "file"), format_size(bundle.info().content_bytes),
                      bundle.info().form == ContentForm::tree ? "plain folders" : "content.tar");
   for (const auto& medium : k_media)
     out += fmt::format(" {} {};", pieces(bundle.info().content_bytes, medium), medium.name);

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "audit/audit_log.hpp"
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -49,11 +50,17 @@ std::string host_name() {
   return ::gethostname(name, sizeof name - 1) == 0 ? portable_component(name) : "unknown";
 }
 
+/// "out/demo-7/" names the same folder as "out/demo-7"; what stands beside it while it is packed must not stand in it.
+fs::path output_folder(const Options& options) {
+  const fs::path output(options.output);
+  return output.has_filename() || !output.has_parent_path() ? output : output.parent_path();
+}
+
 PackRequest make_request(const Invocation& invocation, const Options& options, const Site& site, const Lock& lock,
                          const Catalog& catalog) {
   const TrustStore trust(site.trust_folder());
   const auto previous = last_packed(catalog, lock.channel);
-  PackRequest request{.output = options.output,
+  PackRequest request{.output = output_folder(options),
                       .artifacts = artifacts_of(lock),
                       .generated = {},
                       .trust_statements = trust.empty() ? std::vector<std::string>() : trust.statements(),
@@ -94,7 +101,10 @@ void check_lock(const Options& options, const Lock& lock) {
 
 /// A sequence is used once; what is packed already keeps the sequence and the expiry that it has.
 void check_sequence(const Options& options, const std::optional<PreviousBundle>& previous) {
-  if (options.sequence == 0 || !previous || options.sequence > previous->sequence || fs::exists(options.output)) return;
+  if (options.sequence == 0 || !previous || options.sequence > previous->sequence ||
+      fs::exists(options.output / fs::path(k_bundle_json_path))) {
+    return;
+  }
   fail(ErrorCode::immutable, "sequence {} of the channel was used already; the next is {}", options.sequence,
        previous->sequence + 1);
 }
@@ -152,11 +162,10 @@ void run(Invocation& invocation, const Options& options) {
                      {"files", result.info.content_files}, {"bytes", result.info.content_bytes},
                      {"unchanged", result.unchanged}};
   invocation.print(json, [&] {
-    return fmt::format(
-        "{}{} files, {} in {}{}\nannounce this digest to the receiver by another way than the medium:\n  {}\n",
-        bundle_heading(result.info, result.digest), result.info.content_files, format_size(result.info.content_bytes),
-        request.output.string(), result.unchanged ? " (it was there already, whole and unchanged)" : "",
-        result.digest.text());
+    return fmt::format("{}{}, {} in {}{}\nannounce this digest to the receiver by another way than the medium:\n  {}\n",
+                       bundle_heading(result.info, result.digest), counted(result.info.content_files, "file"),
+                       format_size(result.info.content_bytes), request.output.string(),
+                       result.unchanged ? " (it was there already, whole and unchanged)" : "", result.digest.text());
   });
 }
 

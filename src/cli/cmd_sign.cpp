@@ -51,6 +51,12 @@ void run(Invocation& invocation, const Options& options) {
   const auto manifest = bundle / "manifest" / "bundle.json";
   if (!fs::is_regular_file(manifest))
     fail(ErrorCode::not_a_bundle, "there is no manifest/bundle.json in '{}'", bundle.string());
+  if (is_on_read_only_mount(bundle)) {
+    throw Error(ErrorCode::io_error,
+                fmt::format("'{}' is on a medium that is mounted read-only", printable(bundle.string())),
+                "sign before it goes there; or sign a copy of its manifest/ elsewhere, and carry the file of "
+                "signatures/ beside it");
+  }
   const auto document = read_file(manifest, k_max_manifest);
   const auto digest = sha256(document);
 

@@ -18,7 +18,7 @@ struct Options {
 };
 
 void run(Invocation& invocation, const Options& options) {
-  const OpenStore store(invocation.site(), "export");
+  const OpenStore store(invocation.site(), "export", Access::read);
   const auto artifact = require_artifact(store.catalog, options.name);
   const auto layout = options.tree ? ExportLayout::bundle : ExportLayout::flat;
   const auto files = export_artifact(store.blobs, artifact, options.to, layout, invocation.reporter());

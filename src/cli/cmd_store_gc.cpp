@@ -2,8 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "audit/audit_log.hpp"
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -41,7 +43,9 @@ void run(Invocation& invocation, const Options& options) {
   if (!age)
     fail(ErrorCode::usage, "--abandoned-after wants a duration such as 30d or 12h, not '{}'", options.abandoned_after);
   const auto site = invocation.site();
-  OpenStore store(site, "gc");
+  std::optional<GcReserve> reserve;
+  if (!options.dry_run && site.exists()) reserve.emplace(site.store_folder());
+  OpenStore store(site, "gc", options.dry_run ? Access::read : Access::write);
   const auto abandoned = find_abandoned(store.blobs, store.catalog, now() - *age);
   auto garbage = find_garbage(store.blobs, store.catalog);
   std::vector<SizedDigest> removed;
@@ -72,14 +76,14 @@ void run(Invocation& invocation, const Options& options) {
                      {"digests", digests},
                      {"abandoned", abandoned_json(abandoned)}};
   invocation.print(json, [&] {
-    auto out = fmt::format("{} {} blobs, {}", options.dry_run ? "would remove" : "removed", shown.size(),
+    auto out = fmt::format("{} {}, {}", options.dry_run ? "would remove" : "removed", counted(shown.size(), "blob"),
                            format_size(total(shown)));
     for (const auto& batch : abandoned.batches) {
       out += fmt::format("\nabandoned batch {}, {}, last touched {}", printable(batch.name), format_size(batch.size),
                          format_time(batch.touched));
     }
     for (const auto& pin : abandoned.pins) {
-      out += fmt::format("\nabandoned pins {}: {} digests since {}", printable(pin.name), pin.count,
+      out += fmt::format("\nabandoned pins {}: {} since {}", printable(pin.name), counted(pin.count, "digest"),
                          format_time(pin.since));
     }
     return out;

@@ -2,9 +2,12 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/encoding.hpp"
+#include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/store_view.hpp"
@@ -17,6 +20,26 @@ struct Options {
   std::string channel;
   bool publications = false;
 };
+
+constexpr std::array<std::string_view, 7> k_kinds = {"wheel", "sdist", "deb", "image", "model", "engine", "file"};
+
+void check_kind(const std::string& kind) {
+  if (kind.empty() || std::find(k_kinds.begin(), k_kinds.end(), kind) != k_kinds.end()) return;
+  const auto near = nearest(kind, k_kinds);
+  throw Error(ErrorCode::usage, fmt::format("there is no kind '{}'", printable(kind)),
+              fmt::format("{}the kinds are {}", near ? fmt::format("did you mean '{}'? ", *near) : "",
+                          fmt::join(k_kinds, ", ")));
+}
+
+void check_channel(const Catalog& catalog, const std::string& channel) {
+  if (channel.empty()) return;
+  std::set<std::string> known;
+  for (const auto& publication : catalog.publications()) known.insert(publication.channel);
+  if (known.contains(channel)) return;
+  throw Error(ErrorCode::not_found, fmt::format("no bundle of a channel '{}' landed here", printable(channel)),
+              known.empty() ? "channels come with `liftlock ingest`; none has come yet"
+                            : printable(fmt::format("the channels here are {}", fmt::join(known, ", "))));
+}
 
 void list_publications(Invocation& invocation, const Catalog& catalog, const Options& options) {
   Json json = Json::array();
@@ -47,24 +70,33 @@ bool is_wanted(const std::vector<std::string>& holders, const std::string& chann
   });
 }
 
-void list_artifacts(Invocation& invocation, const Catalog& catalog, const Options& options) {
+/// "yes", or what the store lacks: never fetched, or moved away by scrub.
+std::string describe_stored(std::size_t missing, std::size_t files) {
+  return missing == 0 ? "yes" : fmt::format("{} of {} missing", missing, files);
+}
+
+void list_artifacts(Invocation& invocation, const OpenStore& store, const Options& options) {
   Json json = Json::array();
-  std::vector<std::vector<std::string>> rows{{"KIND", "NAME", "VERSION", "SIZE", "HELD BY", "LICENCE"}};
-  for (const auto& artifact : catalog.artifacts()) {
+  std::vector<std::vector<std::string>> rows{{"KIND", "NAME", "VERSION", "SIZE", "STORED", "HELD BY", "LICENCE"}};
+  for (const auto& artifact : store.catalog.artifacts()) {
     if (!options.kind.empty() && artifact.kind != options.kind) continue;
-    const auto holders = catalog.holders(artifact.id());
+    const auto holders = store.catalog.holders(artifact.id());
     if (!is_wanted(holders, options.channel)) continue;
+    const auto missing =
+        static_cast<std::size_t>(std::count_if(artifact.files.begin(), artifact.files.end(),
+                                               [&](const auto& file) { return !store.blobs.contains(file.digest); }));
     json.push_back({{"id", artifact.id()},
                     {"kind", artifact.kind},
                     {"name", artifact.name},
                     {"version", artifact.version},
                     {"size", artifact.total_size()},
                     {"files", artifact.files.size()},
+                    {"missing_files", missing},
                     {"held_by", holders},
                     {"license", artifact.license}});
     rows.push_back({printable(artifact.kind), printable(artifact.name), printable(artifact.version),
-                    format_size(artifact.total_size()), describe_holders(holders),
-                    artifact.license.empty() ? "-" : printable(artifact.license)});
+                    format_size(artifact.total_size()), describe_stored(missing, artifact.files.size()),
+                    describe_holders(holders), artifact.license.empty() ? "-" : printable(artifact.license)});
   }
   invocation.print({{"artifacts", json}}, [&] {
     if (rows.size() > 1) return format_table(rows);
@@ -73,9 +105,11 @@ void list_artifacts(Invocation& invocation, const Catalog& catalog, const Option
 }
 
 void run(Invocation& invocation, const Options& options) {
-  const OpenStore store(invocation.site(), "ls");
+  const OpenStore store(invocation.site(), "ls", Access::read);
+  check_kind(options.kind);
+  check_channel(store.catalog, options.channel);
   if (options.publications) return list_publications(invocation, store.catalog, options);
-  list_artifacts(invocation, store.catalog, options);
+  list_artifacts(invocation, store, options);
 }
 
 }  // namespace
@@ -83,10 +117,12 @@ void run(Invocation& invocation, const Options& options) {
 void add_store_ls(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("ls", "List what the store holds");
   auto options = std::make_shared<Options>();
-  command->add_option("--kind", options->kind, "Only this kind: wheel, sdist, deb, image, model, engine, file");
+  command->add_option("--kind", options->kind, fmt::format("Only this kind: {}", fmt::join(k_kinds, ", ")));
   command->add_option("--channel", options->channel, "Only what bundles of this channel brought");
   command->add_flag("--publications", options->publications, "The bundles that landed instead of the artifacts");
-  command->footer("Examples:\n  liftlock ls --kind model\n  liftlock ls --publications --json");
+  command->footer(
+      "STORED says whether the store holds every file; `liftlock scrub` tells more about what is missing.\n"
+      "Examples:\n  liftlock ls --kind model\n  liftlock ls --publications --json");
   command->callback([&invocation, options] { run(invocation, *options); });
 }
 

@@ -6,6 +6,7 @@
 
 #include "audit/audit_log.hpp"
 #include "base/clock.hpp"
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -31,8 +32,8 @@ Json to_json(const ScrubFinding& finding) {
 }
 
 std::string describe(const ScrubReport& report) {
-  auto out = fmt::format("{} blobs, {}: {}", report.blobs, format_size(report.bytes),
-                         report.findings.empty() ? "all sound" : fmt::format("{} findings", report.findings.size()));
+  auto out = fmt::format("{}, {}: {}", counted(report.blobs, "blob"), format_size(report.bytes),
+                         report.findings.empty() ? "all sound" : counted(report.findings.size(), "finding"));
   for (const auto& finding : report.findings) {
     out += fmt::format("\n{}: {}: {}", name(finding.kind), printable(finding.subject), printable(finding.detail));
     for (const auto& user : finding.users) out += fmt::format("\n  harms {}", printable(user));
@@ -43,7 +44,7 @@ std::string describe(const ScrubReport& report) {
 
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
-  OpenStore store(site, "scrub");
+  OpenStore store(site, "scrub", Access::write);
   AuditLog log(site.audit_folder(), "");
   const auto tell = [&](Outcome outcome, const Json& detail) {
     log.append({.type = "store.scrub",

@@ -57,7 +57,7 @@ std::string describe(const OpenStore& store, const Artifact& artifact, const std
 }
 
 void run(Invocation& invocation, const Options& options) {
-  const OpenStore store(invocation.site(), "show");
+  const OpenStore store(invocation.site(), "show", Access::read);
   const auto artifact = require_artifact(store.catalog, options.name);
   const auto holders = store.catalog.holders(artifact.id());
   auto json = to_json(artifact);

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -64,9 +65,10 @@ std::string to_text(const VerifyReport& report) {
     out += fmt::format("PROBLEM [{}] {}: {}\n", info(problem.code).slug, problem.path.empty() ? "bundle" : problem.path,
                        printable(problem.message));
   }
-  out += report.problems.empty() ? fmt::format("good: {} files, {}\n", report.files, format_size(report.bytes))
-                                 : fmt::format("BAD: {} problems in {} files, {}\n", report.problems.size(),
-                                               report.files, format_size(report.bytes));
+  out += report.problems.empty()
+             ? fmt::format("good: {}, {}\n", counted(report.files, "file"), format_size(report.bytes))
+             : fmt::format("BAD: {} in {}, {}\n", counted(report.problems.size(), "problem"),
+                           counted(report.files, "file"), format_size(report.bytes));
   return out;
 }
 

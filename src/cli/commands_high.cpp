@@ -1,3 +1,4 @@
+#include <array>
 #include <vector>
 
 #include "cli/commands.hpp"
@@ -11,6 +12,11 @@ std::string_view side_name() {
 
 std::optional<std::string> stack_file_text(std::string_view) {
   return std::nullopt;
+}
+
+std::span<const std::string_view> commands_of_other_side() {
+  static constexpr std::array<std::string_view, 4> k_names = {"lock", "fetch", "pack", "diff"};
+  return k_names;
 }
 
 CommandTable commands_of_side() {

@@ -1,3 +1,4 @@
+#include <array>
 #include <vector>
 
 #include "cli/commands.hpp"
@@ -7,6 +8,11 @@ namespace liftlock {
 
 std::string_view side_name() {
   return "low";
+}
+
+std::span<const std::string_view> commands_of_other_side() {
+  static constexpr std::array<std::string_view, 4> k_names = {"ingest", "engine", "serve", "render"};
+  return k_names;
 }
 
 CommandTable commands_of_side() {

@@ -42,7 +42,9 @@ std::string option_text(const CLI::Option& option) {
                      roff(option.get_description()));
 }
 
-void write_page(CLI::App& app, const std::string& name, const std::filesystem::path& folder) {
+/// The page of a command and those of the commands below it. Returns how many.
+std::size_t write_page(CLI::App& app, const std::string& name, const std::filesystem::path& folder) {
+  std::size_t pages = 1;
   std::string page =
       fmt::format(".TH {} 1 \"\" \"Liftlock {}\" \"Liftlock Manual\"\n.SH NAME\n{} \\- {}\n.SH SYNOPSIS\n", roff(name),
                   LIFTLOCK_VERSION, roff(name), roff(app.get_description()));
@@ -57,7 +59,7 @@ void write_page(CLI::App& app, const std::string& name, const std::filesystem::p
     page += ".SH COMMANDS\n";
     for (auto* child : children) {
       page += fmt::format(".TP\n\\fB{}\\fR\n{}\n", roff(child->get_name()), roff(child->get_description()));
-      write_page(*child, name + "-" + child->get_name(), folder);
+      pages += write_page(*child, name + "-" + child->get_name(), folder);
     }
   }
   if (!app.get_footer().empty()) page += fmt::format(".SH NOTES\n.nf\n{}\n.fi\n", roff(app.get_footer()));
@@ -65,6 +67,7 @@ void write_page(CLI::App& app, const std::string& name, const std::filesystem::p
       ".SH EXIT STATUS\n0 done; 1 internal or I/O error; 2 usage; 3 policy; 4 integrity; 5 space; 6 upstream; 7 not "
       "found.\n.SH SEE ALSO\n.BR liftlock (1)\n";
   write_file_atomically(folder / (name + ".1"), page);
+  return pages;
 }
 
 void complete(CLI::App& app, const std::string& path, std::string& script) {
@@ -79,9 +82,9 @@ void complete(CLI::App& app, const std::string& path, std::string& script) {
 
 }  // namespace
 
-void write_manual(CLI::App& app, const std::string& folder) {
+std::size_t write_manual(CLI::App& app, const std::string& folder) {
   make_folders(folder);
-  write_page(app, "liftlock", folder);
+  return write_page(app, "liftlock", folder);
 }
 
 std::string bash_completion(CLI::App& app) {

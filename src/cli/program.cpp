@@ -14,9 +14,12 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/console_reporter.hpp"
+#include "cli/mistakes.hpp"
 
 namespace liftlock {
 namespace {
+
+using std::literals::operator""sv;
 
 struct GlobalOptions {
   std::string state;
@@ -77,6 +80,21 @@ void render(const Error& error, bool json) {
   fmt::print(stderr, "liftlock: error[{}]: {}{}\n  hint: {}\n", what.slug, error.message(), context, error.hint());
 }
 
+/// A command line that ran no command: a wish for help or for the version, or a mistake.
+int answer_unparsed(CLI::App& app, std::span<char* const> words, const CLI::ParseError& error) {
+  const bool json = std::any_of(words.begin(), words.end(), [](const char* word) { return word == "--json"sv; });
+  if (error.get_exit_code() == 0 && !names_unknown_command(app, words)) {
+    if (dynamic_cast<const CLI::CallForVersion*>(&error) == nullptr) return app.exit(error);
+    const auto text = fmt::format("liftlock {} ({} side)\n", LIFTLOCK_VERSION, side_name());
+    std::cout << (json ? dump_json({{"version", LIFTLOCK_VERSION}, {"side", side_name()}}) : text);
+    return 0;
+  }
+  const auto other_side = side_name() == "low" ? "high"sv : "low"sv;
+  const auto mistake = explain_mistake(app, words, error, commands_of_other_side(), other_side);
+  render(mistake, json);
+  return mistake.exit_status();
+}
+
 constexpr const char* k_footer =
     "Exit status: 0 done, 1 internal or I/O, 2 usage, 3 policy, 4 integrity, 5 space, 6 upstream, 7 not found.\n"
     "Every error has a code; `liftlock explain CODE` tells more.";
@@ -114,7 +132,7 @@ int run_program(int argc, char** argv) {
   ConsoleInvocation invocation;
   CLI::App app(fmt::format("Liftlock carries AI stacks across an air gap and runs them there ({} side).", side_name()),
                "liftlock");
-  app.set_version_flag("--version", fmt::format("liftlock {} ({} side)", LIFTLOCK_VERSION, side_name()));
+  app.set_version_flag("--version", "");
   app.add_option("--state", invocation.options.state,
                  "Folder of the installation (default: LIFTLOCK_STATE, else /var/lib/liftlock for root)")
       ->type_name("DIR");
@@ -129,11 +147,7 @@ int run_program(int argc, char** argv) {
     app.parse(argc, argv);
     return invocation.status();
   } catch (const CLI::ParseError& error) {
-    if (app.exit(error) == 0) return 0;
-    const auto asked =
-        std::any_of(argv, argv + argc, [](const char* word) { return std::string_view(word) == "--json"; });
-    if (asked) std::cout << error_json(Error(ErrorCode::usage, error.what()));
-    return static_cast<int>(ErrorClass::usage);
+    return answer_unparsed(app, std::span(argv, argv + argc).subspan(1), error);
   } catch (const Error& error) {
     render(error, invocation.options.json);
     return error.exit_status();

@@ -17,6 +17,8 @@ using CommandTable = std::span<const AddCommand>;
 CommandTable commands_of_both();
 /// Commands of this executable's side; defined in commands_low.cpp or commands_high.cpp.
 CommandTable commands_of_side();
+/// Names of the commands that only the other executable has, so that an error can say where they are.
+std::span<const std::string_view> commands_of_other_side();
 /// "low" or "high"; defined beside commands_of_side().
 std::string_view side_name();
 /// A commented liftlock.toml with that name; nullopt on the high side, which has no stacks.
@@ -25,8 +27,8 @@ std::optional<std::string> stack_file_text(std::string_view name);
 /// Runs the program and returns its exit status; never throws.
 int run_program(int argc, char** argv);
 
-/// The tree of commands as man pages: one file per command in the folder. For packaging.
-void write_manual(CLI::App& app, const std::string& folder);
+/// The tree of commands as man pages: one file per command in the folder. For packaging. Returns how many.
+std::size_t write_manual(CLI::App& app, const std::string& folder);
 /// The completion script for bash.
 std::string bash_completion(CLI::App& app);
 

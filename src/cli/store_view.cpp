@@ -14,8 +14,8 @@ const Site& checked(const Site& site, std::string_view command) {
 
 }  // namespace
 
-OpenStore::OpenStore(const Site& site, std::string_view command)
-    : blobs(checked(site, command).store_folder()), catalog(site.catalog_file()) {}
+OpenStore::OpenStore(const Site& site, std::string_view command, Access access)
+    : blobs(checked(site, command).store_folder()), catalog(site.catalog_file(), access) {}
 
 std::string describe_holders(const std::vector<std::string>& holders) {
   constexpr std::size_t k_shown = 3;

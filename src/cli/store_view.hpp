@@ -14,7 +14,7 @@ namespace liftlock {
 /// The store of an installation, opened for one command.
 struct OpenStore {
   /// @throws Error{state_missing} when there is no installation
-  OpenStore(const Site& site, std::string_view command);
+  OpenStore(const Site& site, std::string_view command, Access access);
   BlobStore blobs;
   Catalog catalog;
 };

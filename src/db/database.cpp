@@ -1,8 +1,10 @@
 #include "db/database.hpp"
 
+#include <fcntl.h>
 #include <sqlite3.h>
 
 #include <chrono>
+#include <cstring>
 #include <thread>
 
 #include "base/encoding.hpp"
@@ -34,6 +36,32 @@ ErrorCode code_of(int result) {
   }
 }
 
+/// What a committed change of the file that we copied would show in.
+bool same_version(const struct stat& a, const struct stat& b) {
+  return a.st_ino == b.st_ino && a.st_size == b.st_size && a.st_mtim.tv_sec == b.st_mtim.tv_sec &&
+         a.st_mtim.tv_nsec == b.st_mtim.tv_nsec;
+}
+
+fs::path beside(const fs::path& file, const char* suffix) {
+  return file.string() + suffix;
+}
+
+/// file:/path?parameters, with what a URI would read as something else escaped.
+std::string uri(const fs::path& file, std::string_view parameters) {
+  std::string out = "file:";
+  for (const char c : fs::absolute(file).string()) {
+    if (c == '%' || c == '?' || c == '#') {
+      out += fmt::format("%{:02x}", static_cast<unsigned>(c));
+    } else {
+      out += c;
+    }
+  }
+  return out + std::string(parameters);
+}
+
+/// Larger catalogs have -wal and -shm, or are opened by somebody who may write.
+constexpr std::uint64_t k_max_copy = 1u << 30;
+
 }  // namespace
 
 void Database::Close::operator()(sqlite3* handle) const {
@@ -43,10 +71,30 @@ void Statement::Finalize::operator()(sqlite3_stmt* handle) const {
   sqlite3_finalize(handle);
 }
 
-Database::Database(const fs::path& file) : m_name(file.string()) {
+Database::Database(const fs::path& file, Access access) : m_name(file.string()) {
+  if (access == Access::read) {
+    open_to_read(file);
+  } else {
+    open(m_name, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+    // SQLite falls back to reading where it may not write.
+    if (sqlite3_db_readonly(m_handle.get(), "main") == 1) {
+      throw Error(ErrorCode::io_error, fmt::format("no permission to write '{}'", printable(m_name)),
+                  "run it as the user who owns the store, on a file system that is mounted writable");
+    }
+    enter_wal();
+    // Emptied when the last connection closes, but not removed.
+    int persist = 1;
+    sqlite3_file_control(m_handle.get(), "main", SQLITE_FCNTL_PERSIST_WAL, &persist);
+    execute("PRAGMA journal_size_limit = 4194304; PRAGMA synchronous = FULL");
+  }
+  execute(
+      "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON; PRAGMA cache_size = -16384;"
+      "PRAGMA temp_store = MEMORY");
+}
+
+void Database::open(const std::string& name, int flags) {
   sqlite3* handle = nullptr;
-  const int result =
-      sqlite3_open_v2(file.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+  const int result = sqlite3_open_v2(name.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   m_handle.reset(handle);
   if (result != SQLITE_OK) raise("open");
   sqlite3_extended_result_codes(handle, 1);
@@ -54,10 +102,45 @@ Database::Database(const fs::path& file) : m_name(file.string()) {
   // The file is ours, yet it may have been damaged or edited: its schema must not run functions, and pages are checked.
   sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
-  enter_wal();
-  execute(
-      "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;"
-      "PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY");
+}
+
+void Database::open_to_read(const fs::path& file) {
+  if (fs::exists(beside(file, "-wal")) && fs::exists(beside(file, "-shm"))) {
+    open(uri(file, "?mode=ro&readonly_shm=1"), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  } else {
+    load_copy(file);
+  }
+}
+
+// Without -shm nobody has the file open, so it changes only if a writer comes and goes while we copy: that shows.
+// SQLite's own answer to a file without -shm, immutable=1, would read torn pages then.
+void Database::load_copy(const fs::path& file) {
+  constexpr int k_attempts = 10;
+  for (int i = 0; i < k_attempts; ++i) {
+    const auto fd = open_file(file, O_RDONLY);
+    const auto before = stat_of(fd.get(), m_name);
+    auto bytes = read_all(fd.get(), k_max_copy, m_name);
+    std::error_code absent;
+    if (fs::file_size(beside(file, "-wal"), absent) > 0 && !absent) {
+      throw Error(ErrorCode::io_error, fmt::format("'{}' has changes that were not merged into it", printable(m_name)),
+                  "run a command that writes (such as `liftlock gc`) once as the user who owns the store");
+    }
+    if (!same_version(before, stat_of(fd.get(), m_name))) continue;
+    // Version 2 in the header says WAL, which no copy in memory can have.
+    // https://www.sqlite.org/fileformat2.html#file_format_version_numbers
+    if (bytes.size() > 20 && bytes[18] == 2) bytes[18] = bytes[19] = 1;
+    open(":memory:", SQLITE_OPEN_READWRITE);
+    auto* copy = static_cast<unsigned char*>(sqlite3_malloc64(bytes.size() + 1));
+    if (copy == nullptr) fail(ErrorCode::memory_limit, "no memory to read '{}'", printable(m_name));
+    std::memcpy(copy, bytes.data(), bytes.size());
+    const auto size = static_cast<sqlite3_int64>(bytes.size());
+    if (sqlite3_deserialize(m_handle.get(), "main", copy, size, size,
+                            SQLITE_DESERIALIZE_FREEONCLOSE | SQLITE_DESERIALIZE_READONLY) != SQLITE_OK) {
+      raise("read");
+    }
+    return;
+  }
+  fail(ErrorCode::busy, "'{}' changes all the time", printable(m_name));
 }
 
 // A fresh file changes to WAL under an exclusive lock, for which SQLite does not call the busy handler.
@@ -102,14 +185,16 @@ std::int64_t Database::user_version() {
 
 void Database::migrate(std::span<const char* const> migrations, std::string_view what) {
   const auto wanted = static_cast<std::int64_t>(migrations.size());
-  if (user_version() == wanted) return;
-  // Read again under the write lock: another process may have migrated meanwhile.
-  Transaction transaction(*this);
-  const auto version = user_version();
-  if (version > wanted) {
+  const auto known_version = [&] {
+    const auto version = user_version();
+    if (version <= wanted) return version;
     fail(ErrorCode::too_new, "the {} '{}' has schema version {}; this program knows up to {}", what, printable(m_name),
          version, wanted);
-  }
+  };
+  if (known_version() == wanted) return;
+  // Read again under the write lock: another process may have migrated meanwhile.
+  Transaction transaction(*this);
+  const auto version = known_version();
   for (auto i = version; i < wanted; ++i) execute(migrations[static_cast<std::size_t>(i)]);
   execute(fmt::format("PRAGMA user_version = {}", wanted).c_str());
   transaction.commit();

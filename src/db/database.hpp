@@ -8,7 +8,9 @@
 //   transaction.commit();
 //
 // Connections are opened in WAL mode with foreign keys on and synchronous=FULL: what commit() returned from survives a
-// power cut (https://www.sqlite.org/pragma.html#pragma_synchronous). A connection and its statements belong to one
+// power cut (https://www.sqlite.org/pragma.html#pragma_synchronous). The files -wal and -shm stay when the last
+// connection closes: with them there, a reader needs neither space nor write access
+// (https://www.sqlite.org/wal.html#readonly). A connection and its statements belong to one
 // thread at a time and must not cross a fork. All members throw Error{busy} when another process held the write lock
 // for the whole busy timeout, Error{disk_full}, Error{io_error}, and Error{store_invalid} for a damaged file.
 #pragma once
@@ -20,6 +22,7 @@
 #include <string>
 #include <string_view>
 
+#include "os/access.hpp"
 #include "os/file.hpp"
 
 struct sqlite3;
@@ -31,8 +34,10 @@ class Statement;
 
 class Database {
  public:
-  /// Opens or creates the file; its folder must exist.
-  explicit Database(const fs::path& file);
+  /// With Access::write opens or creates the file; its folder must exist. With Access::read it has to be there, and
+  /// writers may be active meanwhile, but in other processes: SQLite shares what it knows of a file within a process.
+  /// Without -wal and -shm (nobody has it open) a copy in memory is read.
+  explicit Database(const fs::path& file, Access access = Access::write);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -53,6 +58,9 @@ class Database {
  private:
   friend class Statement;
   [[noreturn]] void raise(std::string_view doing) const;
+  void open(const std::string& name, int flags);
+  void open_to_read(const fs::path& file);
+  void load_copy(const fs::path& file);
   void enter_wal();
   std::int64_t user_version();
 

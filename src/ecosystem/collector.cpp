@@ -25,7 +25,7 @@ bool StackEntry::flag(std::string_view key, bool fallback) const {
   return values.contains(std::string(key)) ? bool_member(values, key, where()) : fallback;
 }
 
-std::vector<std::filesystem::path> Collector::input_files(const StackEntry&) const {
+std::vector<std::filesystem::path> Collector::input_files(const StackEntry&, const std::filesystem::path&) const {
   return {};
 }
 

@@ -63,7 +63,9 @@ class Collector {
   virtual std::string_view summary() const = 0;
   virtual std::span<const KeySpec> keys() const = 0;
   /// Local files whose content decides what is resolved (a requirements.txt); they are part of StackEntry::declared.
-  virtual std::vector<std::filesystem::path> input_files(const StackEntry& entry) const;
+  /// Relative ones are relative to the stack's folder, which is given to those that have to look.
+  virtual std::vector<std::filesystem::path> input_files(const StackEntry& entry,
+                                                         const std::filesystem::path& stack_folder) const;
 
   /// Finds exact versions, sizes and digests. May put what it had to read into the store.
   /// @throws Error{unresolvable, …}

@@ -146,8 +146,9 @@ std::string_view EngineCollector::summary() const {
   return "an inference engine of Debian packages, made relocatable with everything it needs";
 }
 
-std::vector<std::filesystem::path> EngineCollector::input_files(const StackEntry& entry) const {
-  return apt::AptCollector().input_files(entry);
+std::vector<std::filesystem::path> EngineCollector::input_files(const StackEntry& entry,
+                                                                const std::filesystem::path& stack_folder) const {
+  return apt::AptCollector().input_files(entry, stack_folder);
 }
 
 Collected EngineCollector::resolve(const StackEntry& entry, CollectContext& context) const {

@@ -14,7 +14,8 @@ class EngineCollector : public Collector {
   std::string_view table() const override { return "engine"; }
   std::string_view summary() const override;
   std::span<const KeySpec> keys() const override { return m_keys; }
-  std::vector<std::filesystem::path> input_files(const StackEntry& entry) const override;
+  std::vector<std::filesystem::path> input_files(const StackEntry& entry,
+                                                 const std::filesystem::path& stack_folder) const override;
   /// Downloads the .debs and builds the package once, to know its digest; the package stays in the store.
   Collected resolve(const StackEntry& entry, CollectContext& context) const override;
   /// Fetches those .debs that the store lacks at once; the job itself builds the package.

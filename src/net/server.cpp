@@ -72,6 +72,16 @@ struct HttpServer::Impl {
     }
     const Tcp::endpoint endpoint(address, o.port);
     const auto check = [&](const char* what) {
+      if (error == asio::error::address_in_use) {
+        throw Error(ErrorCode::usage, fmt::format("port {} of {} is in use by another program", o.port, o.address),
+                    fmt::format("`ss -ltnp 'sport = :{}'` as root shows which; end it, or choose another port with "
+                                "--listen {}:PORT",
+                                o.port, o.address));
+      }
+      if (error == asio::error::access_denied) {
+        throw Error(ErrorCode::usage, fmt::format("port {} of {} is not for this user", o.port, o.address),
+                    "ports below 1024 need root or CAP_NET_BIND_SERVICE; choose a higher one with --listen");
+      }
       if (error) fail_errno(fmt::format("{} {} port {}", what, o.address, o.port), error.value());
     };
     acceptor.open(endpoint.protocol(), error);

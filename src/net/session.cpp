@@ -167,6 +167,11 @@ class Session final : public SessionBase {
     m_body.clear();
     m_request.body = {};
     const auto wanted = m_head.content_length.value_or(0);
+    const bool reads = m_head.method == "GET" || m_head.method == "HEAD";
+    if (m_options.max_body == 0 && !reads && (wanted > 0 || m_head.is_chunked)) {
+      co_return Error(ErrorCode::method_not_allowed,
+                      fmt::format("{} is not for this server", m_head.method.substr(0, 20)));
+    }
     if (m_head.is_chunked && m_options.max_body > 0) {
       co_return Error(ErrorCode::bad_request, "a chunked request body is not accepted", "send a Content-Length");
     }

@@ -191,7 +191,15 @@ void remove_tree(const fs::path& path) {
 AtomicFile::AtomicFile(fs::path path, mode_t mode)
     : m_path(std::move(path)),
       m_temporary(m_path.parent_path() / temporary_name(m_path)),
-      m_fd(open_file(m_temporary, O_RDWR | O_CREAT | O_EXCL, mode)) {}
+      m_fd(::open(m_temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)) {
+  if (m_fd.valid()) return;
+  // The temporary name means nothing to whoever reads this.
+  const auto shown = printable(m_path.string());
+  if (errno == ENOENT || errno == ENOTDIR) {
+    throw Error(ErrorCode::not_found, fmt::format("the folder of '{}' does not exist", shown), "check the path");
+  }
+  fail_errno(fmt::format("write {}", shown));
+}
 
 AtomicFile::~AtomicFile() {
   if (m_fd.valid()) ::unlink(m_temporary.c_str());

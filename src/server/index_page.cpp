@@ -4,6 +4,7 @@
 
 #include <iterator>
 
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/text.hpp"
 
@@ -52,9 +53,9 @@ std::string index_page(const MirrorState& state, std::string_view organisation, 
       "<!doctype html>\n<html lang=en><meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n";
   fmt::format_to(std::back_inserter(out),
                  "<title>Liftlock mirror</title>\n<style>{}</style>\n<h1>Liftlock mirror</h1>\n", k_style);
-  fmt::format_to(std::back_inserter(out), "<p class=sub>{}{}{} artifacts, {}, at <code>{}</code></p>\n",
-                 escape_html(organisation), organisation.empty() ? "" : ": ", state.view->artifacts.size(),
-                 format_size(state.bytes), escape_html(base_url));
+  fmt::format_to(std::back_inserter(out), "<p class=sub>{}{}{}, {}, at <code>{}</code></p>\n",
+                 escape_html(organisation), organisation.empty() ? "" : ": ",
+                 counted(state.view->artifacts.size(), "artifact"), format_size(state.bytes), escape_html(base_url));
   append_publications(out, state);
   append_routes(out, state, base_url);
   const auto url = escape_html(base_url);

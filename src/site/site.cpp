@@ -27,8 +27,10 @@ class TableReader {
     for (const auto& [key, value] : m_table) {
       if (std::find(m_known.begin(), m_known.end(), key.str()) != m_known.end()) continue;
       const auto near = nearest(key.str(), m_known);
-      fail(ErrorCode::unknown_key, "config.toml line {}: {} has no key '{}'{}", value.source().begin.line, m_where,
-           printable(key.str()), near ? fmt::format("; did you mean '{}'?", *near) : "");
+      throw Error(ErrorCode::unknown_key,
+                  fmt::format("config.toml line {}: {} has no key '{}'{}", key.source().begin.line, m_where,
+                              printable(key.str()), near ? fmt::format("; did you mean '{}'?", *near) : ""),
+                  "correct its spelling or remove it; docs/formats/config.md lists all keys");
     }
   }
 
@@ -44,10 +46,13 @@ class TableReader {
     return value;
   }
 
+  /// Of a key that is there.
+  auto line(std::string_view key) const { return m_table.get(key)->source().begin.line; }
+
   const toml::table* table(std::string_view key) const {
     const auto* node = m_table.get(key);
     if (node == nullptr) return nullptr;
-    if (!node->is_table()) fail(ErrorCode::config_invalid, "config.toml: '{}' must be a table", key);
+    if (!node->is_table()) fail(ErrorCode::config_invalid, "config.toml line {}: '{}' must be a table", line(key), key);
     return node->as_table();
   }
 
@@ -61,11 +66,15 @@ std::map<std::string, Source> read_sources(const toml::table& table) {
   std::map<std::string, Source> sources;
   for (const auto& [key, node] : table) {
     const std::string source_name(key.str());
-    if (!node.is_table()) fail(ErrorCode::config_invalid, "config.toml: [source.{}] must be a table", source_name);
+    const auto line = key.source().begin.line;
+    if (!node.is_table()) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: [source.{}] must be a table", line, source_name);
+    }
     const TableReader reader(*node.as_table(), "[source." + source_name + "]", {"path", "require_read_only"});
     const auto path = reader.get<std::string>("path");
     if (!path || !fs::path(*path).is_absolute()) {
-      fail(ErrorCode::config_invalid, "config.toml: [source.{}] needs an absolute 'path'", source_name);
+      fail(ErrorCode::config_invalid, "config.toml line {}: [source.{}] needs an absolute 'path'",
+           path ? reader.line("path") : line, source_name);
     }
     sources[source_name] = {*path, reader.get<bool>("require_read_only").value_or(true)};
   }
@@ -78,7 +87,10 @@ void read_policy(const toml::table& table, SiteConfig& config) {
   config.accept_expired_bundles = reader.get<bool>("accept_expired_bundles").value_or(config.accept_expired_bundles);
   if (const auto text = reader.get<std::string>("reserve")) {
     const auto bytes = parse_size(*text);
-    if (!bytes) fail(ErrorCode::config_invalid, "config.toml: 'reserve' of [policy] is no size like \"1GiB\"");
+    if (!bytes) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: 'reserve' of [policy] is no size like \"1GiB\"",
+           reader.line("reserve"));
+    }
     config.reserve_bytes = *bytes;
   }
 }
@@ -104,7 +116,11 @@ SiteConfig parse_config(const std::string& text) {
   const auto zone_text = reader.get<std::string>("zone");
   if (zone_text) {
     const auto zone = parse_zone(*zone_text);
-    if (!zone) fail(ErrorCode::config_invalid, "config.toml: there is no zone '{}'", printable(*zone_text));
+    if (!zone) {
+      throw Error(ErrorCode::config_invalid,
+                  fmt::format("config.toml line {}: there is no zone '{}'", reader.line("zone"), printable(*zone_text)),
+                  "the zones are low, transfer, ingest and production");
+    }
     config.zone = *zone;
   }
   config.organisation = reader.get<std::string>("organisation").value_or("");

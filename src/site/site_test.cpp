@@ -41,6 +41,8 @@ TEST(Site, AnUnknownKeyIsRefusedWithTheNearestOne) {
     EXPECT_EQ(error.code(), ErrorCode::unknown_key);
     EXPECT_NE(error.message().find("line 3"), std::string::npos) << error.message();
     EXPECT_NE(error.message().find("'require_expect'"), std::string::npos) << error.message();
+    EXPECT_NE(error.hint().find("config.md"), std::string::npos) << error.hint();
+    EXPECT_EQ(error.hint().find("stack.md"), std::string::npos) << error.hint();
   }
 }
 
@@ -50,6 +52,21 @@ TEST(Site, RefusesWrongTypesZonesAndRelativeSources) {
                            "[policy]\nreserve = \"much\"", "not toml"}) {
     write_file_atomically(folder.path() / "config.toml", text);
     EXPECT_EQ(code_of([&] { Site site(folder.path()); }), ErrorCode::config_invalid) << text;
+  }
+}
+
+TEST(Site, ErrorsNameTheLine) {
+  const TemporaryFolder folder;
+  for (const auto* text : {"\nzone = \"high\"", "[policy]\nreserve = \"much\"", "source = 3\n[policy]\nreserve = 1",
+                           "[source.usb]\npath = \"mnt\"", "# none\n[source.usb]\n"}) {
+    write_file_atomically(folder.path() / "config.toml", text);
+    try {
+      Site site(folder.path());
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      const auto line = std::string_view(text).starts_with("source") ? "line 1" : "line 2";
+      EXPECT_NE(error.message().find(line), std::string::npos) << text << ": " << error.message();
+    }
   }
 }
 

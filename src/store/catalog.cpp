@@ -47,9 +47,11 @@ constexpr std::string_view k_referenced_by =
 struct Catalog::Impl {
   /// A connection whose schema is there before the statements below are prepared.
   struct Migrated : Database {
-    explicit Migrated(const fs::path& file) : Database(file) { migrate(catalog_migrations(), "catalog"); }
+    Migrated(const fs::path& file, Access access) : Database(file, fs::exists(file) ? access : Access::write) {
+      migrate(catalog_migrations(), "catalog");
+    }
   };
-  explicit Impl(const fs::path& file) : db(file) {}
+  Impl(const fs::path& file, Access access) : db(file, access) {}
 
   /// The row of this very artifact; made when there is none.
   std::int64_t artifact_row(const Artifact& artifact);
@@ -139,7 +141,7 @@ void Catalog::Impl::drop_unheld() {
       " AND NOT EXISTS (SELECT 1 FROM set_artifact sa WHERE sa.artifact = artifact.id)");
 }
 
-Catalog::Catalog(const fs::path& file) : m_impl(std::make_unique<Impl>(file)) {}
+Catalog::Catalog(const fs::path& file, Access access) : m_impl(std::make_unique<Impl>(file, access)) {}
 Catalog::~Catalog() = default;
 Catalog::Catalog(Catalog&&) noexcept = default;
 Catalog& Catalog::operator=(Catalog&&) noexcept = default;

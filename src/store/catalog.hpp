@@ -17,6 +17,7 @@
 #include "artifact/artifact.hpp"
 #include "base/clock.hpp"
 #include "base/digest.hpp"
+#include "os/access.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {
@@ -52,8 +53,9 @@ struct PinSummary {
 
 class Catalog {
  public:
-  /// Opens or creates; migrates older schemas. @throws Error{store_invalid, too_new}
-  explicit Catalog(const fs::path& file);
+  /// Opens; with Access::write creates and migrates older schemas. A catalog that is not there is made even for a
+  /// reader: an empty store is no error. @throws Error{store_invalid, too_new}
+  explicit Catalog(const fs::path& file, Access access = Access::write);
   ~Catalog();
   Catalog(Catalog&&) noexcept;
   Catalog& operator=(Catalog&&) noexcept;

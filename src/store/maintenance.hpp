@@ -19,6 +19,21 @@ struct SizedDigest {
   std::uint64_t size = 0;
 };
 
+/// Space that is kept for gc: on a full disk even the entry in the audit log that comes before the removal needs some.
+/// Allocates it where the disk has room; without room there is no reserve, and no error.
+void keep_gc_reserve(const fs::path& store) noexcept;
+/// Gives the reserve free for as long as the object lives.
+class GcReserve {
+ public:
+  explicit GcReserve(fs::path store);
+  ~GcReserve();
+  GcReserve(const GcReserve&) = delete;
+  GcReserve& operator=(const GcReserve&) = delete;
+
+ private:
+  fs::path m_store;
+};
+
 /// Blobs that nothing references or pins at this moment, sorted. Nothing is removed.
 std::vector<SizedDigest> find_garbage(const BlobStore& store, const Catalog& catalog);
 

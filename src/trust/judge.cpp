@@ -3,6 +3,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "trust/gpg.hpp"
 #include "trust/sigstore_bundle.hpp"
@@ -19,6 +20,17 @@ constexpr std::string_view k_gpg_suffix = ".asc";
 std::optional<Role> claimed_role(std::string_view file) {
   if (const auto slash = file.rfind('/'); slash != std::string_view::npos) file.remove_prefix(slash + 1);
   return parse_role(file.substr(0, file.find('.')));
+}
+
+/// "builder.1f0c….sigstore.json" claims the key whose id begins so: what people read in the folder must be true.
+std::string_view claimed_key(std::string_view file) {
+  if (const auto slash = file.rfind('/'); slash != std::string_view::npos) file.remove_prefix(slash + 1);
+  const auto role = file.substr(0, file.find('.'));
+  if (!parse_role(role)) return {};
+  file.remove_prefix(std::min(file.size(), role.size() + 1));
+  const auto id = file.substr(0, file.find('.'));
+  const bool is_id = id.size() == 16 && decode_hex(to_lower(id)).has_value();
+  return is_id ? id : std::string_view();
 }
 
 class Judge {
@@ -122,6 +134,9 @@ class Judge {
       out.message = claimed && *claimed != key.role
                         ? fmt::format("the key has the role {}, and the file claims {}", name(key.role), name(*claimed))
                         : fmt::format("the role {} does not speak for this document", name(key.role));
+    } else if (const auto id = claimed_key(out.file); !to_lower(key.id).starts_with(to_lower(id))) {
+      out.status = SignatureStatus::malformed;
+      out.message = fmt::format("the file names the key {}, and {} signed", id, key.id);
     } else if (key.expires && m_when >= *key.expires) {
       out.status = SignatureStatus::expired_key;
       out.message = fmt::format("the key expired at {}", format_time(*key.expires));

@@ -110,6 +110,16 @@ TEST(Judge, RefusesAWrongRole) {
   EXPECT_EQ(receipt.at(0).status, SignatureStatus::valid);
 }
 
+TEST(Judge, RefusesAFileThatNamesAnotherKey) {
+  auto file = signature_by("bob", "builder", k_document);
+  for (const auto* name : {"builder.sigstore.json", "builder.of-bob.sigstore.json", "bob.sigstore.json"}) {
+    EXPECT_EQ(status_of({name, file.bytes}, sample_root()), SignatureStatus::valid) << name << " claims no key";
+  }
+  file.name = signature_by("eve", "builder", k_document).name;
+  EXPECT_EQ(status_of(file, sample_root()), SignatureStatus::malformed);
+  EXPECT_EQ(require({file}, sample_root()), ErrorCode::signature_invalid);
+}
+
 TEST(Judge, CountsDistinctKeysOnly) {
   auto root = sample_root();
   root.thresholds[Role::approver] = 2;

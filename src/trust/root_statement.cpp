@@ -178,7 +178,8 @@ Json key_json(const TrustedKey& key) {
 }  // namespace
 
 RootStatement decode_root(std::string_view statement) {
-  const auto json = parse_json(statement, k_envelope_limits);
+  const auto json =
+      with_context(fmt::format("in {}", k_where), [&] { return parse_json(statement, k_envelope_limits); });
   only_members(json, {"payload", "payloadType", "signatures"}, k_where);
   if (string_member(json, "payloadType", k_where) != k_payload_type) {
     fail(ErrorCode::schema_violation, "{}: 'payloadType' must be {}", k_where, k_payload_type);

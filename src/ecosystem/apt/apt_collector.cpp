@@ -198,7 +198,8 @@ std::span<const KeySpec> AptCollector::keys() const {
   return k_keys;
 }
 
-std::vector<std::filesystem::path> AptCollector::input_files(const StackEntry& entry) const {
+std::vector<std::filesystem::path> AptCollector::input_files(const StackEntry& entry,
+                                                             const std::filesystem::path&) const {
   std::vector<std::filesystem::path> out;
   for (const auto key : {"keyring", "sources_file"}) {
     if (const auto path = entry.text(key); !path.empty()) out.emplace_back(path);

@@ -12,7 +12,8 @@ class AptCollector : public Collector {
   std::string_view table() const override { return "apt"; }
   std::string_view summary() const override;
   std::span<const KeySpec> keys() const override;
-  std::vector<std::filesystem::path> input_files(const StackEntry& entry) const override;
+  std::vector<std::filesystem::path> input_files(const StackEntry& entry,
+                                                 const std::filesystem::path& stack_folder) const override;
   /// One artifact "deb" per package. InRelease and Packages go to the store.
   /// @throws Error{unresolvable, release_unsigned, release_expired, stack_invalid, config_invalid, schema_violation}
   Collected resolve(const StackEntry& entry, CollectContext& context) const override;

@@ -270,11 +270,11 @@ std::span<const KeySpec> ModelCollector::keys() const {
   return k_keys;
 }
 
-std::vector<fs::path> ModelCollector::input_files(const StackEntry& entry) const {
+std::vector<fs::path> ModelCollector::input_files(const StackEntry& entry, const fs::path& stack_folder) const {
   const auto source = entry.text("source");
   if (source.starts_with("hf:") || is_url(source)) return {};
   auto list = fs::path(source) / k_manifest;
-  return fs::exists(list) ? std::vector<fs::path>{std::move(list)} : std::vector<fs::path>{};
+  return fs::exists(stack_folder / list) ? std::vector<fs::path>{std::move(list)} : std::vector<fs::path>{};
 }
 
 Collected ModelCollector::resolve(const StackEntry& entry, CollectContext& context) const {

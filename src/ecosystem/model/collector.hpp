@@ -12,7 +12,8 @@ class ModelCollector final : public Collector {
   std::string_view summary() const override;
   std::span<const KeySpec> keys() const override;
   /// MODEL_MANIFEST.sha256 of a local folder.
-  std::vector<std::filesystem::path> input_files(const StackEntry& entry) const override;
+  std::vector<std::filesystem::path> input_files(const StackEntry& entry,
+                                                 const std::filesystem::path& stack_folder) const override;
   Collected resolve(const StackEntry& entry, CollectContext& context) const override;
   std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
 };

@@ -112,6 +112,11 @@ std::optional<int> pickle_argument(char opcode) {
   return std::nullopt;
 }
 
+/// Could a pickle name a module or something in it so? Lists of digests and other texts have blanks in their lines.
+bool is_global_name(std::string_view line) {
+  return !line.empty() && std::none_of(line.begin(), line.end(), [](char c) { return c == ' ' || c == '\t'; });
+}
+
 /// Walks opcodes: is this a pickle that names code (GLOBAL, INST …) and reaches its STOP, or the end of what was read?
 /// Protocols 0 and 1 have no magic and are mostly text.
 bool is_bare_pickle(std::string_view head) {
@@ -127,6 +132,7 @@ bool is_bare_pickle(std::string_view head) {
     for (int line = *argument; line == -1 || line == -2; line = line == -2 ? -1 : 0) {
       const auto end = head.find('\n');
       if (end == std::string_view::npos) return false;
+      if (*argument == -2 && !is_global_name(head.substr(0, end))) return false;
       head.remove_prefix(end + 1);
     }
     if (*argument <= -3) {

@@ -188,6 +188,7 @@ with zipfile.ZipFile(out / "script.gguf", "w") as z: z.writestr("x/constants.pkl
 TEST_F(Models, OrdinaryCompanionsAreAccepted) {
   write("README.md", "---\nlicense: mit\n---\n# Ü\n");
   write("vocab.txt", "cos\nsin\n[CLS]\nend.\n");
+  write("SHA256SUMS", "c447a5bbeecb482392c5d6a99f42342052371ab218462d502e986a9a645eb1f5  a b.gguf\n# two lines\n");
   write("merges.txt", "#version: 0.2\nĠ t\n");
   write("chat_template.jinja", "{{ messages }}");
   write("tokenizer.json", "{\"a\":[1,-2.5e3,{\"b\":null}],\"a\":true}");

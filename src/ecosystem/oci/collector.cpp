@@ -112,7 +112,8 @@ std::span<const KeySpec> ImageCollector::keys() const {
   return k_keys;
 }
 
-std::vector<std::filesystem::path> ImageCollector::input_files(const StackEntry& entry) const {
+std::vector<std::filesystem::path> ImageCollector::input_files(const StackEntry& entry,
+                                                               const std::filesystem::path&) const {
   const auto source = source_of(entry);
   switch (source.kind) {
     case Source::Kind::registry:

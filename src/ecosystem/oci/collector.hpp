@@ -12,7 +12,8 @@ class ImageCollector : public Collector {
   std::string_view table() const override;
   std::string_view summary() const override;
   std::span<const KeySpec> keys() const override;
-  std::vector<std::filesystem::path> input_files(const StackEntry& entry) const override;
+  std::vector<std::filesystem::path> input_files(const StackEntry& entry,
+                                                 const std::filesystem::path& stack_folder) const override;
   /// @throws Error{stack_invalid, moving_tag, unresolvable, digest_mismatch, http_status, …}
   Collected resolve(const StackEntry& entry, CollectContext& context) const override;
   std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;

@@ -217,7 +217,7 @@ TEST_F(ImageCollectorTest, ReadsLayoutFoldersWithTheirSignatures) {
   EXPECT_EQ(artifact.id(), "image:team/app@1.0");
   EXPECT_EQ(parse_image_facts(artifact.facts).referrers.size(), 2u);
   EXPECT_EQ(artifact.files[0].origin, "up/blobs/sha256/" + artifact.files[0].digest.hex());
-  EXPECT_EQ(collector.input_files(entry({{"source", "oci:up:1.0"}})).at(0), "up/index.json");
+  EXPECT_EQ(collector.input_files(entry({{"source", "oci:up:1.0"}}), {}).at(0), "up/index.json");
   write_file_atomically(m_folder.path() / "up/blobs/sha256" / upstream.root.digest.hex(), "{}");
   EXPECT_EQ(refusal({{"source", "oci:up:1.0"}}).code(), ErrorCode::size_mismatch);
 }

@@ -32,7 +32,8 @@ class LayoutSource : public ImageSource {
         m_inner(source.inner),
         m_path(stack_folder / source.path),
         m_folder(open_folder(m_path)) {
-    const auto layout = parse_json(read("oci-layout", 4096));
+    const auto layout =
+        with_context("in " + m_written + "/oci-layout", [&] { return parse_json(read("oci-layout", 4096)); });
     const auto version = string_member(layout, "imageLayoutVersion", "oci-layout");
     if (version != "1.0.0")
       fail(ErrorCode::unresolvable, "{}: OCI layout version {} is not known", m_written, printable(version));

@@ -85,7 +85,7 @@ class PypiCollector : public Collector {
   std::string_view summary() const override { return "Python packages: wheels and what they need, resolved by pip"; }
   std::span<const KeySpec> keys() const override { return k_keys; }
 
-  std::vector<fs::path> input_files(const StackEntry& entry) const override {
+  std::vector<fs::path> input_files(const StackEntry& entry, const fs::path&) const override {
     std::vector<fs::path> out;
     for (const auto* key : {"requirements_file", "constraints"}) {
       if (const auto path = entry.text(key); !path.empty()) out.emplace_back(path);

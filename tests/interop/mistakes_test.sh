@@ -1,0 +1,253 @@
+#!/usr/bin/env bash
+# Typical mistakes at the command line and places that cannot be written: each must be refused with its code, its exit
+# status and a hint that helps, and reading must work wherever the bytes can be read.
+#   mistakes_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
+set -euo pipefail
+low_exe=$1 high_exe=$2
+root=$(cd "$(dirname "$0")/../.." && pwd)
+work=$(mktemp -d)
+chmod 755 "$work"
+pids=()
+cleanup() {
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  gpgconf --homedir "$work/state/keys/mirror-gnupg" --kill all 2>/dev/null || true
+  chmod -R u+w "$work"
+  rm -rf "$work"
+}
+trap cleanup EXIT
+low() { "$low_exe" --quiet --state "$work/low" "$@"; }
+high() { "$high_exe" --quiet --state "$work/state" "$@"; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+# refused STATUS CODE WORDS COMMAND…: exactly this exit status and code, and these words (a pattern) in message or hint.
+refused() {
+  local status=$1 code=$2 words=$3 out got=0; shift 3
+  out=$("$@" 2>&1) || got=$?
+  [ "$got" = "$status" ] || fail "$*: exit status $got instead of $status: $out"
+  grep -q "error\[$code\]" <<< "$out" || fail "$*: expected $code, got: $out"
+  grep -qE -- "$words" <<< "$(tr '\n' ' ' <<< "$out")" || fail "$*: '$words' is not in: $out"
+  ! grep -qE '\.[0-9]+\.[0-9]+\.tmp|json\.exception' <<< "$out" || fail "$*: an inner name in: $out"
+}
+json() { python3 -c "import json,sys; print(json.load(sys.stdin)$1)"; }
+
+# --- words that are no commands and no options
+refused 2 usage "no command 'pakc'.*did you mean 'pack'" low pakc --output x
+refused 2 usage "trust has no command 'keygn'.*did you mean 'keygen'" low trust keygn
+refused 2 usage "no option '--ouput'.*did you mean '--output'" low pack --ouput x
+refused 2 usage "no option '-z'.*liftlock ls --help" low ls -z
+refused 2 usage "liftlock needs a command" low
+refused 2 usage "liftlock trust needs a command" low trust
+refused 2 usage "output.*liftlock pack --help" low pack
+"$low_exe" pack --help | grep -q -- --output || fail "help of a command"
+"$low_exe" --help | grep -q "Exit status" || fail "the top help"
+[ "$("$low_exe" --json pakc 2>/dev/null | json '["error"]["code"]')" = usage ] || fail "a mistake as JSON"
+# Each side knows the other's commands by name, and no side says so of its own.
+commands() { "$1" completion | sed -n "s/^ *'liftlock') words='\([^']*\)'.*/\1/p" | tr ' ' '\n' | grep -v '^--' | sort; }
+for name in $(comm -23 <(commands "$low_exe") <(commands "$high_exe")); do
+  refused 2 usage "'$name' is a command of the low side" high "$name" --help
+done
+for name in $(comm -13 <(commands "$low_exe") <(commands "$high_exe")); do
+  refused 2 usage "'$name' is a command of the high side" low "$name"
+done
+[ "$("$high_exe" --json --version | json '["side"]')" = high ] || fail "--version --json"
+[ "$("$low_exe" --version)" = "liftlock $("$low_exe" --json --version | json '["version"]') (low side)" ] || fail "--version"
+
+# --- completion in bash, and the man pages
+for exe in "$low_exe" "$high_exe"; do
+  "$exe" completion > "$work/completion"
+  [ "$("$exe" --json completion | json '["script"]')" = "$(cat "$work/completion")" ] || fail "completion --json"
+  bash -euc 'source "$1"
+    complete_words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _liftlock || true; echo "${COMPREPLY[*]}"; }
+    [ "$(complete_words liftlock trust key)" = keygen ]
+    [ "$(complete_words liftlock --quiet trust add)" = add-key ]
+    [ "$(complete_words liftlock audit "")" = "tail verify prove export --help" ]
+    [ "$(complete_words liftlock scrub --quar)" = --quarantine ]
+    [ "$(complete_words liftlock verify "${1%on}")" = "$1" ]' _ "$work/completion" || fail "completion of $exe"
+  "$exe" manual "$work/man" | grep -q "pages in" || fail "manual"
+  for page in liftlock liftlock-trust-keygen liftlock-gc liftlock-audit-verify; do
+    [ -s "$work/man/$page.1" ] || fail "no page $page"
+  done
+  for page in "$work"/man/*.1; do
+    if command -v groff > /dev/null; then
+      groff -Kutf8 -man -Tutf8 -ww "$page" > "$work/page" 2> "$work/complaints" || fail "groff refuses $page"
+      [ ! -s "$work/complaints" ] || fail "$page: $(cat "$work/complaints")"
+      for section in NAME SYNOPSIS OPTIONS "EXIT STATUS"; do
+        sed 's/\x1b\[[0-9;]*m//g; s/.\x08//g' "$work/page" | grep -q "^$section" || fail "$page lacks $section"
+      done
+    else
+      grep -q "^\.SH NAME" "$page" || fail "$page is no man page"
+    fi
+  done
+  rm -r "$work/man"
+done
+
+# --- the low side
+low init --zone low > /dev/null
+low trust keygen --role root --out "$work/root.pem" > /dev/null
+low trust keygen --role builder --out "$work/builder.pem" > /dev/null
+low trust init --organisation test --root-key "$work/root.pem" --add "builder:$work/builder.pem" > /dev/null
+fingerprint=$(low --json trust show | json '["fingerprint"]')
+mkdir -p "$work/stack/models" "$work/elsewhere" && cd "$work/stack"
+python3 "$root/tests/tools/make_model.py" gguf models/tiny.gguf
+(cd models && sha256sum tiny.gguf > MODEL_MANIFEST.sha256)
+head -c 3000000 /dev/urandom > big.bin
+stack() { printf '[stack]\nname = "test"\n[file.big]\nsource = "big.bin"\n[model.tiny]\nsource = "models"\n%b' "$1"; }
+stack 'include = 3\n' > liftlock.toml
+refused 2 stack-invalid "liftlock.toml: line 7" low lock
+stack 'inclde = []\n' > liftlock.toml
+refused 2 unknown-key "line 7.*did you mean 'include'.*stack.md" low lock
+stack '' > liftlock.toml
+# Relative paths are the stack file's, wherever the command runs: also those that only the lock's digest depends on.
+(cd "$work/elsewhere" && low lock --stack "$work/stack/liftlock.toml" > /dev/null && low fetch --stack "$work/stack/liftlock.toml" > /dev/null)
+cp liftlock.lock elsewhere.lock
+low lock > /dev/null && cmp -s liftlock.lock elsewhere.lock || fail "the lock depends on the current folder"
+echo '# changed' >> models/MODEL_MANIFEST.sha256
+(cd "$work/elsewhere" && refused 3 lock-stale "." low fetch --frozen --stack "$work/stack/liftlock.toml")
+low lock > /dev/null && low fetch > /dev/null
+sed 's/^{/{ oops/' liftlock.lock > bad.lock
+refused 4 lock-invalid "line 1, column.*bad.lock" low pack --lock bad.lock --output "$work/media/x"
+mkdir -p "$work/media/empty" "$work/media/full/of"
+echo x > "$work/media/plain"
+refused 2 usage "is no folder.*name a new one" low pack --output "$work/media/plain"
+refused 2 usage "holds other things.*bundle-1" low pack --output "$work/media/full"
+low pack --output "$work/media/empty/" > /dev/null || fail "an empty folder is a fine place"
+mv "$work/media/empty" "$work/media/one"
+low sign "$work/media/one" --role builder --key "$work/builder.pem" > /dev/null
+low pack --output "$work/media/two" > /dev/null
+refused 3 immutable "the next is 3" low pack --sequence 1 --output "$work/media/full/of"
+rmdir "$work/media/full/of"
+refused 2 usage "there is no kind 'modle'.*did you mean 'model'" low ls --kind modle
+refused 7 not-found "no bundle of a channel 'nope'" low ls --channel nope
+low ls --kind wheel | grep -q "nothing fits" || fail "a kind that the store does not have"
+cp -r "$work/media/one" "$work/media/lacking"
+find "$work/media/lacking" -name big.bin -delete
+low verify "$work/media/lacking" > "$work/out" && fail "a missing file was accepted"
+[ "$(grep -c PROBLEM "$work/out")" = 1 ] && grep -q "1 problem in 3 files" "$work/out" || fail "verify: $(cat "$work/out")"
+cp -r "$work/media/one" "$work/media/renamed"
+mv "$work/media/renamed"/signatures/builder.* "$work/media/renamed/signatures/builder.0123456789abcdef.sigstore.json"
+{ low verify "$work/media/renamed" || true; } | grep -q "names the key 0123456789abcdef" || fail "a signature under another key's name"
+sed -i '1s/^{/{ oops/' "$work/media/renamed/manifest/bundle.json"
+refused 4 json-invalid "not valid JSON at line 1, column.*bundle.json" low verify "$work/media/renamed"
+rm -r "$work/media/renamed" "$work/media/lacking"
+
+# --- the high side
+refused 2 usage "no zone 'hgih'.*transfer, ingest or production on the high side" high init --zone hgih
+refused 2 usage "zone is missing" high init
+refused 3 wrong-zone "belongs to the other side" high init --zone low
+high init --zone ingest > /dev/null
+config() { printf 'zone = "ingest"\n[policy]\nreserve = "%s"\n[source.drop]\npath = "%s"\nrequire_read_only = false\n[source.usb]\npath = "%s"\n%b' "$1" "$work/media" "$work/mnt" "${2:-}" > "$work/state/config.toml"; }
+config much
+refused 2 config-invalid "line 3" high ls
+config 1MiB '[serv]\n'
+refused 2 unknown-key "line 9.*did you mean 'serve'.*config.md" high ls
+config 1MiB
+high trust pin "$work/media/one" --fingerprint "$fingerprint" > /dev/null
+digest=$(sha256sum < "$work/media/one/manifest/bundle.json" | cut -d' ' -f1)
+refused 7 not-found "the folder.*of source 'usb' does not exist.*mount" high ingest usb/one --expect "$digest"
+mkdir "$work/mnt"
+refused 7 not-found "nothing is mounted on.*-o ro" high ingest usb/one --expect "$digest"
+refused 7 not-found "source 'drop' has no folder 'nothing'" high ingest drop/nothing --expect "$digest"
+refused 7 not-found "source 'drop' has no folder 'nothing'" high ingest "$work/media/nothing" --expect "$digest"
+refused 3 source-unknown "." high ingest "$work/elsewhere" --expect "$digest"
+high ingest drop/one --expect "$digest" | grep -q "published: 3 files" || fail "the ingest"
+refused 7 not-found "the channels here are test" high ls --channel nope
+[ "$(high --json ls --channel test | json '["artifacts"].__len__()')" = 2 ] || fail "ls --channel"
+
+# --- gc, scrub and export through the executables
+high export big --to "$work/exported" > "$work/sums" && sha256sum -c --quiet "$work/sums" || fail "what export prints"
+high export big --tree --to "$work/exported" > /dev/null && [ -f "$(find "$work/exported/files" -name big.bin)" ] || fail "export --tree"
+refused 7 not-found "did you mean 'big'" high export bgi --to "$work/exported"
+echo edited > "$work/exported/big.bin"
+! high export big --to "$work/exported" > /dev/null 2>&1 || fail "an edited file was replaced"
+high scrub | grep -q "all sound" || fail "scrub of a sound store"
+blob=$(sha256sum < big.bin | cut -d' ' -f1)
+place=$work/state/store/blobs/sha256/${blob:0:2}/$blob
+chmod u+w "$place" && printf x | dd of="$place" bs=1 seek=7 conv=notrunc status=none
+status=0; high --json scrub --quarantine > "$work/out" || status=$?
+[ "$status" = 4 ] && [ "$(json '["findings"][0]["kind"]' < "$work/out")" = corrupt ] || fail "scrub of a rotten store"
+[ -f "$work/state/store/quarantine/$blob" ] && [ ! -e "$place" ] || fail "quarantine"
+high ls | grep -q "file .*1 of 1 missing" || fail "ls does not mark what is missing"
+[ "$(high --json ls --kind file | json '["artifacts"][0]["missing_files"]')" = 1 ] || fail "ls --json"
+! high export big --to "$work/again" > /dev/null 2>&1 || fail "a missing blob was exported"
+high ingest drop/one --expect "$digest" > /dev/null && high scrub > /dev/null || fail "the same ingest mends it"
+high ls | grep -q "file .* yes " || fail "ls after the mending"
+orphan=$(printf orphan | sha256sum | cut -d' ' -f1)
+orphan_place=$work/state/store/blobs/sha256/${orphan:0:2}/$orphan
+printf orphan > "$orphan_place"
+[ "$(high gc --dry-run)" = "would remove 1 blob, 6 B" ] && [ -f "$orphan_place" ] || fail "gc --dry-run"
+[ "$(high gc)" = "removed 1 blob, 6 B" ] && [ ! -e "$orphan_place" ] || fail "gc"
+high audit tail --type store.gc | grep -q success || fail "gc in the log"
+
+# --- serve
+"$high_exe" --quiet --state "$work/state" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
+pids+=($!)
+for _ in $(seq 200); do grep -q listening "$work/serve.out" && break; sleep 0.1; done
+url=$(sed -n 's/^listening on //p' "$work/serve.out"); url=${url%/}
+[ -n "$url" ] || { cat "$work/serve.err"; fail "the mirror did not start"; }
+refused 2 usage "port ${url##*:} of 127.0.0.1 is in use.*ss -ltnp.*--listen" high serve --listen "127.0.0.1:${url##*:}"
+[ "$(curl --noproxy '*' -s -o /dev/null -w '%{http_code}' -d body "$url/simple/")" = 405 ] || fail "POST with a body"
+# Reading goes on beside a server that writes to the log.
+for _ in $(seq 20); do
+  curl --noproxy '*' -sf "$url/bundles/test/latest/files/big.bin" > /dev/null
+  high audit verify > /dev/null && high ls > /dev/null || fail "reading beside the server"
+done
+kill "${pids[-1]}" && wait "${pids[-1]}" || true
+
+# --- readers who may not write
+read_all() {
+  "$@" ls > /dev/null && "$@" ls --publications > /dev/null && "$@" show big > /dev/null && "$@" gc --dry-run > /dev/null &&
+    "$@" audit verify > /dev/null && "$@" audit tail > /dev/null && "$@" audit prove 0 > /dev/null
+}
+if [ "$(id -u)" = 0 ]; then
+  other=(setpriv --reuid=65534 --regid=65534 --clear-groups --)
+  cp "$high_exe" "$work/liftlock-high"
+  read_all "${other[@]}" "$work/liftlock-high" --quiet --state "$work/state" || fail "another user cannot read"
+  refused 1 io-error "permission" "${other[@]}" "$work/liftlock-high" --quiet --state "$work/state" gc
+  # A copy without the files that SQLite keeps beside the catalog.
+  cp -r "$work/state" "$work/copy" && rm "$work"/copy/store/catalog.db-*
+  read_all "${other[@]}" "$work/liftlock-high" --quiet --state "$work/copy" || fail "another user cannot read a copy"
+fi
+
+# --- full and read-only file systems, in a mount namespace of our own
+if ! unshare --user --map-root-user --mount true 2> /dev/null; then
+  echo "no user namespaces here: full and read-only file systems were not tried"
+  echo "mistakes are answered"
+  exit 0
+fi
+export -f refused fail json read_all
+export low_exe high_exe work
+unshare --user --map-root-user --mount bash -euo pipefail <<'INNER'
+mkdir "$work/small"
+mount -t tmpfs -o size=12m small "$work/small"
+cp -r "$work/state" "$work/small/state"
+high() { "$high_exe" --quiet --state "$work/small/state" "$@"; }
+fill() { dd if=/dev/zero of="$work/small/fill.$1" bs=4k status=none 2> /dev/null || true; [ "$(df --output=avail "$work/small" | tail -1)" -eq 0 ]; }
+high gc > /dev/null
+orphan=$(head -c 2000000 /dev/zero | tr '\0' o | sha256sum | cut -d' ' -f1)
+head -c 2000000 /dev/zero | tr '\0' o > "$work/small/state/store/blobs/sha256/${orphan:0:2}/$orphan"
+fill 1 || fail "the disk is not full"
+read_all high || fail "reading on a full disk"
+refused 5 disk-full "audit log cannot be written.*liftlock gc" high scrub
+[ "$(high gc)" = "removed 1 blob, 1.9 MiB" ] || fail "gc on a full disk"
+high scrub > /dev/null || fail "scrub after gc"
+read_all high
+
+# pack: the message accounts for what it wants, and no lock file is left
+mkdir "$work/small/out"
+cd "$work/stack"
+refused 5 disk-full "needs [0-9]+ bytes of room \([0-9]+ of content and 16777216 for its lists\)" "$low_exe" --quiet --state "$work/low" pack --output "$work/small/out/b"
+[ -z "$(ls -A "$work/small/out")" ] || fail "pack left $(ls -A "$work/small/out")"
+mkdir "$work/medium"
+mount -t tmpfs -o size=40m medium "$work/medium"
+refused 2 usage "is a mount.*medium/bundle-1" "$low_exe" --quiet --state "$work/low" pack --output "$work/medium"
+
+# a medium and a state folder that are mounted read-only
+mkdir "$work/ro"
+mount -t tmpfs -o size=40m ro "$work/ro"
+cp -r "$work/state" "$work/media/one" "$work/ro/"
+cp -r "$work/state" "$work/ro/bare" && rm "$work"/ro/bare/store/catalog.db-*
+mount -o remount,ro "$work/ro"
+read_all "$high_exe" --quiet --state "$work/ro/state" || fail "reading from a read-only file system"
+read_all "$high_exe" --quiet --state "$work/ro/bare" || fail "reading a catalog without -wal on a read-only file system"
+refused 1 io-error "mounted read-only.*sign" "$low_exe" --quiet --state "$work/low" sign "$work/ro/one" --role builder --key "$work/builder.pem"
+INNER
+echo "mistakes are answered"
