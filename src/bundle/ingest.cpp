@@ -101,9 +101,11 @@ class Ingest {
     TrustStore trust(m_site.trust_folder());
     const auto root = root_for(m_bundle, trust.current(), now());
     // Read once: what is judged here is what is kept, whatever the medium answers next time.
+    m_statements = m_bundle.trust_statements();
     m_signatures = m_bundle.signatures();
-    m_result.signatures = judge(m_bundle.bundle_json(), m_signatures, root, now());
-    require_thresholds(m_result.signatures, root);
+    m_root = trust.judge_chain(m_statements, now());
+    m_result.signatures = judge(m_bundle.bundle_json(), m_signatures, m_root, now());
+    require_thresholds(m_result.signatures, m_root);
   }
 
   Arrival check_channel() {
@@ -271,8 +273,31 @@ class Ingest {
                   .subject = subject,
                   .detail = detail});
     staged.commit();
-    TrustStore(m_site.trust_folder()).follow(m_bundle.trust_statements(), now());
+  /// The root by which the bundle was judged becomes the one that is followed. It proves itself, and so comes before
+  /// the intent of the ingest, which makes the bundle's sequence count as taken.
+  void follow_trust() {
+    TrustStore trust(m_site.trust_folder());
+    const auto before = trust.current();
+    if (before.version < m_root.version) {
+      const Json detail = {{"from", before.version},
+                           {"version", m_root.version},
+                           {"fingerprint", m_root.fingerprint.text()},
+                           {"bundle", m_bundle.digest().text()}};
+      logged_effect(m_log,
+                    {.type = "trust.update",
+                     .actor = m_request.actor,
+                     .outcome = Outcome::intent,
+                     .subject = m_root.fingerprint.text(),
+                     .detail = dump_json_line(detail)},
+                    [&] { trust.follow(m_statements, now()); });
+    }
+    if (trust.current().fingerprint == m_root.fingerprint) return;
+    throw Error(ErrorCode::busy, "the trust root changed while the bundle was checked against the one before",
+                "run the same command again: the signatures are judged anew");
+  }
+
     catalog.publish({.channel = info.channel,
+    follow_trust();
                      .sequence = info.sequence,
                      .bundle_digest = m_bundle.digest(),
                      .bundle_json = m_bundle.bundle_json(),
@@ -305,7 +330,9 @@ void write_transfer_line(const Site& site, const std::string& actor, std::string
   std::replace(user.begin(), user.end(), ' ', '_');
   const auto line = fmt::format("{} {} {} bundle_{} sha256={}{}\n", format_time(now()), event, user,
                                 portable_component(version), digest_hex, outcome);
+  std::vector<std::string> m_statements;
   const auto fd = open_file(site.transfers_log(), O_WRONLY | O_CREAT | O_APPEND, 0640);
+  TrustRoot m_root;  ///< by which the bundle was judged
   write_all(fd.get(), line, site.transfers_log().string());
   sync_file(fd.get(), site.transfers_log().string());
 }
