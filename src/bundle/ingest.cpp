@@ -44,6 +44,7 @@ class Ingest {
     check_signatures();
     const auto arrival = check_channel();
     check_age();
+    check_retired();
     m_bundle.load_lists();
     if (arrival == Arrival::repeated && is_published() && store_is_complete()) {
       m_result.status = IngestResult::Status::already_present;
@@ -128,6 +129,17 @@ class Ingest {
     }
     override_with_reason("accept-expired");
   }
+  /// Somebody took it out of use, for a reason: it does not come back by itself.
+  void check_retired() {
+    const auto& info = m_bundle.info();
+    if (!Catalog(m_site.catalog_file()).is_retired(info.channel, info.sequence)) return;
+    if (!m_request.restore_retired) {
+      throw Error(ErrorCode::replayed, fmt::format("{}/{} was retired here", info.channel, info.sequence),
+                  "to bring it back into use, give --restore-retired and --reason");
+    }
+    override_with_reason("restore-retired");
+  }
+
 
   bool is_published() const {
     const Catalog catalog(m_site.catalog_file());
@@ -303,7 +315,8 @@ class Ingest {
                      .bundle_json = m_bundle.bundle_json(),
                      .published_at = now(),
                      .artifacts = m_bundle.artifacts(),
-                     .other_files = m_front});
+                     .other_files = m_front},
+                    m_request.restore_retired ? Catalog::Retired::restore : Catalog::Retired::refuse);
     catalog.unpin(batch());
     m_log.append({.type = std::string(k_ingest_event),
                   .actor = m_request.actor,

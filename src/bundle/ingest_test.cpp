@@ -29,6 +29,7 @@ class IngestTest : public BundleTest {
             .dry_run = false,
             .allow_rollback = false,
             .accept_expired = false,
+            .restore_retired = false,
             .reason = {},
             .actor = "ian(1000)",
             .inspect = [](const Artifact&, const OpenChecked&) { return Inspection{}; }};
@@ -231,6 +232,23 @@ TEST_F(IngestTest, ARootThatChangesMeanwhileStopsTheIngest) {
   request.accept_expired = true;
   request.reason = "the courier was late";
   EXPECT_EQ(ingest(site(), request, silent_reporter()).status, IngestResult::Status::published);
+}
+
+TEST_F(IngestTest, ARetiredBundleComesBackOnlyWithAReason) {
+  packed("old");
+  ingested("old");
+  Catalog(site().catalog_file()).retire("test", 1);
+  EXPECT_EQ(refused("old"), ErrorCode::replayed);
+  EXPECT_EQ(publications(), 0u);
+  auto request = order("old");
+  request.restore_retired = true;
+  EXPECT_EQ(code_of([&] { ingest(site(), request, silent_reporter()); }), ErrorCode::reason_required);
+  request.reason = "the new one broke the plant";
+  EXPECT_EQ(ingest(site(), request, silent_reporter()).status, IngestResult::Status::published);
+  EXPECT_EQ(publications(), 1u);
+  const AuditLog log(site().audit_folder(), "");
+  EXPECT_THAT(log.read(log.size() - 1).event.detail,
+              testing::HasSubstr("restore-retired: the new one broke the plant"));
 }
 
 TEST_F(IngestTest, KilledWhileInspectingItLeavesNothingVisibleAndResumes) {

@@ -20,6 +20,7 @@ struct Options {
   bool dry_run = false;
   bool allow_rollback = false;
   bool accept_expired = false;
+  bool restore_retired = false;
   std::string reason;
 };
 
@@ -56,6 +57,7 @@ void run(Invocation& invocation, const Options& options) {
                         .dry_run = options.dry_run,
                         .allow_rollback = options.allow_rollback,
                         .accept_expired = options.accept_expired,
+                        .restore_retired = options.restore_retired,
                         .reason = options.reason,
                         .actor = invocation.actor(),
                         .inspect = make_inspect()};
@@ -90,6 +92,8 @@ void add_ingest(CLI::App& app, Invocation& invocation) {
   command->add_flag("--allow-rollback", options->allow_rollback,
                     "Accept a sequence that the channel has left behind; needs --reason");
   command->add_flag("--accept-expired", options->accept_expired, "Accept a bundle past its expiry; needs --reason");
+  command->add_flag("--restore-retired", options->restore_retired,
+                    "Bring a bundle back that was retired here; needs --reason");
   command->add_option("--reason", options->reason, "Why a rule is overridden; written to the audit log")
       ->type_name("TEXT");
   command->footer(
