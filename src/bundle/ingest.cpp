@@ -54,8 +54,8 @@ class Ingest {
     BlobStore store(m_site.store_folder());
     Catalog catalog(m_site.catalog_file());
     check_space(store);
-    catalog.pin(batch(), digests_to_pin());
     StagedBlobs staged(store, batch());
+    catalog.pin(batch(), digests_to_pin());
     stage_content(store, staged);
     stage_front(staged);
     inspect(staged);
@@ -100,7 +100,6 @@ class Ingest {
 
   void check_signatures() {
     TrustStore trust(m_site.trust_folder());
-    const auto root = root_for(m_bundle, trust.current(), now());
     // Read once: what is judged here is what is kept, whatever the medium answers next time.
     m_statements = m_bundle.trust_statements();
     m_signatures = m_bundle.signatures();
@@ -129,6 +128,7 @@ class Ingest {
     }
     override_with_reason("accept-expired");
   }
+
   /// Somebody took it out of use, for a reason: it does not come back by itself.
   void check_retired() {
     const auto& info = m_bundle.info();
@@ -139,7 +139,6 @@ class Ingest {
     }
     override_with_reason("restore-retired");
   }
-
 
   bool is_published() const {
     const Catalog catalog(m_site.catalog_file());
@@ -275,16 +274,6 @@ class Ingest {
     inspect_all(m_bundle.artifacts(), m_request.inspect, open, m_reporter);
   }
 
-  void publish(StagedBlobs& staged, Catalog& catalog) {
-    const auto& info = m_bundle.info();
-    const auto subject = fmt::format("{}/{}", info.channel, info.sequence);
-    const auto detail = ingest_detail(info, m_bundle.digest(), m_overrides);
-    m_log.append({.type = std::string(k_ingest_event),
-                  .actor = m_request.actor,
-                  .outcome = Outcome::intent,
-                  .subject = subject,
-                  .detail = detail});
-    staged.commit();
   /// The root by which the bundle was judged becomes the one that is followed. It proves itself, and so comes before
   /// the intent of the ingest, which makes the bundle's sequence count as taken.
   void follow_trust() {
@@ -308,8 +297,18 @@ class Ingest {
                 "run the same command again: the signatures are judged anew");
   }
 
-    catalog.publish({.channel = info.channel,
+  void publish(StagedBlobs& staged, Catalog& catalog) {
     follow_trust();
+    const auto& info = m_bundle.info();
+    const auto subject = fmt::format("{}/{}", info.channel, info.sequence);
+    const auto detail = ingest_detail(info, m_bundle.digest(), m_overrides);
+    m_log.append({.type = std::string(k_ingest_event),
+                  .actor = m_request.actor,
+                  .outcome = Outcome::intent,
+                  .subject = subject,
+                  .detail = detail});
+    staged.commit();
+    catalog.publish({.channel = info.channel,
                      .sequence = info.sequence,
                      .bundle_digest = m_bundle.digest(),
                      .bundle_json = m_bundle.bundle_json(),
@@ -331,7 +330,9 @@ class Ingest {
   AuditLog m_log;
   BundleReader m_bundle;
   IngestResult m_result;
+  std::vector<std::string> m_statements;
   std::vector<SignatureFile> m_signatures;
+  TrustRoot m_root;  ///< by which the bundle was judged
   std::vector<ArtifactFile> m_front;
   std::string m_overrides;
 };
@@ -343,9 +344,7 @@ void write_transfer_line(const Site& site, const std::string& actor, std::string
   std::replace(user.begin(), user.end(), ' ', '_');
   const auto line = fmt::format("{} {} {} bundle_{} sha256={}{}\n", format_time(now()), event, user,
                                 portable_component(version), digest_hex, outcome);
-  std::vector<std::string> m_statements;
   const auto fd = open_file(site.transfers_log(), O_WRONLY | O_CREAT | O_APPEND, 0640);
-  TrustRoot m_root;  ///< by which the bundle was judged
   write_all(fd.get(), line, site.transfers_log().string());
   sync_file(fd.get(), site.transfers_log().string());
 }

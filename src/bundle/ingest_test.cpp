@@ -39,7 +39,6 @@ class IngestTest : public BundleTest {
   std::optional<ErrorCode> refused(const std::string& where) {
     return code_of([&] { ingested(where); });
   }
-  std::size_t publications() { return Catalog(site().catalog_file()).publications().size(); }
   /// "type outcome" of every entry of the audit log.
   std::vector<std::string> entries() {
     const AuditLog log(site().audit_folder(), "");
@@ -59,6 +58,7 @@ class IngestTest : public BundleTest {
     pack(m_store, made, silent_reporter());
     sign_as("bob", where);
   }
+  std::size_t publications() { return Catalog(site().catalog_file()).publications().size(); }
   std::string transfers() { return read_file(site().transfers_log(), 1 << 20); }
 };
 
@@ -191,7 +191,6 @@ TEST_F(IngestTest, ARestoredCatalogCannotRollTheChannelBack) {
   EXPECT_EQ(ingested("two").status, IngestResult::Status::published);
 }
 
-TEST_F(IngestTest, AnExpiredBundleNeedsAReason) {
 TEST_F(IngestTest, AForkOfTheFollowedChainIsRefusedBeforeAnythingIsStagedOrAnnounced) {
   const auto second = signed_statement(next(sample_root()), {"root1"});
   TrustStore(site().trust_folder()).follow({second}, k_now);
@@ -223,6 +222,7 @@ TEST_F(IngestTest, ARootThatChangesMeanwhileStopsTheIngest) {
   EXPECT_EQ(ingested("overtaken").status, IngestResult::Status::published);
 }
 
+TEST_F(IngestTest, AnExpiredBundleNeedsAReason) {
   auto old = request("old");
   old.expires = k_now - std::chrono::days(1);
   pack(m_store, old, silent_reporter());

@@ -305,6 +305,12 @@ void Catalog::unpin(std::string_view name) {
   transaction.commit();
 }
 
+void Catalog::unpin_older(std::string_view name, Timestamp before) {
+  Transaction transaction(m_impl->db);
+  m_impl->db.prepare("DELETE FROM pin WHERE name = ? AND since < ?").run(name, seconds(before));
+  transaction.commit();
+}
+
 std::vector<PinSummary> Catalog::pins() const {
   auto rows = m_impl->db.prepare("SELECT name, count(*), max(since) FROM pin GROUP BY name ORDER BY name");
   std::vector<PinSummary> out;

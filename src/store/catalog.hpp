@@ -89,6 +89,8 @@ class Catalog {
   /// `name` as in StagedBlobs. Once it returned, BlobStore::contains() stays true for each of them where it is true.
   void pin(std::string_view name, const std::vector<Digest>& digests);
   void unpin(std::string_view name);
+  /// Drops those of its pins that nobody renewed since `before`; pin() renews.
+  void unpin_older(std::string_view name, Timestamp before);
   std::vector<PinSummary> pins() const;
 
   /// Every digest that something references or pins.
