@@ -68,8 +68,9 @@ ScrubReport scrub(BlobStore& store, const Catalog& catalog, Quarantine quarantin
 
 /// How exported files are named below the folder.
 enum class ExportLayout : std::uint8_t {
-  flat,    ///< without the folders that all files of the artifact share
-  bundle,  ///< by their paths in a bundle, so that several exports make a tree that ordinary tools read
+  flat,       ///< without the folders that all files of the artifact share
+  below_top,  ///< without the first folder of a bundle (images/)
+  bundle,     ///< by their paths in a bundle, so that several exports make a tree that ordinary tools read
 };
 
 struct ExportedFile {

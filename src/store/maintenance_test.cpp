@@ -72,6 +72,29 @@ TEST_F(GcTest, RemovesOnlyWhatNothingReferencesOrPins) {
   EXPECT_FALSE(store.contains(loose[299]));
 }
 
+TEST_F(GcTest, ALayerOfTwoImagesStaysAsLongAsOneOfThemIsLive) {
+  const auto layer = put("images/blobs/sha256/shared", "layer");
+  std::vector<Artifact> images;
+  for (const auto* name : {"web", "worker"}) {
+    images.push_back({.kind = "image", .name = name, .version = "1", .license = "", .needs = {}, .files = {}});
+    images.back().files = {put(std::string("images/blobs/sha256/") + name, name), layer};
+    catalog.publish({.channel = name,
+                     .sequence = 1,
+                     .bundle_digest = sha256(name),
+                     .bundle_json = name,
+                     .published_at = now(),
+                     .artifacts = {images.back()},
+                     .other_files = {}});
+  }
+  EXPECT_EQ(catalog.users_of(layer.digest), (std::vector<std::string>{"image:web@1", "image:worker@1"}));
+  catalog.retire("web", 1);
+  EXPECT_EQ(remove_garbage(store, catalog, find_garbage(store, catalog)).size(), 1u);
+  export_artifact(store, images[1], folder.path() / "out", ExportLayout::below_top, silent_reporter());
+  EXPECT_EQ(read_file(folder.path() / "out/blobs/sha256/shared", 100), "layer");
+  catalog.retire("worker", 1);
+  EXPECT_EQ(remove_garbage(store, catalog, find_garbage(store, catalog)).size(), 2u);
+}
+
 TEST_F(GcTest, BlobThatIsOpenIsReadToItsEnd) {
   const auto digest = store.put("being served");
   const auto reader = store.open(digest);
