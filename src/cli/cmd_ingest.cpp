@@ -9,6 +9,7 @@
 #include "bundle/ingest.hpp"
 #include "cli/bundle_view.hpp"
 #include "cli/commands.hpp"
+#include "cli/config_record.hpp"
 #include "cli/inspection.hpp"
 
 namespace liftlock {
@@ -52,6 +53,7 @@ std::string closing_line(const IngestResult& result) {
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("ingest", {Zone::ingest});
+  record_config(invocation, site);
   IngestRequest request{.source = options.source,
                         .expect = std::nullopt,
                         .dry_run = options.dry_run,
