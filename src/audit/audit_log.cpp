@@ -170,4 +170,26 @@ std::string AuditLog::prove(std::uint64_t index) const {
   return out + "\n" + snapshot.state.checkpoint;
 }
 
+void logged_effect(AuditLog& log, AuditEvent event, const std::function<void()>& effect) {
+  const auto tell = [&](Outcome outcome) {
+    event.outcome = outcome;
+    log.append(event);
+  };
+  tell(Outcome::intent);
+  try {
+    effect();
+  } catch (Error& error) {
+    auto detail = parse_json(event.detail);
+    detail["error"] = info(error.code()).slug;
+    event.detail = dump_json_line(detail);
+    try {
+      tell(Outcome::failure);
+    } catch (const std::exception& second) {
+      error.add_context(fmt::format("and the failure could not be recorded: {}", second.what()));
+    }
+    throw;
+  }
+  tell(Outcome::success);
+}
+
 }  // namespace liftlock

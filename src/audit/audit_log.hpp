@@ -90,4 +90,8 @@ class AuditLog {
   std::unique_ptr<Impl> m_impl;
 };
 
+/// The log's entries around an effect (I8): the intent, durable before effect() starts; then success, or, when it
+/// throws, failure with the error's code as member "error" of the detail, and the error is thrown on.
+void logged_effect(AuditLog& log, AuditEvent event, const std::function<void()>& effect);
+
 }  // namespace liftlock

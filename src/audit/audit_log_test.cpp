@@ -150,6 +150,17 @@ TEST_F(AuditLogTest, TheLastEventOfASubjectIsFound) {
   EXPECT_FALSE(log.find_last("bundle.ingest", "599", [](const AuditEntry&) { return false; }));
 }
 
+TEST_F(AuditLogTest, AnEffectIsAnnouncedBeforeItAndItsEndIsTold) {
+  AuditLog log(m_folder, "o");
+  const AuditEvent event{
+      .type = "test", .actor = "a", .outcome = Outcome::intent, .subject = "s", .detail = R"({"n":1})"};
+  logged_effect(log, event, [&] { EXPECT_EQ(log.read(0).event.outcome, Outcome::intent); });
+  EXPECT_EQ(log.read(1).event.outcome, Outcome::success);
+  EXPECT_THROW(logged_effect(log, event, [] { fail(ErrorCode::disk_full, "no"); }), Error);
+  EXPECT_EQ(log.read(3).event.outcome, Outcome::failure);
+  EXPECT_EQ(log.read(3).event.detail, R"({"error":"disk-full","n":1})");
+}
+
 TEST_F(AuditLogTest, AProofLeadsFromTheEntryToTheSignedRoot) {
   AuditLog log(m_folder, "o");
   log.append(events(700));

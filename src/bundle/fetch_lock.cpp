@@ -93,6 +93,7 @@ FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors coll
   const bool registered = std::find(sets.begin(), sets.end(), set_of_stack(stack.name)) != sets.end();
   if (passed_before && registered && result.fetched == 0) return result;
 
+  auto hold = lock_batch(context.store, pin, FileLock::Wait::yes);
   catalog.pin(pin, digests);
   if (const auto jobs = plan_jobs(stack, lock, collectors, context); !jobs.empty()) context.downloader.fetch(jobs);
   check_complete(artifacts, context.store);
@@ -101,10 +102,12 @@ FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors coll
         artifacts, inspect, [&](const Digest& digest) { return context.store.open(digest); }, context.reporter);
     result.inspected = artifacts.size();
   }
+  context.store.sync();
   catalog.replace_set(set_of_stack(stack.name), artifacts);
   // Only now: whoever dies before this inspects again.
   if (inspect) catalog.set_fact(fact, content);
   catalog.unpin(pin);
+  hold.remove();
   return result;
 }
 

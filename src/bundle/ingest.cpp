@@ -44,6 +44,7 @@ class Ingest {
     check_signatures();
     const auto arrival = check_channel();
     check_age();
+    check_retired();
     m_bundle.load_lists();
     if (arrival == Arrival::repeated && is_published() && store_is_complete()) {
       m_result.status = IngestResult::Status::already_present;
@@ -53,8 +54,8 @@ class Ingest {
     BlobStore store(m_site.store_folder());
     Catalog catalog(m_site.catalog_file());
     check_space(store);
-    catalog.pin(batch(), digests_to_pin());
     StagedBlobs staged(store, batch());
+    catalog.pin(batch(), digests_to_pin());
     stage_content(store, staged);
     stage_front(staged);
     inspect(staged);
@@ -99,11 +100,12 @@ class Ingest {
 
   void check_signatures() {
     TrustStore trust(m_site.trust_folder());
-    const auto root = root_for(m_bundle, trust.current(), now());
     // Read once: what is judged here is what is kept, whatever the medium answers next time.
+    m_statements = m_bundle.trust_statements();
     m_signatures = m_bundle.signatures();
-    m_result.signatures = judge(m_bundle.bundle_json(), m_signatures, root, now());
-    require_thresholds(m_result.signatures, root);
+    m_root = trust.judge_chain(m_statements, now());
+    m_result.signatures = judge(m_bundle.bundle_json(), m_signatures, m_root, now());
+    require_thresholds(m_result.signatures, m_root);
   }
 
   Arrival check_channel() {
@@ -125,6 +127,17 @@ class Ingest {
       fail(ErrorCode::bundle_expired, "the bundle expired on {}", format_time(*expires));
     }
     override_with_reason("accept-expired");
+  }
+
+  /// Somebody took it out of use, for a reason: it does not come back by itself.
+  void check_retired() {
+    const auto& info = m_bundle.info();
+    if (!Catalog(m_site.catalog_file()).is_retired(info.channel, info.sequence)) return;
+    if (!m_request.restore_retired) {
+      throw Error(ErrorCode::replayed, fmt::format("{}/{} was retired here", info.channel, info.sequence),
+                  "to bring it back into use, give --restore-retired and --reason");
+    }
+    override_with_reason("restore-retired");
   }
 
   bool is_published() const {
@@ -261,7 +274,31 @@ class Ingest {
     inspect_all(m_bundle.artifacts(), m_request.inspect, open, m_reporter);
   }
 
+  /// The root by which the bundle was judged becomes the one that is followed. It proves itself, and so comes before
+  /// the intent of the ingest, which makes the bundle's sequence count as taken.
+  void follow_trust() {
+    TrustStore trust(m_site.trust_folder());
+    const auto before = trust.current();
+    if (before.version < m_root.version) {
+      const Json detail = {{"from", before.version},
+                           {"version", m_root.version},
+                           {"fingerprint", m_root.fingerprint.text()},
+                           {"bundle", m_bundle.digest().text()}};
+      logged_effect(m_log,
+                    {.type = "trust.update",
+                     .actor = m_request.actor,
+                     .outcome = Outcome::intent,
+                     .subject = m_root.fingerprint.text(),
+                     .detail = dump_json_line(detail)},
+                    [&] { trust.follow(m_statements, now()); });
+    }
+    if (trust.current().fingerprint == m_root.fingerprint) return;
+    throw Error(ErrorCode::busy, "the trust root changed while the bundle was checked against the one before",
+                "run the same command again: the signatures are judged anew");
+  }
+
   void publish(StagedBlobs& staged, Catalog& catalog) {
+    follow_trust();
     const auto& info = m_bundle.info();
     const auto subject = fmt::format("{}/{}", info.channel, info.sequence);
     const auto detail = ingest_detail(info, m_bundle.digest(), m_overrides);
@@ -271,14 +308,14 @@ class Ingest {
                   .subject = subject,
                   .detail = detail});
     staged.commit();
-    TrustStore(m_site.trust_folder()).follow(m_bundle.trust_statements(), now());
     catalog.publish({.channel = info.channel,
                      .sequence = info.sequence,
                      .bundle_digest = m_bundle.digest(),
                      .bundle_json = m_bundle.bundle_json(),
                      .published_at = now(),
                      .artifacts = m_bundle.artifacts(),
-                     .other_files = m_front});
+                     .other_files = m_front},
+                    m_request.restore_retired ? Catalog::Retired::restore : Catalog::Retired::refuse);
     catalog.unpin(batch());
     m_log.append({.type = std::string(k_ingest_event),
                   .actor = m_request.actor,
@@ -293,7 +330,9 @@ class Ingest {
   AuditLog m_log;
   BundleReader m_bundle;
   IngestResult m_result;
+  std::vector<std::string> m_statements;
   std::vector<SignatureFile> m_signatures;
+  TrustRoot m_root;  ///< by which the bundle was judged
   std::vector<ArtifactFile> m_front;
   std::string m_overrides;
 };

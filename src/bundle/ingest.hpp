@@ -26,7 +26,8 @@ struct IngestRequest {
   bool dry_run = false;          ///< everything but the last three steps
   bool allow_rollback = false;
   bool accept_expired = false;
-  std::string reason;  ///< demanded by the two overrides
+  bool restore_retired = false;
+  std::string reason;  ///< demanded by the three overrides
   std::string actor;
   InspectArtifact inspect;
 };

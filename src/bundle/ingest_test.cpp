@@ -29,6 +29,7 @@ class IngestTest : public BundleTest {
             .dry_run = false,
             .allow_rollback = false,
             .accept_expired = false,
+            .restore_retired = false,
             .reason = {},
             .actor = "ian(1000)",
             .inspect = [](const Artifact&, const OpenChecked&) { return Inspection{}; }};
@@ -37,6 +38,25 @@ class IngestTest : public BundleTest {
   IngestResult ingested(const std::string& where) { return ingest(site(), order(where), silent_reporter()); }
   std::optional<ErrorCode> refused(const std::string& where) {
     return code_of([&] { ingested(where); });
+  }
+  /// "type outcome" of every entry of the audit log.
+  std::vector<std::string> entries() {
+    const AuditLog log(site().audit_folder(), "");
+    std::vector<std::string> out;
+    log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+      const auto outcome = entry.event.outcome;
+      out.push_back(entry.event.type + (outcome == Outcome::intent    ? " intent"
+                                        : outcome == Outcome::success ? " success"
+                                                                      : " failure"));
+      return true;
+    });
+    return out;
+  }
+  void packed_with_trust(const std::string& where, std::vector<std::string> statements) {
+    auto made = request(where);
+    made.trust_statements = std::move(statements);
+    pack(m_store, made, silent_reporter());
+    sign_as("bob", where);
   }
   std::size_t publications() { return Catalog(site().catalog_file()).publications().size(); }
   std::string transfers() { return read_file(site().transfers_log(), 1 << 20); }
@@ -175,6 +195,37 @@ TEST_F(IngestTest, ARestoredCatalogCannotRollTheChannelBack) {
   EXPECT_EQ(ingested("two").status, IngestResult::Status::published);
 }
 
+TEST_F(IngestTest, AForkOfTheFollowedChainIsRefusedBeforeAnythingIsStagedOrAnnounced) {
+  const auto second = signed_statement(next(sample_root()), {"root1"});
+  TrustStore(site().trust_folder()).follow({second}, k_now);
+  auto other = sample_root();
+  other.thresholds[Role::scanner] = 1;
+  packed_with_trust("forked", {signed_statement(other, {"root1"}), second});
+  EXPECT_EQ(refused("forked"), ErrorCode::trust_broken);
+  EXPECT_EQ(entries(), std::vector<std::string>{"bundle.ingest failure"});
+  EXPECT_FALSE(fs::exists(site().store_folder() / "staging"));
+}
+
+TEST_F(IngestTest, ARootThatABundleBringsIsAnnouncedBeforeItIsFollowed) {
+  packed_with_trust("rotated", {m_statement, signed_statement(next(sample_root()), {"root1"})});
+  ingested("rotated");
+  EXPECT_EQ(TrustStore(site().trust_folder()).current().version, 2u);
+  EXPECT_EQ(entries(), (std::vector<std::string>{"trust.update intent", "trust.update success", "bundle.ingest intent",
+                                                 "bundle.ingest success"}));
+}
+
+TEST_F(IngestTest, ARootThatChangesMeanwhileStopsTheIngest) {
+  packed("overtaken");
+  auto request = order("overtaken");
+  request.inspect = [&](const Artifact&, const OpenChecked&) {
+    TrustStore(site().trust_folder()).follow({signed_statement(next(sample_root()), {"root1"})}, k_now);
+    return Inspection{};
+  };
+  EXPECT_EQ(code_of([&] { ingest(site(), request, silent_reporter()); }), ErrorCode::busy);
+  EXPECT_EQ(publications(), 0u);
+  EXPECT_EQ(ingested("overtaken").status, IngestResult::Status::published);
+}
+
 TEST_F(IngestTest, AnExpiredBundleNeedsAReason) {
   auto old = request("old");
   old.expires = k_now - std::chrono::days(1);
@@ -185,6 +236,23 @@ TEST_F(IngestTest, AnExpiredBundleNeedsAReason) {
   request.accept_expired = true;
   request.reason = "the courier was late";
   EXPECT_EQ(ingest(site(), request, silent_reporter()).status, IngestResult::Status::published);
+}
+
+TEST_F(IngestTest, ARetiredBundleComesBackOnlyWithAReason) {
+  packed("old");
+  ingested("old");
+  Catalog(site().catalog_file()).retire("test", 1);
+  EXPECT_EQ(refused("old"), ErrorCode::replayed);
+  EXPECT_EQ(publications(), 0u);
+  auto request = order("old");
+  request.restore_retired = true;
+  EXPECT_EQ(code_of([&] { ingest(site(), request, silent_reporter()); }), ErrorCode::reason_required);
+  request.reason = "the new one broke the plant";
+  EXPECT_EQ(ingest(site(), request, silent_reporter()).status, IngestResult::Status::published);
+  EXPECT_EQ(publications(), 1u);
+  const AuditLog log(site().audit_folder(), "");
+  EXPECT_THAT(log.read(log.size() - 1).event.detail,
+              testing::HasSubstr("restore-retired: the new one broke the plant"));
 }
 
 TEST_F(IngestTest, KilledWhileInspectingItLeavesNothingVisibleAndResumes) {

@@ -10,6 +10,7 @@
 #include "bundle/fake_collector.hpp"
 #include "bundle/fetch_lock.hpp"
 #include "bundle/resolve.hpp"
+#include "store/maintenance.hpp"
 
 namespace liftlock {
 namespace {
@@ -105,6 +106,21 @@ TEST_F(LockTest, AChangedEntryAloneIsResolvedAgain) {
   EXPECT_EQ(version_of(second.lock, "two"), "2");
   const auto third = resolve("[stack]\nname='demo'\n[thing.one]\nwanted=['a']\n", second.lock);
   EXPECT_THAT(third.removed, ElementsAre("thing.two"));
+}
+
+TEST_F(LockTest, GcBesideAFetchTakesNothingOfIt) {
+  const auto lock = resolve(k_text).lock;
+  const auto collect_garbage = [&](const Artifact&, const OpenChecked&) {
+    Catalog other(m_temporary.path() / "store" / "catalog.db");
+    remove_abandoned(m_store, other, find_abandoned(m_store, other, now() + std::chrono::hours(1)));
+    remove_garbage(m_store, other, find_garbage(m_store, other));
+    return Inspection{};
+  };
+  fetch_lock(parse(k_text), lock, m_collectors, m_context, m_catalog, collect_garbage);
+  for (const auto& artifact : m_catalog.artifacts()) {
+    for (const auto& file : artifact.files) EXPECT_TRUE(m_store.contains(file.digest)) << file.path.text();
+  }
+  EXPECT_THAT(m_catalog.pins(), IsEmpty());
 }
 
 TEST_F(LockTest, UpdateMovesOnlyTheNamedEntry) {

@@ -20,8 +20,9 @@ constexpr std::size_t k_max_lists = 1000;
 constexpr std::size_t k_max_pending = 1000;
 constexpr std::size_t k_max_text = 256;
 
-constexpr std::array<std::string_view, 10> k_content_folders = {
-    "binaries", "certs", "charts", "engines", "files", "images", "models", "packages", "patterns", "datasets"};
+constexpr std::array<std::string_view, 11> k_content_folders = {"binaries", "certs",    "charts",  "engines",
+                                                                "evidence", "files",    "images",  "models",
+                                                                "packages", "patterns", "datasets"};
 
 /// Files that are made while packing and so belong to no artifact. Anything else without one would go uninspected.
 constexpr std::array<std::string_view, 2> k_generated = {"images/index.json", "images/oci-layout"};

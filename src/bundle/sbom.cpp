@@ -14,6 +14,7 @@ std::string component_type(std::string_view kind) {
   if (kind == "image") return "container";
   if (kind == "engine") return "application";
   if (kind == "file") return "file";
+  if (kind == "apt-index") return "data";
   return "library";
 }
 

@@ -7,6 +7,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/config_record.hpp"
 #include "cli/engine_view.hpp"
 #include "crypto/hash.hpp"
 #include "engine/unpack.hpp"
@@ -42,6 +43,7 @@ void run(Invocation& invocation, const std::string& name) {
   const auto folder = engine::folder_of(site.engines_folder(), manifest);
   const bool existed = fs::exists(folder);
   if (!existed) {
+    record_config(invocation, site);
     AuditLog(site.audit_folder(), "")
         .append({.type = "engine.install",
                  .actor = invocation.actor(),

@@ -8,6 +8,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/config_record.hpp"
 #include "cli/engine_view.hpp"
 #include "crypto/hash.hpp"
 #include "os/parallel.hpp"
@@ -65,6 +66,7 @@ void run(Invocation& invocation, const Options& options) {
       engine::sandbox_for(engine, files, run_folder.path(),
                           site.folder() / "logs" / fmt::format("{}.log", portable_component(engine.manifest.name)));
   spec.argv = engine::llama_server_arguments(engine, main_file(files), model->name);
+  record_config(invocation, site);
   AuditLog(site.audit_folder(), "")
       .append({.type = "engine.start",
                .actor = invocation.actor(),

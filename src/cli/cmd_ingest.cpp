@@ -10,6 +10,7 @@
 #include "bundle/ingest.hpp"
 #include "cli/bundle_view.hpp"
 #include "cli/commands.hpp"
+#include "cli/config_record.hpp"
 #include "cli/inspection.hpp"
 
 namespace liftlock {
@@ -21,6 +22,7 @@ struct Options {
   bool dry_run = false;
   bool allow_rollback = false;
   bool accept_expired = false;
+  bool restore_retired = false;
   std::string reason;
 };
 
@@ -52,11 +54,13 @@ std::string closing_line(const IngestResult& result) {
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("ingest", {Zone::ingest});
+  record_config(invocation, site);
   IngestRequest request{.source = options.source,
                         .expect = std::nullopt,
                         .dry_run = options.dry_run,
                         .allow_rollback = options.allow_rollback,
                         .accept_expired = options.accept_expired,
+                        .restore_retired = options.restore_retired,
                         .reason = options.reason,
                         .actor = invocation.actor(),
                         .inspect = make_inspect()};
@@ -91,6 +95,8 @@ void add_ingest(CLI::App& app, Invocation& invocation) {
   command->add_flag("--allow-rollback", options->allow_rollback,
                     "Accept a sequence that the channel has left behind; needs --reason");
   command->add_flag("--accept-expired", options->accept_expired, "Accept a bundle past its expiry; needs --reason");
+  command->add_flag("--restore-retired", options->restore_retired,
+                    "Bring a bundle back that was retired here; needs --reason");
   command->add_option("--reason", options->reason, "Why a rule is overridden; written to the audit log")
       ->type_name("TEXT");
   command->footer(

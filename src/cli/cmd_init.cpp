@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/rel_path.hpp"
 #include "cli/commands.hpp"
+#include "cli/config_record.hpp"
 #include "cli/program.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
@@ -71,6 +72,7 @@ void run(Invocation& invocation, const Options& options) {
                  .outcome = Outcome::success,
                  .subject = std::string(name(*zone)),
                  .detail = "{}"});
+    record_config(invocation, site);
   }
   const bool has_stack_file = !options.stack_file.empty();
   const bool wrote_stack_file = has_stack_file && write_stack_file(options.stack_file);

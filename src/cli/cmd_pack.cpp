@@ -15,6 +15,7 @@
 #include "cli/bundle_view.hpp"
 #include "cli/collectors.hpp"
 #include "cli/commands.hpp"
+#include "cli/config_record.hpp"
 #include "cli/stack_session.hpp"
 #include "ecosystem/oci/image.hpp"
 #include "store/catalog.hpp"
@@ -133,6 +134,7 @@ void run(Invocation& invocation, const Options& options) {
     invocation.reporter().warn(
         "no trust root here: the bundle carries no trust statements (see `liftlock trust init`)");
   }
+  record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
   const auto subject = fmt::format("{}/{}", request.channel, request.sequence);
   const auto record = [&](Outcome outcome, const Json& detail) {

@@ -7,6 +7,7 @@
 #include "audit/audit_log.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/config_record.hpp"
 #include "cli/ecosystems_high.hpp"
 #include "net/server.hpp"
 #include "server/mirror_server.hpp"
@@ -57,6 +58,7 @@ void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("serve", {Zone::ingest, Zone::production});
   StopSignals signals;
+  record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
   MirrorServer mirror(mirror_options(site, options), log, invocation.reporter(), invocation.actor());
   mirror.start();

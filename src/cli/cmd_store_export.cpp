@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/store_view.hpp"
+#include "ecosystem/oci/image.hpp"
 #include "store/maintenance.hpp"
 
 namespace liftlock {
@@ -17,11 +18,30 @@ struct Options {
   bool tree = false;
 };
 
+constexpr std::uint64_t k_max_index = 16u << 20;
+
+/// What makes the blobs of an image a layout that tools read; images that were exported to one folder share one.
+void write_oci_layout(const Artifact& image, const fs::path& folder) {
+  for (const auto& [path, text] : oci::assemble_oci_layout({&image, 1})) {
+    const auto file = folder / path.filename();
+    const bool shared = path.filename() == "index.json" && fs::exists(file);
+    write_file_atomically(file, shared ? oci::merge_oci_index(read_file(file, k_max_index), text) : text);
+  }
+}
+
+ExportLayout layout_of(const Artifact& artifact, const Options& options) {
+  if (options.tree) return ExportLayout::bundle;
+  return artifact.kind == oci::k_image_kind ? ExportLayout::below_top : ExportLayout::flat;
+}
+
 void run(Invocation& invocation, const Options& options) {
   const OpenStore store(invocation.site(), "export", Access::read);
   const auto artifact = require_artifact(store.catalog, options.name);
-  const auto layout = options.tree ? ExportLayout::bundle : ExportLayout::flat;
-  const auto files = export_artifact(store.blobs, artifact, options.to, layout, invocation.reporter());
+  const auto files =
+      export_artifact(store.blobs, artifact, options.to, layout_of(artifact, options), invocation.reporter());
+  if (artifact.kind == oci::k_image_kind) {
+    write_oci_layout(artifact, options.tree ? fs::path(options.to) / "images" : fs::path(options.to));
+  }
   Json json = Json::array();
   for (const auto& file : files) {
     json.push_back({{"path", file.path.string()}, {"size", file.size}, {"sha256", file.digest.hex()}});
@@ -49,6 +69,7 @@ void add_store_export(CLI::App& app, Invocation& invocation) {
                     "Keep the folders of a bundle (packages/pypi/…), for several exports to one place");
   command->footer(
       "Prints lines that `sha256sum -c` reads. The files are copies: editing them leaves the store as it is.\n"
+      "An image becomes an OCI layout: skopeo copy oci:DIR:NAME:TAG …; several images may share the folder.\n"
       "Example: liftlock export tinyllama --to ./models");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

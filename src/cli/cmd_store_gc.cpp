@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/config_record.hpp"
 #include "cli/store_view.hpp"
 #include "store/maintenance.hpp"
 
@@ -50,6 +51,7 @@ void run(Invocation& invocation, const Options& options) {
   auto garbage = find_garbage(store.blobs, store.catalog);
   std::vector<SizedDigest> removed;
   if (!options.dry_run && !(abandoned.batches.empty() && abandoned.pins.empty() && garbage.empty())) {
+    record_config(invocation, site);
     AuditLog log(site.audit_folder(), "");
     const auto tell = [&](Outcome outcome, const Json& detail) {
       log.append({.type = "store.gc",

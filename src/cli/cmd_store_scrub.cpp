@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/config_record.hpp"
 #include "cli/store_view.hpp"
 #include "store/maintenance.hpp"
 
@@ -45,6 +46,7 @@ std::string describe(const ScrubReport& report) {
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   OpenStore store(site, "scrub", Access::write);
+  record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
   const auto tell = [&](Outcome outcome, const Json& detail) {
     log.append({.type = "store.scrub",

@@ -42,7 +42,9 @@ void add_trust_add_key(CLI::App& app, Invocation& invocation) {
   command->add_option("--key-expires", options->key_expires, "When the key ends: 365d or a time (not for root keys)");
   add_change_options(*command, options->change);
   command->footer("Example: liftlock trust add-key ada.pub --role approver --owner 'Ada, CISO' --root-key root.pem");
-  command->callback([&invocation, options] { run(invocation, *options); });
+  command->callback([&invocation, options] {
+    recorded_change(invocation, "trust.update", "add-key", [&] { run(invocation, *options); });
+  });
 }
 
 }  // namespace liftlock

@@ -98,7 +98,8 @@ void add_trust_init(CLI::App& app, Invocation& invocation) {
       "Example: liftlock trust init --organisation 'Plant 4' --root-key root.pem \\\n"
       "           --add builder:builder.pem.pub --add approver:gpg:0123456789ABCDEF0123456789ABCDEF01234567 "
       "--threshold approver:1");
-  command->callback([&invocation, options] { run(invocation, *options); });
+  command->callback(
+      [&invocation, options] { recorded_change(invocation, "trust.pin", "init", [&] { run(invocation, *options); }); });
 }
 
 }  // namespace liftlock

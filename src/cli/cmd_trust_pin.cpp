@@ -55,16 +55,10 @@ void run(Invocation& invocation, const Options& options) {
   if (!options.reason.empty()) detail["reason"] = options.reason;
   TrustStore store(site.trust_folder());
   record_trust(invocation, "trust.pin", Outcome::intent, root.fingerprint.text(), detail);
-  try {
-    if (options.replace) {
-      store.replace(statement, fingerprint);
-    } else {
-      store.pin(statement, fingerprint);
-    }
-  } catch (const Error& error) {
-    detail["error"] = info(error.code()).slug;
-    record_trust(invocation, "trust.pin", Outcome::failure, root.fingerprint.text(), detail);
-    throw;
+  if (options.replace) {
+    store.replace(statement, fingerprint);
+  } else {
+    store.pin(statement, fingerprint);
   }
   record_trust(invocation, "trust.pin", Outcome::success, root.fingerprint.text(), detail);
   invocation.print(detail, [&] { return "pinned: " + root_text(root); });
@@ -82,7 +76,8 @@ void add_trust_pin(CLI::App& app, Invocation& invocation) {
   command->add_flag("--replace", options->replace, "Drop the chain that is pinned here; needs --reason");
   command->add_option("--reason", options->reason, "Why, for the audit log");
   command->footer("Example: liftlock trust pin /mnt/bundle --fingerprint 'ba78 16bf 8f01 …'");
-  command->callback([&invocation, options] { run(invocation, *options); });
+  command->callback(
+      [&invocation, options] { recorded_change(invocation, "trust.pin", "pin", [&] { run(invocation, *options); }); });
 }
 
 }  // namespace liftlock

@@ -30,7 +30,9 @@ void add_trust_remove_key(CLI::App& app, Invocation& invocation) {
   command->add_option("KEY", options->key, "Start of the key id, or its owner")->required();
   add_change_options(*command, options->change);
   command->footer("Example: liftlock trust remove-key 1f0c9a33 --root-key root.pem");
-  command->callback([&invocation, options] { run(invocation, *options); });
+  command->callback([&invocation, options] {
+    recorded_change(invocation, "trust.update", "remove-key", [&] { run(invocation, *options); });
+  });
 }
 
 }  // namespace liftlock

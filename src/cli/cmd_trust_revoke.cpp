@@ -41,7 +41,9 @@ void add_trust_revoke(CLI::App& app, Invocation& invocation) {
   command->footer(
       "Example: liftlock trust revoke 1f0c9a33 --since 2026-11-01T00:00:00Z --reason 'laptop stolen' --root-key "
       "root.pem");
-  command->callback([&invocation, options] { run(invocation, *options); });
+  command->callback([&invocation, options] {
+    recorded_change(invocation, "trust.update", "revoke", [&] { run(invocation, *options); });
+  });
 }
 
 }  // namespace liftlock

@@ -38,7 +38,9 @@ void add_trust_rotate(CLI::App& app, Invocation& invocation) {
   command->footer(
       "Example: liftlock trust rotate 1f0c9a33 --with builder-2027.pub --root-key root.pem\n"
       "A root key is rotated with both: --root-key old.pem --root-key new.pem");
-  command->callback([&invocation, options] { run(invocation, *options); });
+  command->callback([&invocation, options] {
+    recorded_change(invocation, "trust.update", "rotate", [&] { run(invocation, *options); });
+  });
 }
 
 }  // namespace liftlock

@@ -52,7 +52,9 @@ void add_trust_sign_root(CLI::App& app, Invocation& invocation) {
   command->add_option("--passphrase-file", options->passphrase_file, "File whose first line unlocks it")
       ->type_name("FILE");
   command->footer("Example: liftlock trust sign-root 2.root.json --root-key second-root.pem");
-  command->callback([&invocation, options] { run(invocation, *options); });
+  command->callback([&invocation, options] {
+    recorded_change(invocation, "trust.update", "sign-root", [&] { run(invocation, *options); });
+  });
 }
 
 }  // namespace liftlock

@@ -46,7 +46,9 @@ void add_trust_threshold(CLI::App& app, Invocation& invocation) {
       ->required();
   add_change_options(*command, options->change);
   command->footer("Example: liftlock trust threshold approver 2 --root-key root.pem");
-  command->callback([&invocation, options] { run(invocation, *options); });
+  command->callback([&invocation, options] {
+    recorded_change(invocation, "trust.update", "threshold", [&] { run(invocation, *options); });
+  });
 }
 
 }  // namespace liftlock

@@ -41,7 +41,9 @@ void add_trust_update(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   command->add_option("FILE_OR_BUNDLE", options->path, "A root statement, a folder of them, or a bundle")->required();
   command->footer("Example: liftlock trust update /mnt/bundle");
-  command->callback([&invocation, options] { run(invocation, *options); });
+  command->callback([&invocation, options] {
+    recorded_change(invocation, "trust.update", "update", [&] { run(invocation, *options); });
+  });
 }
 
 }  // namespace liftlock

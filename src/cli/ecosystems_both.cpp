@@ -1,5 +1,6 @@
 #include "cli/inspection.hpp"
 #include "ecosystem/apt/deb_inspector.hpp"
+#include "ecosystem/apt/index_inspector.hpp"
 #include "ecosystem/file/inspector.hpp"
 #include "ecosystem/model/inspector.hpp"
 #include "ecosystem/oci/inspector.hpp"
@@ -10,12 +11,13 @@ namespace liftlock {
 
 const std::vector<const Inspector*>& inspectors() {
   static const apt::DebInspector k_apt;
+  static const apt::IndexInspector k_apt_index;
   static const FileInspector k_file;
   static const ModelInspector k_model;
   static const oci::ImageInspector k_image;
   static const std::unique_ptr<Inspector> k_python = make_pypi_inspector();
   static const engine::EngineInspector k_engine;
-  static const std::vector<const Inspector*> k_inspectors = {k_python.get(), &k_apt,    &k_image,
+  static const std::vector<const Inspector*> k_inspectors = {k_python.get(), &k_apt,    &k_apt_index, &k_image,
                                                              &k_model,       &k_engine, &k_file};
   return k_inspectors;
 }

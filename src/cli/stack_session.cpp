@@ -6,6 +6,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/collectors.hpp"
+#include "cli/config_record.hpp"
 #include "crypto/hash.hpp"
 
 namespace liftlock {
@@ -50,6 +51,7 @@ StackSession::Locked StackSession::lock(const ResolveOptions& options) {
 }
 
 void StackSession::audited(std::string_view type, const std::function<Json()>& work) {
+  record_config(m_invocation, m_site);
   AuditLog log(m_site.audit_folder(), "");
   AuditEvent event{.type = std::string(type),
                    .actor = m_invocation.actor(),

@@ -8,6 +8,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "cli/config_record.hpp"
 #include "trust/key_file.hpp"
 
 namespace liftlock {
@@ -97,6 +98,24 @@ void record_trust(Invocation& invocation, const std::string& type, Outcome outco
                          .outcome = outcome,
                          .subject = subject,
                          .detail = dump_json_line(detail)});
+}
+
+void recorded_change(Invocation& invocation, const std::string& type, const std::string& change,
+                     const std::function<void()>& run) {
+  record_config(invocation, invocation.site());
+  try {
+    run();
+  } catch (Error& error) {
+    const Json detail = {{"change", change},
+                         {"error", info(error.code()).slug},
+                         {"message", printable(std::string_view(error.what()).substr(0, 4000))}};
+    try {
+      record_trust(invocation, type, Outcome::failure, change, detail);
+    } catch (const std::exception& second) {
+      error.add_context(fmt::format("and the failure could not be recorded: {}", second.what()));
+    }
+    throw;
+  }
 }
 
 void finish_statement(Invocation& invocation, const RootStatement& statement, const fs::path& pending, Json what) {

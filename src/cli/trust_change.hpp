@@ -39,6 +39,11 @@ std::vector<std::string> read_chain(const fs::path& path);
 void record_trust(Invocation& invocation, const std::string& type, Outcome outcome, const std::string& subject,
                   const Json& detail);
 
+/// The run of a command that changes trust (`change`: "pin", "add-key", …): what it refuses or fails at is in the audit
+/// log too, as failure of `type` with the error's code.
+void recorded_change(Invocation& invocation, const std::string& type, const std::string& change,
+                     const std::function<void()>& run);
+
 /// Makes the version after the pinned one, signs it with the given root keys, and follows it; or, as long as root
 /// signatures are missing, writes it to --out (default: STATE/trust/pending) for `trust sign-root`.
 /// @param what for the audit log: {"change": "revoke", "key": …}

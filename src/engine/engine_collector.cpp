@@ -161,6 +161,10 @@ Collected EngineCollector::resolve(const StackEntry& entry, CollectContext& cont
     fail(ErrorCode::unresolvable, "{}: '{}' is not among what was resolved", entry.where(), main);
   const auto main_version = main_deb->version;
 
+  const auto proofs = std::stable_partition(closure.artifacts.begin(), closure.artifacts.end(),
+                                            [](const auto& one) { return one.kind == "deb"; });
+  Collected collected{.artifacts = {proofs, closure.artifacts.end()}, .notes = std::move(closure.notes)};
+  closure.artifacts.erase(proofs, closure.artifacts.end());
   Recipe recipe{main, entry.texts("executables"), entry.texts("library_path"), std::move(closure.artifacts)};
   Artifact artifact;
   artifact.kind = "engine";
@@ -193,11 +197,15 @@ Collected EngineCollector::resolve(const StackEntry& entry, CollectContext& cont
   artifact.facts["executables"] = manifest.executables;
   artifact.facts["library_path"] = manifest.library_path;
   artifact.facts["loader"] = manifest.loader;
-  return {.artifacts = {std::move(artifact)}, .notes = std::move(closure.notes)};
+  collected.artifacts.push_back(std::move(artifact));
+  std::sort(collected.artifacts.begin(), collected.artifacts.end(),
+            [](const auto& a, const auto& b) { return a.id() < b.id(); });
+  return collected;
 }
 
-std::vector<FetchJob> EngineCollector::plan(const Artifact& artifact, const StackEntry&,
+std::vector<FetchJob> EngineCollector::plan(const Artifact& artifact, const StackEntry& entry,
                                             CollectContext& context) const {
+  if (artifact.kind != "engine") return Collector::plan(artifact, entry, context);
   const auto& file = artifact.files.at(0);
   if (context.store.contains(file.digest)) return {};
   auto recipe = std::make_shared<const LockedRecipe>(read_recipe(artifact));

@@ -2,8 +2,9 @@
 // program; it gets bytes and read-only descriptors, and answers with bytes. Each request is handled in a fork of its
 // own, so that what one artifact breaks is gone with it.
 //
-// Layers: an empty network, IPC and mount namespace where user namespaces are allowed; Landlock with no rule at all
-// where the kernel has it; always a seccomp allow-list, no_new_privs, and limits on memory and time.
+// Layers: another user (nobody) where root started it; an empty network, IPC and mount namespace where root started it
+// or user namespaces are allowed; Landlock with no rule at all where the kernel has it; always no capability, a seccomp
+// allow-list, no_new_privs, and limits on memory and time.
 #pragma once
 
 #include <cstdint>

@@ -33,6 +33,7 @@ std::string misbehave(std::string_view request, std::span<const int> files) {
   if (request == "fork") return told(::fork());
   if (request == "signal") return told(::kill(::getppid(), 0));
   if (request == "answer for others") return told(::write(3, "x", 1));
+  if (request == "who serves") return std::to_string(::getppid());
   if (request == "crash") __builtin_trap();
   if (request == "leave") ::_exit(0);
   if (request == "spin") {
@@ -68,6 +69,29 @@ TEST_F(Cell, OpensNothingStartsNothingAndReachesNobody) {
   for (const auto* request : {"open", "create", "socket", "exec", "ptrace", "fork", "signal", "answer for others"}) {
     EXPECT_NE(m_pool.call(request, {}), "allowed") << request;
   }
+}
+
+/// The values of one line of /proc/PID/status.
+std::string status_line(const std::string& pid, const std::string& name) {
+  const auto text = read_file("/proc/" + pid + "/status", 1 << 16);
+  const auto at = text.find("\n" + name + ":\t");
+  if (at == std::string::npos) return "absent";
+  const auto begin = at + name.size() + 3;
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+TEST_F(Cell, IsNotRootAndHasNoCapability) {
+  const auto pid = m_pool.call("who serves", {});
+  for (const auto* set : {"CapInh", "CapPrm", "CapEff", "CapAmb"}) {
+    EXPECT_EQ(status_line(pid, set), "0000000000000000") << set;
+  }
+  EXPECT_EQ(status_line(pid, "NoNewPrivs"), "1");
+  if (::geteuid() != 0) GTEST_SKIP() << "the rest is for root";
+  if (!read_file("/proc/self/uid_map", 1 << 12).ends_with(" 4294967295\n")) GTEST_SKIP() << "0 is not the host's here";
+  EXPECT_EQ(status_line(pid, "CapBnd"), "0000000000000000");
+  EXPECT_EQ(status_line(pid, "Uid"), "65534\t65534\t65534\t65534");
+  EXPECT_EQ(status_line(pid, "Gid"), "65534\t65534\t65534\t65534");
+  EXPECT_EQ(status_line(pid, "Groups"), " ");
 }
 
 TEST_F(Cell, WhatBreaksARequestDoesNotBreakTheNext) {

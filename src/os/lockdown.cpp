@@ -1,6 +1,8 @@
 #include "os/lockdown.hpp"
 
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
 #include <linux/landlock.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -12,6 +14,7 @@
 
 #include <array>
 #include <cerrno>
+#include <fstream>
 #include <memory>
 
 #include "base/error.hpp"
@@ -96,10 +99,49 @@ constexpr std::array k_request_refused = {
     "clone",   "fork",   "vfork",   "clone3",   "kill",  "tgkill", "prlimit64",       "setrlimit",
     "sendmsg", "sendto", "recvmsg", "recvfrom", "wait4", "waitid", "rt_sigqueueinfo", "pidfd_send_signal"};
 
-bool enter_empty_namespaces() {
-  // User namespaces give an unprivileged process the right to the others; root has it anyway.
-  return ::unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS) == 0 ||
-         ::unshare(CLONE_NEWNET | CLONE_NEWIPC) == 0;
+constexpr int k_empty_namespaces = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS;
+constexpr uid_t k_nobody = 65534;
+
+/// Uid 0 owns files and processes even where it has no capability left. false where a user namespace that we were
+/// started in knows no other user: there 0 is somebody unprivileged outside.
+bool become_nobody() {
+  if (::setgroups(0, nullptr) == 0 && ::setresgid(k_nobody, k_nobody, k_nobody) == 0 &&
+      ::setresuid(k_nobody, k_nobody, k_nobody) == 0) {
+    return true;
+  }
+  std::ifstream map("/proc/self/uid_map");
+  std::uint64_t first = 0, outside = 0;
+  if (map >> first >> outside && outside != 0) return false;
+  fail(ErrorCode::sandbox_unavailable, "root cannot become another user here");
+}
+
+/// What may ever be gained. Only who has capabilities may, and need, give it up.
+void drop_bounding_set() {
+  for (int capability = 0; ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0; ++capability) {
+  }
+}
+
+/// A user namespace of our own gives all of them, for it.
+void drop_capabilities() {
+  drop_bounding_set();
+  ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  const std::array<__user_cap_data_struct, _LINUX_CAPABILITY_U32S_3> none{};
+  if (::syscall(SYS_capset, &header, none.data()) != 0) fail_errno("drop all capabilities");
+}
+
+/// Returns the layers that are in force.
+std::vector<std::string> leave_the_user() {
+  std::vector<std::string> layers;
+  const bool root = ::geteuid() == 0;
+  bool apart = root && ::unshare(k_empty_namespaces) == 0;
+  drop_bounding_set();
+  if (root && become_nobody()) layers.emplace_back("user");
+  // A user namespace gives an unprivileged process the right to the others.
+  apart = apart || ::unshare(CLONE_NEWUSER | k_empty_namespaces) == 0;
+  if (apart) layers.emplace_back("namespaces");
+  drop_capabilities();
+  return layers;
 }
 
 bool forbid_all_files() {
@@ -177,10 +219,9 @@ constexpr std::array k_engine_refused = {"mount",
 }  // namespace
 
 std::vector<std::string> lock_down_cell() {
-  std::vector<std::string> layers;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) fail_errno("no_new_privs");
+  auto layers = leave_the_user();
   ::prctl(PR_SET_DUMPABLE, 0);
-  if (enter_empty_namespaces()) layers.emplace_back("namespaces");
   if (forbid_all_files()) layers.emplace_back("landlock");
   const auto filter = make_filter(SCMP_ACT_ERRNO(EPERM));
   for (const auto* call : k_cell_calls) {

@@ -9,8 +9,9 @@
 
 namespace liftlock {
 
-/// For processes that only parse: see os/cell.hpp. Returns the layers that are in force ("seccomp", "landlock",
-/// "namespaces"). @throws Error{sandbox_unavailable} when not even the seccomp filter can be loaded
+/// For processes that only parse: see os/cell.hpp. Returns the layers that are in force ("user": root became nobody;
+/// "namespaces", "landlock", "seccomp"); no capability is left in any case.
+/// @throws Error{sandbox_unavailable} when root cannot become nobody, or not even the seccomp filter can be loaded
 std::vector<std::string> lock_down_cell();
 
 /// For one request inside a cell, on top of lock_down_cell(): no process can be made, signalled or limited, and no

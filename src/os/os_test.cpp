@@ -1,11 +1,14 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 
 #include "base/error.hpp"
 #include "os/file.hpp"
+#include "os/log_pump.hpp"
 #include "os/parallel.hpp"
 #include "os/process.hpp"
 
@@ -107,6 +110,42 @@ TEST(ParallelFor, DoesEachItemOnceAndCarriesTheFirstError) {
 
 TEST(FreeSpace, WorksForPathsThatDoNotExistYet) {
   EXPECT_GT(free_space("/tmp/not/yet/there"), 0u);
+}
+
+TEST(LogPump, BoundsTheLogAndNeverHoldsUpTheWriter) {
+  const TemporaryFolder folder;
+  const auto log = folder.path() / "engine.log";
+  constexpr std::uint64_t bound = 100'000;
+  LogPump pump(log, bound);
+  // As an engine's process: with a limit on files, which a log of its own would run into.
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const rlimit files{bound, bound};
+    ::setrlimit(RLIMIT_FSIZE, &files);
+    const std::string line(100, 'x');
+    for (int i = 0; i < 10'000; ++i) {
+      if (::write(pump.write_end(), line.data(), line.size()) != 100) ::_exit(1);
+    }
+    if (::write(pump.write_end(), "last words", 10) != 10) ::_exit(1);
+    ::_exit(0);
+  }
+  pump.close_write_end();
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  pump.finish();
+  EXPECT_TRUE(read_file(log, bound).ends_with("last words"));
+  EXPECT_LE(fs::file_size(log.string() + ".1"), bound);
+}
+
+TEST(LogPump, EndsAlthoughSomebodyStillHoldsTheWriteEnd) {
+  const TemporaryFolder folder;
+  LogPump pump(folder.path() / "log", 1000);
+  const UniqueFd other(::dup(pump.write_end()));
+  write_all(other.get(), "said", "the pipe");
+  pump.finish();
+  EXPECT_EQ(read_file(folder.path() / "log", 100), "said");
 }
 
 }  // namespace

@@ -131,7 +131,8 @@ void Sandbox::start() {
     throw Error(ErrorCode::tool_missing, "bubblewrap is not installed", "install the package bubblewrap");
   const auto seccomp = engine_seccomp_program();
   // bubblewrap mounts what it is told by path: a descriptor opened with O_PATH names the inode, not the path.
-  const auto log = open_file(m_spec.log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0640);
+  m_log = std::make_unique<LogPump>(m_spec.log, m_spec.max_log_bytes);
+  const int log = m_log->write_end();
   const auto nothing = open_file("/dev/null", O_RDONLY);
   std::vector<UniqueFd> binds;
   for (const auto& folder : {m_spec.root / "usr", m_spec.run_folder}) {
@@ -152,12 +153,12 @@ void Sandbox::start() {
 
   m_pid = ::fork();
   if (m_pid < 0) fail_errno("fork");
-  if (m_pid > 0) return;
+  if (m_pid > 0) return m_log->close_write_end();
   // Only async-signal-safe calls from here on.
   ::setsid();
   ::dup2(nothing.get(), 0);
-  ::dup2(log.get(), 1);
-  ::dup2(log.get(), 2);
+  ::dup2(log, 1);
+  ::dup2(log, 2);
   ::fcntl(seccomp.get(), F_SETFD, 0);
   for (const auto& bind : binds) ::fcntl(bind.get(), F_SETFD, 0);
   limit(RLIMIT_CORE, 0);
@@ -177,9 +178,14 @@ std::optional<int> Sandbox::poll() {
   int status = 0;
   const auto got = ::waitpid(m_pid, &status, WNOHANG);
   if (got != m_pid) return std::nullopt;
-  m_pid = -1;
-  m_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  set_status(status);
   return m_status;
+}
+
+void Sandbox::set_status(int wait_status) {
+  m_pid = -1;
+  m_status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+  m_log->finish();
 }
 
 int Sandbox::wait() {
@@ -188,8 +194,7 @@ int Sandbox::wait() {
     const auto got = ::waitpid(m_pid, &status, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail_errno("waitpid");
-    m_pid = -1;
-    m_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    set_status(status);
   }
   return *m_status;
 }

@@ -7,12 +7,14 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "os/fd.hpp"
 #include "os/file.hpp"
+#include "os/log_pump.hpp"
 
 namespace liftlock {
 
@@ -26,7 +28,8 @@ struct SandboxSpec {
   fs::path run_folder;
   std::uint64_t run_bytes = 1u << 20;
   std::map<std::string, std::string> environment;  ///< all of it; nothing is inherited
-  fs::path log;                                    ///< takes stdout and stderr
+  fs::path log;                                    ///< takes stdout and stderr; see LogPump
+  std::uint64_t max_log_bytes = 16u << 20;         ///< of the log, and of its predecessor LOG.1
   std::uint64_t max_memory = 0;                    ///< bytes of data (RLIMIT_DATA); 0: no limit
   unsigned max_processes = 512;
   uid_t uid = 64010;  ///< of the program when we are root; otherwise it stays ours, alone in its user namespace
@@ -56,7 +59,9 @@ class Sandbox {
   void prepare_run_folder();
   void start();
   std::vector<std::string> bubblewrap_arguments(int seccomp_fd, int usr_fd, int run_fd) const;
+  void set_status(int wait_status);
   SandboxSpec m_spec;
+  std::unique_ptr<LogPump> m_log;
   bool m_mounted = false;
   pid_t m_pid = -1;
   std::optional<int> m_status;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <set>
 #define TOML_HEADER_ONLY 1
 #include <toml++/toml.h>
@@ -188,6 +189,25 @@ std::optional<Zone> parse_zone(std::string_view text) {
   return std::nullopt;
 }
 
+Json settings_json(const SiteConfig& config) {
+  const auto path_or_null = [](const std::optional<fs::path>& path) { return path ? Json(path->string()) : Json(); };
+  Json out = {{"zone", name(config.zone)},
+              {"organisation", config.organisation},
+              {"policy.require_expect", config.require_expect},
+              {"policy.accept_expired_bundles", config.accept_expired_bundles},
+              {"policy.reserve", config.reserve_bytes},
+              {"serve.listen", config.listen},
+              {"serve.tls_certificate", path_or_null(config.tls_certificate)},
+              {"serve.tls_key", path_or_null(config.tls_key)},
+              {"serve.allow_tls12", config.allow_tls12},
+              {"serve.tokens_file", path_or_null(config.tokens_file)}};
+  for (const auto& [source_name, source] : config.sources) {
+    out["source." + source_name + ".path"] = source.path.string();
+    out["source." + source_name + ".require_read_only"] = source.require_read_only;
+  }
+  return out;
+}
+
 fs::path Site::default_folder() {
   if (const char* state = std::getenv("LIFTLOCK_STATE"); state != nullptr && *state != '\0') return state;
   if (::geteuid() == 0) return "/var/lib/liftlock";
@@ -201,7 +221,9 @@ fs::path Site::default_folder() {
 Site::Site(fs::path folder) : m_folder(std::move(folder)) {
   const auto file = m_folder / "config.toml";
   m_exists = fs::exists(file);
-  if (m_exists) m_config = parse_config(read_file(file, 1u << 20));
+  if (!m_exists) return;
+  m_config_text = read_file(file, 1u << 20);
+  m_config = parse_config(m_config_text);
 }
 
 Site Site::create(const fs::path& folder, Zone zone, std::string_view organisation) {

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {
@@ -46,6 +47,9 @@ struct SiteConfig {
   std::optional<fs::path> tokens_file;  ///< lines "NAME SHA256-OF-TOKEN"; absent: no token is needed
 };
 
+/// One flat object, "source.usb.path": "/mnt": what was set and what holds by default. For the audit log.
+Json settings_json(const SiteConfig& config);
+
 class Site {
  public:
   /// --state, else LIFTLOCK_STATE, else /var/lib/liftlock for root, else $XDG_DATA_HOME/liftlock
@@ -60,6 +64,8 @@ class Site {
   bool exists() const { return m_exists; }
   const fs::path& folder() const { return m_folder; }
   const SiteConfig& config() const { return m_config; }
+  /// The exact bytes of the config.toml that config() was read from.
+  const std::string& config_text() const { return m_config_text; }
   fs::path store_folder() const { return m_folder / "store"; }
   fs::path catalog_file() const { return m_folder / "store" / "catalog.db"; }
   fs::path audit_folder() const { return m_folder / "audit"; }
@@ -74,6 +80,7 @@ class Site {
  private:
   fs::path m_folder;
   SiteConfig m_config;
+  std::string m_config_text;
   bool m_exists = false;
 };
 

@@ -121,6 +121,10 @@ Digest BlobStore::put(std::string_view text) {
   return put(as_bytes(text));
 }
 
+void BlobStore::sync() const {
+  sync_file_system(m_blobs.get(), m_folder.string());
+}
+
 void BlobStore::adopt(int from_folder, const std::string& from, const Digest& digest) {
   const auto to = place(digest);
   if (::renameat(from_folder, from.c_str(), m_blobs.get(), to.c_str()) == 0) return;

@@ -38,6 +38,9 @@ class BlobStore {
   Digest put(std::span<const std::uint8_t> bytes);
   Digest put(std::string_view text);
 
+  /// Makes durable what the store holds, also what a run that was killed put in its place and never synced.
+  void sync() const;
+
   /// Calls visit for every blob, in no order. What stands between the blobs and is none is told to stray, with its
   /// path relative to folder(); without stray it is Error{store_invalid}. Blobs that come or go meanwhile may be
   /// missed.
@@ -70,11 +73,13 @@ class BlobStore {
 ///   staged.seal(digest, actual);         // @throws Error{digest_mismatch}
 ///   staged.commit();                     // one syncfs, renames, fsync of the folders
 ///
-/// Opening a batch that an earlier run left re-hashes what was sealed (nothing was synced) and drops what does not fit.
-/// The order of a publication, which keeps gc away from it (docs/formats/store.md): Catalog::pin, then StagedBlobs and
-/// has(), then commit(), then Catalog::publish, then Catalog::unpin.
-/// create/seal may be called from several threads for different digests; the batch name is locked against other
-/// processes (@throws Error{busy}).
+/// Opening a batch that an earlier run left syncs it, re-hashes what was sealed from the disk and drops what does not
+/// fit. A sync that fails throws the whole batch away, for nothing tells which of its bytes the kernel dropped:
+/// Error{io_error}, and the same run again stages everything anew. The order of a publication, which keeps gc away from
+/// it (docs/formats/store.md): StagedBlobs, then Catalog::pin, then has(), then commit(), then Catalog::publish, then
+/// Catalog::unpin, and last the end of the StagedBlobs: gc leaves the pins of a name alone as long as somebody holds
+/// its lock. create/seal may be called from several threads for different digests; the batch name is locked against
+/// other processes (@throws Error{busy}) as long as the object lives.
 class StagedBlobs {
  public:
   /// @param batch one portable path component (portable_component), not ending in ".lock"; else Error{internal}
@@ -95,9 +100,10 @@ class StagedBlobs {
   void seal(const Digest& expected, const Digest& actual);
   /// A descriptor of a staged or stored blob. @throws Error{not_found}
   UniqueFd open(const Digest& digest) const;
-  /// Everything that was sealed becomes visible and durable; the staging folder is removed. The object has ended.
+  /// Everything that was sealed becomes visible and durable; the staging folder is removed. Nothing may be staged any
+  /// more; the lock is held on.
   void commit();
-  /// Removes everything that was staged. The object has ended.
+  /// Removes everything that was staged. Nothing may be staged any more; the lock is held on.
   void discard();
 
   /// For content whose digest is known only after it was written: a part file under a name of the caller's choice.
@@ -111,6 +117,8 @@ class StagedBlobs {
   std::uint64_t size_of(const std::string& file) const;
   void note_sealed(const Digest& digest);
   void resume();
+  void sync_or_discard();
+  void remove_folder();
 
   BlobStore& m_store;
   fs::path m_folder;  ///< staging/BATCH: parts and staged blobs by hex name, named parts, the list "sealed"
@@ -119,7 +127,12 @@ class StagedBlobs {
   mutable std::mutex m_mutex;  ///< guards what follows
   UniqueFd m_list;
   std::unordered_set<Digest> m_sealed;
+  bool m_ended = false;
 };
+
+/// The lock of a batch, or of a name that pins without staging: whoever pins holds it until it unpins.
+/// @throws Error{busy} with Wait::no when another process, or another object of this one, holds it
+FileLock lock_batch(const BlobStore& store, std::string_view name, FileLock::Wait wait);
 
 /// The batches that wait below staging/, with the moment they were last worked on: running ones, and those that runs
 /// which ended early left behind.
@@ -130,7 +143,7 @@ struct WaitingBatch {
   bool running = false;
 };
 std::vector<WaitingBatch> waiting_batches(const BlobStore& store);
-/// Removes what a run that ended early left, without hashing it first. @throws Error{busy} when a process works on it
+/// Removes what a run that ended early left, without hashing it first; the caller holds lock_batch().
 void discard_batch(const BlobStore& store, std::string_view batch);
 
 /// Reads exactly `size` bytes from `in` (at in_offset) once, hashes them and writes them to `out`, at its offset, once.

@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <set>
 #include <thread>
 
@@ -12,6 +14,19 @@
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "os/parallel.hpp"
+
+namespace {
+int g_syncs = 0;
+bool g_disk_fails = false;
+}  // namespace
+
+/// Stands before libc's: a disk that fails when it is told to.
+extern "C" int syncfs(int fd) noexcept {
+  ++g_syncs;
+  if (!g_disk_fails) return static_cast<int>(::syscall(SYS_syncfs, fd));
+  errno = EIO;
+  return -1;
+}
 
 namespace liftlock {
 namespace {
@@ -87,7 +102,7 @@ TEST_F(StagedBlobsTest, NothingIsVisibleBeforeCommit) {
   staged.commit();
   EXPECT_EQ(content(digest), "hello");
   EXPECT_EQ(stat_of(store.open(digest).get(), "x").st_mode & 0777, 0444u);
-  EXPECT_TRUE(walk(folder.path() / "store/staging", 10).empty());
+  EXPECT_FALSE(fs::exists(folder.path() / "store/staging/b"));
 }
 
 TEST_F(StagedBlobsTest, WrongBytesAreRefusedAndRemoved) {
@@ -148,11 +163,45 @@ TEST_F(StagedBlobsTest, NamedPartGetsItsDigestAtTheEnd) {
 }
 
 TEST_F(StagedBlobsTest, DiscardLeavesNothing) {
-  StagedBlobs staged(store, "b");
-  stage(staged, "x");
-  staged.discard();
+  {
+    StagedBlobs staged(store, "b");
+    stage(staged, "x");
+    staged.discard();
+    EXPECT_EQ(code_of([&] { StagedBlobs(store, "b"); }), ErrorCode::busy) << "its pins are still to be dropped";
+  }
   EXPECT_TRUE(walk(folder.path() / "store/staging", 10).empty());
   EXPECT_NO_THROW(StagedBlobs(store, "b"));
+}
+
+TEST_F(StagedBlobsTest, WhatASyncRefusedIsNeverBelievedAgain) {
+  {
+    StagedBlobs staged(store, "b");
+    stage(staged, "lost by the disk, still in the cache");
+    g_disk_fails = true;
+    EXPECT_EQ(code_of([&] { staged.commit(); }), ErrorCode::io_error);
+    g_disk_fails = false;
+  }
+  StagedBlobs again(store, "b");
+  EXPECT_FALSE(again.has(sha256("lost by the disk, still in the cache")));
+}
+
+TEST_F(StagedBlobsTest, ABatchThatCannotBeSyncedWhenItResumesIsThrownAway) {
+  {
+    StagedBlobs staged(store, "b");
+    stage(staged, "sealed by a run that was killed");
+  }
+  g_disk_fails = true;
+  EXPECT_EQ(code_of([&] { StagedBlobs(store, "b"); }), ErrorCode::io_error);
+  g_disk_fails = false;
+  EXPECT_FALSE(StagedBlobs(store, "b").has(sha256("sealed by a run that was killed")));
+}
+
+TEST_F(StagedBlobsTest, CommitSyncsAlsoWhatAKilledRunPutInItsPlace) {
+  StagedBlobs staged(store, "b");
+  ASSERT_TRUE(staged.has(store.put("renamed by a run that was killed")));
+  const auto before = g_syncs;
+  staged.commit();
+  EXPECT_EQ(g_syncs, before + 1);
 }
 
 TEST_F(StagedBlobsTest, BatchNameThatIsNoFileNameIsRefused) {

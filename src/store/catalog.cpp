@@ -146,7 +146,7 @@ Catalog::~Catalog() = default;
 Catalog::Catalog(Catalog&&) noexcept = default;
 Catalog& Catalog::operator=(Catalog&&) noexcept = default;
 
-void Catalog::publish(const Publication& publication) {
+void Catalog::publish(const Publication& publication, Retired retired) {
   Transaction transaction(m_impl->db);
   auto known = m_impl->db.prepare("SELECT bundle_digest, retired FROM publication WHERE channel = ? AND sequence = ?");
   known.start(publication.channel, publication.sequence);
@@ -157,6 +157,9 @@ void Catalog::publish(const Publication& publication) {
            printable(publication.channel), publication.sequence, digest.text(), publication.bundle_digest.text());
     }
     if (known.integer(1) == 0) return;
+    if (retired == Retired::refuse) {
+      fail(ErrorCode::immutable, "{}/{} was retired", printable(publication.channel), publication.sequence);
+    }
     known.reset();
   }
   m_impl->insert_publication(publication);
@@ -213,6 +216,11 @@ void Catalog::retire(std::string_view channel, std::uint64_t sequence) {
   m_impl->drop_unheld();
   m_impl->bump();
   transaction.commit();
+}
+
+bool Catalog::is_retired(std::string_view channel, std::uint64_t sequence) const {
+  auto rows = m_impl->db.prepare("SELECT 1 FROM publication WHERE channel = ? AND sequence = ? AND retired");
+  return rows.start(channel, sequence).step();
 }
 
 void Catalog::replace_set(std::string_view name, const std::vector<Artifact>& artifacts) {
@@ -296,6 +304,12 @@ void Catalog::pin(std::string_view name, const std::vector<Digest>& digests) {
 void Catalog::unpin(std::string_view name) {
   Transaction transaction(m_impl->db);
   m_impl->db.prepare("DELETE FROM pin WHERE name = ?").run(name);
+  transaction.commit();
+}
+
+void Catalog::unpin_older(std::string_view name, Timestamp before) {
+  Transaction transaction(m_impl->db);
+  m_impl->db.prepare("DELETE FROM pin WHERE name = ? AND since < ?").run(name, seconds(before));
   transaction.commit();
 }
 

@@ -61,15 +61,17 @@ class Catalog {
   Catalog& operator=(Catalog&&) noexcept;
 
   /// One transaction: the publication appears whole and `latest` of its channel moves to it if its sequence is higher.
-  /// The same publication again is no error and changes nothing; one that was retired comes back.
-  /// @throws Error{immutable} when the channel has, or once had, another bundle with this sequence
-  void publish(const Publication& publication);
+  /// The same publication again is no error and changes nothing; one that was retired comes back only on demand.
+  /// @throws Error{immutable} when the channel has, or once had, another bundle with this sequence, or retired this one
+  enum class Retired : std::uint8_t { refuse, restore };
+  void publish(const Publication& publication, Retired retired = Retired::refuse);
   std::vector<PublicationSummary> publications() const;
   std::optional<Publication> publication(std::string_view channel, std::uint64_t sequence) const;
   std::optional<Publication> latest(std::string_view channel) const;
   /// Takes a publication out of use: its artifacts are no longer live and gc may have its blobs; its sequence stays
   /// taken for ever. @throws Error{not_found}
   void retire(std::string_view channel, std::uint64_t sequence);
+  bool is_retired(std::string_view channel, std::uint64_t sequence) const;
 
   /// The low side's sets: what the lock of a stack holds. Replaces the set of that name whole.
   void replace_set(std::string_view name, const std::vector<Artifact>& artifacts);
@@ -89,6 +91,8 @@ class Catalog {
   /// `name` as in StagedBlobs. Once it returned, BlobStore::contains() stays true for each of them where it is true.
   void pin(std::string_view name, const std::vector<Digest>& digests);
   void unpin(std::string_view name);
+  /// Drops those of its pins that nobody renewed since `before`; pin() renews.
+  void unpin_older(std::string_view name, Timestamp before);
   std::vector<PinSummary> pins() const;
 
   /// Every digest that something references or pins.

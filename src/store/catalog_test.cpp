@@ -83,13 +83,17 @@ TEST_F(CatalogTest, SameSequenceOtherBundleIsRefused) {
   EXPECT_TRUE(catalog.artifacts().empty());
 }
 
-TEST_F(CatalogTest, RetiredPublicationComesBackWithItsOwnBundle) {
+TEST_F(CatalogTest, RetiredPublicationComesBackOnDemandWithItsOwnBundle) {
   catalog.publish(bundle("demo", 7, {wheel("idna", "3.4")}));
   catalog.retire("demo", 7);
   EXPECT_FALSE(catalog.publication("demo", 7));
   EXPECT_TRUE(catalog.referenced().empty());
-  catalog.publish(bundle("demo", 7, {wheel("idna", "3.4")}));
+  EXPECT_TRUE(catalog.is_retired("demo", 7));
+  EXPECT_EQ(code_of([&] { catalog.publish(bundle("demo", 7, {wheel("idna", "3.4")})); }), ErrorCode::immutable);
+  EXPECT_TRUE(catalog.artifacts().empty());
+  catalog.publish(bundle("demo", 7, {wheel("idna", "3.4")}), Catalog::Retired::restore);
   EXPECT_EQ(catalog.artifacts().size(), 1u);
+  EXPECT_FALSE(catalog.is_retired("demo", 7));
   EXPECT_EQ(code_of([&] { catalog.retire("demo", 8); }), ErrorCode::not_found);
 }
 

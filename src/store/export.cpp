@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 
@@ -30,6 +31,18 @@ std::size_t shared_prefix(const std::vector<ArtifactFile>& files) {
 
 [[noreturn]] void fail_corrupt(const ArtifactFile& file) {
   fail(ErrorCode::blob_corrupt, "the blob of {} is no longer {}", file.path.text(), file.digest.text());
+}
+
+std::size_t left_off(const std::vector<ArtifactFile>& files, ExportLayout layout) {
+  switch (layout) {
+    case ExportLayout::flat:
+      return shared_prefix(files);
+    case ExportLayout::below_top:
+      return std::min(shared_prefix(files), files.front().path.text().find('/') + 1);
+    case ExportLayout::bundle:
+      return 0;
+  }
+  fail(ErrorCode::internal, "unknown export layout");
 }
 
 /// A copy that shares no change with the blob: who edits it does not edit the store.
@@ -87,7 +100,7 @@ void export_file(const BlobStore& store, int folder, const RelPath& path, const 
 
 std::vector<ExportedFile> export_artifact(const BlobStore& store, const Artifact& artifact, const fs::path& folder,
                                           ExportLayout layout, Reporter& reporter) {
-  const auto prefix = layout == ExportLayout::flat ? shared_prefix(artifact.files) : 0;
+  const auto prefix = left_off(artifact.files, layout);
   make_folders(folder);
   const auto base = open_folder(folder);
   ProgressTask task(reporter, "exporting " + artifact.id(), Unit::bytes, artifact.total_size());

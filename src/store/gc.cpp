@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 
 #include "base/error.hpp"
 #include "store/maintenance.hpp"
@@ -40,7 +41,7 @@ std::vector<SizedDigest> remove_garbage(BlobStore& store, Catalog& catalog, cons
 }
 
 Abandoned find_abandoned(const BlobStore& store, const Catalog& catalog, Timestamp before) {
-  Abandoned out;
+  Abandoned out{.before = before, .batches = {}, .pins = {}};
   const auto waiting = waiting_batches(store);
   for (const auto& batch : waiting) {
     if (!batch.running && batch.touched < before) out.batches.push_back(batch);
@@ -53,16 +54,20 @@ Abandoned find_abandoned(const BlobStore& store, const Catalog& catalog, Timesta
 }
 
 void remove_abandoned(BlobStore& store, Catalog& catalog, const Abandoned& abandoned) {
-  for (const auto& batch : abandoned.batches) {
+  const auto unless_held = [&](const std::string& name, const std::function<void()>& remove) {
     try {
-      discard_batch(store, batch.name);
+      auto lock = lock_batch(store, name, FileLock::Wait::no);
+      remove();
+      catalog.unpin_older(name, abandoned.before);
+      lock.remove();
     } catch (const Error& error) {
       if (error.code() != ErrorCode::busy) throw;
-      continue;
     }
-    catalog.unpin(batch.name);
+  };
+  for (const auto& batch : abandoned.batches) {
+    unless_held(batch.name, [&] { discard_batch(store, batch.name); });
   }
-  for (const auto& pin : abandoned.pins) catalog.unpin(pin.name);
+  for (const auto& pin : abandoned.pins) unless_held(pin.name, [] {});
 }
 
 }  // namespace liftlock

@@ -43,11 +43,13 @@ std::vector<SizedDigest> remove_garbage(BlobStore& store, Catalog& catalog, cons
 
 /// Batches that no process works on and that nobody touched since `before`, and pins without a batch as old.
 struct Abandoned {
+  Timestamp before;
   std::vector<WaitingBatch> batches;
   std::vector<PinSummary> pins;
 };
 Abandoned find_abandoned(const BlobStore& store, const Catalog& catalog, Timestamp before);
-/// Discards those batches and unpins their digests. A batch that a process took up meanwhile is left alone.
+/// Discards those batches and drops their pins. What a process holds (lock_batch) is left alone, and so is each pin
+/// that was renewed since `before`: a run may have taken it up since the look.
 void remove_abandoned(BlobStore& store, Catalog& catalog, const Abandoned& abandoned);
 
 /// One thing that scrub found.
@@ -81,8 +83,9 @@ ScrubReport scrub(BlobStore& store, const Catalog& catalog, Quarantine quarantin
 
 /// How exported files are named below the folder.
 enum class ExportLayout : std::uint8_t {
-  flat,    ///< without the folders that all files of the artifact share
-  bundle,  ///< by their paths in a bundle, so that several exports make a tree that ordinary tools read
+  flat,       ///< without the folders that all files of the artifact share
+  below_top,  ///< without the first folder of a bundle (images/)
+  bundle,     ///< by their paths in a bundle, so that several exports make a tree that ordinary tools read
 };
 
 struct ExportedFile {

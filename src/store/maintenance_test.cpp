@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 
@@ -70,6 +72,29 @@ TEST_F(GcTest, RemovesOnlyWhatNothingReferencesOrPins) {
   EXPECT_FALSE(store.contains(loose[299]));
 }
 
+TEST_F(GcTest, ALayerOfTwoImagesStaysAsLongAsOneOfThemIsLive) {
+  const auto layer = put("images/blobs/sha256/shared", "layer");
+  std::vector<Artifact> images;
+  for (const auto* name : {"web", "worker"}) {
+    images.push_back({.kind = "image", .name = name, .version = "1", .license = "", .needs = {}, .files = {}});
+    images.back().files = {put(std::string("images/blobs/sha256/") + name, name), layer};
+    catalog.publish({.channel = name,
+                     .sequence = 1,
+                     .bundle_digest = sha256(name),
+                     .bundle_json = name,
+                     .published_at = now(),
+                     .artifacts = {images.back()},
+                     .other_files = {}});
+  }
+  EXPECT_EQ(catalog.users_of(layer.digest), (std::vector<std::string>{"image:web@1", "image:worker@1"}));
+  catalog.retire("web", 1);
+  EXPECT_EQ(remove_garbage(store, catalog, find_garbage(store, catalog)).size(), 1u);
+  export_artifact(store, images[1], folder.path() / "out", ExportLayout::below_top, silent_reporter());
+  EXPECT_EQ(read_file(folder.path() / "out/blobs/sha256/shared", 100), "layer");
+  catalog.retire("worker", 1);
+  EXPECT_EQ(remove_garbage(store, catalog, find_garbage(store, catalog)).size(), 2u);
+}
+
 TEST_F(GcTest, BlobThatIsOpenIsReadToItsEnd) {
   const auto digest = store.put("being served");
   const auto reader = store.open(digest);
@@ -95,6 +120,47 @@ TEST_F(GcTest, AbandonedBatchGoesAndRunningOneStays) {
   EXPECT_EQ(catalog.referenced(), std::set<Digest>{sha256("y")});
   EXPECT_FALSE(fs::exists(folder.path() / "store/staging/left"));
   EXPECT_TRUE(fs::exists(folder.path() / "store/staging/running"));
+}
+
+/// What an ingest that died a day ago left: a batch, and pins of its name.
+void leave_batch(BlobStore& store, Catalog& catalog, const std::string& name, const Digest& digest) {
+  const auto yesterday = now() - std::chrono::days(1);
+  ASSERT_EQ(::setenv("SOURCE_DATE_EPOCH", std::to_string(yesterday.time_since_epoch().count()).c_str(), 1), 0);
+  catalog.pin(name, {digest});
+  ASSERT_EQ(::unsetenv("SOURCE_DATE_EPOCH"), 0);
+  { const StagedBlobs staged(store, name); }
+  fs::last_write_time(store.folder() / "staging" / name, fs::file_time_type::clock::now() - std::chrono::days(1));
+}
+
+TEST_F(GcTest, RunThatResumesBetweenTheLookAndTheRemovalKeepsItsPins) {
+  const auto needed = store.put("in the store already");
+  leave_batch(store, catalog, "resumed", needed);
+  auto abandoned = find_abandoned(store, catalog, now() - std::chrono::hours(1));
+  ASSERT_EQ(abandoned.batches.size(), 1u);
+
+  Catalog other(folder.path() / "store" / "catalog.db");
+  StagedBlobs resumed(store, "resumed");
+  other.pin("resumed", {needed});
+  ASSERT_TRUE(resumed.has(needed));
+  // Whatever the age: the process works on it.
+  abandoned.before = now() + std::chrono::hours(1);
+  abandoned.pins = catalog.pins();
+  remove_abandoned(store, catalog, abandoned);
+  remove_garbage(store, catalog, find_garbage(store, catalog));
+  EXPECT_TRUE(store.contains(needed));
+
+  resumed.commit();
+  remove_abandoned(store, catalog, abandoned);
+  EXPECT_EQ(catalog.referenced(), std::set<Digest>{needed})
+      << "between commit and publication the pins are all there is";
+}
+
+TEST_F(GcTest, PinsThatWereRenewedSinceTheLookStay) {
+  leave_batch(store, catalog, "renewed", sha256("x"));
+  const auto abandoned = find_abandoned(store, catalog, now() - std::chrono::hours(1));
+  Catalog(folder.path() / "store" / "catalog.db").pin("renewed", {sha256("y")});
+  remove_abandoned(store, catalog, abandoned);
+  EXPECT_EQ(catalog.referenced(), std::set<Digest>{sha256("y")});
 }
 
 TEST_F(ScrubTest, SoundStoreHasNoFindings) {

@@ -40,9 +40,9 @@ struct PublishTest : testing::Test {
     const auto batch = "ingest-" + channel;
     std::vector<Digest> digests;
     for (const auto& text : contents(seed)) digests.push_back(sha256(text));
+    StagedBlobs staged(store, batch);
     catalog.pin(batch, digests);
     die_if(DieAfter::pin, die_after);
-    StagedBlobs staged(store, batch);
     for (const auto& text : contents(seed)) {
       const auto digest = sha256(text);
       if (staged.has(digest)) continue;

@@ -20,6 +20,7 @@ namespace {
 constexpr const char* k_list = "sealed";
 constexpr std::string_view k_lock_suffix = ".lock";
 constexpr std::uint64_t k_max_list = 256u << 20;
+constexpr std::size_t k_max_left = 10'000'000;
 
 std::string checked_batch(std::string_view batch) {
   if (batch.empty() || batch.starts_with('.') || batch.ends_with(k_lock_suffix) || batch.ends_with(".tmp") ||
@@ -48,17 +49,26 @@ fs::path made(fs::path folder) {
 StagedBlobs::StagedBlobs(BlobStore& store, std::string_view batch)
     : m_store(store),
       m_folder(store.folder() / "staging" / checked_batch(batch)),
-      m_lock(m_folder.string() + std::string(k_lock_suffix), fmt::format("work on the batch '{}'", batch),
-             FileLock::Wait::no),
+      m_lock(lock_batch(store, batch, FileLock::Wait::no)),
       m_fd(open_folder(made(m_folder))) {
   resume();
 }
 
-StagedBlobs::~StagedBlobs() = default;
+StagedBlobs::~StagedBlobs() {
+  if (m_ended) m_lock.remove();
+}
 
-// What an earlier run sealed was not synced: after a power cut a file may have its name and its size, but not its
-// bytes. Only its digest tells.
+// What an earlier run wrote was not synced: after a power cut a file may have its name and its size, but not its bytes;
+// and after a write-back that failed the page cache still shows bytes that the disk never got. So it is synced, dropped
+// from the cache, and read from the disk; only its digest tells.
 void StagedBlobs::resume() {
+  if (const auto left = walk(m_folder, k_max_left); !left.empty()) {
+    sync_or_discard();
+    for (const auto& file : left) {
+      const auto fd = open_file_if_exists(m_folder / file.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+      if (fd) ::posix_fadvise(fd->get(), 0, 0, POSIX_FADV_DONTNEED);
+    }
+  }
   const auto list = m_folder / k_list;
   std::vector<Digest> listed;
   if (fs::exists(list)) {
@@ -172,37 +182,47 @@ void StagedBlobs::seal_named(std::string_view name, const Digest& actual) {
   note_sealed(actual);
 }
 
+void StagedBlobs::sync_or_discard() {
+  try {
+    sync_file_system(m_fd.get(), m_folder.string());
+  } catch (const Error&) {
+    remove_folder();
+    throw;
+  }
+}
+
 void StagedBlobs::commit() {
   const std::lock_guard lock(m_mutex);
-  if (!m_sealed.empty()) {
-    sync_file_system(m_fd.get(), m_folder.string());
-    std::set<fs::path> folders;
-    for (const auto& digest : m_sealed) {
-      m_store.adopt(m_fd.get(), digest.hex(), digest);
-      folders.insert(m_store.path(digest).parent_path());
-    }
-    for (const auto& folder : folders) sync_folder(folder);
-    m_sealed.clear();
+  // Also when nothing is staged: a run that was killed may have renamed blobs into their places and not synced those.
+  sync_or_discard();
+  std::set<fs::path> folders;
+  for (const auto& digest : m_sealed) {
+    m_store.adopt(m_fd.get(), digest.hex(), digest);
+    folders.insert(m_store.path(digest).parent_path());
   }
-  m_list.reset();
-  remove_tree(m_folder);
-  m_lock.remove();
+  for (const auto& folder : folders) sync_folder(folder);
+  remove_folder();
 }
 
 void StagedBlobs::discard() {
   const std::lock_guard lock(m_mutex);
+  remove_folder();
+}
+
+void StagedBlobs::remove_folder() {
   m_sealed.clear();
   m_list.reset();
   remove_tree(m_folder);
-  m_lock.remove();
+  m_ended = true;
+}
+
+FileLock lock_batch(const BlobStore& store, std::string_view name, FileLock::Wait wait) {
+  return {store.folder() / "staging" / (portable_component(name) + std::string(k_lock_suffix)),
+          fmt::format("work on the batch '{}'", printable(name)), wait};
 }
 
 void discard_batch(const BlobStore& store, std::string_view batch) {
-  const auto folder = store.folder() / "staging" / checked_batch(batch);
-  FileLock lock(folder.string() + std::string(k_lock_suffix), fmt::format("work on the batch '{}'", batch),
-                FileLock::Wait::no);
-  remove_tree(folder);
-  lock.remove();
+  remove_tree(store.folder() / "staging" / checked_batch(batch));
 }
 
 std::vector<WaitingBatch> waiting_batches(const BlobStore& store) {
@@ -216,7 +236,7 @@ std::vector<WaitingBatch> waiting_batches(const BlobStore& store) {
     try {
       FileLock probe(entries->path().string() + std::string(k_lock_suffix), "a batch", FileLock::Wait::no);
       batch.touched = Timestamp(std::chrono::seconds(stat_of(open_folder(entries->path()).get(), batch.name).st_mtime));
-      for (const auto& file : walk(entries->path(), 10'000'000)) {
+      for (const auto& file : walk(entries->path(), k_max_left)) {
         batch.size += static_cast<std::uint64_t>(file.status.st_size);
       }
       probe.remove();

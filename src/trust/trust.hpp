@@ -125,8 +125,11 @@ class TrustStore {
   void pin(std::string_view statement, const Digest& expected);
   /// Sets the pinned chain aside (replaced/FINGERPRINT/) and pins this root instead. The caller records why.
   void replace(std::string_view statement, const Digest& expected);
+  /// The root that follow() would lead to: judged the same way, nothing is stored.
+  /// @throws what advance throws, also when a statement differs from a pinned one of a version long past
+  TrustRoot judge_chain(const std::vector<std::string>& statements, Timestamp when) const;
   /// Follows a chain that a bundle brought; stores the new versions. Returns how many were new.
-  /// @throws what advance throws; nothing is stored then
+  /// @throws what judge_chain throws; nothing is stored then
   std::size_t follow(const std::vector<std::string>& statements, Timestamp when);
 
  private:

@@ -110,11 +110,16 @@ void TrustStore::replace(std::string_view statement, const Digest& expected) {
   write_file_atomically(file_of(m_folder, parse_root(statement).version), statement);
 }
 
+TrustRoot TrustStore::judge_chain(const std::vector<std::string>& statements, Timestamp when) const {
+  const auto from = current();
+  require_same_past(list(m_folder), statements);
+  return advance(from, statements, when);
+}
+
 std::size_t TrustStore::follow(const std::vector<std::string>& statements, Timestamp when) {
   const auto guard = lock(m_folder);
   const auto from = current();
-  require_same_past(list(m_folder), statements);
-  advance(from, statements, when);
+  judge_chain(statements, when);
   std::size_t stored = 0;
   for (const auto& statement : statements) {
     const auto version = decode_root(statement).root.version;

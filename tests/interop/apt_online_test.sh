@@ -53,6 +53,25 @@ export LIFTLOCK_STATE=$work/state
 cd "$work/stack"
 "$liftlock" lock
 "$liftlock" fetch
+# The evidence stays: gc takes nothing of it, and gpgv and coreutils lead from the keyring to each .deb.
+"$liftlock" gc --abandoned-after 0s >/dev/null
+python3 - liftlock.lock <<'PY' >"$work/proofs"
+import json
+for entry in json.load(open("liftlock.lock"))["entries"]:
+    for artifact in entry["artifacts"]:
+        if artifact["kind"] == "apt-index":
+            print("{kind}:{name}@{version}".format(**artifact))
+PY
+[ -s "$work/proofs" ]
+while read -r id; do "$liftlock" export "$id" --to "$work/evidence" --tree >/dev/null; done <"$work/proofs"
+keyring=$(sed -n 's/^Signed-By: *//p' "$sources" | head -1)
+for release in "$work"/evidence/evidence/apt/*/InRelease; do
+  gpgv --keyring "${keyring:-/usr/share/keyrings/debian-archive-keyring.gpg}" "$release" 2>/dev/null
+  find "$(dirname "$release")" -name 'Packages*' | while read -r index; do
+    grep -q "$(sha256sum <"$index" | cut -d' ' -f1)" "$release"
+    case $index in *.xz) xzcat "$index" ;; *.gz) zcat "$index" ;; *) cat "$index" ;; esac
+  done
+done >"$work/proven"
 python3 - "$LIFTLOCK_STATE/store" liftlock.lock "$work/ours/pool" >"$work/locked" <<'PY'
 import json, os, pathlib, shutil, sys
 store, lock, pool = map(pathlib.Path, sys.argv[1:])
@@ -78,5 +97,6 @@ sort -o "$work/locked" "$work/locked"
 echo "deb [trusted=yes] copy:$work/ours ./" >"$work/ours/parts/ours.list"
 apt_in ours apt-get update >"$work/update.log" 2>&1 || { cat "$work/update.log"; exit 1; }
 apt_in ours apt-get -y install --download-only "${packages[@]}" >"$work/install.log" 2>&1 || { cat "$work/install.log"; exit 1; }
+for deb in "$work"/ours/pool/*.deb; do grep -q "^SHA256: $(sha256sum <"$deb" | cut -d' ' -f1)" "$work/proven"; done
 diff -u "$work/expected" "$work/locked"
 echo "ok: $(wc -l <"$work/locked") packages, exactly those that apt chooses"

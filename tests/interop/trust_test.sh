@@ -52,6 +52,7 @@ low trust threshold approver 2 "${both[@]}" >/dev/null
 [ "$(low --json trust show | json thresholds.approver)" = 2 ]
 refused reason-required low trust threshold approver 1 "${both[@]}"
 refused usage low trust threshold builder 0 "${both[@]}"
+refused usage low trust add-key builder.pem.pub --role builder "${both[@]}"
 step "changes need the threshold, and going down needs a reason"
 
 mkdir -p bundle/manifest/trust
@@ -104,6 +105,18 @@ refused reason-required far trust pin $other --fingerprint "$print" --replace
 far trust pin $other --fingerprint "$print" --replace --reason 'merged with Other' >/dev/null
 [ "$(far --json trust show | json organisation)" = Other ]
 step "another organisation replaces the first only with a reason"
+
+for entry in 'far "change":"pin","error":"confirmation-required"' 'far "change":"update","error":"trust-broken"' \
+  'low "change":"add-key","error":"usage"' 'low "change":"revoke","error":"reason-required"'; do
+  grep -raqF "${entry#* }" "${entry%% *}/audit" || { echo "no entry ${entry#* }"; exit 1; }
+done
+step "what was refused is in the audit log"
+
+sed -i 's/^organisation = .*/organisation = "Plant 4"/' far/config.toml
+refused confirmation-required far trust pin bundle
+refused confirmation-required far trust pin bundle
+[ "$(grep -raoF '"changed":{"organisation":["","Plant 4"]}' far/audit/journal | wc -l)" = 1 ]
+step "a change of config.toml is in the audit log, once, before what is done under it"
 
 grep -rq 'trust.pin' far/audit && grep -rq 'merged with Other' far/audit && grep -rq 'bundle.sign' low/audit
 step "all of it is in the audit log"

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::uint64_t k_max_status = 256u << 20;
 
-constexpr std::array<KeySpec, 10> k_keys = {{
+constexpr std::array<KeySpec, 11> k_keys = {{
     {"packages", ValueType::strings, true,
      "What is wanted: name, name=version, name:architecture or name/suite; everything these need comes along.",
      "[\"jq\", \"curl=7.88.1-10+deb12u12\"]"},
@@ -47,6 +47,11 @@ constexpr std::array<KeySpec, 10> k_keys = {{
      "default nothing is left out.",
      "\"essential\""},
     {"recommends", ValueType::boolean, false, "Take recommended packages too; false by default.", "true"},
+    {"evidence", ValueType::boolean, false,
+     "Carry the signed indexes that prove each package's digest; true by default. A mirror replaces its InRelease: "
+     "without "
+     "the store that locked it, such a lock can be fetched only until then.",
+     "false"},
 }};
 
 std::filesystem::path base_file(const StackEntry& entry) {
@@ -90,6 +95,7 @@ class Resolution {
     }
     m_out.notes.insert(m_out.notes.end(), solution.notes.begin(), solution.notes.end());
     for (const auto id : solution.chosen) m_out.artifacts.push_back(artifact(id, solution));
+    if (m_entry.flag("evidence", true)) add_proofs(solution);
     std::sort(m_out.artifacts.begin(), m_out.artifacts.end(),
               [](const auto& a, const auto& b) { return a.id() < b.id(); });
     check_names();
@@ -172,9 +178,17 @@ class Resolution {
     return out;
   }
 
+  /// Of the indexes that something was chosen from.
+  void add_proofs(const Solution& solution) {
+    std::set<std::uint32_t> used;
+    for (const auto id : solution.chosen) used.insert(m_index[id].source);
+    for (const auto number : used) m_out.artifacts.push_back(m_loaded.at(number).proof);
+  }
+
   void check_names() const {
     std::map<std::string, const Artifact*> seen;
     for (const auto& one : m_out.artifacts) {
+      if (one.kind != "deb") continue;
       const auto [place, fresh] = seen.emplace(one.files[0].path.case_folded(), &one);
       if (!fresh) fail(ErrorCode::path_collision, "{} and {} have the same file name", place->second->id(), one.id());
     }

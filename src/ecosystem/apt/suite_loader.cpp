@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/apt/decompress.hpp"
+#include "ecosystem/apt/index_inspector.hpp"
 #include "ecosystem/apt/release.hpp"
 
 namespace liftlock::apt {
@@ -87,6 +88,23 @@ Json evidence_of(const Suite& suite, const Release& release, const VerifiedRelea
   return out;
 }
 
+/// What proves the digests of an index's packages to whoever has the keyring, without this machine.
+Artifact proof_of(const Suite& suite, const Release& release, const WantedIndex& wanted, const ArtifactFile& document) {
+  Artifact out{.kind = std::string(k_index_kind),
+               .name = fmt::format("{}/{}", suite.is_flat() ? "flat" : suite.name, wanted.found),
+               .version = document.digest.hex().substr(0, 16)};
+  out.facts = {{"mirror", suite.uri}, {"suite", suite.name}, {"index", wanted.found}};
+  const auto folder = std::string(document.path.parent());
+  out.files = {document,
+               {.path = RelPath::parse(folder + "/" + wanted.found),
+                .size = wanted.file.size,
+                .digest = wanted.file.digest,
+                .origin = index_url(suite, release, wanted),
+                .evidence = {{"index-hash", {{"inrelease_sha256", document.digest.hex()}}}}}};
+  std::sort(out.files.begin(), out.files.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
+  return out;
+}
+
 }  // namespace
 
 std::vector<LoadedIndex> load_suites(const std::vector<Suite>& suites, const LoadRequest& request, PackageIndex& index,
@@ -99,7 +117,14 @@ std::vector<LoadedIndex> load_suites(const std::vector<Suite>& suites, const Loa
     const auto document = context.downloader.get({.url = url, .headers = {}, .max_bytes = k_max_release});
     const auto verified = verify_inrelease(document.body, suite.keyring, context.scratch, url);
     const auto release = parse_release(verified.text, url);
-    auto evidence = evidence_of(suite, release, verified, context.store.put(document.body));
+    const auto digest = context.store.put(document.body);
+    auto evidence = evidence_of(suite, release, verified, digest);
+    const ArtifactFile in_release{
+        .path = RelPath::parse(fmt::format("evidence/apt/{}/InRelease", digest.hex().substr(0, 16))),
+        .size = document.body.size(),
+        .digest = digest,
+        .origin = url,
+        .evidence = {{"apt-release", {{"signed_by", verified.fingerprints}}}}};
     if (check_freshness(release, request.accept_expired, when, url) == Freshness::expired_but_accepted) {
       evidence["exception"] =
           fmt::format("Valid-Until had passed; accepted by accept_expired = \"{}\"", request.accept_expired_text);
@@ -125,7 +150,7 @@ std::vector<LoadedIndex> load_suites(const std::vector<Suite>& suites, const Loa
       details["packages"] = one.found;
       details["packages_sha256"] = one.file.digest.hex();
       const auto number = static_cast<std::uint32_t>(out.size());
-      out.push_back({suite.uri, suite.name, std::move(details)});
+      out.push_back({suite.uri, suite.name, std::move(details), proof_of(suite, release, one, in_release)});
       index.add(unpack_index(release, one, context.store), number, PackageIndex::Kind::offered,
                 fmt::format("{}{}", suite.release_url(), one.found));
     }

@@ -16,7 +16,8 @@ namespace liftlock::apt {
 struct LoadedIndex {
   std::string base_url;  ///< Filename is below it; ends with '/'
   std::string suite;
-  Json evidence;  ///< details of the evidence "apt-release"
+  Json evidence;   ///< details of the evidence "apt-release"
+  Artifact proof;  ///< kind "apt-index": the InRelease and this Packages file, as they were fetched
 };
 
 struct LoadRequest {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.hpp"
 
@@ -100,6 +102,30 @@ std::vector<std::pair<RelPath, std::string>> assemble_oci_layout(std::span<const
   const Json layout = {{"imageLayoutVersion", "1.0.0"}};
   return {{RelPath::parse("images/index.json"), dump_json(index)},
           {RelPath::parse("images/oci-layout"), dump_json_line(layout)}};
+}
+
+std::string merge_oci_index(std::string_view existing, std::string_view added) {
+  auto index = parse_json(added);
+  auto& manifests = index["manifests"];
+  const auto old = parse_json(existing);
+  const auto key = [](const Json& descriptor) {
+    const auto annotations = descriptor.value("annotations", Json::object());
+    return std::make_pair(annotations.value(std::string(k_ref_name), ""),
+                          string_member(descriptor, "digest", "index.json"));
+  };
+  std::map<std::pair<std::string, std::string>, Json> merged;
+  std::set<std::string> renewed;
+  for (const auto& descriptor : manifests) {
+    merged.emplace(key(descriptor), descriptor);
+    renewed.insert(key(descriptor).first);
+  }
+  for (const auto& descriptor : array_member(old, "manifests", "index.json")) {
+    const auto place = key(descriptor);
+    if (place.first.empty() || !renewed.contains(place.first)) merged.emplace(place, descriptor);
+  }
+  manifests = Json::array();
+  for (auto& [place, descriptor] : merged) manifests.push_back(std::move(descriptor));
+  return dump_json(index);
 }
 
 }  // namespace liftlock::oci

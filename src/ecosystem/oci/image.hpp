@@ -46,4 +46,8 @@ std::string layout_ref(const Artifact& image);
 /// a name. Empty when no artifact is an image. @throws Error{schema_violation}
 std::vector<std::pair<RelPath, std::string>> assemble_oci_layout(std::span<const Artifact> artifacts);
 
+/// The images/index.json of both: of a name that both have, that of `added` counts.
+/// @throws Error{json_invalid, schema_violation}
+std::string merge_oci_index(std::string_view existing, std::string_view added);
+
 }  // namespace liftlock::oci

@@ -37,6 +37,19 @@ TEST(OciLayout, IsTheSameForAnyOrderOfArtifacts) {
   EXPECT_TRUE(assemble_oci_layout({}).empty());
 }
 
+TEST(OciLayout, TwoLayoutsMergeAndTheNewerNameCounts) {
+  sample::Blobs blobs;
+  const auto index_of = [](const Artifact& image) { return assemble_oci_layout(std::vector{image})[0].second; };
+  const auto one = sample::artifact(blobs, blobs.image({sample::tar({{"a", "1"}})}), "one");
+  const auto two = sample::artifact(blobs, blobs.image({sample::tar({{"b", "2"}})}), "two");
+  const auto other_one = sample::artifact(blobs, blobs.image({sample::tar({{"c", "3"}})}), "one");
+  const auto both = assemble_oci_layout(std::vector{one, two})[0].second;
+  EXPECT_EQ(merge_oci_index(index_of(two), index_of(one)), both);
+  EXPECT_EQ(merge_oci_index(both, index_of(one)), both);
+  EXPECT_EQ(merge_oci_index(index_of(one), index_of(other_one)), index_of(other_one));
+  EXPECT_THROW(merge_oci_index("{}", index_of(one)), Error);
+}
+
 TEST(OciLayout, SkopeoCopiesImagesOutOfABundle) {
   ASSERT_TRUE(find_program("skopeo")) << "apt-get install skopeo";
   TemporaryFolder folder;

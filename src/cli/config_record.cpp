@@ -1,0 +1,51 @@
+#include "cli/config_record.hpp"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "audit/audit_log.hpp"
+#include "crypto/hash.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::string_view k_event = "site.config";
+constexpr std::string_view k_subject = "config.toml";
+constexpr std::size_t k_max_detail = 50'000;
+
+/// Key → [old, new]; null where it was or is absent.
+Json changes(const Json& before, const Json& after) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : before.items()) keys.insert(key);
+  for (const auto& [key, value] : after.items()) keys.insert(key);
+  auto out = Json::object();
+  for (const auto& key : keys) {
+    const auto old_value = before.value(key, Json()), new_value = after.value(key, Json());
+    if (old_value != new_value) out[key] = {old_value, new_value};
+  }
+  return out;
+}
+
+}  // namespace
+
+void record_config(const Invocation& invocation, const Site& site) {
+  if (!site.exists()) return;
+  AuditLog log(site.audit_folder(), "");
+  Json detail = {{"digest", sha256(site.config_text()).text()}, {"settings", settings_json(site.config())}};
+  if (const auto last = log.find_last(k_event, k_subject)) {
+    const auto before = parse_json(last->event.detail);
+    if (before.value("digest", "") == detail["digest"]) return;
+    detail["previous"] = before.value("digest", "");
+    detail["changed"] = changes(before.value("settings", Json::object()), detail["settings"]);
+  }
+  auto text = dump_json_line(detail);
+  // Hundreds of sources would not fit an entry; their digest always does.
+  if (text.size() > k_max_detail) text = dump_json_line({{"digest", detail["digest"]}, {"shortened", true}});
+  log.append({.type = std::string(k_event),
+              .actor = invocation.actor(),
+              .outcome = Outcome::success,
+              .subject = std::string(k_subject),
+              .detail = std::move(text)});
+}
+
+}  // namespace liftlock

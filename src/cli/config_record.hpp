@@ -1,0 +1,13 @@
+// A change of config.toml is in the audit log before anything is done under it.
+#pragma once
+
+#include "cli/command.hpp"
+
+namespace liftlock {
+
+/// Called by each command that has effects, before the first: appends `site.config` when config.toml is not the one
+/// that the log knows. The entry's actor is who ran the command that noticed. Nothing without an installation.
+/// @throws Error{audit_unwritable, audit_broken}
+void record_config(const Invocation& invocation, const Site& site);
+
+}  // namespace liftlock
