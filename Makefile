@@ -46,7 +46,7 @@ asan tsan: deps
 FUZZ_SECONDS ?= 60
 ## fuzz         every fuzz target for FUZZ_SECONDS (default 60)
 fuzz: deps build/fuzz/build.ninja
-	cmake --build build/fuzz -j $(JOBS)
+	xargs cmake --build build/fuzz -j $(JOBS) --target < build/fuzz/fuzzers.txt
 	tools/fuzz.sh build/fuzz $(FUZZ_SECONDS)
 
 ## bench        the table of bench/README.md, measured here

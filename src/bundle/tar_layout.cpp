@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 
 namespace liftlock {
@@ -27,7 +26,7 @@ std::optional<UstarName> split_name(std::string_view path) {
 }
 
 void put(char* block, std::size_t offset, std::string_view text) {
-  std::memcpy(block + offset, text.data(), text.size());
+  std::copy(text.begin(), text.end(), block + offset);
 }
 
 std::string ustar_block(const UstarName& name, std::uint64_t size, char type) {

@@ -126,6 +126,19 @@ const char* digest_name(KeyAlgorithm algorithm) {
   return algorithm == KeyAlgorithm::ed25519 ? nullptr : "SHA256";
 }
 
+/// A library context keeps the providers that were loaded into it alive until each is unloaded.
+struct Library {
+  Library() = default;
+  Library(const Library&) = delete;
+  Library& operator=(const Library&) = delete;
+  ~Library() {
+    for (auto* const provider : providers) OSSL_PROVIDER_unload(provider);
+    OSSL_LIB_CTX_free(context);
+  }
+  OSSL_LIB_CTX* context = OSSL_LIB_CTX_new();
+  std::vector<OSSL_PROVIDER*> providers;
+};
+
 const unsigned char* raw(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
@@ -151,12 +164,15 @@ const CryptoContext& CryptoContext::standard() {
 }
 
 CryptoContext::CryptoContext(const std::vector<std::string>& providers, std::string properties)
-    : m_library(OSSL_LIB_CTX_new(), OSSL_LIB_CTX_free), m_properties(std::move(properties)) {
+    : m_properties(std::move(properties)) {
+  const auto library = std::make_shared<Library>();
+  m_library = std::shared_ptr<OSSL_LIB_CTX>(library, library->context);
   for (const auto& provider : providers) {
-    // Unloaded with its context.
-    if (OSSL_PROVIDER_load(m_library.get(), provider.c_str()) == nullptr) {
+    auto* const loaded = OSSL_PROVIDER_load(library->context, provider.c_str());
+    if (loaded == nullptr) {
       fail(ErrorCode::algorithm_unavailable, "OpenSSL cannot load the provider '{}': {}", provider, openssl_reason());
     }
+    library->providers.push_back(loaded);
   }
 }
 
