@@ -7,15 +7,16 @@
 namespace liftlock {
 namespace {
 
-const Site& checked(const Site& site, std::string_view command) {
+const Site& checked(const Site& site, std::string_view command, Access access) {
   site.require_zone(command, {Zone::low, Zone::transfer, Zone::ingest, Zone::production});
+  if (access == Access::write) site.require_own();
   return site;
 }
 
 }  // namespace
 
 OpenStore::OpenStore(const Site& site, std::string_view command, Access access)
-    : blobs(checked(site, command).store_folder()), catalog(site.catalog_file(), access) {}
+    : blobs(checked(site, command, access).store_folder()), catalog(site.catalog_file(), access) {}
 
 std::string describe_holders(const std::vector<std::string>& holders) {
   constexpr std::size_t k_shown = 3;

@@ -13,7 +13,7 @@ namespace liftlock {
 
 /// The store of an installation, opened for one command.
 struct OpenStore {
-  /// @throws Error{state_missing} when there is no installation
+  /// @throws Error{state_missing} when there is no installation, Error{wrong_user} as Site::require_own()
   OpenStore(const Site& site, std::string_view command, Access access);
   BlobStore blobs;
   Catalog catalog;
