@@ -19,6 +19,9 @@ struct OpenStore {
   Catalog catalog;
 };
 
+/// What inspection learnt, a line for each plain value; lists of plain values are joined. Deeper things are left to
+/// --json. @param width of the keys
+std::string facts_text(const Json& facts, std::size_t width);
 /// "demo/7, demo/8, set base"; of many only the last few.
 std::string describe_holders(const std::vector<std::string>& holders);
 /// @throws Error{not_found} with a suggestion when the store has nothing of this id or name
