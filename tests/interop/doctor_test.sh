@@ -135,8 +135,11 @@ requirements = ["alpha"]
 source = "$work/models/chat/tiny.gguf"
 TOML
 low init > /dev/null
-gives 0 '(0 B) in the store already' low fetch
+low fetch > /dev/null
 gives 0 'fetched 0 (0 B), 3 (' low fetch
+lost=$(low --json show wheel:beta@2.1 | json '["files"][0]["digests"]["sha256"]')
+rm -f "$work/low/store/blobs/sha256/${lost:0:2}/$lost"
+gives 0 'fetched 1 (' low fetch
 [ "$(low --json fetch | json '["already_there"]')" = 3 ] || fail "fetch does not count what was there"
 gives 0 'architecture      llama' low show tiny
 gives 0 'requires_dist     beta>=2' low show wheel:alpha@1.0
