@@ -159,7 +159,10 @@ gives 0 'found by inspection:' high show wheel:alpha@1.0
 
 # --- the doctor and the store
 gives 0 'model:tiny@' high doctor model tiny
-gives 0 'as the store: model:tiny@' "$high_exe" --quiet --state "$work/high" doctor model "$work/models/chat/tiny.gguf" < /dev/null
+mkdir ../elsewhere && cp ../models/chat/tiny.gguf ../elsewhere/
+gives 0 'as the store: model:tiny@' high doctor model ../elsewhere/tiny.gguf
+cp ../models/set/config.json ../elsewhere/tiny.gguf
+gives 4 'of the store has a file of this name with other bytes' high doctor model ../elsewhere/tiny.gguf
 blob=$(high --json show tiny | json '["files"][0]["digests"]["sha256"]')
 blob=$work/high/store/blobs/sha256/${blob:0:2}/$blob
 chmod u+w "$blob" && printf x | dd of="$blob" bs=1 seek=100000 conv=notrunc 2> /dev/null
