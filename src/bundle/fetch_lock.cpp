@@ -97,13 +97,14 @@ FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors coll
   catalog.pin(pin, digests);
   if (const auto jobs = plan_jobs(stack, lock, collectors, context); !jobs.empty()) context.downloader.fetch(jobs);
   check_complete(artifacts, context.store);
+  std::vector<std::string> facts;
   if (!passed_before && inspect) {
-    inspect_all(
+    facts = inspect_all(
         artifacts, inspect, [&](const Digest& digest) { return context.store.open(digest); }, context.reporter);
     result.inspected = artifacts.size();
   }
   context.store.sync();
-  catalog.replace_set(set_of_stack(stack.name), artifacts);
+  catalog.replace_set(set_of_stack(stack.name), artifacts, facts);
   // Only now: whoever dies before this inspects again.
   if (inspect) catalog.set_fact(fact, content);
   catalog.unpin(pin);

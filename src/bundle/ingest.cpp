@@ -271,7 +271,7 @@ class Ingest {
 
   void inspect(const StagedBlobs& staged) {
     const auto open = [&](const Digest& digest) { return staged.open(digest); };
-    inspect_all(m_bundle.artifacts(), m_request.inspect, open, m_reporter);
+    m_facts = inspect_all(m_bundle.artifacts(), m_request.inspect, open, m_reporter);
   }
 
   /// The root by which the bundle was judged becomes the one that is followed. It proves itself, and so comes before
@@ -314,7 +314,8 @@ class Ingest {
                      .bundle_json = m_bundle.bundle_json(),
                      .published_at = now(),
                      .artifacts = m_bundle.artifacts(),
-                     .other_files = m_front},
+                     .other_files = m_front,
+                     .facts = std::move(m_facts)},
                     m_request.restore_retired ? Catalog::Retired::restore : Catalog::Retired::refuse);
     catalog.unpin(batch());
     m_log.append({.type = std::string(k_ingest_event),
@@ -332,7 +333,8 @@ class Ingest {
   IngestResult m_result;
   std::vector<std::string> m_statements;
   std::vector<SignatureFile> m_signatures;
-  TrustRoot m_root;  ///< by which the bundle was judged
+  TrustRoot m_root;                  ///< by which the bundle was judged
+  std::vector<std::string> m_facts;  ///< what inspection learnt of each artifact
   std::vector<ArtifactFile> m_front;
   std::string m_overrides;
 };

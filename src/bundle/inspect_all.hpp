@@ -16,8 +16,9 @@ using OpenChecked = std::function<UniqueFd(const Digest&)>;
 /// Inspects one artifact; opens of its files only what its inspector reads. Called from several threads.
 using InspectArtifact = std::function<Inspection(const Artifact&, const OpenChecked&)>;
 
+/// @return of each artifact what its inspector learnt, as one line of JSON; empty where that is nothing
 /// @throws Error with the code of the first finding
-void inspect_all(const std::vector<Artifact>& artifacts, const InspectArtifact& inspect, const OpenChecked& open,
-                 Reporter& reporter);
+std::vector<std::string> inspect_all(const std::vector<Artifact>& artifacts, const InspectArtifact& inspect,
+                                     const OpenChecked& open, Reporter& reporter);
 
 }  // namespace liftlock

@@ -32,6 +32,7 @@ Artifact find_engine_artifact(const Catalog& catalog, const std::string& name) {
 void run(Invocation& invocation, const std::string& name) {
   const auto site = invocation.site();
   site.require_zone("engine install", {Zone::ingest, Zone::production});
+  site.require_own();
   const auto artifact = find_engine_artifact(Catalog(site.catalog_file()), name);
   const auto& file = artifact.files.at(0);
   const auto package = BlobStore(site.store_folder()).open(file.digest);

@@ -50,6 +50,7 @@ std::string main_file(const std::vector<engine::SharedFile>& files) {
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("engine run", {Zone::ingest, Zone::production});
+  site.require_own();
   const auto engine = engine::find_engine(site.engines_folder(), options.name);
   const Catalog catalog(site.catalog_file());
   auto model = catalog.find(options.model);

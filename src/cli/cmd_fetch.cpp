@@ -49,12 +49,14 @@ void run(Invocation& invocation, const Options& options) {
                      {"fetched", result.fetched},
                      {"fetched_bytes", result.fetched_bytes},
                      {"already_there", result.files - result.fetched},
+                     {"already_there_bytes", result.bytes - result.fetched_bytes},
                      {"inspected", result.inspected},
                      {"requests", session.requests()}};
   invocation.print(json, [&] {
-    return fmt::format("{}: {}, {}, {}\nfetched {} ({}), {} in the store already\n", session.stack().name,
+    return fmt::format("{}: {}, {}, {}\nfetched {} ({}), {} ({}) in the store already\n", session.stack().name,
                        counted(result.artifacts, "artifact"), counted(result.files, "file"), format_size(result.bytes),
-                       result.fetched, format_size(result.fetched_bytes), result.files - result.fetched);
+                       result.fetched, format_size(result.fetched_bytes), result.files - result.fetched,
+                       format_size(result.bytes - result.fetched_bytes));
   });
 }
 

@@ -60,6 +60,7 @@ void run(Invocation& invocation, const Options& options) {
   }
   check_side(*zone);
   const auto existed = invocation.site().exists();
+  invocation.site().require_own();
   const auto site = Site::create(invocation.site().folder(), *zone, options.organisation);
   if (!existed) {
     // Readers who may not write find an empty store and its log, not nothing.

@@ -123,6 +123,7 @@ void check_unchanged(const Options& options, const PackResult& result) {
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("pack", {Zone::low});
+  site.require_own();
   if (options.form != "tree" && options.form != "tar")
     fail(ErrorCode::usage, "--form must be tree or tar, not '{}'", printable(options.form));
   const auto lock = read_lock(options.lock);

@@ -45,6 +45,7 @@ void run(Invocation& invocation, const Options& options) {
     fail(ErrorCode::usage, "--abandoned-after wants a duration such as 30d or 12h, not '{}'", options.abandoned_after);
   const auto site = invocation.site();
   std::optional<GcReserve> reserve;
+  if (!options.dry_run) site.require_own();
   if (!options.dry_run && site.exists()) reserve.emplace(site.store_folder());
   OpenStore store(site, "gc", options.dry_run ? Access::read : Access::write);
   const auto abandoned = find_abandoned(store.blobs, store.catalog, now() - *age);

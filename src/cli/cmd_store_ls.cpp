@@ -94,6 +94,7 @@ void list_artifacts(Invocation& invocation, const OpenStore& store, const Option
                     {"missing_files", missing},
                     {"held_by", holders},
                     {"license", artifact.license}});
+    if (invocation.json()) json.back()["inspection"] = store.catalog.inspection(artifact);
     rows.push_back({printable(artifact.kind), printable(artifact.name), printable(artifact.version),
                     format_size(artifact.total_size()), describe_stored(missing, artifact.files.size()),
                     describe_holders(holders), artifact.license.empty() ? "-" : printable(artifact.license)});

@@ -30,7 +30,8 @@ std::string flat(const Json& value) {
   return printable(value.is_string() ? value.get<std::string>() : dump_json_line(value));
 }
 
-std::string describe(const OpenStore& store, const Artifact& artifact, const std::vector<std::string>& holders) {
+std::string describe(const OpenStore& store, const Artifact& artifact, const Json& facts,
+                     const std::vector<std::string>& holders) {
   auto out = fmt::format(
       "{}\n  kind      {}\n  name      {}\n  version   {}\n  licence   {}\n  size      {}\n", printable(artifact.id()),
       printable(artifact.kind), printable(artifact.name), printable(artifact.version),
@@ -39,6 +40,7 @@ std::string describe(const OpenStore& store, const Artifact& artifact, const std
   for (const auto& need : artifact.needs) out += fmt::format("  needs     {}\n", printable(need));
   for (const auto& [key, value] : artifact.facts.items())
     out += fmt::format("  {:<9} {}\n", printable(key), flat(value));
+  if (const auto learnt = facts_text(facts, 18); !learnt.empty()) out += "\n  found by inspection:\n" + learnt;
   for (const auto& file : artifact.files) {
     out += fmt::format(
         "\n  {}\n    size      {} ({} bytes)\n    sha256    {}\n    origin    {}\n    stored    {}\n", file.path.text(),
@@ -60,14 +62,16 @@ void run(Invocation& invocation, const Options& options) {
   const OpenStore store(invocation.site(), "show", Access::read);
   const auto artifact = require_artifact(store.catalog, options.name);
   const auto holders = store.catalog.holders(artifact.id());
+  const auto facts = store.catalog.inspection(artifact);
   auto json = to_json(artifact);
   json["id"] = artifact.id();
   json["size"] = artifact.total_size();
   json["held_by"] = holders;
+  json["inspection"] = facts;
   for (std::size_t i = 0; i < artifact.files.size(); ++i) {
     json["files"][i]["stored"] = store.blobs.contains(artifact.files[i].digest);
   }
-  invocation.print(json, [&] { return describe(store, artifact, holders); });
+  invocation.print(json, [&] { return describe(store, artifact, facts, holders); });
 }
 
 }  // namespace

@@ -18,6 +18,7 @@ CommandTable commands_of_both() {
       add_store_export,
       add_store_gc,
       add_store_scrub,
+      add_doctor,
       add_audit,
       add_explain,
       add_completion,

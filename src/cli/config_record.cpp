@@ -30,6 +30,7 @@ Json changes(const Json& before, const Json& after) {
 
 void record_config(const Invocation& invocation, const Site& site) {
   if (!site.exists()) return;
+  site.require_own();
   AuditLog log(site.audit_folder(), "");
   Json detail = {{"digest", sha256(site.config_text()).text()}, {"settings", settings_json(site.config())}};
   if (const auto last = log.find_last(k_event, k_subject)) {

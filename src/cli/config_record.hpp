@@ -7,7 +7,7 @@ namespace liftlock {
 
 /// Called by each command that has effects, before the first: appends `site.config` when config.toml is not the one
 /// that the log knows. The entry's actor is who ran the command that noticed. Nothing without an installation.
-/// @throws Error{audit_unwritable, audit_broken}
+/// @throws Error{wrong_user, audit_unwritable, audit_broken}
 void record_config(const Invocation& invocation, const Site& site);
 
 }  // namespace liftlock

@@ -2,11 +2,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
 #include "cli/commands.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/pypi/wheelhouse.hpp"
 #include "os/cell.hpp"
 #include "os/parallel.hpp"
 
@@ -18,6 +20,10 @@ constexpr JsonLimits k_answer_limits{.max_bytes = 64u << 20, .max_depth = 64};
 
 /// Descriptors are scarce (RLIMIT_NOFILE), and several artifacts are inspected at a time.
 constexpr std::size_t k_most_files = 4000;
+
+std::vector<std::string> cell_command() {
+  return {"/proc/self/exe", "cell"};
+}
 
 const Inspector* inspector_of(std::string_view kind) {
   for (const auto* inspector : inspectors()) {
@@ -65,7 +71,25 @@ Inspection decode(std::string_view text) {
   return inspection;
 }
 
+/// Instead of an artifact: unpack the wheelhouse of the first descriptor into the second.
+constexpr std::string_view k_unpack_wheelhouse = "unpack wheelhouse";
+
+std::string unpack_in_cell(std::span<const int> files) {
+  Inspection out;
+  if (files.size() != 2) fail(ErrorCode::internal, "{} descriptors instead of 2", files.size());
+  try {
+    auto& list = out.facts["files"] = Json::array();
+    for (const auto& file : unpack_wheelhouse(files[0], files[1])) {
+      list.push_back({{"name", printable(file.name)}, {"offset", file.offset}, {"size", file.size}});
+    }
+  } catch (const Error& error) {
+    out.findings.push_back({error.code(), "", error.message()});
+  }
+  return encode(out);
+}
+
 std::string answer_in_cell(std::string_view request, std::span<const int> files) {
+  if (request == k_unpack_wheelhouse) return unpack_in_cell(files);
   const auto artifact = artifact_from_json(parse_json(request, {.max_bytes = 512u << 20, .max_depth = 64}));
   const auto read = indices_read(artifact);
   if (read.size() != files.size()) {
@@ -91,8 +115,16 @@ Inspection inspect_here(const Artifact& artifact, std::span<const int> files) {
   }
 }
 
+Inspection unpack_wheelhouse_in_cell(int archive, int out) {
+  try {
+    return decode(CellPool(cell_command(), 1).call(k_unpack_wheelhouse, std::array{archive, out}));
+  } catch (const Error& error) {
+    return {.findings = {{error.code(), "", error.message()}}, .facts = Json::object()};
+  }
+}
+
 InspectArtifact make_inspect() {
-  auto pool = std::make_shared<CellPool>(std::vector<std::string>{"/proc/self/exe", "cell"}, usable_cores());
+  auto pool = std::make_shared<CellPool>(cell_command(), usable_cores());
   return [pool](const Artifact& artifact, const OpenChecked& open) -> Inspection {
     const auto read = indices_read(artifact);
     if (read.size() > k_most_files) {

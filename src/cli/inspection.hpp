@@ -17,4 +17,7 @@ Inspection inspect_here(const Artifact& artifact, std::span<const int> files);
 /// What fetch and ingest are given: inspection in a process without network and write access.
 InspectArtifact make_inspect();
 
+/// unpack_wheelhouse() there: facts hold "files" of "name", "offset" and "size", or there is a finding.
+Inspection unpack_wheelhouse_in_cell(int archive, int out);
+
 }  // namespace liftlock

@@ -15,6 +15,7 @@ namespace {
 Site low_site(const Invocation& invocation, std::string_view command) {
   auto site = invocation.site();
   site.require_zone(command, {Zone::low});
+  site.require_own();
   return site;
 }
 

@@ -1,5 +1,8 @@
 #include "cli/store_view.hpp"
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -7,15 +10,39 @@
 namespace liftlock {
 namespace {
 
-const Site& checked(const Site& site, std::string_view command) {
+const Site& checked(const Site& site, std::string_view command, Access access) {
   site.require_zone(command, {Zone::low, Zone::transfer, Zone::ingest, Zone::production});
+  if (access == Access::write) site.require_own();
   return site;
 }
 
 }  // namespace
 
 OpenStore::OpenStore(const Site& site, std::string_view command, Access access)
-    : blobs(checked(site, command).store_folder()), catalog(site.catalog_file(), access) {}
+    : blobs(checked(site, command, access).store_folder()), catalog(site.catalog_file(), access) {}
+
+std::string facts_text(const Json& facts, std::size_t width) {
+  constexpr std::size_t k_shown = 12;
+  const auto plain = [](const Json& value) {
+    return value.is_string() ? value.get<std::string>() : dump_json_line(value);
+  };
+  std::string out;
+  for (const auto& [key, value] : facts.items()) {
+    std::string shown;
+    if (value.is_array()) {
+      const bool deep = std::any_of(value.begin(), value.end(), [](const Json& one) { return one.is_structured(); });
+      for (std::size_t i = 0; i < value.size() && !deep; ++i) {
+        if (i == k_shown) shown += fmt::format(" and {} more", value.size() - i);
+        if (i >= k_shown) break;
+        shown += (i == 0 ? "" : ", ") + plain(value[i]);
+      }
+    } else if (!value.is_object()) {
+      shown = plain(value);
+    }
+    if (!shown.empty()) out += fmt::format("  {:<{}}{}\n", printable(key), width, printable(shown));
+  }
+  return out;
+}
 
 std::string describe_holders(const std::vector<std::string>& holders) {
   constexpr std::size_t k_shown = 3;

@@ -13,12 +13,15 @@ namespace liftlock {
 
 /// The store of an installation, opened for one command.
 struct OpenStore {
-  /// @throws Error{state_missing} when there is no installation
+  /// @throws Error{state_missing} when there is no installation, Error{wrong_user} as Site::require_own()
   OpenStore(const Site& site, std::string_view command, Access access);
   BlobStore blobs;
   Catalog catalog;
 };
 
+/// What inspection learnt, a line for each plain value; lists of plain values are joined. Deeper things are left to
+/// --json. @param width of the keys
+std::string facts_text(const Json& facts, std::size_t width);
 /// "demo/7, demo/8, set base"; of many only the last few.
 std::string describe_holders(const std::vector<std::string>& holders);
 /// @throws Error{not_found} with a suggestion when the store has nothing of this id or name

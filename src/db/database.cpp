@@ -183,6 +183,10 @@ std::int64_t Database::user_version() {
   return statement.step() ? statement.integer(0) : 0;
 }
 
+bool Database::is_older_than(std::span<const char* const> migrations) {
+  return user_version() < static_cast<std::int64_t>(migrations.size());
+}
+
 void Database::migrate(std::span<const char* const> migrations, std::string_view what) {
   const auto wanted = static_cast<std::int64_t>(migrations.size());
   const auto known_version = [&] {

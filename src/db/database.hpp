@@ -54,6 +54,8 @@ class Database {
   /// makes version i + 1. Safe when several processes try at once.
   /// @throws Error{too_new} when the file's version is higher; `what` names it in the message
   void migrate(std::span<const char* const> migrations, std::string_view what);
+  /// Would migrate() change it?
+  bool is_older_than(std::span<const char* const> migrations);
 
  private:
   friend class Statement;

@@ -50,6 +50,19 @@ std::shared_ptr<asio::ssl::context> adopt(SslContext context) {
   return std::make_shared<asio::ssl::context>(context.release());
 }
 
+/// What a connection past the limit is told; a 5xx answer may go without Date.
+const std::string& refusal_when_full() {
+  static const std::string k_text = [] {
+    const auto response = problem_response(Error(ErrorCode::too_many_connections, ""));
+    const auto& body = std::get<std::string>(response.body);
+    auto head = fmt::format("HTTP/1.1 {} {}\r\nConnection: close\r\nContent-Length: {}\r\n", response.status,
+                            reason_phrase(response.status), body.size());
+    for (const auto& [name, value] : response.headers) head += fmt::format("{}: {}\r\n", name, value);
+    return head + "\r\n" + body;
+  }();
+  return k_text;
+}
+
 }  // namespace
 
 struct HttpServer::Impl {
@@ -114,10 +127,8 @@ struct HttpServer::Impl {
   void admit(Worker& worker, Tcp::socket socket) {
     boost::system::error_code ignored;
     if (shared.connections >= shared.options.max_connections) {
-      constexpr std::string_view k_full =
-          "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n";
       socket.non_blocking(true, ignored);
-      if (!current_tls()) socket.send(asio::buffer(k_full), 0, ignored);
+      if (!current_tls()) socket.send(asio::buffer(refusal_when_full()), 0, ignored);
       if (shared.options.observe) shared.options.observe({{}, 503, 0});
       return;
     }

@@ -10,9 +10,11 @@
 
 #include <atomic>
 #include <future>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "os/process.hpp"
 
 namespace liftlock {
@@ -225,7 +227,11 @@ TEST_F(ServerTest, BoundsConnections) {
   std::vector<UniqueFd> held;
   for (int i = 0; i < 3; ++i) held.push_back(connect());
   while (m_server->connections() < 3) std::this_thread::sleep_for(milliseconds(5));
-  EXPECT_TRUE(read_to_end(connect()).starts_with("HTTP/1.1 503"));
+  const auto refusal = read_to_end(connect());
+  EXPECT_TRUE(refusal.starts_with("HTTP/1.1 503 ")) << refusal;
+  EXPECT_NE(refusal.find("Retry-After: 1\r\n"), std::string::npos) << refusal;
+  const auto body = refusal.substr(refusal.find("\r\n\r\n") + 4);
+  EXPECT_EQ(parse_json(body)["code"], "too-many-connections") << refusal;
   held.clear();
   while (m_server->connections() > 0) std::this_thread::sleep_for(milliseconds(5));
   EXPECT_EQ(curl({m_server->url() + "/hello"}).status, 0);

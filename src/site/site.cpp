@@ -14,6 +14,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "os/user.hpp"
 
 namespace liftlock {
 namespace {
@@ -241,6 +242,16 @@ Site Site::create(const fs::path& folder, Zone zone, std::string_view organisati
   if (::chmod((folder / "keys").c_str(), 0700) != 0) fail_errno("chmod keys");
   write_file_atomically(file, first_config(zone, organisation));
   return Site(folder);
+}
+
+void Site::require_own() const {
+  struct stat status {};
+  if (::geteuid() != 0 || ::stat(m_folder.c_str(), &status) != 0 || status.st_uid == 0) return;
+  const auto owner = user_name(status.st_uid);
+  const auto folder = printable(m_folder.string());
+  throw Error(ErrorCode::wrong_user,
+              fmt::format("'{}' belongs to the user {}, who could not change what root writes there", folder, owner),
+              fmt::format("run it as that user: runuser -u {} -- liftlock --state {} …", owner, folder));
 }
 
 void Site::require_zone(std::string_view command, const std::vector<Zone>& allowed) const {

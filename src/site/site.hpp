@@ -76,6 +76,9 @@ class Site {
 
   /// @throws Error{state_missing} when there is no installation, Error{wrong_zone} when its zone is not among these
   void require_zone(std::string_view command, const std::vector<Zone>& allowed) const;
+  /// For what writes, before it does: root would leave files that the user whose installation it is cannot change.
+  /// @throws Error{wrong_user}
+  void require_own() const;
 
  private:
   fs::path m_folder;

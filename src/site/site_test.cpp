@@ -1,6 +1,7 @@
 #include "site/site.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "base/error.hpp"
 
@@ -67,6 +68,22 @@ TEST(Site, ErrorsNameTheLine) {
       const auto line = std::string_view(text).starts_with("source") ? "line 1" : "line 2";
       EXPECT_NE(error.message().find(line), std::string::npos) << text << ": " << error.message();
     }
+  }
+}
+
+TEST(Site, RootDoesNotWriteInTheInstallationOfAnotherUser) {
+  const TemporaryFolder folder;
+  const auto site = Site::create(folder.path() / "state", Zone::low, "");
+  EXPECT_NO_THROW(site.require_own());
+  if (::geteuid() != 0) GTEST_SKIP() << "only root can give it to somebody else";
+  ASSERT_EQ(::chown(site.folder().c_str(), 4711, 4711), 0);
+  try {
+    site.require_own();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::wrong_user);
+    EXPECT_NE(error.hint().find("runuser -u 4711 -- liftlock --state " + site.folder().string()), std::string::npos)
+        << error.hint();
   }
 }
 

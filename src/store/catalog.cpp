@@ -37,24 +37,42 @@ std::vector<std::string> text_rows(Statement& statement) {
   return out;
 }
 
+/// Of one artifact; what is longer is not kept: it is a convenience, and comes from foreign bytes.
+constexpr std::size_t k_max_facts = 1u << 20;
+
+std::string_view facts_at(const std::vector<std::string>& facts, std::size_t index) {
+  return index < facts.size() ? std::string_view(facts[index]) : std::string_view();
+}
+
 constexpr std::string_view k_referenced_by =
     "SELECT 1 FROM publication_file WHERE digest = ?1"
     " UNION ALL SELECT 1 FROM artifact_file WHERE digest = ?1"
     " UNION ALL SELECT 1 FROM pin WHERE digest = ?1 LIMIT 1";
 
+/// A connection whose schema is the newest. Whoever wants to read an older one has to be able to migrate it.
+std::unique_ptr<Database> open_migrated(const fs::path& file, Access access) {
+  auto db = std::make_unique<Database>(file, fs::exists(file) ? access : Access::write);
+  if (access == Access::read && db->is_older_than(catalog_migrations())) {
+    db.reset();
+    db = std::make_unique<Database>(file, Access::write);
+  }
+  db->migrate(catalog_migrations(), "catalog");
+  return db;
+}
+
+Digest digest_of(const Artifact& artifact) {
+  return sha256(dump_json_line(to_json(artifact)));
+}
+
 }  // namespace
 
 struct Catalog::Impl {
-  /// A connection whose schema is there before the statements below are prepared.
-  struct Migrated : Database {
-    Migrated(const fs::path& file, Access access) : Database(file, fs::exists(file) ? access : Access::write) {
-      migrate(catalog_migrations(), "catalog");
-    }
-  };
-  Impl(const fs::path& file, Access access) : db(file, access) {}
+  Impl(const fs::path& file, Access access) : connection(open_migrated(file, access)) {}
 
   /// The row of this very artifact; made when there is none.
   std::int64_t artifact_row(const Artifact& artifact);
+  /// The same, with what was learnt of it; what was known before stays when that is nothing.
+  std::int64_t inspected_row(const Artifact& artifact, std::string_view facts);
   void insert_publication(const Publication& publication);
   Publication load(std::int64_t id);
   std::optional<Publication> load_first(Statement& ids);
@@ -62,10 +80,12 @@ struct Catalog::Impl {
   void drop_unheld();
   void bump() { db.execute("UPDATE generation SET value = value + 1"); }
 
-  Migrated db;
+  std::unique_ptr<Database> connection;
+  Database& db = *connection;
   Statement find_artifact = db.prepare("SELECT id FROM artifact WHERE digest = ?");
   Statement add_artifact =
       db.prepare("INSERT INTO artifact(digest, kind, name, version, size, document) VALUES (?, ?, ?, ?, ?, ?)");
+  Statement set_facts = db.prepare("INSERT OR REPLACE INTO inspection VALUES (?, ?)");
   Statement add_file = db.prepare("INSERT OR IGNORE INTO artifact_file VALUES (?, ?, ?)");
   Statement read_generation = db.prepare("SELECT value FROM generation");
 };
@@ -85,6 +105,12 @@ std::int64_t Catalog::Impl::artifact_row(const Artifact& artifact) {
   return id;
 }
 
+std::int64_t Catalog::Impl::inspected_row(const Artifact& artifact, std::string_view facts) {
+  const auto id = artifact_row(artifact);
+  if (!facts.empty() && facts.size() <= k_max_facts) set_facts.run(id, facts);
+  return id;
+}
+
 void Catalog::Impl::insert_publication(const Publication& publication) {
   db.prepare(
         "INSERT INTO publication(channel, sequence, bundle_digest, bundle_json, published_at) VALUES (?, ?, ?, ?, ?)"
@@ -98,7 +124,10 @@ void Catalog::Impl::insert_publication(const Publication& publication) {
 
   auto add_member = db.prepare("INSERT INTO publication_artifact VALUES (?, ?, ?)");
   std::uint64_t position = 0;
-  for (const auto& artifact : publication.artifacts) add_member.run(id, position++, artifact_row(artifact));
+  for (const auto& artifact : publication.artifacts) {
+    add_member.run(id, position, inspected_row(artifact, facts_at(publication.facts, position)));
+    ++position;
+  }
   auto add_other = db.prepare("INSERT INTO publication_file VALUES (?, ?, ?, ?, ?, ?)");
   position = 0;
   for (const auto& file : publication.other_files) {
@@ -223,7 +252,8 @@ bool Catalog::is_retired(std::string_view channel, std::uint64_t sequence) const
   return rows.start(channel, sequence).step();
 }
 
-void Catalog::replace_set(std::string_view name, const std::vector<Artifact>& artifacts) {
+void Catalog::replace_set(std::string_view name, const std::vector<Artifact>& artifacts,
+                          const std::vector<std::string>& facts) {
   Transaction transaction(m_impl->db);
   m_impl->db.prepare("INSERT OR IGNORE INTO artifact_set(name) VALUES (?)").run(name);
   auto row = m_impl->db.prepare("SELECT id FROM artifact_set WHERE name = ?");
@@ -232,7 +262,8 @@ void Catalog::replace_set(std::string_view name, const std::vector<Artifact>& ar
   row.reset();
   m_impl->db.prepare("DELETE FROM set_artifact WHERE artifact_set = ?").run(id);
   auto add = m_impl->db.prepare("INSERT OR IGNORE INTO set_artifact VALUES (?, ?)");
-  for (const auto& artifact : artifacts) add.run(id, m_impl->artifact_row(artifact));
+  for (std::size_t i = 0; i < artifacts.size(); ++i)
+    add.run(id, m_impl->inspected_row(artifacts[i], facts_at(facts, i)));
   m_impl->drop_unheld();
   m_impl->bump();
   transaction.commit();
@@ -280,6 +311,13 @@ std::optional<Artifact> Catalog::find(std::string_view id_or_name) const {
     if (rows.start(matches.front()).step()) return artifact_column(rows, 0);
   }
   return std::nullopt;
+}
+
+Json Catalog::inspection(const Artifact& artifact) const {
+  auto rows =
+      m_impl->db.prepare("SELECT i.facts FROM artifact a JOIN inspection i ON i.artifact = a.id WHERE a.digest = ?");
+  if (!rows.start(digest_of(artifact).bytes()).step()) return Json::object();
+  return parse_json(rows.text(0), k_own_limits);
 }
 
 std::vector<std::string> Catalog::holders(std::string_view id) const {

@@ -32,6 +32,9 @@ struct Publication {
   std::vector<Artifact> artifacts;
   /// Files of the bundle that belong to no artifact: manifest/…, signatures/…, README.txt, images/index.json.
   std::vector<ArtifactFile> other_files;
+  /// What the inspector learnt of artifacts[i], as one line of JSON; empty where that is nothing. May be shorter than
+  /// artifacts; not read back: see Catalog::inspection().
+  std::vector<std::string> facts = {};
 };
 
 struct PublicationSummary {
@@ -74,7 +77,9 @@ class Catalog {
   bool is_retired(std::string_view channel, std::uint64_t sequence) const;
 
   /// The low side's sets: what the lock of a stack holds. Replaces the set of that name whole.
-  void replace_set(std::string_view name, const std::vector<Artifact>& artifacts);
+  /// @param facts as in Publication
+  void replace_set(std::string_view name, const std::vector<Artifact>& artifacts,
+                   const std::vector<std::string>& facts = {});
   void remove_set(std::string_view name);
   std::vector<std::string> sets() const;
 
@@ -84,6 +89,8 @@ class Catalog {
   /// published last when several publications hold the id (sets come after publications).
   /// @throws Error{ambiguous} naming the ids
   std::optional<Artifact> find(std::string_view id_or_name) const;
+  /// What the inspector learnt of this very artifact; an empty object when nobody inspected it.
+  Json inspection(const Artifact& artifact) const;
   /// Who holds an artifact of this id: "channel/sequence" of publications, "set NAME" of sets.
   std::vector<std::string> holders(std::string_view id) const;
 

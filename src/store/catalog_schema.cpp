@@ -72,6 +72,11 @@ CREATE TABLE generation(
   value    INTEGER NOT NULL) STRICT;
 INSERT INTO generation VALUES (1, 1);
 )",
+    R"(
+CREATE TABLE inspection(
+  artifact INTEGER PRIMARY KEY REFERENCES artifact(id) ON DELETE CASCADE,
+  facts    TEXT NOT NULL) STRICT;
+)",
 };
 
 }  // namespace

@@ -6,6 +6,8 @@
 
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
+#include "db/database.hpp"
+#include "store/catalog_schema.hpp"
 
 namespace liftlock {
 namespace {
@@ -64,6 +66,38 @@ TEST_F(CatalogTest, PublicationComesBackAsItWas) {
   EXPECT_EQ(loaded->published_at, published.published_at);
   EXPECT_FALSE(catalog.publication("demo", 8));
   EXPECT_FALSE(catalog.latest("other"));
+}
+
+TEST_F(CatalogTest, WhatInspectionLearntStaysWithTheArtifact) {
+  auto published = bundle("demo", 1, {wheel("idna", "3.4"), wheel("attrs", "1"), wheel("six", "1")});
+  published.facts = {R"({"summary":"IDNA"})", ""};
+  catalog.publish(published);
+  EXPECT_EQ(catalog.inspection(wheel("idna", "3.4")), (Json{{"summary", "IDNA"}}));
+  EXPECT_EQ(catalog.inspection(wheel("attrs", "1")), Json::object());
+  EXPECT_EQ(catalog.inspection(wheel("idna", "3.4", "other bytes")), Json::object());
+
+  catalog.replace_set("stack", {wheel("idna", "3.4"), wheel("six", "1")}, {"", R"({"summary":"six"})"});
+  EXPECT_EQ(catalog.inspection(wheel("idna", "3.4")), (Json{{"summary", "IDNA"}})) << "nothing new was learnt";
+  EXPECT_EQ(catalog.inspection(wheel("six", "1")), (Json{{"summary", "six"}}));
+
+  catalog.retire("demo", 1);
+  catalog.remove_set("stack");
+  catalog.replace_set("stack", {wheel("idna", "3.4")});
+  EXPECT_EQ(catalog.inspection(wheel("idna", "3.4")), Json::object()) << "it went with the artifact";
+}
+
+TEST_F(CatalogTest, WhatIsTooLongToKeepIsLeftOut) {
+  catalog.replace_set("stack", {wheel("idna", "3.4")}, {'"' + std::string(2u << 20, 'x') + '"'});
+  EXPECT_EQ(catalog.inspection(wheel("idna", "3.4")), Json::object());
+}
+
+TEST_F(CatalogTest, AnOlderCatalogIsMigratedEvenForAReader) {
+  const auto old = folder.path() / "old.db";
+  Database(old).migrate(catalog_migrations().first(1), "catalog");
+  Database(old).execute("INSERT INTO fact VALUES ('kept', 'yes')");
+  const Catalog reader(old, Access::read);
+  EXPECT_EQ(reader.fact("kept"), "yes");
+  EXPECT_EQ(reader.inspection(wheel("idna", "3.4")), Json::object());
 }
 
 TEST_F(CatalogTest, SameBundleAgainIsNoError) {

@@ -34,17 +34,18 @@ class Walk {
   }
 
  private:
-  void gap(std::size_t from, const std::string& text, std::string reason) {
+  void gap(std::size_t from, const std::string& project, const std::string& text, std::string reason) {
     if (!m_told.insert({from, text}).second) return;
-    m_out.gaps.push_back({from, printable(text), std::move(reason)});
+    m_out.gaps.push_back({from, project, printable(text), std::move(reason)});
   }
 
   void visit(std::size_t from, const std::string& text) {
     const auto requirement = Requirement::parse(text);
-    if (!requirement) return gap(from, text, "it is no requirement that can be read");
+    if (!requirement) return gap(from, "", text, "it is no requirement that can be read");
     if (!requirement->applies(m_environment, m_extras[from])) return;
     const auto found = m_by_name.find(requirement->name);
-    if (found == m_by_name.end()) return gap(from, text, fmt::format("nothing here is called {}", requirement->name));
+    if (found == m_by_name.end())
+      return gap(from, requirement->name, text, fmt::format("nothing here is called {}", requirement->name));
     bool satisfied = false;
     std::string versions;
     for (const auto to : found->second) {
@@ -58,7 +59,7 @@ class Walk {
       if (m_extras[to].size() > before) m_todo.push_back(to);
     }
     if (!satisfied) {
-      gap(from, text,
+      gap(from, requirement->name, text,
           fmt::format("{} {} does not satisfy {}", requirement->name, versions, printable(requirement->specifier)));
     }
   }
@@ -70,7 +71,7 @@ class Walk {
     const auto version = PyVersion::parse(python->second);
     const auto specifiers = parse_specifiers(wanted);
     if (version && specifiers && all_allow(*specifiers, *version)) return;
-    gap(index, "Requires-Python: " + wanted, fmt::format("the interpreter is {}", python->second));
+    gap(index, "", "Requires-Python: " + wanted, fmt::format("the interpreter is {}", python->second));
   }
 
   const std::vector<ClosureMember>& m_members;

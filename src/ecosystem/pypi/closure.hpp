@@ -24,6 +24,7 @@ struct ClosureEdge {
 
 struct ClosureGap {
   std::size_t from = 0;
+  std::string project;      ///< normalised; empty for Requires-Python and for what cannot be read
   std::string requirement;  ///< as written
   std::string reason;       ///< "nothing here is called idna", "idna 2.0 does not satisfy >=3"
 };

@@ -1,0 +1,35 @@
+#include "cli/model_config.hpp"
+
+#define TOML_HEADER_ONLY 1
+#include <toml++/toml.h>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+
+namespace liftlock {
+
+std::vector<std::pair<std::string, fs::path>> model_paths(const fs::path& config) {
+  const auto shown = printable(config.string());
+  const auto refuse = [&](const std::string& why) {
+    throw Error(ErrorCode::config_invalid, fmt::format("'{}' {}", shown, why),
+                "name a model, or a .toml whose [models] table has keys such as llm_path = \"/models/chat.gguf\"");
+  };
+  toml::table document;
+  try {
+    document = toml::parse(read_file(config, 1u << 20));
+  } catch (const toml::parse_error& error) {
+    refuse(fmt::format("is no TOML: line {}: {}", error.source().begin.line, error.description()));
+  }
+  std::vector<std::pair<std::string, fs::path>> out;
+  if (const auto* models = document["models"].as_table()) {
+    for (const auto& [key, value] : *models) {
+      const auto path = value.value<std::string>();
+      if (!key.str().ends_with("_path") || !path || path->empty()) continue;
+      out.emplace_back(printable(key.str()), fs::absolute(config).parent_path() / *path);
+    }
+  }
+  if (out.empty()) refuse("names no model");
+  return out;
+}
+
+}  // namespace liftlock
