@@ -12,6 +12,7 @@
 #include "base/json.hpp"
 #include "base/rel_path.hpp"
 #include "base/text.hpp"
+#include "base/toml_text.hpp"
 
 namespace liftlock {
 namespace {
@@ -169,6 +170,12 @@ TEST(Glob, StopsAtSlashes) {
   EXPECT_TRUE(matches_glob("*.gguf", "a.gguf"));
   EXPECT_FALSE(matches_glob("*.gguf", "b/a.gguf"));
   EXPECT_TRUE(matches_glob("**.gguf", "b/a.gguf"));
+}
+
+TEST(TomlText, FindsWhatTheParserMustNotMeet) {
+  EXPECT_EQ(line_toml_mishandles("a = 1\n[b].c=\xef\xbb\xaf 9\n"), 2u);
+  EXPECT_EQ(line_toml_mishandles("a = \"\xef\xa2\xa0\""), 1u);
+  EXPECT_EQ(line_toml_mishandles("  # \xef\xb8\x8f\na = \"\xef\xbc\xa1\"\n\xef"), std::nullopt);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "base/toml_text.hpp"
 #include "crypto/hash.hpp"
 
 namespace liftlock {
@@ -237,6 +238,9 @@ const Collector* find_collector(Collectors collectors, std::string_view table) {
 
 Stack parse_stack(std::string_view text, const fs::path& folder, Collectors collectors) {
   if (text.size() > k_max_stack) fail(ErrorCode::stack_invalid, "larger than {} bytes", k_max_stack);
+  if (const auto line = line_toml_mishandles(text)) {
+    fail(ErrorCode::stack_invalid, "line {}: a character between U+F8A0 and U+FEFE is not accepted", *line);
+  }
   toml::table document;
   try {
     document = toml::parse(text);

@@ -5,6 +5,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/toml_text.hpp"
 
 namespace liftlock {
 
@@ -14,9 +15,11 @@ std::vector<std::pair<std::string, fs::path>> model_paths(const fs::path& config
     throw Error(ErrorCode::config_invalid, fmt::format("'{}' {}", shown, why),
                 "name a model, or a .toml whose [models] table has keys such as llm_path = \"/models/chat.gguf\"");
   };
+  const auto text = read_file(config, 1u << 20);
+  if (line_toml_mishandles(text)) refuse("has a character between U+F8A0 and U+FEFE");
   toml::table document;
   try {
-    document = toml::parse(read_file(config, 1u << 20));
+    document = toml::parse(text);
   } catch (const toml::parse_error& error) {
     refuse(fmt::format("is no TOML: line {}: {}", error.source().begin.line, error.description()));
   }

@@ -26,8 +26,14 @@ class OneAnswer {
     m_thread = std::thread([this, pieces = std::move(pieces), then] {
       UniqueFd peer(::accept(m_listener.get(), nullptr, nullptr));
       char buffer[4096];
-      const auto got = ::read(peer.get(), buffer, sizeof buffer);
-      if (got > 0) request.assign(buffer, static_cast<std::size_t>(got));
+      // The body may come apart from the head.
+      const auto whole = [&] {
+        return request.find("\r\n\r\n") != std::string::npos && !request.ends_with("4\r\n\r\n");
+      };
+      for (ssize_t got = 1; got > 0 && !whole();) {
+        got = ::read(peer.get(), buffer, sizeof buffer);
+        if (got > 0) request.append(buffer, static_cast<std::size_t>(got));
+      }
       for (const auto& piece : pieces) {
         ::send(peer.get(), piece.data(), piece.size(), MSG_NOSIGNAL);
         std::this_thread::sleep_for(std::chrono::milliseconds(20));

@@ -14,6 +14,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "base/toml_text.hpp"
 #include "os/user.hpp"
 
 namespace liftlock {
@@ -107,6 +108,10 @@ void read_serve(const toml::table& table, SiteConfig& config) {
 }
 
 SiteConfig parse_config(const std::string& text) {
+  if (const auto line = line_toml_mishandles(text)) {
+    fail(ErrorCode::config_invalid, "config.toml line {}: a character between U+F8A0 and U+FEFE is not accepted",
+         *line);
+  }
   toml::table document;
   try {
     document = toml::parse(text);
