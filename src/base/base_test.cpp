@@ -173,9 +173,10 @@ TEST(Glob, StopsAtSlashes) {
 }
 
 TEST(TomlText, FindsWhatTheParserMustNotMeet) {
-  EXPECT_EQ(line_toml_mishandles("a = 1\n[b].c=\xef\xbb\xaf 9\n"), 2u);
-  EXPECT_EQ(line_toml_mishandles("a = \"\xef\xa2\xa0\""), 1u);
-  EXPECT_EQ(line_toml_mishandles("  # \xef\xb8\x8f\na = \"\xef\xbc\xa1\"\n\xef"), std::nullopt);
+  EXPECT_EQ(line_of_stray_character("a = 1\n[b].c=\xef\xbb\xaf 9\n"), 2u);
+  EXPECT_EQ(line_of_stray_character("a = \"\"\"x\n\"é\" \\\"\"\"\" é"), 2u);
+  EXPECT_EQ(line_of_stray_character("a = 'é\n\n é"), 3u) << "a string of one line ends with its line";
+  EXPECT_EQ(line_of_stray_character("\xef\xbb\xbf# é \"\n'é' = \"\\\"é\"\n\"é\" = \'\'\'\né\'\'\'"), std::nullopt);
 }
 
 }  // namespace

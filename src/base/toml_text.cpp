@@ -5,25 +5,47 @@
 namespace liftlock {
 namespace {
 
-/// In UTF-8 the range is EF A2 A0 … EF BB BE.
-bool has_mishandled(std::string_view line) {
-  for (auto at = line.find('\xef'); at != std::string_view::npos && at + 2 < line.size();
-       at = line.find('\xef', at + 1)) {
-    const auto tail = static_cast<unsigned char>(line[at + 1]) << 8 | static_cast<unsigned char>(line[at + 2]);
-    if (tail >= 0xa2a0 && tail <= 0xbbbe) return true;
+/// What opens a string at the front of the text; empty: nothing.
+std::string_view opening_quotes(std::string_view text) {
+  for (const std::string_view quotes : {"\"\"\"", "'''", "\"", "'"}) {
+    if (text.starts_with(quotes)) return text.substr(0, quotes.size());
   }
-  return false;
+  return {};
+}
+
+/// The string that starts at the front of the text, with its quotes; a single line's ends at the line's end at the
+/// latest.
+std::string_view string_at(std::string_view text, std::string_view quotes) {
+  const bool escapes = quotes[0] == '"';
+  for (auto at = quotes.size(); at < text.size(); ++at) {
+    if (escapes && text[at] == '\\') {
+      ++at;
+    } else if (text.substr(at).starts_with(quotes)) {
+      return text.substr(0, at + quotes.size());
+    } else if (text[at] == '\n' && quotes.size() == 1) {
+      return text.substr(0, at);
+    }
+  }
+  return text;
 }
 
 }  // namespace
 
-std::optional<std::size_t> line_toml_mishandles(std::string_view text) {
-  for (std::size_t number = 1; !text.empty(); ++number) {
-    const auto line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-    const auto first = line.find_first_not_of(" \t");
-    if (first == std::string_view::npos || line[first] == '#') continue;
-    if (has_mishandled(line)) return number;
+std::optional<std::size_t> line_of_stray_character(std::string_view toml) {
+  std::size_t line = 1;
+  if (toml.starts_with("\xef\xbb\xbf")) toml.remove_prefix(3);
+  while (!toml.empty()) {
+    std::size_t length = 1;
+    if (toml[0] == '#') {
+      length = std::min(toml.find('\n'), toml.size());
+    } else if (const auto quotes = opening_quotes(toml); !quotes.empty()) {
+      length = string_at(toml, quotes).size();
+    } else if (static_cast<unsigned char>(toml[0]) >= 0x80) {
+      return line;
+    }
+    const auto passed = toml.substr(0, length);
+    line += static_cast<std::size_t>(std::count(passed.begin(), passed.end(), '\n'));
+    toml.remove_prefix(length);
   }
   return std::nullopt;
 }

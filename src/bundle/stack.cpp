@@ -238,8 +238,8 @@ const Collector* find_collector(Collectors collectors, std::string_view table) {
 
 Stack parse_stack(std::string_view text, const fs::path& folder, Collectors collectors) {
   if (text.size() > k_max_stack) fail(ErrorCode::stack_invalid, "larger than {} bytes", k_max_stack);
-  if (const auto line = line_toml_mishandles(text)) {
-    fail(ErrorCode::stack_invalid, "line {}: a character between U+F8A0 and U+FEFE is not accepted", *line);
+  if (const auto line = line_of_stray_character(text)) {
+    fail(ErrorCode::stack_invalid, "line {}: a character past ASCII outside of quotes", *line);
   }
   toml::table document;
   try {

@@ -16,7 +16,7 @@ std::vector<std::pair<std::string, fs::path>> model_paths(const fs::path& config
                 "name a model, or a .toml whose [models] table has keys such as llm_path = \"/models/chat.gguf\"");
   };
   const auto text = read_file(config, 1u << 20);
-  if (line_toml_mishandles(text)) refuse("has a character between U+F8A0 and U+FEFE");
+  if (line_of_stray_character(text)) refuse("has a character past ASCII outside of quotes");
   toml::table document;
   try {
     document = toml::parse(text);

@@ -108,9 +108,8 @@ void read_serve(const toml::table& table, SiteConfig& config) {
 }
 
 SiteConfig parse_config(const std::string& text) {
-  if (const auto line = line_toml_mishandles(text)) {
-    fail(ErrorCode::config_invalid, "config.toml line {}: a character between U+F8A0 and U+FEFE is not accepted",
-         *line);
+  if (const auto line = line_of_stray_character(text)) {
+    fail(ErrorCode::config_invalid, "config.toml line {}: a character past ASCII outside of quotes", *line);
   }
   toml::table document;
   try {
