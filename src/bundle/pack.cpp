@@ -154,7 +154,10 @@ class ContentWriter {
       advance(file.size);
       return;
     }
-    if (own.valid() && ::ftruncate(out, 0) != 0) fail_errno(fmt::format("truncate {}", file.path.text()));
+    // Most files are new, and truncating an empty one is a transaction of the file system all the same.
+    if (own.valid() && regular_size(out, file.path.text()) > 0 && ::ftruncate(out, 0) != 0) {
+      fail_errno(fmt::format("truncate {}", file.path.text()));
+    }
     if (const auto made = m_generated.find(file.path.text()); made != m_generated.end()) {
       pwrite_all(out, *made->second, offset);
       advance(file.size);
