@@ -171,7 +171,8 @@ std::optional<Content> by_magic(std::string_view head, std::string_view tail) {
   for (const auto& magic : k_magics) {
     if (head.starts_with(magic.bytes)) return Content{magic.kind, std::string(magic.reason)};
   }
-  if (head.starts_with("RIFF") && head.size() >= 12 && head.substr(8, 4) == "WEBP") return Content{ContentKind::image, {}};
+  if (head.starts_with("RIFF") && head.size() >= 12 && head.substr(8, 4) == "WEBP")
+    return Content{ContentKind::image, {}};
   if (head.size() > 262 && head.substr(257, 5) == "ustar") {
     return Content{ContentKind::unsafe, "a tar archive, which is not looked into"};
   }
