@@ -5,6 +5,10 @@
 namespace liftlock {
 namespace {
 
+bool is_past_ascii(char c) {
+  return static_cast<unsigned char>(c) >= 0x80;
+}
+
 /// What opens a string at the front of the text; empty: nothing.
 std::string_view opening_quotes(std::string_view text) {
   for (const std::string_view quotes : {"\"\"\"", "'''", "\"", "'"}) {
@@ -19,6 +23,9 @@ std::string_view string_at(std::string_view text, std::string_view quotes) {
   const bool escapes = quotes[0] == '"';
   for (auto at = quotes.size(); at < text.size(); ++at) {
     if (escapes && text[at] == '\\') {
+      // toml++ asks of what follows, also behind a continued line, whether it is blank.
+      const auto next = text.find_first_not_of(" \t\r\n", at + 1);
+      if (next != std::string_view::npos && is_past_ascii(text[next])) return text.substr(0, next);
       ++at;
     } else if (text.substr(at).starts_with(quotes)) {
       return text.substr(0, at + quotes.size());
@@ -40,7 +47,7 @@ std::optional<std::size_t> line_of_stray_character(std::string_view toml) {
       length = std::min(toml.find('\n'), toml.size());
     } else if (const auto quotes = opening_quotes(toml); !quotes.empty()) {
       length = string_at(toml, quotes).size();
-    } else if (static_cast<unsigned char>(toml[0]) >= 0x80) {
+    } else if (is_past_ascii(toml[0])) {
       return line;
     }
     const auto passed = toml.substr(0, length);

@@ -7,7 +7,8 @@
 
 namespace liftlock {
 
-/// The first line, from 1, with a byte past ASCII outside strings and comments. That is no TOML 1.0, and toml++ up
+/// The first line, from 1, with a byte past ASCII outside strings and comments, or right behind the
+/// backslash of a string. That is no TOML 1.0 (but for a continued line), and toml++ up
 /// to 3.4 takes some of it for unreachable (is_non_ascii_horizontal_whitespace), so whoever parses refuses it first.
 std::optional<std::size_t> line_of_stray_character(std::string_view toml);
 
