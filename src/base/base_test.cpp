@@ -176,6 +176,7 @@ TEST(TomlText, FindsWhatTheParserMustNotMeet) {
   EXPECT_EQ(line_of_stray_character("a = 1\n[b].c=\xef\xbb\xaf 9\n"), 2u);
   EXPECT_EQ(line_of_stray_character("a = \"\"\"x\n\"é\" \\\"\"\"\" é"), 2u);
   EXPECT_EQ(line_of_stray_character("a = \"\"\"x \\\n  é\"\"\""), 2u);
+  EXPECT_EQ(line_of_stray_character("a = 15e'é'"), 1u);
   EXPECT_EQ(line_of_stray_character("a = 'é\n\n é"), 3u) << "a string of one line ends with its line";
   EXPECT_EQ(line_of_stray_character("\xef\xbb\xbf# é \"\n'é' = \"\\\"é\"\n\"é\" = \'\'\'\né\'\'\'"), std::nullopt);
 }

@@ -41,17 +41,21 @@ std::string_view string_at(std::string_view text, std::string_view quotes) {
 std::optional<std::size_t> line_of_stray_character(std::string_view toml) {
   std::size_t line = 1;
   if (toml.starts_with("\xef\xbb\xbf")) toml.remove_prefix(3);
+  char before = '\n';
   while (!toml.empty()) {
     std::size_t length = 1;
+    // Elsewhere a quote opens nothing, and what follows it is no string.
+    const bool may_open = std::string_view(" \t\r\n=[{,.").find(before) != std::string_view::npos;
     if (toml[0] == '#') {
       length = std::min(toml.find('\n'), toml.size());
-    } else if (const auto quotes = opening_quotes(toml); !quotes.empty()) {
+    } else if (const auto quotes = opening_quotes(toml); may_open && !quotes.empty()) {
       length = string_at(toml, quotes).size();
     } else if (is_past_ascii(toml[0])) {
       return line;
     }
     const auto passed = toml.substr(0, length);
     line += static_cast<std::size_t>(std::count(passed.begin(), passed.end(), '\n'));
+    before = passed.back();
     toml.remove_prefix(length);
   }
   return std::nullopt;
