@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -102,6 +103,22 @@ TEST(PortableComponent, IsAlwaysAComponent) {
 TEST(ParseJson, RefusesDuplicateKeysAtAnyDepth) {
   EXPECT_EQ(code_of([] { parse_json(R"({"a":1,"b":{"c":1,"c":2}})"); }), ErrorCode::json_duplicate_key);
   EXPECT_EQ(parse_json(R"([{"a":1},{"a":2}])").size(), 2u);
+}
+
+TEST(Json, ReadsALongListInLinearTime) {
+  std::string text = "[{}";
+  for (int i = 1; i < 500'000; ++i) text += ",{}";
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(parse_json(text + "]").size(), 500'000u);
+  // A fraction of a second; minutes where each element looks at those before it.
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+}
+TEST(Json, KeepsEveryKindOfValueInItsPlace) {
+  const std::string text = R"({"a":[1,-2,0.5,true,null,"x",{"b":[[],{}]}],"c":{"d":18446744073709551615}})";
+  EXPECT_EQ(dump_json_line(parse_json(text)), text);
+  EXPECT_EQ(parse_json("7").get<int>(), 7);
+  EXPECT_EQ(code_of([] { parse_json("1e999"); }), ErrorCode::json_invalid);
+  EXPECT_EQ(code_of([] { parse_json(""); }), ErrorCode::json_invalid);
 }
 
 TEST(ParseJson, IsBoundedAndStrict) {

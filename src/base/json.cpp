@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <vector>
 
 #include "base/encoding.hpp"
@@ -10,8 +9,6 @@
 
 namespace liftlock {
 namespace {
-
-using Event = Json::parse_event_t;
 
 [[noreturn]] void wrong_type(std::string_view key, std::string_view where, std::string_view wanted) {
   fail(ErrorCode::schema_violation, "{}: '{}' must be {}", where, key, wanted);
@@ -35,30 +32,78 @@ std::string reason_of(const Json::exception& error) {
   return printable(words.substr(0, words.find("; last read")));
 }
 
+/// Builds the value while it is read. The library's own builder with a callback looks through the whole surrounding
+/// array at the end of each object, which is quadratic in what a stranger sent.
+class StrictBuilder final : public nlohmann::json_sax<Json> {
+ public:
+  StrictBuilder(std::string_view text, int max_depth) : m_text(text), m_max_depth(max_depth) {}
+
+  Json take() { return std::move(m_root); }
+
+  bool null() override { return add(nullptr); }
+  bool boolean(bool value) override { return add(value); }
+  bool number_integer(std::int64_t value) override { return add(value); }
+  bool number_unsigned(std::uint64_t value) override { return add(value); }
+  bool number_float(double value, const std::string&) override { return add(value); }
+  bool string(std::string& value) override { return add(std::move(value)); }
+  bool binary(Json::binary_t&) override { return false; }
+  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool end_object() override { return close(); }
+  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool end_array() override { return close(); }
+
+  bool key(std::string& name) override {
+    const auto [place, is_new] = m_open.back()->get_ref<Json::object_t&>().try_emplace(name);
+    if (!is_new) fail(ErrorCode::json_duplicate_key, "the key '{}' stands twice in one object", printable(name));
+    m_member = &place->second;
+    return true;
+  }
+
+  bool parse_error(std::size_t byte, const std::string&, const Json::exception& error) override {
+    fail(ErrorCode::json_invalid, "not valid JSON at {}: {}", place_of(m_text, byte), reason_of(error));
+  }
+
+ private:
+  bool add(Json value) {
+    place(std::move(value));
+    return true;
+  }
+
+  Json& place(Json value) {
+    if (m_open.empty()) return m_root = std::move(value);
+    if (m_open.back()->is_array()) return m_open.back()->get_ref<Json::array_t&>().emplace_back(std::move(value));
+    return *m_member = std::move(value);
+  }
+
+  bool open(Json container) {
+    if (std::ssize(m_open) >= m_max_depth) {
+      fail(ErrorCode::limit_exceeded, "JSON nested deeper than {}", m_max_depth);
+    }
+    m_open.push_back(&place(std::move(container)));
+    return true;
+  }
+
+  bool close() {
+    m_open.pop_back();
+    return true;
+  }
+
+  std::string_view m_text;
+  int m_max_depth;
+  Json m_root;
+  std::vector<Json*> m_open;  ///< from the root inwards; a container does not move while one within it is open
+  Json* m_member = nullptr;   ///< of the innermost object, between its key and its value
+};
+
 }  // namespace
 
 Json parse_json(std::string_view text, JsonLimits limits) {
   if (text.size() > limits.max_bytes) {
     fail(ErrorCode::limit_exceeded, "a JSON document of {} bytes; at most {} are read", text.size(), limits.max_bytes);
   }
-  std::vector<std::set<std::string>> keys;
-  const auto callback = [&](int depth, Event event, Json& parsed) {
-    if (depth > limits.max_depth) fail(ErrorCode::limit_exceeded, "JSON nested deeper than {}", limits.max_depth);
-    if (event == Event::object_start) keys.emplace_back();
-    if (event == Event::object_end) keys.pop_back();
-    if (event == Event::key && !keys.back().insert(parsed.get_ref<const std::string&>()).second) {
-      fail(ErrorCode::json_duplicate_key, "the key '{}' stands twice in one object",
-           printable(parsed.get_ref<const std::string&>()));
-    }
-    return true;
-  };
-  try {
-    return Json::parse(text, callback);
-  } catch (const Json::parse_error& error) {
-    fail(ErrorCode::json_invalid, "not valid JSON at {}: {}", place_of(text, error.byte), reason_of(error));
-  } catch (const Json::exception& error) {
-    fail(ErrorCode::json_invalid, "not valid JSON: {}", reason_of(error));
-  }
+  StrictBuilder builder(text, limits.max_depth);
+  Json::sax_parse(text, &builder);
+  return builder.take();
 }
 
 std::string dump_json(const Json& value) {
