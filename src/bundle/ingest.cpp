@@ -9,11 +9,13 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <unordered_set>
 
 #include "audit/audit_log.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "bundle/channel.hpp"
+#include "bundle/source.hpp"
 #include "bundle/verify.hpp"
 #include "crypto/hash.hpp"
 #include "os/parallel.hpp"
@@ -170,9 +172,8 @@ class Ingest {
 
   void check_space(const BlobStore& store) {
     std::uint64_t needed = m_site.config().reserve_bytes;
-    std::set<Digest> counted;
     for (const auto& file : m_bundle.files()) {
-      if (counted.insert(file.digest).second && !store.contains(file.digest)) needed += file.size;
+      if (!store.contains(file.digest) && m_absent.insert(file.digest).second) needed += file.size;
     }
     const auto available = free_space(m_site.store_folder());
     if (available < needed) {
@@ -202,7 +203,7 @@ class Ingest {
   void stage_content(const BlobStore& store, StagedBlobs& staged) {
     const auto& files = m_bundle.files();
     const auto order = distinct_content();
-    std::set<Digest> claimed;
+    std::unordered_set<Digest> claimed;
     std::mutex mutex;
     std::atomic<std::size_t> new_blobs{0};
     ProgressTask progress(m_reporter, "ingest", Unit::bytes, m_bundle.info().content_bytes);
@@ -214,10 +215,12 @@ class Ingest {
         const std::lock_guard lock(mutex);
         return claimed.insert(file.digest).second;
       }();
-      if (!first || store.contains(file.digest) || staged.has(file.digest)) {
+      // What was absent before the pins may be here by now, and is written once more; what was here may be gone.
+      const bool stored = first && !m_absent.contains(file.digest) && store.contains(file.digest);
+      if (!first || stored || staged.is_sealed(file.digest)) {
         // Nothing to write; but a bundle whose file differs from its list is refused all the same, and so is a store
         // whose own copy has rotted.
-        if (first && store.contains(file.digest)) check_stored(store, file);
+        if (stored) check_stored(store, file);
         check(file, sha256_of_range(range.fd, range.offset, file.size, file.path.text(), advance));
         return;
       }
@@ -336,6 +339,7 @@ class Ingest {
   TrustRoot m_root;                  ///< by which the bundle was judged
   std::vector<std::string> m_facts;  ///< what inspection learnt of each artifact
   std::vector<ArtifactFile> m_front;
+  std::unordered_set<Digest> m_absent;  ///< from the store, when its room was checked
   std::string m_overrides;
 };
 
@@ -371,67 +375,6 @@ void record_failure(const Site& site, const IngestRequest& request, const Error&
 }
 
 }  // namespace
-
-namespace {
-
-/// A folder without anything in it, on the file system of its parent: where a medium is to be mounted.
-bool is_bare_mount_point(const fs::path& folder) {
-  struct stat at {
-  }, above{};
-  return fs::is_empty(folder) && ::stat(folder.c_str(), &at) == 0 &&
-         ::stat(folder.parent_path().c_str(), &above) == 0 && at.st_dev == above.st_dev;
-}
-
-void require_present(const Source& source, const std::string& source_name, const fs::path& bundle) {
-  const auto shown = printable(source.path.string());
-  if (!fs::is_directory(source.path)) {
-    throw Error(ErrorCode::not_found, fmt::format("the folder '{}' of source '{}' does not exist", shown, source_name),
-                "mount the medium there, or correct 'path' in config.toml");
-  }
-  if (source.require_read_only && is_bare_mount_point(source.path)) {
-    throw Error(ErrorCode::not_found,
-                fmt::format("nothing is mounted on '{}', the folder of source '{}'", shown, source_name),
-                "mount the medium there with -o ro, then run the same command again");
-  }
-  if (fs::is_directory(bundle)) return;
-  throw Error(ErrorCode::not_found,
-              fmt::format("source '{}' has no folder '{}'", source_name,
-                          printable(bundle.lexically_relative(source.path).string())),
-              fmt::format("list what came with `ls {}`", shown));
-}
-
-}  // namespace
-
-fs::path resolve_source(const SiteConfig& config, const std::string& source) {
-  const auto check = [](const Source& found, const fs::path& bundle, const std::string& source_name) {
-    require_present(found, source_name, bundle);
-    if (found.require_read_only && !is_on_read_only_mount(bundle)) {
-      fail(ErrorCode::source_writable, "source '{}' is on a file system that is mounted writable", source_name);
-    }
-    return bundle;
-  };
-  const auto slash = source.find('/');
-  if (const auto found = config.sources.find(source.substr(0, slash)); found != config.sources.end()) {
-    const auto below = slash == std::string::npos ? std::string() : source.substr(slash + 1);
-    if (!below.empty() && !RelPath::try_parse(below))
-      fail(ErrorCode::source_unknown, "'{}' leads out of its source", printable(source));
-    const auto bundle = below.empty() ? found->second.path : found->second.path / below;
-    return check(found->second, bundle, found->first);
-  }
-  std::error_code error;
-  const auto path = fs::weakly_canonical(source, error);
-  if (!error) {
-    for (const auto& [source_name, candidate] : config.sources) {
-      const auto base = fs::weakly_canonical(candidate.path, error);
-      if (error) continue;
-      const auto relative = path.lexically_relative(base);
-      if (!relative.empty() && *relative.begin() != "..")
-        return check({base, candidate.require_read_only}, path, source_name);
-    }
-  }
-  throw Error(ErrorCode::source_unknown, fmt::format("'{}' is in no configured source", printable(source)),
-              "add [source.NAME] with its path to config.toml, and name it: liftlock ingest NAME/FOLDER");
-}
 
 IngestResult ingest(const Site& site, const IngestRequest& request, Reporter& reporter) {
   const FileLock lock(site.folder() / "ingest.lock", "an ingest", FileLock::Wait::no);

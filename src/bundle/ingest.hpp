@@ -18,8 +18,6 @@
 
 namespace liftlock {
 
-/// Inspects one artifact whose bytes were checked; files are read-only descriptors in the order of artifact.files.
-
 struct IngestRequest {
   std::string source;            ///< NAME, NAME/SUBFOLDER of a configured source, or a path inside one
   std::optional<Digest> expect;  ///< the announced SHA-256 of bundle.json
@@ -43,10 +41,6 @@ struct IngestResult {
   std::vector<JudgedSignature> signatures;
   std::vector<std::string> notes;  ///< what stood beside the bundle, overrides
 };
-
-/// The bundle folder that `source` names, with the source's conditions checked.
-/// @throws Error{source_unknown, source_writable}
-fs::path resolve_source(const SiteConfig& config, const std::string& source);
 
 /// @throws Error of the first thing that is wrong; by then the failure is in the audit log and the transfer log
 IngestResult ingest(const Site& site, const IngestRequest& request, Reporter& reporter);

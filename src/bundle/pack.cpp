@@ -241,13 +241,7 @@ bool is_free(const fs::path& output) {
   }
   if (fs::exists(output / k_bundle_json_path)) return false;
   if (!fs::is_empty(output)) refuse("is a folder that holds other things than a bundle");
-  struct stat at {
-  }, above{};
-  const auto parent = fs::absolute(output).parent_path();
-  if (fs::is_symlink(status) || ::stat(output.c_str(), &at) != 0 || ::stat(parent.c_str(), &above) != 0 ||
-      at.st_dev != above.st_dev) {
-    refuse("is a mount or a link, which nothing can be renamed to");
-  }
+  if (fs::is_symlink(status) || is_mount_point(output)) refuse("is a mount or a link, which nothing can be renamed to");
   return true;
 }
 

@@ -279,6 +279,17 @@ std::uint64_t free_space(const fs::path& path) {
   return static_cast<std::uint64_t>(status.f_bavail) * status.f_frsize;
 }
 
+bool is_mount_point(const fs::path& folder) {
+  const auto device = [](const fs::path& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) fail_errno(fmt::format("stat {}", printable(path.string())));
+    return status.st_dev;
+  };
+  const auto absolute = fs::absolute(folder).lexically_normal();
+  const auto below = absolute.has_filename() ? absolute : absolute.parent_path();
+  return device(below) != device(below.parent_path());
+}
+
 bool is_on_read_only_mount(const fs::path& path) {
   struct statvfs status {};
   if (::statvfs(path.c_str(), &status) != 0) fail_errno(fmt::format("statvfs {}", printable(path.string())));

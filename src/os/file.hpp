@@ -98,6 +98,9 @@ std::vector<WalkEntry> walk(const fs::path& folder, std::size_t max_entries);
 /// Free bytes for an unprivileged writer on the file system that holds path (its nearest existing ancestor).
 std::uint64_t free_space(const fs::path& path);
 
+/// Is something mounted on this folder: is it on another file system than its parent? A bind mount is not told apart.
+bool is_mount_point(const fs::path& folder);
+
 /// Is path on a mount that is read-only (statvfs ST_RDONLY)?
 bool is_on_read_only_mount(const fs::path& path);
 

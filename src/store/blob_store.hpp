@@ -91,6 +91,7 @@ class StagedBlobs {
 
   /// In the store already, or sealed in this batch.
   bool has(const Digest& digest) const;
+  bool is_sealed(const Digest& digest) const;
   /// A read-write descriptor of an empty (or resumable, when append is chosen: positioned at its end) part file.
   enum class Open { empty, append };
   UniqueFd create(const Digest& expected, Open open = Open::empty);

@@ -98,11 +98,12 @@ void StagedBlobs::resume() {
 }
 
 bool StagedBlobs::has(const Digest& digest) const {
-  {
-    const std::lock_guard lock(m_mutex);
-    if (m_sealed.contains(digest)) return true;
-  }
-  return m_store.contains(digest);
+  return is_sealed(digest) || m_store.contains(digest);
+}
+
+bool StagedBlobs::is_sealed(const Digest& digest) const {
+  const std::lock_guard lock(m_mutex);
+  return m_sealed.contains(digest);
 }
 
 // Born with mode 0444, so that sealing needs no chmod; the descriptor may write all the same.
@@ -162,10 +163,7 @@ void StagedBlobs::seal(const Digest& expected, const Digest& actual) {
 }
 
 UniqueFd StagedBlobs::open(const Digest& digest) const {
-  {
-    const std::lock_guard lock(m_mutex);
-    if (!m_sealed.contains(digest)) return m_store.open(digest);
-  }
+  if (!is_sealed(digest)) return m_store.open(digest);
   const int fd = ::openat(m_fd.get(), digest.hex().c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0) fail_errno(fmt::format("open the staged {}", digest.text()));
   return UniqueFd(fd);
