@@ -13,6 +13,7 @@
 #include "base/json.hpp"
 #include "base/rel_path.hpp"
 #include "base/text.hpp"
+#include "base/toml_document.hpp"
 #include "base/toml_text.hpp"
 
 namespace liftlock {
@@ -187,6 +188,19 @@ TEST(Glob, StopsAtSlashes) {
   EXPECT_TRUE(matches_glob("*.gguf", "a.gguf"));
   EXPECT_FALSE(matches_glob("*.gguf", "b/a.gguf"));
   EXPECT_TRUE(matches_glob("**.gguf", "b/a.gguf"));
+}
+
+TEST(TomlDocument, RefusesWithTheLineAndTheCodeThatWasAskedFor) {
+  EXPECT_EQ(parse_toml("a = 1\n[b]\n", ErrorCode::stack_invalid)["a"].value<int>(), 1);
+  for (const auto* text : {"a = 1\nb = é\n", "a = 1\nb\n", "a = 1\na = 2\n"}) {
+    try {
+      parse_toml(text, ErrorCode::stack_invalid, "here.toml ");
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::stack_invalid);
+      EXPECT_THAT(error.message(), ::testing::StartsWith("here.toml line 2: "));
+    }
+  }
 }
 
 TEST(TomlText, FindsWhatTheParserMustNotMeet) {

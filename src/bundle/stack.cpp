@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 
-#include <toml++/toml.h>
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
@@ -10,7 +9,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "base/toml_text.hpp"
+#include "base/toml_document.hpp"
 #include "crypto/hash.hpp"
 
 namespace liftlock {
@@ -238,15 +237,7 @@ const Collector* find_collector(Collectors collectors, std::string_view table) {
 
 Stack parse_stack(std::string_view text, const fs::path& folder, Collectors collectors) {
   if (text.size() > k_max_stack) fail(ErrorCode::stack_invalid, "larger than {} bytes", k_max_stack);
-  if (const auto line = line_of_stray_character(text)) {
-    fail(ErrorCode::stack_invalid, "line {}: a character past ASCII outside of quotes", *line);
-  }
-  toml::table document;
-  try {
-    document = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    fail(ErrorCode::stack_invalid, "line {}: {}", error.source().begin.line, printable(error.description()));
-  }
+  const auto document = parse_toml(text, ErrorCode::stack_invalid);
   std::vector<std::string_view> known{"stack"};
   for (const auto* collector : collectors) known.push_back(collector->table());
   Stack stack{.name = {}, .channel = {}, .platform = {}, .entries = {}, .folder = folder};

@@ -1,11 +1,8 @@
 #include "cli/model_config.hpp"
 
-#define TOML_HEADER_ONLY 1
-#include <toml++/toml.h>
-
 #include "base/encoding.hpp"
 #include "base/error.hpp"
-#include "base/toml_text.hpp"
+#include "base/toml_document.hpp"
 
 namespace liftlock {
 
@@ -16,12 +13,11 @@ std::vector<std::pair<std::string, fs::path>> model_paths(const fs::path& config
                 "name a model, or a .toml whose [models] table has keys such as llm_path = \"/models/chat.gguf\"");
   };
   const auto text = read_file(config, 1u << 20);
-  if (line_of_stray_character(text)) refuse("has a character past ASCII outside of quotes");
   toml::table document;
   try {
-    document = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    refuse(fmt::format("is no TOML: line {}: {}", error.source().begin.line, error.description()));
+    document = parse_toml(text, ErrorCode::config_invalid);
+  } catch (const Error& error) {
+    refuse(fmt::format("is no TOML: {}", error.message()));
   }
   std::vector<std::pair<std::string, fs::path>> out;
   if (const auto* models = document["models"].as_table()) {

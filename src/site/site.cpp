@@ -8,13 +8,11 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <set>
-#define TOML_HEADER_ONLY 1
-#include <toml++/toml.h>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "base/toml_text.hpp"
+#include "base/toml_document.hpp"
 #include "os/user.hpp"
 
 namespace liftlock {
@@ -108,15 +106,7 @@ void read_serve(const toml::table& table, SiteConfig& config) {
 }
 
 SiteConfig parse_config(const std::string& text) {
-  if (const auto line = line_of_stray_character(text)) {
-    fail(ErrorCode::config_invalid, "config.toml line {}: a character past ASCII outside of quotes", *line);
-  }
-  toml::table document;
-  try {
-    document = toml::parse(text);
-  } catch (const toml::parse_error& error) {
-    fail(ErrorCode::config_invalid, "config.toml line {}: {}", error.source().begin.line, error.description());
-  }
+  const auto document = parse_toml(text, ErrorCode::config_invalid, "config.toml ");
   const TableReader reader(document, "the top level", {"zone", "organisation", "source", "policy", "serve"});
   SiteConfig config;
   const auto zone_text = reader.get<std::string>("zone");
