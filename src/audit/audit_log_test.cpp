@@ -13,6 +13,7 @@
 #include "audit/audit_entry.hpp"
 #include "audit/merkle.hpp"
 #include "audit/signed_note.hpp"
+#include "base/code_of.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "os/process.hpp"
@@ -28,16 +29,6 @@ std::vector<AuditEvent> events(std::size_t count) {
   std::vector<AuditEvent> out;
   for (std::size_t i = 0; i < count; ++i) out.push_back(event(std::to_string(i)));
   return out;
-}
-
-ErrorCode code_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "no error";
-  return ErrorCode::internal;
 }
 
 void overwrite(const fs::path& path, std::string_view content) {

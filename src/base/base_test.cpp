@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/clock.hpp"
+#include "base/code_of.hpp"
 #include "base/digest.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -18,17 +19,6 @@
 
 namespace liftlock {
 namespace {
-
-template <typename F>
-ErrorCode code_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "no Error was thrown";
-  return ErrorCode::internal;
-}
 
 TEST(Error, EverySlugIsUniqueAndFound) {
   std::set<std::string_view> slugs;

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "bundle/fake_collector.hpp"
 #include "bundle/fetch_lock.hpp"
@@ -26,16 +27,6 @@ wanted = ["a", "b"]
 [thing.two]
 wanted = ["b", "c"]
 )";
-
-ErrorCode code_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "no error";
-  return ErrorCode::internal;
-}
 
 class LockTest : public testing::Test {
  protected:

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "os/file.hpp"
@@ -12,15 +13,6 @@ namespace liftlock {
 namespace {
 
 constexpr KeyAlgorithm k_all[] = {KeyAlgorithm::ecdsa_p256, KeyAlgorithm::ecdsa_p384, KeyAlgorithm::ed25519};
-
-ErrorCode code_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return ErrorCode::internal;
-}
 
 std::string openssl(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "openssl");

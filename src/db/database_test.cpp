@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 
 namespace liftlock {
@@ -26,16 +27,6 @@ struct DatabaseTest : testing::Test {
 std::int64_t count(Database& db) {
   auto statement = db.prepare("SELECT count(*) FROM t");
   return statement.step() ? statement.integer(0) : -1;
-}
-
-ErrorCode code_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::internal;
 }
 
 TEST_F(DatabaseTest, TransactionWithoutCommitLeavesNothing) {

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "os/file.hpp"
 #include "os/parallel.hpp"
@@ -44,12 +45,7 @@ std::string misbehave(std::string_view request, std::span<const int> files) {
 }
 
 std::optional<ErrorCode> code_of_call(CellPool& pool, std::string_view request) {
-  try {
-    pool.call(request, {});
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return std::nullopt;
+  return code_of([&] { pool.call(request, {}); });
 }
 
 class Cell : public testing::Test {

@@ -6,6 +6,7 @@
 
 #include <atomic>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "os/file.hpp"
 #include "os/log_pump.hpp"
@@ -14,17 +15,6 @@
 
 namespace liftlock {
 namespace {
-
-template <typename F>
-ErrorCode code_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "no Error was thrown";
-  return ErrorCode::internal;
-}
 
 TEST(OpenBeneath, RefusesLinksAndAnswersAbsence) {
   const TemporaryFolder folder;

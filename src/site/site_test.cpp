@@ -3,21 +3,11 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 
 namespace liftlock {
 namespace {
-
-template <typename F>
-ErrorCode code_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "no Error was thrown";
-  return ErrorCode::internal;
-}
 
 TEST(Site, WhatCreateWritesIsReadBack) {
   const TemporaryFolder folder;

@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "base/code_of.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
@@ -30,16 +31,6 @@ extern "C" int syncfs(int fd) noexcept {
 
 namespace liftlock {
 namespace {
-
-ErrorCode code_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::internal;
-}
 
 struct BlobStoreTest : testing::Test {
   TemporaryFolder folder;

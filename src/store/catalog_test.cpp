@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "db/database.hpp"
@@ -11,16 +12,6 @@
 
 namespace liftlock {
 namespace {
-
-ErrorCode code_of(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::internal;
-}
 
 Artifact wheel(const std::string& name, const std::string& version, const std::string& content = "") {
   const auto text = content.empty() ? name + version : content;

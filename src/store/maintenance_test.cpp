@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 
@@ -39,15 +40,6 @@ struct MaintenanceTest : testing::Test {
     ASSERT_EQ(::pread(fd.get(), &byte, 1, at), 1);
     byte = static_cast<char>(byte ^ 0x10);
     ASSERT_EQ(::pwrite(fd.get(), &byte, 1, at), 1);
-  }
-  static ErrorCode code_of(const std::function<void()>& work) {
-    try {
-      work();
-    } catch (const Error& error) {
-      return error.code();
-    }
-    ADD_FAILURE() << "nothing was thrown";
-    return ErrorCode::internal;
   }
 };
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <string>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "crypto/key.hpp"
 #include "trust/root_statement.hpp"
@@ -15,15 +16,6 @@
 #include "trust/trust.hpp"
 
 namespace liftlock {
-
-inline std::optional<ErrorCode> code_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return std::nullopt;
-}
 
 inline const Timestamp k_now = parse_time("2026-11-23T06:00:00Z");
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 
 namespace liftlock::oci {
@@ -18,13 +19,8 @@ Json manifest() {
           {"config", descriptor(media::oci_config)},
           {"layers", Json::array({descriptor(media::oci_layer)})}};
 }
-ErrorCode refusal(const std::string& text, std::string_view type = {}) {
-  try {
-    parse_manifest(text, type);
-  } catch (const Error& error) {
-    return error.code();
-  }
-  return ErrorCode::internal;
+std::optional<ErrorCode> refusal(const std::string& text, std::string_view type = {}) {
+  return code_of([&] { parse_manifest(text, type); });
 }
 
 TEST(Manifest, ReadsManifestsAndIndexesOfBothFamilies) {

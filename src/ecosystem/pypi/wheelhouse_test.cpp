@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
@@ -112,14 +113,6 @@ class WheelhouseArchive : public testing::Test {
   std::vector<UnpackedFile> unpack(int archive, WheelhouseArchiveLimits limits = {}) {
     m_out = open_file(m_folder.path() / "out", O_RDWR | O_CREAT | O_TRUNC);
     return unpack_wheelhouse(archive, m_out.get(), limits);
-  }
-  static ErrorCode code_of(const std::function<void()>& f) {
-    try {
-      f();
-    } catch (const Error& error) {
-      return error.code();
-    }
-    return ErrorCode::internal;
   }
 
   TemporaryFolder m_folder;
