@@ -105,7 +105,7 @@ class Ingest {
     // Read once: what is judged here is what is kept, whatever the medium answers next time.
     m_statements = m_bundle.trust_statements();
     m_signatures = m_bundle.signatures();
-    m_root = trust.judge_chain(m_statements, now());
+    m_root = judge_chain(trust.pinned_chain(), m_statements, now());
     m_result.signatures = judge(m_bundle.bundle_json(), m_signatures, m_root, now());
     require_thresholds(m_result.signatures, m_root);
   }

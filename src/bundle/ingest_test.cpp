@@ -206,6 +206,17 @@ TEST_F(IngestTest, AForkOfTheFollowedChainIsRefusedBeforeAnythingIsStagedOrAnnou
   EXPECT_FALSE(fs::exists(site().store_folder() / "staging"));
 }
 
+TEST_F(IngestTest, VerifyRefusesTheForkThatIngestRefuses) {
+  const auto second = signed_statement(next(sample_root()), {"root1"});
+  auto other = sample_root();
+  other.thresholds[Role::scanner] = 1;
+  packed_with_trust("forked", {signed_statement(other, {"root1"}), second});
+  const auto report = verify_bundle(
+      m_folder.path() / "forked", {.expect = {}, .pinned = {{m_statement, second}}, .when = k_now}, silent_reporter());
+  ASSERT_EQ(report.problems.size(), 1u);
+  EXPECT_EQ(report.problems[0].code, ErrorCode::trust_broken);
+}
+
 TEST_F(IngestTest, ARootThatABundleBringsIsAnnouncedBeforeItIsFollowed) {
   packed_with_trust("rotated", {m_statement, signed_statement(next(sample_root()), {"root1"})});
   ingested("rotated");

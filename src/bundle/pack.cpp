@@ -273,7 +273,7 @@ std::optional<PackResult> unchanged_bundle(const PackRequest& request, const Fro
                 "name a new folder with --output, or remove that one");
   }
   const auto report =
-      verify_bundle(request.output, {.expect = {}, .root = {}, .when = existing.info().creation_date}, reporter);
+      verify_bundle(request.output, {.expect = {}, .pinned = {}, .when = existing.info().creation_date}, reporter);
   if (!report.problems.empty()) {
     fail(ErrorCode::immutable, "'{}' holds this bundle, but damaged: {}", printable(request.output.string()),
          report.problems[0].message);

@@ -199,7 +199,7 @@ TEST_F(BundleTest, AnotherDigestThanTheAnnouncedOneIsAProblem) {
   packed("announced");
   const auto report =
       verify_bundle(m_folder.path() / "announced",
-                    {.expect = sha256("x"), .root = parse_root(m_statement), .when = k_now}, silent_reporter());
+                    {.expect = sha256("x"), .pinned = std::vector{m_statement}, .when = k_now}, silent_reporter());
   ASSERT_EQ(report.problems.size(), 1u);
   EXPECT_EQ(report.problems[0].code, ErrorCode::expect_mismatch);
 }

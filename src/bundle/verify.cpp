@@ -53,7 +53,7 @@ void check_content(const BundleReader& bundle, VerifyReport& report, Reporter& r
 
 void check_signatures(const BundleReader& bundle, const VerifyOptions& options, VerifyReport& report) {
   const auto signatures = bundle.signatures();
-  if (!options.root) {
+  if (!options.pinned) {
     for (const auto& signature : signatures) {
       report.signatures.push_back({.file = signature.name,
                                    .key_id = {},
@@ -64,7 +64,7 @@ void check_signatures(const BundleReader& bundle, const VerifyOptions& options, 
     }
     return;
   }
-  const auto root = root_for(bundle, *options.root, options.when);
+  const auto root = judge_chain(*options.pinned, bundle.trust_statements(), options.when);
   report.signatures_judged = true;
   report.signatures = judge(bundle.bundle_json(), signatures, root, options.when);
   require_thresholds(report.signatures, root);
@@ -80,10 +80,6 @@ void drop_repeated(std::vector<Problem>& problems) {
 }
 
 }  // namespace
-
-TrustRoot root_for(const BundleReader& bundle, const TrustRoot& pinned, Timestamp when) {
-  return advance(pinned, bundle.trust_statements(), when);
-}
 
 VerifyReport verify_bundle(const fs::path& folder, const VerifyOptions& options, Reporter& reporter) {
   BundleReader bundle(folder);

@@ -10,9 +10,10 @@
 namespace liftlock {
 
 struct VerifyOptions {
-  std::optional<Digest> expect;   ///< of bundle.json, as announced by another way
-  std::optional<TrustRoot> root;  ///< nullopt: signatures are listed, not judged, and the report says so
-  Timestamp when;                 ///< for expiry of keys and of the bundle
+  std::optional<Digest> expect;  ///< of bundle.json, as announced by another way
+  /// The chain of root statements that is trusted; nullopt: signatures are listed, not judged, and the report says so
+  std::optional<std::vector<std::string>> pinned;
+  Timestamp when;  ///< for expiry of keys and of the bundle
 };
 
 struct VerifyReport {
@@ -28,8 +29,5 @@ struct VerifyReport {
 /// Problems are in the report. @throws only when there is no bundle to speak of (not_a_bundle, unreadable bundle.json)
 /// or the machine fails.
 VerifyReport verify_bundle(const fs::path& folder, const VerifyOptions& options, Reporter& reporter);
-
-/// The root to judge by: `pinned`, advanced along the statements that the bundle carries.
-TrustRoot root_for(const BundleReader& bundle, const TrustRoot& pinned, Timestamp when);
 
 }  // namespace liftlock

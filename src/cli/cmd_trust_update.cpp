@@ -20,7 +20,7 @@ void run(Invocation& invocation, const Options& options) {
   TrustStore store(site.trust_folder());
   const auto chain = read_chain(options.path);
   const auto before = store.current();
-  const auto after = advance(before, chain, now());
+  const auto after = judge_chain(store.pinned_chain(), chain, now());
   const Json result{{"from", before.version}, {"version", after.version}, {"fingerprint", after.fingerprint.text()}};
   if (after.version > before.version) {
     record_trust(invocation, "trust.update", Outcome::intent, after.fingerprint.text(), result);

@@ -23,10 +23,14 @@ struct Options {
   bool integrity_only = false;
 };
 
-/// Whose signatures count: a root statement given by hand with its fingerprint, else the pinned one.
-std::optional<TrustRoot> chosen_root(const Invocation& invocation, const Options& options) {
+/// Whose signatures count: a root statement given by hand with its fingerprint, else the pinned chain.
+std::optional<std::vector<std::string>> chosen_chain(const Invocation& invocation, const Options& options) {
   if (options.integrity_only) return std::nullopt;
-  if (options.root.empty()) return TrustStore(invocation.site().trust_folder()).current();
+  if (options.root.empty()) {
+    const TrustStore trust(invocation.site().trust_folder());
+    (void)trust.current();  // a chain of ours that is broken is no problem of the bundle
+    return trust.pinned_chain();
+  }
   const auto statement = read_file(options.root, bundle_limits::k_trust_statement);
   if (options.fingerprint.empty()) {
     fail(ErrorCode::confirmation_required,
@@ -37,7 +41,8 @@ std::optional<TrustRoot> chosen_root(const Invocation& invocation, const Options
     fail(ErrorCode::confirmation_required, "the root statement has the fingerprint {}, not the one given",
          root_fingerprint(statement).spoken());
   }
-  return parse_root(statement);
+  (void)parse_root(statement);
+  return std::vector{statement};
 }
 
 Json to_json(const VerifyReport& report) {
@@ -80,7 +85,7 @@ int status_of(const std::vector<Problem>& problems) {
 }
 
 void run(Invocation& invocation, const Options& options) {
-  VerifyOptions verify{.expect = std::nullopt, .root = chosen_root(invocation, options), .when = now()};
+  VerifyOptions verify{.expect = std::nullopt, .pinned = chosen_chain(invocation, options), .when = now()};
   if (!options.expect.empty()) verify.expect = parse_digest(options.expect);
   const auto report = verify_bundle(options.bundle, verify, invocation.reporter());
   invocation.print(to_json(report), [&] { return to_text(report); });

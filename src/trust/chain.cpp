@@ -1,3 +1,5 @@
+#include <map>
+
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "trust/root_statement.hpp"
@@ -37,6 +39,25 @@ TrustRoot follow_one(const TrustRoot& from, const RootStatement& next, Timestamp
   return root;
 }
 
+[[noreturn]] void fail_forked(std::uint64_t version) {
+  throw Error(ErrorCode::trust_broken, fmt::format("there are two different root statements of version {}", version),
+              "stop: somebody else speaks for this organisation, or its root keys signed twice; ask by another way");
+}
+
+/// Two statements of one version are a fork, also when the version is long past.
+void require_same_past(const std::vector<std::string>& pinned, const std::vector<std::string>& statements) {
+  std::map<std::uint64_t, Digest> known;
+  for (const auto& bytes : pinned) {
+    const auto root = decode_root(bytes).root;
+    known.emplace(root.version, root.fingerprint);
+  }
+  for (const auto& bytes : statements) {
+    const auto root = decode_root(bytes).root;
+    const auto found = known.find(root.version);
+    if (found != known.end() && found->second != root.fingerprint) fail_forked(root.version);
+  }
+}
+
 }  // namespace
 
 TrustRoot advance(const TrustRoot& pinned, const std::vector<std::string>& statements, Timestamp when) {
@@ -47,17 +68,25 @@ TrustRoot advance(const TrustRoot& pinned, const std::vector<std::string>& state
     const auto statement = decode_root(bytes);
     if (statement.root.version < pinned.version) continue;
     if (statement.root.version == pinned.version) {
-      if (statement.root.fingerprint != pinned.fingerprint) {
-        throw Error(
-            ErrorCode::trust_broken,
-            fmt::format("there are two different root statements of version {}", pinned.version),
-            "stop: somebody else speaks for this organisation, or its root keys signed twice; ask by another way");
-      }
+      if (statement.root.fingerprint != pinned.fingerprint) fail_forked(pinned.version);
       continue;
     }
     current = follow_one(current, statement, when);
   }
   return current;
+}
+
+TrustRoot newest_root(const std::vector<std::string>& chain) {
+  // What is pinned was judged when it came; the clock may have been set back since.
+  return with_context("while reading the pinned chain of root statements",
+                      [&] { return advance(parse_root(chain.at(0)), chain, Timestamp::max() - std::chrono::days(2)); });
+}
+
+TrustRoot judge_chain(const std::vector<std::string>& pinned, const std::vector<std::string>& statements,
+                      Timestamp when) {
+  const auto from = newest_root(pinned);
+  require_same_past(pinned, statements);
+  return advance(from, statements, when);
 }
 
 TrustRoot parse_root(std::string_view statement) {

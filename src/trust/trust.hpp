@@ -103,6 +103,12 @@ void require_thresholds(const std::vector<JudgedSignature>& judged, const TrustR
 /// @param when a statement created more than a day later is refused: by such a clock nothing can be judged
 /// @throws Error{trust_broken} for gaps, forks and missing signatures, and what parse_root throws
 TrustRoot advance(const TrustRoot& pinned, const std::vector<std::string>& statements, Timestamp when);
+/// The newest root of a pinned chain (not empty, oldest first). @throws Error{trust_broken} when it is no chain
+TrustRoot newest_root(const std::vector<std::string>& chain);
+/// Where these statements lead from a pinned chain (not empty, oldest first): what ingest and verify judge a bundle by.
+/// @throws what advance throws, also when a statement differs from a pinned one of a version long past
+TrustRoot judge_chain(const std::vector<std::string>& pinned, const std::vector<std::string>& statements,
+                      Timestamp when);
 /// Parses and self-verifies one statement without believing it: for showing its fingerprint before it is pinned.
 /// @throws Error{trust_broken, schema_violation, json_invalid, json_duplicate_key, limit_exceeded, too_new}
 TrustRoot parse_root(std::string_view statement);
@@ -117,17 +123,16 @@ class TrustStore {
   /// @throws Error{trust_missing}, and Error{trust_broken} when the files are no chain
   TrustRoot current() const;
   bool empty() const;
-  /// All pinned statements, oldest first, as they are put into manifest/trust/.
+  /// All pinned statements, oldest first, as they are put into manifest/trust/; may be none.
   std::vector<std::string> statements() const;
+  /// The same of an installation that must trust somebody. @throws Error{trust_missing}
+  std::vector<std::string> pinned_chain() const;
   /// Pins a first root; pinning one that is already in the chain changes nothing.
   /// @throws Error{confirmation_required} when expected is not its fingerprint, Error{immutable} when another chain is
   /// pinned: see replace()
   void pin(std::string_view statement, const Digest& expected);
   /// Sets the pinned chain aside (replaced/FINGERPRINT/) and pins this root instead. The caller records why.
   void replace(std::string_view statement, const Digest& expected);
-  /// The root that follow() would lead to: judged the same way, nothing is stored.
-  /// @throws what advance throws, also when a statement differs from a pinned one of a version long past
-  TrustRoot judge_chain(const std::vector<std::string>& statements, Timestamp when) const;
   /// Follows a chain that a bundle brought; stores the new versions. Returns how many were new.
   /// @throws what judge_chain throws; nothing is stored then
   std::size_t follow(const std::vector<std::string>& statements, Timestamp when);

@@ -44,19 +44,6 @@ fs::path file_of(const fs::path& folder, std::uint64_t version) {
   return folder / (std::to_string(version) + std::string(k_suffix));
 }
 
-/// Two statements of one version are a fork, also when the version is long past.
-void require_same_past(const std::map<std::uint64_t, fs::path>& known, const std::vector<std::string>& statements) {
-  for (const auto& bytes : statements) {
-    const auto root = decode_root(bytes).root;
-    const auto found = known.find(root.version);
-    if (found != known.end() && root_fingerprint(read_file(found->second, k_max_statement)) != root.fingerprint) {
-      throw Error(
-          ErrorCode::trust_broken, fmt::format("there are two different root statements of version {}", root.version),
-          "stop: somebody else speaks for this organisation, or its root keys signed twice; ask by another way");
-    }
-  }
-}
-
 }  // namespace
 
 TrustStore::TrustStore(fs::path folder) : m_folder(std::move(folder)) {}
@@ -71,13 +58,14 @@ std::vector<std::string> TrustStore::statements() const {
   return out;
 }
 
-TrustRoot TrustStore::current() const {
-  const auto chain = statements();
+std::vector<std::string> TrustStore::pinned_chain() const {
+  auto chain = statements();
   if (chain.empty()) fail(ErrorCode::trust_missing, "no root statement is pinned in '{}'", m_folder.string());
-  // What is stored was judged when it came; the clock may have been set back since.
-  return with_context("while reading the pinned chain in " + m_folder.string(), [&] {
-    return advance(parse_root(chain.front()), chain, Timestamp::max() - std::chrono::days(2));
-  });
+  return chain;
+}
+
+TrustRoot TrustStore::current() const {
+  return newest_root(pinned_chain());
 }
 
 void TrustStore::pin(std::string_view statement, const Digest& expected) {
@@ -110,16 +98,11 @@ void TrustStore::replace(std::string_view statement, const Digest& expected) {
   write_file_atomically(file_of(m_folder, parse_root(statement).version), statement);
 }
 
-TrustRoot TrustStore::judge_chain(const std::vector<std::string>& statements, Timestamp when) const {
-  const auto from = current();
-  require_same_past(list(m_folder), statements);
-  return advance(from, statements, when);
-}
-
 std::size_t TrustStore::follow(const std::vector<std::string>& statements, Timestamp when) {
   const auto guard = lock(m_folder);
-  const auto from = current();
-  judge_chain(statements, when);
+  const auto chain = pinned_chain();
+  const auto from = newest_root(chain);
+  judge_chain(chain, statements, when);
   std::size_t stored = 0;
   for (const auto& statement : statements) {
     const auto version = decode_root(statement).root.version;

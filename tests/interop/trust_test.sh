@@ -95,6 +95,15 @@ far trust update bundle >/dev/null
 refused key-revoked low sign bundle --role approver --key ada.pem
 step "revocation and rotation travel; a gap in the chain is refused"
 
+"$liftlock" --quiet --state "$work/forked" init --zone low >/dev/null
+"$liftlock" --quiet --state "$work/forked" trust init --organisation Example --root-key root2.pem --passphrase-file passphrase \
+  --add builder:builder.pem >/dev/null
+refused trust-broken low trust update forked/trust/1.root.json
+cp forked/trust/1.root.json bundle/manifest/trust/
+refused trust-broken low trust update bundle
+cp low/trust/1.root.json bundle/manifest/trust/
+step "another statement of a version long past is refused"
+
 low trust keygen --role root --out other.pem >/dev/null
 "$liftlock" --quiet --state "$work/third" init --zone low >/dev/null
 "$liftlock" --quiet --state "$work/third" trust init --organisation Other --root-key other.pem --add builder:builder.pem --out other.root.json >/dev/null
