@@ -31,8 +31,8 @@ for entry in /*; do
   if [ -L "$entry" ]; then
     cp -P "$entry" "$root/"
   elif [ -d "$base/upper/$name" ]; then
-    mkdir -p "$base/work/$name" "$root/$name"
-    mount -t overlay overlay -o "lowerdir=$entry,upperdir=$base/upper/$name,workdir=$base/work/$name" "$root/$name"
+    mkdir -p "$base/scratch/$name" "$root/$name"
+    mount -t overlay overlay -o "lowerdir=$entry,upperdir=$base/upper/$name,workdir=$base/scratch/$name" "$root/$name"
   fi
 done
 rm -rf "$root/var/lib/liftlock" 2> /dev/null || mount -t tmpfs tmpfs "$root/var/lib/liftlock"
