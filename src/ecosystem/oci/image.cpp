@@ -108,10 +108,12 @@ std::string merge_oci_index(std::string_view existing, std::string_view added) {
   auto index = parse_json(added);
   auto& manifests = index["manifests"];
   const auto old = parse_json(existing);
-  const auto key = [](const Json& descriptor) {
-    const auto annotations = descriptor.value("annotations", Json::object());
-    return std::make_pair(annotations.value(std::string(k_ref_name), ""),
-                          string_member(descriptor, "digest", "index.json"));
+  constexpr std::string_view where = "index.json";
+  const auto key = [&](const Json& descriptor) {
+    auto digest = string_member(descriptor, "digest", where);
+    const auto annotations = descriptor.find("annotations");
+    const bool has_name = annotations != descriptor.end() && !annotations->is_null();
+    return std::make_pair(has_name ? string_member_or(*annotations, k_ref_name, "", where) : "", std::move(digest));
   };
   std::map<std::pair<std::string, std::string>, Json> merged;
   std::set<std::string> renewed;
@@ -119,7 +121,7 @@ std::string merge_oci_index(std::string_view existing, std::string_view added) {
     merged.emplace(key(descriptor), descriptor);
     renewed.insert(key(descriptor).first);
   }
-  for (const auto& descriptor : array_member(old, "manifests", "index.json")) {
+  for (const auto& descriptor : array_member(old, "manifests", where)) {
     const auto place = key(descriptor);
     if (place.first.empty() || !renewed.contains(place.first)) merged.emplace(place, descriptor);
   }

@@ -48,6 +48,11 @@ TEST(OciLayout, TwoLayoutsMergeAndTheNewerNameCounts) {
   EXPECT_EQ(merge_oci_index(both, index_of(one)), both);
   EXPECT_EQ(merge_oci_index(index_of(one), index_of(other_one)), index_of(other_one));
   EXPECT_THROW(merge_oci_index("{}", index_of(one)), Error);
+  for (const auto* strange : {"7", R"({"digest": "x", "annotations": 7})",
+                              R"({"digest": "x", "annotations": {"org.opencontainers.image.ref.name": 7}})"}) {
+    EXPECT_THROW(merge_oci_index(fmt::format(R"({{"manifests": [{}]}})", strange), index_of(one)), Error) << strange;
+  }
+  EXPECT_NO_THROW(merge_oci_index(R"({"manifests": [{"digest": "x", "annotations": null}]})", index_of(one)));
 }
 
 TEST(OciLayout, SkopeoCopiesImagesOutOfABundle) {
