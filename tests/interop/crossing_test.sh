@@ -2,28 +2,8 @@
 # The crossing without any upstream: local wheels, an image in a registry on loopback, a model, a file; packed twice, killed
 # and resumed, checked by hand, refused when damaged, ingested, served to pip, skopeo and curl, exported, garbage-collected.
 #   crossing_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
-set -euo pipefail
-low_exe=$1 high_exe=$2
-root=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-pids=()
-cleanup() {
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  gpgconf --homedir "$work/state/keys/mirror-gnupg" --kill all 2>/dev/null || true
-  rm -rf "$work"
-}
-trap cleanup EXIT
-low() { "$low_exe" --quiet --state "$work/low" "$@"; }
-high() { "$high_exe" --quiet --state "$work/state" "$@"; }
-fail() { echo "FAILED: $*" >&2; exit 1; }
-# refused CODE COMMAND…: the command fails with exactly this code.
-refused() {
-  local code=$1 out; shift
-  if out=$("$@" 2>&1); then fail "$* was accepted"; fi
-  grep -q "error\[$code\]" <<< "$out" || fail "$*: expected $code, got: $out"
-  echo "refused as it must be: $code"
-}
-json() { python3 -c "import json,sys; print(json.load(sys.stdin)$1)"; }
+source "$(dirname "$0")/common.sh"
+high_state=$work/state
 
 # --- fixtures
 export PIP_NO_INDEX=1 PIP_FIND_LINKS=$work/wheels PIP_CONFIG_FILE=/dev/null

@@ -2,14 +2,8 @@
 # What the doctors find in wheelhouses and models that are sound, incomplete, for another target, damaged or hostile; the facts of
 # inspections that `show` tells on both sides; root keeps out of an installation of somebody else.
 #   doctor_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
-set -euo pipefail
-low_exe=$1 high_exe=$2
-root=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-chmod 755 "$work"
-trap 'rm -rf "$work"' EXIT
+source "$(dirname "$0")/common.sh"
 doctor=$high_exe  # both sides have it; the low one has a turn below
-fail() { echo "FAILED: $*" >&2; exit 1; }
 # gives STATUS TEXT COMMAND…: the command ends with this status and says this.
 gives() {
   local status=$1 text=$2 actual=0 out; shift 2
@@ -18,7 +12,6 @@ gives() {
   grep -qF -- "$text" <<< "$out" || fail "$* does not say '$text': $out"
   echo "as it must be: $text"
 }
-json() { python3 -c "import json,sys; print(json.load(sys.stdin)$1)"; }
 wheel() { python3 "$root/tests/tools/make_wheel.py" "$@"; }
 house() { "$doctor" --quiet --state "$work/none" doctor wheelhouse "$@"; }
 model() { "$doctor" --quiet --state "$work/none" doctor model "$@"; }
@@ -123,8 +116,6 @@ fi
 
 # --- what inspections found, on both sides
 export PIP_NO_INDEX=1 PIP_FIND_LINKS=$work/wheelhouse PIP_CONFIG_FILE=/dev/null
-low() { "$low_exe" --quiet --state "$work/low" "$@"; }
-high() { "$high_exe" --quiet --state "$work/high" "$@"; }
 mkdir stack && cd stack
 cat > liftlock.toml <<TOML
 [stack]

@@ -2,13 +2,7 @@
 # Two images that share a layer cross the gap in one bundle, survive gc and scrub, and come out as one OCI layout that
 # skopeo copies from.
 #   images_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
-set -euo pipefail
-low_exe=$1 high_exe=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-low() { "$low_exe" --quiet --state "$work/low" "$@"; }
-high() { "$high_exe" --quiet --state "$work/high" "$@"; }
-fail() { echo "FAILED: $*" >&2; exit 1; }
+source "$(dirname "$0")/common.sh"
 
 # --- fixtures: web has one layer, worker has that one and another
 mkdir "$work/umoci" && (

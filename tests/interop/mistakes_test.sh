@@ -2,23 +2,10 @@
 # Typical mistakes at the command line and places that cannot be written: each must be refused with its code, its exit
 # status and a hint that helps, and reading must work wherever the bytes can be read.
 #   mistakes_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
-set -euo pipefail
-low_exe=$1 high_exe=$2
-root=$(cd "$(dirname "$0")/../.." && pwd)
-work=$(mktemp -d)
-chmod 755 "$work"
-pids=()
-cleanup() {
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-  gpgconf --homedir "$work/state/keys/mirror-gnupg" --kill all 2>/dev/null || true
-  chmod -R u+w "$work"
-  rm -rf "$work"
-}
-trap cleanup EXIT
-low() { "$low_exe" --quiet --state "$work/low" "$@"; }
-high() { "$high_exe" --quiet --state "$work/state" "$@"; }
-fail() { echo "FAILED: $*" >&2; exit 1; }
-# refused STATUS CODE WORDS COMMAND…: exactly this exit status and code, and these words (a pattern) in message or hint.
+source "$(dirname "$0")/common.sh"
+high_state=$work/state
+# refused STATUS CODE WORDS COMMAND…: as elsewhere, and with exactly this exit status and these words (a pattern) in message
+# or hint.
 refused() {
   local status=$1 code=$2 words=$3 out got=0; shift 3
   out=$("$@" 2>&1) || got=$?
@@ -27,7 +14,6 @@ refused() {
   grep -qE -- "$words" <<< "$(tr '\n' ' ' <<< "$out")" || fail "$*: '$words' is not in: $out"
   ! grep -qE '\.[0-9]+\.[0-9]+\.tmp|json\.exception' <<< "$out" || fail "$*: an inner name in: $out"
 }
-json() { python3 -c "import json,sys; print(json.load(sys.stdin)$1)"; }
 
 # --- words that are no commands and no options
 refused 2 usage "no command 'pakc'.*did you mean 'pack'" low pakc --output x

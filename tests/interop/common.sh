@@ -1,0 +1,31 @@
+# What the tests of this folder share; sourced by them with their own arguments: LIFTLOCK_LOW [LIFTLOCK_HIGH]
+set -euo pipefail
+low_exe=$(realpath "$1") high_exe=$(realpath "${2:-$1}")
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+work=$(mktemp -d)
+chmod 755 "$work"  # for what runs as nobody
+low_state=$work/low high_state=$work/high
+pids=()  # processes to end at the end
+cleanup() {
+  # Whatever a test left behind or never made, its exit status stays its own.
+  for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null || true; done
+  for home in "$work/gnupg" "$high_state/keys/mirror-gnupg"; do
+    [ ! -d "$home" ] || gpgconf --homedir "$home" --kill all 2> /dev/null || true
+  done
+  chmod -R u+w "$work"
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+low() { "$low_exe" --quiet --state "$low_state" "$@"; }
+high() { "$high_exe" --quiet --state "$high_state" "$@"; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+# refused CODE COMMAND…: the command fails with exactly this code.
+refused() {
+  local code=$1 out; shift
+  if out=$("$@" 2>&1); then fail "$* was accepted"; fi
+  grep -q "error\[$code\]" <<< "$out" || fail "$*: expected $code, got: $out"
+  echo "refused as it must be: $code"
+}
+# json '["a"][0]': this member of the JSON on standard input.
+json() { python3 -c "import json,sys; print(json.load(sys.stdin)$1)"; }
