@@ -4,7 +4,6 @@ against the shell recipe (tar + gzip + sha256sum), medians of interleaved rounds
 
 usage: crossing.py BUILD_FOLDER WORK_FOLDER [--gib N] [--small N] [--rounds N]
 """
-import argparse
 import json
 import os
 import pathlib
@@ -191,15 +190,7 @@ def report(result, small):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("build", type=pathlib.Path)
-    parser.add_argument("work", type=pathlib.Path)
-    parser.add_argument("--gib", type=float, default=4)
-    parser.add_argument("--small", type=int, default=20000)
-    parser.add_argument("--rounds", type=int, default=3)
-    args = parser.parse_args()
-    shutil.rmtree(args.work, ignore_errors=True)
-    args.work.mkdir(parents=True)
+    args = measure.arguments(gib=4.0, small=20000, rounds=3)
     out = []
     print(f"few large files, {args.gib} GiB", flush=True)
     make_large(args.work / "large/data", args.gib)

@@ -3,10 +3,26 @@
 Bytes are rchar and wchar: the kernel adds those of waited-for children to the parent. mmap and copy_file_range would
 bypass them; Liftlock uses neither for content. Memory is anonymous plus shared, summed over the tree, sampled every 20 ms.
 """
+import argparse
 import os
+import pathlib
+import shutil
 import subprocess
 import threading
 import time
+
+
+def arguments(**numbers):
+    """BUILD_FOLDER WORK_FOLDER, and an option for each of the numbers with its default. WORK_FOLDER is emptied."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build", type=pathlib.Path)
+    parser.add_argument("work", type=pathlib.Path)
+    for name, default in numbers.items():
+        parser.add_argument(f"--{name}", type=type(default), default=default)
+    args = parser.parse_args()
+    shutil.rmtree(args.work, ignore_errors=True)
+    args.work.mkdir(parents=True)
+    return args
 
 
 def _io():

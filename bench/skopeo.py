@@ -4,7 +4,6 @@ rounds: the image is made with umoci, pushed to the registry, and carried to the
 
 usage: skopeo.py BUILD_FOLDER WORK_FOLDER [--mib N] [--rounds N]
 """
-import argparse
 import json
 import os
 import pathlib
@@ -82,14 +81,7 @@ def copy(source):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("build", type=pathlib.Path)
-    parser.add_argument("work", type=pathlib.Path)
-    parser.add_argument("--mib", type=int, default=512)
-    parser.add_argument("--rounds", type=int, default=5)
-    args = parser.parse_args()
-    shutil.rmtree(args.work, ignore_errors=True)
-    args.work.mkdir(parents=True)
+    args = measure.arguments(mib=512, rounds=5)
     port = free_port()
     registry = mirror = None
     try:
@@ -107,7 +99,6 @@ def main():
             times["docker-registry"].append(copy(f"127.0.0.1:{port}/hello:1"))
             times["liftlock"].append(copy(f"{address}/hello:1"))
         ours, theirs = (statistics.median(times[name]) for name in ("liftlock", "docker-registry"))
-        if os.environ.get("V"): print(times)
         print(f"skopeo copy of {args.mib} MiB in {LAYERS} layers: liftlock {ours:.2f} s, docker-registry {theirs:.2f} s, "
               f"speed ratio {theirs / ours:.2f} (goal ≥ 1)")
     finally:
