@@ -75,8 +75,9 @@ Inspection IndexInspector::inspect(const Artifact& artifact, std::span<const int
     out.findings.push_back({ErrorCode::package_malformed, index.path.text(),
                             fmt::format("the InRelease beside it states something else for {}", printable(path))});
   }
-  for (const std::string_view name : {"Suite", "Codename", "Date", "Valid-Until"}) {
-    if (const auto value = release.field(name)) out.facts[to_lower(name)] = printable(*value);
+  for (const auto& [field, fact] : {std::pair{"Suite", "suite"}, std::pair{"Codename", "codename"},
+                                    std::pair{"Date", "date"}, std::pair{"Valid-Until", "valid_until"}}) {
+    if (const auto value = release.field(field)) out.facts[fact] = printable(*value);
   }
   return out;
 }

@@ -18,8 +18,9 @@ std::string in_release(const std::string& body) {
 }
 
 std::string stating(const Digest& digest, std::size_t size) {
-  return in_release(fmt::format("Suite: stable\nCodename: zebra\nSHA256:\n {} 1 main/other\n {} {} main/Packages\n",
-                                sha256("other").hex(), digest.hex(), size));
+  return in_release(fmt::format(
+      "Suite: stable\nCodename: zebra\nValid-Until: never\nSHA256:\n {} 1 main/other\n {} {} main/Packages\n",
+      sha256("other").hex(), digest.hex(), size));
 }
 
 Inspection inspected(const std::string& document) {
@@ -40,6 +41,7 @@ TEST(IndexInspector, AcceptsTheIndexThatItsReleaseStates) {
   const auto inspection = inspected(stating(sha256(k_index), k_index.size()));
   EXPECT_TRUE(inspection.findings.empty());
   EXPECT_EQ(inspection.facts["codename"], "zebra");
+  EXPECT_EQ(inspection.facts["valid_until"], "never");
 }
 
 TEST(IndexInspector, RefusesAnIndexThatItsReleaseDoesNotState) {
