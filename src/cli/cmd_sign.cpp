@@ -71,9 +71,10 @@ void run(Invocation& invocation, const Options& options) {
   const auto signature = signer->sign(document);
   const Json result{
       {"file", "signatures/" + file}, {"role", name(role)}, {"key_id", signer->key_id()}, {"digest", digest.text()}};
-  record_trust(invocation, "bundle.sign", Outcome::success, digest.text(), result);
-  make_folders(bundle / "signatures");
-  write_file_atomically(bundle / "signatures" / file, signature);
+  recorded_effect(invocation, "bundle.sign", digest.text(), result, [&] {
+    make_folders(bundle / "signatures");
+    write_file_atomically(bundle / "signatures" / file, signature);
+  });
   invocation.print(result, [&] {
     return fmt::format("signed bundle.json as {}: signatures/{}\ndigest {}", name(role), file, digest.spoken());
   });

@@ -42,9 +42,11 @@ void run(Invocation& invocation, const Options& options) {
                     {"type", name(*algorithm)},
                     {"private_key", options.out},
                     {"public_key", public_file.string()}};
-  record_trust(invocation, "trust.keygen", Outcome::success, id, result);
-  key.save(options.out, choose_passphrase(options));
-  write_file_atomically(public_file, key.public_key().pem());
+  const auto passphrase = choose_passphrase(options);
+  recorded_effect(invocation, "trust.keygen", id, result, [&] {
+    key.save(options.out, passphrase);
+    write_file_atomically(public_file, key.public_key().pem());
+  });
   invocation.print(result, [&] {
     return fmt::format("{} key {}\nprivate {}, public {}", name(role), id, options.out, public_file.string());
   });

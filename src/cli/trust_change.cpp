@@ -100,6 +100,20 @@ void record_trust(Invocation& invocation, const std::string& type, Outcome outco
                          .detail = dump_json_line(detail)});
 }
 
+void recorded_effect(Invocation& invocation, const std::string& type, const std::string& subject, const Json& detail,
+                     const std::function<void()>& effect) {
+  const auto site = invocation.site();
+  if (!site.exists()) return effect();
+  AuditLog log(site.audit_folder(), "");
+  logged_effect(log,
+                {.type = type,
+                 .actor = invocation.actor(),
+                 .outcome = Outcome::intent,
+                 .subject = subject,
+                 .detail = dump_json_line(detail)},
+                effect);
+}
+
 void recorded_change(Invocation& invocation, const std::string& type, const std::string& change,
                      const std::function<void()>& run) {
   record_config(invocation, invocation.site());
@@ -128,8 +142,9 @@ void finish_statement(Invocation& invocation, const RootStatement& statement, co
   what["fingerprint"] = root.fingerprint.text();
   if (missing > 0 || !site.exists()) {
     make_folders(fs::absolute(pending).parent_path());
-    record_trust(invocation, "trust.draft", Outcome::success, root.fingerprint.text(), what);
+    record_trust(invocation, "trust.draft", Outcome::intent, root.fingerprint.text(), what);
     write_file_atomically(pending, bytes);
+    record_trust(invocation, "trust.draft", Outcome::success, root.fingerprint.text(), what);
     what["missing_signatures"] = missing;
     what["file"] = pending.string();
     invocation.print(what, [&] {

@@ -109,6 +109,10 @@ for entry in 'far "change":"pin","error":"confirmation-required"' 'far "change":
   'low "change":"add-key","error":"usage"' 'low "change":"revoke","error":"reason-required"'; do
   grep -raqF "${entry#* }" "${entry%% *}/audit" || { echo "no entry ${entry#* }"; exit 1; }
 done
+rm builder.pem.pub
+refused immutable low trust keygen --role builder --out builder.pem
+low --json audit tail --type trust.keygen > tail.json
+[ "$(json '["entries"][-1]["outcome"]' < tail.json)" = failure ]
 step "what was refused is in the audit log"
 
 sed -i 's/^organisation = .*/organisation = "Plant 4"/' far/config.toml
