@@ -81,6 +81,8 @@ def parse(document):
             directive, argument = comment or (None, "")
             if not language:
                 raise Failure(f"{document}:{begin + 1}: the block has no language")
+            if language in ("bash", "shell", "zsh"):
+                raise Failure(f"{document}:{begin + 1}: a block of shell is called sh here, or it would not be run")
             if language in SHELL and directive not in ("run", "not run"):
                 raise Failure(f"{document}:{begin + 1}: the block is neither run, nor does it say why not")
             if directive == "not run" and not argument:
