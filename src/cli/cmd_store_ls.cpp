@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -10,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/inspection.hpp"
 #include "cli/store_view.hpp"
 
 namespace liftlock {
@@ -21,14 +21,13 @@ struct Options {
   bool publications = false;
 };
 
-constexpr std::array<std::string_view, 7> k_kinds = {"wheel", "sdist", "deb", "image", "model", "engine", "file"};
-
 void check_kind(const std::string& kind) {
-  if (kind.empty() || std::find(k_kinds.begin(), k_kinds.end(), kind) != k_kinds.end()) return;
-  const auto near = nearest(kind, k_kinds);
+  const auto kinds = inspected_kinds();
+  if (kind.empty() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return;
+  const auto near = nearest(kind, kinds);
   throw Error(ErrorCode::usage, fmt::format("there is no kind '{}'", printable(kind)),
               fmt::format("{}the kinds are {}", near ? fmt::format("did you mean '{}'? ", *near) : "",
-                          fmt::join(k_kinds, ", ")));
+                          fmt::join(kinds, ", ")));
 }
 
 void check_channel(const Catalog& catalog, const std::string& channel) {
@@ -118,7 +117,7 @@ void run(Invocation& invocation, const Options& options) {
 void add_store_ls(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("ls", "List what the store holds");
   auto options = std::make_shared<Options>();
-  command->add_option("--kind", options->kind, fmt::format("Only this kind: {}", fmt::join(k_kinds, ", ")));
+  command->add_option("--kind", options->kind, fmt::format("Only this kind: {}", fmt::join(inspected_kinds(), ", ")));
   command->add_option("--channel", options->channel, "Only what bundles of this channel brought");
   command->add_flag("--publications", options->publications, "The bundles that landed instead of the artifacts");
   command->footer(

@@ -102,6 +102,15 @@ std::string answer_in_cell(std::string_view request, std::span<const int> files)
 
 }  // namespace
 
+std::vector<std::string_view> inspected_kinds() {
+  std::vector<std::string_view> all;
+  for (const auto* inspector : inspectors()) {
+    const auto kinds = inspector->kinds();
+    all.insert(all.end(), kinds.begin(), kinds.end());
+  }
+  return all;
+}
+
 Inspection inspect_here(const Artifact& artifact, std::span<const int> files) {
   const auto* inspector = inspector_of(artifact.kind);
   if (inspector == nullptr) {

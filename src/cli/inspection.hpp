@@ -1,6 +1,7 @@
 // Every artifact of a kind goes to the inspector of that kind.
 #pragma once
 
+#include <string_view>
 #include <vector>
 
 #include "bundle/inspect_all.hpp"
@@ -10,6 +11,9 @@ namespace liftlock {
 
 /// One per ecosystem; adding an ecosystem is one line in ecosystems_both.cpp.
 const std::vector<const Inspector*>& inspectors();
+
+/// Every kind that an inspector answers for, in their order.
+std::vector<std::string_view> inspected_kinds();
 
 /// Finds the inspector of the artifact's kind and runs it here, in this process. A kind without inspector is a finding.
 Inspection inspect_here(const Artifact& artifact, std::span<const int> files);

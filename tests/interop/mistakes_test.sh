@@ -103,6 +103,9 @@ refused 3 immutable "the next is 3" low pack --sequence 1 --output "$work/media/
 rmdir "$work/media/full/of"
 refused 2 usage "there is no kind 'modle'.*did you mean 'model'" low ls --kind modle
 refused 7 not-found "no bundle of a channel 'nope'" low ls --channel nope
+for kind in wheel sdist deb apt-index image model engine file; do
+  low ls --kind "$kind" > /dev/null || fail "ls --kind $kind"
+done
 low ls --kind wheel | grep -q "nothing fits" || fail "a kind that the store does not have"
 cp -r "$work/media/one" "$work/media/lacking"
 find "$work/media/lacking" -name big.bin -delete
