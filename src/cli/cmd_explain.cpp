@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
@@ -67,8 +68,9 @@ void run(Invocation& invocation, const Options& options) {
     std::vector<std::string_view> known;
     for (const auto& error : all_errors()) known.push_back(error.slug);
     const auto near = nearest(options.code, known);
-    fail(ErrorCode::not_found, "there is no error code '{}'{}", options.code,
-         near ? fmt::format("; did you mean '{}'?", *near) : "");
+    throw Error(
+        ErrorCode::not_found, fmt::format("there is no error code '{}'", printable(options.code)),
+        fmt::format("{}`liftlock explain` lists all codes", near ? fmt::format("did you mean '{}'? ", *near) : ""));
   }
   const auto& error = info(*code);
   invocation.print(to_json(error), [&] {

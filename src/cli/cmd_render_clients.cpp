@@ -1,7 +1,9 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
@@ -16,9 +18,18 @@ struct Options {
   std::string client;
 };
 
-/// Clients by the prefix of the route that serves them; "curl" stands for the plain files.
 bool serves(const ClientConfiguration& configuration, const std::string& client) {
-  return to_lower(configuration.title + "\n" + configuration.text).find(client) != std::string::npos;
+  const auto& clients = configuration.clients;
+  return client.empty() || std::find(clients.begin(), clients.end(), to_lower(client)) != clients.end();
+}
+
+[[noreturn]] void fail_unknown(const std::vector<ClientConfiguration>& all, const std::string& client) {
+  std::vector<std::string_view> known;
+  for (const auto& one : all) known.insert(known.end(), one.clients.begin(), one.clients.end());
+  const auto near = nearest(client, known);
+  throw Error(ErrorCode::not_found, fmt::format("nothing that is served is for the client '{}'", printable(client)),
+              fmt::format("{}the clients are {}; without --client all are written",
+                          near ? fmt::format("did you mean '{}'? ", *near) : "", fmt::join(known, ", ")));
 }
 
 std::string default_url(const Site& site) {
@@ -29,7 +40,9 @@ std::string default_url(const Site& site) {
 }
 
 ClientConfiguration plain_files(const std::string& url) {
-  return {"Plain files", "/bundles/",
+  return {"Plain files",
+          "/bundles/",
+          {"curl"},
           fmt::format("curl -fLO -C - {0}/bundles/CHANNEL/latest/PATH\ncurl -fL {0}/files/   # lists, as JSON\n", url)};
 }
 
@@ -46,11 +59,11 @@ void run(Invocation& invocation, const Options& options) {
   Json json = Json::array();
   std::string text;
   for (const auto& one : all) {
-    if (!options.client.empty() && !serves(one, options.client)) continue;
+    if (!serves(one, options.client)) continue;
     json.push_back({{"title", one.title}, {"prefix", one.prefix}, {"configuration", one.text}});
     text += fmt::format("{}# {} ({}{})\n\n{}\n", text.empty() ? "" : "\n", one.title, url, one.prefix, trim(one.text));
   }
-  if (json.empty()) fail(ErrorCode::not_found, "nothing that is served is for '{}'", options.client);
+  if (json.empty()) fail_unknown(all, options.client);
   invocation.print(json, [&] { return text; });
 }
 
@@ -64,7 +77,7 @@ void add_render_clients(CLI::App& app, Invocation& invocation) {
   command->add_option("--base-url", options->base_url,
                       "URL that clients reach the mirror by (default: from config.toml)");
   command->add_option("--client", options->client,
-                      "Only what concerns this client: pip, apt, containerd, skopeo, curl …");
+                      "Only what concerns this client: pip, uv, apt, containerd, docker, podman, curl …");
   command->footer("Example: liftlock render clients --client pip --base-url https://mirror.example:8443");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -43,6 +43,8 @@ class Route {
   virtual std::string_view prefix() const = 0;
   /// For the index page: title and one line for people.
   virtual std::string_view title() const = 0;
+  /// The programs that client_configuration() is for, as people call them: "pip".
+  virtual std::vector<std::string> clients() const = 0;
   /// Text for `render clients`; base_url has no trailing slash ("https://mirror.example:8443").
   virtual std::string client_configuration(std::string_view base_url) const = 0;
   virtual HttpResponse handle(const HttpRequest& request) const = 0;

@@ -296,7 +296,8 @@ std::vector<ClientConfiguration> client_configurations(const fs::path& store_fol
   const auto state = load_mirror_state(catalog, routes, environment);
   std::vector<ClientConfiguration> out;
   for (const auto& route : state->routes) {
-    out.push_back({std::string(route->title()), std::string(route->prefix()), route->client_configuration(base_url)});
+    out.push_back({std::string(route->title()), std::string(route->prefix()), route->clients(),
+                   route->client_configuration(base_url)});
   }
   return out;
 }

@@ -61,6 +61,7 @@ class MirrorServer {
 struct ClientConfiguration {
   std::string title;
   std::string prefix;
+  std::vector<std::string> clients;
   std::string text;
 };
 std::vector<ClientConfiguration> client_configurations(const fs::path& store_folder, const fs::path& catalog_file,

@@ -22,6 +22,7 @@ class EchoRoute final : public Route {
   explicit EchoRoute(std::shared_ptr<const MirrorView> view) : m_view(std::move(view)) {}
   std::string_view prefix() const override { return "/echo/"; }
   std::string_view title() const override { return "Echo"; }
+  std::vector<std::string> clients() const override { return {"echo"}; }
   std::string client_configuration(std::string_view base_url) const override { return "use " + std::string(base_url); }
   HttpResponse handle(const HttpRequest& request) const override {
     return text_response(200, "text/plain",

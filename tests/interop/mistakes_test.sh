@@ -34,6 +34,8 @@ done
 for name in $(comm -13 <(commands "$low_exe") <(commands "$high_exe")); do
   refused 2 usage "'$name' is a command of the high side" low "$name"
 done
+refused 7 not-found "no error code 'extra-fil'.*did you mean 'extra-file'.*liftlock explain. lists" low explain extra-fil
+refused 7 not-found "no error code 'nosuch'.*hint: .liftlock explain. lists" high explain nosuch
 [ "$("$high_exe" --json --version | json '["side"]')" = high ] || fail "--version --json"
 [ "$("$low_exe" --version)" = "liftlock $("$low_exe" --json --version | json '["version"]') (low side)" ] || fail "--version"
 
@@ -140,6 +142,11 @@ refused 3 source-unknown "." high ingest "$work/elsewhere" --expect "$digest"
 high ingest drop/one --expect "$digest" | grep -q "published: 3 files" || fail "the ingest"
 refused 7 not-found "the channels here are test" high ls --channel nope
 [ "$(high --json ls --channel test | json '["artifacts"].__len__()')" = 2 ] || fail "ls --channel"
+
+refused 7 not-found "for the client 'podmn'.*did you mean 'podman'.*the clients are pip, uv, apt" high render clients --client podmn
+for client in pip uv apt containerd cri-o docker podman skopeo curl; do
+  [ "$(high --json render clients --client "$client" | json '.__len__()')" = 1 ] || fail "render clients --client $client"
+done
 
 # --- gc, scrub and export through the executables
 high export big --to "$work/exported" > "$work/sums" && sha256sum -c --quiet "$work/sums" || fail "what export prints"

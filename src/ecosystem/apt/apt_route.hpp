@@ -23,6 +23,7 @@ class AptRoute : public Route {
   AptRoute(std::shared_ptr<const MirrorView> view, const RouteEnvironment& environment);
   std::string_view prefix() const override { return "/debian/"; }
   std::string_view title() const override { return "Debian packages (apt)"; }
+  std::vector<std::string> clients() const override { return {"apt"}; }
   std::string client_configuration(std::string_view base_url) const override;
   HttpResponse handle(const HttpRequest& request) const override;
 

@@ -58,6 +58,7 @@ class ImageRoute : public Route {
     return "Container images: docker, podman, containerd and skopeo pull from here";
   }
 
+  std::vector<std::string> clients() const override { return {"containerd", "cri-o", "docker", "podman", "skopeo"}; }
   std::string client_configuration(std::string_view base_url) const override {
     std::string example = "NAME:TAG";
     for (const auto& [name, repository] : m_index.repositories()) {

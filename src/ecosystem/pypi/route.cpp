@@ -51,6 +51,7 @@ class PypiRoute : public Route {
 
   std::string_view prefix() const override { return k_prefix; }
   std::string_view title() const override { return "Python packages (pip, uv): PEP 503 and 691"; }
+  std::vector<std::string> clients() const override { return {"pip", "uv"}; }
   std::string client_configuration(std::string_view base_url) const override;
   HttpResponse handle(const HttpRequest& request) const override;
 
