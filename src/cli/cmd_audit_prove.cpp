@@ -3,6 +3,7 @@
 
 #include "audit/audit_entry.hpp"
 #include "cli/cmd_audit.hpp"
+#include "cli/whole_number.hpp"
 
 namespace liftlock {
 namespace {
@@ -27,7 +28,9 @@ void run(Invocation& invocation, const Options& options) {
 void add_audit_prove(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("prove", "Write a proof that an entry is in the log (C2SP tlog-proof)");
   auto options = std::make_shared<Options>();
-  command->add_option("ENTRY", options->index, "The entry's number, as `liftlock audit tail` shows it")->required();
+  command->add_option("ENTRY", options->index, "The entry's number, as `liftlock audit tail` shows it")
+      ->required()
+      ->check(whole_number(0, k_max_exact));
   command->footer(
       "With --json the entry's exact bytes and the key stand beside the proof.\n"
       "Example: liftlock audit prove 41 > entry-41.tlog-proof");

@@ -5,6 +5,7 @@
 #include "audit/audit_entry.hpp"
 #include "base/encoding.hpp"
 #include "cli/cmd_audit.hpp"
+#include "cli/whole_number.hpp"
 
 namespace liftlock {
 namespace {
@@ -54,7 +55,7 @@ void run(Invocation& invocation, const Options& options) {
 void add_audit_tail(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("tail", "Show the newest entries of the audit log");
   auto options = std::make_shared<Options>();
-  command->add_option("-n,--count", options->count, "How many (default 20)")->check(CLI::Range(1, 100'000));
+  command->add_option("-n,--count", options->count, "How many (default 20)")->check(whole_number(1, 100'000));
   command->add_option("--type", options->type, "Only entries of this type, e.g. bundle.ingest");
   command->add_option("--subject", options->subject, "Only entries about this subject, e.g. demo/7");
   command->footer("Example: liftlock audit tail -n 5 --type bundle.ingest");

@@ -10,6 +10,7 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/engine_view.hpp"
+#include "cli/whole_number.hpp"
 #include "crypto/hash.hpp"
 #include "os/parallel.hpp"
 #include "store/blob_store.hpp"
@@ -91,7 +92,8 @@ void add_engine_run(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   command->add_option("ENGINE", options->name, "Name of an installed engine, or NAME/VERSION-VARIANT")->required();
   command->add_option("--model", options->model, "Name or id of a model of the store")->required();
-  command->add_option("--patience", options->patience, "Seconds that loading may take (default 300)");
+  command->add_option("--patience", options->patience, "Seconds that loading may take (default 300)")
+      ->check(whole_number(0, 86'400));
   command->footer(
       "The model's bytes are checked, and the engine gets the very files that were checked. It has no network, a "
       "read-only\n"

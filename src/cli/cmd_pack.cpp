@@ -17,6 +17,7 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/stack_session.hpp"
+#include "cli/whole_number.hpp"
 #include "ecosystem/oci/image.hpp"
 #include "store/catalog.hpp"
 #include "trust/trust.hpp"
@@ -180,9 +181,11 @@ void add_pack(CLI::App& app, Invocation& invocation) {
   command->add_option("--output,-o", options->output, "The bundle folder to make")->required()->type_name("DIR");
   command->add_option("--lock", options->lock, "The lock to pack (default liftlock.lock)")->type_name("FILE");
   command->add_option("--form", options->form, "tree (plain folders, the default) or tar (one content.tar)");
-  command->add_option("--sequence", options->sequence, "Place in the channel (default: one more than the last)");
+  command->add_option("--sequence", options->sequence, "Place in the channel (default: one more than the last)")
+      ->check(whole_number(1, k_max_exact));
   command->add_option("--pending", options->pending, "Lower sequences still under way that may arrive later")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->check(whole_number(1, k_max_exact));
   command->add_option("--expires", options->expires, "After how long the bundle is stale, like 90d (default: never)")
       ->type_name("TIME");
   command->footer(

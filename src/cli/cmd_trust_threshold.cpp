@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/trust_change.hpp"
+#include "cli/whole_number.hpp"
 
 namespace liftlock {
 namespace {
@@ -43,7 +44,8 @@ void add_trust_threshold(CLI::App& app, Invocation& invocation) {
   command
       ->add_option("N", options->count,
                    "How many; 0 asks for none (not for root and builder); going down needs --reason")
-      ->required();
+      ->required()
+      ->check(whole_number(0, 1000));
   add_change_options(*command, options->change);
   command->footer("Example: liftlock trust threshold approver 2 --root-key root.pem");
   command->callback([&invocation, options] {

@@ -26,6 +26,7 @@ struct Reading {
   std::string spoken = "liftlock";  ///< "liftlock trust add-key"
   std::optional<std::string> unknown_command;
   std::optional<std::string> unknown_option;
+  std::optional<std::string> flag_with_value;
 };
 
 /// Options of a command are also looked for in the commands above it.
@@ -37,7 +38,7 @@ CLI::Option* find_option(CLI::App* app, const std::string& name) {
 }
 
 Reading read_words(CLI::App& app, std::span<char* const> words) {
-  Reading out{.at = &app, .spoken = "liftlock", .unknown_command = {}, .unknown_option = {}};
+  Reading out{.at = &app, .spoken = "liftlock", .unknown_command = {}, .unknown_option = {}, .flag_with_value = {}};
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string word = words[i];
     if (word == "--") break;
@@ -49,6 +50,8 @@ Reading read_words(CLI::App& app, std::span<char* const> words) {
         if (!out.unknown_option) out.unknown_option = name;
       } else if (option->get_items_expected_max() > 0 && word.size() == name.size()) {
         ++i;
+      } else if (option->get_items_expected_max() == 0 && word.size() > name.size() && is_long) {
+        out.flag_with_value = name;
       }
       continue;
     }
@@ -98,6 +101,10 @@ Error explain_mistake(CLI::App& app, std::span<char* const> words, const CLI::Pa
     const auto word = printable(*found.unknown_option);
     return Error(ErrorCode::usage, fmt::format("`{}` has no option '{}'", found.spoken, word),
                  fmt::format("{}`{} --help` lists all", guess(word, names_of_options(found.at)), found.spoken));
+  }
+  if (found.flag_with_value && dynamic_cast<const CLI::ConversionError*>(&error) != nullptr) {
+    return Error(ErrorCode::usage, fmt::format("{} of `{}` takes no value", *found.flag_with_value, found.spoken),
+                 fmt::format("leave out what stands behind it; see `{} --help`", found.spoken));
   }
   const auto message =
       names_of_commands(*found.at).empty() ? printable(error.what()) : fmt::format("{} needs a command", found.spoken);

@@ -36,6 +36,15 @@ for name in $(comm -13 <(commands "$low_exe") <(commands "$high_exe")); do
 done
 refused 7 not-found "no error code 'extra-fil'.*did you mean 'extra-file'.*liftlock explain. lists" low explain extra-fil
 refused 7 not-found "no error code 'nosuch'.*hint: .liftlock explain. lists" high explain nosuch
+for word in abc -1 99999999999999999999 1.5 ""; do
+  refused 2 usage "ENTRY: '$word' is no whole number from 0 to [0-9]+" high audit prove -- "$word"
+done
+refused 2 usage "--count: '0' is no whole number from 1 to 100000" high audit tail -n 0
+refused 2 usage "--sequence: '-3' is no whole number from 1" low pack --sequence -3 --output x
+refused 2 usage "--pending: 'b' is no whole number from 1" low pack --pending 1,b --output x
+refused 2 usage "N: '-2' is no whole number" low trust threshold builder -- -2
+refused 2 usage "--patience: '1h' is no whole number" high engine run x --model y --patience 1h
+refused 2 usage "--offline of .liftlock lock. takes no value" low lock --offline=maybe
 [ "$("$high_exe" --json --version | json '["side"]')" = high ] || fail "--version --json"
 [ "$("$low_exe" --version)" = "liftlock $("$low_exe" --json --version | json '["version"]') (low side)" ] || fail "--version"
 
