@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/counted.hpp"
 #include "cli/cmd_audit.hpp"
 
 namespace liftlock {
@@ -15,8 +16,7 @@ void run(Invocation& invocation) {
       {"good", true}, {"size", log.size()}, {"checkpoint", log.checkpoint()}, {"verifier_key", log.verifier_key()}};
   invocation.print(result, [&] {
     return fmt::format("good: {}, every hash and the signature fit\nkey: {}\n{}",
-                       log.size() == 1 ? "1 entry" : fmt::format("{} entries", log.size()), log.verifier_key(),
-                       log.checkpoint());
+                       counted(log.size(), "entry", "entries"), log.verifier_key(), log.checkpoint());
   });
 }
 

@@ -44,9 +44,8 @@ std::string closing_line(const IngestResult& result) {
       return fmt::format("published: {}, {}, {} new in the store\n", counted(result.files, "file"),
                          format_size(result.bytes), result.new_blobs);
     case IngestResult::Status::already_present:
-      return "already present: exactly this bundle was ingested before; nothing was read again (`liftlock verify` "
-             "checks a "
-             "medium, `liftlock scrub` the store)\n";
+      return "already present: exactly this bundle was ingested before; nothing was read again ("
+             "`liftlock verify` checks a medium, `liftlock scrub` the store)\n";
     case IngestResult::Status::dry_run:
       return "dry run: everything was checked, nothing was published\n";
   }
