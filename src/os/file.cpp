@@ -322,6 +322,15 @@ FileLock::FileLock(const fs::path& path, std::string_view what, Wait wait) : m_p
   }
 }
 
+std::optional<FileLock> FileLock::to_look(const fs::path& path, std::string_view what) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid() && (errno == ENOENT || errno == EACCES)) return std::nullopt;
+  if (!fd.valid()) fail_errno(fmt::format("open {}", printable(path.string())));
+  if (::flock(fd.get(), LOCK_SH | LOCK_NB) == 0) return FileLock(path, std::move(fd));
+  if (errno == EWOULDBLOCK) fail(ErrorCode::busy, "{} is under way in another process", what);
+  fail_errno(fmt::format("lock {}", printable(path.string())));
+}
+
 void FileLock::remove() {
   ::unlink(m_path.c_str());
   m_fd.reset();

@@ -124,10 +124,16 @@ class FileLock {
   /// @throws Error{busy} with Wait::no when somebody else holds it; `what` names the work ("an ingest").
   FileLock(const fs::path& path, std::string_view what, Wait wait);
 
+  /// For a look at what it guards, without writing: shared with other lookers, and nullopt where there is no such file
+  /// or this user may not open it, so that somebody may take the lock meanwhile. @throws Error{busy}
+  static std::optional<FileLock> to_look(const fs::path& path, std::string_view what);
+
   /// Removes the file and ends the lock. Whoever opened the file before notices, and locks its successor instead.
   void remove();
 
  private:
+  FileLock(fs::path path, UniqueFd fd) : m_path(std::move(path)), m_fd(std::move(fd)) {}
+
   fs::path m_path;
   UniqueFd m_fd;
 };

@@ -232,12 +232,11 @@ std::vector<WaitingBatch> waiting_batches(const BlobStore& store) {
     WaitingBatch batch;
     batch.name = entries->path().filename().string();
     try {
-      FileLock probe(entries->path().string() + std::string(k_lock_suffix), "a batch", FileLock::Wait::no);
+      const auto still = FileLock::to_look(entries->path().string() + std::string(k_lock_suffix), "a batch");
       batch.touched = Timestamp(std::chrono::seconds(stat_of(open_folder(entries->path()).get(), batch.name).st_mtime));
       for (const auto& file : walk(entries->path(), k_max_left)) {
         batch.size += static_cast<std::uint64_t>(file.status.st_size);
       }
-      probe.remove();
     } catch (const Error& problem) {
       // Gone between the listing and the look: somebody committed it.
       if (problem.code() == ErrorCode::not_found) continue;

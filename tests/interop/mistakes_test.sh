@@ -198,6 +198,9 @@ done
 kill "${pids[-1]}" && wait "${pids[-1]}" || true
 
 # --- readers who may not write
+mkdir "$work/state/store/staging/ingest-test-9-0123456789abcdef"  # what a killed ingest leaves
+touch "$work/state/store/staging/ingest-test-9-0123456789abcdef.lock"
+mkdir "$work/state/store/staging/ingest-test-8-0123456789abcdef"
 read_all() {
   "$@" ls > /dev/null && "$@" ls --publications > /dev/null && "$@" show big > /dev/null && "$@" gc --dry-run > /dev/null &&
     "$@" audit verify > /dev/null && "$@" audit tail > /dev/null && "$@" audit prove 0 > /dev/null
