@@ -92,8 +92,10 @@ PackRequest make_request(const Invocation& invocation, const Options& options, c
 void check_lock(const Options& options, const Lock& lock) {
   const auto stack_file = fs::path(options.lock).parent_path() / "liftlock.toml";
   if (fs::exists(stack_file)) {
-    if (const auto why = why_stale(read_stack(stack_file, collectors()), lock); !why.empty())
-      fail(ErrorCode::lock_stale, "{}", why);
+    if (const auto why = why_stale(read_stack(stack_file, collectors()), lock); !why.empty()) {
+      throw Error(ErrorCode::lock_stale, fmt::format("the lock is not that of the stack: {}", why),
+                  "run `liftlock lock`, then `liftlock fetch`, and pack again");
+    }
   }
   if (artifacts_of(lock).empty()) {
     throw Error(ErrorCode::stack_invalid, "the lock holds no artifact",

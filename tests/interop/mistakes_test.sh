@@ -99,6 +99,7 @@ cp liftlock.lock elsewhere.lock
 low lock > /dev/null && cmp -s liftlock.lock elsewhere.lock || fail "the lock depends on the current folder"
 echo '# changed' >> models/MODEL_MANIFEST.sha256
 (cd "$work/elsewhere" && refused 3 lock-stale "." low fetch --frozen --stack "$work/stack/liftlock.toml")
+refused 3 lock-stale "model.tiny.*hint: run .liftlock lock., then .liftlock fetch." low pack --output "$work/media/x"
 low lock > /dev/null && low fetch > /dev/null
 sed 's/^{/{ oops/' liftlock.lock > bad.lock
 refused 4 lock-invalid "line 1, column.*bad.lock" low pack --lock bad.lock --output "$work/media/x"
