@@ -102,6 +102,12 @@ class Ingest {
 
   void check_signatures() {
     TrustStore trust(m_site.trust_folder());
+    if (trust.empty()) {
+      throw Error(ErrorCode::trust_missing, "no trust root is pinned here, so no signature can be judged",
+                  fmt::format("ask the sender for the fingerprint by another way than the medium, then: liftlock trust "
+                              "pin '{}' --fingerprint FINGERPRINT",
+                              printable(m_bundle.folder().string())));
+    }
     // Read once: what is judged here is what is kept, whatever the medium answers next time.
     m_statements = m_bundle.trust_statements();
     m_signatures = m_bundle.signatures();

@@ -141,6 +141,8 @@ refused 2 config-invalid "line 3" high ls
 config 1MiB '[serv]\n'
 refused 2 unknown-key "line 9.*did you mean 'serve'.*config.md" high ls
 config 1MiB
+refused 3 trust-missing "hint:.*liftlock trust pin '$work/media/one' --fingerprint" high ingest drop/one \
+  --expect "$(sha256sum < "$work/media/one/manifest/bundle.json" | cut -d' ' -f1)"
 high trust pin "$work/media/one" --fingerprint "$fingerprint" > /dev/null
 digest=$(sha256sum < "$work/media/one/manifest/bundle.json" | cut -d' ' -f1)
 refused 7 not-found "the folder.*of source 'usb' does not exist.*mount" high ingest usb/one --expect "$digest"
