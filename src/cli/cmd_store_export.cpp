@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "base/encoding.hpp"
+#include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/store_view.hpp"
@@ -34,7 +36,15 @@ ExportLayout layout_of(const Artifact& artifact, const Options& options) {
   return artifact.kind == oci::k_image_kind ? ExportLayout::below_top : ExportLayout::flat;
 }
 
+void check_target(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::exists(folder, error) || fs::is_directory(folder, error)) return;
+  throw Error(ErrorCode::usage, fmt::format("--to wants a folder, and '{}' is none", printable(folder.string())),
+              "name a new or an existing folder; the artifact's files go into it under their own names");
+}
+
 void run(Invocation& invocation, const Options& options) {
+  check_target(options.to);
   const OpenStore store(invocation.site(), "export", Access::read);
   const auto artifact = require_artifact(store.catalog, options.name);
   const auto files =

@@ -164,6 +164,7 @@ done
 high export big --to "$work/exported" > "$work/sums" && sha256sum -c --quiet "$work/sums" || fail "what export prints"
 high export big --tree --to "$work/exported" > /dev/null && [ -f "$(find "$work/exported/files" -name big.bin)" ] || fail "export --tree"
 refused 7 not-found "did you mean 'big'" high export bgi --to "$work/exported"
+refused 2 usage "--to wants a folder, and '$work/sums' is none" high export big --to "$work/sums"
 echo edited > "$work/exported/big.bin"
 ! high export big --to "$work/exported" > /dev/null 2>&1 || fail "an edited file was replaced"
 high scrub | grep -q "all sound" || fail "scrub of a sound store"
