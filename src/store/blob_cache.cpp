@@ -78,7 +78,7 @@ BlobCache::Content BlobCache::remember(Shard& shard, const Digest& digest, Uniqu
   const auto size = static_cast<std::uint64_t>(status.st_size);
   if (size <= m_limits.small_blob) {
     auto text = read_all(file.get(), m_limits.small_blob, digest.text());
-    if (sha256(text) != digest) fail(ErrorCode::digest_mismatch, "the stored bytes are not those of {}", digest.text());
+    if (sha256(text) != digest) fail(ErrorCode::blob_corrupt, "the stored bytes are not those of {}", digest.text());
     entry.memory = text.size() + sizeof(Entry);
     entry.content = std::make_shared<const std::string>(std::move(text));
   } else {

@@ -36,7 +36,7 @@ class BlobCache {
   BlobCache& operator=(const BlobCache&) = delete;
 
   /// Content that is kept in memory was hashed when it was read.
-  /// @throws Error{not_found, digest_mismatch}
+  /// @throws Error{not_found, blob_corrupt}
   Content get(const Digest& digest);
 
  private:
