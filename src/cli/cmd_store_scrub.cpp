@@ -32,7 +32,27 @@ Json to_json(const ScrubFinding& finding) {
   return out;
 }
 
-std::string describe(const ScrubReport& report) {
+/// What to do about the findings, in the order in which to do it.
+std::vector<std::string> next_steps(const ScrubReport& report, Zone zone) {
+  using Kind = ScrubFinding::Kind;
+  const auto any = [&](const auto& is) { return std::any_of(report.findings.begin(), report.findings.end(), is); };
+  const auto is_bad = [](const auto& f) { return f.kind == Kind::corrupt || f.kind == Kind::unreadable; };
+  std::vector<std::string> steps;
+  if (any([&](const auto& f) { return is_bad(f) && f.quarantined_at.empty(); }))
+    steps.emplace_back("move the bad blobs out of the way with `liftlock scrub --quarantine`");
+  if (any([&](const auto& f) { return is_bad(f) || f.kind == Kind::missing; })) {
+    steps.emplace_back(zone == Zone::low
+                           ? "get them again with `liftlock fetch`"
+                           : "ingest the bundles that brought them again, by the same commands as before");
+  }
+  if (any([](const auto& f) { return f.kind == Kind::wrong_size; }))
+    steps.emplace_back("restore the catalog (store/catalog.db) from a backup: the bytes are sound, and it is not");
+  if (any([](const auto& f) { return f.kind == Kind::stray; }))
+    steps.emplace_back("find out who put the stray files there; nothing reads them");
+  return steps;
+}
+
+std::string describe(const ScrubReport& report, const std::vector<std::string>& steps) {
   auto out = fmt::format("{}, {}: {}", counted(report.blobs, "blob"), format_size(report.bytes),
                          report.findings.empty() ? "all sound" : counted(report.findings.size(), "finding"));
   for (const auto& finding : report.findings) {
@@ -40,6 +60,7 @@ std::string describe(const ScrubReport& report) {
     for (const auto& user : finding.users) out += fmt::format("\n  harms {}", printable(user));
     if (!finding.quarantined_at.empty()) out += fmt::format("\n  moved to {}", printable(finding.quarantined_at));
   }
+  for (const auto& step : steps) out += "\nnext: " + step;
   return out;
 }
 
@@ -72,7 +93,9 @@ void run(Invocation& invocation, const Options& options) {
   store.catalog.set_fact("scrub.last", dump_json_line({{"time", format_time(now())}, {"result", summary}}));
   auto json = summary;
   json["findings"] = findings;
-  invocation.print(json, [&] { return describe(report); });
+  const auto steps = next_steps(report, site.config().zone);
+  json["next"] = steps;
+  invocation.print(json, [&] { return describe(report, steps); });
   if (!report.findings.empty()) invocation.set_status(static_cast<int>(ErrorClass::integrity));
 }
 

@@ -171,6 +171,8 @@ high scrub | grep -q "all sound" || fail "scrub of a sound store"
 blob=$(sha256sum < big.bin | cut -d' ' -f1)
 place=$work/state/store/blobs/sha256/${blob:0:2}/$blob
 chmod u+w "$place" && printf x | dd of="$place" bs=1 seek=7 conv=notrunc status=none
+high scrub > "$work/out" && fail "scrub of a rotten store"
+grep -A1 "^next: .*liftlock scrub --quarantine" "$work/out" | grep -q "^next: ingest the bundles" || fail "what to do: $(cat "$work/out")"
 status=0; high --json scrub --quarantine > "$work/out" || status=$?
 [ "$status" = 4 ] && [ "$(json '["findings"][0]["kind"]' < "$work/out")" = corrupt ] || fail "scrub of a rotten store"
 [ -f "$work/state/store/quarantine/$blob" ] && [ ! -e "$place" ] || fail "quarantine"
