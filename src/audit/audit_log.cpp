@@ -38,6 +38,13 @@ auto or_unwritable(F&& f) -> decltype(f()) {
   }
 }
 
+/// Somebody else's log is no broken disk.
+void require_permission(const fs::path& folder) {
+  if (::access(folder.c_str(), W_OK) == 0 || errno != EACCES) return;
+  throw Error(ErrorCode::io_error, fmt::format("no permission to write '{}'", printable(folder.string())),
+              "run it as the user who owns the installation, on a file system that is mounted writable");
+}
+
 AuditEntry entry_of(const std::string& bytes, std::uint64_t index) {
   return with_context(fmt::format("in entry {} of the audit log", index),
                       [&] { return entry_from_bytes(bytes, index); });
@@ -52,6 +59,7 @@ AuditEntry entry_of(const std::string& bytes, std::uint64_t index) {
 
 AuditLog::AuditLog(fs::path folder, std::string_view origin) : m_impl(std::make_unique<Impl>()) {
   m_impl->folder = std::move(folder);
+  require_permission(m_impl->folder);
   or_unwritable([&] {
     make_folders(m_impl->folder);
     const FileLock lock(m_impl->folder / "lock", "an append to the audit log", FileLock::Wait::yes);

@@ -216,6 +216,11 @@ if [ "$(id -u)" = 0 ]; then
   cp "$high_exe" "$work/liftlock-high"
   read_all "${other[@]}" "$work/liftlock-high" --quiet --state "$work/state" || fail "another user cannot read"
   refused 1 io-error "permission" "${other[@]}" "$work/liftlock-high" --quiet --state "$work/state" gc
+  for refusal in "scrub" "ingest drop/one --expect $digest" "trust pin $work/media/one --fingerprint $fingerprint" "serve --listen 127.0.0.1:0"; do
+    # shellcheck disable=SC2086
+    refused 1 io-error "no permission to write .*hint: run it as the user who owns" \
+      "${other[@]}" "$work/liftlock-high" --quiet --state "$work/state" $refusal
+  done
   # A copy without the files that SQLite keeps beside the catalog.
   cp -r "$work/state" "$work/copy" && rm "$work"/copy/store/catalog.db-*
   read_all "${other[@]}" "$work/liftlock-high" --quiet --state "$work/copy" || fail "another user cannot read a copy"
