@@ -1,5 +1,7 @@
 #include "audit/audit_log.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
