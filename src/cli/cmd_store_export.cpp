@@ -45,8 +45,10 @@ void check_target(const fs::path& folder) {
 
 void run(Invocation& invocation, const Options& options) {
   check_target(options.to);
-  const OpenStore store(invocation.site(), "export", Access::read);
+  const auto site = invocation.site();
+  const OpenStore store(site, "export", Access::read);
   const auto artifact = require_artifact(store.catalog, options.name);
+  require_blobs(site, store, artifact);
   const auto files =
       export_artifact(store.blobs, artifact, options.to, layout_of(artifact, options), invocation.reporter());
   if (artifact.kind == oci::k_image_kind) {

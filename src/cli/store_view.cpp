@@ -16,6 +16,20 @@ const Site& checked(const Site& site, std::string_view command, Access access) {
   return site;
 }
 
+/// "ingest demo/7 again: …": the newest bundle that brought the artifact.
+std::string how_to_ingest_again(const Catalog& catalog, const Artifact& artifact) {
+  const auto holders = catalog.holders(artifact.id());
+  std::optional<PublicationSummary> newest;
+  for (const auto& publication : catalog.publications()) {
+    const auto held = fmt::format("{}/{}", publication.channel, publication.sequence);
+    if (std::find(holders.begin(), holders.end(), held) == holders.end()) continue;
+    if (!newest || newest->published_at < publication.published_at) newest = publication;
+  }
+  if (!newest) return "ingest the bundle that brought it again";
+  return printable(fmt::format("ingest the bundle {}/{} again: liftlock ingest SOURCE --expect {}", newest->channel,
+                               newest->sequence, newest->bundle_digest.text()));
+}
+
 }  // namespace
 
 OpenStore::OpenStore(const Site& site, std::string_view command, Access access)
@@ -50,6 +64,20 @@ std::string describe_holders(const std::vector<std::string>& holders) {
   std::string out = first > 0 ? fmt::format("{} more, ", first) : "";
   for (auto i = first; i < holders.size(); ++i) out += (i > first ? ", " : "") + printable(holders[i]);
   return out;
+}
+
+void require_blobs(const Site& site, const OpenStore& store, const Artifact& artifact) {
+  for (const auto& file : artifact.files) {
+    if (store.blobs.contains(file.digest)) continue;
+    const bool low = site.config().zone == Zone::low;
+    const bool quarantined = fs::exists(site.store_folder() / "quarantine" / file.digest.hex());
+    const auto code = quarantined ? ErrorCode::blob_corrupt : low ? ErrorCode::not_fetched : ErrorCode::not_found;
+    throw Error(code,
+                fmt::format(quarantined ? "the store's copy of '{}' was corrupt and is in quarantine ({})"
+                                        : "the store does not hold '{}' ({})",
+                            file.path.text(), file.digest.text()),
+                low ? "run `liftlock fetch`" : how_to_ingest_again(store.catalog, artifact));
+  }
 }
 
 Artifact require_artifact(const Catalog& catalog, std::string_view id_or_name) {

@@ -24,6 +24,9 @@ struct OpenStore {
 std::string facts_text(const Json& facts, std::size_t width);
 /// "demo/7, demo/8, set base"; of many only the last few.
 std::string describe_holders(const std::vector<std::string>& holders);
+/// @throws Error{blob_corrupt} for what scrub put into quarantine, Error{not_fetched} on the low side and
+/// Error{not_found} elsewhere for what the store lacks; each says where it can be had again
+void require_blobs(const Site& site, const OpenStore& store, const Artifact& artifact);
 /// @throws Error{not_found} with a suggestion when the store has nothing of this id or name
 Artifact require_artifact(const Catalog& catalog, std::string_view id_or_name);
 

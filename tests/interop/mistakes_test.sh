@@ -178,7 +178,10 @@ status=0; high --json scrub --quarantine > "$work/out" || status=$?
 [ -f "$work/state/store/quarantine/$blob" ] && [ ! -e "$place" ] || fail "quarantine"
 high ls | grep -q "file .*1 of 1 missing" || fail "ls does not mark what is missing"
 [ "$(high --json ls --kind file | json '["artifacts"][0]["missing_files"]')" = 1 ] || fail "ls --json"
-! high export big --to "$work/again" > /dev/null 2>&1 || fail "a missing blob was exported"
+again="ingest the bundle test/1 again: liftlock ingest SOURCE --expect sha256:$digest"
+refused 4 blob-corrupt "is in quarantine.*hint: $again" high export big --to "$work/again"
+mv "$work/state/store/quarantine/$blob" "$work/quarantined"
+refused 7 not-found "does not hold.*hint: $again" high export big --to "$work/again"
 high ingest drop/one --expect "$digest" > /dev/null && high scrub > /dev/null || fail "the same ingest mends it"
 high ls | grep -q "file .* yes " || fail "ls after the mending"
 orphan=$(printf orphan | sha256sum | cut -d' ' -f1)
