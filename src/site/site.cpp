@@ -215,7 +215,12 @@ fs::path Site::default_folder() {
 
 Site::Site(fs::path folder) : m_folder(std::move(folder)) {
   const auto file = m_folder / "config.toml";
-  m_exists = fs::exists(file);
+  std::error_code error;
+  m_exists = fs::exists(file, error);
+  if (error == std::errc::permission_denied) {
+    throw Error(ErrorCode::io_error, fmt::format("no permission to look into '{}'", printable(m_folder.string())),
+                "run it as the user whose installation it is, or as a member of the folder's group");
+  }
   if (!m_exists) return;
   m_config_text = read_file(file, 1u << 20);
   m_config = parse_config(m_config_text);
@@ -231,7 +236,10 @@ Site Site::create(const fs::path& folder, Zone zone, std::string_view organisati
     }
     return existing;
   }
+  const bool fresh = !fs::exists(folder);
   make_folders(folder);
+  // What was made before, by a package or a person, keeps the mode that they chose.
+  if (fresh && ::chmod(folder.c_str(), 0750) != 0) fail_errno(fmt::format("chmod {}", printable(folder.string())));
   for (const auto* below : {"store", "audit", "trust", "keys", "engines"}) make_folders(folder / below);
   if (::chmod((folder / "keys").c_str(), 0700) != 0) fail_errno("chmod keys");
   write_file_atomically(file, first_config(zone, organisation));

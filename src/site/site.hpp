@@ -58,7 +58,8 @@ class Site {
   /// Opens; an installation that does not exist has Zone::none and default settings. @throws Error{config_invalid,
   /// unknown_key}
   explicit Site(fs::path folder);
-  /// Creates the folders and a commented config.toml. @throws Error{immutable} if there is one with another zone
+  /// Creates the folders, for the user and its group only, and a commented config.toml. @throws Error{immutable} if
+  /// there is one with another zone
   static Site create(const fs::path& folder, Zone zone, std::string_view organisation);
 
   bool exists() const { return m_exists; }

@@ -217,6 +217,8 @@ read_all() {
 if [ "$(id -u)" = 0 ]; then
   other=(setpriv --reuid=65534 --regid=65534 --clear-groups --)
   cp "$high_exe" "$work/liftlock-high"
+  refused 1 io-error "no permission to look into.*hint:.*group" "${other[@]}" "$work/liftlock-high" --state "$work/state" ls
+  chgrp 65534 "$work/state"
   read_all "${other[@]}" "$work/liftlock-high" --quiet --state "$work/state" || fail "another user cannot read"
   refused 1 io-error "permission" "${other[@]}" "$work/liftlock-high" --quiet --state "$work/state" gc
   for refusal in "scrub" "ingest drop/one --expect $digest" "trust pin $work/media/one --fingerprint $fingerprint" "serve --listen 127.0.0.1:0"; do
@@ -225,7 +227,7 @@ if [ "$(id -u)" = 0 ]; then
       "${other[@]}" "$work/liftlock-high" --quiet --state "$work/state" $refusal
   done
   # A copy without the files that SQLite keeps beside the catalog.
-  cp -r "$work/state" "$work/copy" && rm "$work"/copy/store/catalog.db-*
+  cp -r "$work/state" "$work/copy" && rm "$work"/copy/store/catalog.db-* && chgrp 65534 "$work/copy"
   read_all "${other[@]}" "$work/liftlock-high" --quiet --state "$work/copy" || fail "another user cannot read a copy"
 fi
 
