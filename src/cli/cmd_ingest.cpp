@@ -12,6 +12,7 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/inspection.hpp"
+#include "cli/interrupt.hpp"
 
 namespace liftlock {
 namespace {
@@ -55,6 +56,7 @@ std::string closing_line(const IngestResult& result) {
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("ingest", {Zone::ingest});
+  resume_after_interrupt();
   record_config(invocation, site);
   IngestRequest request{.source = options.source,
                         .expect = std::nullopt,

@@ -16,6 +16,7 @@
 #include "cli/collectors.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/stack_session.hpp"
 #include "cli/whole_number.hpp"
 #include "ecosystem/oci/image.hpp"
@@ -133,6 +134,7 @@ void run(Invocation& invocation, const Options& options) {
   check_lock(options, lock);
   Catalog catalog(site.catalog_file());
   check_sequence(options, last_packed(catalog, lock.channel));
+  resume_after_interrupt();
   const auto request = make_request(invocation, options, site, lock, catalog);
   if (request.trust_statements.empty()) {
     invocation.reporter().warn(

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "cli/collectors.hpp"
 #include "cli/config_record.hpp"
+#include "cli/interrupt.hpp"
 #include "crypto/hash.hpp"
 
 namespace liftlock {
@@ -35,7 +36,9 @@ StackSession::StackSession(Invocation& invocation, std::string_view command, con
       m_store(m_site.store_folder()),
       m_downloader(m_store, invocation.reporter(), {.offline = options.offline}),
       m_scratch("scratch", m_site.folder()),
-      m_context{m_store, m_downloader, invocation.reporter(), m_stack.folder, m_scratch.path(), m_stack.platform} {}
+      m_context{m_store, m_downloader, invocation.reporter(), m_stack.folder, m_scratch.path(), m_stack.platform} {
+  resume_after_interrupt();
+}
 
 StackSession::Locked StackSession::lock(const ResolveOptions& options) {
   Locked out;

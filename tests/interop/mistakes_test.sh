@@ -160,6 +160,18 @@ for client in pip uv apt containerd cri-o docker podman skopeo curl; do
   [ "$(high --json render clients --client "$client" | json '.__len__()')" = 1 ] || fail "render clients --client $client"
 done
 
+# --- Ctrl-C, while each waits for the audit log
+interrupted() {
+  local state=$1 got=0 out; shift
+  out=$(flock "$state/audit/lock" timeout --preserve-status --signal=INT 1 env --default-signal=INT "$@" 2>&1) || got=$?
+  [ "$got" = 130 ] && grep -q "^liftlock: interrupted; run the same command again" <<< "$out" || fail "$*: interrupted: $got: $out"
+}
+for command in lock fetch "pack --output $work/media/three"; do
+  # shellcheck disable=SC2086
+  interrupted "$work/low" "$low_exe" --quiet --state "$work/low" $command
+done
+interrupted "$work/state" "$high_exe" --quiet --state "$work/state" ingest drop/one --expect "$digest"
+
 # --- gc, scrub and export through the executables
 high export big --to "$work/exported" > "$work/sums" && sha256sum -c --quiet "$work/sums" || fail "what export prints"
 high export big --tree --to "$work/exported" > /dev/null && [ -f "$(find "$work/exported/files" -name big.bin)" ] || fail "export --tree"

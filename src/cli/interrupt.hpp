@@ -1,0 +1,10 @@
+// Ctrl-C in commands that resume.
+#pragma once
+
+namespace liftlock {
+
+/// From here on SIGINT ends the process with status 130 and a word that says so, as suddenly as it would without: what
+/// calls this can be killed anywhere and goes on where it was. Does nothing where SIGINT is ignored.
+void resume_after_interrupt();
+
+}  // namespace liftlock
