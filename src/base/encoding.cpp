@@ -143,6 +143,16 @@ std::string printable(std::string_view text) {
   return out;
 }
 
+std::string printable_lines(std::string_view text) {
+  std::string out;
+  for (auto end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
+    out += printable(text.substr(0, end));
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
+  return out + printable(text);
+}
+
 std::string escape_html(std::string_view text) {
   std::string out;
   for (const char c : text) {

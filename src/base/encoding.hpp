@@ -38,6 +38,9 @@ bool is_utf8(std::string_view text);
 /// For terminals and logs: control bytes and invalid UTF-8 become \xNN, so that foreign text cannot move the cursor.
 std::string printable(std::string_view text);
 
+/// The same for text of several lines: '\n' stays.
+std::string printable_lines(std::string_view text);
+
 /// For HTML text and quoted attributes: & < > " ' become references.
 std::string escape_html(std::string_view text);
 

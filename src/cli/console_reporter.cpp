@@ -38,7 +38,7 @@ ConsoleReporter::~ConsoleReporter() {
 Reporter::TaskId ConsoleReporter::begin(std::string_view title, Unit unit, std::uint64_t total) {
   const std::lock_guard lock(m_mutex);
   const auto started = Clock::now();
-  m_tasks[m_next] = {std::string(title), unit, total, 0, started, started};
+  m_tasks[m_next] = {printable(title), unit, total, 0, started, started};
   return m_next++;
 }
 

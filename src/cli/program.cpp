@@ -13,6 +13,7 @@
 #include "audit/audit_log.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "cli/console_reporter.hpp"
 #include "cli/mistakes.hpp"
 
@@ -41,7 +42,7 @@ class ConsoleInvocation final : public Invocation {
   bool json() const override { return options.json; }
   Site site() const override { return Site(options.state.empty() ? Site::default_folder() : fs::path(options.state)); }
   void print(const Json& json, const std::function<std::string()>& text) override {
-    const auto out = options.json ? dump_json(json) : text();
+    const auto out = options.json ? dump_json(json) : printable_lines(text());
     std::cout << out;
     if (!out.empty() && out.back() != '\n') std::cout << '\n';
     std::cout.flush();
@@ -51,7 +52,7 @@ class ConsoleInvocation final : public Invocation {
   int status() const { return m_status; }
   bool confirm(std::string_view question) override {
     if (::isatty(STDIN_FILENO) != 1) return false;
-    std::cerr << question << " [y/N] " << std::flush;
+    std::cerr << printable_lines(question) << " [y/N] " << std::flush;
     std::string answer;
     std::getline(std::cin, answer);
     return answer == "y" || answer == "Y" || answer == "yes";
@@ -72,12 +73,22 @@ std::string error_json(const Error& error) {
                       {"exit_status", error.exit_status()}}}});
 }
 
+/// Whoever threw may have taken words from a bundle, a server or the command line. Only those of another program have
+/// lines; indented, none of them passes for one of ours.
+std::string shown_message(const Error& error) {
+  if (info(error.code()).error_class != ErrorClass::upstream) return printable(error.message());
+  std::string out;
+  for (const auto line : split(error.message(), '\n')) out += (out.empty() ? "" : "\n    ") + printable(line);
+  return out;
+}
+
 void render(const Error& error, bool json) {
   const auto& what = info(error.code());
   if (json) std::cout << error_json(error) << std::flush;
   std::string context;
-  for (const auto& line : error.context()) context += fmt::format("\n  {}", line);
-  fmt::print(stderr, "liftlock: error[{}]: {}{}\n  hint: {}\n", what.slug, error.message(), context, error.hint());
+  for (const auto& line : error.context()) context += "\n  " + printable(line);
+  fmt::print(stderr, "liftlock: error[{}]: {}{}\n  hint: {}\n", what.slug, shown_message(error), context,
+             printable(error.hint()));
 }
 
 /// A command line that ran no command: a wish for help or for the version, or a mistake.

@@ -45,6 +45,16 @@ refused 2 usage "--pending: 'b' is no whole number from 1" low pack --pending 1,
 refused 2 usage "N: '-2' is no whole number" low trust threshold builder -- -2
 refused 2 usage "--patience: '1h' is no whole number" high engine run x --model y --patience 1h
 refused 2 usage "--offline of .liftlock lock. takes no value" low lock --offline=maybe
+# Nothing from the command line moves the cursor or makes a line of its own.
+evil=$(printf 'a\033[2Jb\nliftlock: error[usage]: c\td')
+for command in "keygen --type" "pin" "show"; do
+  # shellcheck disable=SC2086
+  out=$(low trust $command "$evil" --role root --out x 2>&1 || true; low trust $command "$evil" 2>&1 || true)
+  LC_ALL=C grep -q $'[\001-\011\013-\037\177]' <<< "$out" && fail "trust $command prints control characters: $out"
+  [ "$(grep -c '^liftlock: error' <<< "$out")" -le 2 ] || fail "trust $command prints foreign lines: $out"
+done
+low init --stack-file "$work/$(printf 'x\033[2Jy')" > "$work/out" && ! grep -q $'\033' "$work/out" || fail "init prints control characters"
+rm -r "$work/low"
 [ "$("$high_exe" --json --version | json '["side"]')" = high ] || fail "--version --json"
 [ "$("$low_exe" --version)" = "liftlock $("$low_exe" --json --version | json '["version"]') (low side)" ] || fail "--version"
 
