@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "audit/audit_log.hpp"
 #include "base/encoding.hpp"
@@ -95,7 +96,12 @@ void render(const Error& error, bool json) {
 int answer_unparsed(CLI::App& app, std::span<char* const> words, const CLI::ParseError& error) {
   const bool json = std::any_of(words.begin(), words.end(), [](const char* word) { return word == "--json"sv; });
   if (error.get_exit_code() == 0 && !names_unknown_command(app, words)) {
-    if (dynamic_cast<const CLI::CallForVersion*>(&error) == nullptr) return app.exit(error);
+    if (dynamic_cast<const CLI::CallForVersion*>(&error) == nullptr) {
+      std::ostringstream help;
+      app.exit(error, help, help);
+      std::cout << (json ? dump_json({{"help", help.str()}}) : help.str());
+      return 0;
+    }
     const auto text = fmt::format("liftlock {} ({} side)\n", LIFTLOCK_VERSION, side_name());
     std::cout << (json ? dump_json({{"version", LIFTLOCK_VERSION}, {"side", side_name()}}) : text);
     return 0;

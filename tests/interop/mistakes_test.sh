@@ -24,6 +24,7 @@ refused 2 usage "liftlock needs a command" low
 refused 2 usage "liftlock trust needs a command" low trust
 refused 2 usage "output.*liftlock pack --help" low pack
 "$low_exe" pack --help | grep -q -- --output || fail "help of a command"
+[ "$("$high_exe" --json engine --help | json '["help"]')" = "$("$high_exe" engine --help)" ] || fail "--json --help"
 "$low_exe" --help | grep -q "Exit status" || fail "the top help"
 [ "$("$low_exe" --json pakc 2>/dev/null | json '["error"]["code"]')" = usage ] || fail "a mistake as JSON"
 # Each side knows the other's commands by name, and no side says so of its own.
