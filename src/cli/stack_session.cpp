@@ -1,6 +1,9 @@
 #include "cli/stack_session.hpp"
 
+#include <fcntl.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
@@ -9,6 +12,7 @@
 #include "cli/config_record.hpp"
 #include "cli/interrupt.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/source_files.hpp"
 
 namespace liftlock {
 namespace {
@@ -45,6 +49,7 @@ StackSession::Locked StackSession::lock(const ResolveOptions& options) {
   audited("stack.lock", [&] {
     const auto old = read_lock_if_exists(m_lock_file);
     out.result = resolve_stack(m_stack, old, options, collectors(), m_context);
+    if (old) remark_changed_files(out.result);
     out.written = save_lock(m_lock_file, out.result.lock);
     return Json{{"lock", lock_digest(out.result.lock).text()},
                 {"kept", out.result.kept.size()},
@@ -52,6 +57,25 @@ StackSession::Locked StackSession::lock(const ResolveOptions& options) {
                 {"removed", out.result.removed}};
   });
   return out;
+}
+
+// What is locked stays, whatever its file holds by now; but who edited the file should know.
+void StackSession::remark_changed_files(const ResolveResult& result) {
+  const auto locked_at =
+      Timestamp(std::chrono::seconds(stat_of(open_file(m_lock_file, O_RDONLY).get(), "lock").st_mtime));
+  for (const auto& entry : result.lock.entries) {
+    const auto id = fmt::format("{}.{}", entry.table, entry.name);
+    if (std::find(result.kept.begin(), result.kept.end(), id) == result.kept.end()) continue;
+    for (const auto& artifact : entry.artifacts) {
+      if (artifact.kind != "file" && artifact.kind != "model") continue;
+      for (const auto& file : artifact.files) {
+        if (!has_changed(file, m_stack.folder, locked_at)) continue;
+        m_invocation.reporter().note(
+            fmt::format("{}: '{}' changed since it was locked; `liftlock lock --update {}` takes the new one", id,
+                        file.origin, id));
+      }
+    }
+  }
 }
 
 void StackSession::audited(std::string_view type, const std::function<Json()>& work) {

@@ -41,6 +41,8 @@ class StackSession {
   void audited(std::string_view type, const std::function<Json()>& work);
 
  private:
+  void remark_changed_files(const ResolveResult& result);
+
   Invocation& m_invocation;
   Site m_site;
   fs::path m_lock_file;

@@ -17,6 +17,9 @@ namespace {
 
 constexpr std::size_t k_max_files = 100'000;
 
+/// Read in less time than anybody notices.
+constexpr std::uint64_t k_always_read = 16u << 20;
+
 bool is_hex(std::string_view text, std::size_t size) {
   return text.size() == size && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
@@ -200,7 +203,17 @@ TakenFile take_url(CollectContext& context, const std::string& url, const std::o
   return {result.at(0).digest, result.at(0).size};
 }
 
-FetchJob job_for(const ArtifactFile& file, const CollectContext& context,
+bool has_changed(const ArtifactFile& file, const fs::path& stack_folder, Timestamp locked_at) {
+  if (file.origin.empty() || is_url(file.origin)) return false;
+  const auto fd = open_file_if_exists(stack_path(file.origin, stack_folder), O_RDONLY | O_NONBLOCK);
+  if (!fd) return false;
+  const auto status = stat_of(fd->get(), file.origin);
+  if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != file.size) return true;
+  const bool touched = Timestamp(std::chrono::seconds(status.st_ctim.tv_sec)) >= locked_at;
+  return (touched || file.size <= k_always_read) && sha256_of_file(fd->get(), file.origin) != file.digest;
+}
+
+FetchJob job_for(const ArtifactFile& file, const StackEntry& entry, const CollectContext& context,
                  std::function<std::vector<HttpHeader>()> headers) {
   FetchJob job{.title = std::string(file.path.filename()),
                .digest = file.digest,
@@ -213,13 +226,17 @@ FetchJob job_for(const ArtifactFile& file, const CollectContext& context,
     job.headers = std::move(headers);
     return job;
   }
-  job.produce = [at = stack_path(file.origin, context.stack_folder), size = file.size](int out) {
+  job.produce = [at = stack_path(file.origin, context.stack_folder), id = entry.table + "." + entry.name,
+                 file](int out) {
     const auto real = fs::exists(at) ? fs::canonical(at) : at;
     const auto in = open_file(real, O_RDONLY | O_NOFOLLOW);
-    if (regular_size(in.get(), real.string()) != size) {
-      fail(ErrorCode::upstream_changed, "'{}' does not have the size that was locked", printable(at.string()));
+    const auto shown = printable(at.string());
+    if (regular_size(in.get(), shown) == file.size &&
+        copy_hashed(in.get(), 0, out, file.size, shown, [](std::uint64_t) {}) == file.digest) {
+      return;
     }
-    copy_hashed(in.get(), 0, out, size, printable(at.string()), [](std::uint64_t) {});
+    throw Error(ErrorCode::upstream_changed, fmt::format("'{}' changed since it was locked", shown),
+                fmt::format("`liftlock lock --update {}` takes the new one", id));
   };
   return job;
 }

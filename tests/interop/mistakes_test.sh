@@ -112,6 +112,16 @@ echo '# changed' >> models/MODEL_MANIFEST.sha256
 (cd "$work/elsewhere" && refused 3 lock-stale "." low fetch --frozen --stack "$work/stack/liftlock.toml")
 refused 3 lock-stale "model.tiny.*hint: run .liftlock lock., then .liftlock fetch." low pack --output "$work/media/x"
 low lock > /dev/null && low fetch > /dev/null
+# A local file that was edited after it was locked, even to the same size
+cp -r "$work/stack" "$work/edited" && printf x | dd of="$work/edited/big.bin" bs=1 seek=7 conv=notrunc status=none
+update='liftlock lock --update file.big. takes the new one'
+"$low_exe" --state "$work/low" lock 2>&1 | grep -q "$update" && fail "nothing changed"
+"$low_exe" --state "$work/low" lock --stack "$work/edited/liftlock.toml" 2> "$work/out" > /dev/null
+[ "$(grep -c "^file.big: 'big.bin' changed since it was locked; .$update" "$work/out")" = 1 ] || fail "no remark: $(cat "$work/out")"
+"$low_exe" --quiet --state "$work/other" init --zone low > /dev/null
+refused 6 upstream-changed "big.bin' changed.*hint: .$update" \
+  "$low_exe" --quiet --state "$work/other" fetch --frozen --stack "$work/edited/liftlock.toml"
+rm -r "$work/other" "$work/edited"
 sed 's/^{/{ oops/' liftlock.lock > bad.lock
 refused 4 lock-invalid "line 1, column.*bad.lock" low pack --lock bad.lock --output "$work/media/x"
 mkdir -p "$work/media/empty" "$work/media/full/of"

@@ -144,10 +144,11 @@ Collected FileCollector::resolve(const StackEntry& entry, CollectContext& contex
   return Resolution(entry, context).run();
 }
 
-std::vector<FetchJob> FileCollector::plan(const Artifact& artifact, const StackEntry&, CollectContext& context) const {
+std::vector<FetchJob> FileCollector::plan(const Artifact& artifact, const StackEntry& entry,
+                                          CollectContext& context) const {
   std::vector<FetchJob> jobs;
   for (const auto& file : artifact.files) {
-    if (!context.store.contains(file.digest)) jobs.push_back(job_for(file, context, {}));
+    if (!context.store.contains(file.digest)) jobs.push_back(job_for(file, entry, context, {}));
   }
   return jobs;
 }

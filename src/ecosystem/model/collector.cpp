@@ -292,7 +292,7 @@ std::vector<FetchJob> ModelCollector::plan(const Artifact& artifact, const Stack
     if (context.store.contains(file.digest)) continue;
     std::function<std::vector<HttpHeader>()> headers;
     if (hub) headers = [hub, url = file.origin] { return hub->headers(url); };
-    jobs.push_back(job_for(file, context, std::move(headers)));
+    jobs.push_back(job_for(file, entry, context, std::move(headers)));
   }
   return jobs;
 }
