@@ -149,6 +149,7 @@ TEST(Base64, RoundTripsAndIsStrict) {
 TEST(Printable, StopsTerminalTricks) {
   EXPECT_EQ(printable("a\x1b[31mé\n"), "a\\x1b[31mé\\x0a");
   EXPECT_EQ(printable("\xff"), "\\xff");
+  EXPECT_EQ(printable_lines("a\x1b\n\r\nb\t\n"), "a\\x1b\n\\x0d\nb\\x09\n");
 }
 
 TEST(Time, RoundTripsExactly) {

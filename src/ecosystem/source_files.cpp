@@ -1,6 +1,7 @@
 #include "ecosystem/source_files.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -205,12 +206,13 @@ TakenFile take_url(CollectContext& context, const std::string& url, const std::o
 
 bool has_changed(const ArtifactFile& file, const fs::path& stack_folder, Timestamp locked_at) {
   if (file.origin.empty() || is_url(file.origin)) return false;
-  const auto fd = open_file_if_exists(stack_path(file.origin, stack_folder), O_RDONLY | O_NONBLOCK);
-  if (!fd) return false;
-  const auto status = stat_of(fd->get(), file.origin);
+  const auto at = stack_path(file.origin, stack_folder);
+  if (::access(at.c_str(), R_OK) != 0) return false;
+  const auto fd = open_file(at, O_RDONLY | O_NONBLOCK);
+  const auto status = stat_of(fd.get(), file.origin);
   if (!S_ISREG(status.st_mode) || static_cast<std::uint64_t>(status.st_size) != file.size) return true;
   const bool touched = Timestamp(std::chrono::seconds(status.st_ctim.tv_sec)) >= locked_at;
-  return (touched || file.size <= k_always_read) && sha256_of_file(fd->get(), file.origin) != file.digest;
+  return (touched || file.size <= k_always_read) && sha256_of_file(fd.get(), file.origin) != file.digest;
 }
 
 FetchJob job_for(const ArtifactFile& file, const StackEntry& entry, const CollectContext& context,

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "ecosystem/collector.hpp"
 
 namespace liftlock {
@@ -53,8 +54,9 @@ std::vector<TakenFile> take_local_files(CollectContext& context, std::string_vie
 /// Size and digest of a URL: with a stated digest and a server that tells the size nothing is downloaded.
 TakenFile take_url(CollectContext& context, const std::string& url, const std::optional<Digest>& stated);
 
-/// Is a locked file of a path (never of a URL) other than it was locked? A file that is gone is not. Large ones are
-/// read only if their size is another or they were touched after `locked_at`, the time that the lock was written.
+/// Is a locked file of a path (never of a URL) other than it was locked? What is gone or cannot be read is not. Large
+/// ones are read only if their size is another or they were touched after `locked_at`, the time that the lock was
+/// written.
 bool has_changed(const ArtifactFile& file, const std::filesystem::path& stack_folder, Timestamp locked_at);
 
 /// The job for a file of the entry that the store lacks: a download, or a copy when the origin is a path. headers may

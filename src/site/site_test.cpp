@@ -61,6 +61,14 @@ TEST(Site, ErrorsNameTheLine) {
   }
 }
 
+TEST(Site, IsForTheUserAndTheGroupUnlessItsFolderWasThere) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(fs::status(Site::create(folder.path() / "new", Zone::low, "").folder()).permissions(), fs::perms(0750));
+  fs::create_directory(folder.path() / "old");
+  fs::permissions(folder.path() / "old", fs::perms(0711));
+  EXPECT_EQ(fs::status(Site::create(folder.path() / "old", Zone::low, "").folder()).permissions(), fs::perms(0711));
+}
+
 TEST(Site, RootDoesNotWriteInTheInstallationOfAnotherUser) {
   const TemporaryFolder folder;
   const auto site = Site::create(folder.path() / "state", Zone::low, "");

@@ -208,6 +208,16 @@ TEST_F(StagedBlobsTest, OneBatchBelongsToOneProcess) {
   for (const auto& batch : waiting_batches(store)) EXPECT_EQ(batch.running, batch.name == "b");
 }
 
+TEST_F(StagedBlobsTest, LookingAtBatchesWritesNothing) {
+  const auto staging = store.folder() / "staging";
+  fs::create_directory(staging / "without");
+  fs::create_directory(staging / "with");
+  write_file_atomically(staging / "with.lock", "");
+  EXPECT_EQ(waiting_batches(store).size(), 2u);
+  EXPECT_FALSE(fs::exists(staging / "without.lock"));
+  EXPECT_TRUE(fs::exists(staging / "with.lock"));
+}
+
 TEST_F(StagedBlobsTest, ThreadsStageDifferentBlobsAtOnce) {
   StagedBlobs staged(store, "b");
   parallel_for(

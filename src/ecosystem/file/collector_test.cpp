@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/source_files.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {
@@ -71,6 +72,19 @@ TEST_F(FileCollecting, AFileUrlIsTakenWhole) {
   const auto collected = resolve({{"source", "file://" + (m_folder.path() / "x%20y.txt").string()}});
   EXPECT_EQ(collected.artifacts.at(0).files.at(0).path.text(), "files/x_y.txt");
   EXPECT_TRUE(m_store.contains(sha256("hello")));
+}
+
+TEST_F(FileCollecting, ALocalFileThatChangedIsNoticed) {
+  write("a", "one");
+  const auto artifact = resolve({{"source", "a"}}).artifacts.at(0);
+  const auto changed = [&] { return has_changed(artifact.files.at(0), m_folder.path(), now()); };
+  EXPECT_FALSE(changed());
+  write("a", "two");
+  EXPECT_TRUE(changed());
+  write("a", "three");
+  EXPECT_TRUE(changed());
+  fs::remove(m_folder.path() / "a");
+  EXPECT_FALSE(changed());
 }
 
 TEST_F(FileCollecting, MistakesAreRefused) {
