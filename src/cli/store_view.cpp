@@ -72,10 +72,10 @@ void require_blobs(const Site& site, const OpenStore& store, const Artifact& art
     const bool low = site.config().zone == Zone::low;
     const bool quarantined = fs::exists(site.store_folder() / "quarantine" / file.digest.hex());
     const auto code = quarantined ? ErrorCode::blob_corrupt : low ? ErrorCode::not_fetched : ErrorCode::not_found;
+    const auto what = fmt::format("'{}' ({})", file.path.text(), file.digest.text());
     throw Error(code,
-                fmt::format(quarantined ? "the store's copy of '{}' was corrupt and is in quarantine ({})"
-                                        : "the store does not hold '{}' ({})",
-                            file.path.text(), file.digest.text()),
+                quarantined ? fmt::format("the store's copy of {} was corrupt and is in quarantine", what)
+                            : fmt::format("the store does not hold {}", what),
                 low ? "run `liftlock fetch`" : how_to_ingest_again(store.catalog, artifact));
   }
 }
