@@ -59,7 +59,7 @@ class Ingest {
     StagedBlobs staged(store, batch());
     catalog.pin(batch(), digests_to_pin());
     stage_content(store, staged);
-    stage_front(staged);
+    stage_front(store, staged);
     inspect(staged);
     if (m_request.dry_run) {
       staged.discard();
@@ -197,8 +197,7 @@ class Ingest {
     return digests;
   }
 
-  /// The first place of each distinct content, the largest first.
-  std::vector<std::size_t> distinct_content() const {
+  std::vector<std::size_t> largest_first() const {
     const auto& files = m_bundle.files();
     std::vector<std::size_t> order(files.size());
     std::iota(order.begin(), order.end(), 0u);
@@ -208,7 +207,7 @@ class Ingest {
 
   void stage_content(const BlobStore& store, StagedBlobs& staged) {
     const auto& files = m_bundle.files();
-    const auto order = distinct_content();
+    const auto order = largest_first();
     std::unordered_set<Digest> claimed;
     std::mutex mutex;
     std::atomic<std::size_t> new_blobs{0};
@@ -226,7 +225,7 @@ class Ingest {
       if (!first || stored || staged.is_sealed(file.digest)) {
         // Nothing to write; but a bundle whose file differs from its list is refused all the same, and so is a store
         // whose own copy has rotted.
-        if (stored) check_stored(store, file);
+        if (stored) check_stored(store, file.digest, file.path.text());
         check(file, sha256_of_range(range.fd, range.offset, file.size, file.path.text(), advance));
         return;
       }
@@ -248,16 +247,18 @@ class Ingest {
     }
   }
 
-  static void check_stored(const BlobStore& store, const FileEntry& file) {
-    const auto stored = store.open(file.digest);
-    if (sha256_of_file(stored.get(), file.path.text()) != file.digest) {
-      fail(ErrorCode::blob_corrupt, "the store's own copy of '{}' has rotted", file.path.text());
+  static void check_stored(const BlobStore& store, const Digest& digest, const std::string& path) {
+    const auto stored = store.open(digest);
+    if (sha256_of_file(stored.get(), path) != digest) {
+      fail(ErrorCode::blob_corrupt, "the store's own copy of '{}' has rotted", path);
     }
   }
 
-  void stage_bytes(StagedBlobs& staged, const std::string& path, const std::string& bytes) {
+  void stage_bytes(const BlobStore& store, StagedBlobs& staged, const std::string& path, const std::string& bytes) {
     const auto digest = sha256(bytes);
-    if (!staged.has(digest)) {
+    if (!staged.is_sealed(digest) && store.contains(digest)) {
+      check_stored(store, digest, path);
+    } else if (!staged.is_sealed(digest)) {
       const auto part = staged.create(digest);
       write_all(part.get(), bytes, path);
       staged.seal(digest, digest);
@@ -267,10 +268,12 @@ class Ingest {
   }
 
   /// bundle.json, the lists and the signatures are kept, so that the bundle can be given back whole.
-  void stage_front(StagedBlobs& staged) {
-    stage_bytes(staged, std::string(k_bundle_json_path), m_bundle.bundle_json());
-    for (const auto& [path, bound] : m_bundle.info().lists) stage_bytes(staged, path.text(), m_bundle.read_list(path));
-    for (const auto& signature : m_signatures) stage_bytes(staged, "signatures/" + signature.name, signature.bytes);
+  void stage_front(const BlobStore& store, StagedBlobs& staged) {
+    stage_bytes(store, staged, std::string(k_bundle_json_path), m_bundle.bundle_json());
+    for (const auto& [path, bound] : m_bundle.info().lists)
+      stage_bytes(store, staged, path.text(), m_bundle.read_list(path));
+    for (const auto& signature : m_signatures)
+      stage_bytes(store, staged, "signatures/" + signature.name, signature.bytes);
     for (const auto& file : m_bundle.files()) {
       if (file.artifacts.empty())
         m_front.push_back({.path = file.path, .size = file.size, .digest = file.digest, .origin = {}, .evidence = {}});

@@ -79,6 +79,23 @@ ByteRange apply_conditions(const HttpRequest& request, std::string_view etag, st
   return range;
 }
 
+/// Status line and fields, but for what says how long the body is.
+void begin_head(std::string& head, int status, const std::vector<std::pair<std::string, std::string>>& headers,
+                Connection connection, std::string_view date) {
+  head.reserve(512);
+  head += "HTTP/1.1 ";
+  append_number(head, static_cast<std::uint64_t>(status));
+  head += ' ';
+  head += reason_phrase(status);
+  head += "\r\nServer: liftlock\r\n";
+  append_field(head, "Date", date);
+  if (connection == Connection::close) head += "Connection: close\r\n";
+  for (const auto& [name, value] : headers) {
+    if (equals_ignoring_case(name, "Content-Length") || equals_ignoring_case(name, "Connection")) continue;
+    append_field(head, name, value);
+  }
+}
+
 }  // namespace
 
 std::string_view Answer::text() const {
@@ -104,18 +121,7 @@ Answer make_answer(const HttpRequest& request, HttpResponse&& response, Connecti
   }
 
   auto& head = answer.head;
-  head.reserve(512);
-  head += "HTTP/1.1 ";
-  append_number(head, static_cast<std::uint64_t>(answer.status));
-  head += ' ';
-  head += reason_phrase(answer.status);
-  head += "\r\nServer: liftlock\r\n";
-  append_field(head, "Date", date);
-  if (connection == Connection::close) head += "Connection: close\r\n";
-  for (const auto& [name, value] : response.headers) {
-    if (equals_ignoring_case(name, "Content-Length") || equals_ignoring_case(name, "Connection")) continue;
-    append_field(head, name, value);
-  }
+  begin_head(head, answer.status, response.headers, connection, date);
   if (answer.status == 206 || answer.status == 416) append_content_range(head, range, total);
   if (can_range && answer.status != 416) head += "Accept-Ranges: bytes\r\n";
   const bool no_content = answer.status == 304 || answer.status == 204 || answer.status < 200;
@@ -130,6 +136,13 @@ Answer make_answer(const HttpRequest& request, HttpResponse&& response, Connecti
   answer.offset = answer.status == 206 ? range.offset : 0;
   if (const auto* file = std::get_if<FileBody>(&answer.body)) answer.offset += file->offset;
   return answer;
+}
+
+std::string make_stream_head(const HttpResponse& response, Connection connection, std::string_view date, bool chunked) {
+  std::string head;
+  begin_head(head, response.status, response.headers, connection, date);
+  if (chunked) head += "Transfer-Encoding: chunked\r\n";
+  return head + "X-Content-Type-Options: nosniff\r\n\r\n";
 }
 
 }  // namespace liftlock

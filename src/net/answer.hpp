@@ -30,4 +30,7 @@ struct Answer {
 /// @param date the value of Date. Fields whose name or value holds control bytes are dropped: no response splitting.
 Answer make_answer(const HttpRequest& request, HttpResponse&& response, Connection connection, std::string_view date);
 
+/// The head of an answer whose size is not known yet. @param chunked with Transfer-Encoding: chunked
+std::string make_stream_head(const HttpResponse& response, Connection connection, std::string_view date, bool chunked);
+
 }  // namespace liftlock

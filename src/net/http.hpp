@@ -39,10 +39,14 @@ struct FileBody {
   std::uint64_t size = 0;
 };
 
+class LiveAnswer;  // net/live_answer.hpp
+
 struct HttpResponse {
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
   std::variant<std::string, std::shared_ptr<const std::string>, FileBody> body;
+  /// Makes the answer while the client waits; all else in here but `route` is ignored then.
+  std::shared_ptr<LiveAnswer> live;
   /// The artifact or digest that was read, for the audit log; empty: not logged.
   std::string audit_subject;
   /// The value of the `route` label in metrics; must outlive the server (a literal, or a Route's prefix).

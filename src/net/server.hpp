@@ -37,8 +37,10 @@ struct HttpServerOptions {
   std::optional<TlsSettings> tls;
   unsigned threads = 0;  ///< 0: one for each usable core, at least 2
 
-  std::size_t max_header = 16u << 10;             ///< request line and fields together; past it 431
-  std::uint64_t max_body = 0;                     ///< of a request; past it 413. 0: none is taken, 405
+  std::size_t max_header = 16u << 10;  ///< request line and fields together; past it 431
+  /// How many bytes of body a request with this method and (decoded) path may have; past it 413. 0: none, 405.
+  /// Empty: none for any. Called on the workers' threads.
+  std::function<std::uint64_t(std::string_view method, std::string_view path)> max_body;
   std::size_t max_connections = 16384;            ///< past it 503; the limit of open files may lower it
   std::chrono::milliseconds header_time{10'000};  ///< for a whole head and body, and for the TLS handshake
   std::chrono::milliseconds idle_time{75'000};    ///< between two requests of a connection

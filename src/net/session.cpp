@@ -1,8 +1,13 @@
 #include "net/session.hpp"
 
+#include <sys/socket.h>
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <ctime>
@@ -11,6 +16,7 @@
 #include <utility>
 
 #include "net/answer.hpp"
+#include "net/live_answer.hpp"
 #include "net/request_head.hpp"
 #include "net/request_target.hpp"
 
@@ -19,6 +25,8 @@ namespace {
 
 /// Unread bytes of a request that was refused are thrown away up to here, so that the peer gets to read the answer.
 constexpr std::size_t k_max_discard = 4u << 20;
+/// A live answer may take as long as whoever makes it lets it.
+constexpr std::chrono::hours k_live_time{24};
 /// Pipelined requests that are answered before other connections of the thread get their turn.
 constexpr int k_requests_per_turn = 16;
 
@@ -167,19 +175,19 @@ class Session final : public SessionBase {
     m_body.clear();
     m_request.body = {};
     const auto wanted = m_head.content_length.value_or(0);
+    if (wanted == 0 && !m_head.is_chunked) co_return std::nullopt;
     const bool reads = m_head.method == "GET" || m_head.method == "HEAD";
-    if (m_options.max_body == 0 && !reads && (wanted > 0 || m_head.is_chunked)) {
+    const auto most = m_options.max_body ? m_options.max_body(m_request.method, m_request.path) : 0;
+    if (most == 0 && !reads) {
       co_return Error(ErrorCode::method_not_allowed,
                       fmt::format("{} is not for this server", m_head.method.substr(0, 20)));
     }
-    if (m_head.is_chunked && m_options.max_body > 0) {
+    if (m_head.is_chunked && most > 0) {
       co_return Error(ErrorCode::bad_request, "a chunked request body is not accepted", "send a Content-Length");
     }
-    if (m_head.is_chunked || wanted > m_options.max_body) {
-      co_return Error(ErrorCode::body_too_large,
-                      fmt::format("the body of the request is larger than {} bytes", m_options.max_body));
+    if (m_head.is_chunked || wanted > most) {
+      co_return Error(ErrorCode::body_too_large, fmt::format("the body of the request is larger than {} bytes", most));
     }
-    if (wanted == 0) co_return std::nullopt;
     if (m_head.expects_continue) {
       const bool sent = co_await transport->write("HTTP/1.1 100 Continue\r\n\r\n", {});
       if (!sent) m_gone = true;
@@ -210,6 +218,7 @@ class Session final : public SessionBase {
   asio::awaitable<bool> answer_request() {
     deadline.set_stall(m_options.stall_time);
     auto response = call_handler();
+    if (response.live) co_return co_await answer_live(std::move(response.live), response.route);
     const bool close_after = !m_head.keep_alive || m_worker.stopping || deadline.expired;
     const bool sent = co_await send(std::move(response), close_after ? Connection::close : Connection::keep);
     co_return sent && !close_after && !deadline.expired;
@@ -226,6 +235,125 @@ class Session final : public SessionBase {
     }
     if (m_options.observe) m_options.observe({route, answer.status, sent ? answer.size : 0});
     co_return sent;
+  }
+
+  // -- answers that are made while the client waits
+
+  /// Only while answer_live() runs.
+  class Sink final : public AnswerSink {
+   public:
+    Sink(Session& session, std::string_view route) : m_session(session), m_route(route) {}
+
+    asio::awaitable<void> respond(HttpResponse response) override {
+      response.route = m_route;
+      m_begun = true;
+      m_session.deadline.set_stall(m_session.m_options.stall_time);
+      m_whole = co_await m_session.send(std::move(response), m_session.connection());
+      if (!m_whole) throw boost::system::system_error(asio::error::connection_reset);
+      m_session.deadline.set(k_live_time);
+    }
+
+    asio::awaitable<void> begin(HttpResponse head) override {
+      m_begun = true;
+      m_streams = true;
+      m_status = head.status;
+      m_chunked = !m_session.m_head.is_http_1_0;
+      const auto connection = m_chunked ? m_session.connection() : Connection::close;
+      const auto bytes = make_stream_head(head, connection, m_session.m_worker.date(), m_chunked);
+      co_await put(bytes, {});
+    }
+
+    asio::awaitable<void> write(std::string_view piece) override {
+      if (piece.empty()) co_return;
+      m_bytes += piece.size();
+      if (!m_chunked) co_return co_await put({}, piece);
+      m_piece.assign(piece);
+      m_piece += "\r\n";
+      const auto size = fmt::format("{:x}\r\n", piece.size());
+      co_await put(size, m_piece);
+    }
+
+    /// Ends a stream that was made whole. @return whether the connection can serve another request
+    asio::awaitable<bool> finish() {
+      if (m_streams) {
+        if (m_chunked) co_await put("0\r\n\r\n", {});
+        if (m_session.m_options.observe) m_session.m_options.observe({m_route, m_status, m_bytes});
+      }
+      co_return (m_whole || (m_streams && m_chunked)) && m_session.connection() == Connection::keep;
+    }
+
+    bool begun() const { return m_begun; }
+
+   private:
+    asio::awaitable<void> put(std::string_view head, std::string_view body) {
+      m_session.deadline.set_stall(m_session.m_options.stall_time);
+      const bool sent = co_await m_session.transport->write(head, body);
+      if (!sent) throw boost::system::system_error(asio::error::connection_reset);
+      m_session.deadline.set(k_live_time);
+    }
+
+    Session& m_session;
+    std::string_view m_route;
+    std::string m_piece;
+    std::uint64_t m_bytes = 0;
+    int m_status = 0;
+    bool m_begun = false, m_streams = false, m_chunked = false, m_whole = false;
+  };
+
+  Connection connection() const {
+    return m_head.keep_alive && !m_worker.stopping && !deadline.expired ? Connection::keep : Connection::close;
+  }
+
+  /// Returns when the client closed its side, or the connection broke.
+  asio::awaitable<void> watch_client() {
+    auto& socket = transport->socket();
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    for (;;) {
+      co_await socket.async_wait(Tcp::socket::wait_read, asio::use_awaitable);
+      char byte = 0;
+      const auto got = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+      if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) co_return;
+      // The next request is here already: it waits its turn, and readiness says nothing any more.
+      timer.expires_after(std::chrono::milliseconds(500));
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+  }
+
+  asio::awaitable<bool> answer_live(std::shared_ptr<LiveAnswer> live, std::string_view route) {
+    using namespace asio::experimental::awaitable_operators;
+    deadline.set(k_live_time);
+    Sink sink(*this, route);
+    std::optional<Error> problem;
+    bool keep = false;
+    // Neither side may throw: the first that returns ends the other.
+    const auto make = [&]() -> asio::awaitable<void> {
+      try {
+        co_await live->run(sink);
+        keep = co_await sink.finish();
+      } catch (const boost::system::system_error&) {
+        keep = false;
+      } catch (const Error& error) {
+        problem = error;
+      } catch (const std::exception& error) {
+        problem = Error(ErrorCode::internal, error.what());
+      }
+    };
+    const auto watch = [&]() -> asio::awaitable<void> {
+      try {
+        co_await watch_client();
+      } catch (const boost::system::system_error&) {
+      }
+    };
+    co_await (make() || watch());
+    if (problem && !sink.begun()) {
+      deadline.set_stall(m_options.stall_time);
+      auto response = problem_response(*problem);
+      response.route = route;
+      const auto after = connection();
+      const bool sent = co_await send(std::move(response), after);
+      co_return sent&& after == Connection::keep;
+    }
+    co_return keep && !problem;
   }
 
   /// Answers a request that cannot be served, and ends the connection without losing the answer to a reset.

@@ -76,22 +76,6 @@ bool is_clean(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f; });
 }
 
-std::string write_head(const UnixRequest& request) {
-  if (request.target.empty() || request.target[0] != '/' || !is_clean(request.target) ||
-      request.target.find(' ') != std::string::npos || !is_clean(request.method)) {
-    fail(ErrorCode::internal, "'{}' is no request-target", printable(request.target));
-  }
-  auto head = request.method + " " + request.target + " HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n";
-  for (const auto& [name, value] : request.headers) {
-    if (!is_clean(name) || !is_clean(value)) fail(ErrorCode::internal, "the header '{}' is malformed", printable(name));
-    head += name + ": " + value + "\r\n";
-  }
-  if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
-    head += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
-  }
-  return head + "\r\n";
-}
-
 /// The parse of one answer: bytes in, head and pieces of the body out.
 class Exchange {
  public:
@@ -165,6 +149,23 @@ class Exchange {
 
 }  // namespace
 
+std::string request_head(const UnixRequest& request, Keep keep) {
+  if (request.target.empty() || request.target[0] != '/' || !is_clean(request.target) ||
+      request.target.find(' ') != std::string::npos || !is_clean(request.method)) {
+    fail(ErrorCode::internal, "'{}' is no request-target", printable(request.target));
+  }
+  auto head = request.method + " " + request.target + " HTTP/1.1\r\nHost: localhost\r\n";
+  if (keep == Keep::close) head += "Connection: close\r\n";
+  for (const auto& [name, value] : request.headers) {
+    if (!is_clean(name) || !is_clean(value)) fail(ErrorCode::internal, "the header '{}' is malformed", printable(name));
+    head += name + ": " + value + "\r\n";
+  }
+  if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
+    head += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
+  }
+  return head + "\r\n";
+}
+
 std::string_view UnixResponse::header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
     if (key.size() == name.size() && ::strncasecmp(key.data(), name.data(), key.size()) == 0) return value;
@@ -194,7 +195,7 @@ UnixClient::UnixClient(fs::path socket, UnixClientLimits limits) : m_socket(std:
 
 void UnixClient::stream(const UnixRequest& request, const OnHead& on_head, const OnData& on_data) const {
   Wire wire(connect_unix(m_socket), m_limits, m_socket.string());
-  wire.write(write_head(request));
+  wire.write(request_head(request, Keep::close));
   wire.write(request.body);
   Exchange exchange(wire, m_limits, m_socket.string());
   if (!on_head(exchange.read_head(request.method == "HEAD"))) return;

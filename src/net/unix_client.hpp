@@ -22,6 +22,10 @@ struct UnixRequest {
   std::string body;
 };
 
+/// Request line and fields as they go over the wire. @throws Error{internal} for what would break out of its field
+enum class Keep : std::uint8_t { close, open };
+std::string request_head(const UnixRequest& request, Keep keep);
+
 struct UnixResponse {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;
