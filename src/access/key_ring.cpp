@@ -1,0 +1,1 @@
+#include "access/key_ring.hpp"

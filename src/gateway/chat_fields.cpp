@@ -1,0 +1,1 @@
+#include "gateway/chat_fields.hpp"

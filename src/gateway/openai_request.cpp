@@ -1,0 +1,1 @@
+#include "gateway/openai_request.hpp"

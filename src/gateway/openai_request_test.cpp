@@ -1,0 +1,3 @@
+#include <gtest/gtest.h>
+
+#include "gateway/openai_request.hpp"
