@@ -18,7 +18,7 @@ std::string safe_comment(std::string_view owner) {
   return std::string(trim(out));
 }
 
-/// The first fingerprint of a secret key in `gpg --with-colons`; empty when there is none.
+/// The first fingerprint in `gpg --with-colons`; empty when there is none.
 std::string first_fingerprint(std::string_view colons) {
   for (const auto line : split(colons, '\n')) {
     const auto fields = split(line, ':');
@@ -30,31 +30,60 @@ std::string first_fingerprint(std::string_view colons) {
 }  // namespace
 
 MirrorKey::MirrorKey(fs::path folder, std::string_view owner) : m_short("liftlock-gpg") {
-  make_folders(folder);
-  fs::permissions(folder, fs::perms::owner_all);
   m_home = m_short.path() / "h";
-  fs::create_directory_symlink(fs::absolute(folder), m_home);
-
-  m_fingerprint = first_fingerprint(gpg({"--with-colons", "--list-secret-keys"}, {}));
+  folder = fs::absolute(folder).lexically_normal();
+  make_folders(folder.parent_path());
+  use_home(folder);
   if (m_fingerprint.empty()) {
-    const auto comment = safe_comment(owner);
-    const auto user = comment.empty() ? "Liftlock mirror" : "Liftlock mirror (" + comment + ")";
-    gpg({"--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key", user, "ed25519", "sign", "never"},
-        {});
-    m_fingerprint = first_fingerprint(gpg({"--with-colons", "--list-secret-keys"}, {}));
-    if (m_fingerprint.empty()) fail(ErrorCode::tool_failed, "gpg made no key in {}", folder.string());
+    // Two that start at once make one key; one that is killed meanwhile leaves nothing that the next would believe.
+    FileLock lock(folder.string() + ".lock", "making the mirror's key", FileLock::Wait::yes);
+    use_home(folder);
+    if (m_fingerprint.empty()) make_key(folder, owner);
+    lock.remove();
   }
   m_public_key = gpg({"--export", m_fingerprint}, {});
   m_public_key_armored = gpg({"--armor", "--export", m_fingerprint}, {});
 }
 
 MirrorKey::~MirrorKey() {
+  end_agent();
+}
+
+/// Looks for the key there; m_fingerprint stays empty when there is none. It asks for the public half, for which gpg
+/// reads one file: the secret half would be asked of an agent that another process may be ending. gpg's sockets need a
+/// short path.
+void MirrorKey::use_home(const fs::path& folder) {
+  fs::remove(m_home);
+  fs::create_directory_symlink(folder, m_home);
+  if (fs::exists(folder)) m_fingerprint = first_fingerprint(gpg({"--with-colons", "--list-keys"}, {}));
+}
+
+void MirrorKey::make_key(const fs::path& folder, std::string_view owner) {
+  const auto fresh = fs::path(folder.string() + ".new");
+  remove_tree(fresh);
+  fs::create_directory(fresh);
+  fs::permissions(fresh, fs::perms::owner_all);
+  use_home(fresh);
+  const auto comment = safe_comment(owner);
+  const auto user = comment.empty() ? "Liftlock mirror" : "Liftlock mirror (" + comment + ")";
+  gpg({"--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key", user, "ed25519", "sign", "never"},
+      {});
+  end_agent();
+  sync_file_system(open_folder(fresh).get(), fresh.string());
+  remove_tree(folder);
+  rename_file(fresh, folder);
+  sync_folder(folder.parent_path());
+  use_home(folder);
+  if (m_fingerprint.empty()) fail(ErrorCode::tool_failed, "gpg made no key in {}", folder.string());
+}
+
+void MirrorKey::end_agent() noexcept {
   try {
     ProcessSpec spec;
     spec.argv = {"gpgconf", "--homedir", m_home.string(), "--kill", "all"};
     spec.timeout = std::chrono::seconds(10);
     run_process(spec);
-  } catch (const Error&) {
+  } catch (const std::exception&) {
     // An agent that stays ends by itself once its home is gone.
   }
 }

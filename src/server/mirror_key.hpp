@@ -11,6 +11,7 @@ namespace liftlock {
 class MirrorKey {
  public:
   /// Opens the key in folder (a GnuPG home, mode 0700); creates an Ed25519 key without expiry when there is none.
+  /// Several processes may do so at once.
   /// @param owner stands in the user id: "Liftlock mirror (owner)"
   /// @throws Error{tool_missing, tool_failed}
   MirrorKey(fs::path folder, std::string_view owner);
@@ -26,6 +27,9 @@ class MirrorKey {
   const std::string& fingerprint() const { return m_fingerprint; }
 
  private:
+  void use_home(const fs::path& folder);
+  void make_key(const fs::path& folder, std::string_view owner);
+  void end_agent() noexcept;
   std::string gpg(std::vector<std::string> arguments, std::string_view input) const;
 
   TemporaryFolder m_short;  ///< holds a link to the home: sockets of gpg-agent need short paths

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <set>
+#include <thread>
 
 #include <cstdlib>
 
@@ -61,6 +63,21 @@ TEST(ReadAudit, GroupsEqualReadsIntoOneEvent) {
   });
   EXPECT_EQ(total, 1001u);
   EXPECT_LE(events, 6u);
+}
+
+TEST(MirrorKey, IsOneWhenSeveralStartAtOnceAfterOneWasKilled) {
+  TemporaryFolder folder;
+  const auto home = folder.path() / "gnupg";
+  fs::create_directories(folder.path() / "gnupg.new");
+  write_file_atomically(folder.path() / "gnupg.new/pubring.kbx", std::string(100, '\0'));
+  std::vector<std::string> fingerprints(4);
+  std::vector<std::thread> threads;
+  for (auto& fingerprint : fingerprints) {
+    threads.emplace_back([&fingerprint, &home] { fingerprint = MirrorKey(home, "Plant").fingerprint(); });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(std::set<std::string>(fingerprints.begin(), fingerprints.end()).size(), 1u);
+  EXPECT_EQ(fingerprints[0].size(), 40u);
 }
 
 TEST(MirrorKey, IsMadeOnceAndSignsSoThatGpgvAgrees) {
