@@ -25,9 +25,9 @@ void check_kind(const std::string& kind) {
   const auto kinds = inspected_kinds();
   if (kind.empty() || std::find(kinds.begin(), kinds.end(), kind) != kinds.end()) return;
   const auto near = nearest(kind, kinds);
-  throw Error(ErrorCode::usage, fmt::format("there is no kind '{}'", printable(kind)),
-              fmt::format("{}the kinds are {}", near ? fmt::format("did you mean '{}'? ", *near) : "",
-                          fmt::join(kinds, ", ")));
+  throw Error(
+      ErrorCode::usage, fmt::format("there is no kind '{}'", printable(kind)),
+      fmt::format("{}the kinds are {}", near ? fmt::format("did you mean '{}'? ", *near) : "", fmt::join(kinds, ", ")));
 }
 
 void check_channel(const Catalog& catalog, const std::string& channel) {
