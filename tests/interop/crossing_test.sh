@@ -2,7 +2,7 @@
 # The crossing without any upstream: local wheels, an image in a registry on loopback, a model, a file; packed twice, killed
 # and resumed, checked by hand, refused when damaged, ingested, served to pip, skopeo and curl, exported, garbage-collected.
 #   crossing_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
-source "$(dirname "$0")/crossing_machines.sh"
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
 high_state=$work/state
 
 # --- fixtures

@@ -2,7 +2,7 @@
 # What the doctors find in wheelhouses and models that are sound, incomplete, for another target, damaged or hostile; the facts of
 # inspections that `show` tells on both sides; root keeps out of an installation of somebody else.
 #   doctor_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
-source "$(dirname "$0")/crossing_machines.sh"
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
 doctor=$high_exe  # both sides have it; the low one has a turn below
 # gives STATUS TEXT COMMAND…: the command ends with this status and says this.
 gives() {

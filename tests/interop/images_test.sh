@@ -2,7 +2,7 @@
 # Two images that share a layer cross the gap in one bundle, survive gc and scrub, and come out as one OCI layout that
 # skopeo copies from.
 #   images_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
-source "$(dirname "$0")/crossing_machines.sh"
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
 
 # --- fixtures: web has one layer, worker has that one and another
 mkdir "$work/umoci" && (

@@ -2,7 +2,7 @@
 # Typical mistakes at the command line and places that cannot be written: each must be refused with its code, its exit
 # status and a hint that helps, and reading must work wherever the bytes can be read.
 #   mistakes_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
-source "$(dirname "$0")/crossing_machines.sh"
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
 high_state=$work/state
 # refused STATUS CODE WORDS COMMAND…: as elsewhere, and with exactly this exit status and these words (a pattern) in message
 # or hint.

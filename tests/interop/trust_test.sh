@@ -1,7 +1,7 @@
 #!/bin/bash
 # The whole ceremony with the program itself: keys, first root, two-person changes, pinning on another machine, signing a
 # bundle, and the checks by hand with openssl and gpg. Usage: trust_test.sh LIFTLOCK
-source "$(dirname "$0")/crossing_machines.sh"
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
 liftlock=$low_exe
 export GNUPGHOME=$work/gnupg
 mkdir -m 700 "$GNUPGHOME"

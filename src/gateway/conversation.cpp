@@ -1,0 +1,292 @@
+#include "gateway/conversation.hpp"
+
+#include <boost/asio/this_coro.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "gateway/reply.hpp"
+
+namespace liftlock {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Leased = std::variant<std::shared_ptr<engine::Lease>, Error>;
+using Durable = std::optional<Error>;
+
+/// Of what an engine says: one answer, or one event of a stream.
+constexpr JsonLimits k_answer_limits{.max_bytes = 64u << 20, .max_depth = 64};
+
+const Json* member_of(const Json& object, const char* key) {
+  if (!object.is_object()) return nullptr;
+  const auto found = object.find(key);
+  return found == object.end() || found->is_null() ? nullptr : &*found;
+}
+
+std::uint64_t count_of(const Json& usage, const char* key) {
+  const auto* value = member_of(usage, key);
+  return value != nullptr && value->is_number_unsigned() ? value->get<std::uint64_t>() : 0;
+}
+
+std::int64_t milliseconds(Clock::duration time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+}
+
+/// What an engine said of a request that it refused; it never names anything but the request.
+Error refusal(int status, std::string_view body) {
+  std::string words;
+  try {
+    const auto document = parse_json(body, {.max_bytes = 1u << 20, .max_depth = 16});
+    const auto* error = member_of(document, "error");
+    const auto* message = error != nullptr ? member_of(*error, "message") : nullptr;
+    if (message != nullptr && message->is_string()) words = printable(message->get<std::string>()).substr(0, 500);
+  } catch (const Error&) {
+    words = "it does not say why";
+  }
+  const bool clients_fault = status >= 400 && status < 500;
+  return {clients_fault ? ErrorCode::bad_request : ErrorCode::engine_failed,
+          fmt::format("the engine refused with status {}: {}", status, words)};
+}
+
+class Conversation final : public LiveAnswer {
+ public:
+  Conversation(ConversationParts parts, ConversationRequest request)
+      : m_parts(std::move(parts)), m_request(std::move(request)), m_prompt(dump_json_line(m_request.engine.body)) {}
+
+  // The client is gone, or the server stops: what was said until now stays on record.
+  ~Conversation() override {
+    if (m_ended) return;
+    if (m_ticket) m_parts.host.cancel(*m_ticket);
+    end("client-gone");
+    const auto ignore = [](const Durable&) {};
+    try {
+      if (m_record) {
+        m_record->close(outcome("client-gone", {}), ignore);
+      } else {
+        m_parts.book.write(head(), m_prompt, "", outcome("client-gone", {}), ignore);
+      }
+    } catch (const Error&) {
+      // The book remembers that it failed, and refuses whoever comes next.
+    }
+  }
+
+  asio::awaitable<void> run(AnswerSink& sink) override {
+    std::optional<Error> failed;
+    try {
+      co_await converse(sink);
+    } catch (const Error& error) {
+      failed = error;
+    }
+    if (failed) co_await tell(sink, *failed);
+  }
+
+ private:
+  asio::awaitable<void> converse(AnswerSink& sink) {
+    // An engine that died before it said anything is worth a second try: the host starts another.
+    for (int attempt = 1;; ++attempt) {
+      co_await take_lease();
+      UpstreamExchange upstream(m_lease->socket(), m_parts.limits);
+      std::optional<Error> failed;
+      UnixResponse answer;
+      try {
+        UnixRequest request;
+        request.method = "POST";
+        request.target = m_request.target;
+        request.headers = {{"Content-Type", "application/json"}};
+        request.body = m_prompt;
+        answer = co_await upstream.send(request);
+      } catch (const Error& error) {
+        failed = error;
+      }
+      if (failed) {
+        m_lease.reset();
+        if (attempt == 2) throw Error(ErrorCode::engine_failed, failed->message());
+        continue;
+      }
+      if (answer.status != 200) {
+        const auto body = co_await upstream.read_all();
+        throw refusal(answer.status, body);
+      }
+      if (m_request.engine.stream) {
+        co_await stream(sink, upstream);
+      } else {
+        co_await answer_whole(sink, upstream);
+      }
+      co_return;
+    }
+  }
+
+  asio::awaitable<void> take_lease() {
+    Reply<Leased> reply(co_await asio::this_coro::executor);
+    m_ticket = m_parts.host.lease(m_request.model, m_request.caller.key.id, m_request.keep_alive, reply.taker());
+    auto leased = co_await reply.wait();
+    m_ticket.reset();
+    if (auto* error = std::get_if<Error>(&leased)) throw *error;
+    m_lease = std::move(std::get<std::shared_ptr<engine::Lease>>(leased));
+    m_engine = m_lease->engine();
+    m_digest = m_lease->digest();
+    m_ready = Clock::now();
+  }
+
+  asio::awaitable<void> answer_whole(AnswerSink& sink, UpstreamExchange& upstream) {
+    const auto body = co_await upstream.read_all();
+    m_first = Clock::now();
+    const auto answer = parse_json(body, k_answer_limits);
+    note(answer);
+    auto response = text_response(200, "application/json", m_request.dialect->whole(answer));
+    response.set("X-Liftlock-Record", m_request.id);
+    Reply<Durable> written(co_await asio::this_coro::executor);
+    m_parts.book.write(head(), m_prompt, words_of(answer), outcome("success", {}), written.taker());
+    auto problem = co_await written.wait();
+    end(problem ? "failed" : "success");
+    if (problem) throw *problem;
+    co_await sink.respond(std::move(response));
+  }
+
+  asio::awaitable<void> stream(AnswerSink& sink, UpstreamExchange& upstream) {
+    const auto executor = co_await asio::this_coro::executor;
+    Reply<Durable> opened(executor);
+    m_record = m_parts.book.open(head(), m_prompt, opened.taker());
+    auto problem = co_await opened.wait();
+    if (problem) throw *problem;
+    auto begin = text_response(200, std::string(m_request.dialect->stream_type()), "");
+    begin.set("Cache-Control", "no-store").set("X-Liftlock-Record", m_request.id);
+    co_await sink.begin(std::move(begin));
+    m_begun = true;
+    EventStream events;
+    bool done = false;
+    while (!done) {
+      const auto piece = co_await upstream.read();
+      if (piece.empty()) fail(ErrorCode::engine_failed, "the engine's answer ended early");
+      std::string words, out;
+      events.feed(piece, [&](std::string_view data) {
+        done = data == "[DONE]";
+        if (done) return false;
+        const auto chunk = parse_json(data, k_answer_limits);
+        if (const auto* error = member_of(chunk, "error")) throw refusal(500, dump_json_line({{"error", *error}}));
+        note(chunk);
+        words += words_of(chunk);
+        out += m_request.dialect->chunk(data, chunk);
+        return true;
+      });
+      if (m_first == Clock::time_point() && !words.empty()) m_first = Clock::now();
+      // On record before it is on its way.
+      if (!words.empty()) m_record->append(words);
+      co_await sink.write(out);
+    }
+    const auto last = m_request.dialect->finish();
+    Reply<Durable> closed(executor);
+    m_record->close(outcome("success", {}), closed.taker());
+    problem = co_await closed.wait();
+    end(problem ? "failed" : "success");
+    if (problem) throw *problem;
+    co_await sink.write(last);
+  }
+
+  /// Records what failed, and tells the client: with a status where the answer did not begin.
+  asio::awaitable<void> tell(AnswerSink& sink, const Error& error) {
+    if (!m_ended) {
+      end("failed");
+      Reply<Durable> written(co_await asio::this_coro::executor);
+      if (m_record) {
+        m_record->close(outcome("failed", info(error.code()).slug), written.taker());
+      } else {
+        m_parts.book.write(head(), m_prompt, "", outcome("failed", info(error.code()).slug), written.taker());
+      }
+      co_await written.wait();
+    }
+    if (m_begun) {
+      const auto last = m_request.dialect->broken(error);
+      co_await sink.write(last);
+    } else {
+      auto response = api_problem(m_request.api, error);
+      response.set("X-Liftlock-Record", m_request.id);
+      co_await sink.respond(std::move(response));
+    }
+  }
+
+  void note(const Json& answer) {
+    if (const auto* usage = member_of(answer, "usage")) {
+      m_prompt_tokens = count_of(*usage, "prompt_tokens");
+      m_completion_tokens = count_of(*usage, "completion_tokens");
+    }
+  }
+
+  RecordHead head() const {
+    RecordHead head;
+    head.id = m_request.id;
+    head.user = m_request.caller.key.user;
+    head.key_id = m_request.caller.key.id;
+    head.peer = m_request.peer;
+    head.endpoint = m_request.endpoint;
+    head.model = m_request.model;
+    head.model_digest = m_digest;
+    head.engine = m_engine;
+    return head;
+  }
+
+  Json outcome(std::string_view how, std::string_view code) const {
+    Json outcome = {{"outcome", how},
+                    {"prompt_tokens", m_prompt_tokens},
+                    {"completion_tokens", m_completion_tokens},
+                    {"total_ms", milliseconds(Clock::now() - m_start)}};
+    if (!code.empty()) outcome["code"] = code;
+    if (m_ready != Clock::time_point()) outcome["wait_ms"] = milliseconds(m_ready - m_start);
+    if (m_first != Clock::time_point()) outcome["first_ms"] = milliseconds(m_first - m_start);
+    return outcome;
+  }
+
+  void end(std::string_view how) {
+    m_ended = true;
+    m_lease.reset();
+    m_parts.gatekeeper.charge_tokens(m_request.caller, m_prompt_tokens + m_completion_tokens);
+    if (!m_parts.on_end) return;
+    const auto since = [&](Clock::time_point point) {
+      return point == Clock::time_point() ? Clock::duration{} : point - m_start;
+    };
+    m_parts.on_end({m_request.model, how, m_prompt_tokens, m_completion_tokens, since(m_ready), since(m_first),
+                    Clock::now() - m_start});
+  }
+
+  ConversationParts m_parts;
+  ConversationRequest m_request;
+  const std::string m_prompt;  ///< what the engine gets
+  const Clock::time_point m_start = Clock::now();
+  Clock::time_point m_ready, m_first;
+  std::optional<std::uint64_t> m_ticket;
+  std::shared_ptr<engine::Lease> m_lease;
+  std::shared_ptr<OpenRecord> m_record;
+  std::string m_engine, m_digest;
+  std::uint64_t m_prompt_tokens = 0, m_completion_tokens = 0;
+  bool m_begun = false;  ///< the client got the head of a stream
+  bool m_ended = false;
+};
+
+void append_text(std::string& out, const Json& message, const char* key) {
+  const auto* text = member_of(message, key);
+  if (text != nullptr && text->is_string()) out += text->get_ref<const std::string&>();
+}
+
+}  // namespace
+
+std::string words_of(const Json& answer) {
+  std::string words;
+  const auto* choices = member_of(answer, "choices");
+  if (choices == nullptr || !choices->is_array()) return words;
+  for (const auto& choice : *choices) {
+    append_text(words, choice, "text");
+    for (const auto* key : {"delta", "message"}) {
+      const auto* message = member_of(choice, key);
+      if (message == nullptr) continue;
+      append_text(words, *message, "reasoning_content");
+      append_text(words, *message, "content");
+      if (const auto* calls = member_of(*message, "tool_calls")) words += dump_json_line(*calls);
+    }
+  }
+  return words;
+}
+
+std::shared_ptr<LiveAnswer> make_conversation(ConversationParts parts, ConversationRequest request) {
+  return std::make_shared<Conversation>(std::move(parts), std::move(request));
+}
+
+}  // namespace liftlock

@@ -1,0 +1,54 @@
+// One request to a model, from the lease of a running engine to the last byte of the answer and the closed record.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "access/gatekeeper.hpp"
+#include "engine/model_host.hpp"
+#include "gateway/dialect.hpp"
+#include "net/live_answer.hpp"
+#include "net/upstream.hpp"
+#include "record/record_book.hpp"
+
+namespace liftlock {
+
+/// What is told of each conversation when it ends, for metrics. On the worker's thread.
+struct ConversationEnd {
+  std::string model;
+  std::string_view outcome;  ///< "success", "failed", "client-gone"
+  std::uint64_t prompt_tokens = 0, completion_tokens = 0;
+  std::chrono::nanoseconds wait{}, first{}, total{};  ///< until the engine was there, the first piece, the end
+};
+
+struct ConversationParts {
+  engine::ModelHost& host;
+  RecordBook& book;
+  Gatekeeper& gatekeeper;
+  std::function<void(const ConversationEnd&)> on_end;
+  UnixClientLimits limits;  ///< of the engine's answer
+};
+
+struct ConversationRequest {
+  Caller caller;
+  std::string peer;
+  Api api = Api::openai;
+  std::string endpoint;  ///< as the client named it: "/v1/chat/completions"
+  std::string target;    ///< of the engine
+  std::string model;     ///< as the catalog has it
+  std::string id;        ///< of the record
+  EngineRequest engine;
+  std::chrono::seconds keep_alive{0};  ///< 0: the host's
+  std::unique_ptr<Dialect> dialect;
+};
+
+/// The parts must outlive the answer.
+std::shared_ptr<LiveAnswer> make_conversation(ConversationParts parts, ConversationRequest request);
+
+/// The words in an answer or a chunk of OpenAI's form, for the record: content and reasoning as they are, tool calls as
+/// JSON. Of answers that hold no words (embeddings, rankings): nothing.
+std::string words_of(const Json& answer);
+
+}  // namespace liftlock

@@ -1,0 +1,282 @@
+#include "gateway/gateway.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "gateway/anthropic.hpp"
+#include "gateway/conversation.hpp"
+#include "gateway/gateway_metrics.hpp"
+#include "gateway/model_list.hpp"
+#include "gateway/ollama.hpp"
+
+namespace liftlock {
+namespace {
+
+enum class Does : std::uint8_t {
+  chat,
+  complete,
+  embed,
+  rerank,
+  list,
+  show,
+  ollama_chat,
+  ollama_generate,
+  ollama_embed,
+  ollama_embeddings,
+  ollama_tags,
+  ollama_ps,
+  ollama_show,
+  ollama_version,
+  messages,
+};
+
+struct Endpoint {
+  std::string_view method, path;
+  Api api;
+  Does does;
+};
+
+constexpr std::array k_endpoints = {
+    Endpoint{"POST", "/v1/chat/completions", Api::openai, Does::chat},
+    Endpoint{"POST", "/v1/completions", Api::openai, Does::complete},
+    Endpoint{"POST", "/v1/embeddings", Api::openai, Does::embed},
+    Endpoint{"POST", "/v1/rerank", Api::openai, Does::rerank},
+    Endpoint{"GET", "/v1/models", Api::openai, Does::list},
+    Endpoint{"POST", "/v1/messages", Api::anthropic, Does::messages},
+    Endpoint{"POST", "/api/chat", Api::ollama, Does::ollama_chat},
+    Endpoint{"POST", "/api/generate", Api::ollama, Does::ollama_generate},
+    Endpoint{"POST", "/api/embed", Api::ollama, Does::ollama_embed},
+    Endpoint{"POST", "/api/embeddings", Api::ollama, Does::ollama_embeddings},
+    Endpoint{"GET", "/api/tags", Api::ollama, Does::ollama_tags},
+    Endpoint{"GET", "/api/ps", Api::ollama, Does::ollama_ps},
+    Endpoint{"POST", "/api/show", Api::ollama, Does::ollama_show},
+    Endpoint{"GET", "/api/version", Api::ollama, Does::ollama_version},
+};
+constexpr std::string_view k_one_model = "/v1/models/";
+
+Api api_of(std::string_view path) {
+  if (path.starts_with("/api/")) return Api::ollama;
+  return path.starts_with("/v1/messages") ? Api::anthropic : Api::openai;
+}
+
+HttpResponse json_answer(const Json& document) {
+  return text_response(200, "application/json", dump_json_line(document) + "\n").set("Cache-Control", "no-store");
+}
+
+Json openai_model(const ollama::ModelCard& card) {
+  return {{"id", card.name},
+          {"object", "model"},
+          {"created", card.modified.time_since_epoch().count()},
+          {"owned_by", "liftlock"}};
+}
+
+}  // namespace
+
+struct Gateway::Impl {
+  GatewayParts parts;
+  ModelList models{parts.catalog_file};
+  GatewayMetrics metrics;
+
+  explicit Impl(GatewayParts given) : parts(std::move(given)) {
+    parts.gatekeeper.on_failure = [this](std::string_view peer, std::string_view why) {
+      parts.log.append({.type = "access.failure",
+                        .actor = parts.actor,
+                        .outcome = Outcome::failure,
+                        .subject = std::string(peer),
+                        .detail = dump_json_line({{"why", why}})});
+    };
+  }
+
+  Endpoint endpoint_of(const HttpRequest& request) const {
+    const auto at_path = [&](const auto& endpoint) { return endpoint.path == request.path; };
+    if (request.path.starts_with(k_one_model)) return {"GET", k_one_model, Api::openai, Does::show};
+    const auto found = std::find_if(k_endpoints.begin(), k_endpoints.end(), at_path);
+    if (found == k_endpoints.end()) fail(ErrorCode::not_found, "the gateway has no '{}'", printable(request.path));
+    const bool head = request.method == "HEAD" && found->method == "GET";
+    if (found->method != request.method && !head) {
+      throw Error(ErrorCode::method_not_allowed, fmt::format("{} takes {}", found->path, found->method),
+                  fmt::format("use {}", found->method));
+    }
+    return *found;
+  }
+
+  HttpResponse answer(const HttpRequest& request) {
+    const auto endpoint = endpoint_of(request);
+    auto authorization = request.header("Authorization");
+    if (authorization.empty()) authorization = request.header("x-api-key");
+    // Clients ask for the version to see that somebody is there, before they have a key.
+    if (endpoint.does == Does::ollama_version) return json_answer(ollama::version());
+    const auto caller = parts.gatekeeper.admit(authorization, request.peer);
+    auto response = dispatch(endpoint, request, caller);
+    response.route = endpoint.path;
+    return response;
+  }
+
+  HttpResponse dispatch(const Endpoint& endpoint, const HttpRequest& request, const Caller& caller) {
+    if (endpoint.does == Does::list) {
+      auto data = Json::array();
+      for (const auto& card : allowed(caller)) data.push_back(openai_model(card));
+      return json_answer({{"object", "list"}, {"data", std::move(data)}});
+    }
+    if (endpoint.does == Does::show)
+      return json_answer(openai_model(card(request.path.substr(k_one_model.size()), caller)));
+    if (endpoint.does == Does::ollama_tags) return json_answer(ollama::tags(with_tags(allowed(caller))));
+    if (endpoint.does == Does::ollama_ps) return json_answer(ollama::ps(with_tags(loaded(caller))));
+    const auto document = parse_json(request.body, k_request_limits);
+    if (endpoint.does == Does::ollama_show) {
+      return json_answer(ollama::show(card(ollama::show_request(document), caller)));
+    }
+    return converse(endpoint, request, caller, document);
+  }
+
+  HttpResponse converse(const Endpoint& endpoint, const HttpRequest& request, const Caller& caller,
+                        const Json& document) {
+    ConversationRequest wanted;
+    wanted.caller = caller;
+    wanted.peer = std::string(request.peer);
+    wanted.api = endpoint.api;
+    wanted.endpoint = std::string(endpoint.path);
+    wanted.id = new_record_id();
+    wanted.target = "/v1/chat/completions";
+    const auto ollama = [&](ollama::Request translated, OllamaAnswer answer) {
+      if (translated.only_load) fail(ErrorCode::bad_request, "'{}' without a prompt is not offered", endpoint.path);
+      wanted.engine = std::move(translated.engine);
+      wanted.keep_alive = std::max(translated.keep_alive.value_or(std::chrono::seconds(0)), std::chrono::seconds(0));
+      wanted.dialect = ollama_dialect(answer, wanted.engine.model);
+    };
+    switch (endpoint.does) {
+      case Does::complete:
+        wanted.target = "/v1/completions";
+        wanted.engine = narrow_completion_request(document);
+        break;
+      case Does::embed:
+        wanted.target = "/v1/embeddings";
+        wanted.engine = narrow_embeddings_request(document);
+        break;
+      case Does::rerank:
+        wanted.target = "/v1/rerank";
+        wanted.engine = narrow_rerank_request(document);
+        break;
+      case Does::messages:
+        wanted.engine = anthropic::messages_request(document);
+        wanted.dialect = anthropic_dialect("msg_" + wanted.id, wanted.engine.model);
+        break;
+      case Does::ollama_chat:
+        ollama(ollama::chat_request(document), OllamaAnswer::chat);
+        break;
+      case Does::ollama_generate:
+        // With "raw" there is no chat: the prompt goes to the engine as it is.
+        ollama(ollama::generate_request(document), OllamaAnswer::generate);
+        if (wanted.engine.body.contains("prompt")) wanted.target = "/v1/completions";
+        break;
+      case Does::ollama_embed:
+        wanted.target = "/v1/embeddings";
+        ollama(ollama::embed_request(document), OllamaAnswer::embed);
+        break;
+      case Does::ollama_embeddings:
+        wanted.target = "/v1/embeddings";
+        ollama(ollama::embeddings_request(document), OllamaAnswer::embeddings);
+        break;
+      default:
+        wanted.engine = narrow_chat_request(document);
+    }
+    if (!wanted.dialect) wanted.dialect = openai_dialect(wanted.engine.drop_usage_chunk);
+    wanted.model = card(wanted.engine.model, caller).name;
+    wanted.engine.body["model"] = wanted.model;
+    parts.gatekeeper.charge_request(caller);
+    HttpResponse response;
+    response.live = make_conversation({parts.host,
+                                       parts.book,
+                                       parts.gatekeeper,
+                                       [this](const ConversationEnd& end) { metrics.count(end); },
+                                       {.max_body = 64u << 20}},
+                                      std::move(wanted));
+    return response;
+  }
+
+  bool may_ask(const Caller& caller, std::string_view model) const {
+    try {
+      parts.gatekeeper.require_model(caller, model);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  ModelList::Cards allowed(const Caller& caller) {
+    ModelList::Cards out;
+    for (const auto& card : *models.cards()) {
+      if (may_ask(caller, card.name)) out.push_back(card);
+    }
+    return out;
+  }
+
+  /// A model that is not for this caller is told apart from one that is not there by those who list models only.
+  ollama::ModelCard card(std::string_view named, const Caller& caller) {
+    parts.gatekeeper.require_right(caller, Right::ask);
+    const auto name = catalog_name(named);
+    parts.gatekeeper.require_model(caller, name);
+    const auto cards = models.cards();
+    const auto found = std::find_if(cards->begin(), cards->end(), [&](const auto& card) { return card.name == name; });
+    if (found == cards->end()) {
+      throw Error(ErrorCode::not_found, fmt::format("there is no model '{}' here", printable(name)),
+                  "list the models with GET /v1/models");
+    }
+    return *found;
+  }
+
+  ModelList::Cards loaded(const Caller& caller) {
+    ModelList::Cards out;
+    for (const auto& running : parts.host.running()) {
+      for (auto card : allowed(caller)) {
+        if (card.name != running.model) continue;
+        card.expires = running.expires;
+        card.memory = running.memory;
+        out.push_back(std::move(card));
+      }
+    }
+    return out;
+  }
+
+  /// Ollama's clients expect a tag behind each name.
+  static ModelList::Cards with_tags(ModelList::Cards cards) {
+    for (auto& card : cards) card.name += ":latest";
+    return cards;
+  }
+};
+
+Gateway::Gateway(GatewayParts parts) : m_impl(std::make_unique<Impl>(std::move(parts))) {}
+Gateway::~Gateway() = default;
+
+bool Gateway::serves(std::string_view path) {
+  return path.starts_with("/v1/") || path.starts_with("/api/");
+}
+
+std::uint64_t Gateway::max_body(std::string_view method, std::string_view path) {
+  return method == "POST" && serves(path) ? k_request_limits.max_bytes : 0;
+}
+
+HttpResponse Gateway::handle(const HttpRequest& request) {
+  const auto problem = [&](const Error& error) {
+    auto response = api_problem(api_of(request.path), error);
+    response.route = "gateway";
+    m_impl->metrics.refused();
+    return response;
+  };
+  try {
+    return m_impl->answer(request);
+  } catch (const Error& error) {
+    return problem(error);
+  } catch (const std::exception& error) {
+    return problem(Error(ErrorCode::internal, error.what()));
+  }
+}
+
+std::string Gateway::metrics() const {
+  return m_impl->metrics.text(m_impl->parts.host.running(), m_impl->parts.book.counters(),
+                              m_impl->parts.gatekeeper.failures());
+}
+
+}  // namespace liftlock

@@ -1,0 +1,52 @@
+// The front of the models: OpenAI's, Ollama's and Anthropic's APIs over engines that were verified, for callers that
+// have a key, with a record of all of it. Endpoints and fields: docs/guides/gateway.md.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "access/gatekeeper.hpp"
+#include "audit/audit_log.hpp"
+#include "engine/model_host.hpp"
+#include "net/http.hpp"
+#include "record/record_book.hpp"
+
+namespace liftlock {
+
+/// All must outlive the gateway, and the gateway the server that calls it.
+struct GatewayParts {
+  fs::path catalog_file;
+  engine::ModelHost& host;
+  RecordBook& book;
+  Gatekeeper& gatekeeper;
+  AuditLog& log;  ///< takes failed logins
+  std::string actor;
+};
+
+class Gateway {
+ public:
+  explicit Gateway(GatewayParts parts);
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  /// Is it a path of one of the APIs?
+  static bool serves(std::string_view path);
+  /// For HttpServerOptions::max_body.
+  static std::uint64_t max_body(std::string_view method, std::string_view path);
+
+  /// Any thread. Never throws: failures are answers in the form of the API that was asked.
+  HttpResponse handle(const HttpRequest& request);
+
+  /// Prometheus text format.
+  std::string metrics() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> m_impl;
+};
+
+}  // namespace liftlock

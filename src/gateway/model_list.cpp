@@ -1,0 +1,59 @@
+#include "gateway/model_list.hpp"
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "store/catalog.hpp"
+
+namespace liftlock {
+namespace {
+
+std::string text_of(const Json& facts, const char* key) {
+  const auto found = facts.find(key);
+  return found != facts.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::uint64_t number_of(const Json& facts, const char* key) {
+  const auto found = facts.find(key);
+  return found != facts.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
+}
+
+ollama::ModelCard card_of(const Artifact& model, const Json& facts) {
+  ollama::ModelCard card;
+  card.name = model.name;
+  card.digest = model.files[0].digest.hex();
+  card.size = model.total_size();
+  card.licence = model.license;
+  card.architecture = text_of(facts, "architecture");
+  card.quantisation = text_of(facts, "quantisation");
+  card.parameter_count = number_of(facts, "parameters");
+  card.context = number_of(facts, "context_length");
+  return card;
+}
+
+}  // namespace
+
+std::shared_ptr<const ModelList::Cards> ModelList::cards() {
+  const std::lock_guard lock(m_mutex);
+  const Catalog catalog(m_catalog_file, Access::read);
+  const auto generation = catalog.generation();
+  if (m_cards && generation == m_generation) return m_cards;
+  std::map<std::string, ollama::ModelCard> by_name;  // versions rise: the last one wins
+  for (const auto& artifact : catalog.artifacts()) {
+    if (artifact.kind != "model" || artifact.files.empty()) continue;
+    by_name.insert_or_assign(artifact.name, card_of(artifact, catalog.inspection(artifact)));
+  }
+  auto cards = std::make_shared<Cards>();
+  for (auto& [name, card] : by_name) cards->push_back(std::move(card));
+  m_cards = std::move(cards);
+  m_generation = generation;
+  return m_cards;
+}
+
+std::string_view catalog_name(std::string_view name) {
+  constexpr std::string_view k_latest = ":latest";
+  if (name.ends_with(k_latest)) name.remove_suffix(k_latest.size());
+  return name;
+}
+
+}  // namespace liftlock
