@@ -1,0 +1,35 @@
+// What the record holds of one exchange between a caller and a model. Format: docs/formats/record.md.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/json.hpp"
+
+namespace liftlock {
+
+struct RecordHead {
+  std::string id;  ///< a ULID of 26 characters; empty for the book to choose
+  Timestamp time;  ///< the epoch: the book takes the wall clock's
+  std::string user, key_id, peer, endpoint;
+  std::string model, model_digest;
+  std::string engine;             ///< with its version
+  std::vector<std::string> tags;  ///< subjects, for retrieval; encrypted, not in the audit log
+};
+
+struct Record {
+  RecordHead head;
+  std::string prompt;
+  std::string answer;
+  Json outcome;  ///< as the gateway closed it; {"outcome": "interrupted"} without a close frame
+};
+
+enum class RecordMode : std::uint8_t { full, hash_only, off };
+
+/// An id of this moment. Unique among all that any process makes, and sorted by time.
+std::string new_record_id();
+
+}  // namespace liftlock

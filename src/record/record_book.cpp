@@ -1,0 +1,532 @@
+#include "record/record_book.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/encoding.hpp"
+#include "base/text.hpp"
+#include "crypto/hash.hpp"
+#include "record/segment_format.hpp"
+
+namespace liftlock {
+namespace {
+
+using namespace record;
+using std::chrono::steady_clock;
+
+constexpr std::size_t k_max_field = 512;
+constexpr std::size_t k_max_tags = 64;
+constexpr std::size_t k_max_outcome = 16u << 10;
+constexpr int k_max_outcome_depth = 8;
+constexpr std::size_t k_max_group = 4096;
+constexpr std::size_t k_max_group_bytes = 32u << 20;
+constexpr std::size_t k_job_overhead = 4096;  ///< what a waiting job costs beside its frames
+constexpr std::uint32_t k_max_slots = 1'000'000;
+constexpr auto k_segment_age = std::chrono::hours(24);
+
+/// A file pair that this process appends to.
+struct Segment {
+  UniqueFd frames;
+  UniqueFd keys;
+  std::optional<SegmentKey> key;
+  steady_clock::time_point born = steady_clock::now();
+  std::uint32_t slots = 0;  ///< the committing thread's
+
+  std::mutex mutex;  ///< frames follow each other without a gap
+  std::uint64_t end = 0;
+
+  std::uint64_t append(std::string_view bytes) {
+    const std::lock_guard guard(mutex);
+    write_all(frames.get(), bytes, "a segment of the record");
+    return std::exchange(end, end + bytes.size());
+  }
+};
+
+/// Where a record's frames go; known from its first commit on.
+struct Place {
+  std::shared_ptr<Segment> segment;
+  std::uint32_t slot = 0;
+};
+
+struct SealedFrame {
+  FrameType type;
+  std::uint32_t number;
+  std::string body;
+
+  void put(std::string& out, std::uint32_t slot) const {
+    out += FrameHeader{.slot = slot, .number = number, .type = type, .size = static_cast<std::uint32_t>(body.size())}
+               .bytes();
+    out += body;
+  }
+};
+
+/// Seals the frames of one record, and keeps the hashes that the audit log gets.
+class Sealer {
+ public:
+  Sealer(RecordId id, RecordMode mode) : m_id(id), m_mode(mode) {}
+
+  SealedFrame seal(FrameType type, std::string_view plain) {
+    const auto number = m_frames++;
+    SealedFrame frame{type, number, m_aead.seal(number, frame_data(m_id, number, type), plain)};
+    m_ciphertext.update(frame.body);
+    return frame;
+  }
+  void add_content(FrameType type, std::string_view text, std::vector<SealedFrame>& out) {
+    auto& size = type == FrameType::prompt ? m_prompt_size : m_answer_size;
+    if (text.size() > k_max_content - size) fail(ErrorCode::limit_exceeded, "a record past {} bytes", k_max_content);
+    size += text.size();
+    (type == FrameType::prompt ? m_prompt : m_answer).update(text);
+    if (m_mode != RecordMode::full) return;
+    for (; !text.empty(); text.remove_prefix(std::min(text.size(), k_max_body - Aead::k_tag))) {
+      out.push_back(seal(type, text.substr(0, k_max_body - Aead::k_tag)));
+    }
+  }
+  void add_document(FrameType type, const std::string& text, std::vector<SealedFrame>& out) {
+    if (m_mode == RecordMode::full) out.push_back(seal(type, text));
+  }
+
+  const SecretKey& key() const { return m_key; }
+  /// What the audit entry says of head and prompt, which are these frames.
+  void put_open_hashes(Json& detail, const std::vector<SealedFrame>& frames) {
+    Hasher so_far;
+    for (const auto& frame : frames) so_far.update(frame.body);
+    put_ciphertext(detail, so_far);
+    m_prompt_hmac = encode_hex(m_prompt.finish());
+    detail["prompt_hmac"] = *m_prompt_hmac;
+  }
+  /// What it says of the whole, once, at the end.
+  void put_hashes(Json& detail) {
+    put_ciphertext(detail, m_ciphertext);
+    detail["prompt_hmac"] = m_prompt_hmac ? *m_prompt_hmac : encode_hex(m_prompt.finish());
+    detail["answer_hmac"] = encode_hex(m_answer.finish());
+  }
+
+ private:
+  void put_ciphertext(Json& detail, Hasher& hasher) const {
+    if (m_mode != RecordMode::full) return;
+    detail["frames"] = m_frames;
+    detail["ciphertext"] = hasher.finish().text();
+  }
+
+  RecordId m_id;
+  RecordMode m_mode;
+  SecretKey m_key = SecretKey::random();
+  Aead m_aead{m_key};
+  SecretKey m_mac_key = mac_key(m_key);
+  Hmac m_prompt{m_mac_key};
+  Hmac m_answer{m_mac_key};
+  Hasher m_ciphertext;
+  std::optional<std::string> m_prompt_hmac;
+  std::uint64_t m_prompt_size = 0;
+  std::uint64_t m_answer_size = 0;
+  std::uint32_t m_frames = 0;
+};
+
+struct NewSlot {
+  RecordId id;
+  SecretKey key;
+};
+
+struct Job {
+  std::vector<SealedFrame> frames;
+  std::optional<NewSlot> slot;   ///< of a record that begins
+  std::shared_ptr<Place> place;  ///< read when the record has begun before, else filled
+  AuditEvent event;
+  RecordDone done;
+
+  std::size_t bytes() const {
+    std::size_t sum = k_job_overhead + event.detail.size();
+    for (const auto& frame : frames) sum += frame.body.size();
+    return sum;
+  }
+};
+
+void clean(std::string& text, std::string_view what) {
+  if (!is_utf8(text)) text = printable(text);
+  if (text.size() > k_max_field) fail(ErrorCode::limit_exceeded, "a record whose {} has {} bytes", what, text.size());
+}
+
+RecordId check_head(RecordHead& head) {
+  clean(head.user, "user");
+  clean(head.key_id, "key id");
+  clean(head.peer, "peer");
+  clean(head.endpoint, "endpoint");
+  clean(head.model, "model");
+  clean(head.model_digest, "model digest");
+  clean(head.engine, "engine");
+  if (head.tags.size() > k_max_tags) fail(ErrorCode::limit_exceeded, "a record with {} tags", head.tags.size());
+  for (auto& tag : head.tags) clean(tag, "tag");
+  if (head.time == Timestamp{}) head.time = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  const auto id = head.id.empty() ? make_record_id() : parse_record_id(head.id);
+  head.id = text_of(id);
+  return id;
+}
+
+int depth_of(const Json& value) {
+  int deepest = 0;
+  if (!value.is_structured()) return deepest;
+  for (const auto& item : value) deepest = std::max(deepest, depth_of(item));
+  return deepest + 1;
+}
+
+std::string outcome_text(const Json& outcome) {
+  auto text = dump_json_line(outcome);
+  if (!outcome.is_object() || text.size() > k_max_outcome || depth_of(outcome) > k_max_outcome_depth) {
+    fail(ErrorCode::limit_exceeded, "the outcome of a record must be an object of at most {} bytes", k_max_outcome);
+  }
+  return text;
+}
+
+Json detail_of(const RecordHead& head, RecordMode mode) {
+  return {{"user", head.user},     {"key_id", head.key_id},
+          {"peer", head.peer},     {"endpoint", head.endpoint},
+          {"model", head.model},   {"model_digest", head.model_digest},
+          {"engine", head.engine}, {"mode", mode == RecordMode::full ? "full" : "hash_only"}};
+}
+
+AuditEvent event_of(const std::string& id, Json detail, Outcome outcome) {
+  auto actor = detail["user"].get<std::string>();
+  if (actor.empty() || actor.size() > 512) actor = "anonymous";
+  return {.type = "prompt.record",
+          .actor = std::move(actor),
+          .outcome = outcome,
+          .subject = id,
+          .detail = dump_json_line(detail)};
+}
+
+/// The entry of a record that ends.
+AuditEvent closing_event(const std::string& id, Json detail, Sealer& sealer, Json outcome) {
+  sealer.put_hashes(detail);
+  const bool interrupted = outcome.value("outcome", Json()) == "interrupted";
+  detail["outcome"] = std::move(outcome);
+  return event_of(id, std::move(detail), interrupted ? Outcome::failure : Outcome::success);
+}
+
+}  // namespace
+
+/// The queue and the thread that empties it. OpenRecords hold it, too.
+struct RecordBook::Core {
+  Options options;
+  AuditLog* log;
+  std::optional<FileLock> lock;
+  std::optional<SecretKey> kek;
+  std::shared_ptr<Segment> current;  ///< the committing thread's
+
+  std::mutex mutex;
+  std::condition_variable wake;
+  std::deque<Job> queue;
+  std::uint64_t waiting = 0;        ///< bytes in the queue
+  std::string failure;              ///< why nothing can be written any more
+  std::atomic<bool> ended = false;  ///< failure is set, or the book is gone
+  bool stopping = false;
+  std::atomic<std::uint64_t> records = 0, groups = 0, refused = 0;
+  std::thread thread;
+
+  Core(Options given, AuditLog& audit) : options(std::move(given)), log(&audit) {}
+
+  void begin();
+  std::shared_ptr<Segment> new_segment();
+  const std::shared_ptr<Segment>& segment_for_new_record();
+  void run();
+  void commit(std::vector<Job>& group);
+  void write_group(std::vector<Job>& group);
+
+  Error unwritable();
+  void give_up(std::string_view why);
+  enum class Limit : std::uint8_t { bounded, none };
+  void enqueue(Job job, Limit limit);
+};
+
+void RecordBook::Core::begin() {
+  make_folders(options.folder);
+  if (::chmod(options.folder.c_str(), 0700) != 0) fail_errno("chmod of the record's folder");
+  lock.emplace(options.folder / "writer", "the server that writes the record", FileLock::Wait::no);
+  kek = load_or_make_kek(options.kek_file, segment_names(options.folder).empty());
+  thread = std::thread([this] { run(); });
+}
+
+std::shared_ptr<Segment> RecordBook::Core::new_segment() {
+  const auto names = segment_names(options.folder);
+  const auto name = fmt::format("{:08}", names.empty() ? 1 : *parse_uint(names.back()) + 1);
+  auto segment = std::make_shared<Segment>();
+  KeysHeader header{.kek = kek_id(*kek), .salt = {}};
+  const auto salt = SecretKey::random();
+  std::copy(salt.bytes().begin(), salt.bytes().end(), header.salt.begin());
+  segment->key.emplace(*kek, header);
+  constexpr int flags = O_WRONLY | O_CREAT | O_EXCL;
+  segment->keys = open_file(options.folder / (name + ".keys"), flags, 0600);
+  segment->frames = open_file(options.folder / (name + ".rec"), flags, 0600);
+  write_all(segment->keys.get(), header.bytes(), "a key file of the record");
+  segment->append(k_segment_magic);
+  sync_file(segment->keys.get(), "a key file of the record");
+  sync_file(segment->frames.get(), "a segment of the record");
+  sync_folder(options.folder);
+  return segment;
+}
+
+const std::shared_ptr<Segment>& RecordBook::Core::segment_for_new_record() {
+  const auto is_full = [&] {
+    const std::lock_guard guard(current->mutex);
+    return current->end >= options.segment_bytes;
+  };
+  if (!current || current->slots >= k_max_slots || steady_clock::now() - current->born >= k_segment_age || is_full())
+    current = new_segment();
+  return current;
+}
+
+void RecordBook::Core::run() {
+  for (;;) {
+    std::vector<Job> group;
+    {
+      std::unique_lock guard(mutex);
+      wake.wait(guard, [&] { return stopping || !queue.empty(); });
+      if (queue.empty()) return;
+      for (std::size_t bytes = 0; !queue.empty() && group.size() < k_max_group && bytes < k_max_group_bytes;) {
+        const auto size = queue.front().bytes();
+        bytes += size;
+        waiting -= size;
+        group.push_back(std::move(queue.front()));
+        queue.pop_front();
+      }
+    }
+    commit(group);
+  }
+}
+
+void RecordBook::Core::commit(std::vector<Job>& group) {
+  std::optional<Error> error;
+  try {
+    if (ended) {
+      error = unwritable();
+    } else {
+      write_group(group);
+      groups.fetch_add(1, std::memory_order_relaxed);
+    }
+  } catch (const std::exception& failed) {
+    give_up(failed.what());
+    error = unwritable();
+  }
+  for (auto& job : group) {
+    if (error) refused.fetch_add(1, std::memory_order_relaxed);
+    if (job.done) job.done(error);
+  }
+}
+
+void RecordBook::Core::write_group(std::vector<Job>& group) {
+  struct Pending {
+    std::string frames;
+    std::vector<std::pair<std::uint32_t, Slot>> slots;  ///< with offsets from the start of `frames`
+  };
+  std::map<std::shared_ptr<Segment>, Pending> pending;
+  for (auto& job : group) {
+    if (job.slot) *job.place = {segment_for_new_record(), 0};
+    auto& segment = *job.place->segment;
+    auto& out = pending[job.place->segment];
+    if (job.slot) {
+      job.place->slot = segment.slots++;
+      Slot slot{.id = job.slot->id, .offset = job.frames.empty() ? Slot::k_no_content : out.frames.size(), .key = {}};
+      segment.key->wrap(slot, job.place->slot, job.slot->key);
+      out.slots.emplace_back(job.place->slot, slot);
+    }
+    for (const auto& frame : job.frames) frame.put(out.frames, job.place->slot);
+  }
+  for (auto& [segment, out] : pending) {
+    const auto begin = out.frames.empty() ? 0 : segment->append(out.frames);
+    std::string slots;
+    for (auto& [number, slot] : out.slots) {
+      if (slot.offset != Slot::k_no_content) slot.offset += begin;
+      slots += slot.bytes();
+    }
+    write_all(segment->keys.get(), slots, "a key file of the record");
+  }
+  for (const auto& [segment, out] : pending) {
+    if (!out.frames.empty() && ::fdatasync(segment->frames.get()) != 0) fail_errno("fdatasync of a segment");
+    if (!out.slots.empty() && ::fdatasync(segment->keys.get()) != 0) fail_errno("fdatasync of a key file");
+  }
+  std::vector<AuditEvent> events;
+  events.reserve(group.size());
+  for (auto& job : group) events.push_back(std::move(job.event));
+  log->append(events);
+}
+
+Error RecordBook::Core::unwritable() {
+  const std::lock_guard guard(mutex);
+  return {ErrorCode::record_unwritable,
+          "the record cannot be written: " + (failure.empty() ? std::string("the server ends") : failure)};
+}
+
+void RecordBook::Core::give_up(std::string_view why) {
+  const std::lock_guard guard(mutex);
+  if (!ended) failure = why;
+  ended = true;
+}
+
+void RecordBook::Core::enqueue(Job job, Limit limit) {
+  auto error = [&]() -> std::optional<Error> {
+    std::unique_lock guard(mutex);
+    if (ended || stopping) {
+      guard.unlock();
+      return unwritable();
+    }
+    const auto size = job.bytes();
+    if (limit == Limit::bounded && waiting > 0 && waiting + size > options.queue_bytes) {
+      return Error(ErrorCode::overloaded, fmt::format("{} wait to be recorded", format_size(waiting)));
+    }
+    waiting += size;
+    queue.push_back(std::move(job));
+    if (queue.size() == 1) wake.notify_one();
+    return std::nullopt;
+  }();
+  if (!error) return;
+  refused.fetch_add(1, std::memory_order_relaxed);
+  if (job.done) job.done(std::move(error));
+}
+
+struct OpenRecord::Impl {
+  enum class Stage : std::uint8_t { waiting, begun, refused };
+  std::shared_ptr<RecordBook::Core> core;
+  std::string id;
+  std::optional<Sealer> sealer;  ///< nullopt: mode off
+  Json detail;
+  std::shared_ptr<Place> place;
+  std::shared_ptr<std::atomic<Stage>> stage = std::make_shared<std::atomic<Stage>>(Stage::waiting);
+  bool closed = false;
+};
+
+OpenRecord::OpenRecord(std::unique_ptr<Impl> impl) : m_impl(std::move(impl)) {}
+
+OpenRecord::~OpenRecord() {
+  if (m_impl->closed) return;
+  try {
+    close({{"outcome", "interrupted"}}, {});
+  } catch (const std::exception&) {
+    // Without a close frame it reads as interrupted all the same.
+  }
+}
+
+const std::string& OpenRecord::id() const {
+  return m_impl->id;
+}
+
+void OpenRecord::append(std::string_view piece) {
+  auto& self = *m_impl;
+  if (self.closed) fail(ErrorCode::internal, "a piece for a record that is closed");
+  if (!self.sealer || piece.empty()) return;
+  if (self.core->ended) throw self.core->unwritable();
+  if (*self.stage != Impl::Stage::begun) fail(ErrorCode::internal, "a piece for a record that is not open yet");
+  std::vector<SealedFrame> frames;
+  self.sealer->add_content(FrameType::piece, piece, frames);
+  if (frames.empty()) return;
+  std::string bytes;
+  for (const auto& frame : frames) frame.put(bytes, self.place->slot);
+  try {
+    self.place->segment->append(bytes);
+  } catch (const Error& error) {
+    self.core->give_up(error.what());
+    throw self.core->unwritable();
+  }
+}
+
+void OpenRecord::close(Json outcome, RecordDone done) {
+  auto& self = *m_impl;
+  if (self.closed) fail(ErrorCode::internal, "a record is closed twice");
+  if (!self.sealer) {
+    self.closed = true;
+    if (done) done(std::nullopt);
+    return;
+  }
+  const auto text = outcome_text(outcome);
+  self.closed = true;
+  if (*self.stage == Impl::Stage::refused) {
+    if (done) done(Error(ErrorCode::record_unwritable, "the record could not be opened"));
+    return;
+  }
+  Job job{.frames = {}, .slot = {}, .place = self.place, .event = {}, .done = std::move(done)};
+  self.sealer->add_document(FrameType::close, text, job.frames);
+  job.event = closing_event(self.id, std::move(self.detail), *self.sealer, std::move(outcome));
+  self.core->enqueue(std::move(job), RecordBook::Core::Limit::none);
+}
+
+RecordBook::RecordBook(Options options, AuditLog& log) : m_core(std::make_shared<Core>(std::move(options), log)) {
+  if (m_core->options.mode != RecordMode::off) m_core->begin();
+}
+
+RecordBook::~RecordBook() {
+  {
+    const std::lock_guard guard(m_core->mutex);
+    m_core->stopping = true;
+  }
+  m_core->wake.notify_one();
+  if (m_core->thread.joinable()) m_core->thread.join();
+  m_core->give_up("the server ends");
+  m_core->lock.reset();
+}
+
+void RecordBook::write(RecordHead head, std::string_view prompt, std::string_view answer, Json outcome,
+                       RecordDone done) {
+  auto& core = *m_core;
+  const auto id = check_head(head);
+  const auto text = outcome_text(outcome);
+  core.records.fetch_add(1, std::memory_order_relaxed);
+  if (core.options.mode == RecordMode::off) {
+    if (done) done(std::nullopt);
+    return;
+  }
+  Sealer sealer(id, core.options.mode);
+  Job job{.frames = {},
+          .slot = NewSlot{id, sealer.key()},
+          .place = std::make_shared<Place>(),
+          .event = {},
+          .done = std::move(done)};
+  sealer.add_document(FrameType::head, head_to_bytes(head, prompt.size()), job.frames);
+  sealer.add_content(FrameType::prompt, prompt, job.frames);
+  sealer.add_content(FrameType::piece, answer, job.frames);
+  sealer.add_document(FrameType::close, text, job.frames);
+  job.event = closing_event(head.id, detail_of(head, core.options.mode), sealer, std::move(outcome));
+  core.enqueue(std::move(job), Core::Limit::bounded);
+}
+
+std::shared_ptr<OpenRecord> RecordBook::open(RecordHead head, std::string_view prompt, RecordDone done) {
+  auto& core = *m_core;
+  auto impl = std::make_unique<OpenRecord::Impl>();
+  const auto id = check_head(head);
+  core.records.fetch_add(1, std::memory_order_relaxed);
+  impl->core = m_core;
+  impl->id = head.id;
+  if (core.options.mode == RecordMode::off) {
+    if (done) done(std::nullopt);
+    return std::make_shared<OpenRecord>(std::move(impl));
+  }
+  auto& sealer = impl->sealer.emplace(id, core.options.mode);
+  impl->detail = detail_of(head, core.options.mode);
+  impl->place = std::make_shared<Place>();
+  Job job{.frames = {}, .slot = NewSlot{id, sealer.key()}, .place = impl->place, .event = {}, .done = {}};
+  sealer.add_document(FrameType::head, head_to_bytes(head, prompt.size()), job.frames);
+  sealer.add_content(FrameType::prompt, prompt, job.frames);
+  auto detail = impl->detail;
+  sealer.put_open_hashes(detail, job.frames);
+  job.event = event_of(head.id, std::move(detail), Outcome::intent);
+  job.done = [stage = impl->stage, done = std::move(done)](std::optional<Error> error) {
+    *stage = error ? OpenRecord::Impl::Stage::refused : OpenRecord::Impl::Stage::begun;
+    if (done) done(std::move(error));
+  };
+  auto record = std::make_shared<OpenRecord>(std::move(impl));
+  core.enqueue(std::move(job), Core::Limit::bounded);
+  return record;
+}
+
+RecordBook::Counters RecordBook::counters() const {
+  return {.records = m_core->records, .groups = m_core->groups, .refused = m_core->refused};
+}
+
+}  // namespace liftlock

@@ -1,0 +1,83 @@
+// The writing half of the record: one process, one thread that commits groups. Format: docs/formats/record.md.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "audit/audit_log.hpp"
+#include "base/error.hpp"
+#include "os/file.hpp"
+#include "record/record.hpp"
+
+namespace liftlock {
+
+/// Told once when the thing is durable (nullopt), or with record_unwritable. Comes on the book's thread; what is
+/// refused at once (record_unwritable, overloaded), and everything in mode off, on the caller's. Must neither throw nor
+/// block.
+using RecordDone = std::function<void(std::optional<Error>)>;
+
+/// An answer that is being streamed. One thread at a time. Outlives its book: then every call is refused.
+class OpenRecord {
+ public:
+  struct Impl;
+  explicit OpenRecord(std::unique_ptr<Impl> impl);
+  /// Not closed: closed with the outcome {"outcome": "interrupted"}.
+  ~OpenRecord();
+  OpenRecord(const OpenRecord&) = delete;
+  OpenRecord& operator=(const OpenRecord&) = delete;
+
+  const std::string& id() const;
+  /// After open() was told done. Written, not synced, when it returns: it survives the end of this process.
+  /// @throws Error{record_unwritable}: the piece must not be sent; Error{limit_exceeded} past 512 MiB
+  void append(std::string_view piece);
+  /// The last call. @param outcome token counts, timings, why it ended; never content: it goes to the audit log, too
+  /// @throws Error{limit_exceeded} for an outcome past 16 KiB
+  void close(Json outcome, RecordDone done);
+
+ private:
+  std::unique_ptr<Impl> m_impl;
+};
+
+/// Safe to use from several threads. Content is sealed on the caller's thread.
+class RecordBook {
+ public:
+  struct Options {
+    fs::path folder;
+    fs::path kek_file;
+    RecordMode mode = RecordMode::full;
+    std::uint64_t segment_bytes = 256u << 20;
+    std::uint64_t queue_bytes = 256u << 20;  ///< what may wait to be written
+  };
+  struct Counters {
+    std::uint64_t records = 0;  ///< begun
+    std::uint64_t groups = 0;   ///< commits
+    std::uint64_t refused = 0;  ///< overloaded or unwritable
+  };
+
+  /// Makes the folder and the key when there are none. The log must outlive the book.
+  /// @throws Error{busy} when another process writes, Error{key_missing, record_unwritable, …}
+  RecordBook(Options options, AuditLog& log);
+  /// Writes what waits.
+  ~RecordBook();
+  RecordBook(const RecordBook&) = delete;
+  RecordBook& operator=(const RecordBook&) = delete;
+
+  /// The whole exchange at once. @throws Error{limit_exceeded} for a head or an outcome past its limits, or content
+  /// past 512 MiB
+  void write(RecordHead head, std::string_view prompt, std::string_view answer, Json outcome, RecordDone done);
+  /// Head and prompt are durable when done is told.
+  std::shared_ptr<OpenRecord> open(RecordHead head, std::string_view prompt, RecordDone done);
+
+  Counters counters() const;
+
+  struct Core;
+
+ private:
+  std::shared_ptr<Core> m_core;
+};
+
+}  // namespace liftlock

@@ -1,0 +1,181 @@
+// Processes that die, and disks that are full.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <future>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "base/code_of.hpp"
+#include "record/record_book.hpp"
+#include "record/record_reader.hpp"
+
+namespace liftlock {
+namespace {
+
+RecordBook::Options options_in(const fs::path& state) {
+  return {.folder = state / "records", .kek_file = state / "keys" / "record.kek"};
+}
+
+RecordHead head() {
+  return {.id = {},
+          .time = {},
+          .user = "ada",
+          .key_id = "k1",
+          .peer = "127.0.0.1",
+          .endpoint = "/",
+          .model = "demo",
+          .model_digest = "sha256:00",
+          .engine = "e",
+          .tags = {}};
+}
+
+std::optional<Error> outcome_of(const std::function<void(RecordDone)>& begin) {
+  std::promise<std::optional<Error>> promise;
+  begin([&](auto error) { promise.set_value(std::move(error)); });
+  return promise.get_future().get();
+}
+
+/// What the child had been told: a record's id, and how many pieces append() returned for; -1: closed.
+struct Told {
+  char id[26];
+  int pieces;
+};
+
+TEST(RecordFault, SigkillTakesNothingThatWasAcknowledged) {
+  const TemporaryFolder temporary;
+  const auto& state = temporary.path();
+  std::mt19937 random(20261123);  // NOLINT: the same moments on every run are wanted
+  std::map<std::string, int> acknowledged;
+  for (int round = 0; round < 10; ++round) {
+    int pipe_ends[2];
+    ASSERT_EQ(::pipe(pipe_ends), 0);
+    const auto child = ::fork();
+    if (child == 0) {
+      AuditLog log(state / "audit", "test");
+      RecordBook book(options_in(state), log);
+      for (;;) {
+        std::vector<std::shared_ptr<OpenRecord>> streams;
+        for (int i = 0; i < 8; ++i) {
+          outcome_of([&](RecordDone done) { streams.push_back(book.open(head(), "question", std::move(done))); });
+        }
+        for (int piece = 0; piece < 40; ++piece) {
+          for (auto& stream : streams) {
+            stream->append("word ");
+            Told told{{}, piece + 1};
+            stream->id().copy(told.id, sizeof told.id);
+            if (::write(pipe_ends[1], &told, sizeof told) != sizeof told) ::_exit(1);
+          }
+        }
+        outcome_of([&](RecordDone done) { streams[0]->close({{"outcome", "complete"}}, std::move(done)); });
+        Told told{{}, -1};
+        streams[0]->id().copy(told.id, sizeof told.id);
+        if (::write(pipe_ends[1], &told, sizeof told) != sizeof told) ::_exit(1);
+      }
+    }
+    ::close(pipe_ends[1]);
+    // Reading meanwhile, so that the child never waits for room in the pipe.
+    const auto until =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(std::uniform_int_distribution(30, 150)(random));
+    Told told;
+    bool killed = false;
+    while (::read(pipe_ends[0], &told, sizeof told) == sizeof told) {
+      acknowledged[std::string(told.id, sizeof told.id)] = told.pieces;
+      if (!killed && std::chrono::steady_clock::now() > until) {
+        killed = true;
+        ::kill(child, SIGKILL);
+      }
+    }
+    ::close(pipe_ends[0]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "the child failed by itself";
+  }
+  AuditLog log(state / "audit", "test");
+  log.verify();
+  ASSERT_FALSE(acknowledged.empty());
+  const RecordReader reader(state / "records", state / "keys" / "record.kek");
+  for (const auto& [id, pieces] : acknowledged) {
+    const auto record = reader.read(id);
+    EXPECT_EQ(record.prompt, "question");
+    EXPECT_GE(record.answer.size(), 5u * static_cast<std::size_t>(pieces < 0 ? 40 : pieces)) << id;
+    EXPECT_TRUE(pieces >= 0 || record.outcome.at("outcome") == "complete") << id;
+    EXPECT_NO_THROW(reader.verify(id, log)) << id;
+  }
+  EXPECT_TRUE(reader.find({}, [](const RecordHead&) { return true; }).damaged.empty());
+}
+
+TEST(RecordFault, AFailedWriteIsFinal) {
+  const TemporaryFolder temporary;
+  const auto& state = temporary.path();
+  const auto child = ::fork();
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    AuditLog log(state / "audit", "test");
+    RecordBook book(options_in(state), log);
+    std::shared_ptr<OpenRecord> stream;
+    if (outcome_of([&](RecordDone done) { stream = book.open(head(), "q", std::move(done)); })) ::_exit(1);
+    const struct rlimit small {
+      64 << 10, RLIM_INFINITY
+    };
+    if (::setrlimit(RLIMIT_FSIZE, &small) != 0) ::_exit(2);
+    const auto is_unwritable = [](const std::optional<Error>& error) {
+      return error && error->code() == ErrorCode::record_unwritable;
+    };
+    const std::string big(100'000, 'x');
+    const auto write = [&](const std::string& text) {
+      return outcome_of([&](RecordDone done) { book.write(head(), text, text, Json::object(), std::move(done)); });
+    };
+    if (!is_unwritable(write(big))) ::_exit(3);
+    const struct rlimit none {
+      RLIM_INFINITY, RLIM_INFINITY
+    };
+    if (::setrlimit(RLIMIT_FSIZE, &none) != 0) ::_exit(4);
+    if (!is_unwritable(write("small"))) ::_exit(5);
+    if (code_of([&] { stream->append("piece"); }) != ErrorCode::record_unwritable) ::_exit(6);
+    if (!is_unwritable(outcome_of([&](RecordDone done) { stream->close(Json::object(), std::move(done)); }))) {
+      ::_exit(7);
+    }
+    if (!is_unwritable(outcome_of([&](RecordDone done) { book.open(head(), "q", std::move(done)); }))) ::_exit(8);
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0) << WEXITSTATUS(status);
+
+  // A new process goes on beside what was torn.
+  AuditLog log(state / "audit", "test");
+  RecordBook book(options_in(state), log);
+  EXPECT_FALSE(outcome_of([&](RecordDone done) { book.write(head(), "p", "a", Json::object(), std::move(done)); }));
+  const RecordReader reader(state / "records", state / "keys" / "record.kek");
+  std::uint64_t found = 0;
+  const auto findings = reader.find({}, [&](const RecordHead&) { return ++found > 0; });
+  EXPECT_EQ(found, 2u) << "the stream and the new one";
+  EXPECT_TRUE(findings.damaged.empty());
+}
+
+TEST(RecordFault, WhatWaitsIsBounded) {
+  const TemporaryFolder temporary;
+  AuditLog log(temporary.path() / "audit", "test");
+  auto options = options_in(temporary.path());
+  options.queue_bytes = 1u << 20;
+  std::atomic<int> done = 0, refused = 0;
+  {
+    RecordBook book(options, log);
+    for (int i = 0; i < 200; ++i) {
+      book.write(head(), std::string(100'000, 'p'), "", Json::object(), [&](const std::optional<Error>& error) {
+        EXPECT_TRUE(!error || error->code() == ErrorCode::overloaded);
+        ++(error ? refused : done);
+      });
+    }
+  }
+  EXPECT_EQ(done + refused, 200);
+  EXPECT_GT(done, 0);
+  EXPECT_GT(refused, 0);
+}
+
+}  // namespace
+}  // namespace liftlock

@@ -1,0 +1,267 @@
+#include "record/record_reader.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "crypto/hash.hpp"
+#include "record/segment_files.hpp"
+
+namespace liftlock {
+namespace {
+
+using namespace record;
+
+[[noreturn]] void damaged(std::string_view id, std::string_view why) {
+  throw Error(ErrorCode::blob_corrupt, fmt::format("the record {} is damaged: {}", id, why),
+              "somebody changed it, or the disk fails; restore STATE/records from a backup and compare");
+}
+
+[[noreturn]] void never_acknowledged(std::string_view id) {
+  throw Error(ErrorCode::not_found, fmt::format("the record {} was cut off while it was begun", id),
+              "nothing was answered under this id");
+}
+
+/// A record while its frames are read, in order.
+class Assembly {
+ public:
+  Assembly(const RecordId& id, const SecretKey& key) : m_id(id), m_text(text_of(id)), m_aead(key) {}
+
+  void add(const FrameHeader& header, std::string_view body) {
+    if (header.number != m_frames) damaged(m_text, fmt::format("frame {} is missing", m_frames));
+    const auto plain = m_aead.open(header.number, frame_data(m_id, header.number, header.type), body);
+    if (!plain) damaged(m_text, fmt::format("frame {} was changed", header.number));
+    const bool first = m_frames == 0;
+    const bool in_order =
+        !m_outcome && (first ? header.type == FrameType::head : header.type > FrameType::head && header.type >= m_last);
+    if (!in_order) damaged(m_text, fmt::format("frame {} is out of order", header.number));
+    ++m_frames;
+    m_last = header.type;
+    take(header.type, *plain);
+  }
+  bool closed() const { return m_outcome.has_value(); }
+  std::uint32_t frames() const { return m_frames; }
+  const RecordHead& head() const { return m_head.head; }
+
+  Record finish(FramesEnd end) {
+    if (!closed() && end == FramesEnd::damaged) damaged(m_text, "a frame's header was changed");
+    const bool complete = m_frames > 0 && m_prompt.size() == m_head.prompt_size;
+    if (!complete && !closed()) never_acknowledged(m_text);
+    if (!complete) damaged(m_text, "its prompt has another size");
+    return {.head = std::move(m_head.head),
+            .prompt = std::move(m_prompt),
+            .answer = std::move(m_answer),
+            .outcome = m_outcome ? std::move(*m_outcome) : Json{{"outcome", "interrupted"}}};
+  }
+
+ private:
+  void take(FrameType type, const std::string& plain) {
+    switch (type) {
+      case FrameType::head:
+        m_head = head_from_bytes(plain, m_id);
+        break;
+      case FrameType::prompt:
+        append(m_prompt, plain);
+        break;
+      case FrameType::piece:
+        append(m_answer, plain);
+        break;
+      case FrameType::close:
+        m_outcome = parse_json(plain);
+        break;
+    }
+  }
+  void append(std::string& text, const std::string& more) const {
+    if (text.size() + more.size() > k_max_content) damaged(m_text, "it is longer than any record");
+    text += more;
+  }
+
+  RecordId m_id;
+  std::string m_text;
+  Aead m_aead;
+  ParsedHead m_head;
+  std::string m_prompt, m_answer;
+  std::optional<Json> m_outcome;
+  FrameType m_last = FrameType::head;
+  std::uint32_t m_frames = 0;
+};
+
+SecretKey key_of(SegmentFiles& segment, std::uint32_t number, SegmentKey& keys) {
+  const auto slot = segment.slot(number);
+  const auto id = text_of(slot.id);
+  if (slot.erased()) throw Error(ErrorCode::record_erased, fmt::format("the content of the record {} was erased", id));
+  const auto key = keys.unwrap(slot, number);
+  if (!key) damaged(id, "its key was changed");
+  return *key;
+}
+
+enum class Depth : std::uint8_t { head, all };
+
+struct Loaded {
+  Assembly assembly;
+  FramesEnd end;
+};
+
+Loaded load(SegmentFiles& segment, std::uint32_t number, const SecretKey& key, Depth depth) {
+  const auto slot = segment.slot(number);
+  Assembly assembly(slot.id, key);
+  if (!segment.has_frames()) damaged(text_of(slot.id), "its segment is missing");
+  const auto read = segment.frames();
+  bool at_place = true;
+  const auto end = walk_frames(read, slot.offset, [&](const FrameHeader& header, std::uint64_t place) {
+    if (std::exchange(at_place, false) && header.slot != number) damaged(text_of(slot.id), "its place was changed");
+    if (header.slot != number) return true;
+    std::string body(header.size, '\0');
+    if (!read(place, {reinterpret_cast<std::uint8_t*>(body.data()), body.size()})) return false;
+    assembly.add(header, body);
+    return depth == Depth::all && !assembly.closed();
+  });
+  if (assembly.frames() == 0) {
+    if (end == FramesEnd::damaged) damaged(text_of(slot.id), "a frame's header was changed");
+    never_acknowledged(text_of(slot.id));
+  }
+  return {std::move(assembly), end};
+}
+
+Record read_record(SegmentFiles& segment, std::uint32_t number, SegmentKey& keys) {
+  const auto key = key_of(segment, number, keys);
+  if (segment.slot(number).offset == Slot::k_no_content) {
+    throw Error(ErrorCode::not_found,
+                fmt::format("the content of the record {} was not kept", text_of(segment.slot(number).id)),
+                "it was made in mode hash_only: the audit log has its entry");
+  }
+  auto loaded = load(segment, number, key, Depth::all);
+  return loaded.assembly.finish(loaded.end);
+}
+
+bool fits(const RecordHead& head, const RecordReader::Filter& filter) {
+  return (filter.user.empty() || head.user == filter.user) && (filter.model.empty() || head.model == filter.model) &&
+         (filter.tag.empty() || std::find(head.tags.begin(), head.tags.end(), filter.tag) != head.tags.end()) &&
+         (!filter.from || head.time >= *filter.from) && (!filter.to || head.time <= *filter.to);
+}
+
+/// How many frames of the record there are, and the digest of the bodies of the first `wanted`. Needs no key.
+std::pair<std::uint64_t, Digest> ciphertext_of(SegmentFiles& segment, std::uint32_t number, std::uint64_t wanted) {
+  Hasher hasher;
+  std::uint64_t count = 0;
+  const auto read = segment.frames();
+  walk_frames(read, segment.slot(number).offset, [&](const FrameHeader& header, std::uint64_t place) {
+    if (header.slot != number) return true;
+    if (++count > wanted) return false;
+    std::string body(header.size, '\0');
+    if (!read(place, {reinterpret_cast<std::uint8_t*>(body.data()), body.size()})) return false;
+    hasher.update(body);
+    return header.type != FrameType::close;
+  });
+  return {count, hasher.finish()};
+}
+
+void compare(const std::string& id, const Json& detail, std::string_view key, std::string_view actual) {
+  if (detail.value(key, Json()) != actual) damaged(id, fmt::format("its {} is not the one of the audit log", key));
+}
+
+void compare_content(const std::string& id, const Json& detail, const Record& record, const SecretKey& key) {
+  const auto mac = mac_key(key);
+  compare(id, detail, "prompt_hmac", encode_hex(hmac_sha256(mac, record.prompt)));
+  if (detail.contains("answer_hmac")) {
+    compare(id, detail, "answer_hmac", encode_hex(hmac_sha256(mac, record.answer)));
+    if (detail.value("outcome", Json()) != record.outcome) damaged(id, "its outcome is not the one of the audit log");
+  }
+  const auto& head = record.head;
+  for (const auto& [name, value] : {std::pair{"user", &head.user},
+                                    {"key_id", &head.key_id},
+                                    {"peer", &head.peer},
+                                    {"endpoint", &head.endpoint},
+                                    {"model", &head.model},
+                                    {"model_digest", &head.model_digest},
+                                    {"engine", &head.engine}}) {
+    compare(id, detail, name, *value);
+  }
+}
+
+}  // namespace
+
+RecordReader::RecordReader(fs::path folder, fs::path kek_file)
+    : m_folder(std::move(folder)), m_kek_file(std::move(kek_file)) {}
+
+RecordReader::Findings RecordReader::find(const Filter& filter,
+                                          const std::function<bool(const RecordHead&)>& visit) const {
+  Findings findings;
+  const auto names = segment_names(m_folder);
+  if (names.empty()) return findings;
+  const auto kek = load_kek(m_kek_file);
+  for (const auto& name : names) {
+    SegmentFiles segment(m_folder, name, Access::read);
+    auto keys = segment.unlock(kek);
+    for (std::uint32_t number = 0; number < segment.slot_count(); ++number) {
+      const auto slot = segment.slot(number);
+      if (slot.erased() || slot.offset == Slot::k_no_content) {
+        ++findings.without_content;
+        continue;
+      }
+      try {
+        const auto head = load(segment, number, key_of(segment, number, keys), Depth::head).assembly.head();
+        ++findings.searched;
+        if (!fits(head, filter)) continue;
+        if (!filter.text.empty()) {
+          const auto record = read_record(segment, number, keys);
+          const bool holds = record.prompt.find(filter.text) != std::string::npos ||
+                             record.answer.find(filter.text) != std::string::npos;
+          if (!holds) continue;
+        }
+        if (!visit(head)) return findings;
+      } catch (const Error& error) {
+        if (error.code() == ErrorCode::not_found || error.code() == ErrorCode::record_erased) continue;
+        if (error.code() == ErrorCode::io_error) throw;
+        findings.damaged.push_back(text_of(slot.id));
+      }
+    }
+  }
+  return findings;
+}
+
+Record RecordReader::read(const std::string& id) const {
+  auto [segment, number] = find_slot(m_folder, id, Access::read);
+  // An erased record needs no key to be told.
+  if (segment.slot(number).erased()) {
+    throw Error(ErrorCode::record_erased, fmt::format("the content of the record {} was erased", id));
+  }
+  auto keys = segment.unlock(load_kek(m_kek_file));
+  return read_record(segment, number, keys);
+}
+
+Json RecordReader::verify(const std::string& id, const AuditLog& log) const {
+  auto [segment, number] = find_slot(m_folder, id, Access::read);
+  const auto slot = segment.slot(number);
+  const auto entry = log.find_last("prompt.record", id);
+  if (!entry) damaged(id, "the audit log has no entry of it");
+  const auto detail = parse_json(entry->event.detail);
+  Json result = {{"id", id},
+                 {"entry", entry->index},
+                 {"mode", detail.value("mode", "")},
+                 {"erased", slot.erased()},
+                 {"ciphertext", Json()},
+                 {"outcome", detail.value("outcome", Json())}};
+  const bool has_content = slot.offset != Slot::k_no_content;
+  if (has_content != (detail.value("mode", "") == "full")) damaged(id, "the audit log has it in another mode");
+  if (!slot.erased()) {
+    auto keys = segment.unlock(load_kek(m_kek_file));
+    const auto key = key_of(segment, number, keys);
+    if (has_content) compare_content(id, detail, read_record(segment, number, keys), key);
+  }
+  // Of a segment whose records all expired the frames are gone.
+  if (!has_content || (slot.erased() && !segment.has_frames())) return result;
+  const auto frames = uint_member(detail, "frames", "the audit entry of a record");
+  const auto [count, digest] = ciphertext_of(segment, number, frames);
+  const bool closed = detail.contains("answer_hmac");
+  if (closed ? count != frames : count < frames) damaged(id, "it has another number of frames than the audit log says");
+  compare(id, detail, "ciphertext", digest.text());
+  result["ciphertext"] = digest.text();
+  result["frames"] = frames;
+  return result;
+}
+
+}  // namespace liftlock

@@ -1,0 +1,50 @@
+// The reading half of the record, also while a server writes. Format: docs/formats/record.md.
+//
+// Reading content is an event that the caller puts into the audit log first ("record.read").
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "audit/audit_log.hpp"
+#include "os/file.hpp"
+#include "record/record.hpp"
+
+namespace liftlock {
+
+class RecordReader {
+ public:
+  RecordReader(fs::path folder, fs::path kek_file);
+
+  /// What is empty or absent does not limit. Times include their second.
+  struct Filter {
+    std::string user, tag, text, model;
+    std::optional<Timestamp> from, to;
+  };
+  /// What a search met beside what it found.
+  struct Findings {
+    std::uint64_t searched = 0;
+    std::uint64_t without_content = 0;  ///< erased, or hash_only
+    std::vector<std::string> damaged;   ///< ids of records that could not be read
+  };
+  /// In order of time; stops when visit returns false. A text is looked for, bytewise, in prompts and answers.
+  /// @throws Error{key_missing}
+  Findings find(const Filter& filter, const std::function<bool(const RecordHead&)>& visit) const;
+
+  /// @throws Error{not_found, record_erased, key_missing}, Error{blob_corrupt} for what was changed or cut
+  Record read(const std::string& id) const;
+
+  /// Compares the ciphertext, and what is not erased with its HMACs and its head, with the newest entry of the log.
+  /// {"id", "entry", "mode", "erased", "frames", "ciphertext", "outcome"}; "ciphertext" is null where no content is.
+  /// @throws Error{not_found}, Error{blob_corrupt} where they differ or the log has no entry
+  Json verify(const std::string& id, const AuditLog& log) const;
+
+ private:
+  fs::path m_folder;
+  fs::path m_kek_file;
+};
+
+}  // namespace liftlock

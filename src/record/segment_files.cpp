@@ -1,0 +1,89 @@
+#include "record/segment_files.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+
+namespace liftlock::record {
+namespace {
+
+constexpr std::uint64_t k_max_keys = 128u << 20;
+
+}  // namespace
+
+SegmentFiles::SegmentFiles(const fs::path& folder, const std::string& name, Access access)
+    : m_name(name), m_keys(open_file(folder / (name + ".keys"), access == Access::read ? O_RDONLY : O_RDWR)) {
+  m_frames = open_file_if_exists(folder / (name + ".rec"), O_RDONLY);
+  m_slots = read_all(m_keys.get(), k_max_keys, name + ".keys");
+  // A crash right after a segment was made may leave its key file short: it holds nothing then.
+  if (m_slots.size() < KeysHeader::k_size) {
+    m_slots.clear();
+    return;
+  }
+  m_header = KeysHeader::parse(std::string_view(m_slots).substr(0, KeysHeader::k_size));
+  m_slots.erase(0, KeysHeader::k_size);
+}
+
+std::uint32_t SegmentFiles::slot_count() const {
+  return static_cast<std::uint32_t>(m_slots.size() / Slot::k_size);
+}
+
+Slot SegmentFiles::slot(std::uint32_t number) const {
+  return Slot::parse(std::string_view(m_slots).substr(number * Slot::k_size, Slot::k_size));
+}
+
+SegmentKey SegmentFiles::unlock(const SecretKey& kek) const {
+  if (slot_count() > 0 && m_header.kek != kek_id(kek)) {
+    throw Error(ErrorCode::key_missing,
+                fmt::format("the segment {} of the record was written under another key", m_name),
+                "restore the keys/record.kek of that time");
+  }
+  return {kek, m_header};
+}
+
+ReadAt SegmentFiles::frames() const {
+  if (!m_frames) fail(ErrorCode::blob_corrupt, "the segment {} of the record is missing", m_name);
+  const int fd = m_frames->get();
+  const auto what = m_name + ".rec";
+  std::array<std::uint8_t, k_segment_magic.size()> first{};
+  const bool whole = pread_exact(fd, first, 0, what);
+  if (whole && as_text(first) != k_segment_magic) {
+    const bool later = as_text(first).starts_with("liftlock.records/");
+    fail(later ? ErrorCode::too_new : ErrorCode::blob_corrupt, "{} is no segment of version 1", what);
+  }
+  return [fd, what](std::uint64_t offset, std::span<std::uint8_t> buffer) {
+    return pread_exact(fd, buffer, offset, what);
+  };
+}
+
+void SegmentFiles::erase(std::uint32_t number) {
+  const std::array<std::uint8_t, Slot::k_key> zeros{};
+  const auto place = static_cast<off_t>(Slot::place(number) + Slot::k_size - Slot::k_key);
+  if (::pwrite(m_keys.get(), zeros.data(), zeros.size(), place) != static_cast<ssize_t>(zeros.size())) {
+    fail_errno(fmt::format("erase in {}.keys", m_name));
+  }
+  m_slots.replace((number + 1) * Slot::k_size - Slot::k_key, Slot::k_key, Slot::k_key, '\0');
+}
+
+void SegmentFiles::sync_keys() {
+  if (::fdatasync(m_keys.get()) != 0) fail_errno(fmt::format("fdatasync of {}.keys", m_name));
+}
+
+std::pair<SegmentFiles, std::uint32_t> find_slot(const fs::path& folder, const std::string& id, Access access) {
+  const auto wanted = parse_record_id(id);
+  auto names = segment_names(folder);
+  std::reverse(names.begin(), names.end());
+  for (const auto& name : names) {
+    SegmentFiles segment(folder, name, access);
+    for (std::uint32_t number = 0; number < segment.slot_count(); ++number) {
+      if (segment.slot(number).id == wanted) return {std::move(segment), number};
+    }
+  }
+  throw Error(ErrorCode::not_found, fmt::format("there is no record {}", id), "`liftlock record find` lists ids");
+}
+
+}  // namespace liftlock::record

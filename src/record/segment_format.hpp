@@ -1,0 +1,115 @@
+// The bytes of segments and of their key files (docs/formats/record.md). Not for other rooms.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "crypto/aead.hpp"
+#include "os/file.hpp"
+#include "record/record.hpp"
+
+namespace liftlock::record {
+
+constexpr std::string_view k_segment_magic = "liftlock.records/1\n";
+constexpr std::size_t k_max_body = (1u << 20) + Aead::k_tag;
+constexpr std::uint64_t k_max_content = 512u << 20;  ///< of a prompt, and of an answer
+
+/// The 16 bytes of a ULID.
+using RecordId = std::array<std::uint8_t, 16>;
+std::string text_of(const RecordId& id);
+/// @throws Error{not_found}: what is no id names no record
+RecordId parse_record_id(std::string_view text);
+RecordId make_record_id();
+
+enum class FrameType : std::uint8_t { head = 1, prompt = 2, piece = 3, close = 4 };
+
+struct FrameHeader {
+  static constexpr std::size_t k_size = 17;
+  std::uint32_t slot = 0;
+  std::uint32_t number = 0;
+  FrameType type = FrameType::head;
+  std::uint32_t size = 0;  ///< of the body
+
+  std::string bytes() const;
+  /// nullopt when the check fails or a value is none that is written.
+  static std::optional<FrameHeader> parse(std::string_view bytes);
+};
+
+/// What a frame's tag binds beside its body.
+std::string frame_data(const RecordId& id, std::uint32_t number, FrameType type);
+
+struct KeysHeader {
+  static constexpr std::string_view k_magic = "liftlock.record-keys/1\n";
+  static constexpr std::size_t k_size = k_magic.size() + 16 + 32 + 4;
+  std::array<std::uint8_t, 16> kek{};
+  std::array<std::uint8_t, 32> salt{};
+
+  std::string bytes() const;
+  /// @throws Error{too_new, blob_corrupt}
+  static KeysHeader parse(std::string_view bytes);
+};
+
+struct Slot {
+  static constexpr std::size_t k_key = SecretKey::k_size + Aead::k_tag;
+  static constexpr std::size_t k_size = 16 + 8 + k_key;
+  static constexpr std::uint64_t k_no_content = ~std::uint64_t{0};
+  RecordId id{};
+  std::uint64_t offset = k_no_content;
+  std::array<std::uint8_t, k_key> key{};
+
+  bool erased() const { return key == std::array<std::uint8_t, k_key>{}; }
+  std::string bytes() const;
+  static Slot parse(std::string_view bytes);
+  /// Where the slot with this number begins in its file.
+  static std::uint64_t place(std::uint64_t number) { return KeysHeader::k_size + number * k_size; }
+};
+
+/// The key under which the keys of a segment's records are wrapped.
+class SegmentKey {
+ public:
+  SegmentKey(const SecretKey& kek, const KeysHeader& header);
+  void wrap(Slot& slot, std::uint32_t number, const SecretKey& key);
+  /// nullopt when the slot was changed.
+  std::optional<SecretKey> unwrap(const Slot& slot, std::uint32_t number);
+
+ private:
+  Aead m_aead;
+};
+
+/// Reads exactly the buffer at offset; false when the bytes end before.
+using ReadAt = std::function<bool(std::uint64_t offset, std::span<std::uint8_t> buffer)>;
+
+enum class FramesEnd : std::uint8_t {
+  whole,    ///< the last frame ends where the bytes end, or visit asked to stop
+  torn,     ///< a frame is cut by the end, or there are zeros only: a crash explains it
+  damaged,  ///< a header fails its check
+};
+/// The frames from offset on; visit returns false to stop. The body lies behind the header, at the offset it is given.
+FramesEnd walk_frames(const ReadAt& read, std::uint64_t offset,
+                      const std::function<bool(const FrameHeader&, std::uint64_t body)>& visit);
+
+/// The names of segments in a folder, in order of time: "00000001".
+std::vector<std::string> segment_names(const fs::path& folder);
+
+std::string head_to_bytes(const RecordHead& head, std::uint64_t prompt_size);
+struct ParsedHead {
+  RecordHead head;
+  std::uint64_t prompt_size = 0;
+};
+/// @throws Error{schema_violation, json_invalid}
+ParsedHead head_from_bytes(std::string_view bytes, const RecordId& id);
+
+/// @throws Error{key_missing, schema_violation}
+SecretKey load_kek(const fs::path& file);
+/// Loads; makes it when there is none and `may_make`.
+SecretKey load_or_make_kek(const fs::path& file, bool may_make);
+std::array<std::uint8_t, 16> kek_id(const SecretKey& kek);
+/// The key of the HMACs over a record's content.
+SecretKey mac_key(const SecretKey& record_key);
+
+}  // namespace liftlock::record
