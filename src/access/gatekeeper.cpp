@@ -1,1 +1,293 @@
 #include "access/gatekeeper.hpp"
+
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <condition_variable>
+#include <mutex>
+#include <shared_mutex>
+#include <thread>
+#include <unordered_map>
+
+#include "access/failure_table.hpp"
+#include "base/encoding.hpp"
+#include "base/text.hpp"
+#include "crypto/hash.hpp"
+
+namespace liftlock {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+using std::chrono::seconds;
+
+constexpr std::chrono::milliseconds k_look_every{500};
+/// How much use a crash may forget.
+constexpr seconds k_count_every{5};
+constexpr std::chrono::minutes k_max_blind{1};
+/// More than any answer has; keeps sums within what SQLite holds.
+constexpr std::uint64_t k_max_tokens = 1'000'000'000'000;
+constexpr std::string_view k_again = "again in ";
+
+std::string_view secret_of(std::string_view authorization) {
+  const auto text = trim(authorization);
+  const auto space = text.find(' ');
+  if (space == std::string_view::npos) return text;
+  return to_lower(text.substr(0, space)) == "bearer" ? trim(text.substr(space + 1)) : std::string_view();
+}
+
+[[noreturn]] void refuse_for(const ApiKey& key, std::string_view what, seconds wait) {
+  fail(ErrorCode::rate_limited, "the key {} has used its {}; {}{} s", key.id, what, k_again,
+       std::max<std::int64_t>(1, wait.count()));
+}
+
+/// Fills up to a minute's worth, evenly; what is taken afterwards may leave it below zero.
+class Bucket {
+ public:
+  void refill(double per_minute, Steady::time_point now) {
+    if (!m_filled) {
+      m_level = per_minute;
+    } else {
+      const std::chrono::duration<double, std::ratio<60>> minutes = now - *m_filled;
+      m_level = std::min(per_minute, m_level + per_minute * minutes.count());
+    }
+    m_filled = now;
+  }
+  void take(double amount) { m_level -= amount; }
+  double level() const { return m_level; }
+  /// Parts of a request add up to a whole one, whatever a double makes of their sum.
+  bool holds(double amount) const { return m_level >= amount - 1e-6; }
+  /// Until it holds that much.
+  seconds until(double level, double per_minute) const {
+    return seconds(static_cast<std::int64_t>(std::ceil((level - m_level) * 60 / per_minute - 1e-6)));
+  }
+
+ private:
+  double m_level = 0;
+  std::optional<Steady::time_point> m_filled;
+};
+
+/// Of one key.
+struct Use {
+  Bucket requests, tokens;
+  std::uint64_t counted_today = 0;  ///< by all processes, as far as written down
+  std::uint64_t uncounted = 0;      ///< by us since
+};
+
+}  // namespace
+
+struct Gatekeeper::Impl {
+  Impl(const fs::path& file, GateClock the_clock) : clock(std::move(the_clock)), ring(file) {}
+
+  Day today() const { return std::chrono::floor<std::chrono::days>(clock.wall()); }
+  void read_keys();
+  void start_day(Day day);
+  void count_use();
+  void refresh();
+  void run(const std::stop_token& stop);
+  const char* state_of(const ApiKey& key) const;
+
+  GateClock clock;
+
+  std::mutex ring_mutex;  ///< guards ring, generation, last_count; never taken by a request
+  KeyRing ring;
+  std::optional<std::uint64_t> generation;
+  Steady::time_point last_count;
+
+  mutable std::shared_mutex keys_mutex;
+  std::unordered_map<Digest, ApiKey> keys;
+  std::atomic<Steady::time_point> last_look;
+
+  std::mutex use_mutex;  ///< guards what follows
+  std::unordered_map<std::string, Use> use;
+  Day day{};
+  FailureTable failed;
+  std::uint64_t failures = 0;
+
+  std::mutex sleep_mutex;
+  std::condition_variable_any wake;
+  std::jthread thread;  ///< last: the first to end
+};
+
+void Gatekeeper::Impl::read_keys() {
+  const auto now_at = ring.generation();
+  if (generation == now_at) return;
+  std::unordered_map<Digest, ApiKey> fresh;
+  for (auto& [digest, key] : ring.table()) fresh.emplace(digest, std::move(key));
+  generation = now_at;
+  const std::unique_lock lock(keys_mutex);
+  keys.swap(fresh);
+}
+
+// Writes down what is left of the day before under that day, and takes over what others used of the new one.
+void Gatekeeper::Impl::count_use() {
+  std::map<std::string, std::uint64_t> tokens;
+  Day counted_day;
+  {
+    const std::lock_guard lock(use_mutex);
+    counted_day = day;
+    for (const auto& [id, one] : use) {
+      if (one.uncounted > 0) tokens.emplace(id, one.uncounted);
+    }
+  }
+  if (!tokens.empty()) ring.count_tokens(counted_day, tokens);
+  const auto new_day = today();
+  const auto totals = ring.tokens_of(new_day);
+  const std::lock_guard lock(use_mutex);
+  day = new_day;
+  for (const auto& [id, count] : tokens) use[id].uncounted -= count;
+  for (auto& [id, one] : use) one.counted_today = 0;
+  for (const auto& [id, total] : totals) use[id].counted_today = total;
+}
+
+void Gatekeeper::Impl::refresh() {
+  const std::lock_guard lock(ring_mutex);
+  const auto now = clock.steady();
+  read_keys();
+  last_look = now;
+  if (now - last_count < k_count_every && day == today()) return;
+  count_use();
+  last_count = now;
+}
+
+void Gatekeeper::Impl::run(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    std::unique_lock lock(sleep_mutex);
+    wake.wait_for(lock, stop, k_look_every, [] { return false; });
+    lock.unlock();
+    try {
+      refresh();
+    } catch (const std::exception&) {
+      // Tried again at the next look; admit() refuses when that goes on.
+    }
+  }
+}
+
+/// nullptr: it is valid.
+const char* Gatekeeper::Impl::state_of(const ApiKey& key) const {
+  if (key.revoked) return "revoked";
+  if (key.expires && clock.wall() >= *key.expires) return "expired";
+  return nullptr;
+}
+
+Gatekeeper::Gatekeeper(fs::path file, GateClock clock) : m_impl(std::make_unique<Impl>(file, std::move(clock))) {
+  m_impl->refresh();
+  m_impl->thread = std::jthread([impl = m_impl.get()](const std::stop_token& stop) { impl->run(stop); });
+}
+
+Gatekeeper::~Gatekeeper() {
+  m_impl->thread.request_stop();
+  m_impl->thread.join();
+  try {
+    m_impl->count_use();
+  } catch (const std::exception&) {
+    // A crash forgets as much.
+  }
+}
+
+Caller Gatekeeper::admit(std::string_view authorization, std::string_view peer) {
+  auto& impl = *m_impl;
+  const auto now = impl.clock.steady();
+  if (now - impl.last_look.load() > k_max_blind) {
+    throw Error(ErrorCode::io_error, "the keys could not be read for a minute, so nobody is admitted",
+                "see whether access.db can be read, and is not locked by another process");
+  }
+  const auto secret = secret_of(authorization);
+  const auto digest = sha256(secret);
+  std::string why = secret.empty() ? "no key" : "unknown";
+  {
+    const std::shared_lock lock(impl.keys_mutex);
+    const auto found = impl.keys.find(digest);
+    if (found != impl.keys.end()) {
+      const auto* state = impl.state_of(found->second);
+      if (state == nullptr) return {.key = found->second};
+      why = fmt::format("{} {}", state, found->second.id);
+    }
+  }
+  FailureTable::Verdict verdict{};
+  {
+    const std::lock_guard lock(impl.use_mutex);
+    ++impl.failures;
+    verdict = impl.failed.count(peer, now);
+  }
+  if (verdict.slowed) {
+    fail(ErrorCode::rate_limited, "too many attempts with a wrong key from {}; {}{} s", printable(peer), k_again,
+         std::max<std::int64_t>(1, verdict.wait.count()));
+  }
+  if (on_failure) on_failure(peer, why);
+  throw Error(
+      ErrorCode::unauthorized, "no valid API key was given",
+      "give one as `Authorization: Bearer KEY` or `x-api-key: KEY`; who runs this server makes one with `liftlock "
+      "key add USER`");
+}
+
+void Gatekeeper::require_right(const Caller& caller, Right right) const {
+  if (may(caller.key.role, right)) return;
+  fail(ErrorCode::forbidden, "the key {} has the role {}, which may not do this", caller.key.id, name(caller.key.role));
+}
+
+void Gatekeeper::require_model(const Caller& caller, std::string_view model) const {
+  const auto& models = caller.key.models;
+  if (models.empty()) return;
+  if (std::any_of(models.begin(), models.end(), [&](const auto& one) { return matches_glob(one, model); })) return;
+  fail(ErrorCode::forbidden, "the key {} is not for the model '{}'", caller.key.id, printable(model));
+}
+
+void Gatekeeper::charge_request(const Caller& caller) {
+  auto& impl = *m_impl;
+  const auto& limits = caller.key.limits;
+  const auto now = impl.clock.steady();
+  const auto wall = impl.clock.wall();
+  const std::lock_guard lock(impl.use_mutex);
+  auto& use = impl.use[caller.key.id];
+  // The thread may not have seen yet that the day is over.
+  const bool same_day = impl.day == std::chrono::floor<std::chrono::days>(wall);
+  if (limits.tokens_per_day > 0 && same_day && use.counted_today + use.uncounted >= limits.tokens_per_day) {
+    refuse_for(caller.key, "tokens of the day", impl.day + std::chrono::days(1) - wall);
+  }
+  if (limits.tokens_per_minute > 0) {
+    const auto rate = static_cast<double>(limits.tokens_per_minute);
+    use.tokens.refill(rate, now);
+    if (use.tokens.level() <= 0) refuse_for(caller.key, "tokens of the minute", use.tokens.until(1, rate));
+  }
+  if (limits.requests_per_minute > 0) {
+    const auto rate = static_cast<double>(limits.requests_per_minute);
+    use.requests.refill(rate, now);
+    if (!use.requests.holds(1)) refuse_for(caller.key, "requests of the minute", use.requests.until(1, rate));
+    use.requests.take(1);
+  }
+}
+
+void Gatekeeper::charge_tokens(const Caller& caller, std::uint64_t tokens) {
+  auto& impl = *m_impl;
+  tokens = std::min(tokens, k_max_tokens);
+  const auto now = impl.clock.steady();
+  const std::lock_guard lock(impl.use_mutex);
+  auto& use = impl.use[caller.key.id];
+  use.uncounted += tokens;
+  const auto rate = static_cast<double>(caller.key.limits.tokens_per_minute);
+  if (rate == 0) return;
+  use.tokens.refill(rate, now);
+  use.tokens.take(static_cast<double>(tokens));
+}
+
+std::uint64_t Gatekeeper::failures() const {
+  const std::lock_guard lock(m_impl->use_mutex);
+  return m_impl->failures;
+}
+
+void Gatekeeper::refresh() {
+  m_impl->refresh();
+}
+
+seconds seconds_to_wait(const Error& error) {
+  const std::string_view message = error.message();
+  const auto at = message.rfind(k_again);
+  if (at == std::string_view::npos) return seconds(1);
+  const auto digits = message.substr(at + k_again.size());
+  const auto count = parse_uint(digits.substr(0, digits.find(' ')));
+  return seconds(std::clamp<std::uint64_t>(count.value_or(1), 1, 86'400));
+}
+
+}  // namespace liftlock

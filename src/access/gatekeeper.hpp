@@ -1,1 +1,74 @@
+// What the gateway asks of the keys: who is it, what may they do, how much. Answers from memory, without waiting; a
+// thread of its own looks every half second whether a process changed the keys, and writes down what was used.
 #pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "access/key_ring.hpp"
+#include "base/error.hpp"
+
+namespace liftlock {
+
+struct Caller {
+  ApiKey key;
+};
+
+/// Where a Gatekeeper reads the time; a test moves it. The wall clock is the machine's, whatever SOURCE_DATE_EPOCH
+/// says.
+struct GateClock {
+  std::function<std::chrono::steady_clock::time_point()> steady = &std::chrono::steady_clock::now;
+  std::function<Timestamp()> wall = [] {
+    return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  };
+};
+
+/// Safe with several threads.
+class Gatekeeper {
+ public:
+  /// Opens the key ring, or makes an empty one. @throws what KeyRing throws
+  explicit Gatekeeper(fs::path file, GateClock clock = {});
+  /// Writes down what was used.
+  ~Gatekeeper();
+  Gatekeeper(const Gatekeeper&) = delete;
+  Gatekeeper& operator=(const Gatekeeper&) = delete;
+
+  /// @param authorization "Bearer SECRET", or (x-api-key) the bare secret
+  /// @param peer the address, without the port
+  /// What a key is refused for is not told to whoever holds it: on_failure is. A wrong key takes the same time whatever
+  /// it is. After five failures of a peer in a minute further ones are rate_limited, and no longer told; a valid key is
+  /// admitted all the same: a secret of 256 bits is not found by trying, and others may share the address.
+  /// @throws Error{unauthorized, rate_limited}; Error{io_error} when the keys could not be read for a minute
+  Caller admit(std::string_view authorization, std::string_view peer);
+
+  /// @throws Error{forbidden}
+  void require_right(const Caller& caller, Right right) const;
+  /// @param model its name in the catalog. @throws Error{forbidden}
+  void require_model(const Caller& caller, std::string_view model) const;
+
+  /// Before the work. @throws Error{rate_limited}: wait seconds_to_wait()
+  void charge_request(const Caller& caller);
+  /// After the work; the next charge_request is refused while this is over what the key may use.
+  void charge_tokens(const Caller& caller, std::uint64_t tokens);
+
+  /// Failed attempts since the start, slowed ones too.
+  std::uint64_t failures() const;
+  /// Told of failed attempts, on the thread of admit(): `why` is "no key", "unknown", "revoked KEY" or "expired KEY".
+  /// Set it before the first admit().
+  std::function<void(std::string_view peer, std::string_view why)> on_failure;
+
+  /// What the thread does: reads the keys when they changed, and writes down what was used.
+  void refresh();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> m_impl;
+};
+
+/// Of a rate_limited error: for Retry-After. At least 1.
+std::chrono::seconds seconds_to_wait(const Error& error);
+
+}  // namespace liftlock

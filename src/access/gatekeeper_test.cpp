@@ -1,1 +1,278 @@
+#include "access/gatekeeper.hpp"
+
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "access/failure_table.hpp"
+#include "base/code_of.hpp"
+#include "db/database.hpp"
+
+namespace liftlock {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct GatekeeperTest : testing::Test {
+  TemporaryFolder folder;
+  fs::path file = folder.path() / "access.db";
+  // Moved by advance(); the Gatekeeper's own thread reads them too.
+  std::atomic<std::chrono::steady_clock::time_point> steady{std::chrono::steady_clock::time_point(1000h)};
+  std::atomic<Timestamp> wall{Timestamp(std::chrono::sys_days(std::chrono::year(2027) / 3 / 1)) + 12h};
+  GateClock clock{.steady = [this] { return steady.load(); }, .wall = [this] { return wall.load(); }};
+
+  void advance(std::chrono::seconds by) {
+    steady = steady.load() + by;
+    wall = wall.load() + by;
+  }
+
+  ApiKey ada(KeyLimits limits = {}) const {
+    ApiKey key;
+    key.id = KeyRing::new_id();
+    key.user = "ada";
+    key.limits = limits;
+    key.created = wall;
+    return key;
+  }
+  std::string add(const ApiKey& key) const { return KeyRing(file).add(key); }
+
+  /// What refuses the request; nullopt: nothing.
+  static std::optional<Error> refusal(Gatekeeper& gate, const Caller& caller) {
+    try {
+      gate.charge_request(caller);
+    } catch (const Error& error) {
+      return error;
+    }
+    return std::nullopt;
+  }
+};
+
+TEST_F(GatekeeperTest, AdmitsBearerAndBareSecrets) {
+  const auto secret = add(ada());
+  Gatekeeper gate(file, clock);
+  for (const auto* scheme : {"Bearer ", "bearer ", "", "BEARER  "}) {
+    EXPECT_EQ(gate.admit(scheme + secret, "10.0.0.1").key.user, "ada") << scheme;
+  }
+  EXPECT_EQ(gate.failures(), 0u);
+}
+
+TEST_F(GatekeeperTest, RefusesWhatIsNoKeyInTheSameWords) {
+  auto expired = ada(), revoked = ada();
+  expired.expires = wall.load() + 60s;
+  const auto expired_secret = add(expired), revoked_secret = add(revoked);
+  KeyRing(file).revoke(revoked.id, wall, "lost");
+  Gatekeeper gate(file, clock);
+  EXPECT_EQ(gate.admit(expired_secret, "p").key.id, expired.id) << "not yet";
+  advance(60s);
+  std::vector<std::string> told;
+  gate.on_failure = [&](std::string_view, std::string_view why) { told.emplace_back(why); };
+  std::set<std::string> words;
+  for (const auto& header : {std::string(), std::string("Bearer "), std::string("Basic ") + expired_secret,
+                             "Bearer " + std::string(47, 'a'), "Bearer " + expired_secret, revoked_secret}) {
+    try {
+      gate.admit(header, "peer of " + header);
+      ADD_FAILURE() << header;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::unauthorized);
+      words.insert(error.what());
+    }
+  }
+  EXPECT_EQ(words.size(), 1u);
+  EXPECT_THAT(told, testing::ElementsAre("no key", "unknown", "no key", "unknown", "expired " + expired.id,
+                                         "revoked " + revoked.id));
+  EXPECT_EQ(gate.failures(), 6u);
+}
+
+TEST_F(GatekeeperTest, FailuresOfAPeerAreSlowedAndOthersAreNot) {
+  const auto secret = add(ada());
+  Gatekeeper gate(file, clock);
+  int told = 0;
+  gate.on_failure = [&](std::string_view, std::string_view) { ++told; };
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(code_of([&] { gate.admit("Bearer guess", "10.0.0.1"); }), ErrorCode::unauthorized);
+  }
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(code_of([&] { gate.admit("Bearer guess", "10.0.0.1"); }), ErrorCode::rate_limited);
+  }
+  EXPECT_EQ(told, 5) << "a flood of guesses is no flood of audit entries";
+  EXPECT_EQ(gate.failures(), 105u);
+  EXPECT_EQ(code_of([&] { gate.admit("Bearer guess", "10.0.0.2"); }), ErrorCode::unauthorized);
+  EXPECT_EQ(gate.admit("Bearer " + secret, "10.0.0.1").key.user, "ada");
+  advance(60s);
+  EXPECT_EQ(code_of([&] { gate.admit("Bearer guess", "10.0.0.1"); }), ErrorCode::unauthorized);
+}
+
+TEST(FailureTable, ManyPeersShareOneCountOnceItIsFull) {
+  FailureTable table(100);
+  const FailureTable::Clock::time_point start(1h);
+  int slowed = 0;
+  for (int i = 0; i < 10'000; ++i) slowed += table.count(std::to_string(i), start).slowed ? 1 : 0;
+  EXPECT_EQ(table.size(), 100u);
+  EXPECT_EQ(slowed, 10'000 - 100 - 5);
+  EXPECT_FALSE(table.count("new", start + 61s).slowed);
+  EXPECT_EQ(table.size(), 1u);
+}
+
+TEST_F(GatekeeperTest, ModelsOfAKeyAreItsOnlyOnes) {
+  auto key = ada();
+  Gatekeeper gate(file, clock);
+  EXPECT_NO_THROW(gate.require_model({key}, "anything"));
+  key.models = {"demo", "qwen*"};
+  EXPECT_NO_THROW(gate.require_model({key}, "demo"));
+  EXPECT_NO_THROW(gate.require_model({key}, "qwen3-8b"));
+  EXPECT_EQ(code_of([&] { gate.require_model({key}, "demo2"); }), ErrorCode::forbidden);
+  EXPECT_EQ(code_of([&] { gate.require_model({key}, ""); }), ErrorCode::forbidden);
+}
+
+TEST_F(GatekeeperTest, RolesDecideWhatIsAllowed) {
+  Gatekeeper gate(file, clock);
+  auto key = ada();
+  EXPECT_NO_THROW(gate.require_right({key}, Right::ask));
+  EXPECT_EQ(code_of([&] { gate.require_right({key}, Right::load); }), ErrorCode::forbidden);
+  key.role = UserRole::auditor;
+  EXPECT_EQ(code_of([&] { gate.require_right({key}, Right::ask); }), ErrorCode::forbidden);
+}
+
+TEST_F(GatekeeperTest, RequestsPerMinuteRefillEvenly) {
+  Gatekeeper gate(file, clock);
+  const Caller caller{ada({.requests_per_minute = 6})};
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(refusal(gate, caller), std::nullopt) << i;
+  const auto refused = refusal(gate, caller);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code(), ErrorCode::rate_limited);
+  EXPECT_EQ(seconds_to_wait(*refused), 10s);
+  advance(9s);
+  EXPECT_TRUE(refusal(gate, caller));
+  advance(1s);
+  EXPECT_FALSE(refusal(gate, caller));
+  EXPECT_TRUE(refusal(gate, caller));
+  advance(3600s);
+  for (int i = 0; i < 6; ++i) EXPECT_FALSE(refusal(gate, caller)) << "no more than a minute is saved up";
+  EXPECT_TRUE(refusal(gate, caller));
+}
+
+TEST_F(GatekeeperTest, TokensPerMinuteAreTakenAfterwards) {
+  Gatekeeper gate(file, clock);
+  const Caller caller{ada({.tokens_per_minute = 600})};
+  EXPECT_FALSE(refusal(gate, caller));
+  gate.charge_tokens(caller, 1200);
+  const auto refused = refusal(gate, caller);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(seconds_to_wait(*refused), 61s) << "600 below zero, and one to go on";
+  advance(59s);
+  EXPECT_TRUE(refusal(gate, caller));
+  advance(2s);
+  EXPECT_FALSE(refusal(gate, caller));
+}
+
+TEST_F(GatekeeperTest, DayBudgetSurvivesARestartAndEndsWithTheDay) {
+  const auto key = ada({.tokens_per_day = 1000});
+  add(key);
+  {
+    Gatekeeper gate(file, clock);
+    EXPECT_FALSE(refusal(gate, {key}));
+    gate.charge_tokens({key}, 999);
+    EXPECT_FALSE(refusal(gate, {key}));
+    gate.charge_tokens({key}, 1);
+    EXPECT_TRUE(refusal(gate, {key}));
+  }
+  Gatekeeper gate(file, clock);
+  const auto refused = refusal(gate, {key});
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(seconds_to_wait(*refused), 12h);
+  advance(12h);
+  EXPECT_FALSE(refusal(gate, {key}));
+  gate.refresh();
+  EXPECT_FALSE(refusal(gate, {key}));
+}
+
+TEST_F(GatekeeperTest, DayBudgetIsOneForAllProcesses) {
+  const auto key = ada({.tokens_per_day = 1000});
+  add(key);
+  Gatekeeper one(file, clock), two(file, clock);
+  one.charge_tokens({key}, 600);
+  two.charge_tokens({key}, 600);
+  EXPECT_FALSE(refusal(one, {key}));
+  advance(6s);
+  one.refresh();
+  two.refresh();
+  advance(6s);
+  one.refresh();
+  EXPECT_TRUE(refusal(one, {key}));
+  EXPECT_TRUE(refusal(two, {key}));
+}
+
+TEST_F(GatekeeperTest, RevocationByAnotherProcessIsSeenWithinASecond) {
+  const auto key = ada();
+  const auto secret = add(key);
+  int go[2];
+  ASSERT_EQ(::pipe(go), 0);
+  // Before SQLite is opened here: its connections do not cross a fork.
+  const auto child = ::fork();
+  if (child == 0) {
+    char byte;
+    const bool told = ::read(go[0], &byte, 1) == 1;
+    if (told) KeyRing(file).revoke(key.id, Timestamp{}, "test");
+    ::_exit(told ? 0 : 1);
+  }
+  Gatekeeper gate(file);
+  EXPECT_EQ(gate.admit(secret, "p").key.id, key.id);
+  ASSERT_EQ(::write(go[1], "x", 1), 1);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  ::close(go[0]);
+  ::close(go[1]);
+  const auto end = std::chrono::steady_clock::now() + 1s;
+  while (code_of([&] { gate.admit(secret, "p"); }) != ErrorCode::unauthorized) {
+    ASSERT_LT(std::chrono::steady_clock::now(), end);
+    std::this_thread::sleep_for(20ms);
+  }
+}
+
+TEST_F(GatekeeperTest, NewKeysAreAdmittedWithoutARestart) {
+  Gatekeeper gate(file, clock);
+  const auto secret = add(ada());
+  gate.refresh();
+  EXPECT_EQ(gate.admit(secret, "p").key.user, "ada");
+}
+
+TEST_F(GatekeeperTest, NobodyIsAdmittedWhenTheKeysCannotBeRead) {
+  const auto secret = add(ada());
+  Gatekeeper gate(file, clock);
+  EXPECT_NO_THROW(gate.admit(secret, "p"));
+  Database(file).execute("DROP TABLE generation");
+  EXPECT_ANY_THROW(gate.refresh());
+  advance(59s);
+  EXPECT_NO_THROW(gate.admit(secret, "p")) << "a passing trouble";
+  advance(2s);
+  EXPECT_EQ(code_of([&] { gate.admit(secret, "p"); }), ErrorCode::io_error);
+}
+
+TEST_F(GatekeeperTest, ThreadsAskAtTheSameTime) {
+  const auto key = ada({.requests_per_minute = 1000});
+  const auto secret = add(key);
+  Gatekeeper gate(file, clock);
+  std::atomic<int> admitted = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 500; ++i) {
+          const auto caller = gate.admit(secret, "p");
+          if (!refusal(gate, caller)) ++admitted;
+          gate.charge_tokens(caller, 1);
+        }
+      });
+    }
+  }
+  EXPECT_EQ(admitted, 1000);
+}
+
+}  // namespace
+}  // namespace liftlock

@@ -1,0 +1,42 @@
+// How often each peer failed to log in, in bounded memory.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace liftlock {
+
+/// Counts failures of a peer within a minute that begins with its first. Peers past the capacity share one count, so
+/// that whoever has many addresses is slowed as one. Not for several threads at once.
+class FailureTable {
+ public:
+  using Clock = std::chrono::steady_clock;
+  explicit FailureTable(std::size_t capacity = 4096) : m_capacity(capacity) {}
+
+  struct Verdict {
+    bool slowed;                ///< more than k_allowed within the minute
+    std::chrono::seconds wait;  ///< until the minute ends
+  };
+  Verdict count(std::string_view peer, Clock::time_point now);
+  std::size_t size() const { return m_peers.size(); }
+
+  static constexpr unsigned k_allowed = 5;
+
+ private:
+  struct Minute {
+    Clock::time_point begin;
+    unsigned failures = 0;
+  };
+  Minute& minute_of(std::string_view peer, Clock::time_point now);
+  void forget_old(Clock::time_point now);
+
+  std::size_t m_capacity;
+  std::unordered_map<std::string, Minute> m_peers;
+  Minute m_rest;
+  Clock::time_point m_swept;
+};
+
+}  // namespace liftlock

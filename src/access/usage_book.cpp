@@ -1,1 +1,0 @@
-#include "access/usage_book.hpp"
