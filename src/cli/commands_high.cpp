@@ -24,6 +24,7 @@ CommandTable commands_of_side() {
   static const std::vector<AddCommand> k_commands = {
       add_ingest,
       add_engine,
+      add_key,
       add_serve,
       add_render_clients,
   };

@@ -1,0 +1,154 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "access/key_ring.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+#include "cli/config_record.hpp"
+#include "cli/key_view.hpp"
+#include "cli/trust_change.hpp"
+#include "cli/whole_number.hpp"
+
+namespace liftlock {
+namespace {
+
+struct AddOptions {
+  ApiKey key;
+  std::string role = "viewer";
+  std::string rate;
+  std::string expires;
+};
+
+/// "60/min", or "60".
+unsigned parse_rate(std::string_view text) {
+  const auto number = parse_uint(text.substr(0, text.find('/')));
+  const auto unit = text.find('/') == std::string_view::npos ? "/min" : text.substr(text.find('/'));
+  if (!number || *number == 0 || *number > 1'000'000 || unit != "/min") {
+    fail(ErrorCode::usage, "'{}' is no rate from 1/min to 1000000/min", printable(text));
+  }
+  return static_cast<unsigned>(*number);
+}
+
+/// A duration, a time or a day, which then begins.
+std::optional<Timestamp> parse_end(const std::string& text) {
+  return parse_expiry(text.size() == 10 ? text + "T00:00:00Z" : text);
+}
+
+ApiKey key_of(const AddOptions& options) {
+  auto key = options.key;
+  const auto role = parse_user_role(options.role);
+  if (!role) {
+    fail(ErrorCode::usage, "'{}' is no role; the roles are viewer, operator, admin and auditor",
+         printable(options.role));
+  }
+  key.id = KeyRing::new_id();
+  key.role = *role;
+  key.created = now();
+  if (!options.rate.empty()) key.limits.requests_per_minute = parse_rate(options.rate);
+  if (!options.expires.empty()) key.expires = parse_end(options.expires);
+  if (key.expires && *key.expires <= key.created) {
+    fail(ErrorCode::usage, "'{}' is past: the key would never be valid", printable(options.expires));
+  }
+  return key;
+}
+
+Site site_for(Invocation& invocation, std::string_view command) {
+  auto site = invocation.site();
+  site.require_zone(command, {Zone::ingest, Zone::production});
+  return site;
+}
+
+void run_add(Invocation& invocation, const AddOptions& options) {
+  const auto site = site_for(invocation, "key add");
+  const auto key = key_of(options);
+  record_config(invocation, site);
+  std::string secret;
+  recorded_effect(invocation, "key.add", key.id, key_json(key), [&] { secret = KeyRing(access_file(site)).add(key); });
+  auto json = key_json(key);
+  json["secret"] = secret;
+  invocation.print(json, [&] {
+    invocation.reporter().note("this is the only time that the key is shown; it is stored as its hash");
+    return fmt::format("{}  {} of {}", secret, key.id, printable(key.user));
+  });
+}
+
+void run_ls(Invocation& invocation) {
+  const auto file = access_file(site_for(invocation, "key ls"));
+  if (!fs::exists(file)) return invocation.print(Json::array(), [] { return std::string(); });
+  const KeyRing ring(file, Access::read);
+  const auto used = ring.tokens_of(std::chrono::floor<std::chrono::days>(now()));
+  const auto keys = ring.list();
+  auto json = Json::array();
+  for (const auto& key : keys) {
+    auto one = key_json(key);
+    one["state"] = key_state(key);
+    const auto tokens = used.find(key.id);
+    one["tokens_today"] = tokens == used.end() ? 0 : tokens->second;
+    json.push_back(std::move(one));
+  }
+  invocation.print(json, [&] { return key_table(keys); });
+}
+
+void run_revoke(Invocation& invocation, const std::string& id, const std::string& reason) {
+  if (reason.empty()) fail(ErrorCode::reason_required, "a revocation says why");
+  const auto site = site_for(invocation, "key revoke");
+  record_config(invocation, site);
+  recorded_effect(invocation, "key.revoke", id, {{"reason", reason}},
+                  [&] { KeyRing(access_file(site)).revoke(id, now(), reason); });
+  invocation.print({{"id", id}, {"reason", reason}},
+                   [&] { return fmt::format("{} is revoked; a running server refuses it within a second", id); });
+}
+
+void add_key_add(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("add", "Make a key for a user, and show its secret once");
+  auto options = std::make_shared<AddOptions>();
+  auto& key = options->key;
+  command->add_option("USER", key.user, "Whose key it is, as records and logs name it")->required();
+  command->add_option("--role", options->role, "viewer, operator, admin or auditor")->capture_default_str();
+  command
+      ->add_option("--model", key.models,
+                   "A model that it is for, '*' for any run of characters; repeat (default: all)")
+      ->type_name("NAME");
+  command->add_option("--rate", options->rate, "Requests a minute, as 60/min (default: no limit)")->type_name("N/min");
+  const auto whole = whole_number(1, k_max_exact);
+  command->add_option("--tokens-per-minute", key.limits.tokens_per_minute, "Tokens a minute (default: no limit)")
+      ->check(whole);
+  command->add_option("--tokens-per-day", key.limits.tokens_per_day, "Tokens a day of UTC (default: no limit)")
+      ->check(whole);
+  command->add_option("--expires", options->expires,
+                      "When it ends: 90d, a day like 2027-01-31, a time, or never (default)");
+  command->add_option("--label", key.label, "What it is for, for people");
+  command->footer("Example: liftlock key add ada --model 'demo*' --rate 60/min --expires 90d --label laptop");
+  command->callback([&invocation, options] { run_add(invocation, *options); });
+}
+
+void add_key_ls(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("ls", "List the keys, their limits and their state");
+  command->footer("Example: liftlock key ls --json");
+  command->callback([&invocation] { run_ls(invocation); });
+}
+
+void add_key_revoke(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("revoke", "Revoke a key: a running server refuses it within a second");
+  auto id = std::make_shared<std::string>();
+  auto reason = std::make_shared<std::string>();
+  command->add_option("ID", *id, "Its id, as `liftlock key ls` shows it")->required();
+  command->add_option("--reason", *reason, "Why, for the audit log");
+  command->footer("Example: liftlock key revoke key_1f0c9a33b2d4 --reason 'laptop stolen'");
+  command->callback([&invocation, id, reason] { run_revoke(invocation, *id, *reason); });
+}
+
+}  // namespace
+
+void add_key(CLI::App& app, Invocation& invocation) {
+  auto* group = app.add_subcommand("key", "Keys of those who ask models: roles, models, rates, expiry");
+  group->require_subcommand(1);
+  for (const auto add : {add_key_add, add_key_ls, add_key_revoke}) add(*group, invocation);
+  group->footer("Format and rules: docs/formats/access.md");
+}
+
+}  // namespace liftlock
