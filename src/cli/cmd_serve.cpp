@@ -9,6 +9,7 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/ecosystems_high.hpp"
+#include "cli/model_serving.hpp"
 #include "net/server.hpp"
 #include "server/mirror_server.hpp"
 #include "server/sd_notify.hpp"
@@ -54,13 +55,27 @@ MirrorOptions mirror_options(const Site& site, const Options& options) {
   return mirror;
 }
 
+/// One process of an installation answers for models; what else is started serves files.
+std::unique_ptr<ModelServing> serve_models(const Site& site, AuditLog& log, Invocation& invocation) {
+  try {
+    return std::make_unique<ModelServing>(site, log, invocation.actor());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::busy) throw;
+    invocation.reporter().note("another process answers for the models of this installation; this one serves files");
+    return nullptr;
+  }
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("serve", {Zone::ingest, Zone::production});
   StopSignals signals;
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
-  MirrorServer mirror(mirror_options(site, options), log, invocation.reporter(), invocation.actor());
+  const auto models = serve_models(site, log, invocation);
+  auto mirror_settings = mirror_options(site, options);
+  if (models) mirror_settings.gateway = &models->gateway();
+  MirrorServer mirror(std::move(mirror_settings), log, invocation.reporter(), invocation.actor());
   mirror.start();
   invocation.print({{"url", mirror.url()}, {"pid", ::getpid()}}, [&] { return "listening on " + mirror.url(); });
   std::fflush(stdout);

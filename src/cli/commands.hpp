@@ -48,7 +48,9 @@ void add_engine(CLI::App& app, Invocation& invocation);
 void add_engine_install(CLI::App& app, Invocation& invocation);
 void add_engine_run(CLI::App& app, Invocation& invocation);
 void add_engine_try(CLI::App& app, Invocation& invocation);
+void add_ask(CLI::App& app, Invocation& invocation);
 void add_key(CLI::App& app, Invocation& invocation);
+void add_run(CLI::App& app, Invocation& invocation);
 void add_serve(CLI::App& app, Invocation& invocation);
 void add_render_clients(CLI::App& app, Invocation& invocation);
 

@@ -23,6 +23,8 @@ CommandTable commands_of_side() {
   // clang-format off
   static const std::vector<AddCommand> k_commands = {
       add_ingest,
+      add_run,
+      add_ask,
       add_engine,
       add_key,
       add_serve,

@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "gateway/gateway.hpp"
 #include "server/index_page.hpp"
 #include "server/metrics.hpp"
 #include "server/mirror_key.hpp"
@@ -60,6 +61,7 @@ struct MirrorServer::Impl {
     if (options.tokens_file) tokens = std::make_shared<const ReadTokens>(ReadTokens::load(*options.tokens_file));
     state = load_mirror_state(catalog, options.routes, environment);
     auto http = options.http;
+    if (options.gateway != nullptr) http.max_body = &Gateway::max_body;
     http.observe = [this](const HttpExchange& exchange) { metrics.count(exchange); };
     server = std::make_unique<HttpServer>(std::move(http), std::move(handler));
   }
@@ -121,6 +123,8 @@ struct MirrorServer::Impl {
     std::string_view route = "none";
     try {
       if (request.path == "/healthz") return labelled(health(), "/healthz");
+      // It has keys of its own, for people: read tokens are for machines that install things.
+      if (options.gateway != nullptr && Gateway::serves(request.path)) return options.gateway->handle(request);
       const auto the_tokens = current_tokens();
       if (the_tokens) {
         const auto user = the_tokens->user(request.header("Authorization"));
@@ -164,7 +168,8 @@ struct MirrorServer::Impl {
     }
     if (path == "/metrics") {
       route = "/metrics";
-      return text_response(200, "text/plain; version=0.0.4; charset=utf-8", metrics.text(gauges(the_state)));
+      return text_response(200, "text/plain; version=0.0.4; charset=utf-8",
+                           metrics.text(gauges(the_state)) + (options.gateway ? options.gateway->metrics() : ""));
     }
     if (under("/mirror-key.asc")) return text_response(200, "application/pgp-keys", key.public_key_armored());
     if (under("/mirror-key.gpg")) return text_response(200, "application/octet-stream", key.public_key());

@@ -17,6 +17,8 @@
 
 namespace liftlock {
 
+class Gateway;
+
 struct MirrorOptions {
   fs::path store_folder;
   fs::path catalog_file;
@@ -24,7 +26,8 @@ struct MirrorOptions {
   std::string organisation;
   std::optional<fs::path> tokens_file;
   std::vector<MakeRoute> routes;
-  HttpServerOptions http;  ///< observe is set by the mirror
+  HttpServerOptions http;      ///< observe and max_body are set by the mirror
+  Gateway* gateway = nullptr;  ///< answers for its paths; must outlive the mirror
   /// Plain HTTP on an address that is not loopback.
   enum class InsecureListen : std::uint8_t { refuse, allow } insecure_listen = InsecureListen::refuse;
   std::chrono::milliseconds poll{1000};  ///< how often the catalog and the tokens file are looked at

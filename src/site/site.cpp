@@ -105,9 +105,46 @@ void read_serve(const toml::table& table, SiteConfig& config) {
   if (const auto path = reader.get<std::string>("tokens_file")) config.tokens_file = *path;
 }
 
+unsigned read_count(const TableReader& reader, std::string_view key, unsigned fallback, std::int64_t most) {
+  const auto value = reader.get<std::int64_t>(key);
+  if (!value) return fallback;
+  if (*value < 0 || *value > most) {
+    fail(ErrorCode::config_invalid, "config.toml line {}: '{}' of [models] must be 0 to {}", reader.line(key), key,
+         most);
+  }
+  return static_cast<unsigned>(*value);
+}
+
+void read_models(const toml::table& table, SiteConfig& config) {
+  const TableReader reader(table, "[models]", {"memory", "keep_alive", "slots", "queue", "context"});
+  if (const auto text = reader.get<std::string>("memory")) {
+    const auto bytes = parse_size(*text);
+    if (!bytes) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: 'memory' of [models] is no size like \"8GiB\"",
+           reader.line("memory"));
+    }
+    config.model_memory = *bytes;
+  }
+  config.keep_alive = std::chrono::minutes(read_count(reader, "keep_alive", 30, 60 * 24 * 365));
+  config.slots = std::max(1u, read_count(reader, "slots", config.slots, 256));
+  config.queue = read_count(reader, "queue", config.queue, 100'000);
+  config.context = read_count(reader, "context", config.context, 10'000'000);
+}
+
+void read_record(const toml::table& table, SiteConfig& config) {
+  const TableReader reader(table, "[record]", {"mode"});
+  config.record = reader.get<std::string>("mode").value_or(config.record);
+  if (config.record == "full" || config.record == "hash-only" || config.record == "off") return;
+  throw Error(ErrorCode::config_invalid,
+              fmt::format("config.toml line {}: 'mode' of [record] cannot be '{}'", reader.line("mode"),
+                          printable(config.record)),
+              "it is full, hash-only or off");
+}
+
 SiteConfig parse_config(const std::string& text) {
   const auto document = parse_toml(text, ErrorCode::config_invalid, "config.toml ");
-  const TableReader reader(document, "the top level", {"zone", "organisation", "source", "policy", "serve"});
+  const TableReader reader(document, "the top level",
+                           {"zone", "organisation", "source", "policy", "serve", "models", "record"});
   SiteConfig config;
   const auto zone_text = reader.get<std::string>("zone");
   if (zone_text) {
@@ -123,6 +160,8 @@ SiteConfig parse_config(const std::string& text) {
   if (const auto* table = reader.table("source")) config.sources = read_sources(*table);
   if (const auto* table = reader.table("policy")) read_policy(*table, config);
   if (const auto* table = reader.table("serve")) read_serve(*table, config);
+  if (const auto* table = reader.table("models")) read_models(*table, config);
+  if (const auto* table = reader.table("record")) read_record(*table, config);
   return config;
 }
 
@@ -150,6 +189,13 @@ listen = "127.0.0.1:8480"        # any other address needs tls_certificate and t
 # tls_certificate = "/etc/liftlock/tls.crt"
 # tls_key = "/etc/liftlock/tls.key"
 # tokens_file = "/etc/liftlock/tokens"
+
+[models]                         # what `serve` runs for /v1/ and /api/; everybody needs a key: `liftlock key add`
+# memory = "8GiB"                # for all engines together
+keep_alive = 30                  # minutes that an idle model stays loaded
+
+[record]
+mode = "full"                    # of prompts and answers: full, hash-only (digests in the audit log) or off
 
 # Where bundles may come from: `liftlock ingest SOURCE`.
 # [source.usb]
@@ -195,7 +241,13 @@ Json settings_json(const SiteConfig& config) {
               {"serve.tls_certificate", path_or_null(config.tls_certificate)},
               {"serve.tls_key", path_or_null(config.tls_key)},
               {"serve.allow_tls12", config.allow_tls12},
-              {"serve.tokens_file", path_or_null(config.tokens_file)}};
+              {"serve.tokens_file", path_or_null(config.tokens_file)},
+              {"models.memory", config.model_memory},
+              {"models.keep_alive", config.keep_alive.count() / 60},
+              {"models.slots", config.slots},
+              {"models.queue", config.queue},
+              {"models.context", config.context},
+              {"record.mode", config.record}};
   for (const auto& [source_name, source] : config.sources) {
     out["source." + source_name + ".path"] = source.path.string();
     out["source." + source_name + ".require_read_only"] = source.require_read_only;

@@ -6,9 +6,12 @@
 //   STATE/trust/        pinned trust statements
 //   STATE/keys/         private keys of this installation (mode 0700)
 //   STATE/engines/      unpacked engines
+//   STATE/records/      the encrypted record of prompts and answers
+//   STATE/access.db     the users' API keys
 //   STATE/transfers.log the line per transfer (requirement G34)
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -45,6 +48,14 @@ struct SiteConfig {
   std::optional<fs::path> tls_key;
   bool allow_tls12 = false;
   std::optional<fs::path> tokens_file;  ///< lines "NAME SHA256-OF-TOKEN"; absent: no token is needed
+  // [models]
+  std::uint64_t model_memory = 0;  ///< bytes for all engines together; 0: most of the machine's
+  std::chrono::seconds keep_alive{1800};
+  unsigned slots = 2;    ///< requests that one model answers at a time
+  unsigned queue = 64;   ///< requests that may wait for one model
+  unsigned context = 0;  ///< tokens of one request; 0: what the model was made for, within the memory
+  // [record]
+  std::string record = "full";  ///< of prompts and answers: "full", "hash-only", "off"
 };
 
 /// One flat object, "source.usb.path": "/mnt": what was set and what holds by default. For the audit log.
@@ -73,6 +84,9 @@ class Site {
   fs::path trust_folder() const { return m_folder / "trust"; }
   fs::path keys_folder() const { return m_folder / "keys"; }
   fs::path engines_folder() const { return m_folder / "engines"; }
+  fs::path records_folder() const { return m_folder / "records"; }
+  fs::path access_file() const { return m_folder / "access.db"; }
+  fs::path logs_folder() const { return m_folder / "logs"; }
   fs::path transfers_log() const { return m_folder / "transfers.log"; }
 
   /// @throws Error{state_missing} when there is no installation, Error{wrong_zone} when its zone is not among these

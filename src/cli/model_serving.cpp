@@ -1,0 +1,39 @@
+#include "cli/model_serving.hpp"
+
+#include "engine/engine_process.hpp"
+
+namespace liftlock {
+
+engine::HostOptions host_options(const Site& site) {
+  const auto& config = site.config();
+  engine::HostOptions options;
+  options.store_folder = site.store_folder();
+  options.catalog_file = site.catalog_file();
+  options.engines_folder = site.engines_folder();
+  options.run_folder = engine::run_folder_for("models");
+  options.log_folder = site.logs_folder();
+  options.memory_budget = config.model_memory;
+  options.keep_alive = config.keep_alive;
+  options.slots = config.slots;
+  options.context = config.context;
+  options.queue = config.queue;
+  return options;
+}
+
+RecordBook::Options record_options(const Site& site) {
+  RecordBook::Options options;
+  options.folder = site.records_folder();
+  options.kek_file = site.keys_folder() / "record.kek";
+  options.mode = site.config().record == "full"        ? RecordMode::full
+                 : site.config().record == "hash-only" ? RecordMode::hash_only
+                                                       : RecordMode::off;
+  return options;
+}
+
+ModelServing::ModelServing(const Site& site, AuditLog& log, const std::string& actor)
+    : m_book(record_options(site), log),
+      m_gatekeeper(site.access_file()),
+      m_host(host_options(site), log, actor),
+      m_gateway({site.catalog_file(), m_host, m_book, m_gatekeeper, log, actor}) {}
+
+}  // namespace liftlock

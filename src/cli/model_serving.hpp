@@ -1,0 +1,36 @@
+// What `serve` needs besides the mirror to answer for models.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "access/gatekeeper.hpp"
+#include "audit/audit_log.hpp"
+#include "engine/model_host.hpp"
+#include "gateway/gateway.hpp"
+#include "record/record_book.hpp"
+#include "site/site.hpp"
+
+namespace liftlock {
+
+/// As [models] of config.toml says.
+engine::HostOptions host_options(const Site& site);
+/// As [record] of config.toml says.
+RecordBook::Options record_options(const Site& site);
+
+class ModelServing {
+ public:
+  /// @param log outlives this object. @throws Error{busy} when another process of this installation answers for models
+  ModelServing(const Site& site, AuditLog& log, const std::string& actor);
+
+  Gateway& gateway() { return m_gateway; }
+
+ private:
+  // In this order: what is made last goes first, engines before the record that they answer into.
+  RecordBook m_book;
+  Gatekeeper m_gatekeeper;
+  engine::ModelHost m_host;
+  Gateway m_gateway;
+};
+
+}  // namespace liftlock

@@ -1,0 +1,98 @@
+#!/bin/bash
+# The gateway under real clients (OpenAI's and Ollama's for Python) with the real engine and the demo model (label: online).
+# Usage: gateway_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: skipped.
+set -euo pipefail
+low_exe=$(realpath "$1") high_exe=$(realpath "$2")
+here=$(cd "$(dirname "$0")" && pwd)
+model=$here/../../models/demo/liftlock-demo.gguf
+work=$(mktemp -d)
+server=""
+stop() { [ -z "$server" ] || { kill -"$1" "$server" 2> /dev/null || true; wait "$server" 2> /dev/null || true; server=""; }; }
+trap 'stop TERM; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+skip() { echo "skipped: $*"; exit 77; }
+fail() { echo "FAILED: $*" >&2; cat "$work"/serve.* >&2; exit 1; }
+[ "$(dpkg --print-architecture)" = amd64 ] || skip "written for amd64"
+low() { "$low_exe" --quiet --state "$work/low" "$@"; }
+high() { "$high_exe" --quiet --state "$work/high" "$@"; }
+json() { python3 -c "import json, sys; print(json.load(sys.stdin)$1)"; }
+
+python3 -m venv "$work/venv" && "$work/venv/bin/pip" install -q openai ollama > "$work/pip.log" 2>&1 || skip "the clients cannot be had"
+
+mkdir "$work/stack" && cd "$work/stack"
+cat > liftlock.toml <<TOML
+[stack]
+name = "chat"
+
+[engine.llama]
+packages = ["llama.cpp-tools"]
+suites = ["forky"]
+accept_expired = "600d"
+
+[model.demo]
+source = "$model"
+TOML
+low init
+low trust keygen --role root --out ../root.pem > /dev/null
+low trust keygen --role builder --out ../builder.pem > /dev/null
+low trust init --organisation Interop --root-key ../root.pem --add builder:../builder.pem.pub > /dev/null
+low lock || skip "the suite cannot be had"
+low fetch > /dev/null
+low pack --output ../medium/chat-1 > /dev/null
+low sign ../medium/chat-1 --role builder --key ../builder.pem > /dev/null
+high init --zone ingest
+printf '[source.usb]\npath = "%s/medium"\nrequire_read_only = false\n' "$work" >> "$work/high/config.toml"
+high trust pin ../medium/chat-1 --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
+high ingest usb/chat-1 --expect "$(sha256sum < ../medium/chat-1/manifest/bundle.json | cut -d' ' -f1)" > /dev/null
+high engine install llama > /dev/null
+
+serve() {
+  high serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
+  server=$!
+  for _ in $(seq 100); do grep -q '^listening' "$work/serve.out" && break; kill -0 "$server" || fail "serve ended"; sleep 0.1; done
+  url=$(sed -n 's/^listening on //p' "$work/serve.out")
+}
+key() { high --json key add "$@" | json '["secret"]'; }
+alice=$(key alice) bot=$(key bot --model other --rate 1/min)
+serve
+
+"$work/venv/bin/python" "$here/gateway_clients.py" "$url" "$alice" "$bot" "$work/record-id" || fail "the clients"
+
+# The record of that very question, read, and proven by the log; its text nowhere in plain text.
+id=$(cat "$work/record-id")
+high record show "$id" > "$work/shown"
+grep -q 'What is Liftlock?' "$work/shown" || fail "the record lacks the question: $(cat "$work/shown")"
+high record verify "$id" > /dev/null || fail "the record does not fit the log"
+high record find --user alice | grep -q "$id" || fail "the record is not found"
+high audit verify > /dev/null || fail "the log"
+if grep -rqF 'zebra-in-the-canal' "$work/high"; then fail "a prompt lies about in plain text"; fi
+high record find --text zebra-in-the-canal | grep -q . || fail "the secret prompt is not on record"
+
+# The server is killed with a stream running: no engine survives, and what was sent is on record.
+"$work/venv/bin/python" - "$url" "$alice" "$work/half" <<'PY' &
+import sys
+from openai import OpenAI
+client = OpenAI(base_url=sys.argv[1] + "/v1", api_key=sys.argv[2], max_retries=0)
+words = ""
+try:
+    for chunk in client.chat.completions.create(model="demo", stream=True, max_tokens=2000, temperature=2.0,
+                                                messages=[{"role": "user", "content": "kill me while I speak"}]):
+        words += chunk.choices[0].delta.content or "" if chunk.choices else ""
+        open(sys.argv[3], "w").write(words)
+except Exception:
+    pass
+PY
+client=$!
+for _ in $(seq 100); do [ -s "$work/half" ] && break; sleep 0.05; done
+stop KILL
+wait "$client" || true
+for _ in $(seq 50); do pgrep -f "$work/high/engines" > /dev/null || break; sleep 0.1; done
+if pgrep -f "$work/high/engines" > /dev/null; then fail "an engine outlived its server"; fi
+serve
+half=$(high --json record find --text 'kill me while I speak' | json '["records"][0]["id"]')
+high --json record show "$half" | python3 -c '
+import json, sys
+answer, sent = json.load(sys.stdin)["answer"], open(sys.argv[1]).read()
+assert answer.startswith(sent), (answer, sent)' "$work/half" || fail "what was sent before the kill is not on record"
+stop TERM
+high audit verify > /dev/null || fail "the log after the kill"
+echo "ok: chat, stream, models, embeddings refused, Ollama, Anthropic, keys, record, kill"
