@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "gateway/openai_request.hpp"
 
@@ -25,21 +26,24 @@ class StreamTranslator {
  public:
   StreamTranslator(std::string id, std::string model) : m_id(std::move(id)), m_model(std::move(model)) {}
   /// One chunk (the data of one event, but not "[DONE]"); the events that it gives, or nothing.
+  /// @throws Error{engine_failed}
   std::string feed(const Json& chunk);
   /// The end of the open block, message_delta and message_stop.
   std::string finish();
 
  private:
+  enum class Block : std::uint8_t { none, text, thinking, tool };
   std::string start();
   std::string close_block();
-  std::string open_block(const Json& block);
+  std::string open_block(Block kind, const Json& block);
+  std::string delta(const Json& what) const;
   std::string feed_tool_call(const Json& call);
 
   std::string m_id, m_model;
   bool m_started = false;
-  enum class Block : std::uint8_t { none, text, thinking, tool } m_block = Block::none;
-  std::uint64_t m_blocks = 0;  ///< how many were begun
-  std::uint64_t m_tool = 0;    ///< OpenAI's index of the open tool call
+  Block m_block = Block::none;  ///< the open one
+  std::uint64_t m_blocks = 0;   ///< how many were begun
+  std::uint64_t m_tool = 0;     ///< OpenAI's index of the open tool call
   std::string m_finish_reason;
   Json m_usage;
 };

@@ -6,9 +6,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.hpp"
+#include "gateway/answer_fields.hpp"
 #include "gateway/openai_request.hpp"
 
 namespace liftlock::ollama {
@@ -52,18 +55,18 @@ class StreamTranslator {
  public:
   StreamTranslator(Endpoint endpoint, AnswerFacts facts) : m_endpoint(endpoint), m_facts(std::move(facts)) {}
   /// One chunk (the data of one event, but not "[DONE]"); the lines that it gives, each with its '\n', or nothing.
+  /// @throws Error{engine_failed}
   std::string feed(const Json& chunk);
-  /// The last line, with `done: true`. @param total from the request to now
+  /// The last lines, with `done: true`. @param total from the request to now
+  /// @throws Error{engine_failed} when a tool call is not what it should be
   std::string finish(std::chrono::nanoseconds total);
 
  private:
-  Json line() const;
-
   Endpoint m_endpoint;
   AnswerFacts m_facts;
   std::string m_finish_reason;
   Json m_usage, m_timings;
-  std::vector<Json> m_tool_calls;
+  std::vector<ToolCall> m_tool_calls;
 };
 
 /// What the documents say of a model.

@@ -1,1 +1,92 @@
+#include "gateway/chat_fields.hpp"
 #include "gateway/ollama.hpp"
+
+namespace liftlock::ollama {
+namespace {
+
+Json details(const ModelCard& model) {
+  return {{"parent_model", ""},
+          {"format", "gguf"},
+          {"family", model.architecture},
+          {"families", Json::array({model.architecture})},
+          {"parameter_size", model.parameters},
+          {"quantization_level", model.quantisation}};
+}
+
+Json capabilities(const ModelCard& model) {
+  auto out = Json::array();
+  out.push_back(model.embedding ? "embedding" : "completion");
+  if (model.tools) out.push_back("tools");
+  if (model.vision) out.push_back("vision");
+  return out;
+}
+
+Json listed(const ModelCard& model) {
+  return {{"name", model.name},
+          {"model", model.name},
+          {"size", model.size},
+          {"digest", model.digest},
+          {"details", details(model)}};
+}
+
+}  // namespace
+
+Json tags(const std::vector<ModelCard>& models) {
+  auto out = Json::array();
+  for (const auto& model : models) {
+    auto one = listed(model);
+    one["modified_at"] = format_time(model.modified);
+    one["capabilities"] = capabilities(model);
+    out.push_back(std::move(one));
+  }
+  return {{"models", std::move(out)}};
+}
+
+Json ps(const std::vector<ModelCard>& loaded) {
+  auto out = Json::array();
+  for (const auto& model : loaded) {
+    auto one = listed(model);
+    one["size"] = model.memory;
+    one["size_vram"] = 0;
+    one["context_length"] = model.context;
+    // Without a timer it stays; clients want a time all the same.
+    one["expires_at"] = model.expires ? format_time(*model.expires) : "2318-01-01T00:00:00Z";
+    out.push_back(std::move(one));
+  }
+  return {{"models", std::move(out)}};
+}
+
+Json show(const ModelCard& model) {
+  Json info = {{"general.architecture", model.architecture}};
+  if (model.parameter_count > 0) info["general.parameter_count"] = model.parameter_count;
+  if (model.context > 0 && !model.architecture.empty()) {
+    info[model.architecture + ".context_length"] = model.context;
+  }
+  return {{"license", model.licence},
+          {"modelfile", ""},
+          {"parameters", ""},
+          {"template", model.chat_template},
+          {"details", details(model)},
+          {"model_info", std::move(info)},
+          {"capabilities", capabilities(model)},
+          {"modified_at", format_time(model.modified)}};
+}
+
+std::string show_request(const Json& request) {
+  FieldReader fields(request, "");
+  // Its older name.
+  auto model = fields.text("model", k_max_name);
+  const auto name = fields.text("name", k_max_name);
+  fields.boolean("verbose", false);
+  fields.ignore({"system", "template", "options"});
+  fields.finish();
+  if (model.empty()) model = name;
+  if (model.empty()) refuse_field("model", "is missing");
+  return model;
+}
+
+Json version() {
+  return {{"version", "0.12.0"}};
+}
+
+}  // namespace liftlock::ollama

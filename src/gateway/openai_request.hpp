@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 
 #include "base/json.hpp"
 
@@ -17,8 +18,9 @@ namespace liftlock {
 inline constexpr JsonLimits k_request_limits{.max_bytes = 16u << 20, .max_depth = 64};
 
 struct EngineRequest {
-  Json body;          ///< for the engine: only known fields, each of its type and in its range
-  std::string model;  ///< as the client named it
+  Json body;              ///< for the engine: only known fields, each of its type and in its range
+  std::string_view path;  ///< of the engine: "/v1/chat/completions"; lives as long as the program
+  std::string model;      ///< as the client named it
   bool stream = false;
   /// The client did not ask for usage, and we did: the last chunk, whose `choices` is empty, is not for it.
   bool drop_usage_chunk = false;
