@@ -2,13 +2,16 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/encoding.hpp"
@@ -25,6 +28,28 @@ constexpr const char* k_run = "/run/liftlock";
 bool become(uid_t uid) {
   if (::geteuid() != 0) return true;
   return ::setgroups(0, nullptr) == 0 && ::setresgid(uid, uid, uid) == 0 && ::setresuid(uid, uid, uid) == 0;
+}
+
+/// Where root's child shows what it binds to bubblewrap, in a mount namespace of its own.
+constexpr const char* k_stage = "/run";
+
+std::string stage_path(std::size_t index) {
+  return fmt::format("{}/{}", k_stage, index);
+}
+
+/// bubblewrap looks up the path of what it binds, as a user who may not come to it: an installation is closed to
+/// others. So root's child puts it where everybody may, by descriptor. Runs between fork and exec.
+/// @param trees of open_tree(2), taken before the fork, for a clone must start in its own namespace
+bool stage(const std::vector<UniqueFd>& trees, const std::vector<std::string>& paths,
+           const std::vector<bool>& folders) {
+  if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) return false;
+  if (::mount("liftlock-stage", k_stage, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=0755") != 0) return false;
+  for (std::size_t i = 0; i < trees.size(); ++i) {
+    const char* path = paths[i].c_str();
+    const int made = folders[i] ? ::mkdir(path, 0755) : ::open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
+    if (made < 0 || ::move_mount(trees[i].get(), "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) != 0) return false;
+  }
+  return true;
 }
 
 void limit(__rlimit_resource resource, std::uint64_t value) {
@@ -71,57 +96,27 @@ void Sandbox::prepare_run_folder() {
   if (::chown(m_spec.run_folder.c_str(), m_spec.uid, m_spec.uid) != 0) fail_errno("chown the engine's run folder");
 }
 
-std::vector<std::string> Sandbox::bubblewrap_arguments(int seccomp_fd, int usr_fd, int run_fd) const {
-  std::vector<std::string> out = {"bwrap",
-                                  "--unshare-all",
-                                  "--unshare-user",
-                                  "--disable-userns",
-                                  "--cap-drop",
-                                  "ALL",
-                                  "--clearenv",
-                                  "--new-session",
-                                  "--die-with-parent",
-                                  "--hostname",
-                                  "engine",
-                                  "--seccomp",
-                                  std::to_string(seccomp_fd),
-                                  "--ro-bind-fd",
-                                  std::to_string(usr_fd),
-                                  "/usr",
-                                  "--symlink",
-                                  "usr/lib",
-                                  "/lib",
-                                  "--symlink",
-                                  "usr/lib64",
-                                  "/lib64",
-                                  "--symlink",
-                                  "usr/bin",
-                                  "/bin",
-                                  "--proc",
-                                  "/proc",
-                                  "--dev",
-                                  "/dev",
-                                  "--size",
-                                  "67108864",
-                                  "--tmpfs",
-                                  "/dev/shm",
-                                  "--remount-ro",
-                                  "/dev",
-                                  "--size",
-                                  "67108864",
-                                  "--tmpfs",
-                                  "/tmp",
-                                  "--dir",
-                                  "/run",
-                                  "--bind-fd",
-                                  std::to_string(run_fd),
-                                  k_run};
-  for (const auto& [path, fd] : m_spec.files) {
-    out.insert(out.end(), {"--ro-bind-fd", std::to_string(fd), path});
-  }
-  for (const auto& [key, value] : m_spec.environment) out.insert(out.end(), {"--setenv", key, value});
-  out.insert(out.end(), {"--remount-ro", "/", "--chdir", "/", "--"});
-  out.insert(out.end(), m_spec.argv.begin(), m_spec.argv.end());
+std::vector<std::string> Sandbox::bubblewrap_arguments(int seccomp_fd, const std::vector<UniqueFd>& binds,
+                                                       bool staged) const {
+  const auto bind = [&](const std::string& kind, std::size_t index, const std::string& path) {
+    if (staged) return std::vector{kind, stage_path(index), path};
+    return std::vector{kind + "-fd", std::to_string(binds[index].get()), path};
+  };
+  std::vector<std::string> out = {
+      "bwrap",  "--unshare-all", "--unshare-user",          "--disable-userns",  "--cap-drop",
+      "ALL",    "--clearenv",    "--new-session",           "--die-with-parent", "--hostname",
+      "engine", "--seccomp",     std::to_string(seccomp_fd)};
+  const auto add = [&](const std::vector<std::string>& more) { out.insert(out.end(), more.begin(), more.end()); };
+  add(bind("--ro-bind", 0, "/usr"));
+  add({"--symlink", "usr/lib", "/lib",     "--symlink",    "usr/lib64", "/lib64", "--symlink",
+       "usr/bin",   "/bin",    "--proc",   "/proc",        "--dev",     "/dev",   "--size",
+       "67108864",  "--tmpfs", "/dev/shm", "--remount-ro", "/dev",      "--size", "67108864",
+       "--tmpfs",   "/tmp",    "--dir",    "/run"});
+  add(bind("--bind", 1, k_run));
+  for (std::size_t i = 0; i < m_spec.files.size(); ++i) add(bind("--ro-bind", 2 + i, m_spec.files[i].first));
+  for (const auto& [key, value] : m_spec.environment) add({"--setenv", key, value});
+  add({"--remount-ro", "/", "--chdir", "/", "--"});
+  add(m_spec.argv);
   return out;
 }
 
@@ -134,16 +129,24 @@ void Sandbox::start() {
   m_log = std::make_unique<LogPump>(m_spec.log, m_spec.max_log_bytes);
   const int log = m_log->write_end();
   const auto nothing = open_file("/dev/null", O_RDONLY);
-  std::vector<UniqueFd> binds;
+  std::vector<UniqueFd> binds, trees;
+  std::vector<std::string> stage_paths;
+  std::vector<bool> folders;
+  const auto add_bind = [&](UniqueFd fd, bool folder) {
+    if (!fd.valid()) fail_errno("open what the sandbox shows");
+    trees.emplace_back(::open_tree(fd.get(), "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC));
+    stage_paths.push_back(stage_path(binds.size()));
+    folders.push_back(folder);
+    binds.push_back(std::move(fd));
+  };
   for (const auto& folder : {m_spec.root / "usr", m_spec.run_folder}) {
-    binds.push_back(open_file(folder, O_PATH | O_DIRECTORY));
+    add_bind(open_file(folder, O_PATH | O_DIRECTORY), true);
   }
-  for (auto& [path, fd] : m_spec.files) {
-    binds.emplace_back(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_PATH | O_CLOEXEC));
-    if (!binds.back().valid()) fail_errno(fmt::format("open {} for the sandbox", path));
-    fd = binds.back().get();
+  for (const auto& [path, fd] : m_spec.files) {
+    add_bind(UniqueFd(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_PATH | O_CLOEXEC)), false);
   }
-  auto arguments = bubblewrap_arguments(seccomp.get(), binds[0].get(), binds[1].get());
+  const bool staged = ::geteuid() == 0 && std::all_of(trees.begin(), trees.end(), [](auto& fd) { return fd.valid(); });
+  auto arguments = bubblewrap_arguments(seccomp.get(), binds, staged);
   std::vector<char*> argv;
   for (auto& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
@@ -165,6 +168,7 @@ void Sandbox::start() {
   limit(RLIMIT_FSIZE, 64u << 20);
   limit(RLIMIT_NOFILE, 1024);
   if (m_spec.max_memory > 0) limit(RLIMIT_DATA, m_spec.max_memory);
+  if (staged && !stage(trees, stage_paths, folders)) ::_exit(124);
   if (!become(m_spec.uid)) ::_exit(125);
   if (::geteuid() == m_spec.uid) limit(RLIMIT_NPROC, m_spec.max_processes);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);

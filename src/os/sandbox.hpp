@@ -58,7 +58,7 @@ class Sandbox {
  private:
   void prepare_run_folder();
   void start();
-  std::vector<std::string> bubblewrap_arguments(int seccomp_fd, int usr_fd, int run_fd) const;
+  std::vector<std::string> bubblewrap_arguments(int seccomp_fd, const std::vector<UniqueFd>& binds, bool staged) const;
   void set_status(int wait_status);
   SandboxSpec m_spec;
   std::unique_ptr<LogPump> m_log;
