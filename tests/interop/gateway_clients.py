@@ -18,7 +18,7 @@ whole = client.chat.completions.with_raw_response.create(model="demo", messages=
 open(id_file, "w").write(whole.headers["x-liftlock-record"])
 answer = whole.parse()
 text = answer.choices[0].message.content
-assert "air gap" in text.lower() or "liftlock" in text.lower(), text
+assert "gap" in text.lower() or "liftlock" in text.lower(), text
 assert answer.usage.total_tokens > 5, answer
 
 streamed, chunks, usage = "", 0, None
