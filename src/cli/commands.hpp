@@ -53,5 +53,6 @@ void add_key(CLI::App& app, Invocation& invocation);
 void add_run(CLI::App& app, Invocation& invocation);
 void add_serve(CLI::App& app, Invocation& invocation);
 void add_render_clients(CLI::App& app, Invocation& invocation);
+void add_record(CLI::App& app, Invocation& invocation);
 
 }  // namespace liftlock

@@ -29,6 +29,7 @@ CommandTable commands_of_side() {
       add_key,
       add_serve,
       add_render_clients,
+      add_record,
   };
   // clang-format on
   return k_commands;

@@ -1,6 +1,7 @@
 #include <array>
 #include <vector>
 
+#include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
 #include "cli/program.hpp"
 
@@ -11,9 +12,11 @@ std::string_view side_name() {
 }
 
 std::span<const std::string_view> commands_of_other_side() {
-  static constexpr std::array<std::string_view, 4> k_names = {"ingest", "engine", "serve", "render"};
+  static constexpr std::array<std::string_view, 5> k_names = {"ingest", "engine", "serve", "render", "record"};
   return k_names;
 }
+
+void add_audit_of_side(CLI::App&, Invocation&) {}
 
 CommandTable commands_of_side() {
   // clang-format off

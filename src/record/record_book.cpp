@@ -191,7 +191,7 @@ Json detail_of(const RecordHead& head, RecordMode mode) {
   return {{"user", head.user},     {"key_id", head.key_id},
           {"peer", head.peer},     {"endpoint", head.endpoint},
           {"model", head.model},   {"model_digest", head.model_digest},
-          {"engine", head.engine}, {"mode", mode == RecordMode::full ? "full" : "hash_only"}};
+          {"engine", head.engine}, {"mode", mode == RecordMode::full ? "full" : "hash-only"}};
 }
 
 AuditEvent event_of(const std::string& id, Json detail, Outcome outcome) {

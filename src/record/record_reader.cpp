@@ -131,7 +131,7 @@ Record read_record(SegmentFiles& segment, std::uint32_t number, SegmentKey& keys
   if (segment.slot(number).offset == Slot::k_no_content) {
     throw Error(ErrorCode::not_found,
                 fmt::format("the content of the record {} was not kept", text_of(segment.slot(number).id)),
-                "it was made in mode hash_only: the audit log has its entry");
+                "it was made in mode hash-only: the audit log has its entry");
   }
   auto loaded = load(segment, number, key, Depth::all);
   return loaded.assembly.finish(loaded.end);

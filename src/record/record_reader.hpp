@@ -27,7 +27,7 @@ class RecordReader {
   /// What a search met beside what it found.
   struct Findings {
     std::uint64_t searched = 0;
-    std::uint64_t without_content = 0;  ///< erased, or hash_only
+    std::uint64_t without_content = 0;  ///< erased, or hash-only
     std::vector<std::string> damaged;   ///< ids of records that could not be read
   };
   /// In order of time; stops when visit returns false. A text is looked for, bytewise, in prompts and answers.

@@ -274,7 +274,7 @@ TEST_F(RecordTest, HashOnlyKeepsNoContent) {
   close(*stream);
   for (const auto& each : {id, stream->id()}) {
     EXPECT_EQ(code_of([&] { reader().read(each); }), ErrorCode::not_found);
-    EXPECT_EQ(reader().verify(each, log).at("mode"), "hash_only");
+    EXPECT_EQ(reader().verify(each, log).at("mode"), "hash-only");
     EXPECT_THAT(log.find_last("prompt.record", each)->event.detail, HasSubstr("answer_hmac"));
   }
   EXPECT_EQ(fs::file_size(state / "records" / "00000001.rec"), record::k_segment_magic.size());

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -132,7 +133,14 @@ void read_models(const toml::table& table, SiteConfig& config) {
 }
 
 void read_record(const toml::table& table, SiteConfig& config) {
-  const TableReader reader(table, "[record]", {"mode"});
+  const TableReader reader(table, "[record]", {"mode", "keep"});
+  if (const auto text = reader.get<std::string>("keep")) {
+    config.record_keep = parse_retention(*text);
+    if (!config.record_keep) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: 'keep' of [record] is no duration like \"6y\" or \"365d\"",
+           reader.line("keep"));
+    }
+  }
   config.record = reader.get<std::string>("mode").value_or(config.record);
   if (config.record == "full" || config.record == "hash-only" || config.record == "off") return;
   throw Error(ErrorCode::config_invalid,
@@ -196,6 +204,7 @@ keep_alive = 30                  # minutes that an idle model stays loaded
 
 [record]
 mode = "full"                    # of prompts and answers: full, hash-only (digests in the audit log) or off
+# keep = "6y"                    # what `liftlock record expire` erases when older
 
 # Where bundles may come from: `liftlock ingest SOURCE`.
 # [source.usb]
@@ -230,6 +239,13 @@ std::optional<Zone> parse_zone(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<std::chrono::seconds> parse_retention(std::string_view text) {
+  if (!text.ends_with('y')) return parse_duration(text);
+  const auto years = parse_uint(text.substr(0, text.size() - 1));
+  if (!years || *years > 1000) return std::nullopt;
+  return std::chrono::days(365 * static_cast<int>(*years));
+}
+
 Json settings_json(const SiteConfig& config) {
   const auto path_or_null = [](const std::optional<fs::path>& path) { return path ? Json(path->string()) : Json(); };
   Json out = {{"zone", name(config.zone)},
@@ -247,7 +263,8 @@ Json settings_json(const SiteConfig& config) {
               {"models.slots", config.slots},
               {"models.queue", config.queue},
               {"models.context", config.context},
-              {"record.mode", config.record}};
+              {"record.mode", config.record},
+              {"record.keep", config.record_keep ? Json(config.record_keep->count()) : Json()}};
   for (const auto& [source_name, source] : config.sources) {
     out["source." + source_name + ".path"] = source.path.string();
     out["source." + source_name + ".require_read_only"] = source.require_read_only;

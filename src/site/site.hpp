@@ -55,8 +55,12 @@ struct SiteConfig {
   unsigned queue = 64;   ///< requests that may wait for one model
   unsigned context = 0;  ///< tokens of one request; 0: what the model was made for, within the memory
   // [record]
-  std::string record = "full";  ///< of prompts and answers: "full", "hash-only", "off"
+  std::string record = "full";                      ///< of prompts and answers: "full", "hash-only", "off"
+  std::optional<std::chrono::seconds> record_keep;  ///< what `record expire` erases when older; absent: nothing
 };
+
+/// parse_duration(), and "6y" for years of 365 days.
+std::optional<std::chrono::seconds> parse_retention(std::string_view text);
 
 /// One flat object, "source.usb.path": "/mnt": what was set and what holds by default. For the audit log.
 Json settings_json(const SiteConfig& config);
@@ -85,6 +89,7 @@ class Site {
   fs::path keys_folder() const { return m_folder / "keys"; }
   fs::path engines_folder() const { return m_folder / "engines"; }
   fs::path records_folder() const { return m_folder / "records"; }
+  fs::path record_key_file() const { return m_folder / "keys" / "record.kek"; }
   fs::path access_file() const { return m_folder / "access.db"; }
   fs::path logs_folder() const { return m_folder / "logs"; }
   fs::path transfers_log() const { return m_folder / "transfers.log"; }

@@ -39,11 +39,25 @@ TEST(Site, AnUnknownKeyIsRefusedWithTheNearestOne) {
 
 TEST(Site, RefusesWrongTypesZonesAndRelativeSources) {
   const TemporaryFolder folder;
-  for (const auto* text : {"zone = 1", "zone = \"high\"", "[source.usb]\npath = \"mnt\"", "[serve]\nlisten = true",
-                           "[policy]\nreserve = \"much\"", "not toml"}) {
+  for (const auto* text :
+       {"zone = 1", "zone = \"high\"", "[source.usb]\npath = \"mnt\"", "[serve]\nlisten = true",
+        "[policy]\nreserve = \"much\"", "[record]\nmode = \"some\"", "[record]\nkeep = \"6 years\"", "not toml"}) {
     write_file_atomically(folder.path() / "config.toml", text);
     EXPECT_EQ(code_of([&] { Site site(folder.path()); }), ErrorCode::config_invalid) << text;
   }
+}
+
+TEST(Site, TheRecordIsFullUnlessTheSiteChoosesOtherwise) {
+  const TemporaryFolder folder;
+  const auto fresh = Site::create(folder.path() / "state", Zone::production, "");
+  EXPECT_EQ(fresh.config().record, "full");
+  EXPECT_EQ(fresh.config().record_keep, std::nullopt);
+  write_file_atomically(folder.path() / "config.toml", "[record]\nmode = \"hash-only\"\nkeep = \"6y\"\n");
+  const Site site(folder.path());
+  EXPECT_EQ(site.config().record, "hash-only");
+  EXPECT_EQ(site.config().record_keep, std::chrono::days(2190));
+  EXPECT_EQ(parse_retention("y"), std::nullopt);
+  EXPECT_EQ(parse_retention("12h"), std::chrono::hours(12));
 }
 
 TEST(Site, ErrorsNameTheLine) {

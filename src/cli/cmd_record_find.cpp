@@ -1,0 +1,66 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/counted.hpp"
+#include "base/encoding.hpp"
+#include "cli/record_view.hpp"
+#include "cli/whole_number.hpp"
+
+namespace liftlock {
+namespace {
+
+struct Options {
+  RecordReader::Filter filter;
+  std::string from, to;
+  std::uint64_t count = 100;
+};
+
+void run(Invocation& invocation, const Options& options) {
+  const auto site = record_site(invocation, "record find");
+  auto filter = options.filter;
+  filter.text = text_or_stdin(filter.text);
+  if (!options.from.empty()) filter.from = parse_moment(options.from, "--from");
+  if (!options.to.empty()) filter.to = parse_moment(options.to, "--to");
+  // The text that is looked for is content itself: the log holds only that there was one.
+  const Json detail = {{"user", filter.user}, {"model", filter.model}, {"text", !filter.text.empty()}};
+  auto records = Json::array();
+  std::vector<std::vector<std::string>> rows{{"RECORD", "TIME", "USER", "MODEL", "ENDPOINT", "TAGS"}};
+  RecordReader::Findings findings;
+  record_effect(invocation, site, "record.find", "records", detail, [&] {
+    findings = open_record_reader(site).find(filter, [&](const RecordHead& head) {
+      records.push_back(to_json(head));
+      rows.push_back({head.id, format_time(head.time), printable(head.user), printable(head.model),
+                      printable(head.endpoint), printable(fmt::format("{}", fmt::join(head.tags, " ")))});
+      return records.size() < options.count;
+    });
+  });
+  const auto found = records.size();
+  Json json = {{"records", std::move(records)}};
+  report_findings(invocation, findings, json);
+  invocation.print(json, [&] {
+    return found == 0 ? fmt::format("none of {} fits\n", counted(findings.searched, "record")) : format_table(rows);
+  });
+}
+
+}  // namespace
+
+void add_record_find(CLI::App& group, Invocation& invocation) {
+  auto* command = group.add_subcommand("find", "List records, oldest first; decrypts what it searches");
+  auto options = std::make_shared<Options>();
+  command->add_option("--user", options->filter.user, "Whose")->type_name("U");
+  command->add_option("--model", options->filter.model, "Of which model")->type_name("M");
+  command->add_option("--tag", options->filter.tag, "With this subject tag")->type_name("T");
+  command->add_option("--text", options->filter.text, "Whose prompt or answer holds this; - reads it from stdin")
+      ->type_name("S");
+  command->add_option("--from", options->from, "Begun then or later: 2026-11-23, a time, or 30d for so long ago")
+      ->type_name("T");
+  command->add_option("--to", options->to, "Begun then or earlier")->type_name("T");
+  command->add_option("-n,--count", options->count, "At most so many (default 100)")->check(whole_number(1, 1'000'000));
+  command->footer(
+      "The search is in the audit log, the text is not.\nExample: liftlock record find --user ada --from 7d");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock

@@ -1,0 +1,46 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "cli/record_view.hpp"
+
+namespace liftlock {
+namespace {
+
+std::string text_of(const Record& record) {
+  const auto& head = record.head;
+  auto out =
+      fmt::format("record {}\ntime {}\nuser {}, key {}, from {}\nasked {} of {} ({}) on {}\noutcome {}\n", head.id,
+                  format_time(head.time), printable(head.user), printable(head.key_id), printable(head.peer),
+                  printable(head.endpoint), printable(head.model), printable(head.model_digest), printable(head.engine),
+                  printable(dump_json_line(record.outcome)));
+  if (!head.tags.empty()) out += fmt::format("tags {}\n", printable(fmt::format("{}", fmt::join(head.tags, " "))));
+  return out + fmt::format("\n--- prompt\n{}\n--- answer\n{}\n", printable_lines(record.prompt),
+                           printable_lines(record.answer));
+}
+
+void run(Invocation& invocation, const std::string& id) {
+  const auto site = record_site(invocation, "record show");
+  Record record;
+  record_effect(invocation, site, "record.read", id, Json::object(),
+                [&] { record = open_record_reader(site).read(id); });
+  auto json = to_json(record.head);
+  json["prompt"] = record.prompt;
+  json["answer"] = record.answer;
+  json["outcome"] = record.outcome;
+  invocation.print(json, [&] { return text_of(record); });
+}
+
+}  // namespace
+
+void add_record_show(CLI::App& group, Invocation& invocation) {
+  auto* command = group.add_subcommand("show", "Show a prompt and its answer; the audit log has it first");
+  auto id = std::make_shared<std::string>();
+  command->add_option("ID", *id, "As `liftlock record find` shows it")->required();
+  command->footer("Example: liftlock record show 01KASX5B3VCHWM2QJ4R8ZT0N6E");
+  command->callback([&invocation, id] { run(invocation, *id); });
+}
+
+}  // namespace liftlock

@@ -1,0 +1,39 @@
+// What the commands of `liftlock record` share.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "audit/audit_log.hpp"
+#include "cli/command.hpp"
+#include "record/record_reader.hpp"
+
+namespace liftlock {
+
+/// The site, with its config.toml in the log: reading records, like changing them, writes to the audit log.
+/// @throws Error{state_missing, wrong_zone, wrong_user}
+Site record_site(const Invocation& invocation, std::string_view command);
+RecordReader open_record_reader(const Site& site);
+
+/// An effect on records between its audit entries.
+void record_effect(const Invocation& invocation, const Site& site, const std::string& type, const std::string& subject,
+                   const Json& detail, const std::function<void()>& effect);
+
+/// "-" reads it from standard input, without its last newline: what leaked should not stand in a command line.
+std::string text_or_stdin(const std::string& text);
+/// "2026-11-23T06:00:00Z", "2026-11-23", or "30d" for so long ago. @throws Error{usage}
+Timestamp parse_moment(const std::string& text, std::string_view option);
+
+Json to_json(const RecordHead& head);
+/// Puts counts of a search into json, and a warning and exit status 4 where records were damaged.
+void report_findings(Invocation& invocation, const RecordReader::Findings& findings, Json& json);
+
+void add_record_find(CLI::App& group, Invocation& invocation);
+void add_record_show(CLI::App& group, Invocation& invocation);
+void add_record_verify(CLI::App& group, Invocation& invocation);
+void add_record_erase(CLI::App& group, Invocation& invocation);
+void add_record_hold(CLI::App& group, Invocation& invocation);
+void add_record_release(CLI::App& group, Invocation& invocation);
+void add_record_expire(CLI::App& group, Invocation& invocation);
+
+}  // namespace liftlock
