@@ -7,6 +7,8 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <set>
+#include <span>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -44,6 +46,29 @@ std::string default_origin() {
   std::array<std::uint8_t, 4> random{};
   if (::getentropy(random.data(), random.size()) != 0) fail_errno("getentropy");
   return fmt::format("liftlock/{}/{}", portable_component(host), encode_hex(random));
+}
+
+/// Durable when it returns. Many are written before the first is synced, and each folder is synced once: on a
+/// journaling file system the syncs of a batch share their work.
+void publish_files(std::span<const std::pair<fs::path, std::string>> files) {
+  constexpr std::size_t k_open_at_once = 128;
+  const auto temporary = [](const fs::path& path) {
+    return path.parent_path() / fmt::format(".{}.new", path.filename().string());
+  };
+  std::set<fs::path> folders;
+  while (!files.empty()) {
+    const auto batch = files.first(std::min(files.size(), k_open_at_once));
+    files = files.subspan(batch.size());
+    std::vector<UniqueFd> written;
+    for (const auto& [path, content] : batch) {
+      if (folders.insert(path.parent_path()).second) make_folders(path.parent_path());
+      written.push_back(open_file(temporary(path), O_WRONLY | O_CREAT | O_TRUNC, 0644));
+      write_all(written.back().get(), content, path.string());
+    }
+    for (std::size_t i = 0; i < batch.size(); ++i) sync_file(written[i].get(), batch[i].first.string());
+    for (const auto& [path, content] : batch) rename_file(temporary(path), path);
+  }
+  for (const auto& folder : folders) sync_folder(folder);
 }
 
 void remove_other_files(const fs::path& folder, std::string_view keep) {
@@ -269,18 +294,16 @@ void AuditLog::Impl::commit(const std::vector<std::string>& entries) {
 
 void AuditLog::Impl::publish(std::uint64_t old_size, Publish what) {
   const bool filled = !state.filled.empty();
+  std::vector<std::pair<fs::path, std::string>> full_files;
   for (const auto& tile : state.filled) {
-    const auto path = folder / tile_path(tile.level, tile.number, 0);
-    make_folders(path.parent_path());
-    write_file_atomically(path, tile_bytes(tile.hashes));
+    full_files.emplace_back(folder / tile_path(tile.level, tile.number, 0), tile_bytes(tile.hashes));
   }
   const auto full = state.size() / k_tile_width;
   for (auto number = state.base / k_tile_width; number < full; ++number) {
-    const auto path = folder / tile_path(-1, number, 0);
-    make_folders(path.parent_path());
     const auto begin = number * k_tile_width - state.base;
-    write_file_atomically(path, bundle_bytes(state.tail, begin, begin + k_tile_width));
+    full_files.emplace_back(folder / tile_path(-1, number, 0), bundle_bytes(state.tail, begin, begin + k_tile_width));
   }
+  publish_files(full_files);
 
   const AuditSnapshot now{folder, state};
   for (const auto& [name, content] : now.partial_files()) {
