@@ -39,6 +39,7 @@ void run(Invocation& invocation, const Options& options) {
   const auto found = records.size();
   Json json = {{"records", std::move(records)}};
   report_findings(invocation, findings, json);
+  if (found == options.count) invocation.reporter().note(fmt::format("only the first {}: see --count", found));
   invocation.print(json, [&] {
     return found == 0 ? fmt::format("none of {} fits\n", counted(findings.searched, "record")) : format_table(rows);
   });
