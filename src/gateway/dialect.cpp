@@ -8,6 +8,7 @@
 #include "base/encoding.hpp"
 #include "gateway/anthropic.hpp"
 #include "gateway/ollama.hpp"
+#include "gateway/responses.hpp"
 
 namespace liftlock {
 namespace {
@@ -62,6 +63,24 @@ class OpenAi final : public Dialect {
 
  private:
   bool m_drop_usage_chunk;
+};
+
+class Responses final : public Dialect {
+ public:
+  Responses(std::string id, std::string model)
+      : m_facts{.id = std::move(id), .model = std::move(model), .created = now()}, m_stream(m_facts) {}
+
+  std::string_view stream_type() const override { return "text/event-stream"; }
+  std::string whole(const Json& answer) override { return dump_json_line(responses::answer(answer, m_facts)); }
+  std::string chunk(std::string_view, const Json& chunk) override { return m_stream.feed(chunk); }
+  std::string finish() override { return m_stream.finish(); }
+  std::string broken(const Error& error) override {
+    return m_stream.broken(info(error.code()).slug, words_for_client(error));
+  }
+
+ private:
+  responses::AnswerFacts m_facts;
+  responses::StreamTranslator m_stream;
 };
 
 class Ollama final : public Dialect {
@@ -133,6 +152,9 @@ HttpResponse api_problem(Api api, const Error& error) {
 
 std::unique_ptr<Dialect> openai_dialect(bool drop_usage_chunk) {
   return std::make_unique<OpenAi>(drop_usage_chunk);
+}
+std::unique_ptr<Dialect> responses_dialect(std::string id, std::string model) {
+  return std::make_unique<Responses>(std::move(id), std::move(model));
 }
 std::unique_ptr<Dialect> ollama_dialect(OllamaAnswer answer, std::string model) {
   return std::make_unique<Ollama>(answer, std::move(model));

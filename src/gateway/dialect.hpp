@@ -33,6 +33,7 @@ HttpResponse api_problem(Api api, const Error& error);
 
 /// @param drop_usage_chunk see EngineRequest
 std::unique_ptr<Dialect> openai_dialect(bool drop_usage_chunk);
+std::unique_ptr<Dialect> responses_dialect(std::string id, std::string model);
 enum class OllamaAnswer : std::uint8_t { chat, generate, embed, embeddings };
 std::unique_ptr<Dialect> ollama_dialect(OllamaAnswer answer, std::string model);
 std::unique_ptr<Dialect> anthropic_dialect(std::string id, std::string model);

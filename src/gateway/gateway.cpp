@@ -30,6 +30,7 @@ enum class Does : std::uint8_t {
   ollama_show,
   ollama_version,
   messages,
+  responses,
 };
 
 struct Endpoint {
@@ -44,6 +45,7 @@ constexpr std::array k_endpoints = {
     Endpoint{"POST", "/v1/embeddings", Api::openai, Does::embed},
     Endpoint{"POST", "/v1/rerank", Api::openai, Does::rerank},
     Endpoint{"GET", "/v1/models", Api::openai, Does::list},
+    Endpoint{"POST", "/v1/responses", Api::openai, Does::responses},
     Endpoint{"POST", "/v1/messages", Api::anthropic, Does::messages},
     Endpoint{"POST", "/api/chat", Api::ollama, Does::ollama_chat},
     Endpoint{"POST", "/api/generate", Api::ollama, Does::ollama_generate},
@@ -162,6 +164,10 @@ struct Gateway::Impl {
       case Does::messages:
         wanted.engine = anthropic::messages_request(document);
         wanted.dialect = anthropic_dialect("msg_" + wanted.id, wanted.engine.model);
+        break;
+      case Does::responses:
+        wanted.engine = narrow_responses_request(document);
+        wanted.dialect = responses_dialect("resp_" + wanted.id, wanted.engine.model);
         break;
       case Does::ollama_chat:
         ollama(ollama::chat_request(document), OllamaAnswer::chat);
