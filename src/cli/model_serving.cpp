@@ -23,7 +23,7 @@ engine::HostOptions host_options(const Site& site) {
 RecordBook::Options record_options(const Site& site) {
   RecordBook::Options options;
   options.folder = site.records_folder();
-  options.kek_file = site.keys_folder() / "record.kek";
+  options.kek_file = site.record_key_file();
   options.mode = site.config().record == "full"        ? RecordMode::full
                  : site.config().record == "hash-only" ? RecordMode::hash_only
                                                        : RecordMode::off;
