@@ -11,8 +11,7 @@
 #include "cli/config_record.hpp"
 #include "cli/engine_view.hpp"
 #include "cli/whole_number.hpp"
-#include "crypto/hash.hpp"
-#include "os/parallel.hpp"
+#include "engine/load_gate.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
 
@@ -25,59 +24,35 @@ struct Options {
   unsigned patience = 300;
 };
 
-/// Opens every file of the model and checks its bytes; what the engine gets are these very descriptors.
-std::vector<engine::SharedFile> checked_files(const BlobStore& store, const Artifact& model, Reporter& reporter) {
-  std::vector<engine::SharedFile> files(model.files.size());
-  ProgressTask progress(reporter, "check the model", Unit::bytes, model.total_size());
-  parallel_for(files.size(), [&](std::size_t i) {
-    const auto& file = model.files[i];
-    files[i] = {"/models/" + std::string(file.path.filename()), store.open(file.digest)};
-    const auto actual = sha256_of_range(files[i].file.get(), 0, file.size, file.path.text(),
-                                        [&](std::uint64_t done) { progress.advance(done); });
-    if (actual != file.digest) {
-      fail(ErrorCode::blob_corrupt, "'{}' has {} instead of {}", file.path.text(), actual.text(), file.digest.text());
-    }
-  });
-  return files;
-}
-
-std::string main_file(const std::vector<engine::SharedFile>& files) {
-  for (const auto& file : files) {  // shards are sorted: the first one names the others
-    if (file.path.ends_with(".gguf")) return file.path;
-  }
-  fail(ErrorCode::model_unsupported, "llama.cpp loads GGUF, and the model has no such file");
-}
-
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("engine run", {Zone::ingest, Zone::production});
   site.require_own();
   const auto engine = engine::find_engine(site.engines_folder(), options.name);
   const Catalog catalog(site.catalog_file());
-  auto model = catalog.find(options.model);
-  if (!model || model->kind != "model") model = catalog.find("model:" + options.model);
-  if (!model || model->kind != "model")
-    fail(ErrorCode::not_found, "the store holds no model '{}'", printable(options.model));
+  const auto model = engine::require_model(catalog, options.model);
 
   block_end_signals();
   const BlobStore store(site.store_folder());
-  const auto files = checked_files(store, *model, invocation.reporter());
+  ProgressTask progress(invocation.reporter(), "check the model", Unit::bytes, model.total_size());
+  const auto checked = engine::check_model(store, model, [&](std::uint64_t done) { progress.advance(done); });
   const EngineRunFolder run_folder(engine.manifest.name);
   make_folders(site.folder() / "logs");
   auto spec =
-      engine::sandbox_for(engine, files, run_folder.path(),
+      engine::sandbox_for(engine, checked.files, run_folder.path(),
                           site.folder() / "logs" / fmt::format("{}.log", portable_component(engine.manifest.name)));
-  spec.argv = engine::llama_server_arguments(engine, main_file(files), model->name);
+  spec.argv = engine::llama_server_arguments(engine, main_file(checked), model.name);
   record_config(invocation, site);
   AuditLog(site.audit_folder(), "")
       .append({.type = "engine.start",
                .actor = invocation.actor(),
                .outcome = Outcome::intent,
-               .subject = model->id(),
+               .subject = model.id(),
                .detail = dump_json_line(
-                   {{"engine", engine.folder.filename().string()}, {"model", model->files[0].digest.text()}})});
+                   {{"engine", engine.folder.filename().string()}, {"model", engine::main_digest(model).text()}})});
   Sandbox sandbox(std::move(spec));
   engine::wait_until_ready(sandbox, std::chrono::seconds(options.patience));
+  engine::check_again(checked);
   std::cout << "ready: " << socket_of(sandbox.spec(), std::string(engine::k_socket_name)).string() << std::endl;
   const auto status = wait_for_end(sandbox);
   if (status != 0)

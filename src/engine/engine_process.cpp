@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <thread>
 
 #include "base/encoding.hpp"
@@ -17,6 +18,8 @@ namespace {
 
 constexpr std::uint64_t k_max_manifest = 4u << 20;
 constexpr std::size_t k_log_tail = 1500;
+constexpr std::uint64_t k_max_library = 256u << 20;
+constexpr std::chrono::milliseconds k_probe_patience{2000};
 
 std::string log_tail(const fs::path& log) {
   const auto file = open_file_if_exists(log, O_RDONLY);
@@ -26,18 +29,6 @@ std::string log_tail(const fs::path& log) {
   pread_exact(file->get(), {reinterpret_cast<std::uint8_t*>(tail.data()), tail.size()}, size - tail.size(),
               log.string());
   return printable(tail);
-}
-
-bool is_healthy(const fs::path& socket) {
-  try {
-    const UnixClient client(socket, {.max_header = 16u << 10,
-                                     .max_body = 64u << 10,
-                                     .idle = std::chrono::seconds(5),
-                                     .total = std::chrono::seconds(10)});
-    return client.request({.method = "GET", .target = "/health", .headers = {}, .body = {}}).status == 200;
-  } catch (const Error&) {
-    return false;  // not there yet; who waits decides for how long
-  }
 }
 
 }  // namespace
@@ -76,6 +67,37 @@ InstalledEngine find_engine(const fs::path& engines, const std::string& name) {
   return *std::move(found);
 }
 
+InstalledEngine newest_engine_with(const fs::path& engines, const std::string& executable) {
+  std::optional<InstalledEngine> newest;
+  for (auto& engine : installed_engines(engines)) {
+    if (!engine.manifest.executables.contains(executable)) continue;
+    // Numbers within versions count as numbers: b9999 is older than b10000.
+    if (!newest || ::strverscmp(newest->manifest.version.c_str(), engine.manifest.version.c_str()) <= 0)
+      newest = std::move(engine);
+  }
+  if (!newest) {
+    throw Error(ErrorCode::engine_unavailable, fmt::format("no engine with {} is installed", executable),
+                "`liftlock ls --kind engine` lists what the store holds; install one: liftlock engine install NAME");
+  }
+  return *std::move(newest);
+}
+
+bool knows_architecture(const InstalledEngine& engine, std::string_view architecture) {
+  const std::string text(architecture);
+  bool looked = false;
+  for (const auto& folder : engine.manifest.library_path) {
+    std::error_code ignored;
+    for (const auto& file : fs::directory_iterator(engine.folder / folder, ignored)) {
+      if (!file.path().filename().string().starts_with("libllama.so") || !file.is_regular_file()) continue;
+      const auto library = read_file(file.path(), k_max_library);
+      looked = true;
+      // A name ends with a zero byte; the linker may have made it the tail of a longer one.
+      if (library.find(text.c_str(), 0, text.size() + 1) != std::string::npos) return true;
+    }
+  }
+  return !looked;
+}
+
 SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedFile>& files, const fs::path& run_folder,
                         const fs::path& log) {
   SandboxSpec spec;
@@ -109,18 +131,29 @@ std::vector<std::string> llama_server_arguments(const InstalledEngine& engine, c
           alias};
 }
 
-void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience) {
+bool is_healthy(const fs::path& socket, std::chrono::milliseconds patience) {
+  try {
+    const UnixClient client(socket,
+                            {.max_header = 16u << 10, .max_body = 64u << 10, .idle = patience, .total = 2 * patience});
+    return client.request({.method = "GET", .target = "/health", .headers = {}, .body = {}}).status == 200;
+  } catch (const Error&) {
+    return false;  // not there, or not in its mind; who asks decides what that means
+  }
+}
+
+void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience, const std::function<bool()>& given_up) {
   const auto socket = socket_of(sandbox.spec(), std::string(k_socket_name));
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (!is_healthy(socket)) {
+  while (!is_healthy(socket, k_probe_patience)) {
     if (const auto status = sandbox.poll()) {
       fail(ErrorCode::engine_failed, "the engine ended with status {}: {}", *status, log_tail(sandbox.spec().log));
     }
+    if (given_up && given_up()) fail(ErrorCode::engine_failed, "the engine was stopped while it loaded");
     if (std::chrono::steady_clock::now() > deadline) {
       fail(ErrorCode::engine_failed, "the engine did not get ready within {} s: {}", patience.count(),
            log_tail(sandbox.spec().log));
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
 

@@ -121,6 +121,8 @@ class Parser {
 
   const Value* find(const std::string& key, std::uint32_t kind) const;
   std::optional<std::uint64_t> unsigned_fact(const std::string& key) const;
+  /// nullopt also for what is a list in some architectures (a number per layer).
+  std::optional<std::uint64_t> unsigned_if_one(const std::string& key) const;
   std::string text_fact(const std::string& key) const;
   std::optional<std::uint64_t> array_fact(const std::string& key, std::initializer_list<std::uint32_t> kinds) const;
 
@@ -282,6 +284,12 @@ std::optional<std::uint64_t> Parser::unsigned_fact(const std::string& key) const
   return at->second.number;
 }
 
+std::optional<std::uint64_t> Parser::unsigned_if_one(const std::string& key) const {
+  const auto at = m_values.find(key);
+  if (at == m_values.end() || !is_unsigned(at->second.kind)) return std::nullopt;
+  return at->second.number;
+}
+
 std::string Parser::text_fact(const std::string& key) const {
   const auto* found = find(key, k_string);
   return found == nullptr ? std::string() : found->text;
@@ -324,6 +332,8 @@ void Parser::take_facts() {
     m_model.context_length = unsigned_fact(prefix + "context_length");
     m_model.embedding_length = unsigned_fact(prefix + "embedding_length");
     m_model.block_count = unsigned_fact(prefix + "block_count");
+    m_model.head_count = unsigned_if_one(prefix + "attention.head_count");
+    m_model.head_count_kv = unsigned_if_one(prefix + "attention.head_count_kv");
     if (m_model.block_count.value_or(0) > m_limits.max_layers) {
       malformed("{} layers; engines have room for {}", *m_model.block_count, m_limits.max_layers);
     }

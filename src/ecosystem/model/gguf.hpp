@@ -45,10 +45,12 @@ struct GgufModel {
   std::optional<std::uint64_t> context_length;
   std::optional<std::uint64_t> embedding_length;
   std::optional<std::uint64_t> block_count;
-  std::optional<std::uint64_t> vocabulary;  ///< number of tokens
-  std::optional<Digest> chat_template;      ///< SHA-256 of tokenizer.chat_template
-  std::uint64_t chat_template_length = 0;   ///< in bytes
-  std::uint64_t parameters = 0;             ///< sum over all tensors
+  std::optional<std::uint64_t> head_count;     ///< absent also where it differs between layers
+  std::optional<std::uint64_t> head_count_kv;  ///< less than head_count with grouped-query attention
+  std::optional<std::uint64_t> vocabulary;     ///< number of tokens
+  std::optional<Digest> chat_template;         ///< SHA-256 of tokenizer.chat_template
+  std::uint64_t chat_template_length = 0;      ///< in bytes
+  std::uint64_t parameters = 0;                ///< sum over all tensors
   std::uint64_t tensor_count = 0;
   std::vector<std::string> tensor_names;  ///< kept only for split sets, to see that no name stands in two files
   std::optional<GgufSplit> split;

@@ -44,6 +44,8 @@ Json gguf_facts(const std::string& path, const GgufModel& model) {
   put(out, "context_length", model.context_length);
   put(out, "embedding_length", model.embedding_length);
   put(out, "block_count", model.block_count);
+  put(out, "head_count", model.head_count);
+  put(out, "head_count_kv", model.head_count_kv);
   put(out, "vocabulary", model.vocabulary);
   if (model.chat_template) {
     out["chat_template"] = {{"sha256", model.chat_template->hex()}, {"length", model.chat_template_length}};

@@ -1,0 +1,62 @@
+// The load gate: no byte of a model reaches an engine that was not hashed just before, and what the engine gets are the
+// very descriptors that were hashed.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artifact/artifact.hpp"
+#include "engine/engine_process.hpp"
+#include "store/blob_store.hpp"
+#include "store/catalog.hpp"
+
+namespace liftlock::engine {
+
+/// Who could still change the bytes after they were hashed; best first.
+enum class Assurance : std::uint8_t {
+  fs_verity,   ///< nobody: the kernel checks each page against a Merkle tree (fs-verity)
+  store_user,  ///< only the user who owns the store, and root
+  shared,      ///< others can write a file, or the folder of the store that it lies in
+};
+std::string_view name(Assurance assurance);
+
+/// A file as it was when it was hashed; ctime cannot be set back.
+struct FileState {
+  std::uint64_t device = 0, inode = 0, size = 0;
+  std::int64_t mtime_ns = 0, ctime_ns = 0;
+  bool operator==(const FileState&) const = default;
+};
+
+struct CheckedModel {
+  Artifact artifact;
+  std::vector<SharedFile> files;  ///< in the artifact's order, each as /models/NAME
+  std::vector<FileState> states;
+  Assurance assurance = Assurance::store_user;  ///< of the weakest file
+  std::uint64_t bytes = 0;
+  std::chrono::milliseconds duration{};
+};
+
+/// Opens every file of the model and compares its bytes, all of them, with the digests that the builder signed. Files
+/// are hashed in parallel, through the page cache that the engine will read from.
+/// @param progress is told of bytes as they are done, on several threads; what it throws ends the check
+/// @throws Error{blob_corrupt} for other bytes, fewer or more of them, or bytes that change meanwhile;
+///         Error{not_found} for a blob that is not there
+CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
+                         const std::function<void(std::uint64_t)>& progress = {});
+/// For a moment after the check, e.g. when the engine has loaded: hashes again what was touched since.
+/// @throws Error{blob_corrupt}
+void check_again(const CheckedModel& model);
+
+/// The path inside of the file that llama.cpp is given: the first GGUF. @throws Error{model_unsupported}
+const std::string& main_file(const CheckedModel& model);
+/// Its digest.
+const Digest& main_digest(const Artifact& artifact);
+
+/// A model by the names that Catalog::find knows, "model:" left out or not. @throws Error{not_found, ambiguous}
+Artifact require_model(const Catalog& catalog, const std::string& name);
+
+}  // namespace liftlock::engine

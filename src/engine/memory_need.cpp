@@ -1,0 +1,60 @@
+#include "engine/memory_need.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace liftlock::engine {
+namespace {
+
+constexpr std::uint64_t k_engine = 64u << 20;
+constexpr std::uint64_t k_batch = 512;                  ///< tokens that llama.cpp computes at a time
+constexpr std::uint64_t k_unknown_kv_token = 1u << 19;  ///< of 8 billion parameters without grouped-query attention
+
+std::uint64_t number(const Json& facts, const char* key) {
+  const auto at = facts.find(key);
+  return at != facts.end() && at->is_number_integer() ? at->get<std::uint64_t>() : 0;
+}
+
+/// Bytes of the keys and values of one token.
+std::uint64_t kv_of_token(const Json& facts) {
+  const auto files = facts.find("gguf");
+  const auto main = facts.value("gguf_main", std::string());
+  if (files == facts.end()) return k_unknown_kv_token;
+  for (const auto& file : *files) {
+    if (file.value("path", std::string()) != main) continue;
+    const auto layers = number(file, "block_count"), width = number(file, "embedding_length");
+    const auto heads = number(file, "head_count"), kv_heads = number(file, "head_count_kv");
+    if (layers == 0 || width == 0) break;
+    const auto full = 2 * layers * width * 2;
+    return heads != 0 && kv_heads != 0 && kv_heads < heads ? full / heads * kv_heads : full;
+  }
+  return k_unknown_kv_token;
+}
+
+}  // namespace
+
+MemoryNeed memory_need(const Artifact& artifact, const Json& facts, unsigned context, unsigned slots) {
+  MemoryNeed need;
+  for (const auto& file : artifact.files) {
+    if (file.path.filename().ends_with(".gguf")) need.weights += file.size;
+  }
+  need.weights += need.weights / 20;
+  const auto trained = number(facts, "context_length");
+  const auto wanted = context != 0 ? context : k_default_context;
+  need.context = trained == 0 ? wanted : static_cast<unsigned>(std::min<std::uint64_t>(wanted, trained));
+  need.kv_cache = kv_of_token(facts) * need.context * slots;
+  need.computation = k_engine + k_batch * number(facts, "vocabulary") * sizeof(float);
+  return need;
+}
+
+std::uint64_t machine_memory() {
+  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::uint64_t default_memory_budget() {
+  return machine_memory() / 5 * 4;
+}
+
+}  // namespace liftlock::engine

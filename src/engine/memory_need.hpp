@@ -1,0 +1,32 @@
+// What a model will take of the memory, told before it is loaded.
+#pragma once
+
+#include <cstdint>
+
+#include "artifact/artifact.hpp"
+#include "base/json.hpp"
+
+namespace liftlock::engine {
+
+struct MemoryNeed {
+  unsigned context = 0;           ///< tokens of one request
+  std::uint64_t weights = 0;      ///< bytes of the GGUF files, and a twentieth
+  std::uint64_t kv_cache = 0;     ///< keys and values of every slot at full context, f16
+  std::uint64_t computation = 0;  ///< buffers of a batch, and the engine itself
+  std::uint64_t total() const { return weights + kv_cache + computation; }
+};
+
+/// The context that a request gets unless somebody says otherwise: what the model was trained for, at most this.
+inline constexpr unsigned k_default_context = 8192;
+
+/// An estimate that is rather too high: without facts about grouped-query attention every head has keys of its own.
+/// @param facts what inspection learnt of the artifact; may be empty
+/// @param context tokens of one request; 0: the default, at most what the model was trained for
+MemoryNeed memory_need(const Artifact& artifact, const Json& facts, unsigned context, unsigned slots);
+
+/// Bytes of memory that this machine has.
+std::uint64_t machine_memory();
+/// What engines may take of it unless somebody says otherwise: 80 %.
+std::uint64_t default_memory_budget();
+
+}  // namespace liftlock::engine

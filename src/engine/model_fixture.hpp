@@ -1,0 +1,80 @@
+// For tests: a store of models that are a few words long, and an engine that takes them.
+#pragma once
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "crypto/hash.hpp"
+#include "engine/engine_process.hpp"
+#include "store/blob_store.hpp"
+#include "store/catalog.hpp"
+
+namespace liftlock::engine::testing_support {
+
+class ModelFixture {
+ public:
+  ModelFixture() : store(folder.path() / "store"), catalog(folder.path() / "store/catalog.db") {
+    fs::permissions(folder.path(), static_cast<fs::perms>(0755));  // engines of root run as somebody else
+  }
+
+  /// @return the path of its blob
+  fs::path add_model(const std::string& name, const std::string& content, const Json& facts = Json::object(),
+                     const std::string& version = "1") {
+    Artifact artifact{.kind = "model", .name = name, .version = version};
+    const auto digest = store.put(content);
+    artifact.files.push_back({.path = RelPath::parse("models/" + name + "/" + name + ".gguf"),
+                              .size = content.size(),
+                              .digest = digest,
+                              .origin = {},
+                              .evidence = {}});
+    m_artifacts.push_back(artifact);
+    m_facts.push_back(facts.empty() ? std::string() : dump_json_line(facts));
+    catalog.replace_set("test", m_artifacts, m_facts);
+    return store.path(digest);
+  }
+
+  /// An installed engine whose llama-server is `program`, and which says that it knows these architectures.
+  void add_engine(const fs::path& program, const std::string& version = "1",
+                  const std::vector<std::string>& architectures = {}) const {
+    EngineManifest manifest;
+    manifest.name = "tiny";
+    manifest.version = version;
+    manifest.variant = "cpu";
+    manifest.architecture = "amd64";
+    manifest.executables = {{"llama-server", "usr/bin/llama-server"}};
+    manifest.library_path = {"usr/lib"};
+    manifest.loader = "usr/bin/llama-server";
+    const auto place = folder_of(engines(), manifest);
+    for (const auto* part : {"usr/bin", "usr/lib", "usr/lib64"}) make_folders(place / part);
+    write_file_atomically(place / "engine.json", dump_json(to_json(manifest)));
+    fs::copy_file(program, place / "usr/bin/llama-server");
+    fs::permissions(place / "usr/bin/llama-server", static_cast<fs::perms>(0555));
+    if (architectures.empty()) return;
+    std::string library = "elf";
+    for (const auto& one : architectures) library += '\0' + one + '\0';
+    write_file_atomically(place / "usr/lib/libllama.so.0", library);
+  }
+
+  fs::path engines() const { return folder.path() / "engines"; }
+
+  TemporaryFolder folder;
+  BlobStore store;
+  Catalog catalog;
+
+ private:
+  std::vector<Artifact> m_artifacts;
+  std::vector<std::string> m_facts;
+};
+
+/// Somebody changes a blob on the disk, in its place.
+inline void overwrite(const fs::path& blob, std::string_view text, off_t offset = 0) {
+  fs::permissions(blob, static_cast<fs::perms>(0644));
+  const auto fd = open_file(blob, O_WRONLY);
+  if (::pwrite(fd.get(), text.data(), text.size(), offset) != static_cast<ssize_t>(text.size())) fail_errno("pwrite");
+}
+
+}  // namespace liftlock::engine::testing_support

@@ -1,0 +1,616 @@
+#include "engine/model_host.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <map>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+
+#include "base/encoding.hpp"
+#include "base/text.hpp"
+#include "engine/circuit_breaker.hpp"
+#include "engine/fair_queue.hpp"
+#include "engine/load_gate.hpp"
+#include "engine/memory_need.hpp"
+
+namespace liftlock::engine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Got = ModelHost::Got;
+
+constexpr std::chrono::milliseconds k_look{50};  ///< how soon a crash, or a time that is up, is noticed
+constexpr std::chrono::milliseconds k_probe_patience{1000};
+constexpr std::chrono::seconds k_names_stay{1};
+
+/// The wall clock's reading at that moment, as people are told it.
+Timestamp wall_time(Clock::time_point when) {
+  return std::chrono::floor<std::chrono::seconds>(
+      std::chrono::system_clock::now() +
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(when - Clock::now()));
+}
+
+std::string folder_name(const InstalledEngine& engine) {
+  return engine.folder.parent_path().filename().string() + "/" + engine.folder.filename().string();
+}
+
+/// Calls to run once the lock is gone: declare it before the lock.
+class Afterwards {
+ public:
+  Afterwards() = default;
+  ~Afterwards() {
+    for (const auto& call : m_calls) call();
+  }
+  Afterwards(const Afterwards&) = delete;
+  Afterwards& operator=(const Afterwards&) = delete;
+  void add(std::function<void()> call) { m_calls.push_back(std::move(call)); }
+
+ private:
+  std::vector<std::function<void()>> m_calls;
+};
+
+struct Waiting {
+  Got got;
+  std::chrono::seconds keep_alive;
+};
+
+/// One start of an engine; leases hold on to it.
+struct Process {
+  fs::path socket;
+  std::string engine;
+  unsigned active = 0;
+};
+
+enum class State : std::uint8_t { unloaded, loading, ready };
+
+/// A model that somebody asked for; never goes away before the host, so that its failures are remembered.
+struct Model {
+  Model(Artifact one, MemoryNeed its_need, std::string its_architecture, std::size_t capacity)
+      : artifact(std::move(one)),
+        digest(main_digest(artifact).text()),
+        need(its_need),
+        architecture(std::move(its_architecture)),
+        queue(capacity) {}
+
+  const Artifact artifact;
+  const std::string digest;
+  const MemoryNeed need;
+  const std::string architecture;  ///< empty when nobody inspected it
+
+  // guarded by the host's mutex
+  State state = State::unloaded;
+  FairQueue<Waiting> queue;
+  std::shared_ptr<Process> process;  ///< while ready
+  CircuitBreaker breaker;
+  std::chrono::seconds keep_alive{};
+  Clock::time_point used;
+  Timestamp since{};
+  std::string leave;  ///< why it shall stop once nobody uses it
+  bool has_thread = false;
+  std::thread thread;
+};
+
+/// Names as the catalog resolves them. Reads it at most once a second while nothing changes.
+class Names {
+ public:
+  struct Found {
+    Artifact artifact;
+    Json facts;
+  };
+  explicit Names(const fs::path& catalog) : m_catalog(catalog, Access::read) {}
+
+  std::shared_ptr<const Found> find(const std::string& name) {
+    const std::lock_guard lock(m_mutex);
+    if (const auto when = Clock::now(); when - m_looked > k_names_stay) {
+      const auto generation = m_catalog.generation();
+      if (generation != m_generation) m_known.clear();
+      m_generation = generation;
+      m_looked = when;
+    }
+    if (const auto at = m_known.find(name); at != m_known.end()) return at->second;
+    auto artifact = require_model(m_catalog, name);
+    auto facts = m_catalog.inspection(artifact);
+    return m_known[name] = std::make_shared<Found>(Found{std::move(artifact), std::move(facts)});
+  }
+
+ private:
+  std::mutex m_mutex;
+  Catalog m_catalog;
+  std::uint64_t m_generation = 0;
+  Clock::time_point m_looked{};
+  std::map<std::string, std::shared_ptr<const Found>> m_known;
+};
+
+}  // namespace
+
+Lease::Lease(fs::path socket, std::string model, std::string digest, std::string engine, std::function<void()> release)
+    : m_socket(std::move(socket)),
+      m_model(std::move(model)),
+      m_digest(std::move(digest)),
+      m_engine(std::move(engine)),
+      m_release(std::move(release)) {}
+
+Lease::~Lease() {
+  m_release();
+}
+
+struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
+  Impl(HostOptions its_options, AuditLog& its_log, std::string its_actor)
+      : options(std::move(its_options)),
+        log(its_log),
+        actor(std::move(its_actor)),
+        store(options.store_folder),
+        names(options.catalog_file) {
+    if (options.memory_budget == 0) options.memory_budget = default_memory_budget();
+    make_folders(options.run_folder);
+    make_folders(options.log_folder);
+  }
+
+  // -- asking, on any thread
+
+  std::uint64_t lease(const std::string& name, const std::string& caller, std::chrono::seconds keep_alive, Got got) {
+    std::shared_ptr<const Names::Found> found;
+    try {
+      found = names.find(name);
+    } catch (const Error& error) {
+      got(error);
+      return 0;
+    }
+    Afterwards afterwards;
+    const std::lock_guard lock(mutex);
+    const auto ticket = ++last_ticket;
+    auto& model = model_of(*found);
+    if (auto refusal = why_not(model)) {
+      afterwards.add([got = std::move(got), refusal = *std::move(refusal)] { got(refusal); });
+      return ticket;
+    }
+    const auto stay = keep_alive.count() > 0 ? keep_alive : options.keep_alive;
+    if (!model.queue.push(caller, ticket, Waiting{got, stay})) {
+      afterwards.add([got = std::move(got), error = queue_full(model)] { got(error); });
+      return ticket;
+    }
+    grant(model, afterwards);
+    if (!model.has_thread) start_thread(model);
+    return ticket;
+  }
+
+  void refuse_all(Model& model, const Error& error) {
+    Afterwards afterwards;
+    const std::lock_guard lock(mutex);
+    while (auto waiting = model.queue.pop()) afterwards.add([got = std::move(waiting->got), error] { got(error); });
+  }
+
+  void cancel(std::uint64_t ticket) {
+    std::optional<Waiting> gone;  // outlives the lock: what its function holds may call us when it goes
+    const std::lock_guard lock(mutex);
+    for (auto& [key, model] : models) {
+      if ((gone = model->queue.remove(ticket))) return;
+    }
+  }
+
+  void unload(const std::string& name) {
+    const auto found = names.find(name);
+    const std::lock_guard lock(mutex);
+    auto& model = model_of(*found);
+    if (model.state != State::ready || !model.leave.empty()) return;
+    model.leave = "unloaded";
+    changed.notify_all();
+  }
+
+  std::vector<Running> running() const {
+    const std::lock_guard lock(mutex);
+    const auto when = Clock::now();
+    std::vector<Running> out;
+    for (const auto& [key, model] : models) {
+      const auto resting = model->breaker.open_until(when);
+      if (!model->has_thread && !resting) continue;
+      Running one;
+      one.model = model->artifact.name;
+      one.digest = model->digest;
+      one.state = model->state == State::ready ? "ready" : resting ? "failed" : "loading";
+      one.memory = model->has_thread ? model->need.total() : 0;
+      one.queued = model->queue.size();
+      one.since = model->since;
+      if (model->process) {
+        one.engine = model->process->engine;
+        one.active = model->process->active;
+      }
+      one.expires =
+          resting && model->state != State::ready ? wall_time(*resting) : wall_time(model->used + model->keep_alive);
+      out.push_back(std::move(one));
+    }
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.model < b.model; });
+    return out;
+  }
+
+  void stop() {
+    std::vector<std::thread> threads;
+    {
+      const std::lock_guard lock(mutex);
+      stopping = true;
+      for (auto& [key, model] : models) threads.push_back(std::move(model->thread));
+      changed.notify_all();
+    }
+    for (auto& thread : threads) {
+      if (thread.joinable()) thread.join();
+    }
+    std::error_code ignored;
+    fs::remove_all(options.run_folder, ignored);
+  }
+
+  // -- with the mutex held
+
+  Model& model_of(const Names::Found& found) {
+    auto& model = models[found.artifact.id() + " " + main_digest(found.artifact).hex()];
+    if (!model) {
+      model = std::make_unique<Model>(found.artifact,
+                                      memory_need(found.artifact, found.facts, options.context, options.slots),
+                                      found.facts.value("architecture", std::string()), options.queue);
+    }
+    return *model;
+  }
+
+  std::optional<Error> why_not(const Model& model) const {
+    if (stopping) return Error(ErrorCode::engine_unavailable, "the server is stopping");
+    if (model.need.total() > options.memory_budget) {
+      return Error(ErrorCode::model_unfit,
+                   fmt::format("'{}' needs about {}, and engines may use {}", printable(model.artifact.name),
+                               format_size(model.need.total()), format_size(options.memory_budget)));
+    }
+    if (model.state == State::ready) return std::nullopt;
+    return resting(model);
+  }
+
+  std::optional<Error> resting(const Model& model) const {
+    const auto until = model.breaker.open_until(Clock::now());
+    if (!until) return std::nullopt;
+    return Error(
+        ErrorCode::engine_unavailable,
+        fmt::format("the engine of '{}' failed {} times within a minute; it is tried again at {}",
+                    printable(model.artifact.name), CircuitBreaker::k_failures, format_time(wall_time(*until))));
+  }
+
+  Error queue_full(const Model& model) const {
+    return Error(ErrorCode::overloaded,
+                 fmt::format("{} requests wait for '{}' already", model.queue.size(), printable(model.artifact.name)));
+  }
+
+  void start_thread(Model& model) {
+    // The one before has nothing more to do: it said so as its last act under the mutex.
+    if (model.thread.joinable()) model.thread.join();
+    model.has_thread = true;
+    model.state = State::loading;
+    model.since = now();
+    model.thread = std::thread([this, &model] { run(model); });
+  }
+
+  /// Gives free slots to those who wait.
+  void grant(Model& model, Afterwards& afterwards) {
+    if (model.state != State::ready || !model.leave.empty() || stopping) return;
+    const auto process = model.process;
+    while (process->active < options.slots && !model.queue.empty()) {
+      auto next = *model.queue.pop();
+      ++process->active;
+      model.keep_alive = next.keep_alive;
+      model.used = Clock::now();
+      auto lease =
+          std::make_shared<Lease>(process->socket, model.artifact.name, model.digest, process->engine,
+                                  [self = shared_from_this(), &model, process] { self->release(model, *process); });
+      afterwards.add([got = std::move(next.got), lease = std::move(lease)]() mutable { got(std::move(lease)); });
+    }
+  }
+
+  void release(Model& model, Process& process) {
+    Afterwards afterwards;
+    const std::lock_guard lock(mutex);
+    --process.active;
+    if (model.process.get() != &process) return;
+    model.used = Clock::now();
+    grant(model, afterwards);
+    if (!model.leave.empty() || makers_of_room > 0) changed.notify_all();
+  }
+
+  // -- one model, on its thread
+
+  /// Why an engine's run ended.
+  enum class End : std::uint8_t { left, stopped, crashed, stuck };
+
+  void run(Model& model) {
+    while (true) {
+      std::optional<Error> error;
+      End end = End::left;
+      try {
+        end = run_once(model);
+      } catch (const Error& caught) {
+        error = caught;
+      } catch (const std::exception& caught) {
+        error = Error(ErrorCode::internal, caught.what());
+      }
+      if (!goes_on(model, end, error)) return;
+    }
+  }
+
+  /// Decides what follows; nothing of this thread may touch the model once it said false.
+  bool goes_on(Model& model, End end, std::optional<Error> error) {
+    std::unique_lock lock(mutex);
+    model.state = State::loading;
+    model.process.reset();
+    model.leave.clear();
+    const bool failed = error ? error->code() == ErrorCode::engine_failed : end == End::crashed || end == End::stuck;
+    if (failed && !stopping) model.breaker.failed(Clock::now());
+    if (stopping) error = Error(ErrorCode::engine_unavailable, "the server is stopping");
+    if (!error) error = resting(model);
+    bool is_wanted = !model.queue.empty() || (failed && Clock::now() < model.used + model.keep_alive);
+    if (error) {
+      lock.unlock();
+      refuse_all(model, *error);  // before the end is told: who starts the next thread waits for the end of this one
+      lock.lock();
+      is_wanted = !model.queue.empty() && !stopping && !resting(model);
+    }
+    if (!is_wanted) {
+      model.state = State::unloaded;
+      model.has_thread = false;
+      return false;
+    }
+    if (failed) changed.wait_for(lock, model.breaker.backoff(Clock::now()), [&] { return stopping; });
+    return true;
+  }
+
+  /// Loads the model, keeps it running and says why it no longer does. @throws Error when it could not be loaded
+  End run_once(Model& model) {
+    const Room room(*this, model);
+    const auto engine = newest_engine_with(options.engines_folder, "llama-server");
+    if (!model.architecture.empty() && !knows_architecture(engine, model.architecture)) {
+      fail(ErrorCode::model_unsupported, "the engine {} does not know the architecture '{}'",
+           printable(folder_name(engine)), printable(model.architecture));
+    }
+    const auto checked = pass_gate(model);
+    const RunFolder folder(options.run_folder / std::to_string(next_folder()));
+    std::optional<Sandbox> sandbox;
+    logged_effect(log, event("engine.start", model, engine, {}), [&] {
+      sandbox.emplace(spec_of(model, engine, checked, folder.path));
+      wait_until_ready(*sandbox, options.patience, [this] { return is_stopping(); });
+      check_again(checked);
+    });
+    const auto end = supervise(model, *sandbox, folder_name(engine));
+    sandbox.reset();
+    return end;
+  }
+
+  CheckedModel pass_gate(const Model& model) {
+    std::optional<CheckedModel> checked;
+    AuditEvent loading{.type = "model.load",
+                       .actor = actor,
+                       .outcome = Outcome::success,
+                       .subject = model.artifact.id(),
+                       .detail = {}};
+    Json detail = {{"digest", model.digest}};
+    try {
+      checked = check_model(store, model.artifact, [this](std::uint64_t) {
+        if (is_stopping()) fail(ErrorCode::engine_unavailable, "the server is stopping");
+      });
+      detail["assurance"] = name(checked->assurance);
+      detail["bytes"] = checked->bytes;
+      detail["milliseconds"] = checked->duration.count();
+      loading.detail = dump_json_line(detail);
+    } catch (const Error& error) {
+      detail["error"] = info(error.code()).slug;
+      loading.outcome = Outcome::failure;
+      loading.detail = dump_json_line(detail);
+      log.append(loading);
+      throw;
+    }
+    log.append(loading);  // durable before the engine sees a byte
+    return *std::move(checked);
+  }
+
+  AuditEvent event(std::string type, const Model& model, const InstalledEngine& engine,
+                   const std::string& reason) const {
+    Json detail = {{"engine", folder_name(engine)}, {"model", model.digest}};
+    if (!reason.empty()) detail["reason"] = reason;
+    return {.type = std::move(type),
+            .actor = actor,
+            .outcome = Outcome::success,
+            .subject = model.artifact.id(),
+            .detail = dump_json_line(detail)};
+  }
+
+  SandboxSpec spec_of(const Model& model, const InstalledEngine& engine, const CheckedModel& checked,
+                      const fs::path& folder) const {
+    auto spec = sandbox_for(engine, checked.files, folder,
+                            options.log_folder / fmt::format("{}.log", portable_component(model.artifact.name)));
+    // An estimate may be wrong by half; an engine that eats more than that is ended by its own allocations.
+    spec.max_memory = std::min(spec.max_memory, 2 * model.need.total() + (1u << 30));
+    spec.argv = llama_server_arguments(engine, main_file(checked), model.artifact.name);
+    spec.argv.insert(spec.argv.end(), {"--parallel", std::to_string(options.slots), "-c",
+                                       std::to_string(model.need.context * options.slots)});
+    return spec;
+  }
+
+  /// Says what is to be said about the end of a run, before it is brought about where that is ours to do.
+  End supervise(Model& model, Sandbox& sandbox, const std::string& engine) {
+    {
+      Afterwards afterwards;
+      const std::lock_guard lock(mutex);
+      model.process =
+          std::make_shared<Process>(Process{socket_of(sandbox.spec(), std::string(k_socket_name)), engine, 0});
+      model.state = State::ready;
+      model.since = now();
+      model.used = Clock::now();
+      if (model.keep_alive.count() == 0) model.keep_alive = options.keep_alive;
+      grant(model, afterwards);
+    }
+    std::string reason;
+    const auto end = watch(model, sandbox, reason);
+    try {
+      log.append({.type = "engine.stop",
+                  .actor = actor,
+                  .outcome = end == End::crashed || end == End::stuck ? Outcome::failure : Outcome::success,
+                  .subject = model.artifact.id(),
+                  .detail = dump_json_line({{"engine", engine}, {"model", model.digest}, {"reason", reason}})});
+    } catch (const Error&) {
+      // A log that cannot be written must not keep an engine alive; the next start will be refused.
+    }
+    return end;
+  }
+
+  End watch(Model& model, Sandbox& sandbox, std::string& reason) {
+    const auto process = model.process;
+    auto healthy = Clock::now(), next_probe = healthy + options.probe_every;
+    std::unique_lock lock(mutex);
+    while (true) {
+      const auto when = Clock::now();
+      if (stopping) {
+        reason = "the server stopped";
+        return End::stopped;
+      }
+      const bool is_idle = process->active == 0;
+      if (is_idle && model.queue.empty() && model.leave.empty() && when >= model.used + model.keep_alive)
+        model.leave = "not used";
+      if (is_idle && !model.leave.empty()) {
+        reason = model.leave;
+        return End::left;
+      }
+      lock.unlock();
+      if (const auto status = sandbox.poll()) {
+        reason = fmt::format("ended with status {}", *status);
+        return crashed(model);
+      }
+      if (is_idle) {
+        healthy = when;
+        next_probe = when + options.probe_every;
+      } else if (when >= next_probe) {
+        if (is_healthy(process->socket, k_probe_patience)) healthy = Clock::now();
+        if (Clock::now() - healthy > options.stuck_after) {
+          reason = fmt::format("did not answer for {} s",
+                               std::chrono::ceil<std::chrono::seconds>(options.stuck_after).count());
+          crashed(model);
+          return End::stuck;
+        }
+        next_probe = Clock::now() + options.probe_every;
+      }
+      lock.lock();
+      changed.wait_for(lock, k_look);
+    }
+  }
+
+  /// From here on nobody gets a slot of the dead process.
+  End crashed(Model& model) {
+    const std::lock_guard lock(mutex);
+    model.state = State::loading;
+    return End::crashed;
+  }
+
+  bool is_stopping() const {
+    const std::lock_guard lock(mutex);
+    return stopping;
+  }
+
+  std::uint64_t next_folder() {
+    const std::lock_guard lock(mutex);
+    return ++last_folder;
+  }
+
+  struct RunFolder {
+    explicit RunFolder(fs::path folder) : path(std::move(folder)) {}
+    ~RunFolder() {
+      std::error_code ignored;
+      fs::remove_all(path, ignored);
+    }
+    RunFolder(const RunFolder&) = delete;
+    RunFolder& operator=(const RunFolder&) = delete;
+    fs::path path;
+  };
+
+  /// Memory for one model, as long as its engine lives; asks the longest unused ones to leave.
+  struct Room {
+    Room(Impl& its_host, Model& its_model) : host(its_host), size(its_model.need.total()) {
+      std::unique_lock lock(host.mutex);
+      const auto deadline = Clock::now() + host.options.patience;
+      while (host.used_memory + size > host.options.memory_budget) {
+        if (host.stopping) fail(ErrorCode::engine_unavailable, "the server is stopping");
+        if (Clock::now() > deadline) {
+          fail(ErrorCode::overloaded, "other models are at work, and for '{}' no memory became free within {} s",
+               printable(its_model.artifact.name), host.options.patience.count());
+        }
+        host.ask_to_leave(size);
+        ++host.makers_of_room;
+        host.changed.wait_for(lock, k_look);
+        --host.makers_of_room;
+      }
+      host.used_memory += size;
+    }
+    ~Room() {
+      const std::lock_guard lock(host.mutex);
+      host.used_memory -= size;
+      host.changed.notify_all();
+    }
+    Room(const Room&) = delete;
+    Room& operator=(const Room&) = delete;
+    Impl& host;
+    const std::uint64_t size;
+  };
+
+  void ask_to_leave(std::uint64_t size) {
+    auto remaining = used_memory;
+    std::vector<Model*> idle;
+    for (auto& [key, model] : models) {
+      if (model->state != State::ready) continue;
+      if (!model->leave.empty()) {
+        remaining -= model->need.total();
+      } else if (model->process->active == 0 && model->queue.empty()) {
+        idle.push_back(model.get());
+      }
+    }
+    std::sort(idle.begin(), idle.end(), [](const auto* a, const auto* b) { return a->used < b->used; });
+    for (auto* model : idle) {
+      if (remaining + size <= options.memory_budget) break;
+      model->leave = "made room for another model";
+      remaining -= model->need.total();
+    }
+    changed.notify_all();
+  }
+
+  HostOptions options;
+  AuditLog& log;
+  const std::string actor;
+  const BlobStore store;
+  Names names;
+
+  mutable std::mutex mutex;
+  std::condition_variable changed;
+  std::map<std::string, std::unique_ptr<Model>> models;  ///< by id and digest
+  std::uint64_t used_memory = 0;
+  unsigned makers_of_room = 0;  ///< threads that wait for memory
+  std::uint64_t last_ticket = 0;
+  std::uint64_t last_folder = 0;
+  bool stopping = false;
+};
+
+ModelHost::ModelHost(HostOptions options, AuditLog& log, std::string actor)
+    : m_impl(std::make_shared<Impl>(std::move(options), log, std::move(actor))) {}
+
+ModelHost::~ModelHost() {
+  m_impl->stop();
+}
+
+std::uint64_t ModelHost::lease(const std::string& model, const std::string& caller, std::chrono::seconds keep_alive,
+                               Got got) {
+  return m_impl->lease(model, caller, keep_alive, std::move(got));
+}
+
+void ModelHost::cancel(std::uint64_t ticket) {
+  m_impl->cancel(ticket);
+}
+
+void ModelHost::unload(const std::string& model) {
+  m_impl->unload(model);
+}
+
+std::vector<Running> ModelHost::running() const {
+  return m_impl->running();
+}
+
+}  // namespace liftlock::engine

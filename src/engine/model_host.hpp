@@ -1,0 +1,103 @@
+// Keeps models running: loads them through the load gate when somebody asks, shares out their slots, unloads what
+// nobody used for long or what must make room, and starts again what crashed. One thread per running model does all of
+// that model's waiting, so that no model waits for another.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "audit/audit_log.hpp"
+#include "base/clock.hpp"
+#include "base/error.hpp"
+#include "os/file.hpp"
+
+namespace liftlock::engine {
+
+struct HostOptions {
+  fs::path store_folder, catalog_file, engines_folder;
+  fs::path run_folder;  ///< for the engines' sockets; short (see run_folder_for), made and removed by the host
+  fs::path log_folder;  ///< MODEL.log each
+  std::uint64_t memory_budget = 0;  ///< bytes for all engines together; 0: default_memory_budget()
+  std::chrono::seconds keep_alive{1800};
+  unsigned slots = 2;                            ///< requests that one model answers at a time
+  unsigned context = 0;                          ///< tokens of one request; 0: see memory_need()
+  std::size_t queue = 64;                        ///< requests that may wait for one model
+  std::chrono::seconds patience{300};            ///< for an engine to load, and for others to make room
+  std::chrono::milliseconds probe_every{5000};   ///< health of an engine that is at work
+  std::chrono::milliseconds stuck_after{30000};  ///< without a good answer to a probe: killed, started again
+};
+
+struct Running {
+  std::string model;   ///< name in the catalog
+  std::string digest;  ///< of its main file
+  std::string engine;  ///< NAME/VERSION-VARIANT; empty before one was chosen
+  std::string state;   ///< "loading", "ready", "failed" (left alone until `expires`)
+  std::uint64_t memory = 0;
+  unsigned active = 0;
+  std::size_t queued = 0;
+  Timestamp since{};
+  Timestamp expires{};  ///< when it is unloaded if nobody asks; failed: when it is tried again
+};
+
+/// A slot of a running model, until the object goes. May outlive the host, and the engine: then its socket is dead.
+class Lease {
+ public:
+  Lease(fs::path socket, std::string model, std::string digest, std::string engine, std::function<void()> release);
+  ~Lease();
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+
+  /// Untrusted: connect with connect_unix(), which follows no link.
+  const fs::path& socket() const { return m_socket; }
+  const std::string& model() const { return m_model; }  ///< name in the catalog
+  const std::string& digest() const {
+    return m_digest;
+  }  ///< of the main file, as it was checked before this engine started
+  const std::string& engine() const { return m_engine; }
+
+ private:
+  fs::path m_socket;
+  std::string m_model, m_digest, m_engine;
+  std::function<void()> m_release;
+};
+
+/// All members may be called from several threads, also from within a Got.
+class ModelHost {
+ public:
+  /// @param log outlives the host; gets model.load, engine.start and engine.stop
+  /// @param actor of these entries
+  ModelHost(HostOptions options, AuditLog& log, std::string actor);
+  /// Stops every engine; who waits gets engine_unavailable.
+  ~ModelHost();
+  ModelHost(const ModelHost&) = delete;
+  ModelHost& operator=(const ModelHost&) = delete;
+
+  /// Must not throw and must not block: it runs on a thread that serves others, too.
+  using Got = std::function<void(std::variant<std::shared_ptr<Lease>, Error>)>;
+
+  /// Waits for a slot of the model and loads it when needed; `got` is called exactly once unless cancel() came first:
+  /// at once, or on a thread of the host. Errors: not_found, ambiguous (the name); model_unfit, model_unsupported,
+  /// blob_corrupt (it cannot be loaded); overloaded (the queue is full, or no memory became free); engine_failed,
+  /// engine_unavailable; audit_unwritable, disk_full.
+  /// @param caller who takes turns with others
+  /// @param keep_alive how long it stays loaded after this use; zero: as the options say
+  /// @return for cancel()
+  std::uint64_t lease(const std::string& model, const std::string& caller, std::chrono::seconds keep_alive, Got got);
+  /// Nothing when `got` was called already, or is on its way.
+  void cancel(std::uint64_t ticket);
+  /// Stops its engine as soon as nobody uses it. Nothing when it is not loaded. @throws Error{not_found, ambiguous}
+  void unload(const std::string& model);
+  /// Everything that loads, runs or failed, by name.
+  std::vector<Running> running() const;
+
+ private:
+  struct Impl;
+  std::shared_ptr<Impl> m_impl;
+};
+
+}  // namespace liftlock::engine

@@ -1,0 +1,390 @@
+#include "engine/model_host.hpp"
+
+#include <gmock/gmock.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/code_of.hpp"
+#include "engine/load_gate.hpp"
+#include "engine/memory_need.hpp"
+#include "engine/model_fixture.hpp"
+#include "net/unix_client.hpp"
+#include "os/process.hpp"
+
+namespace liftlock::engine {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing_support::ModelFixture;
+using testing_support::overwrite;
+using namespace std::chrono_literals;
+
+using Outcome_ = std::variant<std::shared_ptr<Lease>, Error>;
+
+/// Waits up to 20 s for something that other threads bring about.
+template <typename F>
+bool soon(F&& is_so) {
+  for (int i = 0; i < 2000; ++i) {
+    if (is_so()) return true;
+    std::this_thread::sleep_for(10ms);
+  }
+  return false;
+}
+
+/// What a lease() was answered with.
+class Answer {
+ public:
+  ModelHost::Got got() {
+    return [state = m_state](Outcome_ outcome) {
+      const std::lock_guard lock(state->mutex);
+      state->outcome = std::move(outcome);
+      ++state->calls;
+    };
+  }
+  int calls() const {
+    const std::lock_guard lock(m_state->mutex);
+    return m_state->calls;
+  }
+  /// The lease, or nullptr.
+  std::shared_ptr<Lease> lease() {
+    EXPECT_TRUE(soon([&] { return calls() == 1; }));
+    const std::lock_guard lock(m_state->mutex);
+    if (const auto* error = std::get_if<Error>(&*m_state->outcome)) ADD_FAILURE() << error->what();
+    const auto* lease = std::get_if<std::shared_ptr<Lease>>(&*m_state->outcome);
+    return lease == nullptr ? nullptr : *lease;
+  }
+  Error error() {
+    EXPECT_TRUE(soon([&] { return calls() == 1; }));
+    const std::lock_guard lock(m_state->mutex);
+    const auto* error = std::get_if<Error>(&*m_state->outcome);
+    return error == nullptr ? Error(ErrorCode::internal, "there was no error") : *error;
+  }
+  void drop() {
+    std::optional<Outcome_> gone;
+    const std::lock_guard lock(m_state->mutex);
+    std::swap(gone, m_state->outcome);
+  }
+
+ private:
+  struct Shared {
+    std::mutex mutex;
+    std::optional<Outcome_> outcome;
+    int calls = 0;
+  };
+  std::shared_ptr<Shared> m_state = std::make_shared<Shared>();
+};
+
+std::string ask(const fs::path& socket, const std::string& words) {
+  const UnixClient client(socket, {.max_header = 4096, .max_body = 4096, .idle = 5s, .total = 10s});
+  return client
+      .request(
+          {.method = "POST", .target = "/v1/chat/completions", .headers = {}, .body = R"({"say":")" + words + "\"}"})
+      .body;
+}
+
+class Hosts : public ::testing::Test {
+ protected:
+  void SetUp() override {
+#ifdef LIFTLOCK_STAND_IN
+    fixture.add_engine(LIFTLOCK_STAND_IN);
+#else
+    GTEST_SKIP() << "a stand-in engine is static, and sanitizers are not";
+#endif
+    if (!find_program("bwrap")) GTEST_SKIP() << "bubblewrap is not installed";
+    options.store_folder = fixture.store.folder();
+    options.catalog_file = fixture.store.folder() / "catalog.db";
+    options.engines_folder = fixture.engines();
+    options.run_folder = run_folder_for("test");
+    options.log_folder = fixture.folder.path() / "logs";
+    options.patience = 20s;
+  }
+  void start() { host.emplace(options, log, "tester"); }
+
+  Answer lease(const std::string& model, const std::string& caller = "ada", std::chrono::seconds keep_alive = 0s) {
+    Answer answer;
+    last_ticket = host->lease(model, caller, keep_alive, answer.got());
+    return answer;
+  }
+  /// What the audit log holds of this type, as "outcome reason".
+  std::vector<std::string> logged(const std::string& type) {
+    std::vector<std::string> out;
+    log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+      if (entry.event.type != type) return true;
+      const auto detail = parse_json(entry.event.detail);
+      out.push_back((entry.event.outcome == Outcome::failure ? "failure " : "") + detail.value("reason", "") +
+                    detail.value("error", ""));
+      return true;
+    });
+    return out;
+  }
+  std::string state_of(const std::string& model) {
+    for (const auto& one : host->running()) {
+      if (one.model == model) return one.state;
+    }
+    return "";
+  }
+  std::uint64_t need(const std::string& model) {
+    return memory_need(require_model(fixture.catalog, model), Json::object(), 0, options.slots).total();
+  }
+
+  ModelFixture fixture;
+  AuditLog log{fixture.folder.path() / "audit", ""};
+  HostOptions options;
+  std::optional<ModelHost> host;
+  std::uint64_t last_ticket = 0;
+};
+
+TEST_F(Hosts, LoadsAModelWhenSomebodyAsks) {
+  fixture.add_model("a", "GGUF");
+  start();
+  auto answer = lease("a");
+  const auto lease = answer.lease();
+  ASSERT_TRUE(lease);
+  EXPECT_EQ(lease->model(), "a");
+  EXPECT_EQ(lease->digest(), sha256("GGUF").text());
+  EXPECT_EQ(lease->engine(), "tiny/1-cpu");
+  EXPECT_THAT(ask(lease->socket(), "hello"), HasSubstr("I stand in."));
+  const auto running = host->running();
+  ASSERT_EQ(running.size(), 1u);
+  EXPECT_EQ(running[0].state, "ready");
+  EXPECT_EQ(running[0].active, 1u);
+  EXPECT_GT(running[0].expires, now() + 25min);
+  EXPECT_THAT(logged("model.load"), ElementsAre(""));
+  EXPECT_THAT(logged("engine.start"), ElementsAre("", ""));  // intent, success
+  host.reset();
+  EXPECT_THAT(logged("engine.stop"), ElementsAre("the server stopped"));
+  EXPECT_FALSE(fs::exists(options.run_folder));
+}
+
+TEST_F(Hosts, AFullQueueRefusesAndCallersTakeTurns) {
+  fixture.add_model("a", "GGUF");
+  options.slots = 1;
+  options.queue = 4;
+  start();
+  auto first = lease("a");
+  ASSERT_TRUE(first.lease());
+  std::vector<Answer> waiting;
+  for (const auto* caller : {"busy", "busy", "busy", "modest"}) waiting.push_back(lease("a", caller));
+  const auto cancelled = last_ticket;
+  EXPECT_EQ(lease("a").error().code(), ErrorCode::overloaded);
+  host->cancel(cancelled);
+  waiting.pop_back();
+  waiting.push_back(lease("a", "modest"));
+  first.drop();
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    EXPECT_TRUE(soon([&] {
+      for (std::size_t at = 0; at < waiting.size(); ++at) {
+        if (waiting[at].calls() == 0 || std::find(order.begin(), order.end(), at) != order.end()) continue;
+        order.push_back(at);
+        waiting[at].drop();
+        return true;
+      }
+      return false;
+    }));
+  }
+  EXPECT_THAT(order, ElementsAre(0, 3, 1, 2));
+}
+
+TEST_F(Hosts, LoadingOneDoesNotHoldUpAnother) {
+  fixture.add_model("quick", "GGUF");
+  fixture.add_model("slow", "GGUF slow load");
+  start();
+  ASSERT_TRUE(lease("quick").lease());
+  auto slow = lease("slow");
+  EXPECT_TRUE(soon([&] { return state_of("slow") == "loading"; }));
+  ASSERT_TRUE(lease("quick").lease());
+  EXPECT_EQ(slow.calls(), 0);
+  ASSERT_TRUE(slow.lease());
+}
+
+TEST_F(Hosts, UnloadsWhatNobodyUses) {
+  fixture.add_model("a", "GGUF");
+  start();
+  {
+    auto answer = lease("a", "ada", 1s);
+    const auto held = answer.lease();
+    std::this_thread::sleep_for(1500ms);
+    EXPECT_EQ(state_of("a"), "ready");  // in use
+  }
+  EXPECT_TRUE(soon([&] { return host->running().empty(); }));
+  EXPECT_THAT(logged("engine.stop"), ElementsAre("not used"));
+  ASSERT_TRUE(lease("a").lease());
+  host->unload("a");
+  EXPECT_TRUE(soon([&] { return host->running().empty(); }));
+  EXPECT_THAT(logged("engine.stop"), ElementsAre("not used", "unloaded"));
+}
+
+TEST_F(Hosts, TheLongestUnusedMakesRoom) {
+  for (const auto* name : {"a", "b", "c"}) fixture.add_model(name, std::string("GGUF ") + name);
+  options.memory_budget = 2 * need("a") + 1000;
+  start();
+  ASSERT_TRUE(lease("a").lease());
+  ASSERT_TRUE(lease("b").lease());
+  ASSERT_TRUE(lease("a").lease());
+  ASSERT_TRUE(lease("c").lease());
+  EXPECT_EQ(state_of("b"), "");
+  EXPECT_EQ(state_of("a"), "ready");
+  EXPECT_THAT(logged("engine.stop"), ElementsAre("made room for another model"));
+}
+
+TEST_F(Hosts, WhatIsAtWorkIsWaitedFor) {
+  for (const auto* name : {"a", "b"}) fixture.add_model(name, std::string("GGUF ") + name);
+  options.memory_budget = need("a") + 1000;
+  options.patience = 1s;
+  start();
+  auto first = lease("a");
+  ASSERT_TRUE(first.lease());
+  EXPECT_EQ(lease("b").error().code(), ErrorCode::overloaded);
+  auto second = lease("b");
+  first.drop();
+  ASSERT_TRUE(second.lease());
+}
+
+TEST_F(Hosts, WhatCannotFitIsRefusedBeforeItIsLoaded) {
+  fixture.add_model("a", "GGUF");
+  options.memory_budget = 1u << 20;
+  start();
+  EXPECT_EQ(lease("a").error().code(), ErrorCode::model_unfit);
+  EXPECT_THAT(logged("model.load"), ElementsAre());
+}
+
+TEST_F(Hosts, AnUnknownArchitectureIsRefusedBeforeItIsLoaded) {
+  fixture.add_engine(LIFTLOCK_STAND_IN, "2", {"llama"});
+  fixture.add_model("a", "GGUF a", {{"architecture", "llama"}});
+  fixture.add_model("b", "GGUF b", {{"architecture", "newer"}});
+  start();
+  EXPECT_EQ(lease("b").error().code(), ErrorCode::model_unsupported);
+  EXPECT_EQ(lease("nosuch").error().code(), ErrorCode::not_found);
+  auto good = lease("a");
+  ASSERT_TRUE(good.lease());
+  EXPECT_EQ(good.lease()->engine(), "tiny/2-cpu");
+}
+
+TEST_F(Hosts, AModelThatWasChangedOnTheDiskIsNotLoaded) {
+  const auto blob = fixture.add_model("a", "GGUF");
+  start();
+  overwrite(blob, "X", 1);
+  EXPECT_EQ(lease("a").error().code(), ErrorCode::blob_corrupt);
+  EXPECT_THAT(logged("model.load"), ElementsAre("failure blob-corrupt"));
+  EXPECT_THAT(logged("engine.start"), ElementsAre());
+  overwrite(blob, "G", 1);
+  ASSERT_TRUE(lease("a").lease());  // repaired: no circuit stays open for that
+}
+
+TEST_F(Hosts, AModelThatChangesWhileItLoadsIsNotServed) {
+  const auto blob = fixture.add_model("a", "GGUF slow load");
+  start();
+  auto answer = lease("a");
+  EXPECT_TRUE(soon([&] { return !logged("engine.start").empty(); }));
+  overwrite(blob, "X", 1);
+  EXPECT_EQ(answer.error().code(), ErrorCode::blob_corrupt);
+  EXPECT_THAT(logged("engine.start"), ElementsAre("", "failure blob-corrupt"));
+}
+
+TEST_F(Hosts, AnEngineThatCrashesIsStartedAgain) {
+  fixture.add_model("a", "GGUF");
+  options.slots = 1;
+  start();
+  auto first = lease("a");
+  auto held = first.lease();
+  ASSERT_TRUE(held);
+  auto second = lease("a");
+  EXPECT_ANY_THROW(ask(held->socket(), "crash"));
+  const auto next = second.lease();
+  ASSERT_TRUE(next);
+  EXPECT_NE(next->socket(), held->socket());
+  EXPECT_THAT(ask(next->socket(), "hello"), HasSubstr("I stand in."));
+  held.reset();
+  first.drop();  // of the dead one: it frees no slot of its successor
+  EXPECT_EQ(host->running().at(0).active, 1u);
+  EXPECT_THAT(logged("engine.stop"), ElementsAre(HasSubstr("failure ended with status")));
+}
+
+TEST_F(Hosts, WhatFailsAgainAndAgainIsLeftAlone) {
+  fixture.add_model("a", "GGUF that will die at load");
+  fixture.add_model("b", "GGUF");
+  start();
+  for (int i = 0; i < 3; ++i) {
+    const auto error = lease("a").error();
+    EXPECT_EQ(error.code(), ErrorCode::engine_failed);
+    EXPECT_THAT(error.what(), HasSubstr("I cannot load this"));
+  }
+  EXPECT_TRUE(soon([&] { return state_of("a") == "failed"; }));
+  const auto error = lease("a").error();
+  EXPECT_EQ(error.code(), ErrorCode::engine_unavailable);
+  EXPECT_THAT(error.what(), HasSubstr("tried again at"));
+  ASSERT_TRUE(lease("b").lease());
+}
+
+TEST_F(Hosts, AnEngineThatHangsIsKilledAndStartedAgain) {
+  fixture.add_model("a", "GGUF");
+  options.probe_every = 100ms;
+  options.stuck_after = 500ms;
+  start();
+  auto first = lease("a");
+  const auto held = first.lease();
+  ASSERT_TRUE(held);
+  EXPECT_ANY_THROW(ask(held->socket(), "hang"));
+  EXPECT_TRUE(soon([&] { return state_of("a") == "ready" && logged("engine.stop").size() == 1; }));
+  const auto next = lease("a").lease();
+  ASSERT_TRUE(next);
+  EXPECT_THAT(ask(next->socket(), "hello"), HasSubstr("I stand in."));
+  EXPECT_THAT(logged("engine.stop"), ElementsAre("failure did not answer for 1 s"));
+}
+
+TEST_F(Hosts, AFloodedLogIsBoundedAndHalfAChunkIsAnError) {
+  fixture.add_model("a", "GGUF");
+  start();
+  const auto held = lease("a").lease();
+  ASSERT_TRUE(held);
+  EXPECT_THAT(ask(held->socket(), "flood"), HasSubstr("I stand in."));
+  EXPECT_LE(fs::file_size(options.log_folder / "a.log"), 16u << 20);
+  EXPECT_ANY_THROW(ask(held->socket(), "half"));
+  EXPECT_THAT(ask(held->socket(), "hello"), HasSubstr("I stand in."));
+}
+
+TEST_F(Hosts, WhoWaitsWhenTheHostGoesIsTold) {
+  fixture.add_model("a", "GGUF slow load");
+  start();
+  auto answer = lease("a");
+  EXPECT_TRUE(soon([&] { return !logged("engine.start").empty(); }));
+  host.reset();
+  EXPECT_EQ(answer.error().code(), ErrorCode::engine_unavailable);
+}
+
+TEST_F(Hosts, EnginesEndWithAHostThatIsKilled) {
+  fixture.add_model("a", "GGUF");
+  int ready[2];
+  ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
+  const auto child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    start();
+    Answer answer = lease("a");
+    const auto held = answer.lease();
+    const auto socket = held ? held->socket().string() + "\n" : std::string("\n");
+    write_all(ready[1], socket, "pipe");
+    ::pause();
+    ::_exit(0);
+  }
+  char text[256] = {};
+  ASSERT_GT(::read(ready[0], text, sizeof text - 1), 1);
+  const fs::path socket = std::string(text).substr(0, std::string(text).find('\n'));
+  EXPECT_TRUE(is_healthy(socket, 2s));
+  ::kill(child, SIGKILL);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_TRUE(soon([&] { return !is_healthy(socket, 2s); }));
+  run_process({.argv = {"umount", "--lazy", socket.parent_path().string()}});
+  remove_tree(options.run_folder);
+}
+
+}  // namespace
+}  // namespace liftlock::engine
