@@ -43,13 +43,20 @@ void run(Invocation& invocation, const Options& options) {
                           site.folder() / "logs" / fmt::format("{}.log", portable_component(engine.manifest.name)));
   spec.argv = engine::llama_server_arguments(engine, main_file(checked), model.name);
   record_config(invocation, site);
-  AuditLog(site.audit_folder(), "")
-      .append({.type = "engine.start",
-               .actor = invocation.actor(),
-               .outcome = Outcome::intent,
-               .subject = model.id(),
-               .detail = dump_json_line(
-                   {{"engine", engine.folder.filename().string()}, {"model", engine::main_digest(model).text()}})});
+  const auto digest = engine::main_digest(model).text();
+  const std::vector<AuditEvent> events = {
+      {.type = "model.load",
+       .actor = invocation.actor(),
+       .outcome = Outcome::success,
+       .subject = model.id(),
+       .detail =
+           dump_json_line({{"digest", digest}, {"assurance", name(checked.assurance)}, {"bytes", checked.bytes}})},
+      {.type = "engine.start",
+       .actor = invocation.actor(),
+       .outcome = Outcome::intent,
+       .subject = model.id(),
+       .detail = dump_json_line({{"engine", engine.folder.filename().string()}, {"model", digest}})}};
+  AuditLog(site.audit_folder(), "").append(events);
   Sandbox sandbox(std::move(spec));
   engine::wait_until_ready(sandbox, std::chrono::seconds(options.patience));
   engine::check_again(checked);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
+#include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/store_view.hpp"
@@ -58,9 +59,11 @@ std::string describe(const OpenStore& store, const Artifact& artifact, const Jso
   return out;
 }
 
-void run(Invocation& invocation, const Options& options) {
+void run(Invocation& invocation, const Options& options, std::string_view kind) {
   const OpenStore store(invocation.site(), "show", Access::read);
   const auto artifact = require_artifact(store.catalog, options.name);
+  if (!kind.empty() && artifact.kind != kind)
+    fail(ErrorCode::not_found, "'{}' is no {}", printable(artifact.id()), kind);
   const auto holders = store.catalog.holders(artifact.id());
   const auto facts = store.catalog.inspection(artifact);
   auto json = to_json(artifact);
@@ -82,7 +85,15 @@ void add_store_show(CLI::App& app, Invocation& invocation) {
   command->add_option("ID", options->name, "kind:name@version, or a name or name@version that only one artifact has")
       ->required();
   command->footer("Examples:\n  liftlock show wheel:idna@3.4\n  liftlock show tinyllama --json");
-  command->callback([&invocation, options] { run(invocation, *options); });
+  command->callback([&invocation, options] { run(invocation, *options, ""); });
+}
+
+void add_model_show(CLI::App& group, Invocation& invocation) {
+  auto* command = group.add_subcommand("show", "Show everything known about one model: facts, files, origin, evidence");
+  auto options = std::make_shared<Options>();
+  command->add_option("NAME", options->name, "Name, name@version or id of a model of the store")->required();
+  command->footer("Example: liftlock model show tiny --json");
+  command->callback([&invocation, options] { run(invocation, *options, "model"); });
 }
 
 }  // namespace liftlock

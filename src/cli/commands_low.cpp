@@ -12,8 +12,8 @@ std::string_view side_name() {
 }
 
 std::span<const std::string_view> commands_of_other_side() {
-  static constexpr std::array<std::string_view, 8> k_names = {"ingest", "engine", "serve", "render",
-                                                              "record", "run",    "ask",   "key"};
+  static constexpr std::array<std::string_view, 11> k_names = {"ingest", "model",  "chain", "gate", "engine", "serve",
+                                                               "render", "record", "run",   "ask",  "key"};
   return k_names;
 }
 

@@ -1,0 +1,109 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+#include "cli/store_view.hpp"
+#include "cli/whole_number.hpp"
+#include "engine/load_gate.hpp"
+#include "engine/memory_need.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr unsigned k_slots = 2;
+
+std::string fact(const Json& facts, const char* key) {
+  const auto at = facts.find(key);
+  if (at == facts.end()) return "-";
+  return printable(at->is_string() ? at->get<std::string>() : dump_json_line(*at));
+}
+
+/// "7.2B" of 7,241,732,096.
+std::string parameters(const Json& facts) {
+  const auto at = facts.find("parameters");
+  if (at == facts.end() || !at->is_number()) return "-";
+  auto number = at->get<double>();
+  for (const auto* unit : {"", "K", "M", "B"}) {
+    if (number < 1000) return fmt::format("{:.{}f}{}", number, *unit == '\0' ? 0 : 1, unit);
+    number /= 1000;
+  }
+  return fmt::format("{:.1f}T", number);
+}
+
+void list(Invocation& invocation) {
+  const OpenStore store(invocation.site(), "model ls", Access::read);
+  auto json = Json::array();
+  std::vector<std::vector<std::string>> rows{
+      {"NAME", "VERSION", "ARCHITECTURE", "PARAMETERS", "QUANTISATION", "SIZE", "LICENCE", "LABEL"}};
+  for (const auto& model : store.catalog.artifacts()) {
+    if (model.kind != "model") continue;
+    const auto facts = store.catalog.inspection(model);
+    const auto label = fact(model.facts, "label");
+    const auto licence = model.license.empty() ? fact(facts, "license") : printable(model.license);
+    json.push_back({{"id", model.id()},
+                    {"name", model.name},
+                    {"version", model.version},
+                    {"size", model.total_size()},
+                    {"digest", engine::main_digest(model).text()},
+                    {"licence", licence},
+                    {"label", label},
+                    {"inspection", facts}});
+    rows.push_back({printable(model.name), printable(model.version), fact(facts, "architecture"), parameters(facts),
+                    fact(facts, "quantisation"), format_size(model.total_size()), licence, label});
+  }
+  invocation.print(json, [&] { return format_table(rows); });
+}
+
+struct FitOptions {
+  std::string name;
+  unsigned context = 0;
+};
+
+void fit(Invocation& invocation, const FitOptions& options) {
+  const OpenStore store(invocation.site(), "model fit", Access::read);
+  const auto model = engine::require_model(store.catalog, options.name);
+  const auto facts = store.catalog.inspection(model);
+  const auto need = engine::memory_need(model, facts, options.context, k_slots);
+  const auto budget = engine::default_memory_budget();
+  const bool fits = need.total() <= budget;
+  const Json json = {{"model", model.id()},     {"context", need.context},   {"slots", k_slots},
+                     {"weights", need.weights}, {"kv_cache", need.kv_cache}, {"computation", need.computation},
+                     {"total", need.total()},   {"budget", budget},          {"fits", fits}};
+  invocation.print(json, [&] {
+    return fmt::format(
+        "{}\n  context      {} tokens for each of {} requests at a time\n  weights      {}\n  context      {}\n"
+        "  computation  {}\n  together     {}\n  budget       {} (80 % of this machine's memory)\n{}\n",
+        printable(model.id()), need.context, k_slots, format_size(need.weights), format_size(need.kv_cache),
+        format_size(need.computation), format_size(need.total()), format_size(budget),
+        fits ? "it fits" : "it does NOT fit: try a smaller --context, or a stronger quantisation");
+  });
+  if (!fits) invocation.set_status(static_cast<int>(ErrorClass::space));
+}
+
+}  // namespace
+
+void add_model(CLI::App& app, Invocation& invocation) {
+  auto* group = app.add_subcommand("model", "The models of the store, and what they need to run");
+  group->require_subcommand(1);
+  auto* ls =
+      group->add_subcommand("ls", "List the models: architecture, parameters, quantisation, size, licence, label");
+  ls->footer("Example: liftlock model ls --json");
+  ls->callback([&invocation] { list(invocation); });
+  add_model_show(*group, invocation);
+  auto* command = group->add_subcommand("fit", "Say from its facts whether a model will fit into memory");
+  auto options = std::make_shared<FitOptions>();
+  command->add_option("NAME", options->name, "Name, name@version or id of a model of the store")->required();
+  command->add_option("--context", options->context, "Tokens of one request (default: as trained, at most 8192)")
+      ->check(whole_number(1, 16'777'216));
+  command->footer(
+      "Exit status 5: it does not fit. The estimate is rather too high than too low.\n"
+      "Example: liftlock model fit tiny --context 4096");
+  command->callback([&invocation, options] { fit(invocation, *options); });
+}
+
+}  // namespace liftlock

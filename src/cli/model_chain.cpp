@@ -1,0 +1,251 @@
+#include "cli/model_chain.hpp"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "audit/audit_log.hpp"
+#include "base/counted.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "bundle/channel.hpp"
+#include "bundle/manifest.hpp"
+#include "cli/bundle_view.hpp"
+#include "crypto/hash.hpp"
+#include "engine/load_gate.hpp"
+#include "trust/trust.hpp"
+
+namespace liftlock {
+namespace {
+
+class Chain {
+ public:
+  Chain(const Site& site, const std::string& name, ChainDepth depth, Reporter& reporter)
+      : m_site(site),
+        m_depth(depth),
+        m_reporter(reporter),
+        m_store(site.store_folder()),
+        m_catalog(site.catalog_file(), Access::read),
+        m_model(engine::require_model(m_catalog, name)) {
+    find_publication();
+  }
+
+  ModelChain run() {
+    ModelChain chain{.id = m_model.id(), .steps = {}};
+    const std::pair<std::string, void (Chain::*)(ChainStep&)> steps[] = {
+        {"registry", &Chain::registry}, {"bundle", &Chain::bundle}, {"medium", &Chain::medium},
+        {"ingest", &Chain::ingest},     {"node", &Chain::node},     {"load", &Chain::load}};
+    for (const auto& [step_name, check] : steps) {
+      ChainStep step{.name = step_name, .status = StepStatus::good, .words = {}, .evidence = Json::object()};
+      try {
+        (this->*check)(step);
+      } catch (const Error& error) {
+        step.status = StepStatus::refuted;
+        step.words.push_back(error.what());
+        step.evidence["error"] = info(error.code()).slug;
+      }
+      chain.steps.push_back(std::move(step));
+    }
+    return chain;
+  }
+
+ private:
+  /// The newest publication that holds these very files.
+  void find_publication() {
+    for (const auto& summary : m_catalog.publications()) {
+      const auto holders = m_catalog.holders(m_model.id());
+      const auto here = fmt::format("{}/{}", summary.channel, summary.sequence);
+      if (std::find(holders.begin(), holders.end(), here) == holders.end()) continue;
+      if (m_publication && summary.published_at < m_publication->published_at) continue;
+      auto publication = m_catalog.publication(summary.channel, summary.sequence);
+      const bool holds = publication && std::find(publication->artifacts.begin(), publication->artifacts.end(),
+                                                  m_model) != publication->artifacts.end();
+      if (holds) m_publication = std::move(publication);
+    }
+  }
+
+  const Publication& publication() const {
+    if (!m_publication) fail(ErrorCode::not_found, "no bundle brought '{}' here", printable(m_model.id()));
+    return *m_publication;
+  }
+  std::string subject() const { return fmt::format("{}/{}", publication().channel, publication().sequence); }
+
+  /// A file of the bundle that belongs to no artifact, hashed again.
+  std::string front_file(const ArtifactFile& file) const {
+    auto bytes = read_all(m_store.open(file.digest).get(), bundle_limits::k_list, file.path.text());
+    if (sha256(bytes) != file.digest)
+      fail(ErrorCode::blob_corrupt, "'{}' no longer has the digest {}", file.path.text(), file.digest.text());
+    return bytes;
+  }
+  std::string bound_file(const BundleInfo& bundle, std::string_view path) const {
+    const auto bound = bundle.lists.find(RelPath::parse(path));
+    if (bound == bundle.lists.end()) fail(ErrorCode::missing_file, "bundle.json does not bind '{}'", path);
+    return front_file({.path = bound->first,
+                       .size = bound->second.size,
+                       .digest = bound->second.digest,
+                       .origin = {},
+                       .evidence = {}});
+  }
+
+  void registry(ChainStep& step) {
+    for (const auto& file : m_model.files) {
+      std::vector<std::string> types;
+      auto evidence = Json::array();
+      for (const auto& one : file.evidence) {
+        types.push_back(printable(one.type));
+        evidence.push_back({{"type", one.type}, {"details", one.details}});
+      }
+      step.words.push_back(
+          fmt::format("{} from {}: {}", file.path.filename(),
+                      file.origin.empty() ? "an origin that is not stated" : printable(file.origin),
+                      types.empty() ? "no evidence of its own" : fmt::format("{}", fmt::join(types, ", "))));
+      step.evidence["files"].push_back({{"path", file.path.text()},
+                                        {"origin", file.origin},
+                                        {"sha256", file.digest.hex()},
+                                        {"evidence", std::move(evidence)}});
+    }
+    if (m_depth == ChainDepth::replay)
+      step.words.push_back("recorded on the low side; the bundle's signatures cover it");
+  }
+
+  void bundle(ChainStep& step) {
+    const auto& document = publication().bundle_json;
+    if (sha256(document) != publication().bundle_digest)
+      fail(ErrorCode::store_invalid, "the catalog's bundle.json of {} no longer has its digest", subject());
+    const auto bundle = parse_bundle_info(document);
+    std::vector<SignatureFile> signatures;
+    std::map<std::uint64_t, std::string> statements;
+    for (const auto& file : publication().other_files) {
+      const auto& path = file.path.text();
+      if (path.starts_with("signatures/")) signatures.push_back({std::string(file.path.filename()), front_file(file)});
+      if (!path.starts_with("manifest/trust/")) continue;
+      const auto version = parse_uint(file.path.filename().substr(0, file.path.filename().find('.')));
+      if (version) statements[*version] = front_file(file);
+    }
+    std::vector<std::string> travelled;
+    for (auto& [version, statement] : statements) travelled.push_back(std::move(statement));
+    const auto root = judge_chain(TrustStore(m_site.trust_folder()).pinned_chain(), travelled, now());
+    const auto judged = judge(document, signatures, root, now());
+    step.evidence = {{"bundle", publication().bundle_digest.text()},
+                     {"trust_root", root.fingerprint.text()},
+                     {"signatures", signatures_json(judged)}};
+    require_thresholds(judged, root);
+    for (const auto& one : judged) {
+      step.words.push_back(
+          fmt::format("{} by {} ({})", name(one.status), printable(one.owner), one.role ? name(*one.role) : "no role"));
+    }
+    if (m_depth == ChainDepth::show) return;
+    const auto files = parse_files_list(bound_file(bundle, k_files_list_path));
+    const auto artifacts = parse_artifacts_list(bound_file(bundle, k_artifacts_list_path), files);
+    if (std::find(artifacts.begin(), artifacts.end(), m_model) == artifacts.end())
+      fail(ErrorCode::store_invalid, "the signed list of {} has another '{}'", subject(), printable(m_model.id()));
+    step.words.push_back("the signed lists name these very files");
+  }
+
+  void medium(ChainStep& step) {
+    step.evidence = {{"bundle", publication().bundle_digest.text()}, {"subject", subject()}};
+    step.words.push_back(fmt::format("bundle {} crossed as {}", subject(), publication().bundle_digest.spoken()));
+    const auto entry = ingest_entry();
+    if (!entry) return absent(step, "the audit log does not know this bundle");
+    const auto detail = parse_json(entry->event.detail);
+    if (detail.value("bundle", "") != publication().bundle_digest.text())
+      fail(ErrorCode::store_invalid, "the log says that {} was {}", subject(), printable(detail.value("bundle", "")));
+    step.evidence["require_expect"] = m_site.config().require_expect;
+    if (m_site.config().require_expect)
+      step.words.push_back("the policy of today wants the digest announced by another way at ingest");
+  }
+
+  void ingest(ChainStep& step) {
+    const auto entry = ingest_entry();
+    if (!entry) return absent(step, "the audit log has no entry of its ingest");
+    step.words.push_back(fmt::format("entry {} of the audit log: {} by {}", entry->index, format_time(entry->time),
+                                     printable(entry->event.actor)));
+    step.evidence = {{"entry", entry->index}, {"time", format_time(entry->time)}, {"actor", entry->event.actor}};
+    if (m_depth == ChainDepth::show) return;
+    log().verify();
+    step.evidence["proof"] = log().prove(entry->index);
+    step.evidence["verifier_key"] = log().verifier_key();
+    step.words.push_back(
+        fmt::format("the log is whole: {}, every hash computed again", counted(log().size(), "entry", "entries")));
+  }
+
+  void node(ChainStep& step) {
+    if (m_depth == ChainDepth::show) {
+      for (const auto& file : m_model.files) {
+        if (m_store.size(file.digest) != file.size)
+          fail(ErrorCode::blob_corrupt, "'{}' is missing in the store, or has another size", file.path.text());
+      }
+      step.words.push_back(fmt::format("{} in the store, {}; `chain replay` hashes them",
+                                       counted(m_model.files.size(), "file"), format_size(m_model.total_size())));
+      return;
+    }
+    ProgressTask progress(m_reporter, "check the model", Unit::bytes, m_model.total_size());
+    const auto checked = engine::check_model(m_store, m_model, [&](std::uint64_t done) { progress.advance(done); });
+    step.evidence = {{"bytes", checked.bytes}, {"assurance", name(checked.assurance)}};
+    step.words.push_back(fmt::format("{}, {}: every byte hashed just now; who could change them: {}",
+                                     counted(checked.files.size(), "file"), format_size(checked.bytes),
+                                     name(checked.assurance)));
+  }
+
+  void load(ChainStep& step) {
+    const auto entry = log().find_last("model.load", m_model.id(),
+                                       [](const AuditEntry& one) { return one.event.outcome == Outcome::success; });
+    if (!entry) return absent(step, "it was not loaded yet");
+    const auto detail = parse_json(entry->event.detail);
+    step.evidence = {{"entry", entry->index}, {"time", format_time(entry->time)}, {"detail", detail}};
+    step.words.push_back(fmt::format("last loaded {} as {} (entry {} of the audit log)", format_time(entry->time),
+                                     printable(detail.value("digest", "")), entry->index));
+    if (detail.value("digest", "") != engine::main_digest(m_model).text())
+      step.words.push_back("that was another version of it");
+  }
+
+  static void absent(ChainStep& step, std::string why) {
+    step.status = StepStatus::absent;
+    step.words.push_back(std::move(why));
+  }
+
+  const AuditLog& log() {
+    if (!m_log) m_log.emplace(AuditLog::open_to_read(m_site.audit_folder()));
+    return *m_log;
+  }
+  std::optional<AuditEntry> ingest_entry() {
+    return log().find_last(k_ingest_event, subject(),
+                           [](const AuditEntry& one) { return one.event.outcome == Outcome::success; });
+  }
+
+  const Site& m_site;
+  const ChainDepth m_depth;
+  Reporter& m_reporter;
+  const BlobStore m_store;
+  const Catalog m_catalog;
+  const Artifact m_model;
+  std::optional<Publication> m_publication;
+  std::optional<AuditLog> m_log;
+};
+
+}  // namespace
+
+std::string_view name(StepStatus status) {
+  switch (status) {
+    case StepStatus::good:
+      return "good";
+    case StepStatus::absent:
+      return "absent";
+    case StepStatus::refuted:
+      return "refuted";
+  }
+  return "";
+}
+
+bool ModelChain::is_good() const {
+  return std::all_of(steps.begin(), steps.end(), [](const auto& step) {
+    return step.status == StepStatus::good || (step.status == StepStatus::absent && step.name == "load");
+  });
+}
+
+ModelChain model_chain(const Site& site, const std::string& name, ChainDepth depth, Reporter& reporter) {
+  return Chain(site, name, depth, reporter).run();
+}
+
+}  // namespace liftlock
