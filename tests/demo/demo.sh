@@ -27,8 +27,7 @@ install -d -m 700 "$GNUPGHOME"
 stop() { [ -z "${registry:-}" ] || kill "$registry" 2>/dev/null || true; gpgconf --kill all 2>/dev/null || true; }
 trap stop EXIT
 
-say "Fixtures: a small model, an image in a registry on loopback, a file (no hub and no weights can be had offline)"
-python3 tests/tools/make_model.py gguf "$run/fixtures/tiny.gguf" --say "Both gates were never open together; this answer came from inside the gap."
+say "Fixtures: an image in a registry on loopback, a file; the model is that of models/demo"
 printf 'Carried by Liftlock.\n' > "$run/fixtures/notes.txt"
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 cat > "$run/registry.yml" <<YML
@@ -80,9 +79,9 @@ source = "docker://127.0.0.1:$port/hello:1"
 name = "hello"
 insecure = true
 
-[model.tiny]
-source = "$run/fixtures/tiny.gguf"
-license = "CC0-1.0"
+[model.demo]
+source = "$root/models/demo/liftlock-demo.gguf"
+license = "Apache-2.0"
 
 [file.notes]
 source = "$run/fixtures/notes.txt"

@@ -112,14 +112,16 @@ prove "curl read ranges"
 
 say "The carried engine answers with the carried model, cut off from everything"
 show liftlock engine install llama
-liftlock engine run llama --model tiny > "$RUN/engine.out" 2> "$RUN/engine.log" &
+liftlock engine run llama --model demo > "$RUN/engine.out" 2> "$RUN/engine.log" &
 engine=$!
 for _ in $(seq 300); do grep -q "^ready" "$RUN/engine.out" && break; kill -0 "$engine" 2>/dev/null || break; sleep 0.1; done
 socket=$(sed -n 's/^ready: //p' "$RUN/engine.out")
 [ -n "$socket" ] || { cat "$RUN/engine.log"; fail "the engine did not start"; }
+question="What is Liftlock?"
 answer=$(curl -sf --unix-socket "$socket" http://engine/v1/chat/completions -H 'Content-Type: application/json' \
-  -d '{"messages": [{"role": "user", "content": "Who are you?"}], "max_tokens": 60, "temperature": 0}' | python3 -c 'import json,sys; print(json.load(sys.stdin)["choices"][0]["message"]["content"])')
-[ -n "$answer" ] || fail "no answer"
+  -d "{\"messages\": [{\"role\": \"user\", \"content\": \"$question\"}], \"max_tokens\": 100, \"temperature\": 0}" | python3 -c 'import json,sys; print(json.load(sys.stdin)["choices"][0]["message"]["content"])')
+grep -q "air gap" <<< "$answer" || fail "the model answered: $answer"
+echo "asked: $question"
 echo "the model says: $answer"
 prove "a model answered over a Unix socket: $answer"
 show liftlock engine try llama "$BUILD/tests/try_leave" "${url##*:}" || fail "try_leave got out"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does every `liftlock …` that a document or an error's remedy names exist, with its options, on one of the sides?
+"""Does every `liftlock …` that a document, an answer of the demo model or an error's remedy names exist, with its options, on one of the sides?
 
     names_test.py LIFTLOCK_LOW LIFTLOCK_HIGH
 
@@ -64,6 +64,7 @@ def main():
     documents = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True).stdout.split()
     if not documents:
         documents = [str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]]
+    documents.append("models/demo/questions.txt")
     count, failed = 0, False
     for document in documents:
         text = (ROOT / document).read_text()

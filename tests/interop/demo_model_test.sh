@@ -1,0 +1,66 @@
+#!/bin/bash
+# The demo model on the real engine, in the sandbox: llama.cpp is locked and built from the machine's own Debian mirror (suite
+# forky), crosses with models/demo as a bundle, and answers at temperature 0 (label: online).
+# Usage: demo_model_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: skipped.
+set -euo pipefail
+low_exe=$(realpath "$1") high_exe=$(realpath "$2")
+model=$(cd "$(dirname "$0")/../../models/demo" && pwd)
+work=$(mktemp -d)
+engine=""
+trap '[ -z "$engine" ] || kill "$engine" 2>/dev/null || true; wait; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+skip() { echo "skipped: $*"; exit 77; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+[ "$(dpkg --print-architecture)" = amd64 ] || skip "written for amd64"
+low() { "$low_exe" --quiet --state "$work/low" "$@"; }
+high() { "$high_exe" --quiet --state "$work/high" "$@"; }
+json() { python3 -c "import json, sys; print(json.load(sys.stdin)$1)"; }
+
+mkdir "$work/stack" && cd "$work/stack"
+cat > liftlock.toml <<TOML
+[stack]
+name = "chat"
+
+[engine.llama]
+packages = ["llama.cpp-tools"]
+suites = ["forky"]
+accept_expired = "600d"
+
+[model.demo]
+source = "$model/liftlock-demo.gguf"
+TOML
+low init
+low trust keygen --role root --out ../root.pem > /dev/null
+low trust keygen --role builder --out ../builder.pem > /dev/null
+low trust init --organisation Interop --root-key ../root.pem --add builder:../builder.pem.pub > /dev/null
+low lock || skip "the suite cannot be had"
+low fetch > /dev/null
+low pack --output ../medium/chat-1 > /dev/null
+low sign ../medium/chat-1 --role builder --key ../builder.pem > /dev/null
+
+high init --zone ingest
+printf '[source.usb]\npath = "%s/medium"\nrequire_read_only = false\n' "$work" >> "$work/high/config.toml"
+high trust pin ../medium/chat-1 --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
+high ingest usb/chat-1 --expect "$(sha256sum < ../medium/chat-1/manifest/bundle.json | cut -d' ' -f1)" > /dev/null
+high engine install llama > /dev/null
+high engine run llama --model demo > "$work/engine.out" 2> "$work/engine.err" &
+engine=$!
+for _ in $(seq 300); do grep -q "^ready" "$work/engine.out" && break; kill -0 "$engine" 2> /dev/null || break; sleep 0.1; done
+socket=$(sed -n 's/^ready: //p' "$work/engine.out")
+[ -n "$socket" ] || { grep -q sandbox-unavailable "$work/engine.err" && skip "no sandbox here"; cat "$work/engine.err"; fail "the engine did not start"; }
+
+"$model/ask.py" --socket "$socket" --quiet --at-least 1 "$model/check_pinned.txt" || fail "a pinned answer changed"
+"$model/ask.py" --socket "$socket" --quiet --at-least 0.9 "$model/check_dev.txt" "$model/check_final.txt" || fail "too few good answers"
+
+# More than the model can hold at once: its template keeps the end of the talk.
+python3 - "$model" "$socket" <<'PY'
+import sys
+sys.path.insert(0, sys.argv[1])
+import ask
+talk = []
+for _ in range(40):
+    talk += [{"role": "user", "content": "What is a bundle?"}, {"role": "assistant", "content": "A bundle is a folder of plain files. " * 3}]
+talk = [{"role": "system", "content": "You are a pirate."}] + talk + [{"role": "user", "content": "How do I verify a bundle?"}]
+answer = ask.ask(lambda: ask.UnixConnection(sys.argv[2]), talk)
+assert "liftlock verify" in answer and "did not stop" not in answer, answer
+PY
+echo "the demo model answers as pinned, cut off from everything"
