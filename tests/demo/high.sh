@@ -77,7 +77,6 @@ echo "the mirror is at $url"
 python3 -m venv "$RUN/venv"
 show "$RUN/venv/bin/pip" install --isolated --no-cache-dir --disable-pip-version-check --index-url "$url/simple/" packaging idna
 "$RUN/venv/bin/python" -c 'import packaging, idna; print("imported packaging and idna")'
-prove "pip installed from the mirror"
 
 # A throw-away root: this machine's, with everything that is written kept in memory.
 mkdir -p "$RUN/apt"
@@ -100,15 +99,14 @@ show chroot "$RUN/apt/root" apt-get -o Acquire::http::Proxy=false update
 show chroot "$RUN/apt/root" env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::http::Proxy=false install -y --no-install-recommends tree
 show chroot "$RUN/apt/root" tree --version
 umount -R "$RUN/apt/root"
-prove "apt-get checked the mirror's signature and installed"
+prove "pip installed from the mirror; apt-get checked its signature and installed"
 
 show skopeo copy --src-tls-verify=false "docker://${url#http://}/hello:1" "oci:$RUN/pulled:1"
-prove "skopeo pulled the image"
 size=$(curl -sfI "$url/files/file/notes/" > /dev/null; stat -c %s "$RUN/mnt/demo-2/files/notes.txt")
 show curl -sf -r 0-6 "$url/bundles/demo/latest/files/notes.txt"; echo
 [ "$(curl -sf -r 0-6 "$url/bundles/demo/latest/files/notes.txt")" = "Carried" ] || fail "curl with a range"
 [ "$(curl -sf -o /dev/null -w '%{http_code}' -r "$size"- "$url/bundles/demo/latest/files/notes.txt" || true)" = 416 ] || fail "a range past the end"
-prove "curl read ranges"
+prove "skopeo pulled the image; curl read ranges"
 
 say "The carried engine answers with the carried model, cut off from everything"
 show liftlock engine install llama
@@ -127,6 +125,28 @@ prove "a model answered over a Unix socket: $answer"
 show liftlock engine try llama "$BUILD/tests/try_leave" "${url##*:}" || fail "try_leave got out"
 prove "a program in the engine's place could not reach a network, the host's files or another namespace"
 kill "$engine"; wait "$engine" 2>/dev/null || true; engine=""
+say "People and programs ask through the gateway: with a key, verified again, on record"
+key=$(liftlock --json key add visitor | python3 -c 'import json, sys; print(json.load(sys.stdin)["secret"])')
+sleep 1  # a running server knows a new key within a second
+refused=$(curl -s -o /dev/null -w '%{http_code}' "$url/v1/models")
+[ "$refused" = 401 ] || fail "without a key the gateway answered $refused"
+body="{\"model\": \"demo\", \"stream\": true, \"temperature\": 0, \"max_tokens\": 100, \"messages\": [{\"role\": \"user\", \"content\": \"$question\"}]}"
+curl -sfN -D "$RUN/gateway.head" "$url/v1/chat/completions" -H "Authorization: Bearer $key" -d "$body" > "$RUN/gateway.events" || fail "the gateway did not answer"
+streamed=$(python3 - "$RUN/gateway.events" <<'PY'
+import json, sys
+events = [line[6:] for line in open(sys.argv[1]) if line.startswith("data: ")]
+assert events[-1].strip() == "[DONE]", events
+print("".join(c["delta"].get("content") or "" for e in events[:-1] for c in json.loads(e)["choices"]))
+PY
+)
+[ "$streamed" = "$answer" ] || fail "streamed: $streamed"
+echo "streamed in $(grep -c '^data: ' "$RUN/gateway.events") events: $streamed"
+record=$(tr -d '\r' < "$RUN/gateway.head" | sed -n 's/^X-Liftlock-Record: //p')
+show liftlock record show "$record"
+show liftlock record verify "$record"
+show liftlock chain show demo
+show liftlock chain replay demo
+prove "the gateway streamed it to a caller with a key; its record fits the log, and the model's chain was replayed"
 kill "$server"; wait "$server" 2>/dev/null || true; server=""
 
 say "The log, checked by a script that knows no Liftlock"

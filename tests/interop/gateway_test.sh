@@ -46,6 +46,7 @@ high ingest usb/chat-1 --expect "$(sha256sum < ../medium/chat-1/manifest/bundle.
 high engine install llama > /dev/null
 
 serve() {
+  sleep 1  # for the keys
   high serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
   server=$!
   for _ in $(seq 100); do grep -q '^listening' "$work/serve.out" && break; kill -0 "$server" || fail "serve ended"; sleep 0.1; done
