@@ -31,6 +31,14 @@ std::int64_t milliseconds(Clock::duration time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
 }
 
+/// The host looks after its engines more often than that.
+constexpr std::chrono::milliseconds k_before_second_try{500};
+
+/// What failed is told to clients, and names the engine's socket by its path.
+std::string words_without_paths(const Error& error) {
+  return error.code() == ErrorCode::network ? "the engine ended before it answered" : error.message();
+}
+
 /// What an engine said of a request that it refused; it never names anything but the request.
 Error refusal(int status, std::string_view body) {
   std::string words;
@@ -73,8 +81,12 @@ class Conversation final : public LiveAnswer {
     std::optional<Error> failed;
     try {
       co_await converse(sink);
+    } catch (const boost::system::system_error&) {
+      throw;  // the client is gone
     } catch (const Error& error) {
       failed = error;
+    } catch (const std::exception& error) {
+      failed = Error(ErrorCode::internal, error.what());
     }
     if (failed) co_await tell(sink, *failed);
   }
@@ -99,7 +111,10 @@ class Conversation final : public LiveAnswer {
       }
       if (failed) {
         m_lease.reset();
-        if (attempt == 2) throw Error(ErrorCode::engine_failed, failed->message());
+        if (attempt == 2) throw Error(ErrorCode::engine_failed, words_without_paths(*failed));
+        // Until the host has seen that it is dead it would lease the same one again.
+        asio::steady_timer pause(co_await asio::this_coro::executor, k_before_second_try);
+        co_await pause.async_wait(asio::use_awaitable);
         continue;
       }
       if (answer.status != 200) {

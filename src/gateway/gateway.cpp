@@ -56,6 +56,8 @@ constexpr std::array k_endpoints = {
     Endpoint{"POST", "/api/show", Api::ollama, Does::ollama_show},
     Endpoint{"GET", "/api/version", Api::ollama, Does::ollama_version},
 };
+/// A long prompt or answer takes an engine many minutes without a byte; the host kills those that hang.
+constexpr UnixClientLimits k_engine_limits{.max_body = 64u << 20, .idle = std::chrono::hours(1)};
 constexpr std::string_view k_one_model = "/v1/models/";
 
 Api api_of(std::string_view path) {
@@ -193,11 +195,8 @@ struct Gateway::Impl {
     wanted.engine.body["model"] = wanted.model;
     parts.gatekeeper.charge_request(caller);
     HttpResponse response;
-    response.live = make_conversation({parts.host,
-                                       parts.book,
-                                       parts.gatekeeper,
-                                       [this](const ConversationEnd& end) { metrics.count(end); },
-                                       {.max_body = 64u << 20}},
+    response.live = make_conversation({parts.host, parts.book, parts.gatekeeper,
+                                       [this](const ConversationEnd& end) { metrics.count(end); }, k_engine_limits},
                                       std::move(wanted));
     return response;
   }
