@@ -17,9 +17,7 @@ namespace liftlock::engine::testing_support {
 
 class ModelFixture {
  public:
-  ModelFixture() : store(folder.path() / "store"), catalog(folder.path() / "store/catalog.db") {
-    fs::permissions(folder.path(), static_cast<fs::perms>(0755));  // engines of root run as somebody else
-  }
+  ModelFixture() : store(folder.path() / "store"), catalog(folder.path() / "store/catalog.db") {}
 
   /// @return the path of its blob
   fs::path add_model(const std::string& name, const std::string& content, const Json& facts = Json::object(),
