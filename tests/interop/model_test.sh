@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# A model that crossed: what `model`, `chain` and `gate` say of it, before and after somebody changed it on the disk.
+#   model_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
+cd "$work"
+says() { grep -qF -- "$1" <<< "$2" || fail "'$1' is missing in: $2"; }
+
+python3 "$root/tests/tools/make_model.py" gguf tiny.gguf
+printf '[stack]\nname = "chat"\n\n[model.tiny]\nsource = "tiny.gguf"\nversion = "1"\n' > liftlock.toml
+low init --organisation Test > out
+for role in root builder; do low trust keygen --role $role --out $role.pem > out; done
+low trust init --organisation Test --root-key root.pem --add builder:builder.pem.pub > out
+low lock > out && low fetch > out && low pack --output "$work/usb/chat-1" > out
+low sign "$work/usb/chat-1" --role builder --key builder.pem > out
+high init --zone ingest > out
+printf '[source.usb]\npath = "%s"\nrequire_read_only = false\n' "$work/usb" >> "$high_state/config.toml"
+high trust pin "$work/usb/chat-1" --fingerprint "$(low --json trust show | json '["fingerprint"]')" > out
+high ingest usb/chat-1 --expect "$(sha256sum < "$work/usb/chat-1/manifest/bundle.json" | cut -d' ' -f1)" > out
+
+says 'llama' "$(high model ls)"
+[ "$(high --json model ls | json '[0]["inspection"]["gguf"][0]["head_count"]')" -gt 0 ] || fail "the heads of the model are not known"
+says 'it fits' "$(high model fit tiny)"
+says 'model:tiny@' "$(high model show tiny)"
+refused not-found high model fit nosuch
+
+says '6 load      absent' "$(high chain show tiny)"
+replayed=$(high chain replay tiny)
+for words in 'the signed lists name these very files' 'the log is whole' 'every byte hashed just now'; do says "$words" "$replayed"; done
+[ "$(high --json chain replay tiny | json '["good"]')" = True ] || fail "the replay is not good"
+
+digest=$(sha256sum < tiny.gguf | cut -d' ' -f1)
+says "$digest" "$(high gate tiny -- sha256sum {})"
+refused usage high gate tiny -- sha256sum
+says '6 load      good' "$(high chain show tiny)"
+
+blob=$high_state/store/blobs/sha256/${digest:0:2}/$digest
+chmod u+w "$blob" && printf x | dd of="$blob" bs=1 seek=4096 conv=notrunc status=none
+refused blob-corrupt high gate tiny -- sha256sum {}
+status=0; replayed=$(high chain replay tiny) || status=$?
+[ "$status" = 4 ] || fail "the replay of a changed model ended with $status"
+says '5 node      refuted' "$replayed"
+echo "ok"
