@@ -27,6 +27,8 @@ def problem_on(side, words):
     known = {"--help", "-h"} | side[path]
     for word in words:
         word = word.rstrip(".,;:)")
+        if word == "--":
+            break  # what follows are the words of another program
         if word.startswith("--"):
             name = word.split("=")[0]
             if name not in known:
