@@ -140,9 +140,8 @@ HttpResponse api_problem(Api api, const Error& error) {
   if (api == Api::openai) document = openai_error(error);
   if (api == Api::ollama) document = ollama::error_answer(message);
   if (api == Api::anthropic) document = anthropic::error_answer(response.status, message);
-  for (auto& [name, value] : response.headers) {
-    if (name == "Content-Type") value = "application/json";
-  }
+  response.replace("Content-Type", "application/json");
+  response.replace("WWW-Authenticate", "Bearer realm=\"liftlock\"");
   if (error.code() == ErrorCode::rate_limited) {
     response.set("Retry-After", std::to_string(seconds_to_wait(error).count()));
   }

@@ -65,6 +65,15 @@ Api api_of(std::string_view path) {
   return path.starts_with("/v1/messages") ? Api::anthropic : Api::openai;
 }
 
+/// In the form of the API that was asked.
+HttpResponse problem_at(std::string_view path, const Error& error) {
+  auto response = api_problem(api_of(path), error);
+  const auto found =
+      std::find_if(k_endpoints.begin(), k_endpoints.end(), [&](const auto& endpoint) { return endpoint.path == path; });
+  if (response.status == 405 && found != k_endpoints.end()) response.replace("Allow", std::string(found->method));
+  return response;
+}
+
 HttpResponse json_answer(const Json& document) {
   return text_response(200, "application/json", dump_json_line(document) + "\n").set("Cache-Control", "no-store");
 }
@@ -263,9 +272,14 @@ std::uint64_t Gateway::max_body(std::string_view method, std::string_view path) 
   return method == "POST" && serves(path) ? k_request_limits.max_bytes : 0;
 }
 
+std::optional<HttpResponse> Gateway::refusal(std::string_view path, const Error& error) {
+  if (!serves(path)) return std::nullopt;
+  return problem_at(path, error);
+}
+
 HttpResponse Gateway::handle(const HttpRequest& request) {
   const auto problem = [&](const Error& error) {
-    auto response = api_problem(api_of(request.path), error);
+    auto response = problem_at(request.path, error);
     response.route = "gateway";
     m_impl->metrics.refused();
     return response;

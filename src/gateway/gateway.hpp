@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -37,6 +38,9 @@ class Gateway {
   static bool serves(std::string_view path);
   /// For HttpServerOptions::max_body.
   static std::uint64_t max_body(std::string_view method, std::string_view path);
+
+  /// For HttpServerOptions::refusal.
+  static std::optional<HttpResponse> refusal(std::string_view path, const Error& error);
 
   /// Any thread. Never throws: failures are answers in the form of the API that was asked.
   HttpResponse handle(const HttpRequest& request);

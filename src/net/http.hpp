@@ -52,6 +52,12 @@ struct HttpResponse {
   /// The value of the `route` label in metrics; must outlive the server (a literal, or a Route's prefix).
   std::string_view route;
 
+  /// Of a header that is there already; nothing where it is not.
+  void replace(std::string_view name, const std::string& value) {
+    for (auto& [each, old] : headers) {
+      if (each == name) old = value;
+    }
+  }
   HttpResponse& set(std::string name, std::string value) {
     headers.emplace_back(std::move(name), std::move(value));
     return *this;

@@ -41,6 +41,9 @@ struct HttpServerOptions {
   /// How many bytes of body a request with this method and (decoded) path may have; past it 413. 0: none, 405.
   /// Empty: none for any. Called on the workers' threads.
   std::function<std::uint64_t(std::string_view method, std::string_view path)> max_body;
+  /// The answer to a request that reaches no handler, where problem+json is not what clients of this path read;
+  /// nothing: problem+json. Called on the workers' threads.
+  std::function<std::optional<HttpResponse>(std::string_view path, const Error& error)> refusal;
   std::size_t max_connections = 16384;            ///< past it 503; the limit of open files may lower it
   std::chrono::milliseconds header_time{10'000};  ///< for a whole head and body, and for the TLS handshake
   std::chrono::milliseconds idle_time{75'000};    ///< between two requests of a connection

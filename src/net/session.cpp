@@ -361,7 +361,10 @@ class Session final : public SessionBase {
     deadline.expired = false;
     deadline.set_stall(std::chrono::seconds(2));
     m_head.fields.clear();
-    const bool sent = co_await send(problem_response(error), Connection::close);
+    std::optional<HttpResponse> response;
+    if (m_options.refusal && !m_request.method.empty()) response = m_options.refusal(m_request.path, error);
+    if (!response) response = problem_response(error);
+    const bool sent = co_await send(std::move(*response), Connection::close);
     if (!sent) co_return;
     co_await transport->finish();
     deadline.set(std::chrono::seconds(2));

@@ -61,7 +61,10 @@ struct MirrorServer::Impl {
     if (options.tokens_file) tokens = std::make_shared<const ReadTokens>(ReadTokens::load(*options.tokens_file));
     state = load_mirror_state(catalog, options.routes, environment);
     auto http = options.http;
-    if (options.gateway != nullptr) http.max_body = &Gateway::max_body;
+    if (options.gateway != nullptr) {
+      http.max_body = &Gateway::max_body;
+      http.refusal = &Gateway::refusal;
+    }
     http.observe = [this](const HttpExchange& exchange) { metrics.count(exchange); };
     server = std::make_unique<HttpServer>(std::move(http), std::move(handler));
   }

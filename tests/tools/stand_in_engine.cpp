@@ -3,13 +3,18 @@
 //
 //   model:    "die at load", "slow load"
 //   request:  "crash", "hang" (nothing is answered any more), "flood" (its log), "half" (a chunk that never ends),
-//   "late"
+//             "late", "started after MS" (or else it crashes; milliseconds since 1970), "linger" (a first piece, then
+//             nothing until the client leaves, which it logs), "much" (a long answer), "repeat WORD" (that is the
+//             answer)
+//
+// With "stream":true it answers in events.
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -20,7 +25,10 @@
 
 namespace {
 
+using Clock = std::chrono::system_clock;
+
 std::atomic<bool> g_hangs{false};
+const Clock::time_point g_start = Clock::now();
 
 std::string option(int argc, char** argv, const char* name) {
   for (int i = 1; i + 1 < argc; ++i) {
@@ -53,11 +61,71 @@ std::string read_request(int fd) {
   }
 }
 
+std::string words_for(const std::string& request) {
+  if (has(request, "much")) return std::string(1000, 'm');
+  const auto at = request.find("repeat ");
+  if (at == std::string::npos) return "I stand in.";
+  const auto word = request.substr(at + 7);
+  return word.substr(0, word.find_first_not_of("abcdefghijklmnopqrstuvwxyz-"));
+}
+
+void chunk(int fd, const std::string& data) {
+  const auto event = "data: " + data + "\n\n";
+  char size[20];
+  std::snprintf(size, sizeof size, "%zx\r\n", event.size());
+  say(fd, size + event + "\r\n");
+}
+
+void wait_until_client_leaves(int fd) {
+  char byte = 0;
+  while (read(fd, &byte, 1) > 0) continue;
+  say(2, "the client left\n");
+}
+
+constexpr const char* k_usage = R"("usage":{"prompt_tokens":5,"completion_tokens":3,"total_tokens":8})";
+
+void stream(int fd, const std::string& request) {
+  say(fd,
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
+  const auto piece = [&](const std::string& words) {
+    chunk(fd, R"({"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":")" + words + "\"}}]}");
+  };
+  const auto words = words_for(request);
+  if (has(request, "linger")) {
+    piece("I ");
+    return wait_until_client_leaves(fd);
+  }
+  if (has(request, "much")) {
+    for (int i = 0; i < 400; ++i) piece(words);
+  } else {
+    piece(words.substr(0, 2));
+    piece(words.substr(2));
+  }
+  chunk(fd, R"({"object":"chat.completion.chunk","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})");
+  chunk(fd, std::string(R"({"object":"chat.completion.chunk","choices":[],)") + k_usage + "}");
+  chunk(fd, "[DONE]");
+  say(fd, "0\r\n\r\n");
+}
+
+void whole(int fd, const std::string& request) {
+  if (has(request, "linger")) return wait_until_client_leaves(fd);
+  const std::string body = has(request, "GET /health")
+                               ? R"({"status":"ok"})"
+                               : R"({"choices":[{"message":{"role":"assistant","content":")" + words_for(request) +
+                                     R"("},"finish_reason":"stop"}],)" + k_usage + "}";
+  say(fd, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
+              "\r\nConnection: close\r\n\r\n" + body);
+}
+
 void answer(int fd) {
   const auto request = read_request(fd);
   if (has(request, "hang")) g_hangs = true;
   while (g_hangs) pause();
   if (has(request, "crash")) std::abort();
+  if (const auto at = request.find("started after "); at != std::string::npos) {
+    if (g_start < Clock::time_point(std::chrono::milliseconds(std::strtoll(&request[at + 14], nullptr, 10))))
+      std::abort();
+  }
   if (has(request, "flood")) {
     const std::string line(1 << 16, 'x');
     for (int i = 0; i < 640; ++i) say(2, line + "\n");
@@ -65,12 +133,10 @@ void answer(int fd) {
   if (has(request, "late")) std::this_thread::sleep_for(std::chrono::milliseconds(300));
   if (has(request, "half")) {
     say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\ndata: {\"choices\"");
+  } else if (has(request, R"("stream":true)")) {
+    stream(fd, request);
   } else {
-    const std::string body = has(request, "GET /health")
-                                 ? R"({"status":"ok"})"
-                                 : R"({"choices":[{"message":{"role":"assistant","content":"I stand in."}}]})";
-    say(fd, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
-                "\r\nConnection: close\r\n\r\n" + body);
+    whole(fd, request);
   }
   close(fd);
 }
@@ -78,6 +144,7 @@ void answer(int fd) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
   std::ifstream file(option(argc, argv, "-m"));
   const std::string model{std::istreambuf_iterator<char>(file), {}};
   if (has(model, "die at load")) {

@@ -1,0 +1,515 @@
+// The gateway behind a real server, asked by curl, in front of an engine that misbehaves on demand.
+#include "gateway/gateway.hpp"
+
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/code_of.hpp"
+#include "engine/model_fixture.hpp"
+#include "net/server.hpp"
+#include "os/process.hpp"
+#include "record/record_reader.hpp"
+
+namespace liftlock {
+namespace {
+
+using testing::Each;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+using namespace std::chrono_literals;
+
+constexpr const char* k_chat = "/v1/chat/completions";
+
+/// Waits up to 20 s for something that other threads bring about.
+template <typename F>
+bool soon(F&& is_so) {
+  for (int i = 0; i < 2000; ++i) {
+    if (is_so()) return true;
+    std::this_thread::sleep_for(10ms);
+  }
+  return false;
+}
+
+std::string chat(const std::string& words, const std::string& more = "", const std::string& model = "demo") {
+  return R"({"model":")" + model + R"(","messages":[{"role":"user","content":")" + words + "\"}]" + more + "}";
+}
+const std::string k_streamed = R"(,"stream":true)";  // NOLINT(cert-err58-cpp)
+
+/// What curl got, whether the exchange was whole (exit 0) or not.
+struct Heard {
+  int exit = 0;
+  int status = 0;
+  std::string head, body;
+
+  std::string header(const std::string& name) const {
+    const auto at = head.find("\r\n" + name + ": ");
+    if (at == std::string::npos) return "";
+    const auto begin = at + name.size() + 4;
+    return head.substr(begin, head.find("\r\n", begin) - begin);
+  }
+  Json json() const { return parse_json(body); }
+};
+
+class GatewayTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+#ifdef LIFTLOCK_STAND_IN
+    fixture.add_engine(LIFTLOCK_STAND_IN);
+#else
+    GTEST_SKIP() << "a stand-in engine is static, and sanitizers are not";
+#endif
+    if (!find_program("bwrap")) GTEST_SKIP() << "bubblewrap is not installed";
+    fixture.add_model("demo", "GGUF");
+    key = add_key({});
+  }
+
+  fs::path state() const { return fixture.folder.path(); }
+
+  std::string add_key(ApiKey wanted) {
+    wanted.id = KeyRing::new_id();
+    wanted.user = "ada";
+    return KeyRing(state() / "access.db").add(wanted);
+  }
+
+  void serve(RecordMode mode = RecordMode::full) {
+    engine::HostOptions options;
+    options.store_folder = fixture.store.folder();
+    options.catalog_file = fixture.store.folder() / "catalog.db";
+    options.engines_folder = fixture.engines();
+    options.run_folder = engine::run_folder_for("gateway-test");
+    options.log_folder = state() / "logs";
+    options.patience = 20s;
+    host.emplace(options, log, "tester");
+    book.emplace(RecordBook::Options{.folder = records(), .kek_file = kek(), .mode = mode}, log);
+    gatekeeper.emplace(state() / "access.db");
+    gateway.emplace(GatewayParts{options.catalog_file, *host, *book, *gatekeeper, log, "tester"});
+    HttpServerOptions http;
+    http.threads = 2;
+    http.max_body = &Gateway::max_body;
+    http.refusal = &Gateway::refusal;
+    server.emplace(http, [this](const HttpRequest& request) { return gateway->handle(request); });
+    server->start();
+  }
+
+  Heard curl(const std::string& path, std::vector<std::string> more, const std::string& input = "",
+             const std::string& seconds = "30") const {
+    ProcessSpec spec;
+    spec.argv = {"curl", "-sSi", "--no-buffer", "--max-time", seconds, "-H", "Expect:", server->url() + path};
+    spec.argv.insert(spec.argv.end(), more.begin(), more.end());
+    spec.input = input;
+    const auto result = run_process(spec);
+    Heard heard{.exit = result.status, .status = 0, .head = {}, .body = {}};
+    const auto end = result.output.find("\r\n\r\n");
+    if (end == std::string::npos) return heard;
+    heard.head = result.output.substr(0, end + 2);
+    heard.body = result.output.substr(end + 4);
+    heard.status = std::stoi(heard.head.substr(9, 3));
+    return heard;
+  }
+  Heard get(const std::string& path) const { return curl(path, {"-H", "Authorization: Bearer " + key}); }
+  Heard post(const std::string& path, const std::string& body, const std::string& secret,
+             const std::string& seconds = "30") const {
+    std::vector<std::string> arguments = {"--data-binary", "@-", "-H", "Content-Type: application/json"};
+    if (!secret.empty()) arguments.insert(arguments.end(), {"-H", "Authorization: Bearer " + secret});
+    return curl(path, arguments, body, seconds);
+  }
+  Heard ask(const std::string& body, const std::string& path = k_chat) const { return post(path, body, key); }
+
+  fs::path records() const { return state() / "records"; }
+  fs::path kek() const { return state() / "keys" / "record.kek"; }
+  RecordReader reader() const { return {records(), kek()}; }
+  Record record_of(const Heard& heard) const { return reader().read(heard.header("X-Liftlock-Record")); }
+  /// Of the only record, once it has one.
+  std::string outcome_of_the_record() const {
+    std::string id, outcome;
+    reader().find({}, [&](const RecordHead& head) { return !(id = head.id).empty(); });
+    if (!id.empty()) outcome = reader().read(id).outcome.value("outcome", "");
+    return outcome;
+  }
+
+  std::vector<AuditEvent> logged(const std::string& type) {
+    std::vector<AuditEvent> out;
+    log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+      if (entry.event.type == type) out.push_back(entry.event);
+      return true;
+    });
+    return out;
+  }
+  std::string engine_log() const { return read_file(state() / "logs/demo.log", 1u << 20); }
+
+  engine::testing_support::ModelFixture fixture;
+  AuditLog log{state() / "audit", "test"};
+  std::string key;
+  std::optional<engine::ModelHost> host;
+  std::optional<RecordBook> book;
+  std::optional<Gatekeeper> gatekeeper;
+  std::optional<Gateway> gateway;
+  std::optional<HttpServer> server;
+};
+
+/// Each API has a form of its own for what went wrong, which its clients look into.
+void expect_error(const std::string& path, const Heard& heard, int status, const std::string& words) {
+  EXPECT_EQ(heard.status, status) << path << heard.head << heard.body;
+  EXPECT_EQ(heard.header("Content-Type"), "application/json") << path;
+  const auto document = heard.json();
+  if (path.starts_with("/api/")) {
+    EXPECT_THAT(document.at("error").get<std::string>(), HasSubstr(words));
+    return;
+  }
+  const auto& error = document.at("error");
+  EXPECT_THAT(error.at("message").get<std::string>(), HasSubstr(words));
+  EXPECT_THAT(error.at("type").get<std::string>(), Not(testing::IsEmpty()));
+  if (path == "/v1/messages") {
+    EXPECT_EQ(document.at("type"), "error");
+  } else {
+    EXPECT_TRUE(error.at("param").is_null());
+    EXPECT_TRUE(error.at("code").is_string());
+  }
+}
+
+/// One endpoint of each API, and a request that it takes.
+std::vector<std::pair<std::string, std::string>> apis(const std::string& model = "demo") {
+  return {{k_chat, chat("hello", "", model)},
+          {"/v1/messages", chat("hello", R"(,"max_tokens":10)", model)},
+          {"/api/chat", chat("hello", R"(,"stream":false)", model)}};
+}
+
+TEST_F(GatewayTest, WhoHasNoValidKeyIsRefusedInTheFormOfTheApi) {
+  const auto expired = add_key({.id = {},
+                                .user = {},
+                                .role = UserRole::viewer,
+                                .models = {},
+                                .limits = {},
+                                .expires = parse_time("2020-01-01T00:00:00Z"),
+                                .label = {},
+                                .created = {},
+                                .revoked = {},
+                                .revoked_reason = {}});
+  const std::string wrong = "llk_" + std::string(43, 'x');
+  const std::vector<std::string> secrets = {"", wrong, expired};
+  for (std::size_t i = 0; i < 3; ++i) {
+    serve();  // a fresh gatekeeper: it would slow us down
+    for (const auto& [path, body] : apis()) {
+      const auto heard = post(path, body, secrets[i]);
+      expect_error(path, heard, 401, "no valid API key");
+      EXPECT_THAT(heard.header("WWW-Authenticate"), StartsWith("Bearer"));
+    }
+    server.reset(), gateway.reset(), gatekeeper.reset(), book.reset(), host.reset();
+  }
+  std::vector<std::string> why;
+  for (const auto& event : logged("access.failure")) {
+    EXPECT_EQ(event.outcome, Outcome::failure);
+    EXPECT_EQ(event.subject, "127.0.0.1");
+    EXPECT_THAT(event.detail, Not(HasSubstr("llk_")));
+    why.push_back(parse_json(event.detail).at("why").get<std::string>().substr(0, 7));
+  }
+  EXPECT_THAT(
+      why, ElementsAre("no key", "no key", "no key", "unknown", "unknown", "unknown", "expired", "expired", "expired"));
+}
+
+TEST_F(GatewayTest, GuessersAndHurriedOnesAreToldHowLongToWait) {
+  ApiKey slow;
+  slow.limits.requests_per_minute = 3;
+  const auto hurried = add_key(slow);
+  serve();
+  for (const auto& [path, body] : apis()) EXPECT_EQ(post(path, body, hurried).status, 200);
+  for (const auto& [path, body] : apis()) {
+    const auto heard = post(path, body, hurried);
+    expect_error(path, heard, 429, "requests of the minute");
+    EXPECT_GT(std::stoi(heard.header("Retry-After")), 0);
+  }
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(post(k_chat, chat("hello"), "guess").status, 401);
+  for (const auto& [path, body] : apis()) {
+    const auto heard = post(path, body, "guess");
+    expect_error(path, heard, 429, "too many attempts");
+    EXPECT_GT(std::stoi(heard.header("Retry-After")), 0);
+  }
+  EXPECT_EQ(ask(chat("hello")).status, 200);
+}
+
+TEST_F(GatewayTest, KeysAreForTheirModels) {
+  ApiKey narrow;
+  narrow.models = {"other-*"};
+  const auto elsewhere = add_key(narrow);
+  ApiKey auditor;
+  auditor.role = UserRole::auditor;
+  const auto reads_records = add_key(auditor);
+  serve();
+  for (const auto& [path, body] : apis()) {
+    expect_error(path, post(path, body, elsewhere), 403, "not for the model 'demo'");
+    expect_error(path, post(path, body, reads_records), 403, "may not do this");
+  }
+  for (const auto& [path, body] : apis("nosuch")) expect_error(path, ask(body, path), 404, "no model 'nosuch'");
+  EXPECT_EQ(curl("/v1/models", {"-H", "x-api-key: " + elsewhere}).json().at("data"), Json::array());
+  EXPECT_EQ(get("/v1/models/demo").json().at("id"), "demo");
+  EXPECT_EQ(get("/v1/models/nosuch").status, 404);
+}
+
+TEST_F(GatewayTest, WhatIsNoRequestIsRefused) {
+  serve();
+  for (const auto& [path, body] : apis()) {
+    expect_error(path, ask(chat("hi", R"(,"max_tokens":9,"id_slot":3)"), path), 400, "id_slot");
+    expect_error(path, ask("{\"model\":\"\xff\xfe\"}", path), 400, "");
+    expect_error(path, ask("", path), 400, "");
+    expect_error(path, ask(chat("hi", R"(,"tools":)" + std::string(100'000, '[')), path), 413, "");
+    std::string tools = R"({"type":"function","function":{"name":"f","parameters":{}}})";
+    if (path == "/v1/messages") tools = R"({"name":"f","input_schema":{"type":"object"}})";
+    const std::string maximum = path == "/v1/messages" ? R"(,"max_tokens":9)" : "";
+    std::string many = "[" + tools;
+    for (int i = 1; i < 10'000; ++i) many += "," + tools;
+    expect_error(path, ask(chat("hi", maximum + R"(,"tools":)" + many + "]"), path), 400, "tools");
+  }
+  const auto wrong_method = get(k_chat);
+  EXPECT_EQ(wrong_method.status, 405);
+  EXPECT_EQ(wrong_method.header("Allow"), "POST");
+  expect_error(k_chat, get("/v1/nothing"), 404, "/v1/nothing");
+}
+
+TEST_F(GatewayTest, AHugeBodyIsRefusedBeforeItIsRead) {
+  serve();
+  const auto file = state() / "huge";
+  write_file_atomically(file, "");
+  fs::resize_file(file, 1u << 30);
+  for (const auto& [path, body] : apis()) {
+    const auto begin = std::chrono::steady_clock::now();
+    const auto heard = curl(path, {"-X", "POST", "-T", file.string(), "-H", "Authorization: Bearer " + key});
+    expect_error(path, heard, 413, "larger than");
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
+  }
+}
+
+TEST_F(GatewayTest, ListsManyModels) {
+  std::vector<Artifact> artifacts;
+  for (int i = 0; i < 500; ++i) {
+    const auto name = fmt::format("model-{:03}", i);
+    Artifact artifact{.kind = "model", .name = name, .version = "1"};
+    const auto content = "GGUF " + name;
+    artifact.files.push_back({.path = RelPath::parse("models/" + name + "/m.gguf"),
+                              .size = content.size(),
+                              .digest = sha256(content),
+                              .origin = {},
+                              .evidence = {}});
+    artifacts.push_back(artifact);
+  }
+  fixture.catalog.replace_set("many", artifacts, std::vector<std::string>(artifacts.size()));
+  serve();
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(get("/v1/models").json().at("data").size(), 501u);
+  EXPECT_EQ(get("/api/tags").json().at("models").size(), 501u);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+}
+
+TEST_F(GatewayTest, AnswersAreOnRecord) {
+  serve();
+  const auto whole = ask(chat("hello"));
+  ASSERT_EQ(whole.status, 200) << whole.body;
+  EXPECT_EQ(whole.json().at("choices")[0].at("message").at("content"), "I stand in.");
+  const auto streamed = ask(chat("hello", k_streamed));
+  ASSERT_EQ(streamed.status, 200) << streamed.body;
+  EXPECT_EQ(streamed.header("Content-Type"), "text/event-stream");
+  EXPECT_TRUE(streamed.body.ends_with("data: [DONE]\n\n")) << streamed.body;
+  EXPECT_THAT(streamed.body, Not(HasSubstr("usage")));
+  const auto ollama = ask(chat("hello"), "/api/chat");
+  EXPECT_EQ(parse_json(ollama.body.substr(0, ollama.body.find('\n'))).at("message").at("content"), "I ");
+  const auto anthropic = ask(chat("hello", R"(,"max_tokens":9)" + k_streamed), "/v1/messages");
+  EXPECT_THAT(anthropic.body, HasSubstr("event: message_stop"));
+  for (const auto* heard : {&whole, &streamed, &ollama, &anthropic}) {
+    const auto record = record_of(*heard);
+    EXPECT_EQ(record.head.user, "ada");
+    EXPECT_EQ(record.head.model, "demo");
+    EXPECT_EQ(record.head.model_digest, sha256("GGUF").text());
+    EXPECT_EQ(record.head.engine, "tiny/1-cpu");
+    EXPECT_EQ(record.head.peer, "127.0.0.1");
+    EXPECT_EQ(parse_json(record.prompt).at("messages")[0].at("content"), "hello");
+    EXPECT_EQ(record.answer, "I stand in.");
+    EXPECT_EQ(record.outcome.at("outcome"), "success");
+    EXPECT_EQ(record.outcome.at("prompt_tokens"), 5);
+    EXPECT_EQ(record.outcome.at("completion_tokens"), 3);
+    EXPECT_NO_THROW(reader().verify(record.head.id, log));
+  }
+}
+
+TEST_F(GatewayTest, AnEngineThatDiesBeforeItAnswersIsReplacedOnce) {
+  serve();
+  for (const auto& more : {std::string(), k_streamed}) {
+    ASSERT_EQ(ask(chat("hello")).status, 200);
+    const auto dead =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch());
+    const auto heard = ask(chat("started after " + std::to_string(dead.count()), more));
+    EXPECT_EQ(heard.status, 200) << heard.body;
+    EXPECT_EQ(record_of(heard).answer, "I stand in.");
+  }
+}
+
+TEST_F(GatewayTest, AnEngineThatDiesAgainIsGivenUp) {
+  serve();
+  const auto crashed = ask(chat("crash"));
+  expect_error(k_chat, crashed, 502, "the engine ended before it answered");
+  EXPECT_TRUE(soon([&] { return logged("engine.stop").size() == 2; }));
+  EXPECT_EQ(record_of(crashed).outcome.at("outcome"), "failed");
+  EXPECT_EQ(ask(chat("hello")).status, 200);
+}
+
+TEST_F(GatewayTest, AnAnswerThatEndsEarlyEndsWithAnError) {
+  serve();
+  const auto openai = ask(chat("half", k_streamed));
+  EXPECT_THAT(openai.body, StartsWith(R"(data: {"error":)"));
+  EXPECT_THAT(openai.body, Not(HasSubstr("[DONE]")));
+  const auto ollama = ask(chat("half"), "/api/chat");
+  EXPECT_THAT(ollama.body, StartsWith(R"({"error":)"));
+  const auto anthropic = ask(chat("half", R"(,"max_tokens":9)" + k_streamed), "/v1/messages");
+  EXPECT_THAT(anthropic.body, HasSubstr("event: error\n"));
+  EXPECT_THAT(anthropic.body, Not(HasSubstr("message_stop")));
+  const auto whole = ask(chat("half"));
+  expect_error(k_chat, whole, 502, "");
+  for (const auto* heard : {&openai, &ollama, &anthropic, &whole}) {
+    EXPECT_EQ(record_of(*heard).outcome.at("outcome"), "failed");
+  }
+}
+
+TEST_F(GatewayTest, WhoLeavesEndsTheWork) {
+  serve();
+  const auto heard = post(k_chat, chat("linger", k_streamed), key, "1");
+  EXPECT_NE(heard.exit, 0);
+  EXPECT_THAT(heard.body, HasSubstr(R"("content":"I ")"));
+  EXPECT_TRUE(soon([&] { return engine_log() == "the client left\n"; })) << engine_log();
+  EXPECT_TRUE(soon([&] { return record_of(heard).outcome.at("outcome") == "client-gone"; }));
+  EXPECT_EQ(record_of(heard).answer, "I ");
+  EXPECT_EQ(host->running().at(0).active, 0u);
+}
+
+TEST_F(GatewayTest, WhoLeavesBeforeTheFirstByteEndsTheWork) {
+  serve();
+  EXPECT_NE(post(k_chat, chat("linger"), key, "1").exit, 0);
+  EXPECT_TRUE(soon([&] { return engine_log() == "the client left\n"; }));
+  EXPECT_TRUE(soon([&] { return outcome_of_the_record() == "client-gone"; }));
+}
+
+TEST_F(GatewayTest, WhoLeavesWhileTheModelLoadsIsForgotten) {
+  fixture.add_model("slow", "GGUF slow load");
+  serve();
+  EXPECT_NE(post(k_chat, chat("hello", "", "slow"), key, "1").exit, 0);
+  EXPECT_TRUE(soon([&] { return outcome_of_the_record() == "client-gone"; }));
+  EXPECT_TRUE(soon([&] { return host->running().at(0).state == "ready"; }));
+  EXPECT_EQ(host->running().at(0).active, 0u);
+}
+
+TEST_F(GatewayTest, AServerThatStopsLeavesNothingOpen) {
+  serve();
+  ASSERT_EQ(ask(chat("hello")).status, 200);
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 2; ++i) clients.emplace_back([this] { ask(chat("linger", k_streamed)); });
+  EXPECT_TRUE(soon([&] { return host->running().at(0).active == 2; }));
+  server->stop(100ms);
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(host->running().at(0).active, 0u);
+}
+
+/// No file may become larger while it lives, as on a disk that is full.
+class FullDisk {
+ public:
+  explicit FullDisk(rlim_t bytes) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &m_before);
+    const struct rlimit small {
+      bytes, m_before.rlim_max
+    };
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+  }
+  ~FullDisk() { ::setrlimit(RLIMIT_FSIZE, &m_before); }
+  FullDisk(const FullDisk&) = delete;
+  FullDisk& operator=(const FullDisk&) = delete;
+
+ private:
+  struct rlimit m_before {};
+};
+
+TEST_F(GatewayTest, WithoutARecordThereIsNoAnswer) {
+  serve();
+  ASSERT_EQ(ask(chat("hello")).status, 200);
+  const FullDisk full(64u << 10);
+  const std::string big(100'000, 'b');
+  for (const auto& [path, body] : apis()) {
+    for (const auto* stream : {"false", "true"}) {
+      const auto heard =
+          ask(chat(big, fmt::format(R"({},"stream":{})", path == "/v1/messages" ? R"(,"max_tokens":9)" : "", stream)),
+              path);
+      expect_error(path, heard, 503, "record");
+      EXPECT_THAT(heard.body, Not(HasSubstr("stand in")));
+    }
+  }
+  expect_error(k_chat, ask(chat("small")), 503, "record");
+}
+
+TEST_F(GatewayTest, ADiskThatFillsUpEndsTheStream) {
+  serve();
+  ASSERT_EQ(ask(chat("hello")).status, 200);
+  Heard heard;
+  {
+    const FullDisk full(128u << 10);
+    heard = ask(chat("much", k_streamed));
+  }
+  EXPECT_EQ(heard.status, 200);
+  EXPECT_THAT(heard.body, HasSubstr("record-unwritable"));
+  EXPECT_THAT(heard.body, Not(HasSubstr("[DONE]")));
+  const auto got = std::count(heard.body.begin(), heard.body.end(), 'm');
+  EXPECT_GT(got, 0);
+  server.reset(), gateway.reset(), book.reset();
+  EXPECT_GE(record_of(heard).answer.size() + 1000, static_cast<std::size_t>(got) / 1000 * 1000);
+}
+
+TEST_F(GatewayTest, HashesOnly) {
+  serve(RecordMode::hash_only);
+  for (const auto& more : {std::string(), k_streamed}) {
+    const auto heard = ask(chat("hello", more));
+    EXPECT_EQ(heard.status, 200);
+    const auto id = heard.header("X-Liftlock-Record");
+    EXPECT_EQ(code_of([&] { reader().read(id); }), ErrorCode::not_found);
+    EXPECT_EQ(reader().verify(id, log).at("mode"), "hash-only");
+  }
+}
+
+TEST_F(GatewayTest, NoRecord) {
+  serve(RecordMode::off);
+  for (const auto& more : {std::string(), k_streamed}) {
+    const auto heard = ask(chat("hello", more));
+    EXPECT_EQ(heard.status, 200);
+    EXPECT_THAT(heard.body, HasSubstr("stand in."));
+  }
+  EXPECT_FALSE(fs::exists(records()));
+  EXPECT_TRUE(logged("prompt.record").empty());
+}
+
+TEST_F(GatewayTest, WordsOfPromptsAndAnswersAreInNoFile) {
+  const std::string prompt = "zyxprompt", said = "zyxanswer";
+  for (const auto mode : {RecordMode::full, RecordMode::hash_only, RecordMode::off}) {
+    serve(mode);
+    for (const auto& more : {std::string(), k_streamed}) {
+      EXPECT_THAT(ask(chat(prompt + " repeat " + said, more)).body, HasSubstr("xanswer"));
+      EXPECT_NE(ask(chat(prompt + " half", more)).body, "");
+      EXPECT_EQ(ask(chat(prompt, R"(,")" + prompt + "\":1" + more)).status, 400);
+    }
+    EXPECT_EQ(post(k_chat, chat(prompt), "wrong " + prompt).status, 401);
+    EXPECT_THAT(gateway->metrics(), Not(HasSubstr("zyx")));
+    server.reset(), gateway.reset(), gatekeeper.reset(), book.reset(), host.reset();
+  }
+  int files = 0;
+  for (const auto& entry : fs::recursive_directory_iterator(state())) {
+    if (!entry.is_regular_file()) continue;
+    ++files;
+    const auto text = read_file(entry.path(), 64u << 20);
+    EXPECT_EQ(text.find("zyx"), std::string::npos) << entry.path();
+    EXPECT_EQ(text.find(key), std::string::npos) << entry.path();
+  }
+  EXPECT_GT(files, 5);
+}
+
+}  // namespace
+}  // namespace liftlock
