@@ -66,4 +66,17 @@ SslContext make_server_context(const TlsSettings& settings) {
   return context;
 }
 
+SslContext make_client_context(const fs::path& ca_file) {
+  SslContext context(SSL_CTX_new(TLS_client_method()));
+  if (!context) fail_tls("set up TLS");
+  auto* raw = context.get();
+  SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION);
+  SSL_CTX_set_options(raw, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
+  if (SSL_CTX_set_cipher_list(raw, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) fail_tls("choose ciphers");
+  SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
+  if (SSL_CTX_load_verify_file(raw, ca_file.c_str()) != 1) fail_tls("read the CA certificates " + ca_file.string());
+  return context;
+}
+
 }  // namespace liftlock

@@ -149,12 +149,12 @@ class Exchange {
 
 }  // namespace
 
-std::string request_head(const UnixRequest& request, Keep keep) {
+std::string request_head(const UnixRequest& request, Keep keep, std::string_view host) {
   if (request.target.empty() || request.target[0] != '/' || !is_clean(request.target) ||
       request.target.find(' ') != std::string::npos || !is_clean(request.method)) {
     fail(ErrorCode::internal, "'{}' is no request-target", printable(request.target));
   }
-  auto head = request.method + " " + request.target + " HTTP/1.1\r\nHost: localhost\r\n";
+  auto head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.target, host);
   if (keep == Keep::close) head += "Connection: close\r\n";
   for (const auto& [name, value] : request.headers) {
     if (!is_clean(name) || !is_clean(value)) fail(ErrorCode::internal, "the header '{}' is malformed", printable(name));

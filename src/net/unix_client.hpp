@@ -24,7 +24,7 @@ struct UnixRequest {
 
 /// Request line and fields as they go over the wire. @throws Error{internal} for what would break out of its field
 enum class Keep : std::uint8_t { close, open };
-std::string request_head(const UnixRequest& request, Keep keep);
+std::string request_head(const UnixRequest& request, Keep keep, std::string_view host = "localhost");
 
 struct UnixResponse {
   int status = 0;
@@ -38,7 +38,9 @@ struct UnixResponse {
 struct UnixClientLimits {
   std::uint64_t max_header = 16u << 10;
   std::uint64_t max_body = 64u << 20;
+  std::chrono::milliseconds connect{5'000};    ///< to another machine, TLS included
   std::chrono::milliseconds idle{120'000};     ///< without a byte moving, either way
+  std::chrono::milliseconds first_byte{0};     ///< of the answer, after the request was sent; 0: as idle
   std::chrono::milliseconds total{3'600'000};  ///< for the whole exchange
 };
 

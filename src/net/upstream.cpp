@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
@@ -16,6 +19,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "net/tls.hpp"
 
 namespace liftlock {
 namespace {
@@ -23,7 +27,15 @@ namespace {
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using Stream = beast::basic_stream<asio::generic::stream_protocol>;
+using TlsStream = asio::ssl::stream<Stream&>;
+using Tcp = asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
+
+struct Connection {
+  explicit Connection(const asio::any_io_executor& executor) : stream(executor) {}
+  Stream stream;
+  std::optional<TlsStream> tls;  ///< over the stream, where there is TLS
+};
 
 constexpr std::size_t k_piece = 16u << 10;
 /// Kept for one socket by one thread; what is more than that is closed.
@@ -37,57 +49,84 @@ class Kept final : public asio::execution_context::service {
   static inline asio::execution_context::id id;
   explicit Kept(asio::execution_context& context) : service(context) {}
 
-  std::unique_ptr<Stream> take(const std::string& socket) {
-    const auto found = m_streams.find(socket);
-    if (found == m_streams.end()) return nullptr;
+  std::unique_ptr<Connection> take(const std::string& place) {
+    const auto found = m_connections.find(place);
+    if (found == m_connections.end()) return nullptr;
     auto& kept = found->second;
     while (!kept.empty() && Clock::now() - kept.front().since > k_kept_for) kept.pop_front();
     if (kept.empty()) {
-      m_streams.erase(found);
+      m_connections.erase(found);
       return nullptr;
     }
-    auto stream = std::move(kept.back().stream);
+    auto connection = std::move(kept.back().connection);
     kept.pop_back();
-    return stream;
+    return connection;
   }
 
-  void keep(const std::string& socket, std::unique_ptr<Stream> stream) {
-    auto& kept = m_streams[socket];
+  void keep(const std::string& place, std::unique_ptr<Connection> connection) {
+    auto& kept = m_connections[place];
     if (kept.size() >= k_most_kept) kept.pop_front();
-    kept.push_back({std::move(stream), Clock::now()});
+    kept.push_back({std::move(connection), Clock::now()});
   }
 
  private:
   struct Entry {
-    std::unique_ptr<Stream> stream;
+    std::unique_ptr<Connection> connection;
     Clock::time_point since;
   };
-  void shutdown() override { m_streams.clear(); }
-  std::map<std::string, std::list<Entry>> m_streams;
+  void shutdown() override { m_connections.clear(); }
+  std::map<std::string, std::list<Entry>> m_connections;
 };
+
+/// Where connections are told apart; two pools may trust different certificates for one address.
+std::string place_of(const Upstream& upstream) {
+  if (const auto* socket = std::get_if<fs::path>(&upstream)) return socket->string();
+  const auto& remote = std::get<RemoteServer>(upstream);
+  return fmt::format("{} {}", remote.address.text(), static_cast<const void*>(remote.tls.get()));
+}
+
+std::string name_of(const Upstream& upstream) {
+  if (const auto* socket = std::get_if<fs::path>(&upstream)) return socket->filename().string();
+  return std::get<RemoteServer>(upstream).address.authority();
+}
+
+IpAddress address_of(const Tcp::endpoint& endpoint) {
+  const auto address = endpoint.address();
+  return address.is_v4() ? IpAddress::v4(address.to_v4().to_bytes()) : IpAddress::v6(address.to_v6().to_bytes());
+}
+
+/// The certificate must be for this name, or this address.
+void expect_host(TlsStream& stream, const std::string& host) {
+  auto* ssl = stream.native_handle();
+  const bool set = IpAddress::parse(host)
+                       ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1
+                       : SSL_set1_host(ssl, host.c_str()) == 1 && SSL_set_tlsext_host_name(ssl, host.c_str()) == 1;
+  if (!set) fail(ErrorCode::tls_invalid, "{}: no name that a certificate can be for", host);
+}
 
 }  // namespace
 
 struct UpstreamExchange::Impl {
   using Parser = http::response_parser<http::buffer_body>;
 
-  fs::path socket;
+  Upstream upstream;
   UnixClientLimits limits;
   Clock::time_point end = Clock::now() + limits.total;
   Kept* kept = nullptr;
-  std::unique_ptr<Stream> stream;
+  std::unique_ptr<Connection> connection;
   std::optional<Parser> parser;
   beast::flat_buffer buffer;
   std::string piece = std::string(k_piece, '\0');
+  bool sent = false;
 
-  Impl(fs::path path, UnixClientLimits given) : socket(std::move(path)), limits(given) {}
+  Impl(Upstream where, UnixClientLimits given) : upstream(std::move(where)), limits(given) {}
 
-  std::string what() const { return socket.filename().string(); }
+  std::string what() const { return name_of(upstream); }
 
-  void arm() {
+  void arm(Clock::duration patience) {
     const auto left = end - Clock::now();
     if (left <= Clock::duration::zero()) fail(ErrorCode::network, "{}: the exchange took too long", what());
-    stream->expires_after(std::min<Clock::duration>(left, limits.idle));
+    connection->stream.expires_after(std::min(left, patience));
   }
 
   /// Cancellation stays what it is, so that it ends the whole coroutine.
@@ -99,17 +138,67 @@ struct UpstreamExchange::Impl {
       fail(ErrorCode::limit_exceeded, "{}: the answer is larger than allowed", what());
     }
     if (error == http::error::end_of_stream || error == http::error::partial_message ||
-        error.category() == asio::error::get_system_category() ||
+        error == asio::ssl::error::stream_truncated || error.category() == asio::error::get_system_category() ||
         error.category() == asio::error::get_misc_category()) {
       fail(ErrorCode::network, "{}: the answer ends early", what());
     }
     fail(ErrorCode::http_status, "{}: the answer is malformed: {}", what(), error.message());
   }
 
-  void connect(const asio::any_io_executor& executor) {
-    stream = std::make_unique<Stream>(executor);
-    auto fd = connect_unix(socket);
-    stream->socket().assign(asio::generic::stream_protocol(AF_UNIX, 0), fd.release());
+  asio::awaitable<void> connect(const asio::any_io_executor& executor) {
+    connection = std::make_unique<Connection>(executor);
+    if (const auto* socket = std::get_if<fs::path>(&upstream)) {
+      auto fd = connect_unix(*socket);
+      connection->stream.socket().assign(asio::generic::stream_protocol(AF_UNIX, 0), fd.release());
+      co_return;
+    }
+    const auto& remote = std::get<RemoteServer>(upstream);
+    const auto endpoint = co_await place_to_connect(executor, remote);
+    beast::error_code error;
+    arm(limits.connect);
+    co_await connection->stream.async_connect(asio::generic::stream_protocol::endpoint(endpoint),
+                                              asio::redirect_error(asio::use_awaitable, error));
+    if (error) refuse_connection(error);
+    connection->stream.socket().set_option(Tcp::no_delay(true));
+    if (!remote.address.tls) co_return;
+    connection->tls.emplace(connection->stream, *remote.tls);
+    expect_host(*connection->tls, remote.address.host);
+    co_await connection->tls->async_handshake(TlsStream::client, asio::redirect_error(asio::use_awaitable, error));
+    if (error.category() == asio::error::get_ssl_category()) {
+      fail(ErrorCode::tls_invalid, "{}: {}", what(), error.message());
+    }
+    if (error) refuse_connection(error);
+  }
+
+  [[noreturn]] void refuse_connection(const beast::error_code& error) const {
+    if (error == asio::error::operation_aborted) throw boost::system::system_error(error);
+    fail(ErrorCode::network, "connect to {}: {}", what(), error.message());
+  }
+
+  /// The first address that is allowed. The check is on what is connected to: a name that resolves to another address
+  /// the next time leads nowhere else.
+  asio::awaitable<Tcp::endpoint> place_to_connect(const asio::any_io_executor& executor, const RemoteServer& remote) {
+    const auto& to = remote.address;
+    std::vector<Tcp::endpoint> found;
+    beast::error_code error;
+    if (const auto literal = asio::ip::make_address(to.host, error); !error) {
+      found.emplace_back(literal, to.port);
+    } else {
+      Tcp::resolver resolver(executor);
+      const auto port = std::to_string(to.port);
+      const auto results = co_await resolver.async_resolve(to.host, port, Tcp::resolver::numeric_service,
+                                                           asio::redirect_error(asio::use_awaitable, error));
+      if (error) refuse_connection(error);
+      for (const auto& result : results) found.push_back(result.endpoint());
+    }
+    const auto allowed = std::find_if(found.begin(), found.end(), [&](const Tcp::endpoint& one) {
+      return remote.networks->contain(address_of(one));
+    });
+    if (allowed == found.end()) {
+      throw Error(ErrorCode::network, fmt::format("{} is in none of the networks that connections may go to", what()),
+                  "networks under [gateway] of config.toml lists them");
+    }
+    co_return *allowed;
   }
 
   asio::awaitable<beast::error_code> try_exchange(const std::string& head, const std::string& body, bool no_body) {
@@ -119,40 +208,60 @@ struct UpstreamExchange::Impl {
     if (no_body) parser->skip(true);
     buffer.clear();
     beast::error_code error;
-    arm();
+    auto token = asio::redirect_error(asio::use_awaitable, error);
     const std::array parts{asio::buffer(head), asio::buffer(body)};
-    co_await asio::async_write(*stream, parts, asio::redirect_error(asio::use_awaitable, error));
+    sent = true;
+    arm(limits.idle);
+    if (connection->tls) {
+      co_await asio::async_write(*connection->tls, parts, token);
+    } else {
+      co_await asio::async_write(connection->stream, parts, token);
+    }
     // An engine that refuses a body may say why before it has read it all.
     if (error == asio::error::operation_aborted) co_return error;
-    arm();
-    co_await http::async_read_header(*stream, buffer, *parser, asio::redirect_error(asio::use_awaitable, error));
+    arm(limits.first_byte.count() > 0 ? limits.first_byte : limits.idle);
+    if (connection->tls) {
+      co_await http::async_read_header(*connection->tls, buffer, *parser, token);
+    } else {
+      co_await http::async_read_header(connection->stream, buffer, *parser, token);
+    }
     co_return error;
   }
 };
 
-UpstreamExchange::UpstreamExchange(fs::path socket, UnixClientLimits limits)
-    : m_impl(std::make_unique<Impl>(std::move(socket), limits)) {}
+ClientTls make_client_tls(const fs::path& ca_file) {
+  return std::make_shared<asio::ssl::context>(make_client_context(ca_file).release());
+}
+
+UpstreamExchange::UpstreamExchange(Upstream upstream, UnixClientLimits limits)
+    : m_impl(std::make_unique<Impl>(std::move(upstream), limits)) {}
 
 UpstreamExchange::~UpstreamExchange() {
   auto& impl = *m_impl;
-  const bool whole = impl.stream && impl.parser && impl.parser->is_done() && impl.parser->get().keep_alive();
+  const bool whole = impl.connection && impl.parser && impl.parser->is_done() && impl.parser->get().keep_alive();
   if (!whole || impl.buffer.size() > 0) return;
-  impl.stream->expires_never();
-  impl.kept->keep(impl.socket.string(), std::move(impl.stream));
+  impl.connection->stream.expires_never();
+  impl.kept->keep(place_of(impl.upstream), std::move(impl.connection));
+}
+
+bool UpstreamExchange::was_sent() const {
+  return m_impl->sent;
 }
 
 asio::awaitable<UnixResponse> UpstreamExchange::send(const UnixRequest& request) {
   auto& impl = *m_impl;
   const auto executor = co_await asio::this_coro::executor;
   impl.kept = &asio::use_service<Kept>(asio::query(executor, asio::execution::context));
-  const auto head = request_head(request, Keep::open);
+  const auto* remote = std::get_if<RemoteServer>(&impl.upstream);
+  const auto head = remote == nullptr ? request_head(request, Keep::open)
+                                      : request_head(request, Keep::open, remote->address.authority());
   const bool no_body = request.method == "HEAD";
-  impl.stream = impl.kept->take(impl.socket.string());
-  const bool reused = impl.stream != nullptr;
-  if (!reused) impl.connect(executor);
+  impl.connection = impl.kept->take(place_of(impl.upstream));
+  const bool reused = impl.connection != nullptr;
+  if (!reused) co_await impl.connect(executor);
   auto error = co_await impl.try_exchange(head, request.body, no_body);
   if (error && reused && error != asio::error::operation_aborted && !impl.parser->got_some()) {
-    impl.connect(executor);
+    co_await impl.connect(executor);
     error = co_await impl.try_exchange(head, request.body, no_body);
   }
   impl.check(error);
@@ -172,9 +281,13 @@ asio::awaitable<std::string_view> UpstreamExchange::read() {
     body.size = impl.piece.size();
     body.more = true;
     beast::error_code error;
-    impl.arm();
-    co_await http::async_read_some(*impl.stream, impl.buffer, *impl.parser,
-                                   asio::redirect_error(asio::use_awaitable, error));
+    auto token = asio::redirect_error(asio::use_awaitable, error);
+    impl.arm(impl.limits.idle);
+    if (impl.connection->tls) {
+      co_await http::async_read_some(*impl.connection->tls, impl.buffer, *impl.parser, token);
+    } else {
+      co_await http::async_read_some(impl.connection->stream, impl.buffer, *impl.parser, token);
+    }
     if (error == http::error::need_buffer) error = {};
     impl.check(error);
     const auto got = impl.piece.size() - body.size;

@@ -1,0 +1,147 @@
+// Exchanges with servers on other machines, for which our own server stands in on loopback.
+#include "net/upstream.hpp"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <set>
+
+#include "base/code_of.hpp"
+#include "net/server.hpp"
+#include "os/process.hpp"
+
+namespace liftlock {
+namespace {
+
+using std::chrono::milliseconds;
+
+std::shared_ptr<const Networks> networks(std::string_view text = "127.0.0.0/8") {
+  return std::make_shared<Networks>(std::vector{Network::parse(text).value()});
+}
+
+struct Heard {
+  int status = 0;
+  std::string body;
+};
+
+Heard exchange(const Upstream& upstream, UnixClientLimits limits = {}, int times = 1) {
+  Heard heard;
+  std::exception_ptr failure;
+  asio::io_context context;
+  const auto talk = [&]() -> asio::awaitable<void> {
+    for (int i = 0; i < times; ++i) {
+      UpstreamExchange one(upstream, limits);
+      UnixRequest request;
+      request.target = "/hello";
+      const auto head = co_await one.send(request);
+      heard.status = head.status;
+      heard.body = co_await one.read_all();
+    }
+  };
+  asio::co_spawn(context, talk(), [&](std::exception_ptr thrown) { failure = thrown; });
+  context.run();
+  if (failure) std::rethrow_exception(failure);
+  return heard;
+}
+
+class UpstreamTest : public ::testing::Test {
+ protected:
+  std::uint16_t serve(std::optional<TlsSettings> tls = {}) {
+    HttpServerOptions options;
+    options.threads = 1;
+    options.tls = std::move(tls);
+    m_server = std::make_unique<HttpServer>(options, [this](const HttpRequest& request) {
+      m_peers.insert(std::string(request.peer));
+      return text_response(200, "text/plain", "hello " + std::string(request.header("Host")));
+    });
+    m_server->start();
+    return m_server->port();
+  }
+
+  TlsSettings make_certificate(const std::string& name, const std::string& alternative) const {
+    const auto key = m_folder.path() / (name + ".key"), certificate = m_folder.path() / (name + ".pem");
+    ProcessSpec spec;
+    spec.argv = {"openssl", "req",   "-x509", "-newkey",  "ec",          "-pkeyopt", "ec_paramgen_curve:P-256",
+                 "-nodes",  "-days", "2",     "-subj",    "/CN=" + name, "-addext",  "subjectAltName=" + alternative,
+                 "-keyout", key,     "-out",  certificate};
+    run_process_checked(spec);
+    return {certificate, key, TlsSettings::Minimum::tls13, {}};
+  }
+
+  static RemoteServer at(const std::string& address, ClientTls tls = {}) {
+    return {HttpAddress::parse(address).value(), networks(), std::move(tls)};
+  }
+
+  TemporaryFolder m_folder;
+  std::set<std::string> m_peers;
+  std::unique_ptr<HttpServer> m_server;
+};
+
+TEST_F(UpstreamTest, AsksAServerByAddressAndByName) {
+  const auto port = serve();
+  EXPECT_EQ(exchange(at(fmt::format("http://127.0.0.1:{}", port))).body, fmt::format("hello 127.0.0.1:{}", port));
+  EXPECT_EQ(exchange(at(fmt::format("http://localhost:{}", port))).body, fmt::format("hello localhost:{}", port));
+}
+
+TEST_F(UpstreamTest, ConnectionsAreUsedAgain) {
+  const auto port = serve();
+  EXPECT_EQ(exchange(at(fmt::format("http://127.0.0.1:{}", port)), {}, 5).status, 200);
+  EXPECT_LE(m_server->connections(), 1u);
+}
+
+TEST_F(UpstreamTest, WhatLiesOutsideOfTheNetworksIsNotConnectedTo) {
+  const auto port = serve();
+  for (const auto* host : {"127.0.0.1", "localhost"}) {
+    auto server = at(fmt::format("http://{}:{}", host, port));
+    server.networks = networks("10.0.0.0/8");
+    EXPECT_EQ(code_of([&] { exchange(server); }), ErrorCode::network);
+  }
+  EXPECT_EQ(m_peers.size(), 0u);
+}
+
+TEST_F(UpstreamTest, ACertificateIsCheckedForItsIssuerAndItsName) {
+  const auto by_address = make_certificate("address", "IP:127.0.0.1");
+  const auto other = make_certificate("other", "DNS:other.example");
+  const auto trusted = make_client_tls(by_address.certificate);
+  auto port = serve(by_address);
+  EXPECT_EQ(exchange(at(fmt::format("https://127.0.0.1:{}", port), trusted), {}, 3).status, 200);
+  EXPECT_EQ(code_of([&] { exchange(at(fmt::format("https://localhost:{}", port), trusted)); }), ErrorCode::tls_invalid);
+  EXPECT_EQ(
+      code_of([&] { exchange(at(fmt::format("https://127.0.0.1:{}", port), make_client_tls(other.certificate))); }),
+      ErrorCode::tls_invalid);
+  port = serve(other);
+  EXPECT_EQ(
+      code_of([&] { exchange(at(fmt::format("https://127.0.0.1:{}", port), make_client_tls(other.certificate))); }),
+      ErrorCode::tls_invalid);
+  EXPECT_EQ(code_of([&] { make_client_tls(m_folder.path() / "none"); }), ErrorCode::tls_invalid);
+}
+
+TEST_F(UpstreamTest, DoesNotWaitForEver) {
+  const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const auto server = at(fmt::format("http://127.0.0.1:{}", ntohs(address.sin_port)));
+  EXPECT_EQ(code_of([&] { exchange(server); }), ErrorCode::network);  // nobody listens
+  ASSERT_EQ(::listen(listener.get(), 4), 0);
+  UnixClientLimits limits;
+  limits.first_byte = milliseconds(200);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(code_of([&] { exchange(server, limits); }), ErrorCode::network);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(5000));
+  // A listener that never shakes hands.
+  auto tls = server;
+  tls.address.tls = true;
+  tls.tls = make_client_tls(make_certificate("a", "IP:127.0.0.1").certificate);
+  limits.connect = milliseconds(200);
+  EXPECT_EQ(code_of([&] { exchange(tls, limits); }), ErrorCode::network);
+}
+
+}  // namespace
+}  // namespace liftlock
