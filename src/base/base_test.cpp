@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/circuit_breaker.hpp"
 #include "base/clock.hpp"
 #include "base/code_of.hpp"
 #include "base/digest.hpp"
@@ -201,6 +202,22 @@ TEST(TomlText, FindsWhatTheParserMustNotMeet) {
   EXPECT_EQ(line_of_stray_character("a = 15e'é'"), 1u);
   EXPECT_EQ(line_of_stray_character("a = 'é\n\n é"), 3u) << "a string of one line ends with its line";
   EXPECT_EQ(line_of_stray_character("\xef\xbb\xbf# é \"\n'é' = \"\\\"é\"\n\"é\" = \'\'\'\né\'\'\'"), std::nullopt);
+}
+
+TEST(CircuitBreaker, OpensAfterThreeFailuresInAMinute) {
+  using std::chrono::seconds;
+  CircuitBreaker breaker;
+  const CircuitBreaker::Clock::time_point start{seconds(1000)};
+  breaker.failed(start);
+  breaker.failed(start + seconds(70));
+  breaker.failed(start + seconds(80));
+  EXPECT_EQ(breaker.open_until(start + seconds(80)), std::nullopt);
+  EXPECT_EQ(breaker.backoff(start + seconds(80)), std::chrono::milliseconds(500));
+  breaker.failed(start + seconds(90));
+  EXPECT_EQ(breaker.open_until(start + seconds(90)), start + seconds(120));
+  EXPECT_EQ(breaker.open_until(start + seconds(120)), std::nullopt);
+  breaker.failed(start + seconds(125));
+  EXPECT_EQ(breaker.open_until(start + seconds(125)), start + seconds(155));
 }
 
 }  // namespace

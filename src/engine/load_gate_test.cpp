@@ -4,7 +4,6 @@
 
 #include "base/code_of.hpp"
 #include "base/error.hpp"
-#include "engine/circuit_breaker.hpp"
 #include "engine/fair_queue.hpp"
 #include "engine/memory_need.hpp"
 #include "engine/model_fixture.hpp"
@@ -110,22 +109,6 @@ TEST(FairQueue, TakesTurnsBetweenCallers) {
   std::vector<int> order;
   while (const auto next = queue.pop()) order.push_back(*next);
   EXPECT_THAT(order, testing::ElementsAre(1, 10, 2, 3));
-}
-
-TEST(CircuitBreaker, OpensAfterThreeFailuresInAMinute) {
-  using std::chrono::seconds;
-  CircuitBreaker breaker;
-  const CircuitBreaker::Clock::time_point start{seconds(1000)};
-  breaker.failed(start);
-  breaker.failed(start + seconds(70));
-  breaker.failed(start + seconds(80));
-  EXPECT_EQ(breaker.open_until(start + seconds(80)), std::nullopt);
-  EXPECT_EQ(breaker.backoff(start + seconds(80)), std::chrono::milliseconds(500));
-  breaker.failed(start + seconds(90));
-  EXPECT_EQ(breaker.open_until(start + seconds(90)), start + seconds(120));
-  EXPECT_EQ(breaker.open_until(start + seconds(120)), std::nullopt);
-  breaker.failed(start + seconds(125));
-  EXPECT_EQ(breaker.open_until(start + seconds(125)), start + seconds(155));
 }
 
 }  // namespace

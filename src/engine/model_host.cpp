@@ -8,9 +8,9 @@
 #include <optional>
 #include <thread>
 
+#include "base/circuit_breaker.hpp"
 #include "base/encoding.hpp"
 #include "base/text.hpp"
-#include "engine/circuit_breaker.hpp"
 #include "engine/fair_queue.hpp"
 #include "engine/load_gate.hpp"
 #include "engine/memory_need.hpp"

@@ -5,7 +5,7 @@
 #include <deque>
 #include <optional>
 
-namespace liftlock::engine {
+namespace liftlock {
 
 class CircuitBreaker {
  public:
@@ -36,4 +36,4 @@ class CircuitBreaker {
   std::deque<Clock::time_point> m_failures;
 };
 
-}  // namespace liftlock::engine
+}  // namespace liftlock
