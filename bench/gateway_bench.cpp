@@ -1,15 +1,27 @@
-// What the gateway costs: `gateway_bench INSTANT_ENGINE [REQUESTS]` runs it over an engine that answers at once, next
-// to that engine without it, in turns, and prints the rows of bench/README.md.
+// What the gateway costs, next to its engine without it and to other proxies before the same engine, in turns:
+//   gateway_bench ENGINE [--requests N] [--direct PORT --peer NAME=PORT[=AUTHORIZATION]]…
+//   gateway_bench ENGINE --streams N
+// ENGINE is instant_engine; at --direct and behind the peers another one of it answers on TCP. Prints the rows of
+// bench/README.md.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/tcp.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
+#include <atomic>
+#include <boost/algorithm/string.hpp>
 #include <chrono>
+#include <cstring>
+#include <fstream>
 #include <future>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -40,9 +52,10 @@ class Client {
       const auto end = bytes.find("\r\n\r\n");
       if (end != std::string::npos) {
         if (!bytes.starts_with("HTTP/1.1 200")) fail(ErrorCode::http_status, "{}", bytes);
-        const auto at = bytes.find("Content-Length: ");
+        auto at = bytes.find("Content-Length: ");
+        if (at >= end) at = bytes.find("content-length: ");
         if (at < end && bytes.size() >= end + 4 + std::strtoul(bytes.c_str() + at + 16, nullptr, 10)) return;
-        if (at >= end && bytes.ends_with("\r\n0\r\n\r\n")) return;
+        if (at >= end && bytes.ends_with("0\r\n\r\n")) return;
       }
       const auto got = ::read(m_fd.get(), block, sizeof block);
       if (got <= 0) fail(ErrorCode::network, "the connection ended");
@@ -66,12 +79,6 @@ UniqueFd connect_tcp(std::uint16_t port) {
   return fd;
 }
 
-std::string request_text(const Json& body, const std::string& secret) {
-  const auto text = dump_json_line(body);
-  return fmt::format("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n{}Content-Length: {}\r\n\r\n{}",
-                     secret.empty() ? "" : "Authorization: Bearer " + secret + "\r\n", text.size(), text);
-}
-
 struct Times {
   std::vector<double> us;
   void add(Clock::duration time) { us.push_back(Microseconds(time).count()); }
@@ -87,6 +94,9 @@ Clock::duration timed(F&& work) {
   work();
   return Clock::now() - start;
 }
+
+/// Several, as the sandbox lets an engine open 1,024 files.
+constexpr std::array<const char*, 4> k_models = {"demo", "demo2", "demo3", "demo4"};
 
 struct Setting {
   engine::testing_support::ModelFixture models;
@@ -105,7 +115,8 @@ struct Setting {
     options.engines_folder = models.engines();
     options.run_folder = engine::run_folder_for("bench");
     options.log_folder = models.folder.path() / "logs";
-    options.slots = 128;
+    options.memory_budget = 1ull << 40;  // the facts of these models say nothing that could be added up
+    options.slots = 512;
     options.context = 64;
     options.queue = 1024;
     return options;
@@ -130,7 +141,7 @@ struct Setting {
   }
 
   void prepare(const fs::path& engine) {
-    models.add_model("demo", "a few words");
+    for (const auto* name : k_models) models.add_model(name, name);
     models.add_engine(engine);
     make_folders(models.folder.path() / "logs");
   }
@@ -140,9 +151,9 @@ struct Setting {
     return options;
   }
 
-  std::shared_ptr<engine::Lease> lease() {
+  std::shared_ptr<engine::Lease> lease(const std::string& model = k_models[0]) {
     std::promise<std::shared_ptr<engine::Lease>> got;
-    host.lease("demo", "bench", std::chrono::seconds(0), [&](auto result) {
+    host.lease(model, "bench", std::chrono::seconds(0), [&](auto result) {
       if (auto* error = std::get_if<Error>(&result)) {
         got.set_exception(std::make_exception_ptr(*error));
       } else {
@@ -165,63 +176,210 @@ double fdatasync_us(const fs::path& folder) {
   return times.at(0.5);
 }
 
-/// Requests per second of `clients` connections together.
-double rate(Setting& setting, std::size_t clients, int requests, const std::string& text) {
+/// One way to the engine.
+struct Way {
+  std::string name;
+  std::function<UniqueFd()> connect;
+  std::string authorization;  ///< "Bearer …" or nothing
+
+  std::string request(const Json& body) const {
+    const auto text = dump_json_line(body);
+    return fmt::format(
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{}Content-Length: {}\r\n\r\n{}",
+        authorization.empty() ? "" : "Authorization: " + authorization + "\r\n", text.size(), text);
+  }
+};
+
+/// `clients` connections at once; each waits `pause` between the starts of two requests.
+struct Load {
+  double per_second = 0;
+  Times times;
+};
+Load load(const Way& way, const std::string& request, std::size_t clients, int requests,
+          std::chrono::microseconds pause = {}) {
   std::vector<std::thread> threads;
+  std::vector<Times> times(clients);
+  std::atomic<int> failed = 0;
   const auto took = timed([&] {
     for (std::size_t i = 0; i < clients; ++i) {
-      threads.emplace_back([&] {
-        Client client(connect_tcp(setting.server.port()));
-        for (int n = 0; n < requests; ++n) client.exchange(text);
+      threads.emplace_back([&, i] {
+        try {
+          Client client(way.connect());
+          auto next = Clock::now() + pause * i / clients;
+          for (int n = 0; n < requests; ++n, next += pause) {
+            if (pause.count() > 0) std::this_thread::sleep_until(next);
+            times[i].add(timed([&] { client.exchange(request); }));
+          }
+        } catch (const std::exception& error) {
+          if (failed++ == 0) fmt::print(stderr, "{}: {}\n", way.name, error.what());
+        }
       });
     }
     for (auto& thread : threads) thread.join();
   });
-  return static_cast<double>(clients) * requests / std::chrono::duration<double>(took).count();
+  if (failed > 0) fail(ErrorCode::network, "{} of {} clients of {} failed", failed.load(), clients, way.name);
+  Load all;
+  all.per_second = static_cast<double>(clients) * requests / std::chrono::duration<double>(took).count();
+  for (const auto& one : times) all.times.us.insert(all.times.us.end(), one.us.begin(), one.us.end());
+  return all;
 }
 
-void measure(const fs::path& engine, RecordMode mode, std::string_view title, int requests) {
-  Setting setting(engine, mode);
-  const Json ask = {{"model", "demo"}, {"messages", {{{"role", "user"}, {"content", "What is Liftlock?"}}}}};
-  auto stream = ask;
+const Json k_ask = {{"model", "demo"}, {"messages", {{{"role", "user"}, {"content", "What is Liftlock?"}}}}};
+
+/// Each way against the first, which is the engine itself.
+void compare(const std::vector<Way>& ways, int requests, const std::string& beside) {
+  auto stream = k_ask;
   stream["stream"] = true;
   stream["max_tokens"] = 2000;
-  const auto lease = setting.lease();
-  Client direct(connect_unix(lease->socket())), through(connect_tcp(setting.server.port()));
-  const auto direct_text = request_text(ask, ""), through_text = request_text(ask, setting.secret);
-  Times bare, gateway;
-  for (int i = 0; i < requests; ++i) {
-    bare.add(timed([&] { direct.exchange(direct_text); }));
-    gateway.add(timed([&] { through.exchange(through_text); }));
+  std::vector<Times> single(ways.size()), events(ways.size());
+  std::vector<std::unique_ptr<Client>> clients;
+  for (const auto& way : ways) clients.push_back(std::make_unique<Client>(way.connect()));
+  for (int i = 0; i < requests + 20; ++i) {
+    for (std::size_t n = 0; n < ways.size(); ++n) {
+      const auto time = timed([&] { clients[n]->exchange(ways[n].request(k_ask)); });
+      if (i >= 20) single[n].add(time);
+    }
   }
-  const auto bare_stream = request_text(stream, ""), gateway_stream = request_text(stream, setting.secret);
-  Times bare_events, gateway_events;
   for (int i = 0; i < 5; ++i) {
-    bare_events.add(timed([&] { direct.exchange(bare_stream); }));
-    gateway_events.add(timed([&] { through.exchange(gateway_stream); }));
+    for (std::size_t n = 0; n < ways.size(); ++n) {
+      events[n].add(timed([&] { clients[n]->exchange(ways[n].request(stream)); }));
+    }
   }
-  fmt::print("| {} | +{:.0f} µs | +{:.0f} µs | {:.0f} /s | +{:.1f} µs | fdatasync {:.0f} µs |\n", title,
-             gateway.at(0.5) - bare.at(0.5), gateway.at(0.99) - bare.at(0.99),
-             rate(setting, 64, requests / 8, through_text), (gateway_events.at(0.5) - bare_events.at(0.5)) / 2000,
-             fdatasync_us(setting.models.folder.path()));
+  constexpr std::size_t k_clients = 64, k_paced = 16;
+  for (std::size_t n = 1; n < ways.size(); ++n) {
+    const auto request = ways[n].request(k_ask);
+    const auto full = load(ways[n], request, k_clients, requests / 8);
+    // Half of that, from clients that keep a pace; the engine alone at the same pace.
+    const std::chrono::microseconds pause(static_cast<long>(1e6 * k_paced / (full.per_second / 2)));
+    auto half = load(ways[n], request, k_paced, requests / 8, pause);
+    auto bare = load(ways[0], ways[0].request(k_ask), k_paced, requests / 8, pause);
+    fmt::print("| {} | +{:.0f} µs | +{:.0f} µs | +{:.0f} µs | {:.0f} /s | +{:.1f} µs | {} |\n", ways[n].name,
+               single[n].at(0.5) - single[0].at(0.5), single[n].at(0.99) - single[0].at(0.99),
+               half.times.at(0.99) - bare.times.at(0.99), full.per_second,
+               (events[n].at(0.5) - events[0].at(0.5)) / 2000, beside);
+    std::fflush(stdout);
+  }
+}
+
+void measure(const fs::path& engine, RecordMode mode, const std::string& title, int requests) {
+  Setting setting(engine, mode);
+  const auto lease = setting.lease();
+  compare({{"the engine", [&] { return connect_unix(lease->socket()); }, ""},
+           {title, [&] { return connect_tcp(setting.server.port()); }, "Bearer " + setting.secret}},
+          requests, fmt::format("fdatasync {:.0f} µs", fdatasync_us(setting.models.folder.path())));
   setting.server.stop(std::chrono::milliseconds(1000));
 }
+
+long peak_mib() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::strtol(line.c_str() + 6, nullptr, 10) / 1024;
+  }
+  return -1;
+}
+
+/// The client of measure_streams: opens them all, counts the events of each, and says how many were whole.
+int read_streams(int from, int to, std::size_t count) {
+  char line[256] = {};
+  if (::read(from, line, sizeof line - 1) <= 0) return 1;
+  const auto port = static_cast<std::uint16_t>(std::atoi(line));
+  const std::string secret = std::strchr(line, ' ') + 1;
+  const int poll = ::epoll_create1(0);
+  std::map<int, std::pair<UniqueFd, std::string>> streams;
+  for (std::size_t i = 0; i < count; ++i) {
+    const Json ask = {{"model", k_models[i % k_models.size()]}, {"messages", k_ask["messages"]}, {"stream", true},
+                      {"max_tokens", 20}, {"seed", 500}};
+    auto fd = connect_tcp(port);
+    write_all(fd.get(), Way{"", {}, "Bearer " + secret}.request(ask), "request");
+    epoll_event event{.events = EPOLLIN, .data = {.fd = fd.get()}};
+    ::epoll_ctl(poll, EPOLL_CTL_ADD, fd.get(), &event);
+    const int number = fd.get();
+    streams[number] = {std::move(fd), ""};
+  }
+  std::size_t whole = 0, begun = 0, ended = 0, most = 0;
+  while (ended < count) {
+    epoll_event ready[256];
+    const int n = ::epoll_wait(poll, ready, 256, 60000);
+    if (n <= 0) break;
+    for (int i = 0; i < n; ++i) {
+      auto& [fd, bytes] = streams[ready[i].data.fd];
+      char block[16384];
+      const auto got = ::read(fd.get(), block, sizeof block);
+      if (got > 0 && bytes.empty()) ++begun;
+      if (got > 0) bytes.append(block, static_cast<std::size_t>(got));
+      const bool last = bytes.ends_with("0\r\n\r\n");
+      if (got > 0 && !last) continue;
+      std::size_t events = 0;
+      for (std::size_t at = 0; (at = bytes.find("\"content\":\" word\"", at)) != std::string::npos; ++at) ++events;
+      if (last && events == 20) ++whole;
+      ++ended;
+      fd.reset();
+    }
+    most = std::max(most, begun - ended);
+  }
+  const auto report = fmt::format("{} {}", whole, most);
+  write_all(to, report, "report");
+  return 0;
+}
+
+void measure_streams(const fs::path& engine, std::size_t count) {
+  int down[2], up[2];
+  if (::pipe(down) != 0 || ::pipe(up) != 0) fail_errno("pipe");
+  const auto child = ::fork();
+  if (child == 0) ::_exit(read_streams(down[0], up[1], count));
+  ::close(up[1]);
+  Setting setting(engine, RecordMode::full);
+  for (const auto* model : k_models) setting.lease(model);
+  const auto before = peak_mib();
+  write_all(down[1], fmt::format("{} {}", setting.server.port(), setting.secret), "pipe");
+  char line[64] = {};
+  std::size_t whole = 0, most = 0;
+  const auto took = timed([&] {
+    if (::read(up[0], line, sizeof line - 1) > 0) std::sscanf(line, "%zu %zu", &whole, &most);
+  });
+  ::waitpid(child, nullptr, 0);
+  fmt::print("{} streams of 20 events, 0.5 s between two: {} whole, {} at once, {:.1f} s, peak memory {} MiB ({} MiB before)\n",
+             count, whole, most, std::chrono::duration<double>(took).count(), peak_mib(), before);
+  setting.server.stop(std::chrono::milliseconds(1000));
+  if (whole != count) fail(ErrorCode::network, "{} streams were not whole", count - whole);
+}
+
+std::uint16_t port_of(const std::string& text) { return static_cast<std::uint16_t>(std::atoi(text.c_str())); }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    fmt::print(stderr, "usage: gateway_bench INSTANT_ENGINE [REQUESTS]\n");
-    return 2;
-  }
-  const int requests = argc > 2 ? std::atoi(argv[2]) : 2000;
+  CLI::App app("What the gateway costs");
+  std::string engine;
+  int requests = 2000;
+  std::size_t streams = 0;
+  std::string direct;
+  std::vector<std::string> peers;
+  app.add_option("ENGINE", engine)->required();
+  app.add_option("--requests", requests);
+  app.add_option("--streams", streams);
+  app.add_option("--direct", direct, "PORT of the engine that the peers are before");
+  app.add_option("--peer", peers, "NAME=PORT[=AUTHORIZATION]");
+  CLI11_PARSE(app, argc, argv);
   try {
+    if (streams > 0) {
+      measure_streams(engine, streams);
+      return 0;
+    }
     fmt::print(
-        "| record | added p50 | added p99 | 64 clients | per streamed event | beside it "
-        "|\n|---|---|---|---|---|---|\n");
-    measure(argv[1], RecordMode::off, "off", requests);
-    measure(argv[1], RecordMode::hash_only, "hash-only", requests);
-    measure(argv[1], RecordMode::full, "full", requests);
+        "| | added p50 | added p99 | added p99 at half of saturation | 64 clients | per streamed event | beside it "
+        "|\n|---|---|---|---|---|---|---|\n");
+    measure(engine, RecordMode::off, "liftlock, no record", requests);
+    measure(engine, RecordMode::hash_only, "liftlock, hashes only", requests);
+    measure(engine, RecordMode::full, "liftlock, full record", requests);
+    for (const auto& peer : peers) {
+      std::vector<std::string> parts;
+      boost::split(parts, peer, boost::is_any_of("="));
+      parts.resize(3);
+      compare({{"the engine", [&] { return connect_tcp(port_of(direct)); }, ""},
+               {parts[0], [&] { return connect_tcp(port_of(parts[1])); }, parts[2]}},
+              requests, "");
+    }
     return 0;
   } catch (const std::exception& error) {
     fmt::print(stderr, "gateway_bench: {}\n", error.what());

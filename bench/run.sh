@@ -8,3 +8,4 @@ trap 'rm -rf "$work"' EXIT
 python3 bench/crossing.py "$build" "$work" --gib "${GIB:-4}" --small "${SMALL:-20000}" --rounds "${ROUNDS:-3}"
 bench/serve.sh "$build"
 python3 bench/skopeo.py "$build" "$work" --mib "${IMAGE_MIB:-512}"
+bench/gateway.sh "$build"
