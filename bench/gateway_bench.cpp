@@ -185,7 +185,8 @@ struct Way {
   std::string request(const Json& body) const {
     const auto text = dump_json_line(body);
     return fmt::format(
-        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{}Content-Length: {}\r\n\r\n{}",
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{}Content-Length: "
+        "{}\r\n\r\n{}",
         authorization.empty() ? "" : "Authorization: " + authorization + "\r\n", text.size(), text);
   }
 };
@@ -287,8 +288,11 @@ int read_streams(int from, int to, std::size_t count) {
   const int poll = ::epoll_create1(0);
   std::map<int, std::pair<UniqueFd, std::string>> streams;
   for (std::size_t i = 0; i < count; ++i) {
-    const Json ask = {{"model", k_models[i % k_models.size()]}, {"messages", k_ask["messages"]}, {"stream", true},
-                      {"max_tokens", 20}, {"seed", 500}};
+    const Json ask = {{"model", k_models[i % k_models.size()]},
+                      {"messages", k_ask["messages"]},
+                      {"stream", true},
+                      {"max_tokens", 20},
+                      {"seed", 500}};
     auto fd = connect_tcp(port);
     write_all(fd.get(), Way{"", {}, "Bearer " + secret}.request(ask), "request");
     epoll_event event{.events = EPOLLIN, .data = {.fd = fd.get()}};
@@ -338,13 +342,17 @@ void measure_streams(const fs::path& engine, std::size_t count) {
     if (::read(up[0], line, sizeof line - 1) > 0) std::sscanf(line, "%zu %zu", &whole, &most);
   });
   ::waitpid(child, nullptr, 0);
-  fmt::print("{} streams of 20 events, 0.5 s between two: {} whole, {} at once, {:.1f} s, peak memory {} MiB ({} MiB before)\n",
-             count, whole, most, std::chrono::duration<double>(took).count(), peak_mib(), before);
+  fmt::print(
+      "{} streams of 20 events, 0.5 s between two: {} whole, {} at once, {:.1f} s, peak memory {} MiB ({} MiB "
+      "before)\n",
+      count, whole, most, std::chrono::duration<double>(took).count(), peak_mib(), before);
   setting.server.stop(std::chrono::milliseconds(1000));
   if (whole != count) fail(ErrorCode::network, "{} streams were not whole", count - whole);
 }
 
-std::uint16_t port_of(const std::string& text) { return static_cast<std::uint16_t>(std::atoi(text.c_str())); }
+std::uint16_t port_of(const std::string& text) {
+  return static_cast<std::uint16_t>(std::atoi(text.c_str()));
+}
 
 }  // namespace
 

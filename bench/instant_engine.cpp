@@ -1,7 +1,7 @@
 // An engine that answers at once, for gateway_bench: in llama-server's place, so that what is measured is ours. Keeps
 // connections; streams as many chunks as "max_tokens" says where the request has "stream":true, and waits "seed"
-// milliseconds between two of them. One thread, so that thousands of streams fit into an engine's sandbox. Static, as it
-// runs in a root that holds nothing else. `--host PATH` listens on a Unix socket, `--host PORT` on loopback.
+// milliseconds between two of them. One thread, so that thousands of streams fit into an engine's sandbox. Static, as
+// it runs in a root that holds nothing else. `--host PATH` listens on a Unix socket, `--host PORT` on loopback.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -21,8 +21,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 struct Connection {
-  std::string bytes;                ///< read, not answered
-  long events_left = 0;             ///< of a stream that waits between its events
+  std::string bytes;     ///< read, not answered
+  long events_left = 0;  ///< of a stream that waits between its events
   std::chrono::milliseconds pause{};
   Clock::time_point next;
 };

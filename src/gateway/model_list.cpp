@@ -3,8 +3,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "store/catalog.hpp"
-
 namespace liftlock {
 namespace {
 
@@ -35,13 +33,12 @@ ollama::ModelCard card_of(const Artifact& model, const Json& facts) {
 
 std::shared_ptr<const ModelList::Cards> ModelList::cards() {
   const std::lock_guard lock(m_mutex);
-  const Catalog catalog(m_catalog_file, Access::read);
-  const auto generation = catalog.generation();
+  const auto generation = m_catalog.generation();
   if (m_cards && generation == m_generation) return m_cards;
   std::map<std::string, ollama::ModelCard> by_name;  // versions rise: the last one wins
-  for (const auto& artifact : catalog.artifacts()) {
+  for (const auto& artifact : m_catalog.artifacts()) {
     if (artifact.kind != "model" || artifact.files.empty()) continue;
-    by_name.insert_or_assign(artifact.name, card_of(artifact, catalog.inspection(artifact)));
+    by_name.insert_or_assign(artifact.name, card_of(artifact, m_catalog.inspection(artifact)));
   }
   auto cards = std::make_shared<Cards>();
   for (auto& [name, card] : by_name) cards->push_back(std::move(card));

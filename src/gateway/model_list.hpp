@@ -8,21 +8,22 @@
 
 #include "gateway/ollama.hpp"
 #include "os/file.hpp"
+#include "store/catalog.hpp"
 
 namespace liftlock {
 
 /// Safe with several threads. Reads the catalog anew when it changed.
 class ModelList {
  public:
-  explicit ModelList(fs::path catalog_file) : m_catalog_file(std::move(catalog_file)) {}
+  explicit ModelList(const fs::path& catalog_file) : m_catalog(catalog_file, Access::read) {}
 
   using Cards = std::vector<ollama::ModelCard>;
   /// Names as the catalog has them, sorted; each once, the newest.
   std::shared_ptr<const Cards> cards();
 
  private:
-  fs::path m_catalog_file;
   std::mutex m_mutex;
+  const Catalog m_catalog;
   std::uint64_t m_generation = 0;
   std::shared_ptr<const Cards> m_cards;
 };
