@@ -7,6 +7,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -308,14 +309,17 @@ class Session final : public SessionBase {
   asio::awaitable<void> watch_client() {
     auto& socket = transport->socket();
     asio::steady_timer timer(co_await asio::this_coro::executor);
+    boost::system::error_code ended;  // not thrown: that is how most answers end it
     for (;;) {
-      co_await socket.async_wait(Tcp::socket::wait_read, asio::use_awaitable);
+      co_await socket.async_wait(Tcp::socket::wait_read, asio::redirect_error(asio::use_awaitable, ended));
+      if (ended) co_return;
       char byte = 0;
       const auto got = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
       if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) co_return;
       // The next request is here already: it waits its turn, and readiness says nothing any more.
       timer.expires_after(std::chrono::milliseconds(500));
-      co_await timer.async_wait(asio::use_awaitable);
+      co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+      if (ended) co_return;
     }
   }
 
