@@ -9,6 +9,7 @@
 #include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "os/file.hpp"
+#include "os/lent_user.hpp"
 #include "os/log_pump.hpp"
 #include "os/parallel.hpp"
 #include "os/process.hpp"
@@ -136,6 +137,22 @@ TEST(LogPump, EndsAlthoughSomebodyStillHoldsTheWriteEnd) {
   write_all(other.get(), "said", "the pipe");
   pump.finish();
   EXPECT_EQ(read_file(folder.path() / "log", 100), "said");
+}
+
+TEST(LentUser, isNobodyElses) {
+  std::optional<LentUser> first(std::in_place), second(std::in_place);
+  if (first->id() == LentUser::k_shared) GTEST_SKIP() << "this user namespace is too small";
+  EXPECT_NE(first->id(), second->id());
+  const auto freed = first->id();
+  first.reset();
+  EXPECT_EQ(LentUser().id(), freed);
+  std::vector<std::unique_ptr<LentUser>> all;
+  EXPECT_THROW(
+      {
+        for (int i = 0; i < 64; ++i) all.push_back(std::make_unique<LentUser>());
+      },
+      Error);
+  EXPECT_EQ(all.size(), 63);
 }
 
 }  // namespace

@@ -87,13 +87,13 @@ void Sandbox::prepare_run_folder() {
   }
   // An engine that fills this folder must not fill the host's disk.
   const auto options =
-      fmt::format("size={},nr_inodes=64,mode=0700,uid={},gid={}", m_spec.run_bytes, m_spec.uid, m_spec.uid);
+      fmt::format("size={},nr_inodes=64,mode=0700,uid={},gid={}", m_spec.run_bytes, m_user.id(), m_user.id());
   if (::mount("liftlock-run", m_spec.run_folder.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.c_str()) ==
       0) {
     m_mounted = true;
     return;
   }
-  if (::chown(m_spec.run_folder.c_str(), m_spec.uid, m_spec.uid) != 0) fail_errno("chown the engine's run folder");
+  if (::chown(m_spec.run_folder.c_str(), m_user.id(), m_user.id()) != 0) fail_errno("chown the engine's run folder");
 }
 
 std::vector<std::string> Sandbox::bubblewrap_arguments(int seccomp_fd, const std::vector<UniqueFd>& binds,
@@ -169,8 +169,8 @@ void Sandbox::start() {
   limit(RLIMIT_NOFILE, 1024);
   if (m_spec.max_memory > 0) limit(RLIMIT_DATA, m_spec.max_memory);
   if (staged && !stage(trees, stage_paths, folders)) ::_exit(124);
-  if (!become(m_spec.uid)) ::_exit(125);
-  if (::geteuid() == m_spec.uid) limit(RLIMIT_NPROC, m_spec.max_processes);
+  if (!become(m_user.id())) ::_exit(125);
+  if (::geteuid() == m_user.id()) limit(RLIMIT_NPROC, m_spec.max_processes);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(125);
   ::execve(bubblewrap->c_str(), argv.data(), environment);

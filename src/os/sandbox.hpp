@@ -14,6 +14,7 @@
 
 #include "os/fd.hpp"
 #include "os/file.hpp"
+#include "os/lent_user.hpp"
 #include "os/log_pump.hpp"
 
 namespace liftlock {
@@ -32,13 +33,13 @@ struct SandboxSpec {
   std::uint64_t max_log_bytes = 16u << 20;         ///< of the log, and of its predecessor LOG.1
   std::uint64_t max_memory = 0;                    ///< bytes of data (RLIMIT_DATA); 0: no limit
   unsigned max_processes = 512;
-  uid_t uid = 64010;  ///< of the program when we are root; otherwise it stays ours, alone in its user namespace
 };
 
 /// The host path of the socket NAME that the program makes as /run/liftlock/NAME.
 fs::path socket_of(const SandboxSpec& spec, const std::string& socket_name);
 
-/// A running sandbox. Killed with its object and with our process.
+/// A running sandbox. Killed with its object and with our process. Where we are root the program has a LentUser's id;
+/// otherwise it keeps ours, alone in its user namespace.
 class Sandbox {
  public:
   /// @throws Error{tool_missing} without bubblewrap, Error{sandbox_unavailable} when it cannot be set up
@@ -62,6 +63,7 @@ class Sandbox {
   void set_status(int wait_status);
   SandboxSpec m_spec;
   std::unique_ptr<LogPump> m_log;
+  LentUser m_user;
   bool m_mounted = false;
   pid_t m_pid = -1;
   std::optional<int> m_status;
