@@ -6,6 +6,9 @@
 namespace liftlock {
 namespace {
 
+/// What was published meanwhile is known so much later.
+constexpr std::chrono::milliseconds k_stay{250};
+
 std::string text_of(const Json& facts, const char* key) {
   const auto found = facts.find(key);
   return found != facts.end() && found->is_string() ? found->get<std::string>() : std::string();
@@ -33,6 +36,9 @@ ollama::ModelCard card_of(const Artifact& model, const Json& facts) {
 
 std::shared_ptr<const ModelList::Cards> ModelList::cards() {
   const std::lock_guard lock(m_mutex);
+  const auto now = std::chrono::steady_clock::now();
+  if (m_cards && now - m_looked < k_stay) return m_cards;
+  m_looked = now;
   const auto generation = m_catalog.generation();
   if (m_cards && generation == m_generation) return m_cards;
   std::map<std::string, ollama::ModelCard> by_name;  // versions rise: the last one wins

@@ -1,6 +1,7 @@
 // The models that the store holds, as the APIs list them.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -12,7 +13,7 @@
 
 namespace liftlock {
 
-/// Safe with several threads. Reads the catalog anew when it changed.
+/// Safe with several threads. Reads the catalog anew within a quarter of a second when it changed.
 class ModelList {
  public:
   explicit ModelList(const fs::path& catalog_file) : m_catalog(catalog_file, Access::read) {}
@@ -24,6 +25,7 @@ class ModelList {
  private:
   std::mutex m_mutex;
   const Catalog m_catalog;
+  std::chrono::steady_clock::time_point m_looked;
   std::uint64_t m_generation = 0;
   std::shared_ptr<const Cards> m_cards;
 };

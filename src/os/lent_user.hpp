@@ -5,8 +5,8 @@
 
 namespace liftlock {
 
-/// Ids of the range 1879048192 to 2147483647, which systemd's list of uid ranges names as unused: 64 for each process id
-/// that a kernel may give. Where this process' user namespace does not have that range, all share k_shared.
+/// Ids of the range 1879048192 to 2147483647, which systemd's list of uid ranges names as unused: 64 for each process
+/// id that a kernel may give. Where this process' user namespace does not have that range, all share k_shared.
 class LentUser {
  public:
   static constexpr uid_t k_shared = 64010;
