@@ -12,6 +12,7 @@
 #include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/rel_path.hpp"
 #include "base/text.hpp"
 #include "base/toml_document.hpp"
 #include "os/user.hpp"
@@ -132,6 +133,93 @@ void read_models(const toml::table& table, SiteConfig& config) {
   config.context = read_count(reader, "context", config.context, 10'000'000);
 }
 
+template <typename Take>
+void read_strings(const TableReader& reader, std::string_view key, const toml::table& table, const Take& take) {
+  const auto* array = table[key].as_array();
+  if (array == nullptr) {
+    if (table.contains(key))
+      fail(ErrorCode::config_invalid, "config.toml line {}: '{}' must be an array", reader.line(key), key);
+    return;
+  }
+  for (const auto& node : *array) {
+    const auto text = node.value_exact<std::string>();
+    if (!text) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: '{}' must hold strings", node.source().begin.line, key);
+    }
+    take(*text);
+  }
+}
+
+std::map<std::string, std::string> read_names(const toml::table& table, std::string_view where) {
+  std::map<std::string, std::string> out;
+  for (const auto& [key, node] : table) {
+    const auto text = node.value_exact<std::string>();
+    if (!text || text->empty()) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: '{}' of {} must be a string", key.source().begin.line,
+           printable(key.str()), where);
+    }
+    out[std::string(key.str())] = *text;
+  }
+  return out;
+}
+
+void read_gateway(const toml::table& table, SiteConfig& config) {
+  const TableReader reader(table, "[gateway]", {"networks", "require_gate"});
+  read_strings(reader, "networks", table, [&](const std::string& text) { config.networks.push_back(text); });
+  config.require_gate = reader.get<bool>("require_gate").value_or(config.require_gate);
+}
+
+PoolConfig read_pool(const toml::table& table, const std::string& where) {
+  const TableReader reader(table, where,
+                           {"api", "endpoints", "models", "credential_file", "ca_file", "gated", "slots",
+                            "connect_timeout", "answer_timeout", "idle_timeout"});
+  PoolConfig pool;
+  pool.api = reader.get<std::string>("api").value_or(pool.api);
+  if (pool.api != "openai" && pool.api != "tei") {
+    throw Error(
+        ErrorCode::config_invalid,
+        fmt::format("config.toml line {}: 'api' of {} cannot be '{}'", reader.line("api"), where, printable(pool.api)),
+        "it is openai (vLLM, llama-server, Ollama, sd-server) or tei (text-embeddings-inference)");
+  }
+  read_strings(reader, "endpoints", table, [&](const std::string& text) { pool.endpoints.push_back(text); });
+  if (const auto* models = reader.table("models")) pool.models = read_names(*models, where);
+  if (pool.endpoints.empty() || pool.models.empty()) {
+    fail(ErrorCode::config_invalid, "config.toml: {} needs 'endpoints' and 'models'", where);
+  }
+  if (const auto path = reader.get<std::string>("credential_file")) pool.credential_file = *path;
+  if (const auto path = reader.get<std::string>("ca_file")) pool.ca_file = *path;
+  pool.gated = reader.get<bool>("gated").value_or(pool.gated);
+  pool.slots = std::max(1u, read_count(reader, "slots", pool.slots, 100'000));
+  const auto time = [&](std::string_view key, std::chrono::seconds& into) {
+    const auto text = reader.get<std::string>(key);
+    if (!text) return;
+    const auto duration = parse_duration(*text);
+    if (!duration || duration->count() <= 0) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: '{}' of {} is no duration like \"30s\"", reader.line(key),
+           key, where);
+    }
+    into = *duration;
+  };
+  time("connect_timeout", pool.connect_timeout);
+  time("answer_timeout", pool.answer_timeout);
+  time("idle_timeout", pool.idle_timeout);
+  return pool;
+}
+
+std::map<std::string, PoolConfig> read_pools(const toml::table& table) {
+  std::map<std::string, PoolConfig> pools;
+  for (const auto& [key, node] : table) {
+    const std::string pool_name(key.str());
+    const auto where = fmt::format("[pool.{}]", printable(pool_name));
+    if (!node.is_table() || portable_component(pool_name) != pool_name) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: {} must be a table, of letters, digits, '-', '_' and '.'",
+           key.source().begin.line, where);
+    }
+    pools[pool_name] = read_pool(*node.as_table(), where);
+  }
+  return pools;
+}
+
 void read_record(const toml::table& table, SiteConfig& config) {
   const TableReader reader(table, "[record]", {"mode", "keep"});
   if (const auto text = reader.get<std::string>("keep")) {
@@ -151,8 +239,9 @@ void read_record(const toml::table& table, SiteConfig& config) {
 
 SiteConfig parse_config(const std::string& text) {
   const auto document = parse_toml(text, ErrorCode::config_invalid, "config.toml ");
-  const TableReader reader(document, "the top level",
-                           {"zone", "organisation", "source", "policy", "serve", "models", "record"});
+  const TableReader reader(
+      document, "the top level",
+      {"zone", "organisation", "source", "policy", "serve", "models", "gateway", "roles", "pool", "record"});
   SiteConfig config;
   const auto zone_text = reader.get<std::string>("zone");
   if (zone_text) {
@@ -169,6 +258,9 @@ SiteConfig parse_config(const std::string& text) {
   if (const auto* table = reader.table("policy")) read_policy(*table, config);
   if (const auto* table = reader.table("serve")) read_serve(*table, config);
   if (const auto* table = reader.table("models")) read_models(*table, config);
+  if (const auto* table = reader.table("gateway")) read_gateway(*table, config);
+  if (const auto* table = reader.table("roles")) config.roles = read_names(*table, "[roles]");
+  if (const auto* table = reader.table("pool")) config.pools = read_pools(*table);
   if (const auto* table = reader.table("record")) read_record(*table, config);
   return config;
 }
@@ -263,11 +355,27 @@ Json settings_json(const SiteConfig& config) {
               {"models.slots", config.slots},
               {"models.queue", config.queue},
               {"models.context", config.context},
+              {"gateway.networks", config.networks},
+              {"gateway.require_gate", config.require_gate},
               {"record.mode", config.record},
               {"record.keep", config.record_keep ? Json(config.record_keep->count()) : Json()}};
   for (const auto& [source_name, source] : config.sources) {
     out["source." + source_name + ".path"] = source.path.string();
     out["source." + source_name + ".require_read_only"] = source.require_read_only;
+  }
+  for (const auto& [role, model] : config.roles) out["roles." + role] = model;
+  for (const auto& [pool_name, pool] : config.pools) {
+    const auto where = "pool." + pool_name;
+    out[where] = {{"api", pool.api},
+                  {"endpoints", pool.endpoints},
+                  {"models", pool.models},
+                  {"credential_file", path_or_null(pool.credential_file)},
+                  {"ca_file", path_or_null(pool.ca_file)},
+                  {"gated", pool.gated},
+                  {"slots", pool.slots},
+                  {"connect_timeout", pool.connect_timeout.count()},
+                  {"answer_timeout", pool.answer_timeout.count()},
+                  {"idle_timeout", pool.idle_timeout.count()}};
   }
   return out;
 }

@@ -34,6 +34,20 @@ struct Source {
   bool require_read_only = true;
 };
 
+/// Inference servers on other machines, as config.toml says it.
+struct PoolConfig {
+  std::string api = "openai";
+  std::vector<std::string> endpoints;         ///< "http://10.0.0.5:8000"
+  std::map<std::string, std::string> models;  ///< by their names here: as the endpoints call them
+  std::optional<fs::path> credential_file;    ///< its one line is sent as a bearer token
+  std::optional<fs::path> ca_file;            ///< PEM; needed for https
+  bool gated = false;                         ///< the site's word that its engines start behind a load gate
+  unsigned slots = 64;                        ///< requests that one endpoint answers at a time
+  std::chrono::seconds connect_timeout{5};
+  std::chrono::seconds answer_timeout{600};  ///< until the first byte of an answer
+  std::chrono::seconds idle_timeout{120};    ///< between two pieces of it
+};
+
 struct SiteConfig {
   Zone zone = Zone::none;
   std::string organisation;
@@ -54,6 +68,11 @@ struct SiteConfig {
   unsigned slots = 2;    ///< requests that one model answers at a time
   unsigned queue = 64;   ///< requests that may wait for one model
   unsigned context = 0;  ///< tokens of one request; 0: what the model was made for, within the memory
+  // [gateway]
+  std::vector<std::string> networks;         ///< where pools may be; empty: private ones
+  bool require_gate = false;                 ///< pools without `gated` are refused
+  std::map<std::string, std::string> roles;  ///< "cognitive.scout" → "local://NAME"
+  std::map<std::string, PoolConfig> pools;
   // [record]
   std::string record = "full";                      ///< of prompts and answers: "full", "hash-only", "off"
   std::optional<std::chrono::seconds> record_keep;  ///< what `record expire` erases when older; absent: nothing
