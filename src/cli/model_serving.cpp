@@ -1,5 +1,6 @@
 #include "cli/model_serving.hpp"
 
+#include "cli/pool_settings.hpp"
 #include "engine/engine_process.hpp"
 
 namespace liftlock {
@@ -34,6 +35,7 @@ ModelServing::ModelServing(const Site& site, AuditLog& log, const std::string& a
     : m_book(record_options(site), log),
       m_gatekeeper(site.access_file()),
       m_host(host_options(site), log, actor),
-      m_gateway({site.catalog_file(), m_host, m_book, m_gatekeeper, log, actor}) {}
+      m_pools(open_pools(site, log, actor), pool_networks(site)),
+      m_gateway({site.catalog_file(), m_host, m_pools, site.config().roles, m_book, m_gatekeeper, log, actor}) {}
 
 }  // namespace liftlock

@@ -8,6 +8,7 @@
 #include "audit/audit_log.hpp"
 #include "engine/model_host.hpp"
 #include "gateway/gateway.hpp"
+#include "pool/pools.hpp"
 #include "record/record_book.hpp"
 #include "site/site.hpp"
 
@@ -30,6 +31,7 @@ class ModelServing {
   RecordBook m_book;
   Gatekeeper m_gatekeeper;
   engine::ModelHost m_host;
+  pool::Pools m_pools;
   Gateway m_gateway;
 };
 

@@ -39,19 +39,26 @@ std::string words_without_paths(const Error& error) {
   return error.code() == ErrorCode::network ? "the engine ended before it answered" : error.message();
 }
 
+/// Not the request's: full, failing, or not letting us in.
+bool is_engines_fault(int status) {
+  return status == 401 || status == 403 || status == 429 || status >= 500;
+}
+
 /// What an engine said of a request that it refused; it never names anything but the request.
 Error refusal(int status, std::string_view body) {
   std::string words;
   try {
     const auto document = parse_json(body, {.max_bytes = 1u << 20, .max_depth = 16});
     const auto* error = member_of(document, "error");
-    const auto* message = error != nullptr ? member_of(*error, "message") : nullptr;
+    const auto* message = error != nullptr && error->is_object() ? member_of(*error, "message") : error;
     if (message != nullptr && message->is_string()) words = printable(message->get<std::string>()).substr(0, 500);
   } catch (const Error&) {
     words = "it does not say why";
   }
-  const bool clients_fault = status >= 400 && status < 500;
-  return {clients_fault ? ErrorCode::bad_request : ErrorCode::engine_failed,
+  const bool is_full = status == 429 || status == 503;
+  return {is_full                    ? ErrorCode::overloaded
+          : is_engines_fault(status) ? ErrorCode::engine_failed
+                                     : ErrorCode::bad_request,
           fmt::format("the engine refused with status {}: {}", status, words)};
 }
 
@@ -93,46 +100,98 @@ class Conversation final : public LiveAnswer {
 
  private:
   asio::awaitable<void> converse(AnswerSink& sink) {
-    // An engine that died before it said anything is worth a second try: the host starts another.
+    // Nothing of an answer has left yet: an engine that died is worth a second try (the host starts another), and so is
+    // another endpoint.
     for (int attempt = 1;; ++attempt) {
-      co_await take_lease();
-      UpstreamExchange upstream(m_lease->socket(), m_parts.limits);
+      co_await take_place();
+      UpstreamExchange upstream(m_seat ? Upstream(m_seat->server()) : Upstream(m_lease->socket()),
+                                m_seat ? m_seat->limits() : m_parts.limits);
       std::optional<Error> failed;
       UnixResponse answer;
       try {
-        UnixRequest request;
-        request.method = "POST";
-        request.target = m_request.target;
-        request.headers = {{"Content-Type", "application/json"}};
-        request.body = m_prompt;
+        const auto request = request_to_send();
         answer = co_await upstream.send(request);
+        if (answer.status != 200) {
+          const auto body = co_await upstream.read_all();
+          failed = refusal(answer.status, body);
+        }
       } catch (const Error& error) {
         failed = error;
       }
-      if (failed) {
-        m_lease.reset();
-        if (attempt == 2) throw Error(ErrorCode::engine_failed, words_without_paths(*failed));
-        // Until the host has seen that it is dead it would lease the same one again.
-        asio::steady_timer pause(co_await asio::this_coro::executor, k_before_second_try);
-        co_await pause.async_wait(asio::use_awaitable);
+      if (!failed) {
+        co_await pass_on(sink, upstream);
+        co_return;
+      }
+      if (m_seat) {
+        leave_seat(answer.status, *failed, upstream.was_sent());
         continue;
       }
-      if (answer.status != 200) {
-        const auto body = co_await upstream.read_all();
-        throw refusal(answer.status, body);
-      }
+      if (answer.status != 0) throw *failed;
+      m_lease.reset();
+      if (attempt == 2) throw Error(ErrorCode::engine_failed, words_without_paths(*failed));
+      // Until the host has seen that it is dead it would lease the same one again.
+      asio::steady_timer pause(co_await asio::this_coro::executor, k_before_second_try);
+      co_await pause.async_wait(asio::use_awaitable);
+    }
+  }
+
+  UnixRequest request_to_send() const {
+    if (m_seat) return m_seat->request(m_request.call->path, dump_json_line(m_request.call->body));
+    UnixRequest request;
+    request.method = "POST";
+    request.target = m_request.target;
+    request.headers = {{"Content-Type", "application/json"}};
+    request.body = m_prompt;
+    return request;
+  }
+
+  asio::awaitable<void> take_place() {
+    if (m_request.model.remote == nullptr) {
+      co_await take_lease();
+      co_return;
+    }
+    try {
+      m_seat = m_parts.pools.seat(*m_request.model.remote, m_left);
+    } catch (const Error&) {
+      if (m_refused) throw *m_refused;  // by one that was asked: that says more
+      throw;
+    }
+    m_engine = m_seat->text();
+    m_ready = Clock::now();
+  }
+
+  /// @param status 0: there was no answer. @throws the failure when no other endpoint shall be asked
+  void leave_seat(int status, const Error& failure, bool was_sent) {
+    if (was_sent) {
+      const auto told = status == 0 ? Error(ErrorCode::engine_failed, words_without_paths(failure)) : failure;
+      // What one endpoint could not answer may be the request's fault: a second one is asked, not all of them.
+      if (m_refused || (status != 0 && !is_engines_fault(status))) throw told;
+      m_refused = told;
+      m_suspect = m_seat;
+    } else {
+      m_seat->unreachable(failure.message());
+    }
+    m_left.push_back(std::exchange(m_seat, nullptr));
+  }
+
+  asio::awaitable<void> pass_on(AnswerSink& sink, UpstreamExchange& upstream) {
+    if (m_suspect) m_suspect->blame();
+    try {
       if (m_request.engine.stream) {
         co_await stream(sink, upstream);
       } else {
         co_await answer_whole(sink, upstream);
       }
-      co_return;
+    } catch (const Error& error) {
+      const bool broke_off = error.code() == ErrorCode::network || error.code() == ErrorCode::http_status;
+      if (m_seat && broke_off) m_seat->blame();
+      throw;
     }
   }
 
   asio::awaitable<void> take_lease() {
     Reply<Leased> reply(co_await asio::this_coro::executor);
-    m_ticket = m_parts.host.lease(m_request.model, m_request.caller.key.id, m_request.keep_alive, reply.taker());
+    m_ticket = m_parts.host.lease(m_request.model.name, m_request.caller.key.id, m_request.keep_alive, reply.taker());
     auto leased = co_await reply.wait();
     m_ticket.reset();
     if (auto* error = std::get_if<Error>(&leased)) throw *error;
@@ -145,7 +204,8 @@ class Conversation final : public LiveAnswer {
   asio::awaitable<void> answer_whole(AnswerSink& sink, UpstreamExchange& upstream) {
     const auto body = co_await upstream.read_all();
     m_first = Clock::now();
-    const auto answer = parse_json(body, k_answer_limits);
+    auto answer = parse_json(body, k_answer_limits);
+    if (m_request.call) answer = pool::answer_of(*m_request.model.remote, *m_request.call, std::move(answer));
     note(answer);
     auto response = text_response(200, "application/json", m_request.dialect->whole(answer));
     response.set("X-Liftlock-Record", m_request.id);
@@ -176,10 +236,14 @@ class Conversation final : public LiveAnswer {
       events.feed(piece, [&](std::string_view data) {
         done = data == "[DONE]";
         if (done) return false;
-        const auto chunk = parse_json(data, k_answer_limits);
+        auto chunk = parse_json(data, k_answer_limits);
         if (const auto* error = member_of(chunk, "error")) throw refusal(500, dump_json_line({{"error", *error}}));
         note(chunk);
         words += words_of(chunk);
+        std::string own;
+        if (m_request.call) chunk = pool::answer_of(*m_request.model.remote, *m_request.call, std::move(chunk));
+        // What stands on several lines would end an event of ours.
+        if (m_request.call || data.find('\n') != std::string_view::npos) data = own = dump_json_line(chunk);
         out += m_request.dialect->chunk(data, chunk);
         return true;
       });
@@ -198,7 +262,8 @@ class Conversation final : public LiveAnswer {
   }
 
   /// Records what failed, and tells the client: with a status where the answer did not begin.
-  asio::awaitable<void> tell(AnswerSink& sink, const Error& error) {
+  asio::awaitable<void> tell(AnswerSink& sink, const Error& failure) {
+    const Error error(failure.code(), words_without_paths(failure), std::string(failure.hint()));
     if (!m_ended) {
       end("failed");
       Reply<Durable> written(co_await asio::this_coro::executor);
@@ -233,7 +298,7 @@ class Conversation final : public LiveAnswer {
     head.key_id = m_request.caller.key.id;
     head.peer = m_request.peer;
     head.endpoint = m_request.endpoint;
-    head.model = m_request.model;
+    head.model = m_request.model.name;
     head.model_digest = m_digest;
     head.engine = m_engine;
     return head;
@@ -253,12 +318,13 @@ class Conversation final : public LiveAnswer {
   void end(std::string_view how) {
     m_ended = true;
     m_lease.reset();
+    m_seat.reset();
     m_parts.gatekeeper.charge_tokens(m_request.caller, m_prompt_tokens + m_completion_tokens);
     if (!m_parts.on_end) return;
     const auto since = [&](Clock::time_point point) {
       return point == Clock::time_point() ? Clock::duration{} : point - m_start;
     };
-    m_parts.on_end({m_request.model, how, m_prompt_tokens, m_completion_tokens, since(m_ready), since(m_first),
+    m_parts.on_end({m_request.model.name, how, m_prompt_tokens, m_completion_tokens, since(m_ready), since(m_first),
                     Clock::now() - m_start});
   }
 
@@ -269,6 +335,10 @@ class Conversation final : public LiveAnswer {
   Clock::time_point m_ready, m_first;
   std::optional<std::uint64_t> m_ticket;
   std::shared_ptr<engine::Lease> m_lease;
+  std::shared_ptr<pool::Seat> m_seat;
+  std::vector<std::shared_ptr<pool::Seat>> m_left;  ///< they failed this request
+  std::shared_ptr<pool::Seat> m_suspect;            ///< one of them, unless the next fails, too
+  std::optional<Error> m_refused;                   ///< what it said
   std::shared_ptr<OpenRecord> m_record;
   std::string m_engine, m_digest;
   std::uint64_t m_prompt_tokens = 0, m_completion_tokens = 0;

@@ -4,13 +4,17 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "access/gatekeeper.hpp"
 #include "engine/model_host.hpp"
 #include "gateway/dialect.hpp"
+#include "gateway/model_names.hpp"
 #include "net/live_answer.hpp"
 #include "net/upstream.hpp"
+#include "pool/dialect.hpp"
+#include "pool/pools.hpp"
 #include "record/record_book.hpp"
 
 namespace liftlock {
@@ -25,10 +29,11 @@ struct ConversationEnd {
 
 struct ConversationParts {
   engine::ModelHost& host;
+  const pool::Pools& pools;
   RecordBook& book;
   Gatekeeper& gatekeeper;
   std::function<void(const ConversationEnd&)> on_end;
-  UnixClientLimits limits;  ///< of the engine's answer
+  UnixClientLimits limits;  ///< of an engine's answer; pools have their own
 };
 
 struct ConversationRequest {
@@ -37,9 +42,10 @@ struct ConversationRequest {
   Api api = Api::openai;
   std::string endpoint;  ///< as the client named it: "/v1/chat/completions"
   std::string target;    ///< of the engine
-  std::string model;     ///< as the catalog has it
-  std::string id;        ///< of the record
+  ModelTarget model;
+  std::string id;  ///< of the record
   EngineRequest engine;
+  std::optional<pool::Call> call;      ///< for an endpoint of a pool, where the model is remote
   std::chrono::seconds keep_alive{0};  ///< 0: the host's
   std::unique_ptr<Dialect> dialect;
 };

@@ -9,7 +9,9 @@
 #include "gateway/conversation.hpp"
 #include "gateway/gateway_metrics.hpp"
 #include "gateway/model_list.hpp"
+#include "gateway/model_names.hpp"
 #include "gateway/ollama.hpp"
+#include "gateway/pool_metrics.hpp"
 
 namespace liftlock {
 namespace {
@@ -90,6 +92,7 @@ Json openai_model(const ollama::ModelCard& card) {
 struct Gateway::Impl {
   GatewayParts parts;
   ModelList models{parts.catalog_file};
+  ModelNames names{parts.roles, parts.pools};
   GatewayMetrics metrics;
 
   explicit Impl(GatewayParts given) : parts(std::move(given)) {
@@ -200,11 +203,14 @@ struct Gateway::Impl {
         wanted.engine = narrow_chat_request(document);
     }
     if (!wanted.dialect) wanted.dialect = openai_dialect(wanted.engine.drop_usage_chunk);
-    wanted.model = card(wanted.engine.model, caller).name;
-    wanted.engine.body["model"] = wanted.model;
+    wanted.model = asked(wanted.engine.model, caller).target;
+    wanted.engine.body["model"] = wanted.model.name;
+    if (const auto* remote = wanted.model.remote) {
+      wanted.call = pool::call_of(*remote, wanted.target, wanted.engine.body);
+    }
     parts.gatekeeper.charge_request(caller);
     HttpResponse response;
-    response.live = make_conversation({parts.host, parts.book, parts.gatekeeper,
+    response.live = make_conversation({parts.host, parts.pools, parts.book, parts.gatekeeper,
                                        [this](const ConversationEnd& end) { metrics.count(end); }, k_engine_limits},
                                       std::move(wanted));
     return response;
@@ -224,21 +230,55 @@ struct Gateway::Impl {
     for (const auto& card : *models.cards()) {
       if (may_ask(caller, card.name)) out.push_back(card);
     }
+    for (const auto& model : parts.pools.models()) {
+      if (may_ask(caller, model.name)) out.push_back(card_of(model));
+    }
+    for (const auto& [role, uri] : names.roles()) {
+      const auto target = names.resolve(role);
+      const auto found =
+          std::find_if(out.begin(), out.end(), [&](const auto& card) { return card.name == target.name; });
+      if (found == out.end()) continue;
+      auto card = *found;
+      card.name = role;
+      out.push_back(std::move(card));
+    }
     return out;
   }
 
+  /// Nothing is known of what runs on other machines.
+  static ollama::ModelCard card_of(const pool::Model& model) {
+    ollama::ModelCard card;
+    card.name = model.name;
+    card.digest = std::string(64, '0');  // Ollama's clients cut a piece of it
+    return card;
+  }
+
+  struct Asked {
+    ModelTarget target;
+    ollama::ModelCard card;
+  };
+
   /// A model that is not for this caller is told apart from one that is not there by those who list models only.
-  ollama::ModelCard card(std::string_view named, const Caller& caller) {
+  Asked asked(std::string_view named, const Caller& caller) {
     parts.gatekeeper.require_right(caller, Right::ask);
-    const auto name = catalog_name(named);
-    parts.gatekeeper.require_model(caller, name);
+    const auto target = names.resolve(named);
+    parts.gatekeeper.require_model(caller, target.name);
+    if (target.remote != nullptr) return {target, card_of(*target.remote)};
     const auto cards = models.cards();
-    const auto found = std::find_if(cards->begin(), cards->end(), [&](const auto& card) { return card.name == name; });
+    const auto found =
+        std::find_if(cards->begin(), cards->end(), [&](const auto& card) { return card.name == target.name; });
     if (found == cards->end()) {
-      throw Error(ErrorCode::not_found, fmt::format("there is no model '{}' here", printable(name)),
+      throw Error(ErrorCode::not_found, fmt::format("there is no model '{}' here", printable(target.name)),
                   "list the models with GET /v1/models");
     }
-    return *found;
+    return {target, *found};
+  }
+
+  /// Under the name that was asked for.
+  ollama::ModelCard card(std::string_view named, const Caller& caller) {
+    auto card = asked(named, caller).card;
+    card.name = catalog_name(named);
+    return card;
   }
 
   ModelList::Cards loaded(const Caller& caller) {
@@ -295,7 +335,8 @@ HttpResponse Gateway::handle(const HttpRequest& request) {
 
 std::string Gateway::metrics() const {
   return m_impl->metrics.text(m_impl->parts.host.running(), m_impl->parts.book.counters(),
-                              m_impl->parts.gatekeeper.failures());
+                              m_impl->parts.gatekeeper.failures()) +
+         pool_metrics(m_impl->parts.pools.states());
 }
 
 }  // namespace liftlock

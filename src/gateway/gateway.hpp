@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "audit/audit_log.hpp"
 #include "engine/model_host.hpp"
 #include "net/http.hpp"
+#include "pool/pools.hpp"
 #include "record/record_book.hpp"
 
 namespace liftlock {
@@ -21,6 +23,8 @@ namespace liftlock {
 struct GatewayParts {
   fs::path catalog_file;
   engine::ModelHost& host;
+  const pool::Pools& pools;
+  std::map<std::string, std::string> roles;  ///< as ModelNames takes them
   RecordBook& book;
   Gatekeeper& gatekeeper;
   AuditLog& log;  ///< takes failed logins
@@ -29,6 +33,7 @@ struct GatewayParts {
 
 class Gateway {
  public:
+  /// @throws Error{config_invalid} for a role that leads nowhere
   explicit Gateway(GatewayParts parts);
   ~Gateway();
   Gateway(const Gateway&) = delete;

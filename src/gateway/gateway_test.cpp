@@ -89,7 +89,7 @@ class GatewayTest : public ::testing::Test {
     host.emplace(options, log, "tester");
     book.emplace(RecordBook::Options{.folder = records(), .kek_file = kek(), .mode = mode}, log);
     gatekeeper.emplace(state() / "access.db");
-    gateway.emplace(GatewayParts{options.catalog_file, *host, *book, *gatekeeper, log, "tester"});
+    gateway.emplace(GatewayParts{options.catalog_file, *host, pools, {}, *book, *gatekeeper, log, "tester"});
     HttpServerOptions http;
     http.threads = 2;
     http.max_body = &Gateway::max_body;
@@ -150,6 +150,7 @@ class GatewayTest : public ::testing::Test {
   std::optional<engine::ModelHost> host;
   std::optional<RecordBook> book;
   std::optional<Gatekeeper> gatekeeper;
+  const pool::Pools pools{{}, nullptr};
   std::optional<Gateway> gateway;
   std::optional<HttpServer> server;
 };

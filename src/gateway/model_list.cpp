@@ -53,10 +53,4 @@ std::shared_ptr<const ModelList::Cards> ModelList::cards() {
   return m_cards;
 }
 
-std::string_view catalog_name(std::string_view name) {
-  constexpr std::string_view k_latest = ":latest";
-  if (name.ends_with(k_latest)) name.remove_suffix(k_latest.size());
-  return name;
-}
-
 }  // namespace liftlock

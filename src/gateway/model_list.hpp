@@ -30,7 +30,4 @@ class ModelList {
   std::shared_ptr<const Cards> m_cards;
 };
 
-/// What a client calls a model, as the catalog does: without the tag ":latest" of Ollama's clients.
-std::string_view catalog_name(std::string_view name);
-
 }  // namespace liftlock
