@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/code_of.hpp"
 #include "base/error.hpp"
 
@@ -58,6 +60,37 @@ TEST(Site, TheRecordIsFullUnlessTheSiteChoosesOtherwise) {
   EXPECT_EQ(site.config().record_keep, std::chrono::days(2190));
   EXPECT_EQ(parse_retention("y"), std::nullopt);
   EXPECT_EQ(parse_retention("12h"), std::chrono::hours(12));
+}
+
+TEST(Site, PoolsAndRolesAreRead) {
+  TemporaryFolder folder;
+  Site::create(folder.path(), Zone::production, "");
+  const auto config = [&](const std::string& more) {
+    write_file_atomically(folder.path() / "config.toml", "zone = \"production\"\n" + more);
+    return Site(folder.path()).config();
+  };
+  const std::string pool = "[pool.gpu]\nendpoints = [\"http://10.0.0.5:8000\"]\nmodels = { qwen = \"Qwen/Qwen2.5\" }\n";
+  const auto read = config(
+      "[gateway]\nnetworks = [\"10.0.0.0/8\"]\nrequire_gate = true\n[roles]\n\"cognitive.scout\" = "
+      "\"pool://gpu/qwen\"\n" +
+      pool + "gated = true\nanswer_timeout = \"2h\"\nslots = 3\n");
+  EXPECT_EQ(read.networks, std::vector<std::string>{"10.0.0.0/8"});
+  EXPECT_TRUE(read.require_gate);
+  EXPECT_EQ(read.roles.at("cognitive.scout"), "pool://gpu/qwen");
+  const auto& gpu = read.pools.at("gpu");
+  EXPECT_EQ(gpu.endpoints, std::vector<std::string>{"http://10.0.0.5:8000"});
+  EXPECT_EQ(gpu.models.at("qwen"), "Qwen/Qwen2.5");
+  EXPECT_TRUE(gpu.gated);
+  EXPECT_EQ(gpu.slots, 3u);
+  EXPECT_EQ(gpu.answer_timeout, std::chrono::hours(2));
+  EXPECT_EQ(settings_json(read).at("pool.gpu").at("gated"), true);
+  for (const auto* more : {"[pool.gpu]\n", "[pool.gpu]\nendpoints = [1]\nmodels = {}\n", "[pool.\"a/b\"]\n",
+                           "[roles]\nscout = 1\n", "[gateway]\nnetworks = \"10.0.0.0/8\"\n"}) {
+    EXPECT_EQ(code_of([&] { config(more); }), ErrorCode::config_invalid) << more;
+  }
+  for (const auto* more : {"api = \"grpc\"\n", "idle_timeout = \"soon\"\n", "answer_timeout = \"0s\"\n"}) {
+    EXPECT_EQ(code_of([&] { config(pool + more); }), ErrorCode::config_invalid) << more;
+  }
 }
 
 TEST(Site, ErrorsNameTheLine) {
