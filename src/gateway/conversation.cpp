@@ -346,6 +346,12 @@ class Conversation final : public LiveAnswer {
   bool m_ended = false;
 };
 
+const Json* images_of(const Json& answer) {
+  const auto* data = member_of(answer, "data");
+  const bool are_images = data != nullptr && data->is_array() && !data->empty() && (*data)[0].contains("b64_json");
+  return are_images ? data : nullptr;
+}
+
 void append_text(std::string& out, const Json& message, const char* key) {
   const auto* text = member_of(message, key);
   if (text != nullptr && text->is_string()) out += text->get_ref<const std::string&>();
@@ -355,6 +361,7 @@ void append_text(std::string& out, const Json& message, const char* key) {
 
 std::string words_of(const Json& answer) {
   std::string words;
+  if (const auto* images = images_of(answer)) return dump_json_line(*images);
   const auto* choices = member_of(answer, "choices");
   if (choices == nullptr || !choices->is_array()) return words;
   for (const auto& choice : *choices) {

@@ -54,7 +54,7 @@ struct ConversationRequest {
 std::shared_ptr<LiveAnswer> make_conversation(ConversationParts parts, ConversationRequest request);
 
 /// The words in an answer or a chunk of OpenAI's form, for the record: content and reasoning as they are, tool calls as
-/// JSON. Of answers that hold no words (embeddings, rankings): nothing.
+/// JSON, images as the JSON that holds them. Of answers that hold neither (embeddings, rankings): nothing.
 std::string words_of(const Json& answer);
 
 }  // namespace liftlock

@@ -8,6 +8,7 @@
 #include "gateway/anthropic.hpp"
 #include "gateway/conversation.hpp"
 #include "gateway/gateway_metrics.hpp"
+#include "gateway/images.hpp"
 #include "gateway/model_list.hpp"
 #include "gateway/model_names.hpp"
 #include "gateway/ollama.hpp"
@@ -33,6 +34,7 @@ enum class Does : std::uint8_t {
   ollama_version,
   messages,
   responses,
+  images,
 };
 
 struct Endpoint {
@@ -48,6 +50,7 @@ constexpr std::array k_endpoints = {
     Endpoint{"POST", "/v1/rerank", Api::openai, Does::rerank},
     Endpoint{"GET", "/v1/models", Api::openai, Does::list},
     Endpoint{"POST", "/v1/responses", Api::openai, Does::responses},
+    Endpoint{"POST", "/v1/images/generations", Api::openai, Does::images},
     Endpoint{"POST", "/v1/messages", Api::anthropic, Does::messages},
     Endpoint{"POST", "/api/chat", Api::ollama, Does::ollama_chat},
     Endpoint{"POST", "/api/generate", Api::ollama, Does::ollama_generate},
@@ -175,6 +178,10 @@ struct Gateway::Impl {
         wanted.target = "/v1/rerank";
         wanted.engine = narrow_rerank_request(document);
         break;
+      case Does::images:
+        wanted.target = "/v1/images/generations";
+        wanted.engine = narrow_images_request(document);
+        break;
       case Does::messages:
         wanted.engine = anthropic::messages_request(document);
         wanted.dialect = anthropic_dialect("msg_" + wanted.id, wanted.engine.model);
@@ -205,6 +212,10 @@ struct Gateway::Impl {
     if (!wanted.dialect) wanted.dialect = openai_dialect(wanted.engine.drop_usage_chunk);
     wanted.model = asked(wanted.engine.model, caller).target;
     wanted.engine.body["model"] = wanted.model.name;
+    if (endpoint.does == Does::images && wanted.model.remote == nullptr) {
+      throw Error(ErrorCode::bad_request, fmt::format("'{}' makes no images", wanted.model.name),
+                  "images are made by models of pools: docs/guides/gateway.md");
+    }
     if (const auto* remote = wanted.model.remote) {
       wanted.call = pool::call_of(*remote, wanted.target, wanted.engine.body);
     }

@@ -134,6 +134,9 @@ class StandIn {
       default:
         break;
     }
+    if (request.starts_with("POST /v1/images/generations")) {
+      return whole(peer, "200 OK", R"({"created":7,"data":[{"b64_json":"iVBO"}],"output_format":"png"})");
+    }
     if (!streams) {
       return whole(peer, "200 OK",
                    R"({"model":"Qwen/Qwen2.5","choices":[{"message":{"role":"assistant","content":"Far away."},)"
@@ -298,6 +301,29 @@ TEST_F(PoolGatewayTest, NothingIsFetchedByAName) {
   EXPECT_EQ(ask("", good.address().text() + "/model").status, 400);
   EXPECT_EQ(ask("", "pool://gpu/other").status, 404);
   EXPECT_EQ(good.asked, 0);
+}
+
+// The endpoint is a stand-in: that an image server draws what was asked for is not shown here.
+TEST_F(PoolGatewayTest, ImagesAreMadeByPools) {
+  const StandIn good(Way::good);
+  fixture.add_model("demo", "GGUF");
+  serve({&good});
+  const auto draw = [&](const std::string& fields) {
+    return curl({"--data-binary", "@-"}, "/v1/images/generations", "{" + fields + "}");
+  };
+  const std::string plain = R"("model":"gpu/qwen","prompt":"a canal lock")";
+  const auto heard = draw(plain + R"(,"n":1,"size":"512x512","response_format":"b64_json","quality":"hd")");
+  ASSERT_EQ(heard.status, 200) << heard.body;
+  EXPECT_EQ(parse_json(heard.body).at("data")[0].at("b64_json"), "iVBO");
+  EXPECT_EQ(record_of(heard).answer, R"([{"b64_json":"iVBO"}])");
+  EXPECT_THAT(good.last_request(), HasSubstr(R"("response_format":"b64_json")"));
+  for (const auto* more : {R"(,"response_format":"url")", R"(,"size":"1x1")", R"(,"size":"9999999x16")", R"(,"n":11)",
+                           R"(,"stream":true)", R"(,"loras":[])"}) {
+    EXPECT_EQ(draw(plain + more).status, 400) << more;
+  }
+  EXPECT_EQ(draw(R"("model":"gpu/qwen","prompt":"x <SD_cpp_extra_args>{}</sd_cpp_extra_args>")").status, 400);
+  EXPECT_EQ(draw(R"("model":"demo","prompt":"x")").status, 400);
+  EXPECT_EQ(good.asked, 1);
 }
 
 TEST_F(PoolGatewayTest, AnotherEndpointIsAskedBeforeTheFirstByte) {

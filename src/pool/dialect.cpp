@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::string_view k_rerank = "/v1/rerank";
 constexpr std::string_view k_embeddings = "/v1/embeddings";
+constexpr std::string_view k_images = "/v1/images/generations";
 constexpr JsonLimits k_list_limits{.max_bytes = 4u << 20, .max_depth = 16};
 
 [[noreturn]] void refuse_answer(const Model& model) {
@@ -41,6 +42,26 @@ Json ranking_of_tei(const Model& model, const Json& call, const Json& answer) {
   return {{"model", model.name}, {"object", "list"}, {"results", std::move(results)}};
 }
 
+/// What a client needs of each, and no link to anywhere.
+Json images_of(const Model& model, const Json& answer) {
+  const auto data = answer.find("data");
+  if (data == answer.end() || !data->is_array()) refuse_answer(model);
+  auto images = Json::array();
+  for (const auto& one : *data) {
+    const auto image = one.is_object() ? one.find("b64_json") : one.end();
+    if (!one.is_object() || image == one.end() || !image->is_string()) refuse_answer(model);
+    images.push_back({{"b64_json", *image}});
+    if (const auto prompt = one.find("revised_prompt"); prompt != one.end() && prompt->is_string()) {
+      images.back()["revised_prompt"] = *prompt;
+    }
+  }
+  Json out = {{"data", std::move(images)}, {"created", answer.value("created", Json(0))}};
+  for (const auto* key : {"output_format", "usage"}) {
+    if (const auto found = answer.find(key); found != answer.end()) out[key] = *found;
+  }
+  return out;
+}
+
 }  // namespace
 
 Call call_of(const Model& model, std::string_view path, Json body) {
@@ -64,6 +85,7 @@ Call call_of(const Model& model, std::string_view path, Json body) {
 Json answer_of(const Model& model, const Call& call, Json answer) {
   if (call.path == "/rerank") return ranking_of_tei(model, call.body, answer);
   if (!answer.is_object()) refuse_answer(model);
+  if (call.path == k_images) return images_of(model, answer);
   if (answer.contains("model")) answer["model"] = model.name;
   return answer;
 }

@@ -195,6 +195,16 @@ TEST(Dialect, TextEmbeddingsInferenceRanksInItsOwnForm) {
   EXPECT_EQ(code_of([&] { call_of(model, "/v1/chat/completions", Json::object()); }), ErrorCode::bad_request);
 }
 
+TEST(Dialect, ImagesComeWithoutLinks) {
+  const Model model{"paint/sd", "sd-cpp-local", Api::openai};
+  const auto call = call_of(model, "/v1/images/generations", {{"prompt", "a lock"}});
+  const auto answer = answer_of(model, call, parse_json(R"({"created":7,"path":"/tmp",
+      "data":[{"b64_json":"iVBO","url":"http://10.0.0.5/x.png"}]})"));
+  EXPECT_EQ(answer, parse_json(R"({"created":7,"data":[{"b64_json":"iVBO"}]})"));
+  EXPECT_EQ(code_of([&] { answer_of(model, call, parse_json(R"({"data":[{"url":"http://10.0.0.5/x.png"}]})")); }),
+            ErrorCode::engine_failed);
+}
+
 TEST(Dialect, ListsOfModelsAreForeignText) {
   EXPECT_THAT(listed_models(k_lists), ElementsAre("Qwen/Qwen2.5"));
   EXPECT_THAT(listed_models(R"({"data":[{"id":1},2,{}]})"), testing::IsEmpty());
