@@ -76,6 +76,7 @@ AuditSnapshot AuditLog::Impl::check_views() {
     // With the lock held nobody is between the journal and the files that are derived from it.
     const FileLock lock(folder / "lock", "an append to the audit log", FileLock::Wait::yes);
     reload_locked();
+    if (published != state.size()) publish(Publish::changes);
     return compare();
   }
   // Without the lock another process may append while we compare: then the journal, which it writes first, changed.

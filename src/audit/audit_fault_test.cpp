@@ -171,5 +171,30 @@ TEST(AuditFault, AFullDiskRefusesAndLosesNothing) {
   EXPECT_NO_THROW(log.verify());
 }
 
+TEST(AuditFault, EntriesAreDurableBeforeTheirViews) {
+  const TemporaryFolder temporary;
+  const auto folder = temporary.path() / "audit";
+  const auto checkpoint = [&] { return read_file(folder / "checkpoint", 4096); };
+  AuditLog log(folder, "o");
+  log.append(event("first"));
+  const auto before = checkpoint();
+  const auto child = in_child([&] {
+    AuditLog other(folder, "o");
+    other.append({event("second")}, [] { ::raise(SIGKILL); });
+  });
+  EXPECT_TRUE(WIFSIGNALED(wait_for(child)));
+  EXPECT_EQ(checkpoint(), before);
+  EXPECT_EQ(log.read(1).event.subject, "second");
+  for (int i = 0; i < 300; ++i) log.append({event("many")}, [] {});
+  EXPECT_NE(checkpoint(), log.checkpoint()) << "but for tiles that fill";
+  EXPECT_NO_THROW(AuditLog::open_to_read(folder).verify());
+  log.publish();
+  EXPECT_EQ(checkpoint(), log.checkpoint());
+  log.append({event("last")}, [] {});
+  EXPECT_NO_THROW(log.verify());
+  EXPECT_EQ(checkpoint(), log.checkpoint());
+  EXPECT_EQ(AuditLog(folder, "o").size(), 303u);
+}
+
 }  // namespace
 }  // namespace liftlock

@@ -89,6 +89,22 @@ std::uint64_t AuditLog::append(const AuditEvent& event) {
 }
 
 std::uint64_t AuditLog::append(const std::vector<AuditEvent>& events) {
+  const auto first = append(events, [] {});
+  publish();
+  return first;
+}
+
+void AuditLog::publish() {
+  const std::lock_guard guard(m_impl->mutex);
+  if (m_impl->published == m_impl->state.size()) return;
+  or_unwritable([&] {
+    const FileLock lock(m_impl->folder / "lock", "an append to the audit log", FileLock::Wait::yes);
+    m_impl->reload_locked();
+    if (m_impl->published != m_impl->state.size()) m_impl->publish(Impl::Publish::changes);
+  });
+}
+
+std::uint64_t AuditLog::append(const std::vector<AuditEvent>& events, const std::function<void()>& durable) {
   if (events.size() > k_max_batch) fail(ErrorCode::limit_exceeded, "{} audit entries at once", events.size());
   const std::lock_guard guard(m_impl->mutex);
   if (m_impl->access == Access::read) fail(ErrorCode::internal, "the audit log was opened to be read");
@@ -120,6 +136,9 @@ std::uint64_t AuditLog::append(const std::vector<AuditEvent>& events) {
     const auto first = m_impl->state.size() + (recovered ? 1 : 0);
     if (!entries.empty()) m_impl->commit(entries);
     m_impl->dropped_bytes = 0;
+    durable();
+    // The journal can begin anew only behind tiles on disk.
+    if (!m_impl->state.filled.empty()) m_impl->publish(Impl::Publish::changes);
     return first;
   });
 }

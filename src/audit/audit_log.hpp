@@ -63,6 +63,12 @@ class AuditLog {
   std::uint64_t append(const AuditEvent& event);
   /// Several in one commit, for the price of one. Returns the index of the first.
   std::uint64_t append(const std::vector<AuditEvent>& events);
+  /// The same for who is in a hurry: the derived files are left to publish(), to the next append() or to the next
+  /// process that opens the log; but for tiles that fill.
+  /// @param durable told as soon as the entries are; must not throw, and not use the log
+  std::uint64_t append(const std::vector<AuditEvent>& events, const std::function<void()>& durable);
+  /// Writes the derived files where they were left behind.
+  void publish();
 
   std::uint64_t size() const;
   std::string checkpoint() const;    ///< the signed note, exact bytes

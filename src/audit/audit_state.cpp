@@ -265,14 +265,19 @@ void AuditLog::Impl::reload_and_check() {
     sync_file(journal.get(), "the audit journal");
     dropped_bytes += std::exchange(state.torn_bytes, 0);
   }
-  if (!current) publish(state.size(), Publish::everything);
+  published = state.size();
+  if (!current) publish(Publish::everything);
 }
 
 void AuditLog::Impl::commit(const std::vector<std::string>& entries) {
-  auto next = state;
-  for (const auto& entry : entries) next.add(entry);
-  next.checkpoint = sign(next.edge);
-  const auto record = journal_record(state.size(), entries, next.checkpoint);
+  auto edge = state.edge;
+  std::vector<FullTile> filled;
+  for (const auto& entry : entries) {
+    auto tiles = edge.append(leaf_hash(entry));
+    std::move(tiles.begin(), tiles.end(), std::back_inserter(filled));
+  }
+  auto checkpoint = sign(edge);
+  const auto record = journal_record(state.size(), entries, checkpoint);
   if (::lseek(journal.get(), static_cast<off_t>(state.whole_bytes), SEEK_SET) < 0)
     fail_errno("seek in the audit journal");
   try {
@@ -286,13 +291,15 @@ void AuditLog::Impl::commit(const std::vector<std::string>& entries) {
     failed = true;
     fail_errno("fdatasync of the audit journal");
   }
-  next.whole_bytes += record.size();
-  const auto old_size = state.size();
-  state = std::move(next);
-  publish(old_size, Publish::changes);
+  state.edge = std::move(edge);
+  state.tail.insert(state.tail.end(), entries.begin(), entries.end());
+  std::move(filled.begin(), filled.end(), std::back_inserter(state.filled));
+  state.checkpoint = std::move(checkpoint);
+  state.whole_bytes += record.size();
 }
 
-void AuditLog::Impl::publish(std::uint64_t old_size, Publish what) {
+void AuditLog::Impl::publish(Publish what) {
+  const auto old_size = published;
   const bool filled = !state.filled.empty();
   std::vector<std::pair<fs::path, std::string>> full_files;
   for (const auto& tile : state.filled) {
@@ -324,6 +331,7 @@ void AuditLog::Impl::publish(std::uint64_t old_size, Publish what) {
     }
   }
   if (filled) settle();
+  published = state.size();
 }
 
 void AuditLog::Impl::settle() {

@@ -45,6 +45,7 @@ struct AuditLog::Impl {
   JournalState state;
   UniqueFd journal;                 ///< kept open: while it is, its inode number is not given to another file
   std::uint64_t dropped_bytes = 0;  ///< torn bytes that the next append reports
+  std::uint64_t published = 0;      ///< the size that the derived files show
   bool failed = false;              ///< an fdatasync failed: what is on disk is unknown until the log is opened again
 
   fs::path journal_path() const { return folder / "journal"; }
@@ -62,9 +63,11 @@ struct AuditLog::Impl {
   /// Do the derived files stand as a finished append leaves them? @throws Error{audit_broken} when no crash explains it
   bool views_are_current() const;
   std::string sign(const TreeEdge& edge) const;
+  /// Durable when it returns; the derived files are left behind.
   void commit(const std::vector<std::string>& entries);
   enum class Publish { changes, everything };
-  void publish(std::uint64_t old_size, Publish what);
+  /// Writes the derived files.
+  void publish(Publish what);
   void settle();
   AuditSnapshot snapshot();
   AuditSnapshot check_views();

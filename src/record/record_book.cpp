@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <condition_variable>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -16,7 +18,7 @@
 #include "base/encoding.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
-#include "record/segment_format.hpp"
+#include "record/segment_files.hpp"
 
 namespace liftlock {
 namespace {
@@ -32,7 +34,21 @@ constexpr std::size_t k_max_group = 4096;
 constexpr std::size_t k_max_group_bytes = 32u << 20;
 constexpr std::size_t k_job_overhead = 4096;  ///< what a waiting job costs beside its frames
 constexpr std::uint32_t k_max_slots = 1'000'000;
+constexpr std::size_t k_slots_ahead = 1024;
+constexpr std::chrono::seconds k_tidy_every{1};
 constexpr auto k_segment_age = std::chrono::hours(24);
+
+constexpr std::string_view k_key_file = "a key file of the record";
+
+void write_at(int fd, std::string_view bytes, std::uint64_t place) {
+  while (!bytes.empty()) {
+    const auto count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(place));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) fail_errno(fmt::format("write to {}", k_key_file));
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+    place += static_cast<std::uint64_t>(count);
+  }
+}
 
 /// A file pair that this process appends to.
 struct Segment {
@@ -40,7 +56,8 @@ struct Segment {
   UniqueFd keys;
   std::optional<SegmentKey> key;
   steady_clock::time_point born = steady_clock::now();
-  std::uint32_t slots = 0;  ///< the committing thread's
+  std::uint32_t slots = 0;  ///< used; the committing thread's
+  std::deque<Slot> ready;   ///< durable, but not used yet; the committing thread's
 
   std::mutex mutex;  ///< frames follow each other without a gap
   std::uint64_t end = 0;
@@ -50,6 +67,74 @@ struct Segment {
     write_all(frames.get(), bytes, "a segment of the record");
     return std::exchange(end, end + bytes.size());
   }
+  /// More slots to be used, durable when it returns.
+  void make_slots(std::size_t count) {
+    std::string bytes;
+    const auto place = Slot::place(slots + ready.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      auto& slot = ready.emplace_back();
+      const auto seed = SecretKey::random();
+      std::copy(seed.bytes().begin(), seed.bytes().end(), slot.seed.begin());
+      bytes += slot.bytes();
+    }
+    write_at(keys.get(), bytes, place);
+    sync_file(keys.get(), k_key_file);
+  }
+};
+
+/// Syncs segments on a thread of its own while the caller syncs the audit log: both wait for the disk once.
+class SyncBeside {
+ public:
+  SyncBeside()
+      : m_thread([this] {
+          std::unique_lock guard(m_mutex);
+          for (;;) {
+            m_changed.wait(guard, [&] { return m_ending || !m_files.empty(); });
+            if (m_files.empty()) return;
+            guard.unlock();
+            int failed = 0;
+            for (const auto& segment : m_files) {
+              if (::fdatasync(segment->frames.get()) != 0) failed = errno;
+            }
+            guard.lock();
+            m_failed = failed;
+            m_files.clear();
+            m_changed.notify_all();
+          }
+        }) {}
+  ~SyncBeside() {
+    {
+      const std::lock_guard guard(m_mutex);
+      m_ending = true;
+    }
+    m_changed.notify_all();
+    m_thread.join();
+  }
+  SyncBeside(const SyncBeside&) = delete;
+  SyncBeside& operator=(const SyncBeside&) = delete;
+
+  void begin(std::vector<std::shared_ptr<Segment>> segments) {
+    {
+      const std::lock_guard guard(m_mutex);
+      m_files = std::move(segments);
+      m_failed = 0;
+    }
+    m_changed.notify_all();
+  }
+  /// 0, or an errno.
+  int wait() {
+    std::unique_lock guard(m_mutex);
+    m_changed.wait(guard, [&] { return m_files.empty(); });
+    return m_failed;
+  }
+
+ private:
+  std::mutex m_mutex;
+  std::condition_variable m_changed;
+  std::vector<std::shared_ptr<Segment>> m_files;  ///< not empty: they are being synced
+  int m_failed = 0;
+  bool m_ending = false;
+  std::thread m_thread;
 };
 
 /// Where a record's frames go; known from its first commit on.
@@ -132,14 +217,15 @@ class Sealer {
   std::uint32_t m_frames = 0;
 };
 
-struct NewSlot {
+struct NewRecord {
   RecordId id;
+  RecordMode mode;
   SecretKey key;
 };
 
 struct Job {
   std::vector<SealedFrame> frames;
-  std::optional<NewSlot> slot;   ///< of a record that begins
+  std::optional<NewRecord> begins;
   std::shared_ptr<Place> place;  ///< read when the record has begun before, else filled
   AuditEvent event;
   RecordDone done;
@@ -220,7 +306,8 @@ struct RecordBook::Core {
   AuditLog* log;
   std::optional<FileLock> lock;
   std::optional<SecretKey> kek;
-  std::shared_ptr<Segment> current;  ///< the committing thread's
+  std::shared_ptr<Segment> current;    ///< the committing thread's
+  steady_clock::time_point next_tidy;  ///< the committing thread's
 
   std::mutex mutex;
   std::condition_variable wake;
@@ -230,6 +317,7 @@ struct RecordBook::Core {
   std::atomic<bool> ended = false;  ///< failure is set, or the book is gone
   bool stopping = false;
   std::atomic<std::uint64_t> records = 0, groups = 0, refused = 0;
+  SyncBeside sync;
   std::thread thread;
 
   Core(Options given, AuditLog& audit) : options(std::move(given)), log(&audit) {}
@@ -238,8 +326,9 @@ struct RecordBook::Core {
   std::shared_ptr<Segment> new_segment();
   const std::shared_ptr<Segment>& segment_for_new_record();
   void run();
+  void tidy();
   void commit(std::vector<Job>& group);
-  void write_group(std::vector<Job>& group);
+  void write_group(std::vector<Job>& group, const std::function<void()>& durable);
 
   Error unwritable();
   void give_up(std::string_view why);
@@ -251,7 +340,10 @@ void RecordBook::Core::begin() {
   make_folders(options.folder);
   if (::chmod(options.folder.c_str(), 0700) != 0) fail_errno("chmod of the record's folder");
   lock.emplace(options.folder / "writer", "the server that writes the record", FileLock::Wait::no);
-  kek = load_or_make_kek(options.kek_file, segment_names(options.folder).empty());
+  const auto names = segment_names(options.folder);
+  kek = load_or_make_kek(options.kek_file, names.empty());
+  // Of all but the last the slots were synced.
+  if (!names.empty()) SegmentFiles(options.folder, names.back(), Access::write).restore_slots();
   thread = std::thread([this] { run(); });
 }
 
@@ -266,9 +358,9 @@ std::shared_ptr<Segment> RecordBook::Core::new_segment() {
   constexpr int flags = O_WRONLY | O_CREAT | O_EXCL;
   segment->keys = open_file(options.folder / (name + ".keys"), flags, 0600);
   segment->frames = open_file(options.folder / (name + ".rec"), flags, 0600);
-  write_all(segment->keys.get(), header.bytes(), "a key file of the record");
+  write_at(segment->keys.get(), header.bytes(), 0);
+  segment->make_slots(k_slots_ahead);
   segment->append(k_segment_magic);
-  sync_file(segment->keys.get(), "a key file of the record");
   sync_file(segment->frames.get(), "a segment of the record");
   sync_folder(options.folder);
   return segment;
@@ -279,9 +371,11 @@ const std::shared_ptr<Segment>& RecordBook::Core::segment_for_new_record() {
     const std::lock_guard guard(current->mutex);
     return current->end >= options.segment_bytes;
   };
-  if (!current || current->slots >= k_max_slots || steady_clock::now() - current->born >= k_segment_age || is_full())
-    current = new_segment();
-  return current;
+  if (current && current->slots < k_max_slots && steady_clock::now() - current->born < k_segment_age && !is_full())
+    return current;
+  // Whose ids and offsets are durable needs no repair after a power cut.
+  if (current) sync_file(current->keys.get(), k_key_file);
+  return current = new_segment();
 }
 
 void RecordBook::Core::run() {
@@ -289,8 +383,13 @@ void RecordBook::Core::run() {
     std::vector<Job> group;
     {
       std::unique_lock guard(mutex);
-      wake.wait(guard, [&] { return stopping || !queue.empty(); });
-      if (queue.empty()) return;
+      const auto is_asked = [&] { return stopping || !queue.empty(); };
+      while (!wake.wait_until(guard, next_tidy, is_asked)) {
+        guard.unlock();
+        tidy();
+        guard.lock();
+      }
+      if (queue.empty()) break;
       for (std::size_t bytes = 0; !queue.empty() && group.size() < k_max_group && bytes < k_max_group_bytes;) {
         const auto size = queue.front().bytes();
         bytes += size;
@@ -301,62 +400,92 @@ void RecordBook::Core::run() {
     }
     commit(group);
   }
+  tidy();
+}
+
+// What nobody waits for, and what would make the syncs dearer that somebody waits for.
+void RecordBook::Core::tidy() {
+  next_tidy = steady_clock::now() + k_tidy_every;
+  if (ended) return;
+  try {
+    log->publish();
+    if (current && current->ready.size() < k_slots_ahead / 2) current->make_slots(k_slots_ahead);
+  } catch (const std::exception& failed) {
+    give_up(failed.what());
+  }
 }
 
 void RecordBook::Core::commit(std::vector<Job>& group) {
-  std::optional<Error> error;
-  try {
-    if (ended) {
-      error = unwritable();
-    } else {
-      write_group(group);
-      groups.fetch_add(1, std::memory_order_relaxed);
+  const auto tell = [&](const std::optional<Error>& error) {
+    for (auto& job : group) {
+      if (error) refused.fetch_add(1, std::memory_order_relaxed);
+      if (const auto done = std::exchange(job.done, {})) done(error);
     }
+  };
+  if (ended) return tell(unwritable());
+  try {
+    write_group(group, [&] {
+      groups.fetch_add(1, std::memory_order_relaxed);
+      tell(std::nullopt);
+    });
   } catch (const std::exception& failed) {
+    // Whoever was told already is on record.
     give_up(failed.what());
-    error = unwritable();
-  }
-  for (auto& job : group) {
-    if (error) refused.fetch_add(1, std::memory_order_relaxed);
-    if (job.done) job.done(error);
+    tell(unwritable());
   }
 }
 
-void RecordBook::Core::write_group(std::vector<Job>& group) {
+void RecordBook::Core::write_group(std::vector<Job>& group, const std::function<void()>& durable) {
   struct Pending {
     std::string frames;
     std::vector<std::pair<std::uint32_t, Slot>> slots;  ///< with offsets from the start of `frames`
   };
   std::map<std::shared_ptr<Segment>, Pending> pending;
   for (auto& job : group) {
-    if (job.slot) *job.place = {segment_for_new_record(), 0};
+    if (job.begins) *job.place = {segment_for_new_record(), 0};
     auto& segment = *job.place->segment;
     auto& out = pending[job.place->segment];
-    if (job.slot) {
-      job.place->slot = segment.slots++;
-      Slot slot{.id = job.slot->id, .offset = job.frames.empty() ? Slot::k_no_content : out.frames.size(), .key = {}};
-      segment.key->wrap(slot, job.place->slot, job.slot->key);
-      out.slots.emplace_back(job.place->slot, slot);
+    if (job.begins) {
+      if (segment.ready.empty()) segment.make_slots(std::max(group.size(), k_slots_ahead));
+      auto slot = segment.ready.front();
+      segment.ready.pop_front();
+      slot.id = job.begins->id;
+      slot.offset = out.frames.size();
+      const auto number = job.place->slot = segment.slots++;
+      const auto begin = segment.key->wrap(slot, number, job.begins->mode, job.begins->key);
+      SealedFrame{FrameType::begin, 0, begin.bytes()}.put(out.frames, number);
+      out.slots.emplace_back(number, slot);
     }
     for (const auto& frame : job.frames) frame.put(out.frames, job.place->slot);
   }
+  std::vector<std::shared_ptr<Segment>> written;
   for (auto& [segment, out] : pending) {
-    const auto begin = out.frames.empty() ? 0 : segment->append(out.frames);
+    if (out.frames.empty()) continue;
+    const auto begin = segment->append(out.frames);
+    written.push_back(segment);
     std::string slots;
     for (auto& [number, slot] : out.slots) {
-      if (slot.offset != Slot::k_no_content) slot.offset += begin;
+      slot.offset += begin;
       slots += slot.bytes();
     }
-    write_all(segment->keys.get(), slots, "a key file of the record");
-  }
-  for (const auto& [segment, out] : pending) {
-    if (!out.frames.empty() && ::fdatasync(segment->frames.get()) != 0) fail_errno("fdatasync of a segment");
-    if (!out.slots.empty() && ::fdatasync(segment->keys.get()) != 0) fail_errno("fdatasync of a key file");
+    // Not synced: the frames hold what a power cut takes of it.
+    if (!slots.empty()) write_at(segment->keys.get(), slots, Slot::place(out.slots.front().first));
   }
   std::vector<AuditEvent> events;
   events.reserve(group.size());
   for (auto& job : group) events.push_back(std::move(job.event));
-  log->append(events);
+  sync.begin(std::move(written));
+  int failed = 0;
+  try {
+    log->append(events, [&] {
+      failed = sync.wait();
+      if (failed == 0) durable();
+    });
+  } catch (const std::exception&) {
+    sync.wait();
+    throw;
+  }
+  if (failed != 0) fail(ErrorCode::io_error, "fdatasync of a segment: {}", std::strerror(failed));
 }
 
 Error RecordBook::Core::unwritable() {
@@ -451,7 +580,7 @@ void OpenRecord::close(Json outcome, RecordDone done) {
     if (done) done(Error(ErrorCode::record_unwritable, "the record could not be opened"));
     return;
   }
-  Job job{.frames = {}, .slot = {}, .place = self.place, .event = {}, .done = std::move(done)};
+  Job job{.frames = {}, .begins = {}, .place = self.place, .event = {}, .done = std::move(done)};
   self.sealer->add_document(FrameType::close, text, job.frames);
   job.event = closing_event(self.id, std::move(self.detail), *self.sealer, std::move(outcome));
   self.core->enqueue(std::move(job), RecordBook::Core::Limit::none);
@@ -484,7 +613,7 @@ void RecordBook::write(RecordHead head, std::string_view prompt, std::string_vie
   }
   Sealer sealer(id, core.options.mode);
   Job job{.frames = {},
-          .slot = NewSlot{id, sealer.key()},
+          .begins = NewRecord{id, core.options.mode, sealer.key()},
           .place = std::make_shared<Place>(),
           .event = {},
           .done = std::move(done)};
@@ -510,7 +639,11 @@ std::shared_ptr<OpenRecord> RecordBook::open(RecordHead head, std::string_view p
   auto& sealer = impl->sealer.emplace(id, core.options.mode);
   impl->detail = detail_of(head, core.options.mode);
   impl->place = std::make_shared<Place>();
-  Job job{.frames = {}, .slot = NewSlot{id, sealer.key()}, .place = impl->place, .event = {}, .done = {}};
+  Job job{.frames = {},
+          .begins = NewRecord{id, core.options.mode, sealer.key()},
+          .place = impl->place,
+          .event = {},
+          .done = {}};
   sealer.add_document(FrameType::head, head_to_bytes(head, prompt.size()), job.frames);
   sealer.add_content(FrameType::prompt, prompt, job.frames);
   auto detail = impl->detail;

@@ -82,7 +82,7 @@ RecordKeeper::Expired RecordKeeper::expire(Timestamp before, Do what) {
     bool all_erased = true;
     for (std::uint32_t number = 0; number < segment.slot_count(); ++number) {
       const auto slot = segment.slot(number);
-      if (slot.erased()) continue;
+      if (!slot.used() || slot.erased()) continue;
       const bool held = fs::exists(hold_file(text_of(slot.id)));
       const bool old = time_of(slot.id) < before;
       if (old) ++(held ? expired.held : expired.records);

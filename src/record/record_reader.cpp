@@ -45,6 +45,7 @@ class Assembly {
   bool closed() const { return m_outcome.has_value(); }
   std::uint32_t frames() const { return m_frames; }
   const RecordHead& head() const { return m_head.head; }
+  std::uint64_t prompt_size() const { return m_head.prompt_size; }
 
   Record finish(FramesEnd end) {
     if (!closed() && end == FramesEnd::damaged) damaged(m_text, "a frame's header was changed");
@@ -72,6 +73,8 @@ class Assembly {
       case FrameType::close:
         m_outcome = parse_json(plain);
         break;
+      case FrameType::begin:  // holds the key, and is read before
+        break;
     }
   }
   void append(std::string& text, const std::string& more) const {
@@ -89,35 +92,52 @@ class Assembly {
   std::uint32_t m_frames = 0;
 };
 
-SecretKey key_of(SegmentFiles& segment, std::uint32_t number, SegmentKey& keys) {
+std::string body_at(const ReadAt& read, const FrameHeader& header, std::uint64_t place) {
+  std::string body(header.size, '\0');
+  if (!read(place, {reinterpret_cast<std::uint8_t*>(body.data()), body.size()})) body.clear();
+  return body;
+}
+
+/// The first frame of a record.
+Begin begin_of(SegmentFiles& segment, std::uint32_t number) {
+  const auto slot = segment.slot(number);
+  const auto id = text_of(slot.id);
+  if (!segment.has_frames()) damaged(id, "its segment is missing");
+  std::optional<Begin> begin;
+  const auto read = segment.frames();
+  const auto end = walk_frames(read, slot.offset, [&](const FrameHeader& header, std::uint64_t place) {
+    if (header.slot != number || header.type != FrameType::begin) damaged(id, "its place was changed");
+    begin = Begin::parse(body_at(read, header, place));
+    return false;
+  });
+  if (!begin && end == FramesEnd::damaged) damaged(id, "a frame's header was changed");
+  if (!begin) never_acknowledged(id);
+  if (begin->id != slot.id) damaged(id, "its id was changed");
+  return *begin;
+}
+
+SecretKey key_of(SegmentFiles& segment, std::uint32_t number, const SegmentKey& keys, const Begin& begin) {
   const auto slot = segment.slot(number);
   const auto id = text_of(slot.id);
   if (slot.erased()) throw Error(ErrorCode::record_erased, fmt::format("the content of the record {} was erased", id));
-  const auto key = keys.unwrap(slot, number);
+  const auto key = keys.unwrap(slot, number, begin);
   if (!key) damaged(id, "its key was changed");
   return *key;
 }
-
-enum class Depth : std::uint8_t { head, all };
 
 struct Loaded {
   Assembly assembly;
   FramesEnd end;
 };
 
-Loaded load(SegmentFiles& segment, std::uint32_t number, const SecretKey& key, Depth depth) {
+Loaded load(SegmentFiles& segment, std::uint32_t number, const SecretKey& key) {
   const auto slot = segment.slot(number);
   Assembly assembly(slot.id, key);
-  if (!segment.has_frames()) damaged(text_of(slot.id), "its segment is missing");
   const auto read = segment.frames();
-  bool at_place = true;
   const auto end = walk_frames(read, slot.offset, [&](const FrameHeader& header, std::uint64_t place) {
-    if (std::exchange(at_place, false) && header.slot != number) damaged(text_of(slot.id), "its place was changed");
-    if (header.slot != number) return true;
-    std::string body(header.size, '\0');
-    if (!read(place, {reinterpret_cast<std::uint8_t*>(body.data()), body.size()})) return false;
-    assembly.add(header, body);
-    return depth == Depth::all && !assembly.closed();
+    if (header.slot != number || header.type == FrameType::begin) return true;
+    assembly.add(header, body_at(read, header, place));
+    return !assembly.closed();
   });
   if (assembly.frames() == 0) {
     if (end == FramesEnd::damaged) damaged(text_of(slot.id), "a frame's header was changed");
@@ -126,14 +146,34 @@ Loaded load(SegmentFiles& segment, std::uint32_t number, const SecretKey& key, D
   return {std::move(assembly), end};
 }
 
-Record read_record(SegmentFiles& segment, std::uint32_t number, SegmentKey& keys) {
-  const auto key = key_of(segment, number, keys);
-  if (segment.slot(number).offset == Slot::k_no_content) {
-    throw Error(ErrorCode::not_found,
-                fmt::format("the content of the record {} was not kept", text_of(segment.slot(number).id)),
-                "it was made in mode hash-only: the audit log has its entry");
-  }
-  auto loaded = load(segment, number, key, Depth::all);
+/// Of a record whose prompt is whole, which is not decrypted.
+RecordHead load_head(SegmentFiles& segment, std::uint32_t number, const SecretKey& key) {
+  const auto slot = segment.slot(number);
+  Assembly assembly(slot.id, key);
+  std::uint64_t prompt = 0;
+  const auto is_whole = [&] { return assembly.frames() > 0 && prompt >= assembly.prompt_size(); };
+  const auto read = segment.frames();
+  const auto end = walk_frames(read, slot.offset, [&](const FrameHeader& header, std::uint64_t place) {
+    if (header.slot != number || header.type == FrameType::begin) return true;
+    if (assembly.frames() == 0) {
+      assembly.add(header, body_at(read, header, place));
+    } else {
+      prompt += header.size - Aead::k_tag;
+    }
+    return !is_whole();
+  });
+  if (!is_whole() && end == FramesEnd::damaged) damaged(text_of(slot.id), "a frame's header was changed");
+  if (!is_whole()) never_acknowledged(text_of(slot.id));
+  return assembly.head();
+}
+
+[[noreturn]] void not_kept(std::string_view id) {
+  throw Error(ErrorCode::not_found, fmt::format("the content of the record {} was not kept", id),
+              "it was made in mode hash-only: the audit log has its entry");
+}
+
+Record read_record(SegmentFiles& segment, std::uint32_t number, const SecretKey& key) {
+  auto loaded = load(segment, number, key);
   return loaded.assembly.finish(loaded.end);
 }
 
@@ -149,11 +189,9 @@ std::pair<std::uint64_t, Digest> ciphertext_of(SegmentFiles& segment, std::uint3
   std::uint64_t count = 0;
   const auto read = segment.frames();
   walk_frames(read, segment.slot(number).offset, [&](const FrameHeader& header, std::uint64_t place) {
-    if (header.slot != number) return true;
+    if (header.slot != number || header.type == FrameType::begin) return true;
     if (++count > wanted) return false;
-    std::string body(header.size, '\0');
-    if (!read(place, {reinterpret_cast<std::uint8_t*>(body.data()), body.size()})) return false;
-    hasher.update(body);
+    hasher.update(body_at(read, header, place));
     return header.type != FrameType::close;
   });
   return {count, hasher.finish()};
@@ -190,24 +228,32 @@ RecordReader::RecordReader(fs::path folder, fs::path kek_file)
 RecordReader::Findings RecordReader::find(const Filter& filter,
                                           const std::function<bool(const RecordHead&)>& visit) const {
   Findings findings;
-  const auto names = segment_names(m_folder);
+  auto names = segment_names(m_folder);
   if (names.empty()) return findings;
   const auto kek = load_kek(m_kek_file);
+  std::reverse(names.begin(), names.end());
   for (const auto& name : names) {
     SegmentFiles segment(m_folder, name, Access::read);
-    auto keys = segment.unlock(kek);
-    for (std::uint32_t number = 0; number < segment.slot_count(); ++number) {
+    const auto keys = segment.unlock(kek);
+    for (auto number = segment.slot_count(); number-- > 0;) {
       const auto slot = segment.slot(number);
-      if (slot.erased() || slot.offset == Slot::k_no_content) {
+      if (!slot.used()) continue;
+      if (slot.erased()) {
         ++findings.without_content;
         continue;
       }
       try {
-        const auto head = load(segment, number, key_of(segment, number, keys), Depth::head).assembly.head();
+        const auto begin = begin_of(segment, number);
+        if (begin.mode == RecordMode::hash_only) {
+          ++findings.without_content;
+          continue;
+        }
+        const auto key = key_of(segment, number, keys, begin);
+        const auto head = load_head(segment, number, key);
         ++findings.searched;
         if (!fits(head, filter)) continue;
         if (!filter.text.empty()) {
-          const auto record = read_record(segment, number, keys);
+          const auto record = read_record(segment, number, key);
           const bool holds = record.prompt.find(filter.text) != std::string::npos ||
                              record.answer.find(filter.text) != std::string::npos;
           if (!holds) continue;
@@ -229,15 +275,18 @@ Record RecordReader::read(const std::string& id) const {
   if (segment.slot(number).erased()) {
     throw Error(ErrorCode::record_erased, fmt::format("the content of the record {} was erased", id));
   }
-  auto keys = segment.unlock(load_kek(m_kek_file));
-  return read_record(segment, number, keys);
+  const auto keys = segment.unlock(load_kek(m_kek_file));
+  const auto begin = begin_of(segment, number);
+  const auto key = key_of(segment, number, keys, begin);
+  if (begin.mode == RecordMode::hash_only) not_kept(id);
+  return read_record(segment, number, key);
 }
 
 Json RecordReader::verify(const std::string& id, const AuditLog& log) const {
   auto [segment, number] = find_slot(m_folder, id, Access::read);
   const auto slot = segment.slot(number);
   const auto entry = log.find_last("prompt.record", id);
-  if (!entry) damaged(id, "the audit log has no entry of it");
+  if (!entry) damaged(id, "the audit log has no entry of it; a power cut as it was begun explains that, too");
   const auto detail = parse_json(entry->event.detail);
   Json result = {{"id", id},
                  {"entry", entry->index},
@@ -245,12 +294,13 @@ Json RecordReader::verify(const std::string& id, const AuditLog& log) const {
                  {"erased", slot.erased()},
                  {"ciphertext", Json()},
                  {"outcome", detail.value("outcome", Json())}};
-  const bool has_content = slot.offset != Slot::k_no_content;
-  if (has_content != (detail.value("mode", "") == "full")) damaged(id, "the audit log has it in another mode");
+  const bool has_content = detail.value("mode", "") == "full";
   if (!slot.erased()) {
-    auto keys = segment.unlock(load_kek(m_kek_file));
-    const auto key = key_of(segment, number, keys);
-    if (has_content) compare_content(id, detail, read_record(segment, number, keys), key);
+    const auto keys = segment.unlock(load_kek(m_kek_file));
+    const auto begin = begin_of(segment, number);
+    if (has_content != (begin.mode == RecordMode::full)) damaged(id, "the audit log has it in another mode");
+    const auto key = key_of(segment, number, keys, begin);
+    if (has_content) compare_content(id, detail, read_record(segment, number, key), key);
   }
   // Of a segment whose records all expired the frames are gone.
   if (!has_content || (slot.erased() && !segment.has_frames())) return result;

@@ -30,7 +30,8 @@ class RecordReader {
     std::uint64_t without_content = 0;  ///< erased, or hash-only
     std::vector<std::string> damaged;   ///< ids of records that could not be read
   };
-  /// In order of time; stops when visit returns false. A text is looked for, bytewise, in prompts and answers.
+  /// From the newest to the oldest; stops when visit returns false. A text is looked for, bytewise, in prompts and
+  /// answers.
   /// @throws Error{key_missing}
   Findings find(const Filter& filter, const std::function<bool(const RecordHead&)>& visit) const;
 

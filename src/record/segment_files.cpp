@@ -53,20 +53,40 @@ ReadAt SegmentFiles::frames() const {
   const bool whole = pread_exact(fd, first, 0, what);
   if (whole && as_text(first) != k_segment_magic) {
     const bool later = as_text(first).starts_with("liftlock.records/");
-    fail(later ? ErrorCode::too_new : ErrorCode::blob_corrupt, "{} is no segment of version 1", what);
+    fail(later ? ErrorCode::too_new : ErrorCode::blob_corrupt, "{} is no segment of version 2", what);
   }
   return [fd, what](std::uint64_t offset, std::span<std::uint8_t> buffer) {
     return pread_exact(fd, buffer, offset, what);
   };
 }
 
-void SegmentFiles::erase(std::uint32_t number) {
-  const std::array<std::uint8_t, Slot::k_key> zeros{};
-  const auto place = static_cast<off_t>(Slot::place(number) + Slot::k_size - Slot::k_key);
-  if (::pwrite(m_keys.get(), zeros.data(), zeros.size(), place) != static_cast<ssize_t>(zeros.size())) {
-    fail_errno(fmt::format("erase in {}.keys", m_name));
+void SegmentFiles::put(std::uint32_t number, std::size_t at, std::string_view bytes) {
+  const auto place = static_cast<off_t>(Slot::place(number) + at);
+  if (::pwrite(m_keys.get(), bytes.data(), bytes.size(), place) != static_cast<ssize_t>(bytes.size())) {
+    fail_errno(fmt::format("write to {}.keys", m_name));
   }
-  m_slots.replace((number + 1) * Slot::k_size - Slot::k_key, Slot::k_key, Slot::k_key, '\0');
+  m_slots.replace(number * Slot::k_size + at, bytes.size(), bytes);
+}
+
+void SegmentFiles::erase(std::uint32_t number) {
+  put(number, Slot::k_size - Slot::k_seed, std::string(Slot::k_seed, '\0'));
+}
+
+void SegmentFiles::restore_slots() {
+  if (!m_frames) return;
+  const auto read = frames();
+  bool restored = false;
+  walk_frames(read, k_segment_magic.size(), [&](const FrameHeader& header, std::uint64_t place) {
+    if (header.type != FrameType::begin || header.slot >= slot_count() || slot(header.slot).used()) return true;
+    std::string body(header.size, '\0');
+    if (!read(place, {reinterpret_cast<std::uint8_t*>(body.data()), body.size()})) return false;
+    const auto begin = Begin::parse(body);
+    if (!begin) return true;
+    const Slot lost{.id = begin->id, .offset = place - FrameHeader::k_size, .seed = {}};
+    put(header.slot, 0, std::string_view(lost.bytes()).substr(0, Slot::k_size - Slot::k_seed));
+    return restored = true;
+  });
+  if (restored) sync_keys();
 }
 
 void SegmentFiles::sync_keys() {
@@ -80,7 +100,8 @@ std::pair<SegmentFiles, std::uint32_t> find_slot(const fs::path& folder, const s
   for (const auto& name : names) {
     SegmentFiles segment(folder, name, access);
     for (std::uint32_t number = 0; number < segment.slot_count(); ++number) {
-      if (segment.slot(number).id == wanted) return {std::move(segment), number};
+      const auto slot = segment.slot(number);
+      if (slot.used() && slot.id == wanted) return {std::move(segment), number};
     }
   }
   throw Error(ErrorCode::not_found, fmt::format("there is no record {}", id), "`liftlock record find` lists ids");

@@ -15,6 +15,7 @@ class SegmentFiles {
   /// Reads the slots that are whole. @throws Error{too_new, blob_corrupt, io_error}
   SegmentFiles(const fs::path& folder, const std::string& name, Access access);
 
+  /// With those that wait for a record.
   std::uint32_t slot_count() const;
   Slot slot(std::uint32_t number) const;
   /// @throws Error{key_missing} when the segment was written under another key
@@ -25,9 +26,13 @@ class SegmentFiles {
   ReadAt frames() const;
   /// Durable with the next sync_keys().
   void erase(std::uint32_t number);
+  /// Gives the slots whose ids and offsets a power cut lost what the frames say of them, durably. Where nobody writes.
+  void restore_slots();
   void sync_keys();
 
  private:
+  void put(std::uint32_t number, std::size_t at, std::string_view bytes);
+
   std::string m_name;
   UniqueFd m_keys;
   std::optional<UniqueFd> m_frames;

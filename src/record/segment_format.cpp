@@ -126,7 +126,7 @@ std::optional<FrameHeader> FrameHeader::parse(std::string_view bytes) {
   const auto type = get_uint(bytes.substr(8, 1));
   header.type = static_cast<FrameType>(type);
   header.size = static_cast<std::uint32_t>(get_uint(bytes.substr(9, 4)));
-  if (type < 1 || type > 4 || header.size < Aead::k_tag || header.size > k_max_body) return std::nullopt;
+  if (type < 1 || type > 5 || header.size < Aead::k_tag || header.size > k_max_body) return std::nullopt;
   return header;
 }
 
@@ -138,10 +138,29 @@ std::string frame_data(const RecordId& id, std::uint32_t number, FrameType type)
   return out;
 }
 
+std::string Begin::bytes() const {
+  std::string out(as_text(id));
+  put_uint(out, static_cast<std::uint8_t>(mode), 1);
+  out += as_text(key);
+  return out;
+}
+
+std::optional<Begin> Begin::parse(std::string_view bytes) {
+  if (bytes.size() != k_size) return std::nullopt;
+  Begin begin;
+  const auto values = as_bytes(bytes);
+  std::copy_n(values.begin(), begin.id.size(), begin.id.begin());
+  begin.mode = static_cast<RecordMode>(values[16]);
+  if (begin.mode != RecordMode::full && begin.mode != RecordMode::hash_only) return std::nullopt;
+  std::copy_n(values.begin() + 17, begin.key.size(), begin.key.begin());
+  return begin;
+}
+
 std::string KeysHeader::bytes() const {
   std::string out(k_magic);
   out += as_text(kek);
   out += as_text(salt);
+  out.resize(k_size - k_check, '\0');
   put_check(out);
   return out;
 }
@@ -164,41 +183,50 @@ KeysHeader KeysHeader::parse(std::string_view bytes) {
 std::string Slot::bytes() const {
   std::string out(as_text(id));
   put_uint(out, offset, 8);
-  out += as_text(key);
+  out.resize(k_size - k_seed, '\0');
+  out += as_text(seed);
   return out;
 }
 
 Slot Slot::parse(std::string_view bytes) {
   Slot slot;
-  std::copy_n(as_bytes(bytes).begin(), slot.id.size(), slot.id.begin());
+  const auto values = as_bytes(bytes);
+  std::copy_n(values.begin(), slot.id.size(), slot.id.begin());
   slot.offset = get_uint(bytes.substr(16, 8));
-  std::copy_n(as_bytes(bytes).begin() + 24, slot.key.size(), slot.key.begin());
+  std::copy_n(values.begin() + k_size - k_seed, slot.seed.size(), slot.seed.begin());
   return slot;
 }
 
 namespace {
 
-std::string slot_data(const Slot& slot, std::uint32_t number) {
-  std::string out(as_text(slot.id));
-  put_uint(out, number, 4);
-  return out;
+/// Of one slot; it seals once.
+Aead slot_aead(const SecretKey& segment, const Slot& slot, std::uint32_t number) {
+  std::string label = "liftlock.record-slot/1\n";
+  put_uint(label, number, 4);
+  label += as_text(slot.seed);
+  return Aead(segment.derive(label));
 }
 
-SecretKey segment_key(const SecretKey& kek, const KeysHeader& header) {
-  return kek.derive("liftlock.record-segment/1\n" + std::string(as_text(header.salt)));
+std::string begin_data(const RecordId& id, RecordMode mode) {
+  auto out = frame_data(id, 0, FrameType::begin);
+  put_uint(out, static_cast<std::uint8_t>(mode), 1);
+  return out;
 }
 
 }  // namespace
 
-SegmentKey::SegmentKey(const SecretKey& kek, const KeysHeader& header) : m_aead(segment_key(kek, header)) {}
+SegmentKey::SegmentKey(const SecretKey& kek, const KeysHeader& header)
+    : m_key(kek.derive("liftlock.record-segment/1\n" + std::string(as_text(header.salt)))) {}
 
-void SegmentKey::wrap(Slot& slot, std::uint32_t number, const SecretKey& key) {
-  const auto wrapped = m_aead.seal(number, slot_data(slot, number), as_text(key.bytes()));
-  std::copy_n(as_bytes(wrapped).begin(), slot.key.size(), slot.key.begin());
+Begin SegmentKey::wrap(const Slot& slot, std::uint32_t number, RecordMode mode, const SecretKey& key) const {
+  Begin begin{.id = slot.id, .mode = mode, .key = {}};
+  const auto sealed = slot_aead(m_key, slot, number).seal(0, begin_data(slot.id, mode), as_text(key.bytes()));
+  std::copy_n(as_bytes(sealed).begin(), begin.key.size(), begin.key.begin());
+  return begin;
 }
 
-std::optional<SecretKey> SegmentKey::unwrap(const Slot& slot, std::uint32_t number) {
-  const auto key = m_aead.open(number, slot_data(slot, number), as_text(slot.key));
+std::optional<SecretKey> SegmentKey::unwrap(const Slot& slot, std::uint32_t number, const Begin& begin) const {
+  const auto key = slot_aead(m_key, slot, number).open(0, begin_data(slot.id, begin.mode), as_text(begin.key));
   if (!key) return std::nullopt;
   return SecretKey(as_bytes(*key));
 }

@@ -15,7 +15,7 @@
 
 namespace liftlock::record {
 
-constexpr std::string_view k_segment_magic = "liftlock.records/1\n";
+constexpr std::string_view k_segment_magic = "liftlock.records/2\n";
 constexpr std::size_t k_max_body = (1u << 20) + Aead::k_tag;
 constexpr std::uint64_t k_max_content = 512u << 20;  ///< of a prompt, and of an answer
 
@@ -26,7 +26,7 @@ std::string text_of(const RecordId& id);
 RecordId parse_record_id(std::string_view text);
 RecordId make_record_id();
 
-enum class FrameType : std::uint8_t { head = 1, prompt = 2, piece = 3, close = 4 };
+enum class FrameType : std::uint8_t { head = 1, prompt = 2, piece = 3, close = 4, begin = 5 };
 
 struct FrameHeader {
   static constexpr std::size_t k_size = 17;
@@ -43,9 +43,22 @@ struct FrameHeader {
 /// What a frame's tag binds beside its body.
 std::string frame_data(const RecordId& id, std::uint32_t number, FrameType type);
 
+/// The body of a record's first frame: its id in the clear, and its key, sealed under the key of its slot.
+struct Begin {
+  static constexpr std::size_t k_key = SecretKey::k_size + Aead::k_tag;
+  static constexpr std::size_t k_size = 16 + 1 + k_key;
+  RecordId id{};
+  RecordMode mode = RecordMode::full;
+  std::array<std::uint8_t, k_key> key{};
+
+  std::string bytes() const;
+  /// nullopt when it has another size, or a mode that is none.
+  static std::optional<Begin> parse(std::string_view bytes);
+};
+
 struct KeysHeader {
-  static constexpr std::string_view k_magic = "liftlock.record-keys/1\n";
-  static constexpr std::size_t k_size = k_magic.size() + 16 + 32 + 4;
+  static constexpr std::string_view k_magic = "liftlock.record-keys/2\n";
+  static constexpr std::size_t k_size = 128;
   std::array<std::uint8_t, 16> kek{};
   std::array<std::uint8_t, 32> salt{};
 
@@ -54,31 +67,33 @@ struct KeysHeader {
   static KeysHeader parse(std::string_view bytes);
 };
 
+/// Lies within one sector of a disk, which is written whole or not at all.
 struct Slot {
-  static constexpr std::size_t k_key = SecretKey::k_size + Aead::k_tag;
-  static constexpr std::size_t k_size = 16 + 8 + k_key;
-  static constexpr std::uint64_t k_no_content = ~std::uint64_t{0};
+  static constexpr std::size_t k_size = 64;
+  static constexpr std::size_t k_seed = 32;
   RecordId id{};
-  std::uint64_t offset = k_no_content;
-  std::array<std::uint8_t, k_key> key{};
+  std::uint64_t offset = 0;  ///< of the begin frame; 0: the slot is not used, or a power cut lost its id and offset
+  std::array<std::uint8_t, k_seed> seed{};
 
-  bool erased() const { return key == std::array<std::uint8_t, k_key>{}; }
+  bool used() const { return offset != 0; }
+  bool erased() const { return seed == std::array<std::uint8_t, k_seed>{}; }
   std::string bytes() const;
   static Slot parse(std::string_view bytes);
   /// Where the slot with this number begins in its file.
   static std::uint64_t place(std::uint64_t number) { return KeysHeader::k_size + number * k_size; }
 };
 
-/// The key under which the keys of a segment's records are wrapped.
+/// The key over the slots of a segment.
 class SegmentKey {
  public:
   SegmentKey(const SecretKey& kek, const KeysHeader& header);
-  void wrap(Slot& slot, std::uint32_t number, const SecretKey& key);
-  /// nullopt when the slot was changed.
-  std::optional<SecretKey> unwrap(const Slot& slot, std::uint32_t number);
+  /// What the segment gets for a record with this id and key.
+  Begin wrap(const Slot& slot, std::uint32_t number, RecordMode mode, const SecretKey& key) const;
+  /// nullopt when the slot or the frame was changed.
+  std::optional<SecretKey> unwrap(const Slot& slot, std::uint32_t number, const Begin& begin) const;
 
  private:
-  Aead m_aead;
+  SecretKey m_key;
 };
 
 /// Reads exactly the buffer at offset; false when the bytes end before.
