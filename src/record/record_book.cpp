@@ -1,11 +1,9 @@
 #include "record/record_book.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <condition_variable>
 #include <cstring>
@@ -19,6 +17,7 @@
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "record/segment_files.hpp"
+#include "record/segment_writer.hpp"
 
 namespace liftlock {
 namespace {
@@ -37,105 +36,6 @@ constexpr std::uint32_t k_max_slots = 1'000'000;
 constexpr std::size_t k_slots_ahead = 1024;
 constexpr std::chrono::seconds k_tidy_every{1};
 constexpr auto k_segment_age = std::chrono::hours(24);
-
-constexpr std::string_view k_key_file = "a key file of the record";
-
-void write_at(int fd, std::string_view bytes, std::uint64_t place) {
-  while (!bytes.empty()) {
-    const auto count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(place));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) fail_errno(fmt::format("write to {}", k_key_file));
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-    place += static_cast<std::uint64_t>(count);
-  }
-}
-
-/// A file pair that this process appends to.
-struct Segment {
-  UniqueFd frames;
-  UniqueFd keys;
-  std::optional<SegmentKey> key;
-  steady_clock::time_point born = steady_clock::now();
-  std::uint32_t slots = 0;  ///< used; the committing thread's
-  std::deque<Slot> ready;   ///< durable, but not used yet; the committing thread's
-
-  std::mutex mutex;  ///< frames follow each other without a gap
-  std::uint64_t end = 0;
-
-  std::uint64_t append(std::string_view bytes) {
-    const std::lock_guard guard(mutex);
-    write_all(frames.get(), bytes, "a segment of the record");
-    return std::exchange(end, end + bytes.size());
-  }
-  /// More slots to be used, durable when it returns.
-  void make_slots(std::size_t count) {
-    std::string bytes;
-    const auto place = Slot::place(slots + ready.size());
-    for (std::size_t i = 0; i < count; ++i) {
-      auto& slot = ready.emplace_back();
-      const auto seed = SecretKey::random();
-      std::copy(seed.bytes().begin(), seed.bytes().end(), slot.seed.begin());
-      bytes += slot.bytes();
-    }
-    write_at(keys.get(), bytes, place);
-    sync_file(keys.get(), k_key_file);
-  }
-};
-
-/// Syncs segments on a thread of its own while the caller syncs the audit log: both wait for the disk once.
-class SyncBeside {
- public:
-  SyncBeside()
-      : m_thread([this] {
-          std::unique_lock guard(m_mutex);
-          for (;;) {
-            m_changed.wait(guard, [&] { return m_ending || !m_files.empty(); });
-            if (m_files.empty()) return;
-            guard.unlock();
-            int failed = 0;
-            for (const auto& segment : m_files) {
-              if (::fdatasync(segment->frames.get()) != 0) failed = errno;
-            }
-            guard.lock();
-            m_failed = failed;
-            m_files.clear();
-            m_changed.notify_all();
-          }
-        }) {}
-  ~SyncBeside() {
-    {
-      const std::lock_guard guard(m_mutex);
-      m_ending = true;
-    }
-    m_changed.notify_all();
-    m_thread.join();
-  }
-  SyncBeside(const SyncBeside&) = delete;
-  SyncBeside& operator=(const SyncBeside&) = delete;
-
-  void begin(std::vector<std::shared_ptr<Segment>> segments) {
-    {
-      const std::lock_guard guard(m_mutex);
-      m_files = std::move(segments);
-      m_failed = 0;
-    }
-    m_changed.notify_all();
-  }
-  /// 0, or an errno.
-  int wait() {
-    std::unique_lock guard(m_mutex);
-    m_changed.wait(guard, [&] { return m_files.empty(); });
-    return m_failed;
-  }
-
- private:
-  std::mutex m_mutex;
-  std::condition_variable m_changed;
-  std::vector<std::shared_ptr<Segment>> m_files;  ///< not empty: they are being synced
-  int m_failed = 0;
-  bool m_ending = false;
-  std::thread m_thread;
-};
 
 /// Where a record's frames go; known from its first commit on.
 struct Place {
@@ -323,7 +223,6 @@ struct RecordBook::Core {
   Core(Options given, AuditLog& audit) : options(std::move(given)), log(&audit) {}
 
   void begin();
-  std::shared_ptr<Segment> new_segment();
   const std::shared_ptr<Segment>& segment_for_new_record();
   void run();
   void tidy();
@@ -347,35 +246,17 @@ void RecordBook::Core::begin() {
   thread = std::thread([this] { run(); });
 }
 
-std::shared_ptr<Segment> RecordBook::Core::new_segment() {
-  const auto names = segment_names(options.folder);
-  const auto name = fmt::format("{:08}", names.empty() ? 1 : *parse_uint(names.back()) + 1);
-  auto segment = std::make_shared<Segment>();
-  KeysHeader header{.kek = kek_id(*kek), .salt = {}};
-  const auto salt = SecretKey::random();
-  std::copy(salt.bytes().begin(), salt.bytes().end(), header.salt.begin());
-  segment->key.emplace(*kek, header);
-  constexpr int flags = O_WRONLY | O_CREAT | O_EXCL;
-  segment->keys = open_file(options.folder / (name + ".keys"), flags, 0600);
-  segment->frames = open_file(options.folder / (name + ".rec"), flags, 0600);
-  write_at(segment->keys.get(), header.bytes(), 0);
-  segment->make_slots(k_slots_ahead);
-  segment->append(k_segment_magic);
-  sync_file(segment->frames.get(), "a segment of the record");
-  sync_folder(options.folder);
-  return segment;
-}
-
 const std::shared_ptr<Segment>& RecordBook::Core::segment_for_new_record() {
-  const auto is_full = [&] {
-    const std::lock_guard guard(current->mutex);
-    return current->end >= options.segment_bytes;
+  const auto has_room = [&](Segment& segment) {
+    return segment.slots < k_max_slots && segment.end() < options.segment_bytes &&
+           steady_clock::now() - segment.born < k_segment_age;
   };
-  if (current && current->slots < k_max_slots && steady_clock::now() - current->born < k_segment_age && !is_full())
-    return current;
+  if (current && has_room(*current)) return current;
   // Whose ids and offsets are durable needs no repair after a power cut.
-  if (current) sync_file(current->keys.get(), k_key_file);
-  return current = new_segment();
+  if (current) current->sync_slots();
+  current = std::make_shared<Segment>(options.folder, *kek);
+  current->make_slots(k_slots_ahead);
+  return current;
 }
 
 void RecordBook::Core::run() {
@@ -438,7 +319,8 @@ void RecordBook::Core::commit(std::vector<Job>& group) {
 void RecordBook::Core::write_group(std::vector<Job>& group, const std::function<void()>& durable) {
   struct Pending {
     std::string frames;
-    std::vector<std::pair<std::uint32_t, Slot>> slots;  ///< with offsets from the start of `frames`
+    std::uint32_t first = 0;  ///< number of the first slot; the others follow it
+    std::vector<Slot> slots;  ///< with offsets from the start of `frames`
   };
   std::map<std::shared_ptr<Segment>, Pending> pending;
   for (auto& job : group) {
@@ -452,9 +334,10 @@ void RecordBook::Core::write_group(std::vector<Job>& group, const std::function<
       slot.id = job.begins->id;
       slot.offset = out.frames.size();
       const auto number = job.place->slot = segment.slots++;
+      if (out.slots.empty()) out.first = number;
+      out.slots.push_back(slot);
       const auto begin = segment.key->wrap(slot, number, job.begins->mode, job.begins->key);
       SealedFrame{FrameType::begin, 0, begin.bytes()}.put(out.frames, number);
-      out.slots.emplace_back(number, slot);
     }
     for (const auto& frame : job.frames) frame.put(out.frames, job.place->slot);
   }
@@ -463,13 +346,8 @@ void RecordBook::Core::write_group(std::vector<Job>& group, const std::function<
     if (out.frames.empty()) continue;
     const auto begin = segment->append(out.frames);
     written.push_back(segment);
-    std::string slots;
-    for (auto& [number, slot] : out.slots) {
-      slot.offset += begin;
-      slots += slot.bytes();
-    }
-    // Not synced: the frames hold what a power cut takes of it.
-    if (!slots.empty()) write_at(segment->keys.get(), slots, Slot::place(out.slots.front().first));
+    for (auto& slot : out.slots) slot.offset += begin;
+    segment->fill_slots(out.first, out.slots);
   }
   std::vector<AuditEvent> events;
   events.reserve(group.size());

@@ -28,7 +28,7 @@ says "is what entry" high record verify "$first"
 
 # --- what leaked, where it was kept; the log learns that somebody looked, not for what
 [ "$(high --json audit spill - <<< "$secret" | json '["records"].__len__()')" = 2 ] || fail "the text is in two records"
-[ "$(printf %s "$secret" | high --json audit spill - | json '["records"][1]["in"][0]')" = answer ] || fail "it is in bob's answer"
+[ "$(printf %s "$secret" | high --json audit spill - | json '["records"][0]["in"][0]')" = answer ] || fail "it is in bob's answer"
 says 'in no record' high audit spill 'nobody said that'
 grep -q "$first" <<< "$(entries record.read)" || fail "reading is not in the audit log"
 if grep -rqF "$secret" "$high_state"; then fail "the secret is in a file: $(grep -rlF "$secret" "$high_state")"; fi
