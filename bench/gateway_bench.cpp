@@ -105,6 +105,7 @@ struct Setting {
   std::string secret;
   Gatekeeper gatekeeper;
   engine::ModelHost host;
+  pool::Pools pools{{}, nullptr};
   Gateway gateway;
   HttpServer server;
 
@@ -135,7 +136,7 @@ struct Setting {
         secret(add_key(models.folder.path() / "access.db")),
         gatekeeper(models.folder.path() / "access.db"),
         host((prepare(engine), host_options(models)), log, "bench"),
-        gateway({models.folder.path() / "store/catalog.db", host, book, gatekeeper, log, "bench"}),
+        gateway({models.folder.path() / "store/catalog.db", host, pools, {}, book, gatekeeper, log, "bench"}),
         server(server_options(), [this](const HttpRequest& request) { return gateway.handle(request); }) {
     server.start();
   }
