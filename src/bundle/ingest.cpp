@@ -48,7 +48,7 @@ class Ingest {
     check_age();
     check_retired();
     m_bundle.load_lists();
-    if (arrival == Arrival::repeated && is_published() && store_is_complete()) {
+    if (arrival == Arrival::repeated && is_published() && store_is_complete() && !m_request.restore_retired) {
       m_result.status = IngestResult::Status::already_present;
       return m_result;
     }
@@ -142,7 +142,7 @@ class Ingest {
     const auto& info = m_bundle.info();
     if (!Catalog(m_site.catalog_file()).is_retired(info.channel, info.sequence)) return;
     if (!m_request.restore_retired) {
-      throw Error(ErrorCode::replayed, fmt::format("{}/{} was retired here", info.channel, info.sequence),
+      throw Error(ErrorCode::replayed, fmt::format("{}/{} was retired here, or a part of it withdrawn", info.channel, info.sequence),
                   "to bring it back into use, give --restore-retired and --reason");
     }
     override_with_reason("restore-retired");

@@ -10,7 +10,8 @@
 #include "cli/config_record.hpp"
 #include "cli/engine_view.hpp"
 #include "crypto/hash.hpp"
-#include "engine/unpack.hpp"
+#include "engine/install.hpp"
+#include "engine/package_reader.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
 
@@ -29,11 +30,17 @@ Artifact find_engine_artifact(const Catalog& catalog, const std::string& name) {
   return *found;
 }
 
-void run(Invocation& invocation, const std::string& name) {
+struct Options {
+  std::string name;
+  bool anyway = false;
+  bool make_default = false;
+};
+
+void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("engine install", {Zone::ingest, Zone::production});
   site.require_own();
-  const auto artifact = find_engine_artifact(Catalog(site.catalog_file()), name);
+  const auto artifact = find_engine_artifact(Catalog(site.catalog_file()), options.name);
   const auto& file = artifact.files.at(0);
   const auto package = BlobStore(site.store_folder()).open(file.digest);
   // The store is trusted by name only after the bytes were hashed again: an engine is code.
@@ -43,21 +50,36 @@ void run(Invocation& invocation, const std::string& name) {
   const auto manifest = engine::EngineReader(package.get()).manifest();
   const auto folder = engine::folder_of(site.engines_folder(), manifest);
   const bool existed = fs::exists(folder);
+  record_config(invocation, site);
   if (!existed) {
-    record_config(invocation, site);
-    AuditLog(site.audit_folder(), "")
-        .append({.type = "engine.install",
-                 .actor = invocation.actor(),
-                 .outcome = Outcome::intent,
-                 .subject = artifact.id(),
-                 .detail = dump_json_line({{"package", file.digest.text()}})});
-    make_folders(folder.parent_path());
-    engine::unpack_engine(package.get(), folder);
+    AuditLog log(site.audit_folder(), "");
+    logged_effect(log,
+                  {.type = "engine.install",
+                   .actor = invocation.actor(),
+                   .outcome = Outcome::intent,
+                   .subject = artifact.id(),
+                   .detail = dump_json_line({{"package", file.digest.text()}})},
+                  [&] {
+                    engine::EngineFacts facts;
+                    facts.origin = artifact.id();
+                    facts.package = file.digest.text();
+                    (void)engine::install_engine(package.get(), site.engines_folder(), std::move(facts),
+                                                 engine::probe_machine(),
+                                                 options.anyway ? engine::Unsuited::install : engine::Unsuited::refuse);
+                  });
   }
-  const Json json = {{"engine", artifact.id()}, {"folder", folder.string()}, {"installed", !existed}};
+  const auto name = fmt::format("{}/{}", folder.parent_path().filename().string(), folder.filename().string());
+  const auto formats = make_default(invocation, site, engine::find_engine(site.engines_folder(), name),
+                                    options.make_default ? Replace::yes : Replace::no);
+  const Json json = {{"engine", artifact.id()},
+                     {"full_name", name},
+                     {"folder", folder.string()},
+                     {"installed", !existed},
+                     {"default_of", formats}};
   invocation.print(json, [&] {
-    return fmt::format("{} {} in {}", artifact.id(), existed ? "was installed already" : "is installed",
-                       folder.string());
+    auto out = fmt::format("{} {} as {}", artifact.id(), existed ? "was installed already" : "is installed", name);
+    if (!formats.empty()) out += fmt::format(", and the default of {}", fmt::join(formats, ", "));
+    return out;
   });
 }
 
@@ -65,10 +87,16 @@ void run(Invocation& invocation, const std::string& name) {
 
 void add_engine_install(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("install", "Unpack an engine of the store, beside other versions");
-  auto name = std::make_shared<std::string>();
-  command->add_option("NAME", *name, "Name or id of the engine, as `liftlock ls --kind engine` shows it")->required();
-  command->footer("Example: liftlock engine install llama.cpp");
-  command->callback([&invocation, name] { run(invocation, *name); });
+  auto options = std::make_shared<Options>();
+  command->add_option("NAME", options->name, "Name or id of the engine, as `liftlock ls --kind engine` shows it")
+      ->required();
+  command->add_flag("--default", options->make_default, "Make it the default of its format; the first one is in any case");
+  command->add_flag("--anyway", options->anyway, "Also a variant that this machine cannot run, without trying it");
+  command->footer(
+      "Its programs are asked for their options in the sandbox; one that does not start, or lacks what we need, is\n"
+      "refused and leaves nothing behind.\n"
+      "Example: liftlock engine install llama.cpp");
+  command->callback([&invocation, options] { run(invocation, *options); });
 }
 
 }  // namespace liftlock

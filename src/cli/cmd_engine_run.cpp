@@ -41,7 +41,8 @@ void run(Invocation& invocation, const Options& options) {
   auto spec =
       engine::sandbox_for(engine, checked.files, run_folder.path(),
                           site.folder() / "logs" / fmt::format("{}.log", portable_component(engine.manifest.name)));
-  spec.argv = engine::llama_server_arguments(engine, main_file(checked), model.name);
+  spec.argv = engine::llama_server_arguments(
+      engine, {.model_path = main_file(checked), .alias = model.name, .slots = 0, .context = 0, .projector_path = projector_file(checked)});
   record_config(invocation, site);
   const auto digest = engine::main_digest(model).text();
   const std::vector<AuditEvent> events = {

@@ -46,7 +46,10 @@ void add_diff(CLI::App& app, Invocation& invocation);
 // high side
 void add_ingest(CLI::App& app, Invocation& invocation);
 void add_engine(CLI::App& app, Invocation& invocation);
+void add_engine_default(CLI::App& app, Invocation& invocation);
 void add_engine_install(CLI::App& app, Invocation& invocation);
+void add_engine_remove(CLI::App& app, Invocation& invocation);
+void add_engine_rollback(CLI::App& app, Invocation& invocation);
 void add_engine_run(CLI::App& app, Invocation& invocation);
 void add_engine_try(CLI::App& app, Invocation& invocation);
 void add_ask(CLI::App& app, Invocation& invocation);

@@ -1,6 +1,9 @@
 #include "cli/engine_view.hpp"
 
 #include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "audit/audit_log.hpp"
 
 namespace liftlock {
 namespace {
@@ -18,6 +21,28 @@ sigset_t end_signals() {
 EngineRunFolder::~EngineRunFolder() {
   std::error_code ignored;
   fs::remove_all(m_path, ignored);
+}
+
+std::vector<std::string> make_default(Invocation& invocation, const Site& site, const engine::InstalledEngine& one,
+                                      Replace replace) {
+  engine::Choices defaults(site.engine_defaults_file());
+  AuditLog log(site.audit_folder(), "");
+  std::vector<std::string> out;
+  for (const auto& format : engine::model_formats()) {
+    if (!one.manifest.executables.contains(std::string(format.executable))) continue;
+    const auto before = defaults.current(format.name);
+    if (before && replace == Replace::no) continue;
+    const engine::Choice choice{full_name(one), one.facts.package, now(), invocation.actor()};
+    logged_effect(log,
+                  {.type = "engine.default",
+                   .actor = choice.actor,
+                   .outcome = Outcome::intent,
+                   .subject = std::string(format.name),
+                   .detail = dump_json_line({{"engine", choice.value}, {"before", before ? before->value : ""}})},
+                  [&] { defaults.choose(std::string(format.name), choice); });
+    out.emplace_back(format.name);
+  }
+  return out;
 }
 
 void block_end_signals() {

@@ -3,13 +3,12 @@
 
 #include <csignal>
 #include <string>
+#include <vector>
 
 #include "cli/command.hpp"
 #include "engine/engine_process.hpp"
 
 namespace liftlock {
-
-void add_engine_ls(CLI::App& app, Invocation& invocation);
 
 /// A run folder that goes with its object.
 class EngineRunFolder {
@@ -23,6 +22,12 @@ class EngineRunFolder {
  private:
   fs::path m_path;
 };
+
+enum class Replace : std::uint8_t { no, yes };
+/// Makes the engine the default of each format that it loads (with Replace::no of those that have none), an audit event
+/// each. Returns these formats.
+std::vector<std::string> make_default(Invocation& invocation, const Site& site, const engine::InstalledEngine& one,
+                                      Replace replace);
 
 /// Waits until the sandbox ends, or SIGINT or SIGTERM asks us to end it. Returns its exit status, 0 when we were asked.
 int wait_for_end(Sandbox& sandbox);

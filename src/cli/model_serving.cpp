@@ -11,6 +11,7 @@ engine::HostOptions host_options(const Site& site) {
   options.store_folder = site.store_folder();
   options.catalog_file = site.catalog_file();
   options.engines_folder = site.engines_folder();
+  options.defaults_file = site.engine_defaults_file();
   options.run_folder = engine::run_folder_for("models");
   options.log_folder = site.logs_folder();
   options.memory_budget = config.model_memory;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <cstring>
 #include <thread>
@@ -20,6 +21,7 @@ constexpr std::uint64_t k_max_manifest = 4u << 20;
 constexpr std::size_t k_log_tail = 1500;
 constexpr std::uint64_t k_max_library = 256u << 20;
 constexpr std::chrono::milliseconds k_probe_patience{2000};
+constexpr std::array<ModelFormat, 2> k_formats = {{{"gguf", "llama-server"}, {"ggml", "whisper-server"}}};
 
 std::string log_tail(const fs::path& log) {
   const auto file = open_file_if_exists(log, O_RDONLY);
@@ -33,6 +35,19 @@ std::string log_tail(const fs::path& log) {
 
 }  // namespace
 
+std::string full_name(const InstalledEngine& engine) {
+  return engine.folder.parent_path().filename().string() + "/" + engine.folder.filename().string();
+}
+
+const Flags* flags_of(const InstalledEngine& engine, const std::string& executable) {
+  const auto found = engine.facts.flags.find(executable);
+  return found == engine.facts.flags.end() ? nullptr : &found->second;
+}
+
+std::span<const ModelFormat> model_formats() {
+  return k_formats;
+}
+
 fs::path folder_of(const fs::path& engines, const EngineManifest& manifest) {
   return engines / portable_component(manifest.name) /
          portable_component(fmt::format("{}-{}", manifest.version, manifest.variant));
@@ -43,9 +58,13 @@ std::vector<InstalledEngine> installed_engines(const fs::path& engines) {
   std::error_code ignored;
   for (const auto& by_name : fs::directory_iterator(engines, ignored)) {
     for (const auto& version : fs::directory_iterator(by_name.path(), ignored)) {
+      // One that is still being tried has a name with a dot.
       const auto manifest = version.path() / "engine.json";
-      if (fs::is_regular_file(manifest))
-        out.push_back({parse_engine_manifest(read_file(manifest, k_max_manifest)), version.path()});
+      if (version.path().filename().string().starts_with('.') || !fs::is_regular_file(manifest)) continue;
+      InstalledEngine engine{parse_engine_manifest(read_file(manifest, k_max_manifest)), version.path(), {}};
+      const auto facts = version.path() / k_facts_file;
+      if (fs::is_regular_file(facts)) engine.facts = parse_facts(read_file(facts, k_max_manifest));
+      out.push_back(std::move(engine));
     }
   }
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.folder < b.folder; });
@@ -82,6 +101,21 @@ InstalledEngine newest_engine_with(const fs::path& engines, const std::string& e
   return *std::move(newest);
 }
 
+InstalledEngine engine_for(const fs::path& engines, const Choices& defaults, std::string_view format) {
+  const auto known = std::find_if(k_formats.begin(), k_formats.end(), [&](auto& one) { return one.name == format; });
+  if (known == k_formats.end()) fail(ErrorCode::not_found, "no engine loads the format '{}'", printable(format));
+  const auto chosen = defaults.current(format);
+  if (!chosen) return newest_engine_with(engines, std::string(known->executable));
+  try {
+    return find_engine(engines, chosen->value);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+    throw Error(ErrorCode::engine_unavailable,
+                fmt::format("the default engine of {} is {}, which is gone", format, printable(chosen->value)),
+                "choose another one: liftlock engine default NAME");
+  }
+}
+
 bool knows_architecture(const InstalledEngine& engine, std::string_view architecture) {
   const std::string text(architecture);
   bool looked = false;
@@ -116,19 +150,36 @@ SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedF
   return spec;
 }
 
-std::vector<std::string> llama_server_arguments(const InstalledEngine& engine, const std::string& model_path,
-                                                const std::string& alias) {
-  const auto program = engine.manifest.executables.find("llama-server");
+std::vector<std::string> llama_server_arguments(const InstalledEngine& engine, const LlamaServerSettings& settings) {
+  constexpr std::string_view k_name = "llama-server";
+  const auto program = engine.manifest.executables.find(std::string(k_name));
   if (program == engine.manifest.executables.end()) {
-    fail(ErrorCode::engine_malformed, "the engine {} has no llama-server", printable(engine.manifest.name));
+    fail(ErrorCode::engine_malformed, "the engine {} has no {}", printable(engine.manifest.name), k_name);
   }
-  return {"/" + program->second,
-          "--host",
-          fmt::format("/run/liftlock/{}", k_socket_name),
-          "-m",
-          model_path,
-          "--alias",
-          alias};
+  const auto* known = flags_of(engine, program->first);
+  std::vector<std::string> out = {"/" + program->second};
+  const auto say = [&](std::string_view purpose, const std::string& value) {
+    for (const auto& need : flag_needs(k_name)) {
+      if (need.purpose != purpose) continue;
+      const auto flag = spelling(need, known);
+      if (flag.empty()) return false;
+      out.emplace_back(flag);
+      if (!value.empty()) out.push_back(value);
+      return true;
+    }
+    return false;
+  };
+  say("the socket", fmt::format("/run/liftlock/{}", k_socket_name));
+  say("the model", settings.model_path);
+  say("the name", settings.alias);
+  if (settings.slots != 0) say("the slots", std::to_string(settings.slots));
+  if (settings.context != 0) say("the context", std::to_string(settings.context));
+  if (!settings.projector_path.empty() && !say("the projector", settings.projector_path)) {
+    fail(ErrorCode::model_unsupported, "the engine {} has no option for the model's projector ({})",
+         printable(full_name(engine)), printable(settings.projector_path));
+  }
+  for (const auto* purpose : {"no downloads", "no pages", "no view of others' prompts"}) say(purpose, {});
+  return out;
 }
 
 bool is_healthy(const fs::path& socket, std::chrono::milliseconds patience) {

@@ -4,11 +4,14 @@
 
 #include <chrono>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "engine/choices.hpp"
+#include "engine/engine_facts.hpp"
 #include "engine/package.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
@@ -16,10 +19,26 @@
 
 namespace liftlock::engine {
 
+/// Beside engine.json.
+inline constexpr std::string_view k_facts_file = "installed.json";
+
 struct InstalledEngine {
   EngineManifest manifest;
   fs::path folder;
+  EngineFacts facts;  ///< empty flags: nobody asked
 };
+
+/// "llama.cpp/8941-cpu": how people and choices name it.
+std::string full_name(const InstalledEngine& engine);
+/// Of this executable; nullptr when nobody asked for them.
+const Flags* flags_of(const InstalledEngine& engine, const std::string& executable);
+
+/// A kind of model files, and the program that loads them.
+struct ModelFormat {
+  std::string_view name, executable;
+};
+/// "gguf" → llama-server, "ggml" → whisper-server.
+std::span<const ModelFormat> model_formats();
 
 /// NAME/VERSION-VARIANT below the engines folder of an installation.
 fs::path folder_of(const fs::path& engines, const EngineManifest& manifest);
@@ -30,6 +49,9 @@ std::vector<InstalledEngine> installed_engines(const fs::path& engines);
 InstalledEngine find_engine(const fs::path& engines, const std::string& name);
 /// The newest installed engine with this executable. @throws Error{engine_unavailable} when there is none
 InstalledEngine newest_engine_with(const fs::path& engines, const std::string& executable);
+/// The engine that was chosen for a format, else the newest that can load it.
+/// @throws Error{engine_unavailable} when there is none, or the chosen one is gone
+InstalledEngine engine_for(const fs::path& engines, const Choices& defaults, std::string_view format);
 /// Can its llama.cpp load models of this architecture? Its library holds the names of those it knows; true when it has
 /// no such library to look into. @throws Error{io_error}
 bool knows_architecture(const InstalledEngine& engine, std::string_view architecture);
@@ -45,10 +67,17 @@ struct SharedFile {
 SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedFile>& files, const fs::path& run_folder,
                         const fs::path& log);
 
-/// llama-server with a model: everything is said on its command line, nothing is left to its defaults that could reach
-/// out.
-std::vector<std::string> llama_server_arguments(const InstalledEngine& engine, const std::string& model_path,
-                                                const std::string& alias);
+struct LlamaServerSettings {
+  std::string model_path;      ///< inside; of shards the first
+  std::string alias;
+  unsigned slots = 0;          ///< 0: the engine's default
+  unsigned context = 0;        ///< tokens of all slots together; 0: the engine's default
+  std::string projector_path;  ///< inside; of multimodal models, else empty
+};
+
+/// llama-server with a model: everything is said on its command line, in the spelling that this version has; nothing is
+/// left to its defaults that could reach out. @throws Error{engine_malformed, model_unsupported}
+std::vector<std::string> llama_server_arguments(const InstalledEngine& engine, const LlamaServerSettings& settings);
 
 inline constexpr std::string_view k_socket_name = "engine.sock";
 

@@ -9,6 +9,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "os/parallel.hpp"
 
@@ -16,6 +17,16 @@ namespace liftlock::engine {
 namespace {
 
 constexpr std::string_view k_gguf = ".gguf";
+
+/// As the converters of llama.cpp name it: "mmproj-model-f16.gguf", "model.mmproj.gguf".
+bool is_projector(std::string_view path) {
+  const auto name = to_lower(path.substr(path.rfind('/') + 1));
+  return name.ends_with(k_gguf) && name.find("mmproj") != std::string::npos;
+}
+
+bool is_weights(std::string_view path) {
+  return path.ends_with(k_gguf) && !is_projector(path);
+}
 
 std::int64_t nanoseconds(const timespec& time) {
   return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
@@ -103,16 +114,23 @@ void check_again(const CheckedModel& model) {
 }
 
 const std::string& main_file(const CheckedModel& model) {
-  for (const auto& file : model.files) {  // shards are sorted: the first one names the others
-    if (file.path.ends_with(k_gguf)) return file.path;
+  for (const auto& file : model.files) {  // shards are sorted
+    if (is_weights(file.path)) return file.path;
   }
   fail(ErrorCode::model_unsupported, "llama.cpp loads GGUF, and the model '{}' has no such file",
        printable(model.artifact.name));
 }
 
+std::string projector_file(const CheckedModel& model) {
+  for (const auto& file : model.files) {
+    if (is_projector(file.path)) return file.path;
+  }
+  return {};
+}
+
 const Digest& main_digest(const Artifact& artifact) {
   for (const auto& file : artifact.files) {
-    if (file.path.filename().ends_with(k_gguf)) return file.digest;
+    if (is_weights(file.path.filename())) return file.digest;
   }
   return artifact.files.at(0).digest;
 }

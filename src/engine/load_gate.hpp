@@ -51,8 +51,11 @@ CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
 /// @throws Error{blob_corrupt}
 void check_again(const CheckedModel& model);
 
-/// The path inside of the file that llama.cpp is given: the first GGUF. @throws Error{model_unsupported}
+/// The path inside of the file that llama.cpp is given: the first GGUF that is no projector; of shards it names the
+/// others. @throws Error{model_unsupported}
 const std::string& main_file(const CheckedModel& model);
+/// The path inside of a multimodal model's projector (mmproj….gguf); empty when it has none.
+std::string projector_file(const CheckedModel& model);
 /// Its digest.
 const Digest& main_digest(const Artifact& artifact);
 

@@ -32,10 +32,6 @@ Timestamp wall_time(Clock::time_point when) {
       std::chrono::duration_cast<std::chrono::system_clock::duration>(when - Clock::now()));
 }
 
-std::string folder_name(const InstalledEngine& engine) {
-  return engine.folder.parent_path().filename().string() + "/" + engine.folder.filename().string();
-}
-
 /// Calls to run once the lock is gone: declare it before the lock.
 class Afterwards {
  public:
@@ -142,6 +138,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
         log(its_log),
         actor(std::move(its_actor)),
         store(options.store_folder),
+        defaults(options.defaults_file),
         names(options.catalog_file) {
     if (options.memory_budget == 0) options.memory_budget = default_memory_budget();
     make_folders(options.run_folder);
@@ -361,10 +358,10 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
   /// Loads the model, keeps it running and says why it no longer does. @throws Error when it could not be loaded
   End run_once(Model& model) {
     const Room room(*this, model);
-    const auto engine = newest_engine_with(options.engines_folder, "llama-server");
+    const auto engine = engine_for(options.engines_folder, defaults, "gguf");
     if (!model.architecture.empty() && !knows_architecture(engine, model.architecture)) {
       fail(ErrorCode::model_unsupported, "the engine {} does not know the architecture '{}'",
-           printable(folder_name(engine)), printable(model.architecture));
+           printable(full_name(engine)), printable(model.architecture));
     }
     const auto checked = pass_gate(model);
     const RunFolder folder(options.run_folder / std::to_string(next_folder()));
@@ -374,7 +371,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       wait_until_ready(*sandbox, options.patience, [this] { return is_stopping(); });
       check_again(checked);
     });
-    const auto end = supervise(model, *sandbox, folder_name(engine));
+    const auto end = supervise(model, *sandbox, full_name(engine));
     sandbox.reset();
     return end;
   }
@@ -408,7 +405,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
 
   AuditEvent event(std::string type, const Model& model, const InstalledEngine& engine,
                    const std::string& reason) const {
-    Json detail = {{"engine", folder_name(engine)}, {"model", model.digest}};
+    Json detail = {{"engine", full_name(engine)}, {"model", model.digest}};
     if (!reason.empty()) detail["reason"] = reason;
     return {.type = std::move(type),
             .actor = actor,
@@ -423,9 +420,11 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
                             options.log_folder / fmt::format("{}.log", portable_component(model.artifact.name)));
     // An estimate may be wrong by half; an engine that eats more than that is ended by its own allocations.
     spec.max_memory = std::min(spec.max_memory, 2 * model.need.total() + (1u << 30));
-    spec.argv = llama_server_arguments(engine, main_file(checked), model.artifact.name);
-    spec.argv.insert(spec.argv.end(), {"--parallel", std::to_string(options.slots), "-c",
-                                       std::to_string(model.need.context * options.slots)});
+    spec.argv = llama_server_arguments(engine, {.model_path = main_file(checked),
+                                                .alias = model.artifact.name,
+                                                .slots = options.slots,
+                                                .context = model.need.context * options.slots,
+                                                .projector_path = projector_file(checked)});
     return spec;
   }
 
@@ -577,6 +576,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
   AuditLog& log;
   const std::string actor;
   const BlobStore store;
+  const Choices defaults;
   Names names;
 
   mutable std::mutex mutex;

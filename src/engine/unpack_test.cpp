@@ -1,40 +1,17 @@
 #include "engine/unpack.hpp"
 
 #include <gmock/gmock.h>
-#include <sys/mman.h>
-
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "engine/engine_inspector.hpp"
-#include "engine/tar_writer.hpp"
+#include "engine/package_fixture.hpp"
 
 namespace liftlock::engine {
 namespace {
 
+using namespace testing_support;
 using testing::HasSubstr;
-
-struct Item {
-  Member member;
-  std::string content;
-};
-
-Item folder(std::string path) {
-  return {{.path = std::move(path), .type = MemberType::folder}, {}};
-}
-Item file(std::string path, std::string content, bool executable = false) {
-  Item item{{.path = std::move(path), .type = MemberType::file, .executable = executable}, std::move(content)};
-  item.member.size = item.content.size();
-  return item;
-}
-Item link(std::string path, std::string target) {
-  return {{.path = std::move(path),
-           .type = MemberType::symlink,
-           .executable = false,
-           .size = 0,
-           .target = std::move(target)},
-          {}};
-}
 
 EngineManifest manifest_of(const std::vector<Item>& items) {
   EngineManifest manifest;
@@ -49,26 +26,6 @@ EngineManifest manifest_of(const std::vector<Item>& items) {
   return manifest;
 }
 
-UniqueFd package(const std::vector<Item>& items, const EngineManifest& manifest) {
-  UniqueFd fd(::memfd_create("engine", MFD_CLOEXEC));
-  EngineWriter writer(fd.get());
-  writer.add_manifest(manifest);
-  for (const auto& item : items) {
-    if (item.member.type != MemberType::file) {
-      writer.add(item.member);
-      continue;
-    }
-    bool done = false;
-    writer.add_file(item.member, [&](std::span<std::uint8_t> buffer) {
-      if (done) return std::size_t{0};
-      done = true;
-      std::copy(item.content.begin(), item.content.end(), buffer.begin());
-      return item.content.size();
-    });
-  }
-  writer.finish();
-  return fd;
-}
 UniqueFd package(const std::vector<Item>& items) {
   return package(items, manifest_of(items));
 }

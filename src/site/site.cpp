@@ -49,8 +49,22 @@ class TableReader {
     return value;
   }
 
+  std::vector<std::string> texts(std::string_view key) const {
+    const auto* node = m_table.get(key);
+    if (node == nullptr) return {};
+    std::vector<std::string> out;
+    if (const auto* array = node->as_array()) {
+      for (const auto& one : *array) {
+        if (const auto text = one.value_exact<std::string>()) out.push_back(*text);
+      }
+      if (out.size() == array->size()) return out;
+    }
+    fail(ErrorCode::config_invalid, "config.toml line {}: '{}' of {} must be an array of strings", line(key), key,
+         m_where);
+  }
+
   /// Of a key that is there.
-  auto line(std::string_view key) const { return m_table.get(key)->source().begin.line; }
+  toml::source_index line(std::string_view key) const { return m_table.get(key)->source().begin.line; }
 
   const toml::table* table(std::string_view key) const {
     const auto* node = m_table.get(key);
@@ -85,7 +99,18 @@ std::map<std::string, Source> read_sources(const toml::table& table) {
 }
 
 void read_policy(const toml::table& table, SiteConfig& config) {
-  const TableReader reader(table, "[policy]", {"require_expect", "accept_expired_bundles", "reserve"});
+  const TableReader reader(
+      table, "[policy]",
+      {"require_expect", "accept_expired_bundles", "reserve", "require_countersignature", "recheck_models"});
+  config.countersigners = reader.texts("require_countersignature");
+  for (const auto& role : config.countersigners) {
+    if (role == "approver" || role == "scanner") continue;
+    throw Error(ErrorCode::config_invalid,
+                fmt::format("config.toml line {}: '{}' does not countersign models",
+                            reader.line("require_countersignature"), printable(role)),
+                "the roles are approver and scanner");
+  }
+  config.recheck_models = reader.get<bool>("recheck_models").value_or(config.recheck_models);
   config.require_expect = reader.get<bool>("require_expect").value_or(config.require_expect);
   config.accept_expired_bundles = reader.get<bool>("accept_expired_bundles").value_or(config.accept_expired_bundles);
   if (const auto text = reader.get<std::string>("reserve")) {
@@ -345,6 +370,8 @@ Json settings_json(const SiteConfig& config) {
               {"policy.require_expect", config.require_expect},
               {"policy.accept_expired_bundles", config.accept_expired_bundles},
               {"policy.reserve", config.reserve_bytes},
+              {"policy.require_countersignature", config.countersigners},
+              {"policy.recheck_models", config.recheck_models},
               {"serve.listen", config.listen},
               {"serve.tls_certificate", path_or_null(config.tls_certificate)},
               {"serve.tls_key", path_or_null(config.tls_key)},

@@ -8,6 +8,9 @@
 //   STATE/engines/      unpacked engines
 //   STATE/records/      the encrypted record of prompts and answers
 //   STATE/access.db     the users' API keys
+//   STATE/engines.json  the default engine of each model format
+//   STATE/aliases.json  which model stands behind an alias
+//   STATE/countersignatures/  the organisation's signatures over models
 //   STATE/transfers.log the line per transfer (requirement G34)
 #pragma once
 
@@ -56,6 +59,8 @@ struct SiteConfig {
   bool require_expect = true;  ///< ingest wants --expect
   bool accept_expired_bundles = false;
   std::uint64_t reserve_bytes = 1u << 30;  ///< kept free by ingest
+  std::vector<std::string> countersigners;  ///< roles that must have countersigned a model before it is loaded
+  bool recheck_models = true;  ///< hash every byte at each load; false: not those of a file that nobody touched since
   // [serve]
   std::string listen = "127.0.0.1:8480";
   std::optional<fs::path> tls_certificate;
@@ -110,6 +115,9 @@ class Site {
   fs::path records_folder() const { return m_folder / "records"; }
   fs::path record_key_file() const { return m_folder / "keys" / "record.kek"; }
   fs::path access_file() const { return m_folder / "access.db"; }
+  fs::path engine_defaults_file() const { return m_folder / "engines.json"; }
+  fs::path aliases_file() const { return m_folder / "aliases.json"; }
+  fs::path countersignatures_folder() const { return m_folder / "countersignatures"; }
   fs::path logs_folder() const { return m_folder / "logs"; }
   fs::path transfers_log() const { return m_folder / "transfers.log"; }
 

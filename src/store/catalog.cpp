@@ -114,13 +114,17 @@ std::int64_t Catalog::Impl::inspected_row(const Artifact& artifact, std::string_
 void Catalog::Impl::insert_publication(const Publication& publication) {
   db.prepare(
         "INSERT INTO publication(channel, sequence, bundle_digest, bundle_json, published_at) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (channel, sequence) DO UPDATE SET retired = 0, published_at = excluded.published_at")
+        " ON CONFLICT (channel, sequence) DO UPDATE SET retired = 0, withdrawn = 0,"
+        " published_at = excluded.published_at")
       .run(publication.channel, publication.sequence, publication.bundle_digest.bytes(), publication.bundle_json,
            seconds(publication.published_at));
   auto row = db.prepare("SELECT id FROM publication WHERE channel = ? AND sequence = ?");
   row.start(publication.channel, publication.sequence).step();
   const auto id = row.integer(0);
   row.reset();
+  // What is left of one that somebody withdrew a part of.
+  db.prepare("DELETE FROM publication_artifact WHERE publication = ?").run(id);
+  db.prepare("DELETE FROM publication_file WHERE publication = ?").run(id);
 
   auto add_member = db.prepare("INSERT INTO publication_artifact VALUES (?, ?, ?)");
   std::uint64_t position = 0;
@@ -177,7 +181,7 @@ Catalog& Catalog::operator=(Catalog&&) noexcept = default;
 
 void Catalog::publish(const Publication& publication, Retired retired) {
   Transaction transaction(m_impl->db);
-  auto known = m_impl->db.prepare("SELECT bundle_digest, retired FROM publication WHERE channel = ? AND sequence = ?");
+  auto known = m_impl->db.prepare("SELECT bundle_digest, retired OR withdrawn FROM publication WHERE channel = ? AND sequence = ?");
   known.start(publication.channel, publication.sequence);
   if (known.step()) {
     const auto digest = digest_column(known, 0);
@@ -247,8 +251,26 @@ void Catalog::retire(std::string_view channel, std::uint64_t sequence) {
   transaction.commit();
 }
 
+void Catalog::withdraw(const Artifact& artifact) {
+  Transaction transaction(m_impl->db);
+  auto& db = m_impl->db;
+  constexpr std::string_view k_held =
+      "(SELECT pa.publication FROM publication_artifact pa JOIN artifact a ON a.id = pa.artifact WHERE a.digest = ?)";
+  const auto digest = digest_of(artifact);
+  auto held = db.prepare(fmt::format("SELECT 1 WHERE EXISTS {}", k_held));
+  if (!held.start(digest.bytes()).step())
+    fail(ErrorCode::not_found, "no publication holds '{}'", printable(artifact.id()));
+  held.reset();
+  db.prepare(fmt::format("UPDATE publication SET withdrawn = 1 WHERE id IN {}", k_held)).run(digest.bytes());
+  db.prepare("DELETE FROM publication_artifact WHERE artifact = (SELECT id FROM artifact WHERE digest = ?)")
+      .run(digest.bytes());
+  m_impl->drop_unheld();
+  m_impl->bump();
+  transaction.commit();
+}
+
 bool Catalog::is_retired(std::string_view channel, std::uint64_t sequence) const {
-  auto rows = m_impl->db.prepare("SELECT 1 FROM publication WHERE channel = ? AND sequence = ? AND retired");
+  auto rows = m_impl->db.prepare("SELECT 1 FROM publication WHERE channel = ? AND sequence = ? AND (retired OR withdrawn)");
   return rows.start(channel, sequence).step();
 }
 

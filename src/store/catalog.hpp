@@ -64,7 +64,8 @@ class Catalog {
   Catalog& operator=(Catalog&&) noexcept;
 
   /// One transaction: the publication appears whole and `latest` of its channel moves to it if its sequence is higher.
-  /// The same publication again is no error and changes nothing; one that was retired comes back only on demand.
+  /// The same publication again is no error and changes nothing; one that was retired, and what was withdrawn of one,
+  /// comes back only on demand.
   /// @throws Error{immutable} when the channel has, or once had, another bundle with this sequence, or retired this one
   enum class Retired : std::uint8_t { refuse, restore };
   void publish(const Publication& publication, Retired retired = Retired::refuse);
@@ -74,6 +75,10 @@ class Catalog {
   /// Takes a publication out of use: its artifacts are no longer live and gc may have its blobs; its sequence stays
   /// taken for ever. @throws Error{not_found}
   void retire(std::string_view channel, std::uint64_t sequence);
+  /// Takes one artifact out of every publication: it is no longer live, and gc may have its blobs. The publications stay
+  /// in use without it. @throws Error{not_found} when no publication holds this very artifact
+  void withdraw(const Artifact& artifact);
+  /// Was it retired, or a part of it withdrawn?
   bool is_retired(std::string_view channel, std::uint64_t sequence) const;
 
   /// The low side's sets: what the lock of a stack holds. Replaces the set of that name whole.

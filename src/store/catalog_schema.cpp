@@ -77,6 +77,9 @@ CREATE TABLE inspection(
   artifact INTEGER PRIMARY KEY REFERENCES artifact(id) ON DELETE CASCADE,
   facts    TEXT NOT NULL) STRICT;
 )",
+    R"(
+ALTER TABLE publication ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;
+)",
 };
 
 }  // namespace

@@ -30,6 +30,9 @@ using Clock = std::chrono::system_clock;
 std::atomic<bool> g_hangs{false};
 const Clock::time_point g_start = Clock::now();
 
+constexpr const char* k_help =
+    "-m,  --model FNAME  model\n--host HOST  socket\n--alias NAME  name\n--parallel N  slots\n-c,  --ctx-size N  context\n";
+
 std::string option(int argc, char** argv, const char* name) {
   for (int i = 1; i + 1 < argc; ++i) {
     if (std::strcmp(argv[i], name) == 0) return argv[i + 1];
@@ -144,6 +147,8 @@ void answer(int fd) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::strcmp(argv[1], "--help") == 0) return std::puts(k_help) < 0;
+  if (argc == 2 && std::strcmp(argv[1], "--version") == 0) return std::puts("version: 1 (stand-in)") < 0;
   std::signal(SIGPIPE, SIG_IGN);
   std::ifstream file(option(argc, argv, "-m"));
   const std::string model{std::istreambuf_iterator<char>(file), {}};

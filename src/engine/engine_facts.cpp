@@ -1,0 +1,108 @@
+#include "engine/engine_facts.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
+
+namespace liftlock::engine {
+namespace {
+
+constexpr std::string_view k_where = "installed.json";
+constexpr std::size_t k_max_flags = 4096;
+
+bool is_flag(std::string_view word) {
+  const auto dashes = std::min(word.find_first_not_of('-'), word.size());
+  if (dashes < 1 || dashes > 2 || word.size() == dashes || word.size() > 64) return false;
+  return std::all_of(word.begin() + static_cast<std::ptrdiff_t>(dashes), word.end(), [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+}
+
+}  // namespace
+
+std::string encode_facts(const EngineFacts& facts) {
+  return dump_json({{"origin", facts.origin},
+                    {"package", facts.package},
+                    {"installed", format_time(facts.installed)},
+                    {"says", facts.says},
+                    {"flags", facts.flags}});
+}
+
+EngineFacts parse_facts(std::string_view text) {
+  const auto json = parse_json(text, {.max_bytes = 4u << 20, .max_depth = 8});
+  EngineFacts out{.origin = string_member(json, "origin", k_where),
+                  .package = string_member(json, "package", k_where),
+                  .installed = parse_time(string_member(json, "installed", k_where)),
+                  .says = string_member(json, "says", k_where),
+                  .flags = {}};
+  for (const auto& [executable, flags] : object_member(json, "flags", k_where).items()) {
+    for (const auto& flag : flags) {
+      if (!flag.is_string()) fail(ErrorCode::schema_violation, "{}: a flag must be a string", k_where);
+      out.flags[executable].insert(flag.get<std::string>());
+    }
+  }
+  return out;
+}
+
+Flags flags_of_help(std::string_view help) {
+  Flags out;
+  for (const auto line : split(help, '\n')) {
+    const auto text = trim(line);
+    if (!text.starts_with('-')) continue;
+    // "-m,    --model FNAME   path of the model": flags first, each but the last followed by a comma; an operand may
+    // stand between ("-t N,   --threads N").
+    bool goes_on = true;
+    for (const auto raw : split(text, ' ')) {
+      if (raw.empty()) continue;
+      if (!goes_on || out.size() > k_max_flags) break;
+      const bool has_comma = raw.ends_with(',');
+      const auto word = has_comma ? raw.substr(0, raw.size() - 1) : raw;
+      if (is_flag(word)) {
+        out.emplace(word);
+      } else {
+        goes_on = has_comma;
+      }
+    }
+  }
+  return out;
+}
+
+std::string_view spelling(const FlagNeed& need, const Flags* known) {
+  if (known == nullptr) return need.kind == FlagNeed::Kind::needed ? need.spellings.front() : std::string_view();
+  for (const auto one : need.spellings) {
+    if (known->contains(one)) return one;
+  }
+  return {};
+}
+
+const std::vector<FlagNeed>& flag_needs(std::string_view executable) {
+  using enum FlagNeed::Kind;
+  static const std::vector<FlagNeed> k_llama = {{"the socket", {"--host"}, needed},
+                                                {"the model", {"-m", "--model"}, needed},
+                                                {"the name", {"--alias", "-a"}, needed},
+                                                {"the slots", {"--parallel", "-np"}, needed},
+                                                {"the context", {"-c", "--ctx-size"}, needed},
+                                                {"the projector", {"--mmproj", "-mm"}, if_known},
+                                                {"no downloads", {"--offline"}, if_known},
+                                                {"no pages", {"--no-ui", "--no-webui"}, if_known},
+                                                {"no view of others' prompts", {"--no-slots"}, if_known}};
+  static const std::vector<FlagNeed> k_whisper = {{"the address", {"--host"}, needed},
+                                                  {"the model", {"--model", "-m"}, needed}};
+  static const std::vector<FlagNeed> k_none;
+  if (executable == "llama-server") return k_llama;
+  return executable == "whisper-server" ? k_whisper : k_none;
+}
+
+std::vector<std::string> missing_flags(std::string_view executable, const Flags& known) {
+  std::vector<std::string> out;
+  for (const auto& need : flag_needs(executable)) {
+    if (need.kind == FlagNeed::Kind::needed && spelling(need, &known).empty())
+      out.push_back(fmt::format("{} ({})", need.purpose, fmt::join(need.spellings, " or ")));
+  }
+  return out;
+}
+
+}  // namespace liftlock::engine
