@@ -10,6 +10,7 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/engine_view.hpp"
+#include "cli/model_serving.hpp"
 #include "cli/whole_number.hpp"
 #include "engine/load_gate.hpp"
 #include "store/blob_store.hpp"
@@ -30,12 +31,15 @@ void run(Invocation& invocation, const Options& options) {
   site.require_own();
   const auto engine = engine::find_engine(site.engines_folder(), options.name);
   const Catalog catalog(site.catalog_file());
-  const auto model = engine::require_model(catalog, options.model);
+  const auto model = engine::require_model(catalog, engine::Choices(site.aliases_file()), options.model);
 
   block_end_signals();
   const BlobStore store(site.store_folder());
   ProgressTask progress(invocation.reporter(), "check the model", Unit::bytes, model.total_size());
-  const auto checked = engine::check_model(store, model, [&](std::uint64_t done) { progress.advance(done); });
+  record_config(invocation, site);
+  AuditLog log(site.audit_folder(), "");
+  const auto checked = engine::pass_gate(store, log, gate_policy(site), model, invocation.actor(), Json::object(),
+                                         [&](std::uint64_t done) { progress.advance(done); });
   const EngineRunFolder run_folder(engine.manifest.name);
   make_folders(site.folder() / "logs");
   auto spec =
@@ -43,21 +47,12 @@ void run(Invocation& invocation, const Options& options) {
                           site.folder() / "logs" / fmt::format("{}.log", portable_component(engine.manifest.name)));
   spec.argv = engine::llama_server_arguments(
       engine, {.model_path = main_file(checked), .alias = model.name, .slots = 0, .context = 0, .projector_path = projector_file(checked)});
-  record_config(invocation, site);
-  const auto digest = engine::main_digest(model).text();
-  const std::vector<AuditEvent> events = {
-      {.type = "model.load",
-       .actor = invocation.actor(),
-       .outcome = Outcome::success,
-       .subject = model.id(),
-       .detail =
-           dump_json_line({{"digest", digest}, {"assurance", name(checked.assurance)}, {"bytes", checked.bytes}})},
-      {.type = "engine.start",
-       .actor = invocation.actor(),
-       .outcome = Outcome::intent,
-       .subject = model.id(),
-       .detail = dump_json_line({{"engine", engine.folder.filename().string()}, {"model", digest}})}};
-  AuditLog(site.audit_folder(), "").append(events);
+  log.append({.type = "engine.start",
+              .actor = invocation.actor(),
+              .outcome = Outcome::intent,
+              .subject = model.id(),
+              .detail = dump_json_line(
+                  {{"engine", full_name(engine)}, {"model", engine::main_digest(model).text()}})});
   Sandbox sandbox(std::move(spec));
   engine::wait_until_ready(sandbox, std::chrono::seconds(options.patience));
   engine::check_again(checked);

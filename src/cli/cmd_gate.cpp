@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/model_serving.hpp"
 #include "engine/load_gate.hpp"
 #include "os/process.hpp"
 
@@ -39,25 +40,17 @@ void run(Invocation& invocation, const Options& options) {
   site.require_own();
   const auto program = find_program(options.command.at(0));
   if (!program) fail(ErrorCode::tool_missing, "there is no program '{}'", options.command.at(0));
-  const auto model = engine::require_model(Catalog(site.catalog_file()), options.model);
+  const auto model = engine::require_model(Catalog(site.catalog_file()), engine::Choices(site.aliases_file()), options.model);
   if (model.files.size() != 1) {
     fail(ErrorCode::usage, "'{}' has {} files, and one descriptor is handed on", model.name, model.files.size());
   }
   record_config(invocation, site);
-  AuditEvent event{
-      .type = "model.load",
-      .actor = invocation.actor(),
-      .outcome = Outcome::intent,
-      .subject = model.id(),
-      .detail = dump_json_line({{"digest", engine::main_digest(model).text()}, {"gate", program->string()}})};
   AuditLog log(site.audit_folder(), "");
-  std::optional<engine::CheckedModel> checked;
-  logged_effect(log, event, [&] {
-    ProgressTask progress(invocation.reporter(), "check the model", Unit::bytes, model.total_size());
-    checked =
-        engine::check_model(BlobStore(site.store_folder()), model, [&](std::uint64_t done) { progress.advance(done); });
-  });
-  const int fd = checked->files[0].file.get();
+  ProgressTask progress(invocation.reporter(), "check the model", Unit::bytes, model.total_size());
+  const auto checked = engine::pass_gate(BlobStore(site.store_folder()), log, gate_policy(site), model,
+                                         invocation.actor(), {{"gate", program->string()}},
+                                         [&](std::uint64_t done) { progress.advance(done); });
+  const int fd = checked.files[0].file.get();
   auto words = with_descriptor(options.command, fd);
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());

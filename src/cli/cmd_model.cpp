@@ -36,16 +36,25 @@ std::string parameters(const Json& facts) {
 }
 
 void list(Invocation& invocation) {
-  const OpenStore store(invocation.site(), "model ls", Access::read);
+  const auto site = invocation.site();
+  const OpenStore store(site, "model ls", Access::read);
+  const auto aliases = engine::Choices(site.aliases_file()).all();
   auto json = Json::array();
   std::vector<std::vector<std::string>> rows{
-      {"NAME", "VERSION", "ARCHITECTURE", "PARAMETERS", "QUANTISATION", "SIZE", "LICENCE", "LABEL"}};
+      {"NAME", "VERSION", "ARCHITECTURE", "PARAMETERS", "QUANTISATION", "SIZE", "LICENCE", "LABEL",
+       "ALIASES"}};
   for (const auto& model : store.catalog.artifacts()) {
     if (model.kind != "model") continue;
     const auto facts = store.catalog.inspection(model);
     const auto label = fact(model.facts, "label");
     const auto licence = model.license.empty() ? fact(facts, "license") : printable(model.license);
+    const auto chosen = engine::choice_of(model, "");
+    std::vector<std::string> called;
+    for (const auto& [alias, history] : *aliases) {
+      if (history.back().value == chosen.value && history.back().digest == chosen.digest) called.push_back(alias);
+    }
     json.push_back({{"id", model.id()},
+                    {"aliases", called},
                     {"name", model.name},
                     {"version", model.version},
                     {"size", model.total_size()},
@@ -54,7 +63,8 @@ void list(Invocation& invocation) {
                     {"label", label},
                     {"inspection", facts}});
     rows.push_back({printable(model.name), printable(model.version), fact(facts, "architecture"), parameters(facts),
-                    fact(facts, "quantisation"), format_size(model.total_size()), licence, label});
+                    fact(facts, "quantisation"), format_size(model.total_size()), licence, label,
+                    printable(fmt::format("{}", fmt::join(called, ", ")))});
   }
   invocation.print(json, [&] { return format_table(rows); });
 }
@@ -94,7 +104,12 @@ void add_model(CLI::App& app, Invocation& invocation) {
       group->add_subcommand("ls", "List the models: architecture, parameters, quantisation, size, licence, label");
   ls->footer("Example: liftlock model ls --json");
   ls->callback([&invocation] { list(invocation); });
+  ls->alias("list");
   add_model_show(*group, invocation);
+  add_model_swap(*group, invocation);
+  add_model_rollback(*group, invocation);
+  add_model_rm(*group, invocation);
+  add_model_countersign(*group, invocation);
   auto* command = group->add_subcommand("fit", "Say from its facts whether a model will fit into memory");
   auto options = std::make_shared<FitOptions>();
   command->add_option("NAME", options->name, "Name, name@version or id of a model of the store")->required();

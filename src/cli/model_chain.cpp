@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "audit/audit_log.hpp"
 #include "base/counted.hpp"
@@ -13,6 +14,7 @@
 #include "bundle/manifest.hpp"
 #include "cli/bundle_view.hpp"
 #include "crypto/hash.hpp"
+#include "engine/countersignature.hpp"
 #include "engine/load_gate.hpp"
 #include "trust/trust.hpp"
 
@@ -27,7 +29,7 @@ class Chain {
         m_reporter(reporter),
         m_store(site.store_folder()),
         m_catalog(site.catalog_file(), Access::read),
-        m_model(engine::require_model(m_catalog, name)) {
+        m_model(engine::require_model(m_catalog, engine::Choices(site.aliases_file()), name)) {
     find_publication();
   }
 
@@ -189,15 +191,33 @@ class Chain {
   }
 
   void load(ChainStep& step) {
+    countersignatures(step);
     const auto entry = log().find_last("model.load", m_model.id(),
                                        [](const AuditEntry& one) { return one.event.outcome == Outcome::success; });
     if (!entry) return absent(step, "it was not loaded yet");
     const auto detail = parse_json(entry->event.detail);
-    step.evidence = {{"entry", entry->index}, {"time", format_time(entry->time)}, {"detail", detail}};
+    step.evidence.update({{"entry", entry->index}, {"time", format_time(entry->time)}, {"detail", detail}});
     step.words.push_back(fmt::format("last loaded {} as {} (entry {} of the audit log)", format_time(entry->time),
                                      printable(detail.value("digest", "")), entry->index));
     if (detail.value("digest", "") != engine::main_digest(m_model).text())
       step.words.push_back("that was another version of it");
+  }
+
+  /// By whom the organisation has signed the model itself. @throws Error where policy wants more
+  void countersignatures(ChainStep& step) {
+    std::set<Role> roles;
+    for (const auto& role : m_site.config().countersigners) roles.insert(parse_role(role).value());
+    const auto signatures = engine::CountersignatureStore(m_site.countersignatures_folder()).signatures(m_model);
+    if (roles.empty() && signatures.empty()) return;
+    const auto root = TrustStore(m_site.trust_folder()).current();
+    const std::set<Role> all = {Role::approver, Role::scanner};
+    const auto judged = roles.empty() ? judge(engine::model_statement(m_model), signatures, root, now(), all)
+                                      : engine::require_countersignatures(m_model, signatures, root, roles, now());
+    step.evidence["countersignatures"] = signatures_json(judged);
+    for (const auto& one : judged) {
+      step.words.push_back(fmt::format("countersignature {} by {} ({})", name(one.status), printable(one.owner),
+                                       one.role ? name(*one.role) : "no role"));
+    }
   }
 
   static void absent(ChainStep& step, std::string why) {

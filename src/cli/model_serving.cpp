@@ -5,6 +5,16 @@
 
 namespace liftlock {
 
+engine::GatePolicy gate_policy(const Site& site) {
+  engine::GatePolicy policy;
+  for (const auto& role : site.config().countersigners) policy.countersigners.insert(parse_role(role).value());
+  policy.countersignatures = site.countersignatures_folder();
+  policy.trust_folder = site.trust_folder();
+  policy.recheck = site.config().recheck_models;
+  policy.verified_file = site.verified_file();
+  return policy;
+}
+
 engine::HostOptions host_options(const Site& site) {
   const auto& config = site.config();
   engine::HostOptions options;
@@ -12,6 +22,8 @@ engine::HostOptions host_options(const Site& site) {
   options.catalog_file = site.catalog_file();
   options.engines_folder = site.engines_folder();
   options.defaults_file = site.engine_defaults_file();
+  options.gate = gate_policy(site);
+  options.aliases_file = site.aliases_file();
   options.run_folder = engine::run_folder_for("models");
   options.log_folder = site.logs_folder();
   options.memory_budget = config.model_memory;
@@ -37,6 +49,6 @@ ModelServing::ModelServing(const Site& site, AuditLog& log, const std::string& a
       m_gatekeeper(site.access_file()),
       m_host(host_options(site), log, actor),
       m_pools(open_pools(site, log, actor), pool_networks(site)),
-      m_gateway({site.catalog_file(), m_host, m_pools, site.config().roles, m_book, m_gatekeeper, log, actor}) {}
+      m_gateway({site.catalog_file(), site.aliases_file(), m_host, m_pools, site.config().roles, m_book, m_gatekeeper, log, actor}) {}
 
 }  // namespace liftlock

@@ -14,6 +14,8 @@
 
 namespace liftlock {
 
+/// As [policy] of config.toml says.
+engine::GatePolicy gate_policy(const Site& site);
 /// As [models] of config.toml says.
 engine::HostOptions host_options(const Site& site);
 /// As [record] of config.toml says.

@@ -47,7 +47,7 @@ Refused refused(const fs::path& engines, const UniqueFd& package) {
   return {ErrorCode::internal, "it was installed"};
 }
 
-bool is_empty(const fs::path& engines) {
+bool holds_nothing(const fs::path& engines) {
   return !fs::exists(engines / "tiny") || fs::is_empty(engines / "tiny");
 }
 
@@ -57,7 +57,7 @@ TEST(Install, AVariantThatCannotRunIsRefusedAndCanBeInsistedOn) {
   const auto why = refused(engines.path(), package);
   EXPECT_EQ(why.code, ErrorCode::engine_unfit);
   EXPECT_THAT(why.message, HasSubstr("cannot run on this machine: there is no /dev/nvidia0"));
-  EXPECT_TRUE(is_empty(engines.path()));
+  EXPECT_TRUE(holds_nothing(engines.path()));
   const auto engine = install_engine(package.get(), engines.path(), {}, this_machine(), Unsuited::install);
   EXPECT_EQ(full_name(engine), "tiny/1-cuda12");
   EXPECT_EQ(flags_of(engine, "llama-server"), nullptr) << "nobody could ask it";
@@ -101,7 +101,7 @@ TEST_F(InstallInSandbox, AnEngineThatLacksAnOptionLeavesNothingBehind) {
   const auto why = refused(other.path(), package_of(program, "2"));
   EXPECT_EQ(why.code, ErrorCode::engine_unfit) << why.message;
   EXPECT_THAT(why.message, HasSubstr("no option for the slots (--parallel or -np), the context"));
-  EXPECT_TRUE(is_empty(other.path()));
+  EXPECT_TRUE(holds_nothing(other.path()));
 }
 
 TEST_F(InstallInSandbox, AnEngineThatDoesNotStartIsRefused) {
@@ -109,7 +109,7 @@ TEST_F(InstallInSandbox, AnEngineThatDoesNotStartIsRefused) {
   const auto why = refused(other.path(), package_of("no program", "2"));
   EXPECT_EQ(why.code, ErrorCode::engine_unfit) << why.message;
   EXPECT_THAT(why.message, HasSubstr("did not say what options it has"));
-  EXPECT_TRUE(is_empty(other.path()));
+  EXPECT_TRUE(holds_nothing(other.path()));
 }
 
 TEST_F(InstallInSandbox, TheChosenEngineLoadsItsFormatAndNotTheNewest) {

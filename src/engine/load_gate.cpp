@@ -6,11 +6,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
+#include "engine/countersignature.hpp"
 #include "os/parallel.hpp"
 
 namespace liftlock::engine {
@@ -56,6 +60,83 @@ Assurance assurance_of(const BlobStore& store, const ArtifactFile& file, const S
   return ours ? Assurance::store_user : Assurance::shared;
 }
 
+SharedFile open_model_file(const BlobStore& store, const ArtifactFile& file) {
+  return {"/models/" + std::string(file.path.filename()), store.open(file.digest)};
+}
+
+Json state_json(const ArtifactFile& file, const FileState& state) {
+  return {{"sha256", file.digest.hex()}, {"device", state.device},     {"inode", state.inode},
+          {"size", state.size},          {"mtime_ns", state.mtime_ns}, {"ctime_ns", state.ctime_ns}};
+}
+
+/// As the entry of a load has them; of more files than fit there nothing is kept.
+Json states_json(const CheckedModel& model) {
+  constexpr std::size_t k_most = 128;
+  auto out = Json::array();
+  if (model.files.size() > k_most) return out;
+  for (std::size_t i = 0; i < model.files.size(); ++i)
+    out.push_back(state_json(model.artifact.files[i], model.states[i]));
+  return out;
+}
+
+/// Entry of the log by "id digest". Whoever can write this file can point to an entry only, and entries are checked.
+std::map<std::string, std::uint64_t> read_hints(const fs::path& file) {
+  std::map<std::string, std::uint64_t> out;
+  try {
+    if (!fs::exists(file)) return out;
+    const auto hints = parse_json(read_file(file, 4u << 20));
+    for (const auto& [key, entry] : hints.items()) {
+      if (entry.is_number_unsigned()) out[key] = entry.get<std::uint64_t>();
+    }
+  } catch (const Error&) {
+    out.clear();  // then every byte is hashed
+  }
+  return out;
+}
+
+std::string hint_key(const Artifact& artifact) {
+  return artifact.id() + " " + main_digest(artifact).hex();
+}
+
+void keep_hint(const fs::path& file, const Artifact& artifact, std::uint64_t entry) {
+  try {
+    auto hints = read_hints(file);
+    hints[hint_key(artifact)] = entry;
+    write_file_atomically(file, dump_json(hints), 0640);
+  } catch (const Error&) {
+    // The next load hashes every byte again.
+  }
+}
+
+/// The model as an earlier load left it, when that load hashed every byte and nobody touched a file since.
+std::optional<CheckedModel> untouched(const BlobStore& store, const AuditLog& log, const GatePolicy& policy,
+                                      const Artifact& artifact) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto hints = read_hints(policy.verified_file);
+  const auto hint = hints.find(hint_key(artifact));
+  if (hint == hints.end() || hint->second >= log.size()) return std::nullopt;
+  const auto entry = log.read(hint->second);
+  if (entry.event.type != "model.load" || entry.event.subject != artifact.id() ||
+      entry.event.outcome != Outcome::success)
+    return std::nullopt;
+  const auto detail = parse_json(entry.event.detail);
+  if (detail.value("check", std::string()) != name(Check::every_byte)) return std::nullopt;
+  CheckedModel model;
+  model.artifact = artifact;
+  model.check = Check::untouched;
+  for (const auto& file : artifact.files) {
+    model.files.push_back(open_model_file(store, file));
+    model.states.push_back(state_of(model.files.back()));
+    model.assurance = std::max(model.assurance, assurance_of(store, file, model.files.back()));
+  }
+  const auto states = detail.find("files");
+  if (states == detail.end() || states->empty() || *states != states_json(model)) return std::nullopt;
+  if (model.assurance == Assurance::shared) return std::nullopt;
+  model.bytes = artifact.total_size();
+  model.duration = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  return model;
+}
+
 void check_bytes(const ArtifactFile& file, const SharedFile& opened,
                  const std::function<void(std::uint64_t)>& progress) {
   if (const auto size = regular_size(opened.file.get(), opened.path); size != file.size) {
@@ -81,6 +162,10 @@ std::string_view name(Assurance assurance) {
   return "";
 }
 
+std::string_view name(Check check) {
+  return check == Check::every_byte ? "every-byte" : "untouched";
+}
+
 CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
                          const std::function<void(std::uint64_t)>& progress) {
   const auto begin = std::chrono::steady_clock::now();
@@ -93,7 +178,7 @@ CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
   parallel_for(count, [&](std::size_t i) {
     const auto& file = artifact.files[i];
     auto& opened = model.files[i];
-    opened = {"/models/" + std::string(file.path.filename()), store.open(file.digest)};
+    opened = open_model_file(store, file);
     model.states[i] = state_of(opened);
     check_bytes(file, opened, progress);
     if (state_of(opened) != model.states[i])
@@ -104,6 +189,39 @@ CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
   model.bytes = artifact.total_size();
   model.duration = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
   return model;
+}
+
+CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& policy, const Artifact& artifact,
+                       const std::string& actor, Json detail, const std::function<void(std::uint64_t)>& progress) {
+  AuditEvent event{
+      .type = "model.load", .actor = actor, .outcome = Outcome::success, .subject = artifact.id(), .detail = {}};
+  detail["digest"] = main_digest(artifact).text();
+  std::optional<CheckedModel> model;
+  try {
+    if (!policy.countersigners.empty()) {
+      const auto signatures = CountersignatureStore(policy.countersignatures).signatures(artifact);
+      for (const auto& one : require_countersignatures(
+               artifact, signatures, TrustStore(policy.trust_folder).current(), policy.countersigners, now()))
+        detail["countersigned_by"].push_back(one.key_id);
+    }
+    if (!policy.recheck) model = untouched(store, log, policy, artifact);
+    if (!model) model = check_model(store, artifact, progress);
+  } catch (const Error& error) {
+    detail["error"] = info(error.code()).slug;
+    event.outcome = Outcome::failure;
+    event.detail = dump_json_line(detail);
+    log.append(event);
+    throw;
+  }
+  detail["assurance"] = name(model->assurance);
+  detail["bytes"] = model->bytes;
+  detail["milliseconds"] = model->duration.count();
+  detail["check"] = name(model->check);
+  if (!policy.recheck && model->check == Check::every_byte) detail["files"] = states_json(*model);
+  event.detail = dump_json_line(detail);
+  const auto entry = log.append(event);  // durable before the engine sees a byte
+  if (!policy.recheck && model->check == Check::every_byte) keep_hint(policy.verified_file, artifact, entry);
+  return *std::move(model);
 }
 
 void check_again(const CheckedModel& model) {
@@ -143,6 +261,27 @@ Artifact require_model(const Catalog& catalog, const std::string& name) {
                 "`liftlock model ls` lists them");
   }
   return *std::move(model);
+}
+
+Artifact require_model(const Catalog& catalog, const Choices& aliases, const std::string& name) {
+  const auto choice = aliases.current(name);
+  if (!choice) return require_model(catalog, name);
+  const auto is_meant = [&](const Artifact& one) {
+    return one.kind == "model" && one.id() == choice->value && !one.files.empty() &&
+           main_digest(one).text() == choice->digest;
+  };
+  if (auto found = catalog.find(choice->value); found && is_meant(*found)) return *std::move(found);
+  for (auto& one : catalog.artifacts()) {  // several bundles may have brought the same id
+    if (is_meant(one)) return std::move(one);
+  }
+  throw Error(ErrorCode::not_found,
+              fmt::format("the alias '{}' leads to {}, which the store no longer holds", printable(name),
+                          printable(choice->value)),
+              fmt::format("liftlock model rollback {0}, or liftlock model swap {0} MODEL", printable(name)));
+}
+
+Choice choice_of(const Artifact& model, const std::string& actor) {
+  return {model.id(), main_digest(model).text(), now(), actor};
 }
 
 }  // namespace liftlock::engine

@@ -5,14 +5,19 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "artifact/artifact.hpp"
+#include "audit/audit_log.hpp"
+#include "base/json.hpp"
+#include "engine/choices.hpp"
 #include "engine/engine_process.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
+#include "trust/trust.hpp"
 
 namespace liftlock::engine {
 
@@ -31,11 +36,18 @@ struct FileState {
   bool operator==(const FileState&) const = default;
 };
 
+enum class Check : std::uint8_t {
+  every_byte,  ///< hashed just now
+  untouched,   ///< hashed at an earlier load, which the audit log has, and no file was touched since
+};
+std::string_view name(Check check);
+
 struct CheckedModel {
   Artifact artifact;
+  Check check = Check::every_byte;
   std::vector<SharedFile> files;  ///< in the artifact's order, each as /models/NAME
   std::vector<FileState> states;
-  Assurance assurance = Assurance::store_user;  ///< of the weakest file
+  Assurance assurance = Assurance::fs_verity;  ///< of the weakest file
   std::uint64_t bytes = 0;
   std::chrono::milliseconds duration{};
 };
@@ -47,6 +59,22 @@ struct CheckedModel {
 ///         Error{not_found} for a blob that is not there
 CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
                          const std::function<void(std::uint64_t)>& progress = {});
+/// What the site wants of a load besides the builder's digests.
+struct GatePolicy {
+  std::set<Role> countersigners;  ///< these roles must have signed the model itself
+  fs::path countersignatures;     ///< CountersignatureStore
+  fs::path trust_folder;
+  bool recheck = true;  ///< false: Check::untouched will do where nobody else can write the files
+  fs::path verified_file;  ///< which entry of the log to look at; a hint that is checked, and may be lost
+};
+
+/// The whole gate for one load: signatures, bytes, and the entry model.load in the log, durable before an engine sees a
+/// byte; its failure has an entry, too.
+/// @param detail members for the entry besides the gate's own
+/// @throws what check_model() and require_countersignatures() throw, Error{trust_missing}, what AuditLog::append throws
+CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& policy, const Artifact& artifact,
+                       const std::string& actor, Json detail, const std::function<void(std::uint64_t)>& progress = {});
+
 /// For a moment after the check, e.g. when the engine has loaded: hashes again what was touched since.
 /// @throws Error{blob_corrupt}
 void check_again(const CheckedModel& model);
@@ -61,5 +89,10 @@ const Digest& main_digest(const Artifact& artifact);
 
 /// A model by the names that Catalog::find knows, "model:" left out or not. @throws Error{not_found, ambiguous}
 Artifact require_model(const Catalog& catalog, const std::string& name);
+/// The same, or by an alias, which wins: exactly the model that was put behind it.
+/// @throws Error{not_found} also when the alias leads to what is no longer in the store
+Artifact require_model(const Catalog& catalog, const Choices& aliases, const std::string& name);
+/// What an alias keeps of a model.
+Choice choice_of(const Artifact& model, const std::string& actor);
 
 }  // namespace liftlock::engine

@@ -12,7 +12,6 @@
 #include "base/encoding.hpp"
 #include "base/text.hpp"
 #include "engine/fair_queue.hpp"
-#include "engine/load_gate.hpp"
 #include "engine/memory_need.hpp"
 
 namespace liftlock::engine {
@@ -95,10 +94,15 @@ class Names {
     Artifact artifact;
     Json facts;
   };
-  explicit Names(const fs::path& catalog) : m_catalog(catalog, Access::read) {}
+  Names(const fs::path& catalog, const fs::path& aliases) : m_catalog(catalog, Access::read), m_aliases(aliases) {}
 
   std::shared_ptr<const Found> find(const std::string& name) {
     const std::lock_guard lock(m_mutex);
+    // An alias that was put elsewhere counts from the next request on.
+    if (auto choices = m_aliases.all(); choices != m_choices) {
+      m_known.clear();
+      m_choices = std::move(choices);
+    }
     if (const auto when = Clock::now(); when - m_looked > k_names_stay) {
       const auto generation = m_catalog.generation();
       if (generation != m_generation) m_known.clear();
@@ -106,7 +110,7 @@ class Names {
       m_looked = when;
     }
     if (const auto at = m_known.find(name); at != m_known.end()) return at->second;
-    auto artifact = require_model(m_catalog, name);
+    auto artifact = require_model(m_catalog, m_aliases, name);
     auto facts = m_catalog.inspection(artifact);
     return m_known[name] = std::make_shared<Found>(Found{std::move(artifact), std::move(facts)});
   }
@@ -114,6 +118,8 @@ class Names {
  private:
   std::mutex m_mutex;
   Catalog m_catalog;
+  const Choices m_aliases;
+  std::shared_ptr<const ChoiceMap> m_choices;
   std::uint64_t m_generation = 0;
   Clock::time_point m_looked{};
   std::map<std::string, std::shared_ptr<const Found>> m_known;
@@ -139,7 +145,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
         actor(std::move(its_actor)),
         store(options.store_folder),
         defaults(options.defaults_file),
-        names(options.catalog_file) {
+        names(options.catalog_file, options.aliases_file) {
     if (options.memory_budget == 0) options.memory_budget = default_memory_budget();
     make_folders(options.run_folder);
     make_folders(options.log_folder);
@@ -363,7 +369,9 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       fail(ErrorCode::model_unsupported, "the engine {} does not know the architecture '{}'",
            printable(full_name(engine)), printable(model.architecture));
     }
-    const auto checked = pass_gate(model);
+    const auto checked = pass_gate(store, log, options.gate, model.artifact, actor, Json::object(), [this](std::uint64_t) {
+      if (is_stopping()) fail(ErrorCode::engine_unavailable, "the server is stopping");
+    });
     const RunFolder folder(options.run_folder / std::to_string(next_folder()));
     std::optional<Sandbox> sandbox;
     logged_effect(log, event("engine.start", model, engine, {}), [&] {
@@ -374,33 +382,6 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     const auto end = supervise(model, *sandbox, full_name(engine));
     sandbox.reset();
     return end;
-  }
-
-  CheckedModel pass_gate(const Model& model) {
-    std::optional<CheckedModel> checked;
-    AuditEvent loading{.type = "model.load",
-                       .actor = actor,
-                       .outcome = Outcome::success,
-                       .subject = model.artifact.id(),
-                       .detail = {}};
-    Json detail = {{"digest", model.digest}};
-    try {
-      checked = check_model(store, model.artifact, [this](std::uint64_t) {
-        if (is_stopping()) fail(ErrorCode::engine_unavailable, "the server is stopping");
-      });
-      detail["assurance"] = name(checked->assurance);
-      detail["bytes"] = checked->bytes;
-      detail["milliseconds"] = checked->duration.count();
-      loading.detail = dump_json_line(detail);
-    } catch (const Error& error) {
-      detail["error"] = info(error.code()).slug;
-      loading.outcome = Outcome::failure;
-      loading.detail = dump_json_line(detail);
-      log.append(loading);
-      throw;
-    }
-    log.append(loading);  // durable before the engine sees a byte
-    return *std::move(checked);
   }
 
   AuditEvent event(std::string type, const Model& model, const InstalledEngine& engine,

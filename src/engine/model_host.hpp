@@ -14,6 +14,7 @@
 #include "audit/audit_log.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "engine/load_gate.hpp"
 #include "os/file.hpp"
 
 namespace liftlock::engine {
@@ -21,6 +22,8 @@ namespace liftlock::engine {
 struct HostOptions {
   fs::path store_folder, catalog_file, engines_folder;
   fs::path defaults_file;  ///< Choices: the engine of each format
+  fs::path aliases_file;   ///< Choices: the model of each alias
+  GatePolicy gate;         ///< what a load needs besides right bytes
   fs::path run_folder;  ///< for the engines' sockets; short (see run_folder_for), made and removed by the host
   fs::path log_folder;  ///< MODEL.log each
   std::uint64_t memory_budget = 0;  ///< bytes for all engines together; 0: default_memory_budget()

@@ -94,7 +94,7 @@ Json openai_model(const ollama::ModelCard& card) {
 
 struct Gateway::Impl {
   GatewayParts parts;
-  ModelList models{parts.catalog_file};
+  ModelList models{parts.catalog_file, parts.aliases_file};
   ModelNames names{parts.roles, parts.pools};
   GatewayMetrics metrics;
 
@@ -296,7 +296,7 @@ struct Gateway::Impl {
     ModelList::Cards out;
     for (const auto& running : parts.host.running()) {
       for (auto card : allowed(caller)) {
-        if (card.name != running.model) continue;
+        if ("sha256:" + card.digest != running.digest) continue;
         card.expires = running.expires;
         card.memory = running.memory;
         out.push_back(std::move(card));

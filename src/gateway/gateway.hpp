@@ -22,6 +22,7 @@ namespace liftlock {
 /// All must outlive the gateway, and the gateway the server that calls it.
 struct GatewayParts {
   fs::path catalog_file;
+  fs::path aliases_file;  ///< engine::Choices
   engine::ModelHost& host;
   const pool::Pools& pools;
   std::map<std::string, std::string> roles;  ///< as ModelNames takes them

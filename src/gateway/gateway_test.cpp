@@ -83,13 +83,14 @@ class GatewayTest : public ::testing::Test {
     options.store_folder = fixture.store.folder();
     options.catalog_file = fixture.store.folder() / "catalog.db";
     options.engines_folder = fixture.engines();
+    options.aliases_file = state() / "aliases.json";
     options.run_folder = engine::run_folder_for("gateway-test");
     options.log_folder = state() / "logs";
     options.patience = 20s;
     host.emplace(options, log, "tester");
     book.emplace(RecordBook::Options{.folder = records(), .kek_file = kek(), .mode = mode}, log);
     gatekeeper.emplace(state() / "access.db");
-    gateway.emplace(GatewayParts{options.catalog_file, *host, pools, {}, *book, *gatekeeper, log, "tester"});
+    gateway.emplace(GatewayParts{options.catalog_file, options.aliases_file, *host, pools, {}, *book, *gatekeeper, log, "tester"});
     HttpServerOptions http;
     http.threads = 2;
     http.max_body = &Gateway::max_body;
@@ -305,6 +306,35 @@ TEST_F(GatewayTest, ListsManyModels) {
   EXPECT_EQ(get("/v1/models").json().at("data").size(), 501u);
   EXPECT_EQ(get("/api/tags").json().at("models").size(), 501u);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
+}
+
+TEST_F(GatewayTest, AnAliasIsListedAndFollowedAtTheNextRequest) {
+  fixture.add_model("chat", "GGUF one", {}, "1");
+  fixture.add_model("chat", "GGUF two", {}, "2");
+  engine::Choices aliases(state() / "aliases.json");
+  serve();
+  EXPECT_EQ(ask(R"({"model":"best","messages":[{"role":"user","content":"hello"}]})").status, 404);
+  aliases.choose("best", {"model:chat@1", sha256("GGUF one").text(), {}, "ada"});
+  aliases.choose("chat", {"model:chat@2", sha256("GGUF two").text(), {}, "ada"});
+  const auto answered_by = [&](const std::string& model) {
+    const auto heard = ask(R"({"model":")" + model + R"(","messages":[{"role":"user","content":"hello"}]})");
+    EXPECT_EQ(heard.status, 200) << heard.body;
+    return record_of(heard).head.model_digest;
+  };
+  EXPECT_EQ(answered_by("best"), sha256("GGUF one").text());
+  EXPECT_EQ(answered_by("chat"), sha256("GGUF two").text()) << "an alias wins over what is ambiguous";
+  std::vector<std::string> names;
+  for (const auto& model : get("/v1/models").json().at("data")) names.push_back(model.at("id"));
+  EXPECT_THAT(names, testing::ElementsAre("best", "chat", "demo"));
+  EXPECT_THAT(get("/api/tags").body, HasSubstr("\"best:latest\""));
+  EXPECT_THAT(get("/api/ps").body, HasSubstr("\"best:latest\""));
+  aliases.choose("best", {"model:chat@2", sha256("GGUF two").text(), {}, "ada"});
+  EXPECT_EQ(answered_by("best"), sha256("GGUF two").text());
+  aliases.roll_back("best");
+  EXPECT_EQ(answered_by("best"), sha256("GGUF one").text());
+  aliases.choose("best", {"model:chat@1", sha256("other").text(), {}, "ada"});
+  EXPECT_EQ(ask(R"({"model":"best","messages":[{"role":"user","content":"hello"}]})").status, 404)
+      << "other bytes of the same id are not what was chosen";
 }
 
 TEST_F(GatewayTest, AnswersAreOnRecord) {

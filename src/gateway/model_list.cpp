@@ -3,6 +3,9 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
+#include "engine/load_gate.hpp"
+
 namespace liftlock {
 namespace {
 
@@ -22,7 +25,7 @@ std::uint64_t number_of(const Json& facts, const char* key) {
 ollama::ModelCard card_of(const Artifact& model, const Json& facts) {
   ollama::ModelCard card;
   card.name = model.name;
-  card.digest = model.files[0].digest.hex();
+  card.digest = engine::main_digest(model).hex();
   card.size = model.total_size();
   card.licence = model.license;
   card.architecture = text_of(facts, "architecture");
@@ -40,15 +43,27 @@ std::shared_ptr<const ModelList::Cards> ModelList::cards() {
   if (m_cards && now - m_looked < k_stay) return m_cards;
   m_looked = now;
   const auto generation = m_catalog.generation();
-  if (m_cards && generation == m_generation) return m_cards;
+  auto choices = m_aliases.all();
+  if (m_cards && generation == m_generation && choices == m_choices) return m_cards;
   std::map<std::string, ollama::ModelCard> by_name;  // versions rise: the last one wins
   for (const auto& artifact : m_catalog.artifacts()) {
     if (artifact.kind != "model" || artifact.files.empty()) continue;
     by_name.insert_or_assign(artifact.name, card_of(artifact, m_catalog.inspection(artifact)));
   }
+  for (const auto& [alias, history] : *choices) {
+    try {
+      const auto artifact = engine::require_model(m_catalog, m_aliases, alias);
+      auto card = card_of(artifact, m_catalog.inspection(artifact));
+      card.name = alias;
+      by_name.insert_or_assign(alias, std::move(card));
+    } catch (const Error&) {
+      by_name.erase(alias);  // what it leads to is gone; who asks for it is told
+    }
+  }
   auto cards = std::make_shared<Cards>();
   for (auto& [name, card] : by_name) cards->push_back(std::move(card));
   m_cards = std::move(cards);
+  m_choices = std::move(choices);
   m_generation = generation;
   return m_cards;
 }

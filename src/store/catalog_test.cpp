@@ -108,6 +108,23 @@ TEST_F(CatalogTest, SameSequenceOtherBundleIsRefused) {
   EXPECT_TRUE(catalog.artifacts().empty());
 }
 
+TEST_F(CatalogTest, WhatWasWithdrawnIsGoneFromEveryPublicationAndComesBackOnDemand) {
+  const auto whole = bundle("demo", 7, {wheel("idna", "3.4"), wheel("six", "1")});
+  catalog.publish(whole);
+  catalog.publish(bundle("demo", 8, {wheel("idna", "3.4")}));
+  catalog.withdraw(wheel("idna", "3.4"));
+  EXPECT_EQ(catalog.find("wheel:idna@3.4"), std::nullopt);
+  EXPECT_NE(catalog.find("six"), std::nullopt);
+  EXPECT_FALSE(catalog.referenced().contains(wheel("idna", "3.4").files[0].digest));
+  EXPECT_TRUE(catalog.publication("demo", 7)) << "the rest stays in use";
+  EXPECT_TRUE(catalog.is_retired("demo", 7));
+  EXPECT_EQ(code_of([&] { catalog.withdraw(wheel("idna", "3.4")); }), ErrorCode::not_found);
+  EXPECT_EQ(code_of([&] { catalog.publish(whole); }), ErrorCode::immutable);
+  catalog.publish(whole, Catalog::Retired::restore);
+  EXPECT_NE(catalog.find("wheel:idna@3.4"), std::nullopt);
+  EXPECT_FALSE(catalog.is_retired("demo", 7));
+}
+
 TEST_F(CatalogTest, RetiredPublicationComesBackOnDemandWithItsOwnBundle) {
   catalog.publish(bundle("demo", 7, {wheel("idna", "3.4")}));
   catalog.retire("demo", 7);
