@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/encoding.hpp"
@@ -182,6 +183,17 @@ std::vector<std::string> llama_server_arguments(const InstalledEngine& engine, c
   return out;
 }
 
+std::vector<std::string> llama_server_shape(ModelTask task, unsigned slots, unsigned context) {
+  std::vector<std::string> out = {"--parallel", std::to_string(slots), "-c", std::to_string(context * slots),
+                                  "--slots"};
+  if (task == ModelTask::text) return out;
+  out.push_back(task == ModelTask::reranking ? "--reranking" : "--embeddings");
+  // An encoder sees a text at once, so all of it must fit into one batch.
+  const auto batch = std::to_string(context);
+  out.insert(out.end(), {"--batch-size", batch, "--ubatch-size", batch});
+  return out;
+}
+
 bool is_healthy(const fs::path& socket, std::chrono::milliseconds patience) {
   try {
     const UnixClient client(socket,
@@ -189,6 +201,21 @@ bool is_healthy(const fs::path& socket, std::chrono::milliseconds patience) {
     return client.request({.method = "GET", .target = "/health", .headers = {}, .body = {}}).status == 200;
   } catch (const Error&) {
     return false;  // not there, or not in its mind; who asks decides what that means
+  }
+}
+
+std::optional<std::size_t> busy_slots(const fs::path& socket, std::chrono::milliseconds patience) {
+  try {
+    const UnixClient client(socket,
+                            {.max_header = 16u << 10, .max_body = 1u << 20, .idle = patience, .total = patience});
+    const auto answer = client.request({.method = "GET", .target = "/slots", .headers = {}, .body = {}});
+    const auto slots = answer.status == 200 ? parse_json(answer.body) : Json();
+    if (!slots.is_array()) return 0;
+    return static_cast<std::size_t>(std::count_if(slots.begin(), slots.end(), [](const Json& slot) {
+      return slot.is_object() && slot.value("is_processing", Json(false)) == Json(true);
+    }));
+  } catch (const Error&) {
+    return std::nullopt;
   }
 }
 

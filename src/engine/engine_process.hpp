@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 
 #include "engine/choices.hpp"
 #include "engine/engine_facts.hpp"
+#include "engine/model_task.hpp"
 #include "engine/package.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
@@ -78,11 +80,17 @@ struct LlamaServerSettings {
 /// llama-server with a model: everything is said on its command line, in the spelling that this version has; nothing is
 /// left to its defaults that could reach out. @throws Error{engine_malformed, model_unsupported}
 std::vector<std::string> llama_server_arguments(const InstalledEngine& engine, const LlamaServerSettings& settings);
+/// What makes a llama-server share out its slots, and do the model's task.
+std::vector<std::string> llama_server_shape(ModelTask task, unsigned slots, unsigned context);
 
 inline constexpr std::string_view k_socket_name = "engine.sock";
 
 /// Does an engine answer GET /health with 200 over this socket?
 bool is_healthy(const fs::path& socket, std::chrono::milliseconds patience);
+
+/// In how many of its slots an engine is at work (llama-server's GET /slots); nullopt when it does not answer in time,
+/// which says that it is busy. An engine that does not tell its slots counts as idle.
+std::optional<std::size_t> busy_slots(const fs::path& socket, std::chrono::milliseconds patience);
 
 /// Waits until the engine is healthy.
 /// @param given_up asked in between; may be empty

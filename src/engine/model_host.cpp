@@ -8,11 +8,11 @@
 #include <optional>
 #include <thread>
 
-#include "base/circuit_breaker.hpp"
 #include "base/encoding.hpp"
 #include "base/text.hpp"
 #include "engine/fair_queue.hpp"
 #include "engine/memory_need.hpp"
+#include "os/process_memory.hpp"
 
 namespace liftlock::engine {
 namespace {
@@ -23,6 +23,11 @@ using Got = ModelHost::Got;
 constexpr std::chrono::milliseconds k_look{50};  ///< how soon a crash, or a time that is up, is noticed
 constexpr std::chrono::milliseconds k_probe_patience{1000};
 constexpr std::chrono::seconds k_names_stay{1};
+constexpr std::chrono::milliseconds k_look_at_slots{250};
+constexpr std::chrono::milliseconds k_look_at_memory{1000};
+/// After an engine ended with several requests at work, this long they come one by one, so that the next end tells
+/// which.
+constexpr std::chrono::seconds k_one_by_one{60};
 
 /// The wall clock's reading at that moment, as people are told it.
 Timestamp wall_time(Clock::time_point when) {
@@ -48,37 +53,54 @@ class Afterwards {
 
 struct Waiting {
   Got got;
+  std::string caller;
   std::chrono::seconds keep_alive;
 };
 
 /// One start of an engine; leases hold on to it.
 struct Process {
-  fs::path socket;
-  std::string engine;
-  unsigned active = 0;
+  Process(fs::path its_socket, std::string its_engine) : socket(std::move(its_socket)), engine(std::move(its_engine)) {}
+
+  const fs::path socket;
+  const std::string engine;
+  std::vector<std::shared_ptr<SlotUse>> uses;  ///< slots that are taken; those given up until the engine let go
+  Clock::time_point given_up;                  ///< when the first of these was
+  std::uint64_t resident = 0;
+
+  bool is_at_work() const {
+    return std::any_of(uses.begin(), uses.end(), [](const auto& use) { return !use->given_up; });
+  }
+  std::size_t count_given_up() const {
+    return static_cast<std::size_t>(
+        std::count_if(uses.begin(), uses.end(), [](const auto& use) { return use->given_up; }));
+  }
 };
 
 enum class State : std::uint8_t { unloaded, loading, ready };
 
 /// A model that somebody asked for; never goes away before the host, so that its failures are remembered.
 struct Model {
-  Model(Artifact one, MemoryNeed its_need, std::string its_architecture, std::size_t capacity)
+  Model(Artifact one, MemoryNeed its_need, const Json& facts, std::size_t capacity)
       : artifact(std::move(one)),
         digest(main_digest(artifact).text()),
         need(its_need),
-        architecture(std::move(its_architecture)),
+        architecture(facts.value("architecture", std::string())),
+        task(task_of(facts)),
         queue(capacity) {}
 
   const Artifact artifact;
   const std::string digest;
   const MemoryNeed need;
   const std::string architecture;  ///< empty when nobody inspected it
+  const ModelTask task;
 
   // guarded by the host's mutex
   State state = State::unloaded;
   FairQueue<Waiting> queue;
   std::shared_ptr<Process> process;  ///< while ready
   CircuitBreaker breaker;
+  std::map<std::string, CircuitBreaker> callers;  ///< those at whose requests alone the engine ended
+  Clock::time_point one_by_one;                   ///< until then
   std::chrono::seconds keep_alive{};
   Clock::time_point used;
   Timestamp since{};
@@ -127,15 +149,17 @@ class Names {
 
 }  // namespace
 
-Lease::Lease(fs::path socket, std::string model, std::string digest, std::string engine, std::function<void()> release)
+Lease::Lease(fs::path socket, std::string model, std::string digest, std::string engine, std::shared_ptr<SlotUse> use,
+             std::function<void(bool)> release)
     : m_socket(std::move(socket)),
       m_model(std::move(model)),
       m_digest(std::move(digest)),
       m_engine(std::move(engine)),
+      m_use(std::move(use)),
       m_release(std::move(release)) {}
 
 Lease::~Lease() {
-  m_release();
+  m_release(m_given_up);
 }
 
 struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
@@ -165,12 +189,14 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     const std::lock_guard lock(mutex);
     const auto ticket = ++last_ticket;
     auto& model = model_of(*found);
-    if (auto refusal = why_not(model)) {
+    auto refusal = why_not(model);
+    if (!refusal) refusal = why_not_for(model, caller);
+    if (refusal) {
       afterwards.add([got = std::move(got), refusal = *std::move(refusal)] { got(refusal); });
       return ticket;
     }
     const auto stay = keep_alive.count() > 0 ? keep_alive : options.keep_alive;
-    if (!model.queue.push(caller, ticket, Waiting{got, stay})) {
+    if (!model.queue.push(caller, ticket, Waiting{got, caller, stay})) {
       afterwards.add([got = std::move(got), error = queue_full(model)] { got(error); });
       return ticket;
     }
@@ -202,6 +228,12 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     changed.notify_all();
   }
 
+  Offer offer(const std::string& name) {
+    const auto found = names.find(name);
+    const auto need = memory_need(found->artifact, found->facts, options.context, options.slots);
+    return {.task = task_of(found->facts), .context = need.context};
+  }
+
   std::vector<Running> running() const {
     const std::lock_guard lock(mutex);
     const auto when = Clock::now();
@@ -218,7 +250,8 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       one.since = model->since;
       if (model->process) {
         one.engine = model->process->engine;
-        one.active = model->process->active;
+        one.active = static_cast<unsigned>(model->process->uses.size());
+        one.resident = model->process->resident;
       }
       one.expires =
           resting && model->state != State::ready ? wall_time(*resting) : wall_time(model->used + model->keep_alive);
@@ -250,7 +283,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     if (!model) {
       model = std::make_unique<Model>(found.artifact,
                                       memory_need(found.artifact, found.facts, options.context, options.slots),
-                                      found.facts.value("architecture", std::string()), options.queue);
+                                      found.facts, options.queue);
     }
     return *model;
   }
@@ -272,7 +305,19 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     return Error(
         ErrorCode::engine_unavailable,
         fmt::format("the engine of '{}' failed {} times within a minute; it is tried again at {}",
-                    printable(model.artifact.name), CircuitBreaker::k_failures, format_time(wall_time(*until))));
+                    printable(model.artifact.name), model.breaker.terms().failures, format_time(wall_time(*until))));
+  }
+
+  /// Others may go on asking it.
+  std::optional<Error> why_not_for(const Model& model, const std::string& caller) const {
+    const auto found = model.callers.find(caller);
+    const auto until = found == model.callers.end() ? std::nullopt : found->second.open_until(Clock::now());
+    if (!until) return std::nullopt;
+    return Error(
+        ErrorCode::engine_unavailable,
+        fmt::format("the engine of '{}' ended {} times at requests of this key; it may ask again at {}",
+                    printable(model.artifact.name), options.caller_terms.failures, format_time(wall_time(*until))),
+        "find out which request ends the engine, and do not send it again");
   }
 
   Error queue_full(const Model& model) const {
@@ -293,32 +338,45 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
   void grant(Model& model, Afterwards& afterwards) {
     if (model.state != State::ready || !model.leave.empty() || stopping) return;
     const auto process = model.process;
-    while (process->active < options.slots && !model.queue.empty()) {
+    const auto slots = Clock::now() < model.one_by_one ? 1 : options.slots;
+    while (process->uses.size() < slots && !model.queue.empty()) {
       auto next = *model.queue.pop();
-      ++process->active;
+      if (auto refusal = why_not_for(model, next.caller)) {
+        afterwards.add([got = std::move(next.got), refusal = *std::move(refusal)] { got(refusal); });
+        continue;
+      }
       model.keep_alive = next.keep_alive;
       model.used = Clock::now();
-      auto lease =
-          std::make_shared<Lease>(process->socket, model.artifact.name, model.digest, process->engine,
-                                  [self = shared_from_this(), &model, process] { self->release(model, *process); });
+      auto use = std::make_shared<SlotUse>();
+      use->caller = next.caller;
+      process->uses.push_back(use);
+      auto lease = std::make_shared<Lease>(process->socket, model.artifact.name, model.digest, process->engine, use,
+                                           [self = shared_from_this(), &model, process, use](bool given_up) {
+                                             self->release(model, *process, use, given_up);
+                                           });
       afterwards.add([got = std::move(next.got), lease = std::move(lease)]() mutable { got(std::move(lease)); });
     }
   }
 
-  void release(Model& model, Process& process) {
+  void release(Model& model, Process& process, const std::shared_ptr<SlotUse>& use, bool given_up) {
     Afterwards afterwards;
     const std::lock_guard lock(mutex);
-    --process.active;
+    if (given_up) {
+      if (process.count_given_up() == 0) process.given_up = Clock::now();
+      use->given_up = true;
+    } else {
+      std::erase(process.uses, use);
+    }
     if (model.process.get() != &process) return;
     model.used = Clock::now();
     grant(model, afterwards);
-    if (!model.leave.empty() || makers_of_room > 0) changed.notify_all();
+    if (given_up || !model.leave.empty() || makers_of_room > 0) changed.notify_all();
   }
 
   // -- one model, on its thread
 
   /// Why an engine's run ended.
-  enum class End : std::uint8_t { left, stopped, crashed, stuck };
+  enum class End : std::uint8_t { left, stopped, failed, blamed, held };
 
   void run(Model& model) {
     while (true) {
@@ -341,8 +399,8 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     model.state = State::loading;
     model.process.reset();
     model.leave.clear();
-    const bool failed = error ? error->code() == ErrorCode::engine_failed : end == End::crashed || end == End::stuck;
-    if (failed && !stopping) model.breaker.failed(Clock::now());
+    const bool failed = error ? error->code() == ErrorCode::engine_failed : end == End::failed || end == End::blamed;
+    if (failed && end != End::blamed && !stopping) model.breaker.failed(Clock::now());
     if (stopping) error = Error(ErrorCode::engine_unavailable, "the server is stopping");
     if (!error) error = resting(model);
     bool is_wanted = !model.queue.empty() || (failed && Clock::now() < model.used + model.keep_alive);
@@ -399,13 +457,14 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
                       const fs::path& folder) const {
     auto spec = sandbox_for(engine, checked.files, folder,
                             options.log_folder / fmt::format("{}.log", portable_component(model.artifact.name)));
-    // An estimate may be wrong by half; an engine that eats more than that is ended by its own allocations.
+    // watch() ends it before that; an engine that is quicker is ended by its own allocations.
     spec.max_memory = std::min(spec.max_memory, 2 * model.need.total() + (1u << 30));
+    // Its shape follows: how many at a time, how long, and what it is for.
     spec.argv = llama_server_arguments(engine, {.model_path = main_file(checked),
                                                 .alias = model.artifact.name,
-                                                .slots = options.slots,
-                                                .context = model.need.context * options.slots,
                                                 .projector_path = projector_file(checked)});
+    const auto shape = llama_server_shape(model.task, options.slots, model.need.context);
+    spec.argv.insert(spec.argv.end(), shape.begin(), shape.end());
     return spec;
   }
 
@@ -414,8 +473,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     {
       Afterwards afterwards;
       const std::lock_guard lock(mutex);
-      model.process =
-          std::make_shared<Process>(Process{socket_of(sandbox.spec(), std::string(k_socket_name)), engine, 0});
+      model.process = std::make_shared<Process>(socket_of(sandbox.spec(), std::string(k_socket_name)), engine);
       model.state = State::ready;
       model.since = now();
       model.used = Clock::now();
@@ -427,7 +485,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     try {
       log.append({.type = "engine.stop",
                   .actor = actor,
-                  .outcome = end == End::crashed || end == End::stuck ? Outcome::failure : Outcome::success,
+                  .outcome = end == End::left || end == End::stopped ? Outcome::success : Outcome::failure,
                   .subject = model.artifact.id(),
                   .detail = dump_json_line({{"engine", engine}, {"model", model.digest}, {"reason", reason}})});
     } catch (const Error&) {
@@ -438,7 +496,8 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
 
   End watch(Model& model, Sandbox& sandbox, std::string& reason) {
     const auto process = model.process;
-    auto healthy = Clock::now(), next_probe = healthy + options.probe_every;
+    auto healthy = Clock::now(), next_probe = healthy + options.probe_every, next_slots = healthy,
+         next_memory = healthy;
     std::unique_lock lock(mutex);
     while (true) {
       const auto when = Clock::now();
@@ -446,17 +505,25 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
         reason = "the server stopped";
         return End::stopped;
       }
-      const bool is_idle = process->active == 0;
+      const bool is_idle = process->uses.empty();
       if (is_idle && model.queue.empty() && model.leave.empty() && when >= model.used + model.keep_alive)
         model.leave = "not used";
-      if (is_idle && !model.leave.empty()) {
+      if (process->count_given_up() > 0 && model.leave.empty() && when > process->given_up + options.let_go_within) {
+        model.leave = fmt::format("worked for {} s on a request that was given up", seconds_of(options.let_go_within));
+      }
+      // What was given up is ended with the engine.
+      if (!process->is_at_work() && !model.leave.empty()) {
         reason = model.leave;
-        return End::left;
+        return is_idle ? End::left : End::held;
       }
       lock.unlock();
       if (const auto status = sandbox.poll()) {
         reason = fmt::format("ended with status {}", *status);
-        return crashed(model);
+        return failed(model);
+      }
+      if (when >= next_memory) {
+        if (eats_too_much(model, *process, sandbox.pid(), reason)) return failed(model);
+        next_memory = when + k_look_at_memory;
       }
       if (is_idle) {
         healthy = when;
@@ -464,23 +531,67 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       } else if (when >= next_probe) {
         if (is_healthy(process->socket, k_probe_patience)) healthy = Clock::now();
         if (Clock::now() - healthy > options.stuck_after) {
-          reason = fmt::format("did not answer for {} s",
-                               std::chrono::ceil<std::chrono::seconds>(options.stuck_after).count());
-          crashed(model);
-          return End::stuck;
+          reason = fmt::format("did not answer for {} s", seconds_of(options.stuck_after));
+          return failed(model);
         }
         next_probe = Clock::now() + options.probe_every;
+      }
+      if (when >= next_slots) {
+        look_at_slots(model, *process);
+        next_slots = Clock::now() + k_look_at_slots;
       }
       lock.lock();
       changed.wait_for(lock, k_look);
     }
   }
 
-  /// From here on nobody gets a slot of the dead process.
-  End crashed(Model& model) {
+  static std::int64_t seconds_of(std::chrono::milliseconds time) {
+    return std::chrono::ceil<std::chrono::seconds>(time).count();
+  }
+
+  bool eats_too_much(const Model& model, Process& process, pid_t pid, std::string& reason) const {
+    const auto resident = resident_memory(pid);
+    {
+      const std::lock_guard lock(mutex);
+      process.resident = resident;
+    }
+    const auto most = model.need.total() / 2 * 3 + options.memory_slack;
+    if (resident <= most) return false;
+    reason = fmt::format("held {} of memory, and may hold {}", format_size(resident), format_size(most));
+    return true;
+  }
+
+  /// Frees the slots whose request was given up once the engine works on no more than what is asked of it.
+  void look_at_slots(Model& model, Process& process) {
+    const auto look = [&] {
+      const std::lock_guard lock(mutex);
+      return process.count_given_up() > 0;
+    };
+    const auto busy = look() ? busy_slots(process.socket, k_probe_patience) : std::nullopt;
+    Afterwards afterwards;
+    const std::lock_guard lock(mutex);
+    if (busy && *busy + process.count_given_up() <= process.uses.size()) {
+      std::erase_if(process.uses, [](const auto& use) { return use->given_up; });
+    }
+    grant(model, afterwards);  // also when those who came one by one need no longer do so
+  }
+
+  /// From here on nobody gets a slot of the engine, which ended or will be. Says whose fault it was where that is
+  /// known: who sends what ends engines shall not take the model from the others.
+  End failed(Model& model) {
     const std::lock_guard lock(mutex);
     model.state = State::loading;
-    return End::crashed;
+    const auto& uses = model.process->uses;
+    if (uses.empty()) return End::failed;
+    const auto& caller = uses[0]->caller;
+    uses[0]->blamed = uses.size() == 1;
+    if (std::any_of(uses.begin(), uses.end(), [&](const auto& use) { return use->caller != caller; })) {
+      model.one_by_one = Clock::now() + k_one_by_one;
+      return End::failed;
+    }
+    std::erase_if(model.callers, [](const auto& one) { return one.second.is_over(Clock::now()); });
+    model.callers.try_emplace(caller, options.caller_terms).first->second.failed(Clock::now());
+    return End::blamed;
   }
 
   bool is_stopping() const {
@@ -540,7 +651,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       if (model->state != State::ready) continue;
       if (!model->leave.empty()) {
         remaining -= model->need.total();
-      } else if (model->process->active == 0 && model->queue.empty()) {
+      } else if (!model->process->is_at_work() && model->queue.empty()) {
         idle.push_back(model.get());
       }
     }
@@ -584,6 +695,10 @@ std::uint64_t ModelHost::lease(const std::string& model, const std::string& call
 
 void ModelHost::cancel(std::uint64_t ticket) {
   m_impl->cancel(ticket);
+}
+
+Offer ModelHost::offer(const std::string& model) {
+  return m_impl->offer(model);
 }
 
 void ModelHost::unload(const std::string& model) {

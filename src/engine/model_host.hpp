@@ -3,6 +3,7 @@
 // that model's waiting, so that no model waits for another.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -12,9 +13,11 @@
 #include <vector>
 
 #include "audit/audit_log.hpp"
+#include "base/circuit_breaker.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
 #include "engine/load_gate.hpp"
+#include "engine/model_task.hpp"
 #include "os/file.hpp"
 
 namespace liftlock::engine {
@@ -34,24 +37,45 @@ struct HostOptions {
   std::chrono::seconds patience{300};            ///< for an engine to load, and for others to make room
   std::chrono::milliseconds probe_every{5000};   ///< health of an engine that is at work
   std::chrono::milliseconds stuck_after{30000};  ///< without a good answer to a probe: killed, started again
+  /// For an engine to notice that a request was given up; one that works on is started again.
+  std::chrono::milliseconds let_go_within{60000};
+  /// What an engine may hold in memory beyond one and a half times what its model needs; past it, it is ended.
+  std::uint64_t memory_slack = 512u << 20;
+  /// Of a caller at whose requests alone an engine ended; many people may share one key, so the rest is short.
+  BreakerTerms caller_terms{.failures = 2, .window = std::chrono::minutes(10), .rest = std::chrono::minutes(1)};
 };
 
 struct Running {
-  std::string model;   ///< name in the catalog
-  std::string digest;  ///< of its main file
-  std::string engine;  ///< NAME/VERSION-VARIANT; empty before one was chosen
-  std::string state;   ///< "loading", "ready", "failed" (left alone until `expires`)
-  std::uint64_t memory = 0;
-  unsigned active = 0;
+  std::string model;           ///< name in the catalog
+  std::string digest;          ///< of its main file
+  std::string engine;          ///< NAME/VERSION-VARIANT; empty before one was chosen
+  std::string state;           ///< "loading", "ready", "failed" (left alone until `expires`)
+  std::uint64_t memory = 0;    ///< what it was given
+  std::uint64_t resident = 0;  ///< what its engine held when it was looked at last
+  unsigned active = 0;         ///< slots that are taken, those too whose request was given up
   std::size_t queued = 0;
   Timestamp since{};
   Timestamp expires{};  ///< when it is unloaded if nobody asks; failed: when it is tried again
 };
 
+/// What may be asked of a model, told without loading it.
+struct Offer {
+  ModelTask task = ModelTask::text;
+  unsigned context = 0;  ///< tokens of one request
+};
+
+/// Who uses a slot.
+struct SlotUse {
+  std::string caller;
+  bool given_up = false;             ///< with the host's mutex
+  std::atomic<bool> blamed = false;  ///< it was the only request at work when the engine ended
+};
+
 /// A slot of a running model, until the object goes. May outlive the host, and the engine: then its socket is dead.
 class Lease {
  public:
-  Lease(fs::path socket, std::string model, std::string digest, std::string engine, std::function<void()> release);
+  Lease(fs::path socket, std::string model, std::string digest, std::string engine, std::shared_ptr<SlotUse> use,
+        std::function<void(bool given_up)> release);
   ~Lease();
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
@@ -64,10 +88,17 @@ class Lease {
   }  ///< of the main file, as it was checked before this engine started
   const std::string& engine() const { return m_engine; }
 
+  /// The answer was not read to its end: the slot is free once the engine let go of the request.
+  void give_up() { m_given_up = true; }
+  /// Did the engine end with this request as the only one at work? Known half a second after the end.
+  bool is_to_blame() const { return m_use->blamed; }
+
  private:
   fs::path m_socket;
   std::string m_model, m_digest, m_engine;
-  std::function<void()> m_release;
+  std::shared_ptr<SlotUse> m_use;
+  std::function<void(bool)> m_release;
+  bool m_given_up = false;
 };
 
 /// All members may be called from several threads, also from within a Got.
@@ -86,14 +117,17 @@ class ModelHost {
 
   /// Waits for a slot of the model and loads it when needed; `got` is called exactly once unless cancel() came first:
   /// at once, or on a thread of the host. Errors: not_found, ambiguous (the name); model_unfit, model_unsupported,
-  /// blob_corrupt (it cannot be loaded); overloaded (the queue is full, or no memory became free); engine_failed,
-  /// engine_unavailable; audit_unwritable, disk_full.
+  /// blob_corrupt (it cannot be loaded); overloaded (the queue is full, or no memory became free); engine_failed;
+  /// engine_unavailable (it failed again and again, or ended again and again at requests of this caller alone);
+  /// audit_unwritable, disk_full.
   /// @param caller who takes turns with others
   /// @param keep_alive how long it stays loaded after this use; zero: as the options say
   /// @return for cancel()
   std::uint64_t lease(const std::string& model, const std::string& caller, std::chrono::seconds keep_alive, Got got);
   /// Nothing when `got` was called already, or is on its way.
   void cancel(std::uint64_t ticket);
+  /// @throws Error{not_found, ambiguous}
+  Offer offer(const std::string& model);
   /// Stops its engine as soon as nobody uses it. Nothing when it is not loaded. @throws Error{not_found, ambiguous}
   void unload(const std::string& model);
   /// Everything that loads, runs or failed, by name.

@@ -306,6 +306,22 @@ TEST_F(Hosts, AnEngineThatCrashesIsStartedAgain) {
   EXPECT_THAT(logged("engine.stop"), ElementsAre(HasSubstr("failure ended with status")));
 }
 
+TEST_F(Hosts, WhatAModelIsForIsToldBeforeItIsLoaded) {
+  fixture.add_model("a", "GGUF a", {{"architecture", "llama"}, {"context_length", 100}});
+  fixture.add_model("b", "GGUF b", {{"architecture", "qwen3"}, {"pooling_type", 3}});
+  fixture.add_model("c", "GGUF c", {{"architecture", "bert"}, {"pooling_type", 4}});
+  fixture.add_model("d", "GGUF d", {{"architecture", "nomic-bert"}});
+  start();
+  EXPECT_EQ(host->offer("a").task, ModelTask::text);
+  EXPECT_EQ(host->offer("a").context, 100u);
+  EXPECT_EQ(host->offer("b").task, ModelTask::embeddings);
+  EXPECT_EQ(host->offer("c").task, ModelTask::reranking);
+  EXPECT_EQ(host->offer("d").task, ModelTask::embeddings);
+  EXPECT_TRUE(host->running().empty());
+  const auto shape = llama_server_shape(ModelTask::reranking, 2, 512);
+  EXPECT_THAT(shape, testing::IsSupersetOf({"--reranking", "--ubatch-size", "1024"}));
+}
+
 TEST_F(Hosts, WhatFailsAgainAndAgainIsLeftAlone) {
   fixture.add_model("a", "GGUF that will die at load");
   fixture.add_model("b", "GGUF");

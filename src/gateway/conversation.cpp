@@ -44,22 +44,31 @@ bool is_engines_fault(int status) {
   return status == 401 || status == 403 || status == 429 || status >= 500;
 }
 
-/// What an engine said of a request that it refused; it never names anything but the request.
+/// Of an answer that is no answer. What engines say of it names their insides and pieces of prompts and templates: that
+/// stays in the log that they write themselves.
 Error refusal(int status, std::string_view body) {
-  std::string words;
+  std::string type;
   try {
     const auto document = parse_json(body, {.max_bytes = 1u << 20, .max_depth = 16});
     const auto* error = member_of(document, "error");
-    const auto* message = error != nullptr && error->is_object() ? member_of(*error, "message") : error;
-    if (message != nullptr && message->is_string()) words = printable(message->get<std::string>()).substr(0, 500);
+    const auto* kind = error != nullptr ? member_of(*error, "type") : nullptr;
+    if (kind != nullptr && kind->is_string()) type = kind->get<std::string>();
   } catch (const Error&) {
-    words = "it does not say why";
+    // The status says enough.
   }
-  const bool is_full = status == 429 || status == 503;
-  return {is_full                    ? ErrorCode::overloaded
-          : is_engines_fault(status) ? ErrorCode::engine_failed
-                                     : ErrorCode::bad_request,
-          fmt::format("the engine refused with status {}: {}", status, words)};
+  if (type == "exceed_context_size_error") {
+    return {ErrorCode::context_exceeded, "the prompt is too long: it has more tokens than the context of the model"};
+  }
+  if (status == 429 || status == 503) {
+    return {ErrorCode::overloaded, fmt::format("the engine refused with status {}: it is full", status)};
+  }
+  if (is_engines_fault(status)) {
+    return {ErrorCode::engine_failed, fmt::format("the engine failed at this request, with status {}", status)};
+  }
+  return {ErrorCode::bad_request,
+          fmt::format("the engine refused with status {}: it cannot do what the request asks of it; see its tools, "
+                      "schemas, images and sampling fields",
+                      status)};
 }
 
 class Conversation final : public LiveAnswer {
@@ -69,8 +78,8 @@ class Conversation final : public LiveAnswer {
 
   // The client is gone, or the server stops: what was said until now stays on record.
   ~Conversation() override {
-    if (m_ended) return;
     if (m_ticket) m_parts.host.cancel(*m_ticket);
+    if (m_ended) return;
     end("client-gone");
     const auto ignore = [](const Durable&) {};
     try {
@@ -89,19 +98,22 @@ class Conversation final : public LiveAnswer {
     try {
       co_await converse(sink);
     } catch (const boost::system::system_error&) {
-      throw;  // the client is gone
+      if (!sink.server_stops()) throw;  // the client is gone
+      failed = Error(ErrorCode::engine_unavailable, "the server is stopping", "ask again when it is back");
     } catch (const Error& error) {
       failed = error;
     } catch (const std::exception& error) {
       failed = Error(ErrorCode::internal, error.what());
     }
-    if (failed) co_await tell(sink, *failed);
+    if (!failed) co_return;
+    co_await asio::this_coro::reset_cancellation_state();
+    co_await tell(sink, *failed);
   }
 
  private:
   asio::awaitable<void> converse(AnswerSink& sink) {
-    // Nothing of an answer has left yet: an engine that died is worth a second try (the host starts another), and so is
-    // another endpoint.
+    // Nothing of an answer has left yet: an engine that died is worth a second try (the host starts another) unless this
+    // request was what it died of, and so is another endpoint.
     for (int attempt = 1;; ++attempt) {
       co_await take_place();
       UpstreamExchange upstream(m_seat ? Upstream(m_seat->server()) : Upstream(m_lease->socket()),
@@ -126,12 +138,15 @@ class Conversation final : public LiveAnswer {
         leave_seat(answer.status, *failed, upstream.was_sent());
         continue;
       }
-      if (answer.status != 0) throw *failed;
-      m_lease.reset();
-      if (attempt == 2) throw Error(ErrorCode::engine_failed, words_without_paths(*failed));
-      // Until the host has seen that it is dead it would lease the same one again.
+      m_answered = answer.status != 0;
+      if (m_answered) throw *failed;
+      // Until the host has seen that it is dead it would lease the same one again, nor does it know whose fault it was.
+      m_lease->give_up();
       asio::steady_timer pause(co_await asio::this_coro::executor, k_before_second_try);
       co_await pause.async_wait(asio::use_awaitable);
+      const bool is_to_blame = upstream.was_sent() && m_lease->is_to_blame();
+      m_lease.reset();
+      if (attempt == 2 || is_to_blame) throw Error(ErrorCode::engine_failed, words_without_paths(*failed));
     }
   }
 
@@ -204,6 +219,7 @@ class Conversation final : public LiveAnswer {
   asio::awaitable<void> answer_whole(AnswerSink& sink, UpstreamExchange& upstream) {
     const auto body = co_await upstream.read_all();
     m_first = Clock::now();
+    m_answered = true;
     auto answer = parse_json(body, k_answer_limits);
     if (m_request.call) answer = pool::answer_of(*m_request.model.remote, *m_request.call, std::move(answer));
     note(answer);
@@ -252,6 +268,7 @@ class Conversation final : public LiveAnswer {
       if (!words.empty()) m_record->append(words);
       co_await sink.write(out);
     }
+    m_answered = true;
     const auto last = m_request.dialect->finish();
     Reply<Durable> closed(executor);
     m_record->close(outcome("success", {}), closed.taker());
@@ -317,6 +334,7 @@ class Conversation final : public LiveAnswer {
 
   void end(std::string_view how) {
     m_ended = true;
+    if (m_lease && !m_answered) m_lease->give_up();
     m_lease.reset();
     m_seat.reset();
     m_parts.gatekeeper.charge_tokens(m_request.caller, m_prompt_tokens + m_completion_tokens);
@@ -342,7 +360,8 @@ class Conversation final : public LiveAnswer {
   std::shared_ptr<OpenRecord> m_record;
   std::string m_engine, m_digest;
   std::uint64_t m_prompt_tokens = 0, m_completion_tokens = 0;
-  bool m_begun = false;  ///< the client got the head of a stream
+  bool m_begun = false;     ///< the client got the head of a stream
+  bool m_answered = false;  ///< the engine said all it had to say
   bool m_ended = false;
 };
 

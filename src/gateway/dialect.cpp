@@ -18,7 +18,9 @@ using Clock = std::chrono::steady_clock;
 /// What went wrong with this machine is told by its title only: a failed system call names paths of it.
 std::string words_for_client(const Error& error) {
   const auto& about = info(error.code());
-  const bool ours = about.error_class == ErrorClass::internal || about.error_class == ErrorClass::space;
+  const bool about_models = error.code() == ErrorCode::model_unfit || error.code() == ErrorCode::overloaded;
+  const bool ours =
+      !about_models && (about.error_class == ErrorClass::internal || about.error_class == ErrorClass::space);
   return ours ? std::string(about.title) : printable(error.message());
 }
 
@@ -31,13 +33,18 @@ std::string_view openai_error_type(int status) {
   return status < 500 ? "invalid_request_error" : "server_error";
 }
 
+/// Ours, but where clients look for one of OpenAI's.
+std::string_view openai_error_code(const Error& error) {
+  return error.code() == ErrorCode::context_exceeded ? "context_length_exceeded" : info(error.code()).slug;
+}
+
 Json openai_error(const Error& error) {
   const auto& about = info(error.code());
   return {{"error",
            {{"message", words_for_client(error)},
             {"type", openai_error_type(about.http_status)},
             {"param", nullptr},
-            {"code", about.slug}}}};
+            {"code", openai_error_code(error)}}}};
 }
 
 class OpenAi final : public Dialect {

@@ -13,6 +13,7 @@
 #include "gateway/model_names.hpp"
 #include "gateway/ollama.hpp"
 #include "gateway/pool_metrics.hpp"
+#include "gateway/prompt_size.hpp"
 
 namespace liftlock {
 namespace {
@@ -81,6 +82,26 @@ HttpResponse problem_at(std::string_view path, const Error& error) {
 
 HttpResponse json_answer(const Json& document) {
   return text_response(200, "application/json", dump_json_line(document) + "\n").set("Cache-Control", "no-store");
+}
+
+engine::ModelTask task_at(std::string_view target) {
+  if (target == "/v1/embeddings") return engine::ModelTask::embeddings;
+  return target == "/v1/rerank" ? engine::ModelTask::reranking : engine::ModelTask::text;
+}
+
+/// Before the engine sees anything of it.
+void require_fit(const engine::Offer& offer, const ConversationRequest& request) {
+  if (const auto task = task_at(request.target); task != offer.task) {
+    throw Error(
+        ErrorCode::model_unfit,
+        fmt::format("'{}' is made for {}, and not for {}", printable(request.model.name), name(offer.task), name(task)),
+        "ask a model that is made for it");
+  }
+  if (fewest_tokens(request.engine.body) > offer.context) {
+    fail(ErrorCode::context_exceeded,
+         "the prompt is too long: it has more than {} tokens, which is the context of '{}'", offer.context,
+         printable(request.model.name));
+  }
 }
 
 Json openai_model(const ollama::ModelCard& card) {
@@ -218,6 +239,8 @@ struct Gateway::Impl {
     }
     if (const auto* remote = wanted.model.remote) {
       wanted.call = pool::call_of(*remote, wanted.target, wanted.engine.body);
+    } else {
+      require_fit(parts.host.offer(wanted.model.name), wanted);
     }
     parts.gatekeeper.charge_request(caller);
     HttpResponse response;

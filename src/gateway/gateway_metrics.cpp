@@ -89,6 +89,11 @@ std::string GatewayMetrics::text(const std::vector<engine::Running>& running, co
     line(out, "liftlock_model_memory_bytes{{model=\"{}\",state=\"{}\"}} {}", label(model.model), model.state,
          model.memory);
   }
+  describe(out, "liftlock_engine_resident_bytes", "gauge",
+           "Memory that the engine of a model holds, its model included.");
+  for (const auto& model : running) {
+    line(out, "liftlock_engine_resident_bytes{{model=\"{}\"}} {}", label(model.model), model.resident);
+  }
   describe(out, "liftlock_model_requests", "gauge", "Requests that a model answers, and those that wait for it.");
   for (const auto& model : running) {
     line(out,

@@ -10,6 +10,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -18,17 +19,29 @@ namespace liftlock {
 namespace asio = boost::asio;
 
 /// Construct and wait() on the coroutine's thread; taker() may be called anywhere, once, also when nobody waits any
-/// more. The executor's context must outlive that call.
+/// more and the context is gone: it reaches the context only while the Reply lives, whose end it holds up meanwhile.
 template <typename T>
 class Reply {
  public:
-  explicit Reply(const asio::any_io_executor& executor) : m_state(std::make_shared<State>(executor)) {}
+  explicit Reply(const asio::any_io_executor& executor)
+      : m_wake(executor, asio::steady_timer::time_point::max()), m_box(std::make_shared<Box>()) {
+    m_box->wake = &m_wake;
+  }
+  ~Reply() {
+    const std::lock_guard lock(m_box->mutex);
+    m_box->wake = nullptr;
+  }
+  Reply(const Reply&) = delete;
+  Reply& operator=(const Reply&) = delete;
 
   std::function<void(T)> taker() const {
-    return [state = m_state](T value) {
-      asio::post(state->wake.get_executor(), [state, value = std::move(value)]() mutable {
-        state->value = std::move(value);
-        state->wake.cancel();
+    return [box = m_box](T value) {
+      const std::lock_guard lock(box->mutex);
+      if (box->wake == nullptr) return;
+      box->value = std::move(value);
+      asio::post(box->wake->get_executor(), [box] {
+        const std::lock_guard its_lock(box->mutex);
+        if (box->wake != nullptr) box->wake->cancel();
       });
     };
   }
@@ -36,18 +49,24 @@ class Reply {
   /// @throws boost::system::system_error when the coroutine is cancelled
   asio::awaitable<T> wait() {
     boost::system::error_code woken;
-    if (!m_state->value) co_await m_state->wake.async_wait(asio::redirect_error(asio::use_awaitable, woken));
-    if (!m_state->value) throw boost::system::system_error(asio::error::operation_aborted);
-    co_return std::move(*m_state->value);
+    if (!has_value()) co_await m_wake.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    const std::lock_guard lock(m_box->mutex);
+    if (!m_box->value) throw boost::system::system_error(asio::error::operation_aborted);
+    co_return std::move(*m_box->value);
   }
 
  private:
-  struct State {
-    explicit State(const asio::any_io_executor& executor) : wake(executor, asio::steady_timer::time_point::max()) {}
-    asio::steady_timer wake;
+  struct Box {
+    std::mutex mutex;
+    asio::steady_timer* wake = nullptr;  ///< while somebody may wait
     std::optional<T> value;
   };
-  std::shared_ptr<State> m_state;
+  bool has_value() const {
+    const std::lock_guard lock(m_box->mutex);
+    return m_box->value.has_value();
+  }
+  asio::steady_timer m_wake;
+  std::shared_ptr<Box> m_box;
 };
 
 }  // namespace liftlock

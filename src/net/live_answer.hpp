@@ -22,6 +22,9 @@ class AnswerSink {
   virtual asio::awaitable<void> begin(HttpResponse head) = 0;
   /// Returns when the kernel took the piece: a client that does not read slows its own answer down.
   virtual asio::awaitable<void> write(std::string_view piece) = 0;
+  /// Why run() was cancelled: the client is there, and the server stops. A last word reaches the client then, after the
+  /// coroutine's cancellation state was reset.
+  virtual bool server_stops() const = 0;
 };
 
 /// What HttpResponse::live points to. The request is gone when run() starts: keep copies of what is needed.

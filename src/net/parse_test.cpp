@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "net/answer.hpp"
 #include "net/byte_range.hpp"
+#include "net/chunked_body.hpp"
 #include "net/request_head.hpp"
 #include "net/request_target.hpp"
 
@@ -23,6 +24,34 @@ TEST(RequestTarget, DecodesAndKeepsWhatWasSent) {
   EXPECT_EQ(query_parameter(target->query, "y"), "a b c");
   EXPECT_EQ(query_parameter(target->query, "z"), std::nullopt);
   EXPECT_EQ(query_parameter("a=%4", "a"), std::nullopt);
+}
+
+std::string unchunked(std::string_view bytes, std::size_t step) {
+  ChunkedBody chunks(20);
+  std::string body;
+  try {
+    while (!bytes.empty() && !chunks.is_done()) bytes.remove_prefix(chunks.feed(bytes.substr(0, step), body));
+  } catch (const Error& error) {
+    return std::string(info(error.code()).slug);
+  }
+  return chunks.is_done() ? body + "|" + std::string(bytes) : "early";
+}
+
+TEST(ChunkedBody, IsPutTogetherAndBounded) {
+  for (const std::size_t step : {1, 2, 7, 1000}) {
+    EXPECT_EQ(unchunked("3\r\nabc\r\nA;x=\"y\"\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\nGET", step),
+              "abc0123456789|GET");
+    EXPECT_EQ(unchunked("0\r\n\r\n", step), "|");
+    EXPECT_EQ(unchunked("3\r\nab", step), "early");
+    EXPECT_EQ(unchunked("15\r\n", step), "body-too-large");
+    EXPECT_EQ(unchunked("A\r\n0123456789\r\nB\r\n", step), "body-too-large");
+    EXPECT_EQ(unchunked("FFFFFFFFFFFFFFFF\r\n", step), "body-too-large");
+    for (const auto* evil : {"FFFFFFFFFFFFFFFFF\r\n", "-1\r\n", "0x3\r\nabc\r\n", "\r\n", "3\nabc\r\n", " 3\r\n",
+                             "3 4\r\n", "3\r\nabcd\r\n", "3\r\nabc\n0\r\n", "+3\r\n", "3\r;\r\n"}) {
+      EXPECT_EQ(unchunked(evil, step), "bad-request") << evil;
+    }
+    EXPECT_EQ(unchunked("1;" + std::string(600, 'x') + "\r\n", step), "bad-request");
+  }
 }
 
 TEST(RequestTarget, DropsSingleDotsAndTheAuthority) {

@@ -63,7 +63,7 @@ bool is_named(std::string_view a, std::string_view b) {
 }
 
 void check_fields(RequestHead& head) {
-  unsigned hosts = 0, lengths = 0, encodings = 0;
+  unsigned hosts = 0, lengths = 0, encodings = 0, authorizations = 0;
   for (const auto& [name, value] : head.fields) {
     if (is_named(name, "Host")) {
       ++hosts;
@@ -76,6 +76,8 @@ void check_fields(RequestHead& head) {
       ++encodings;
       if (!is_named(value, "chunked")) fail(ErrorCode::bad_request, "the Transfer-Encoding is not known");
       head.is_chunked = true;
+    } else if (is_named(name, "Authorization")) {
+      if (++authorizations > 1) fail(ErrorCode::bad_request, "there are two Authorization fields");
     } else if (is_named(name, "Expect")) {
       if (!is_named(value, "100-continue")) fail(ErrorCode::bad_request, "the expectation is not known");
       head.expects_continue = true;

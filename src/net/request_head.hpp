@@ -28,8 +28,9 @@ struct RequestHead {
 };
 
 /// Parses a block that ends with the empty line. Refused besides what Beast refuses: bare CR or LF, folded lines,
-/// HTTP/1.1 without Host, two Host fields, a Host that is none, two Content-Length fields, Content-Length together with
-/// Transfer-Encoding, Transfer-Encoding in HTTP/1.0 or other than "chunked" (RFC 9112 §6: request smuggling).
+/// HTTP/1.1 without Host, two Host or Authorization fields, a Host that is none, two Content-Length fields,
+/// Content-Length together with Transfer-Encoding, Transfer-Encoding in HTTP/1.0 or other than "chunked" (RFC 9112 §6:
+/// request smuggling).
 /// @param out reused between requests of a connection
 /// @throws Error{bad_request, headers_too_large}
 void parse_request_head(std::string_view block, RequestHead& out);

@@ -166,7 +166,10 @@ struct HttpServer::Impl {
     });
     if (accept_thread.joinable()) accept_thread.join();
     for (auto& worker : workers) asio::post(worker->context, [w = worker.get()] { w->begin_stop(); });
-    wait_for_end(patience);
+    const auto for_live = std::min(patience, shared.options.live_time_at_stop);
+    wait_for_end(for_live);
+    for (auto& worker : workers) asio::post(worker->context, [w = worker.get()] { w->cut_live(); });
+    wait_for_end(std::max(patience - for_live, milliseconds(1000)));
     for (auto& worker : workers) asio::post(worker->context, [w = worker.get()] { w->close_all(); });
     wait_for_end(milliseconds(1000));
     for (auto& worker : workers) {

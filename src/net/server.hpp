@@ -49,6 +49,9 @@ struct HttpServerOptions {
   std::chrono::milliseconds idle_time{75'000};    ///< between two requests of a connection
   std::chrono::milliseconds stall_time{30'000};   ///< without a byte being taken by the client
 
+  /// After stop() began, for answers that are made while clients wait; then they end with the news.
+  std::chrono::milliseconds live_time_at_stop{5'000};
+
   std::function<void(const HttpExchange&)> observe;
 };
 
@@ -69,7 +72,8 @@ class HttpServer {
   std::string url() const;
   /// Reads certificate and key again, for new connections. @throws Error{tls_invalid}; the old ones stay in use then
   void reload_tls();
-  /// Stops accepting, closes idle connections, lets answers that run finish, and closes what is left at the deadline.
+  /// Stops accepting, closes idle connections, lets answers that run finish (see live_time_at_stop), and closes what is
+  /// left at the deadline.
   /// Returns when all threads have ended.
   void stop(std::chrono::milliseconds patience);
   std::size_t connections() const;

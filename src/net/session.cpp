@@ -16,7 +16,9 @@
 #include <optional>
 #include <utility>
 
+#include "base/encoding.hpp"
 #include "net/answer.hpp"
+#include "net/chunked_body.hpp"
 #include "net/live_answer.hpp"
 #include "net/request_head.hpp"
 #include "net/request_target.hpp"
@@ -35,7 +37,11 @@ template <typename Transport>
 class Session final : public SessionBase {
  public:
   Session(Worker& worker, std::string peer, std::shared_ptr<asio::ssl::context> tls)
-      : SessionBase(worker), m_options(worker.shared.options), m_peer(std::move(peer)), m_tls(std::move(tls)) {}
+      : SessionBase(worker),
+        m_options(worker.shared.options),
+        m_peer(std::move(peer)),
+        m_tls(std::move(tls)),
+        m_stop_live(worker.context, asio::steady_timer::time_point::max()) {}
 
   std::optional<Transport> transport;
 
@@ -47,6 +53,8 @@ class Session final : public SessionBase {
     boost::system::error_code ignored;
     transport->socket().close(ignored);
   }
+
+  void cut_live() override { m_stop_live.cancel(); }
 
   asio::awaitable<void> run() {
     deadline.set(m_options.header_time);
@@ -183,21 +191,39 @@ class Session final : public SessionBase {
       co_return Error(ErrorCode::method_not_allowed,
                       fmt::format("{} is not for this server", m_head.method.substr(0, 20)));
     }
-    if (m_head.is_chunked && most > 0) {
-      co_return Error(ErrorCode::bad_request, "a chunked request body is not accepted", "send a Content-Length");
+    if (const auto encoding = m_head.field("Content-Encoding"); !encoding.empty() && encoding != "identity") {
+      co_return Error(ErrorCode::encoding_unsupported,
+                      fmt::format("the body of the request is encoded as '{}'", printable(encoding.substr(0, 40))));
     }
-    if (m_head.is_chunked || wanted > most) {
+    if (wanted > most || (m_head.is_chunked && most == 0)) {
       co_return Error(ErrorCode::body_too_large, fmt::format("the body of the request is larger than {} bytes", most));
     }
     if (m_head.expects_continue) {
       const bool sent = co_await transport->write("HTTP/1.1 100 Continue\r\n\r\n", {});
       if (!sent) m_gone = true;
     }
+    if (m_head.is_chunked) co_return co_await read_chunks(most);
     while (!m_gone && m_body.size() < wanted) {
       if (m_begin == m_end) co_await read_more(64u << 10);
       const auto part = std::min<std::size_t>(wanted - m_body.size(), m_end - m_begin);
       m_body.append(m_buffer, m_begin, part);
       m_begin += part;
+    }
+    m_request.body = m_body;
+    co_return std::nullopt;
+  }
+
+  asio::awaitable<std::optional<Error>> read_chunks(std::uint64_t most) {
+    ChunkedBody chunks(most);
+    std::optional<Error> refused;
+    while (!m_gone && !chunks.is_done()) {
+      if (m_begin == m_end) co_await read_more(64u << 10);
+      try {
+        m_begin += chunks.feed(unread(), m_body);
+      } catch (const Error& error) {
+        refused = error;
+      }
+      if (refused) co_return refused;
     }
     m_request.body = m_body;
     co_return std::nullopt;
@@ -284,6 +310,7 @@ class Session final : public SessionBase {
     }
 
     bool begun() const { return m_begun; }
+    bool server_stops() const override { return m_session.m_worker.cuts_live; }
 
    private:
     asio::awaitable<void> put(std::string_view head, std::string_view body) {
@@ -323,6 +350,12 @@ class Session final : public SessionBase {
     }
   }
 
+  /// Returns when the server will not wait for this answer any longer.
+  asio::awaitable<void> watch_server() {
+    boost::system::error_code ended;
+    if (!m_worker.cuts_live) co_await m_stop_live.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+  }
+
   asio::awaitable<bool> answer_live(std::shared_ptr<LiveAnswer> live, std::string_view route) {
     using namespace asio::experimental::awaitable_operators;
     deadline.set(k_live_time);
@@ -348,7 +381,7 @@ class Session final : public SessionBase {
       } catch (const boost::system::system_error&) {
       }
     };
-    co_await (make() || watch());
+    co_await (make() || watch() || watch_server());
     if (problem && !sink.begun()) {
       deadline.set_stall(m_options.stall_time);
       auto response = problem_response(*problem);
@@ -384,6 +417,7 @@ class Session final : public SessionBase {
   const HttpServerOptions& m_options;
   const std::string m_peer;
   const std::shared_ptr<asio::ssl::context> m_tls;
+  asio::steady_timer m_stop_live;
   std::string m_buffer;
   std::size_t m_begin = 0, m_end = 0;  // the unread part of m_buffer
   std::string m_head_bytes, m_body;
@@ -451,6 +485,11 @@ void Worker::begin_stop() {
   for (auto* session : sessions) {
     if (session->idle) session->close();
   }
+}
+
+void Worker::cut_live() {
+  cuts_live = true;
+  for (auto* session : sessions) session->cut_live();
 }
 
 void Worker::close_all() {

@@ -31,11 +31,13 @@ struct Worker {
   void start_sweeping();
   /// Closes what is idle; what runs will end with its answer.
   void begin_stop();
+  /// Answers that are made while clients wait end now, and say why.
+  void cut_live();
   void close_all();
 
   Shared& shared;
   std::list<SessionBase*> sessions;  // before context: dying sessions leave it
-  bool stopping = false;
+  bool stopping = false, cuts_live = false;
   asio::io_context context{1};
   asio::steady_timer sweep_timer;
   std::thread thread;
@@ -54,6 +56,7 @@ class SessionBase {
 
   /// The pending operation ends with an error.
   virtual void cancel() = 0;
+  virtual void cut_live() = 0;
   virtual void close() = 0;
 
   Deadline deadline;

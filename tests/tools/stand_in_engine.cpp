@@ -5,7 +5,10 @@
 //   request:  "crash", "hang" (nothing is answered any more), "flood" (its log), "half" (a chunk that never ends),
 //             "late", "started after MS" (or else it crashes; milliseconds since 1970), "linger" (a first piece, then
 //             nothing until the client leaves, which it logs), "much" (a long answer), "repeat WORD" (that is the
-//             answer)
+//             answer), "stubborn" (2 s of work, whether the client is there or not), "obsessed" (work without end),
+//             "eat" (a gigabyte of memory), "grumble" and "blurt" (400 and 500 with its insides)
+//
+// GET /slots tells how many requests it works on.
 //
 // With "stream":true it answers in events.
 #include <sys/socket.h>
@@ -28,6 +31,7 @@ namespace {
 using Clock = std::chrono::system_clock;
 
 std::atomic<bool> g_hangs{false};
+std::atomic<int> g_busy{0};
 const Clock::time_point g_start = Clock::now();
 
 constexpr const char* k_help =
@@ -110,18 +114,40 @@ void stream(int fd, const std::string& request) {
   say(fd, "0\r\n\r\n");
 }
 
-void whole(int fd, const std::string& request) {
-  if (has(request, "linger")) return wait_until_client_leaves(fd);
-  const std::string body = has(request, "GET /health")
-                               ? R"({"status":"ok"})"
-                               : R"({"choices":[{"message":{"role":"assistant","content":")" + words_for(request) +
-                                     R"("},"finish_reason":"stop"}],)" + k_usage + "}";
-  say(fd, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
-              "\r\nConnection: close\r\n\r\n" + body);
+void send_json(int fd, const std::string& body, const std::string& status = "200 OK") {
+  say(fd, "HTTP/1.1 " + status + "\r\nContent-Type: application/json\r\nContent-Length: " +
+              std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" + body);
 }
 
-void answer(int fd) {
-  const auto request = read_request(fd);
+std::string slots() {
+  std::string out;
+  for (int i = 0; i < g_busy; ++i) out += R"({"is_processing":true},)";
+  return "[" + out + R"({"is_processing":false}])";
+}
+
+void eat() {
+  for (int i = 0; i < 64; ++i) {
+    const std::size_t size = 16u << 20;
+    std::memset(std::malloc(size), 1, size);
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+}
+
+void whole(int fd, const std::string& request) {
+  if (has(request, "linger")) return wait_until_client_leaves(fd);
+  if (has(request, "grumble")) {
+    return send_json(fd, R"({"error":{"type":"invalid_request_error","message":"insides {{ of.template }}"}})",
+                     "400 Bad Request");
+  }
+  if (has(request, "blurt")) {
+    return send_json(fd, R"({"error":{"type":"server_error","message":"insides: std::bad_alloc"}})",
+                     "500 Internal Server Error");
+  }
+  send_json(fd, R"({"choices":[{"message":{"role":"assistant","content":")" + words_for(request) +
+                    R"("},"finish_reason":"stop"}],)" + k_usage + "}");
+}
+
+void work(int fd, const std::string& request) {
   if (has(request, "hang")) g_hangs = true;
   while (g_hangs) pause();
   if (has(request, "crash")) std::abort();
@@ -133,6 +159,9 @@ void answer(int fd) {
     const std::string line(1 << 16, 'x');
     for (int i = 0; i < 640; ++i) say(2, line + "\n");
   }
+  if (has(request, "stubborn")) std::this_thread::sleep_for(std::chrono::seconds(2));
+  while (has(request, "obsessed")) pause();
+  if (has(request, "eat")) eat();
   if (has(request, "late")) std::this_thread::sleep_for(std::chrono::milliseconds(300));
   if (has(request, "half")) {
     say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\ndata: {\"choices\"");
@@ -140,6 +169,18 @@ void answer(int fd) {
     stream(fd, request);
   } else {
     whole(fd, request);
+  }
+}
+
+void answer(int fd) {
+  const auto request = read_request(fd);
+  if (request.rfind("GET ", 0) == 0) {
+    while (g_hangs) pause();
+    send_json(fd, has(request, "GET /slots") ? slots() : R"({"status":"ok"})");
+  } else {
+    ++g_busy;
+    work(fd, request);
+    --g_busy;
   }
   close(fd);
 }

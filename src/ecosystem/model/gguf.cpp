@@ -332,6 +332,7 @@ void Parser::take_facts() {
     m_model.context_length = unsigned_fact(prefix + "context_length");
     m_model.embedding_length = unsigned_fact(prefix + "embedding_length");
     m_model.block_count = unsigned_fact(prefix + "block_count");
+    m_model.pooling_type = unsigned_fact(prefix + "pooling_type");
     m_model.head_count = unsigned_if_one(prefix + "attention.head_count");
     m_model.head_count_kv = unsigned_if_one(prefix + "attention.head_count_kv");
     if (m_model.block_count.value_or(0) > m_limits.max_layers) {

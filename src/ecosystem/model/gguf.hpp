@@ -47,6 +47,7 @@ struct GgufModel {
   std::optional<std::uint64_t> block_count;
   std::optional<std::uint64_t> head_count;     ///< absent also where it differs between layers
   std::optional<std::uint64_t> head_count_kv;  ///< less than head_count with grouped-query attention
+  std::optional<std::uint64_t> pooling_type;   ///< of models for embeddings and ranking: llama.cpp's llama_pooling_type
   std::optional<std::uint64_t> vocabulary;     ///< number of tokens
   std::optional<Digest> chat_template;         ///< SHA-256 of tokenizer.chat_template
   std::uint64_t chat_template_length = 0;      ///< in bytes

@@ -46,6 +46,7 @@ Json gguf_facts(const std::string& path, const GgufModel& model) {
   put(out, "block_count", model.block_count);
   put(out, "head_count", model.head_count);
   put(out, "head_count_kv", model.head_count_kv);
+  put(out, "pooling_type", model.pooling_type);
   put(out, "vocabulary", model.vocabulary);
   if (model.chat_template) {
     out["chat_template"] = {{"sha256", model.chat_template->hex()}, {"length", model.chat_template_length}};
@@ -231,7 +232,7 @@ void Session::summarise() {
     } else if (!facts.contains("gguf_main") && !model.architecture.empty()) {
       facts["gguf_main"] = path;
       for (const auto* key : {"architecture", "name", "size_label", "quantisation", "context_length", "block_count",
-                              "vocabulary", "chat_template", "license"}) {
+                              "pooling_type", "vocabulary", "chat_template", "license"}) {
         if (entry.contains(key)) facts[key] = entry[key];
       }
     }

@@ -1,0 +1,14 @@
+// What a process and its descendants hold in memory.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+
+namespace liftlock {
+
+/// Bytes of resident memory (VmRSS) of `pid` and all that it started, files that they mapped included; pages that two
+/// of them share count twice. 0 when it is gone.
+std::uint64_t resident_memory(pid_t pid);
+
+}  // namespace liftlock
