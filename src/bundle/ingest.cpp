@@ -142,7 +142,8 @@ class Ingest {
     const auto& info = m_bundle.info();
     if (!Catalog(m_site.catalog_file()).is_retired(info.channel, info.sequence)) return;
     if (!m_request.restore_retired) {
-      throw Error(ErrorCode::replayed, fmt::format("{}/{} was retired here, or a part of it withdrawn", info.channel, info.sequence),
+      throw Error(ErrorCode::replayed,
+                  fmt::format("{}/{} was retired here, or a part of it withdrawn", info.channel, info.sequence),
                   "to bring it back into use, give --restore-retired and --reason");
     }
     override_with_reason("restore-retired");

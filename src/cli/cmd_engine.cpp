@@ -141,7 +141,8 @@ void hardware(Invocation& invocation) {
 void add_engine(CLI::App& app, Invocation& invocation) {
   auto* group = app.add_subcommand("engine", "Install carried engines and run them, cut off from everything");
   group->require_subcommand(1);
-  auto* ls = group->add_subcommand("ls", "List the engines that are installed here, and whether this machine runs them");
+  auto* ls =
+      group->add_subcommand("ls", "List the engines that are installed here, and whether this machine runs them");
   ls->alias("list");
   ls->footer("Example: liftlock engine ls --json");
   ls->callback([&invocation] { list(invocation); });
@@ -150,7 +151,8 @@ void add_engine(CLI::App& app, Invocation& invocation) {
   one->add_option("ENGINE", *name, "Name of an installed engine, or NAME/VERSION-VARIANT")->required();
   one->footer("Example: liftlock engine show llama");
   one->callback([&invocation, name] { show(invocation, *name); });
-  auto* machine = group->add_subcommand("hardware", "Show what this machine has, and which variants of engines it runs");
+  auto* machine =
+      group->add_subcommand("hardware", "Show what this machine has, and which variants of engines it runs");
   machine->footer("Example: liftlock engine hardware");
   machine->callback([&invocation] { hardware(invocation); });
   add_engine_install(*group, invocation);

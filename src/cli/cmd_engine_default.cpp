@@ -62,7 +62,8 @@ void add_engine_default(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("default", "Make an engine the one that loads its format of models");
   auto name = std::make_shared<std::string>();
   command->add_option("ENGINE", *name, "Name of an installed engine, or NAME/VERSION-VARIANT")->required();
-  command->footer("What was the default before stays known: `liftlock engine rollback`.\nExample: liftlock engine default llama");
+  command->footer(
+      "What was the default before stays known: `liftlock engine rollback`.\nExample: liftlock engine default llama");
   command->callback([&invocation, name] { choose(invocation, *name); });
 }
 

@@ -90,7 +90,8 @@ void add_engine_install(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   command->add_option("NAME", options->name, "Name or id of the engine, as `liftlock ls --kind engine` shows it")
       ->required();
-  command->add_flag("--default", options->make_default, "Make it the default of its format; the first one is in any case");
+  command->add_flag("--default", options->make_default,
+                    "Make it the default of its format; the first one is in any case");
   command->add_flag("--anyway", options->anyway, "Also a variant that this machine cannot run, without trying it");
   command->footer(
       "Its programs are asked for their options in the sandbox; one that does not start, or lacks what we need, is\n"

@@ -43,9 +43,11 @@ void run(Invocation& invocation, const Options& options) {
   site.require_own();
   if (options.name.find('/') == std::string::npos) {
     std::size_t versions = 0;
-    for (const auto& one : engine::installed_engines(site.engines_folder())) versions += one.manifest.name == options.name;
+    for (const auto& one : engine::installed_engines(site.engines_folder()))
+      versions += one.manifest.name == options.name;
     if (versions > 1) {
-      throw Error(ErrorCode::ambiguous, fmt::format("{} versions of '{}' are installed", versions, printable(options.name)),
+      throw Error(ErrorCode::ambiguous,
+                  fmt::format("{} versions of '{}' are installed", versions, printable(options.name)),
                   "name one as `liftlock engine ls` shows it");
     }
   }
@@ -76,9 +78,8 @@ void run(Invocation& invocation, const Options& options) {
                   rename_file(one.folder, gone);
                   remove_tree(gone);
                 });
-  invocation.print({{"engine", name}, {"removed", true}}, [&] {
-    return fmt::format("{} is removed; its package stays in the store", printable(name));
-  });
+  invocation.print({{"engine", name}, {"removed", true}},
+                   [&] { return fmt::format("{} is removed; its package stays in the store", printable(name)); });
 }
 
 }  // namespace

@@ -45,14 +45,16 @@ void run(Invocation& invocation, const Options& options) {
   auto spec =
       engine::sandbox_for(engine, checked.files, run_folder.path(),
                           site.folder() / "logs" / fmt::format("{}.log", portable_component(engine.manifest.name)));
-  spec.argv = engine::llama_server_arguments(
-      engine, {.model_path = main_file(checked), .alias = model.name, .slots = 0, .context = 0, .projector_path = projector_file(checked)});
+  spec.argv = engine::llama_server_arguments(engine, {.model_path = main_file(checked),
+                                                      .alias = model.name,
+                                                      .slots = 0,
+                                                      .context = 0,
+                                                      .projector_path = projector_file(checked)});
   log.append({.type = "engine.start",
               .actor = invocation.actor(),
               .outcome = Outcome::intent,
               .subject = model.id(),
-              .detail = dump_json_line(
-                  {{"engine", full_name(engine)}, {"model", engine::main_digest(model).text()}})});
+              .detail = dump_json_line({{"engine", full_name(engine)}, {"model", engine::main_digest(model).text()}})});
   Sandbox sandbox(std::move(spec));
   engine::wait_until_ready(sandbox, std::chrono::seconds(options.patience));
   engine::check_again(checked);

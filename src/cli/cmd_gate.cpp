@@ -40,16 +40,17 @@ void run(Invocation& invocation, const Options& options) {
   site.require_own();
   const auto program = find_program(options.command.at(0));
   if (!program) fail(ErrorCode::tool_missing, "there is no program '{}'", options.command.at(0));
-  const auto model = engine::require_model(Catalog(site.catalog_file()), engine::Choices(site.aliases_file()), options.model);
+  const auto model =
+      engine::require_model(Catalog(site.catalog_file()), engine::Choices(site.aliases_file()), options.model);
   if (model.files.size() != 1) {
     fail(ErrorCode::usage, "'{}' has {} files, and one descriptor is handed on", model.name, model.files.size());
   }
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
   ProgressTask progress(invocation.reporter(), "check the model", Unit::bytes, model.total_size());
-  const auto checked = engine::pass_gate(BlobStore(site.store_folder()), log, gate_policy(site), model,
-                                         invocation.actor(), {{"gate", program->string()}},
-                                         [&](std::uint64_t done) { progress.advance(done); });
+  const auto checked =
+      engine::pass_gate(BlobStore(site.store_folder()), log, gate_policy(site), model, invocation.actor(),
+                        {{"gate", program->string()}}, [&](std::uint64_t done) { progress.advance(done); });
   const int fd = checked.files[0].file.get();
   auto words = with_descriptor(options.command, fd);
   std::vector<char*> argv;

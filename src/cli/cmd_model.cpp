@@ -41,8 +41,7 @@ void list(Invocation& invocation) {
   const auto aliases = engine::Choices(site.aliases_file()).all();
   auto json = Json::array();
   std::vector<std::vector<std::string>> rows{
-      {"NAME", "VERSION", "ARCHITECTURE", "PARAMETERS", "QUANTISATION", "SIZE", "LICENCE", "LABEL",
-       "ALIASES"}};
+      {"NAME", "VERSION", "ARCHITECTURE", "PARAMETERS", "QUANTISATION", "SIZE", "LICENCE", "LABEL", "ALIASES"}};
   for (const auto& model : store.catalog.artifacts()) {
     if (model.kind != "model") continue;
     const auto facts = store.catalog.inspection(model);

@@ -22,10 +22,11 @@ struct Options {
 JudgedSignature judged(const std::string& document, const SignatureFile& file, const TrustRoot& root, Role role) {
   auto signature = judge(document, {file}, root, now(), {role}).at(0);
   if (signature.status != SignatureStatus::valid) {
-    throw Error(signature.status == SignatureStatus::unknown_key ? ErrorCode::key_unknown : ErrorCode::signature_invalid,
-                fmt::format("the signature of '{}' is {}: {}", printable(file.name), name(signature.status),
-                            printable(signature.message)),
-                "the statement to sign: liftlock model countersign NAME --statement FILE");
+    throw Error(
+        signature.status == SignatureStatus::unknown_key ? ErrorCode::key_unknown : ErrorCode::signature_invalid,
+        fmt::format("the signature of '{}' is {}: {}", printable(file.name), name(signature.status),
+                    printable(signature.message)),
+        "the statement to sign: liftlock model countersign NAME --statement FILE");
   }
   return signature;
 }
@@ -44,7 +45,8 @@ void run(Invocation& invocation, const Options& options) {
   if (!options.statement.empty()) {
     write_file_atomically(options.statement, document);
     return invocation.print({{"statement", options.statement}, {"model", model.id()}}, [&] {
-      return fmt::format("wrote what is to be signed for {} to {}", printable(model.id()), printable(options.statement));
+      return fmt::format("wrote what is to be signed for {} to {}", printable(model.id()),
+                         printable(options.statement));
     });
   }
   site.require_own();
@@ -58,8 +60,9 @@ void run(Invocation& invocation, const Options& options) {
   } else {
     file.bytes = read_file(options.signature, 1u << 20);
     file.name = fs::path(options.signature).extension() == ".asc" ? ".asc" : ".sigstore.json";
-    file.name = fmt::format("{}.{}{}", name(role), judged(document, {"x" + file.name, file.bytes}, root, role).key_id.substr(0, 16),
-                            file.name);
+    file.name =
+        fmt::format("{}.{}{}", name(role),
+                    judged(document, {"x" + file.name, file.bytes}, root, role).key_id.substr(0, 16), file.name);
   }
   const auto signature = judged(document, file, root, role);
   const Json result = {{"model", model.id()},
@@ -68,9 +71,8 @@ void run(Invocation& invocation, const Options& options) {
                        {"key_id", signature.key_id},
                        {"file", file.name}};
   record_config(invocation, site);
-  recorded_effect(invocation, "model.countersign", model.id(), result, [&] {
-    engine::CountersignatureStore(site.countersignatures_folder()).add(model, file);
-  });
+  recorded_effect(invocation, "model.countersign", model.id(), result,
+                  [&] { engine::CountersignatureStore(site.countersignatures_folder()).add(model, file); });
   invocation.print(result, [&] {
     return fmt::format("{} is countersigned by {} ({})", printable(model.id()), printable(signature.owner), name(role));
   });

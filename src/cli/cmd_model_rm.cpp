@@ -31,7 +31,8 @@ void run(Invocation& invocation, const std::string& name) {
                   work);
   };
   if (const auto choice = aliases.current(name)) {
-    effect("model.unalias", name, {{"model", choice->value}, {"digest", choice->digest}}, [&] { aliases.remove(name); });
+    effect("model.unalias", name, {{"model", choice->value}, {"digest", choice->digest}},
+           [&] { aliases.remove(name); });
     return invocation.print({{"alias", name}, {"removed", true}}, [&] {
       return fmt::format("the alias '{}' is gone; {} stays", printable(name), printable(choice->value));
     });
@@ -41,7 +42,8 @@ void run(Invocation& invocation, const std::string& name) {
   const auto chosen = engine::choice_of(model, "");
   for (const auto& [alias, history] : *aliases.all()) {
     if (history.back().value != chosen.value || history.back().digest != chosen.digest) continue;
-    throw Error(ErrorCode::busy, fmt::format("{} stands behind the alias '{}'", printable(model.id()), printable(alias)),
+    throw Error(ErrorCode::busy,
+                fmt::format("{} stands behind the alias '{}'", printable(model.id()), printable(alias)),
                 fmt::format("put another model there first (`liftlock model swap`), or remove the alias: "
                             "liftlock model rm {}",
                             printable(alias)));
@@ -49,9 +51,10 @@ void run(Invocation& invocation, const std::string& name) {
   effect("model.remove", model.id(), {{"digest", chosen.digest}, {"bytes", model.total_size()}},
          [&] { catalog.withdraw(model); });
   invocation.print({{"model", model.id()}, {"removed", true}}, [&] {
-    return fmt::format("{} is out of use; `liftlock gc` frees its {} where nothing else needs them, and ingesting its "
-                       "bundle with --restore-retired brings it back",
-                       printable(model.id()), model.files.size() == 1 ? "file" : "files");
+    return fmt::format(
+        "{} is out of use; `liftlock gc` frees its {} where nothing else needs them, and ingesting its "
+        "bundle with --restore-retired brings it back",
+        printable(model.id()), model.files.size() == 1 ? "file" : "files");
   });
 }
 
@@ -62,7 +65,8 @@ void add_model_rm(CLI::App& group, Invocation& invocation) {
   auto name = std::make_shared<std::string>();
   command->add_option("NAME", *name, "An alias, or name, name@version or id of a model of the store")->required();
   command->footer(
-      "A model behind an alias stays. Engines that run it go on until they are unloaded.\nExample: liftlock model rm tiny");
+      "A model behind an alias stays. Engines that run it go on until they are unloaded.\nExample: liftlock model rm "
+      "tiny");
   command->callback([&invocation, name] { run(invocation, *name); });
 }
 

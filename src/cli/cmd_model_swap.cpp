@@ -31,7 +31,8 @@ Site site_for(Invocation& invocation, std::string_view command) {
 std::shared_ptr<engine::Lease> lease(engine::ModelHost& host, const std::string& model, const std::string& actor) {
   using Leased = std::variant<std::shared_ptr<engine::Lease>, Error>;
   const auto promise = std::make_shared<std::promise<Leased>>();
-  host.lease(model, actor, std::chrono::seconds(0), [promise](Leased leased) { promise->set_value(std::move(leased)); });
+  host.lease(model, actor, std::chrono::seconds(0),
+             [promise](Leased leased) { promise->set_value(std::move(leased)); });
   auto leased = promise->get_future().get();
   if (const auto* error = std::get_if<Error>(&leased)) throw *error;
   return std::get<std::shared_ptr<engine::Lease>>(std::move(leased));
@@ -49,9 +50,8 @@ Json ask_canary(const Site& site, AuditLog& log, const std::string& actor, const
   const auto begin = std::chrono::steady_clock::now();
   const auto slot = lease(host, model, actor);
   const auto loaded = std::chrono::steady_clock::now();
-  const Json request = {{"messages", {{{"role", "user"}, {"content", options.prompt}}}},
-                        {"max_tokens", 64},
-                        {"temperature", 0}};
+  const Json request = {
+      {"messages", {{{"role", "user"}, {"content", options.prompt}}}}, {"max_tokens", 64}, {"temperature", 0}};
   const UnixClient client(slot->socket(), {.max_header = 16u << 10,
                                            .max_body = 4u << 20,
                                            .idle = std::chrono::minutes(5),
@@ -90,7 +90,8 @@ Json ask_canary(const Site& site, AuditLog& log, const std::string& actor, const
 void swap(Invocation& invocation, const Options& options) {
   const auto site = site_for(invocation, "model swap");
   if (options.alias.empty() || options.alias.find_first_of(" \t\n/:@") != std::string::npos)
-    fail(ErrorCode::usage, "'{}' cannot be an alias: it must not hold blanks, '/', ':' or '@'", printable(options.alias));
+    fail(ErrorCode::usage, "'{}' cannot be an alias: it must not hold blanks, '/', ':' or '@'",
+         printable(options.alias));
   const auto model = engine::require_model(Catalog(site.catalog_file(), Access::read), options.model);
   engine::Choices aliases(site.aliases_file());
   const auto before = aliases.current(options.alias);
@@ -138,14 +139,14 @@ void roll_back(Invocation& invocation, const std::string& alias) {
   }
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
-  logged_effect(log,
-                {.type = "model.rollback",
-                 .actor = invocation.actor(),
-                 .outcome = Outcome::intent,
-                 .subject = alias,
-                 .detail = dump_json_line(
-                     {{"model", target->value}, {"digest", target->digest}, {"before", before->value}})},
-                [&] { aliases.roll_back(alias); });
+  logged_effect(
+      log,
+      {.type = "model.rollback",
+       .actor = invocation.actor(),
+       .outcome = Outcome::intent,
+       .subject = alias,
+       .detail = dump_json_line({{"model", target->value}, {"digest", target->digest}, {"before", before->value}})},
+      [&] { aliases.roll_back(alias); });
   invocation.print({{"alias", alias}, {"model", target->value}, {"before", before->value}}, [&] {
     return fmt::format("'{}' is {} again, instead of {}", printable(alias), printable(target->value),
                        printable(before->value));

@@ -49,6 +49,7 @@ ModelServing::ModelServing(const Site& site, AuditLog& log, const std::string& a
       m_gatekeeper(site.access_file()),
       m_host(host_options(site), log, actor),
       m_pools(open_pools(site, log, actor), pool_networks(site)),
-      m_gateway({site.catalog_file(), site.aliases_file(), m_host, m_pools, site.config().roles, m_book, m_gatekeeper, log, actor}) {}
+      m_gateway({site.catalog_file(), site.aliases_file(), m_host, m_pools, site.config().roles, m_book, m_gatekeeper,
+                 log, actor}) {}
 
 }  // namespace liftlock

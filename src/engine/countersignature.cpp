@@ -58,8 +58,9 @@ std::vector<JudgedSignature> require_countersignatures(const Artifact& model,
   try {
     require_thresholds(judged, root, roles);
   } catch (const Error& error) {
-    throw Error(error.code(), fmt::format("'{}' is not countersigned: {}", printable(model.id()), error.message()),
-                fmt::format("have it signed: liftlock model countersign {} --role ROLE --key KEY", printable(model.id())));
+    throw Error(
+        error.code(), fmt::format("'{}' is not countersigned: {}", printable(model.id()), error.message()),
+        fmt::format("have it signed: liftlock model countersign {} --role ROLE --key KEY", printable(model.id())));
   }
   std::erase_if(judged, [](const auto& one) { return one.status != SignatureStatus::valid; });
   return judged;

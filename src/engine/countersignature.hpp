@@ -1,5 +1,5 @@
-// The organisation's own signature over a model, beside the one over the bundle that brought it: kept in a folder of the
-// installation, outside the models. Format: docs/formats/countersignatures.md.
+// The organisation's own signature over a model, beside the one over the bundle that brought it: kept in a folder of
+// the installation, outside the models. Format: docs/formats/countersignatures.md.
 #pragma once
 
 #include <set>
@@ -32,7 +32,8 @@ class CountersignatureStore {
 
 /// Each of `roles` must have signed, by as many keys as the root's threshold of the role says, at least one.
 /// @return what was judged good
-/// @throws Error{unsigned_document} for what is missing, Error{signature_invalid, key_revoked, key_expired, key_unknown,
+/// @throws Error{unsigned_document} for what is missing, Error{signature_invalid, key_revoked, key_expired,
+/// key_unknown,
 ///         key_role} for what is bad
 std::vector<JudgedSignature> require_countersignatures(const Artifact& model,
                                                        const std::vector<SignatureFile>& signatures, TrustRoot root,

@@ -14,10 +14,10 @@ namespace liftlock::engine {
 using Flags = std::set<std::string, std::less<>>;
 
 struct EngineFacts {
-  std::string origin;               ///< "engine:llama.cpp@8941" of the store, or the path of a file
-  std::string package;              ///< "sha256:…" of what was unpacked
+  std::string origin;   ///< "engine:llama.cpp@8941" of the store, or the path of a file
+  std::string package;  ///< "sha256:…" of what was unpacked
   Timestamp installed{};
-  std::string says;                 ///< what it answers to --version, one line; empty when nothing
+  std::string says;                    ///< what it answers to --version, one line; empty when nothing
   std::map<std::string, Flags> flags;  ///< by executable: the options that its --help names
 };
 
@@ -34,8 +34,8 @@ struct FlagNeed {
   std::vector<std::string_view> spellings;
   enum class Kind : std::uint8_t { needed, if_known } kind = Kind::needed;
 };
-/// The spelling that this engine knows; empty when it knows none. An engine whose flags nobody asked for is taken to know
-/// the first spelling of what is needed, and nothing else.
+/// The spelling that this engine knows; empty when it knows none. An engine whose flags nobody asked for is taken to
+/// know the first spelling of what is needed, and nothing else.
 std::string_view spelling(const FlagNeed& need, const Flags* known);
 
 /// What llama-server and whisper-server are told. Empty for other programs.

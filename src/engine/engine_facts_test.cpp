@@ -56,14 +56,20 @@ TEST(EngineFacts, AMissingOptionIsNamed) {
 }
 
 TEST(EngineFacts, AreReadBack) {
-  const EngineFacts facts{"engine:tiny@1", "sha256:00", parse_time("2026-11-23T06:00:00Z"), "version: 1",
+  const EngineFacts facts{"engine:tiny@1",
+                          "sha256:00",
+                          parse_time("2026-11-23T06:00:00Z"),
+                          "version: 1",
                           {{"llama-server", {"--host", "-m"}}}};
   const auto again = parse_facts(encode_facts(facts));
   EXPECT_EQ(again.origin, facts.origin);
   EXPECT_EQ(again.says, facts.says);
   EXPECT_EQ(again.flags, facts.flags);
-  EXPECT_EQ(code_of([] { parse_facts(R"({"origin":"","package":"","installed":"2026-11-23T06:00:00Z","says":"","flags":{"a":[1]}})"); }),
-            ErrorCode::schema_violation);
+  EXPECT_EQ(
+      code_of([] {
+        parse_facts(R"({"origin":"","package":"","installed":"2026-11-23T06:00:00Z","says":"","flags":{"a":[1]}})");
+      }),
+      ErrorCode::schema_violation);
 }
 
 }  // namespace

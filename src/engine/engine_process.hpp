@@ -70,7 +70,7 @@ SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedF
                         const fs::path& log);
 
 struct LlamaServerSettings {
-  std::string model_path;      ///< inside; of shards the first
+  std::string model_path;  ///< inside; of shards the first
   std::string alias;
   unsigned slots = 0;          ///< 0: the engine's default
   unsigned context = 0;        ///< tokens of all slots together; 0: the engine's default

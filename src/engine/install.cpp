@@ -79,7 +79,8 @@ void ask_all(InstalledEngine& engine, const fs::path& work) {
                   "bring a version that has it, or a newer Liftlock that knows its new name");
     }
     engine.facts.flags[name] = std::move(flags);
-    if (engine.facts.says.empty()) engine.facts.says = first_line_with_version(ask(engine, program, "--version", work).text);
+    if (engine.facts.says.empty())
+      engine.facts.says = first_line_with_version(ask(engine, program, "--version", work).text);
   }
 }
 

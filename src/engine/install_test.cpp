@@ -19,7 +19,7 @@ Machine this_machine() {
 
 /// An engine whose llama-server is this program.
 UniqueFd package_of(const std::string& program, const std::string& version = "1", const std::string& variant = "cpu") {
-  const std::vector<Item> items = {folder("usr"),     folder("usr/bin"),  file("usr/bin/llama-server", program, true),
+  const std::vector<Item> items = {folder("usr"), folder("usr/bin"), file("usr/bin/llama-server", program, true),
                                    folder("usr/lib"), folder("usr/lib64")};
   EngineManifest manifest;
   manifest.name = "tiny";

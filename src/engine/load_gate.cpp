@@ -200,8 +200,8 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
   try {
     if (!policy.countersigners.empty()) {
       const auto signatures = CountersignatureStore(policy.countersignatures).signatures(artifact);
-      for (const auto& one : require_countersignatures(
-               artifact, signatures, TrustStore(policy.trust_folder).current(), policy.countersigners, now()))
+      for (const auto& one : require_countersignatures(artifact, signatures, TrustStore(policy.trust_folder).current(),
+                                                       policy.countersigners, now()))
         detail["countersigned_by"].push_back(one.key_id);
     }
     if (!policy.recheck) model = untouched(store, log, policy, artifact);

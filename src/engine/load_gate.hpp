@@ -64,7 +64,7 @@ struct GatePolicy {
   std::set<Role> countersigners;  ///< these roles must have signed the model itself
   fs::path countersignatures;     ///< CountersignatureStore
   fs::path trust_folder;
-  bool recheck = true;  ///< false: Check::untouched will do where nobody else can write the files
+  bool recheck = true;     ///< false: Check::untouched will do where nobody else can write the files
   fs::path verified_file;  ///< which entry of the log to look at; a hint that is checked, and may be lost
 };
 

@@ -19,8 +19,7 @@ namespace {
 constexpr std::uint64_t k_max_text = 4u << 20;
 
 /// x86-64 psABI, "Micro-Architecture Levels"; the names are those of /proc/cpuinfo ("abm" is LZCNT, "pni" SSE3).
-constexpr std::array<std::string_view, 7> k_level2 = {"cx16",   "lahf_lm", "popcnt", "pni",
-                                                      "sse4_1", "sse4_2",  "ssse3"};
+constexpr std::array<std::string_view, 7> k_level2 = {"cx16", "lahf_lm", "popcnt", "pni", "sse4_1", "sse4_2", "ssse3"};
 constexpr std::array<std::string_view, 8> k_level3 = {"avx", "avx2", "bmi1", "bmi2", "f16c", "fma", "abm", "movbe"};
 constexpr std::array<std::string_view, 5> k_level4 = {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"};
 
@@ -132,15 +131,15 @@ std::vector<Gpu> gpus_of_nvidia_smi() {
   if (!find_program("nvidia-smi")) return {};
   std::vector<Gpu> out;
   try {
-    const auto told = run_process({.argv = {"nvidia-smi", "--query-gpu=name,memory.total",
-                                            "--format=csv,noheader,nounits"},
-                                   .input = {},
-                                   .set_environment = {},
-                                   .unset_environment = {},
-                                   .clear_environment = false,
-                                   .working_folder = {},
-                                   .max_output = 1u << 20,
-                                   .timeout = std::chrono::seconds(20)});
+    const auto told =
+        run_process({.argv = {"nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"},
+                     .input = {},
+                     .set_environment = {},
+                     .unset_environment = {},
+                     .clear_environment = false,
+                     .working_folder = {},
+                     .max_output = 1u << 20,
+                     .timeout = std::chrono::seconds(20)});
     if (told.status != 0) return {};
     for (const auto line : split(told.output, '\n')) {
       const auto comma = line.rfind(',');
@@ -204,8 +203,8 @@ void judge_cuda(std::string_view version, const Machine& machine, Suitability& o
   }
   const auto major = parse_uint(machine.nvidia_driver.substr(0, machine.nvidia_driver.find('.'))).value_or(0);
   if (major < least)
-    out.lacking.push_back(fmt::format("NVIDIA's driver is {}, and CUDA {} needs {} or newer", machine.nvidia_driver,
-                                      version, least));
+    out.lacking.push_back(
+        fmt::format("NVIDIA's driver is {}, and CUDA {} needs {} or newer", machine.nvidia_driver, version, least));
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// What this machine offers to engines, and whether a variant of an engine can run on it. The judgement is a pure function
-// of a described machine; probe_machine() describes the one that we run on.
+// What this machine offers to engines, and whether a variant of an engine can run on it. The judgement is a pure
+// function of a described machine; probe_machine() describes the one that we run on.
 #pragma once
 
 #include <cstdint>
@@ -13,21 +13,21 @@
 namespace liftlock::engine {
 
 struct Gpu {
-  std::string name;             ///< "NVIDIA H100 80GB HBM3", "amdgpu card0"
-  std::string vendor;           ///< "nvidia", "amd", "intel", or the PCI id of another one
-  std::uint64_t memory = 0;     ///< bytes of its own; 0: unknown
+  std::string name;          ///< "NVIDIA H100 80GB HBM3", "amdgpu card0"
+  std::string vendor;        ///< "nvidia", "amd", "intel", or the PCI id of another one
+  std::uint64_t memory = 0;  ///< bytes of its own; 0: unknown
   bool operator==(const Gpu&) const = default;
 };
 
 struct Machine {
-  std::string architecture;                               ///< as OCI has it: "amd64", "arm64"
-  std::set<std::string, std::less<>> cpu_features;        ///< as /proc/cpuinfo has them: "avx2", "amx_int8"
-  std::uint64_t memory = 0;                               ///< bytes
-  std::vector<std::string> render_nodes;                  ///< "/dev/dri/renderD128"
-  std::vector<std::string> vulkan_drivers;                ///< the host's ICD files, by name
-  bool has_kfd = false;                                   ///< /dev/kfd, which ROCm computes through
-  bool has_nvidia_device = false;                         ///< /dev/nvidia0 or another number
-  std::string nvidia_driver;                              ///< "535.104.05"; empty without the kernel module
+  std::string architecture;                         ///< as OCI has it: "amd64", "arm64"
+  std::set<std::string, std::less<>> cpu_features;  ///< as /proc/cpuinfo has them: "avx2", "amx_int8"
+  std::uint64_t memory = 0;                         ///< bytes
+  std::vector<std::string> render_nodes;            ///< "/dev/dri/renderD128"
+  std::vector<std::string> vulkan_drivers;          ///< the host's ICD files, by name
+  bool has_kfd = false;                             ///< /dev/kfd, which ROCm computes through
+  bool has_nvidia_device = false;                   ///< /dev/nvidia0 or another number
+  std::string nvidia_driver;                        ///< "535.104.05"; empty without the kernel module
   std::vector<Gpu> gpus;
 };
 

@@ -79,7 +79,8 @@ TEST(Machine, IsReadFromItsFiles) {
   put("sys/class/drm/card0/device/vendor", "0x1002\n");
   put("sys/class/drm/card0/device/mem_info_vram_total", "17163091968\n");
   put("sys/class/drm/card0-DP-1/device/vendor", "0x1002\n");
-  put("proc/driver/nvidia/version", "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19\nGCC version: 12.2.0\n");
+  put("proc/driver/nvidia/version",
+      "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19\nGCC version: 12.2.0\n");
   put("proc/driver/nvidia/gpus/0000:01:00.0/information", "Model: \t\t NVIDIA H100 80GB HBM3\nIRQ: 1\n");
   const auto machine = probe_machine(root.path());
   EXPECT_THAT(machine.cpu_features, ElementsAre("avx2", "fpu", "sse4_2"));
@@ -89,7 +90,8 @@ TEST(Machine, IsReadFromItsFiles) {
   EXPECT_TRUE(machine.has_kfd);
   EXPECT_TRUE(machine.has_nvidia_device);
   EXPECT_EQ(machine.nvidia_driver, "535.104.05");
-  EXPECT_THAT(machine.gpus, ElementsAre(Gpu{"amd card0", "amd", 17163091968}, Gpu{"NVIDIA H100 80GB HBM3", "nvidia", 0}));
+  EXPECT_THAT(machine.gpus,
+              ElementsAre(Gpu{"amd card0", "amd", 17163091968}, Gpu{"NVIDIA H100 80GB HBM3", "nvidia", 0}));
   EXPECT_EQ(largest_gpu_memory(machine), 17163091968u);
 }
 

@@ -427,9 +427,10 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       fail(ErrorCode::model_unsupported, "the engine {} does not know the architecture '{}'",
            printable(full_name(engine)), printable(model.architecture));
     }
-    const auto checked = pass_gate(store, log, options.gate, model.artifact, actor, Json::object(), [this](std::uint64_t) {
-      if (is_stopping()) fail(ErrorCode::engine_unavailable, "the server is stopping");
-    });
+    const auto checked =
+        pass_gate(store, log, options.gate, model.artifact, actor, Json::object(), [this](std::uint64_t) {
+          if (is_stopping()) fail(ErrorCode::engine_unavailable, "the server is stopping");
+        });
     const RunFolder folder(options.run_folder / std::to_string(next_folder()));
     std::optional<Sandbox> sandbox;
     logged_effect(log, event("engine.start", model, engine, {}), [&] {
@@ -460,9 +461,9 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     // watch() ends it before that; an engine that is quicker is ended by its own allocations.
     spec.max_memory = std::min(spec.max_memory, 2 * model.need.total() + (1u << 30));
     // Its shape follows: how many at a time, how long, and what it is for.
-    spec.argv = llama_server_arguments(engine, {.model_path = main_file(checked),
-                                                .alias = model.artifact.name,
-                                                .projector_path = projector_file(checked)});
+    spec.argv = llama_server_arguments(
+        engine,
+        {.model_path = main_file(checked), .alias = model.artifact.name, .projector_path = projector_file(checked)});
     const auto shape = llama_server_shape(model.task, options.slots, model.need.context);
     spec.argv.insert(spec.argv.end(), shape.begin(), shape.end());
     return spec;

@@ -112,8 +112,8 @@ class Conversation final : public LiveAnswer {
 
  private:
   asio::awaitable<void> converse(AnswerSink& sink) {
-    // Nothing of an answer has left yet: an engine that died is worth a second try (the host starts another) unless this
-    // request was what it died of, and so is another endpoint.
+    // Nothing of an answer has left yet: an engine that died is worth a second try (the host starts another) unless
+    // this request was what it died of, and so is another endpoint.
     for (int attempt = 1;; ++attempt) {
       co_await take_place();
       UpstreamExchange upstream(m_seat ? Upstream(m_seat->server()) : Upstream(m_lease->socket()),

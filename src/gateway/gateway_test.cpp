@@ -92,7 +92,8 @@ class GatewayTest : public ::testing::Test {
     host.emplace(options, log, "tester");
     book.emplace(RecordBook::Options{.folder = records(), .kek_file = kek(), .mode = mode}, log);
     gatekeeper.emplace(state() / "access.db");
-    gateway.emplace(GatewayParts{options.catalog_file, options.aliases_file, *host, pools, {}, *book, *gatekeeper, log, "tester"});
+    gateway.emplace(
+        GatewayParts{options.catalog_file, options.aliases_file, *host, pools, {}, *book, *gatekeeper, log, "tester"});
     HttpServerOptions http;
     http.threads = 2;
     http.max_body = &Gateway::max_body;

@@ -59,7 +59,7 @@ struct SiteConfig {
   // [policy]
   bool require_expect = true;  ///< ingest wants --expect
   bool accept_expired_bundles = false;
-  std::uint64_t reserve_bytes = 1u << 30;  ///< kept free by ingest
+  std::uint64_t reserve_bytes = 1u << 30;   ///< kept free by ingest
   std::vector<std::string> countersigners;  ///< roles that must have countersigned a model before it is loaded
   bool recheck_models = true;  ///< hash every byte at each load; false: not those of a file that nobody touched since
   // [serve]

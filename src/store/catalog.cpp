@@ -181,7 +181,8 @@ Catalog& Catalog::operator=(Catalog&&) noexcept = default;
 
 void Catalog::publish(const Publication& publication, Retired retired) {
   Transaction transaction(m_impl->db);
-  auto known = m_impl->db.prepare("SELECT bundle_digest, retired OR withdrawn FROM publication WHERE channel = ? AND sequence = ?");
+  auto known = m_impl->db.prepare(
+      "SELECT bundle_digest, retired OR withdrawn FROM publication WHERE channel = ? AND sequence = ?");
   known.start(publication.channel, publication.sequence);
   if (known.step()) {
     const auto digest = digest_column(known, 0);
@@ -270,7 +271,8 @@ void Catalog::withdraw(const Artifact& artifact) {
 }
 
 bool Catalog::is_retired(std::string_view channel, std::uint64_t sequence) const {
-  auto rows = m_impl->db.prepare("SELECT 1 FROM publication WHERE channel = ? AND sequence = ? AND (retired OR withdrawn)");
+  auto rows =
+      m_impl->db.prepare("SELECT 1 FROM publication WHERE channel = ? AND sequence = ? AND (retired OR withdrawn)");
   return rows.start(channel, sequence).step();
 }
 

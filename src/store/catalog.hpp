@@ -75,8 +75,8 @@ class Catalog {
   /// Takes a publication out of use: its artifacts are no longer live and gc may have its blobs; its sequence stays
   /// taken for ever. @throws Error{not_found}
   void retire(std::string_view channel, std::uint64_t sequence);
-  /// Takes one artifact out of every publication: it is no longer live, and gc may have its blobs. The publications stay
-  /// in use without it. @throws Error{not_found} when no publication holds this very artifact
+  /// Takes one artifact out of every publication: it is no longer live, and gc may have its blobs. The publications
+  /// stay in use without it. @throws Error{not_found} when no publication holds this very artifact
   void withdraw(const Artifact& artifact);
   /// Was it retired, or a part of it withdrawn?
   bool is_retired(std::string_view channel, std::uint64_t sequence) const;

@@ -35,7 +35,8 @@ std::atomic<int> g_busy{0};
 const Clock::time_point g_start = Clock::now();
 
 constexpr const char* k_help =
-    "-m,  --model FNAME  model\n--host HOST  socket\n--alias NAME  name\n--parallel N  slots\n-c,  --ctx-size N  context\n";
+    "-m,  --model FNAME  model\n--host HOST  socket\n--alias NAME  name\n--parallel N  slots\n-c,  --ctx-size N  "
+    "context\n";
 
 std::string option(int argc, char** argv, const char* name) {
   for (int i = 1; i + 1 < argc; ++i) {
