@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "audit/audit_log.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"

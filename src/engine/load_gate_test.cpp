@@ -4,9 +4,11 @@
 
 #include "base/code_of.hpp"
 #include "base/error.hpp"
+#include "engine/countersignature.hpp"
 #include "engine/fair_queue.hpp"
 #include "engine/memory_need.hpp"
 #include "engine/model_fixture.hpp"
+#include "trust/trust_fixture.hpp"
 
 namespace liftlock::engine {
 namespace {
@@ -109,6 +111,96 @@ TEST(FairQueue, TakesTurnsBetweenCallers) {
   std::vector<int> order;
   while (const auto next = queue.pop()) order.push_back(*next);
   EXPECT_THAT(order, testing::ElementsAre(1, 10, 2, 3));
+}
+
+/// A log and a policy for the whole gate.
+struct Gate {
+  ModelFixture fixture;
+  AuditLog log{fixture.folder.path() / "audit", "test"};
+  GatePolicy policy{.countersigners = {},
+                    .countersignatures = fixture.folder.path() / "countersignatures",
+                    .trust_folder = fixture.folder.path() / "trust",
+                    .recheck = true,
+                    .verified_file = fixture.folder.path() / "verified.json"};
+
+  CheckedModel pass(const std::string& name) {
+    return pass_gate(fixture.store, log, policy, require_model(fixture.catalog, name), "ada", Json::object());
+  }
+  Json last() { return parse_json(log.read(log.size() - 1).event.detail); }
+};
+
+TEST(WholeGate, HashesEveryByteUnlessPolicySaysOtherwise) {
+  Gate gate;
+  const auto blob = gate.fixture.add_model("a", "GGUF of a model");
+  EXPECT_EQ(gate.pass("a").check, Check::every_byte);
+  EXPECT_EQ(gate.pass("a").check, Check::every_byte);
+  gate.policy.recheck = false;
+  EXPECT_EQ(gate.pass("a").check, Check::every_byte) << "the entries before do not say which files they saw";
+  EXPECT_EQ(gate.pass("a").check, Check::untouched);
+  EXPECT_EQ(gate.last().at("check"), "untouched");
+  EXPECT_EQ(gate.pass("a").check, Check::untouched) << "such a load is no check to lean on, the one before it is";
+  const auto time = fs::last_write_time(blob);
+  overwrite(blob, "X", 5);
+  fs::last_write_time(blob, time);
+  EXPECT_EQ(code_of([&] { (void)gate.pass("a"); }), ErrorCode::blob_corrupt);
+  EXPECT_EQ(gate.log.read(gate.log.size() - 1).event.outcome, Outcome::failure);
+}
+
+TEST(WholeGate, AHintIsNoEvidence) {
+  Gate gate;
+  gate.policy.recheck = false;
+  const auto blob = gate.fixture.add_model("a", "GGUF of a model");
+  (void)gate.pass("a");
+  const auto hints = read_file(gate.policy.verified_file, 10'000);
+  for (const std::string forged : {"", "[]", R"({"a":1})"}) {
+    write_file_atomically(gate.policy.verified_file, forged);
+    EXPECT_EQ(gate.pass("a").check, Check::every_byte) << forged;
+  }
+  write_file_atomically(gate.policy.verified_file, hints);
+  fs::permissions(blob.parent_path(), static_cast<fs::perms>(0777));
+  EXPECT_EQ(gate.pass("a").check, Check::every_byte) << "others can write there";
+}
+
+TEST(WholeGate, WantsTheSignaturesThatPolicyNames) {
+  Gate gate;
+  gate.fixture.add_model("a", "GGUF of a model");
+  const auto model = require_model(gate.fixture.catalog, "a");
+  const auto statement = model_statement(model);
+  gate.policy.countersigners = {Role::approver};
+  EXPECT_EQ(code_of([&] { (void)gate.pass("a"); }), ErrorCode::trust_missing);
+  const auto root = sample_root();
+  const auto good = signature_by("ada", "approver", statement);
+  const auto judge_by = [&](const std::vector<SignatureFile>& files) {
+    return code_of([&] { (void)require_countersignatures(model, files, root, {Role::approver}, k_now); });
+  };
+  EXPECT_EQ(judge_by({}), ErrorCode::unsigned_document);
+  EXPECT_EQ(judge_by({good}), std::nullopt);
+  EXPECT_EQ(judge_by({signature_by("bob", "builder", statement)}), ErrorCode::key_role);
+  EXPECT_EQ(judge_by({signature_by("stranger", "approver", statement)}), ErrorCode::key_unknown);
+  auto other = model;
+  other.files[0].digest = sha256("other bytes");
+  EXPECT_EQ(judge_by({signature_by("ada", "approver", model_statement(other))}), ErrorCode::signature_invalid);
+  auto revoked = root;
+  find_owner(revoked, "ada").revoked_since = k_now;
+  EXPECT_EQ(code_of([&] { (void)require_countersignatures(model, {good}, revoked, {Role::approver}, k_now); }),
+            ErrorCode::key_revoked);
+  auto two = root;
+  two.thresholds[Role::approver] = 2;
+  EXPECT_EQ(code_of([&] { (void)require_countersignatures(model, {good}, two, {Role::approver}, k_now); }),
+            ErrorCode::unsigned_document);
+  CountersignatureStore store(gate.policy.countersignatures);
+  store.add(model, good);
+  store.add(model, good);
+  EXPECT_EQ(store.signatures(model).size(), 1u);
+  EXPECT_TRUE(store.signatures(other).empty());
+}
+
+TEST(WholeGate, ShardsAndProjectorsAreToldApart) {
+  CheckedModel model;
+  for (const auto* name : {"a-mmproj-f16.gguf", "a-00001-of-00002.gguf", "a-00002-of-00002.gguf"})
+    model.files.push_back({std::string("/models/") + name, UniqueFd()});
+  EXPECT_EQ(main_file(model), "/models/a-00001-of-00002.gguf");
+  EXPECT_EQ(projector_file(model), "/models/a-mmproj-f16.gguf");
 }
 
 }  // namespace

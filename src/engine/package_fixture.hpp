@@ -3,6 +3,7 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -42,12 +43,12 @@ inline UniqueFd package(const std::vector<Item>& items, const EngineManifest& ma
       writer.add(item.member);
       continue;
     }
-    bool done = false;
+    std::size_t done = 0;
     writer.add_file(item.member, [&](std::span<std::uint8_t> buffer) {
-      if (done) return std::size_t{0};
-      done = true;
-      std::copy(item.content.begin(), item.content.end(), buffer.begin());
-      return item.content.size();
+      const auto size = std::min(buffer.size(), item.content.size() - done);
+      std::copy_n(item.content.begin() + static_cast<std::ptrdiff_t>(done), size, buffer.begin());
+      done += size;
+      return size;
     });
   }
   writer.finish();

@@ -327,7 +327,8 @@ TEST_F(GatewayTest, AnAliasIsListedAndFollowedAtTheNextRequest) {
   EXPECT_EQ(answered_by("best"), sha256("GGUF one").text());
   EXPECT_EQ(answered_by("chat"), sha256("GGUF two").text()) << "an alias wins over what is ambiguous";
   std::vector<std::string> names;
-  for (const auto& model : get("/v1/models").json().at("data")) names.push_back(model.at("id"));
+  const auto listed = get("/v1/models").json();
+  for (const auto& model : listed.at("data")) names.push_back(model.at("id"));
   EXPECT_THAT(names, testing::ElementsAre("best", "chat", "demo"));
   EXPECT_THAT(get("/api/tags").body, HasSubstr("\"best:latest\""));
   EXPECT_THAT(get("/api/ps").body, HasSubstr("\"best:latest\""));

@@ -41,9 +41,10 @@ TEST(Site, AnUnknownKeyIsRefusedWithTheNearestOne) {
 
 TEST(Site, RefusesWrongTypesZonesAndRelativeSources) {
   const TemporaryFolder folder;
-  for (const auto* text :
-       {"zone = 1", "zone = \"high\"", "[source.usb]\npath = \"mnt\"", "[serve]\nlisten = true",
-        "[policy]\nreserve = \"much\"", "[record]\nmode = \"some\"", "[record]\nkeep = \"6 years\"", "not toml"}) {
+  for (const auto* text : {"zone = 1", "zone = \"high\"", "[source.usb]\npath = \"mnt\"", "[serve]\nlisten = true",
+                           "[policy]\nreserve = \"much\"", "[policy]\nrequire_countersignature = \"approver\"",
+                           "[policy]\nrequire_countersignature = [\"root\"]", "[record]\nmode = \"some\"",
+                           "[record]\nkeep = \"6 years\"", "not toml"}) {
     write_file_atomically(folder.path() / "config.toml", text);
     EXPECT_EQ(code_of([&] { Site site(folder.path()); }), ErrorCode::config_invalid) << text;
   }

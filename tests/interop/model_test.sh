@@ -8,8 +8,9 @@ says() { grep -qF -- "$1" <<< "$2" || fail "'$1' is missing in: $2"; }
 python3 "$root/tests/tools/make_model.py" gguf tiny.gguf
 printf '[stack]\nname = "chat"\n\n[model.tiny]\nsource = "tiny.gguf"\nversion = "1"\n' > liftlock.toml
 low init --organisation Test > out
-for role in root builder; do low trust keygen --role $role --out $role.pem > out; done
-low trust init --organisation Test --root-key root.pem --add builder:builder.pem.pub > out
+for role in root builder approver; do low trust keygen --role $role --out $role.pem > out; done
+low trust keygen --role approver --out stranger.pem > out
+low trust init --organisation Test --root-key root.pem --add builder:builder.pem.pub --add approver:approver.pem.pub > out
 low lock > out && low fetch > out && low pack --output "$work/usb/chat-1" > out
 low sign "$work/usb/chat-1" --role builder --key builder.pem > out
 high init --zone ingest > out
@@ -32,6 +33,37 @@ digest=$(sha256sum < tiny.gguf | cut -d' ' -f1)
 says "$digest" "$(high gate tiny -- sha256sum {})"
 refused usage high gate tiny -- sha256sum
 says '6 load      good' "$(high chain show tiny)"
+says '"check":"every-byte"' "$(high --json chain show tiny | tr -d ' ')"
+
+# The organisation's own signature, where policy wants it.
+sed -i 's/^\[policy\]$/&\nrequire_countersignature = ["approver"]/' "$high_state/config.toml"
+refused unsigned high gate tiny -- sha256sum {}
+says '6 load      refuted' "$(high chain show tiny || true)"
+refused key-unknown high model countersign tiny --key stranger.pem
+refused key-role high model countersign tiny --key builder.pem
+high model countersign tiny --statement statement.json > out
+[ "$(json '["model"]' < statement.json)" = "model:tiny@1" ] || fail "the statement is about another model"
+high model countersign tiny --key approver.pem > out
+says 'approver' "$(cat out)"
+says "$digest" "$(high gate tiny -- sha256sum {})"
+says 'countersignature valid' "$(high chain show tiny)"
+rm "$high_state"/countersignatures/*/approver.*
+refused unsigned high gate tiny -- sha256sum {}
+high model countersign tiny --key approver.pem > out
+
+# Aliases need a model that answers: without an engine nothing is put behind one.
+refused engine-unavailable high model swap chat tiny
+[ ! -e "$high_state/aliases.json" ] || fail "an alias was made although the canary failed"
+refused not-found high model rollback chat
+
+# What is taken out of use comes back on demand only.
+high model rm tiny > out
+refused not-found high model fit tiny
+high gc > out
+bundle_digest=$(sha256sum < "$work/usb/chat-1/manifest/bundle.json" | cut -d' ' -f1)
+refused replayed high ingest usb/chat-1 --expect "$bundle_digest"
+high ingest usb/chat-1 --expect "$bundle_digest" --restore-retired --reason "needed after all" > out
+says "$digest" "$(high gate tiny -- sha256sum {})"
 
 blob=$high_state/store/blobs/sha256/${digest:0:2}/$digest
 chmod u+w "$blob" && printf x | dd of="$blob" bs=1 seek=4096 conv=notrunc status=none
