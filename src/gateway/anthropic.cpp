@@ -3,6 +3,7 @@
 #include "base/error.hpp"
 #include "gateway/answer_fields.hpp"
 #include "gateway/chat_fields.hpp"
+#include "gateway/offline.hpp"
 
 namespace liftlock::anthropic {
 namespace {
@@ -138,6 +139,7 @@ void add_message(const Json& message, const std::string& path, Json& messages) {
 Json tool_of(const Json& tool, const std::string& path) {
   FieldReader fields(tool, path);
   if (const auto type = fields.text("type", k_max_name); !type.empty() && type != "custom") {
+    refuse_online_tool(type, fields.path_of("type"));
     refuse_field(fields.path_of("type"), "must be custom: no other tools are run here");
   }
   Json function = {{"name", fields.need_text("name", k_max_name)}, {"parameters", fields.need("input_schema")}};
@@ -175,6 +177,21 @@ void read_thinking(const Json& thinking, Json& chat) {
   chat["chat_template_kwargs"] = {{"enable_thinking", type != "disabled"}};
 }
 
+/// A form for the answer; how hard to think is the model's own affair.
+void read_output_config(const Json& config, Json& chat) {
+  FieldReader fields(config, "output_config");
+  fields.ignore({"effort"});
+  if (const auto* format = fields.find("format")) {
+    FieldReader inner(*format, fields.path_of("format"));
+    if (inner.need_text("type", k_max_name) != "json_schema")
+      refuse_field(inner.path_of("type"), "must be json_schema");
+    chat["response_format"] = {{"type", "json_schema"},
+                               {"json_schema", {{"name", "output"}, {"schema", inner.need("schema")}}}};
+    inner.finish();
+  }
+  fields.finish();
+}
+
 std::string_view stop_reason(std::string_view finish_reason) {
   if (finish_reason == "length") return "max_tokens";
   if (finish_reason == "tool_calls" || finish_reason == "function_call") return "tool_use";
@@ -200,11 +217,8 @@ Json skeleton(std::string_view id, std::string_view model) {
           {"usage", usage_of(Json())}};
 }
 
-}  // namespace
-
-EngineRequest messages_request(const Json& body) {
-  FieldReader fields(body, "");
-  Json chat = {{"model", fields.need("model")}, {"max_tokens", fields.need("max_tokens")}};
+/// What messages and count_tokens have in common; `chat` is the request of OpenAI's that grows.
+EngineRequest finish_request(FieldReader& fields, Json chat) {
   auto messages = Json::array();
   if (const auto* system = fields.find("system")) {
     if (auto text = joined_text(*system, "system"); !text.empty()) {
@@ -231,12 +245,38 @@ EngineRequest messages_request(const Json& body) {
   }
   if (const auto* choice = fields.find("tool_choice")) read_tool_choice(*choice, chat);
   if (const auto* thinking = fields.find("thinking")) read_thinking(*thinking, chat);
-  fields.ignore({"metadata", "service_tier", "cache_control", "inference_geo"});
+  if (const auto* config = fields.find("output_config")) read_output_config(*config, chat);
+  if (const auto* servers = fields.array("mcp_servers", 16); servers != nullptr && !servers->empty()) {
+    refuse_online_tool("mcp", "mcp_servers");
+  }
+  fields.ignore({"metadata", "service_tier", "cache_control", "inference_geo", "speed", "user_profile_id"});
   fields.finish();
   auto request = narrow_chat_request(chat);
   // Usage is part of message_delta here.
   request.drop_usage_chunk = false;
   return request;
+}
+
+}  // namespace
+
+EngineRequest messages_request(const Json& body) {
+  FieldReader fields(body, "");
+  Json chat = {{"model", fields.need("model")}, {"max_tokens", fields.need("max_tokens")}};
+  return finish_request(fields, std::move(chat));
+}
+
+EngineRequest count_tokens_request(const Json& body) {
+  FieldReader fields(body, "");
+  Json chat = {{"model", fields.need("model")}};
+  return finish_request(fields, std::move(chat));
+}
+
+Json token_count(const Json& openai) {
+  const auto* tokens = answer_member(openai, "input_tokens");
+  if (tokens == nullptr || !tokens->is_number_unsigned()) {
+    fail(ErrorCode::engine_failed, "the engine did not count the tokens");
+  }
+  return {{"input_tokens", *tokens}};
 }
 
 Json message(const Json& openai, std::string_view id, std::string_view model) {

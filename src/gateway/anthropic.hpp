@@ -14,8 +14,13 @@ namespace liftlock::anthropic {
 /// POST /v1/messages → /v1/chat/completions. @throws Error{bad_request} as narrow_chat_request() does
 EngineRequest messages_request(const Json& request);
 
+/// POST /v1/messages/count_tokens → the same, without max_tokens.
+EngineRequest count_tokens_request(const Json& request);
+
 /// The whole answer. @param id "msg_…" @throws Error{engine_failed} when it is no answer of OpenAI's form
 Json message(const Json& openai, std::string_view id, std::string_view model);
+/// {"input_tokens": 7}. @throws Error{engine_failed}
+Json token_count(const Json& openai);
 /// {"type": "error", "error": {"type": …, "message": …}}; in a stream the data of an event "error".
 Json error_answer(int http_status, std::string_view message);
 /// "event: NAME\ndata: …\n\n"

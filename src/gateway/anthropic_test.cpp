@@ -104,6 +104,25 @@ TEST(Anthropic, WhatIsWrongIsNamed) {
               HasSubstr("tools[0].type"));
 }
 
+TEST(Anthropic, TokensAreCountedOfARequestWithoutALength) {
+  const Json messages = Json::array({{{"role", "user"}, {"content", "Hello"}}});
+  const auto request = count_tokens_request({{"model", "demo"}, {"messages", messages}, {"system", "Be brief."}});
+  EXPECT_EQ(request.body.at("messages").size(), 2u);
+  EXPECT_FALSE(request.body.contains("max_tokens"));
+  EXPECT_EQ(token_count({{"input_tokens", 7u}, {"object", "response.input_tokens"}}), Json({{"input_tokens", 7}}));
+  EXPECT_THROW(token_count({{"error", "no"}}), Error);
+}
+
+TEST(Anthropic, AFormOfTheAnswerBecomesAResponseFormat) {
+  const Json schema = {{"type", "object"}};
+  const Json request = {
+      {"model", "demo"},
+      {"max_tokens", 9},
+      {"messages", Json::array({{{"role", "user"}, {"content", "Hello"}}})},
+      {"output_config", {{"effort", "low"}, {"format", {{"type", "json_schema"}, {"schema", schema}}}}}};
+  EXPECT_EQ(messages_request(request).body.at("response_format").at("json_schema").at("schema"), schema);
+}
+
 TEST(Anthropic, AnswerHasBlocks) {
   const auto openai = parse_json(R"({"choices": [{"finish_reason": "tool_calls", "message": {"role": "assistant",
       "content": "I look.", "reasoning_content": "Hm.", "tool_calls": [

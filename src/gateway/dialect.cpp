@@ -138,6 +138,15 @@ class Anthropic final : public Dialect {
   anthropic::StreamTranslator m_stream;
 };
 
+class CountTokens final : public Dialect {
+ public:
+  std::string_view stream_type() const override { return "application/json"; }
+  std::string whole(const Json& answer) override { return dump_json_line(anthropic::token_count(answer)); }
+  std::string chunk(std::string_view, const Json&) override { return {}; }
+  std::string finish() override { return {}; }
+  std::string broken(const Error&) override { return {}; }
+};
+
 }  // namespace
 
 HttpResponse api_problem(Api api, const Error& error) {
@@ -167,6 +176,9 @@ std::unique_ptr<Dialect> ollama_dialect(OllamaAnswer answer, std::string model) 
 }
 std::unique_ptr<Dialect> anthropic_dialect(std::string id, std::string model) {
   return std::make_unique<Anthropic>(std::move(id), std::move(model));
+}
+std::unique_ptr<Dialect> count_tokens_dialect() {
+  return std::make_unique<CountTokens>();
 }
 
 }  // namespace liftlock

@@ -37,5 +37,7 @@ std::unique_ptr<Dialect> responses_dialect(std::string id, std::string model);
 enum class OllamaAnswer : std::uint8_t { chat, generate, embed, embeddings };
 std::unique_ptr<Dialect> ollama_dialect(OllamaAnswer answer, std::string model);
 std::unique_ptr<Dialect> anthropic_dialect(std::string id, std::string model);
+/// Of Anthropic's count_tokens, which is never a stream.
+std::unique_ptr<Dialect> count_tokens_dialect();
 
 }  // namespace liftlock

@@ -4,13 +4,16 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "gateway/anthropic.hpp"
 #include "gateway/conversation.hpp"
 #include "gateway/gateway_metrics.hpp"
 #include "gateway/images.hpp"
 #include "gateway/model_list.hpp"
+#include "gateway/model_loading.hpp"
 #include "gateway/model_names.hpp"
+#include "gateway/offline.hpp"
 #include "gateway/ollama.hpp"
 #include "gateway/pool_metrics.hpp"
 #include "gateway/prompt_size.hpp"
@@ -33,9 +36,12 @@ enum class Does : std::uint8_t {
   ollama_ps,
   ollama_show,
   ollama_version,
+  ollama_pull,
   messages,
+  count_tokens,
   responses,
   images,
+  absent,
 };
 
 struct Endpoint {
@@ -53,6 +59,7 @@ constexpr std::array k_endpoints = {
     Endpoint{"POST", "/v1/responses", Api::openai, Does::responses},
     Endpoint{"POST", "/v1/images/generations", Api::openai, Does::images},
     Endpoint{"POST", "/v1/messages", Api::anthropic, Does::messages},
+    Endpoint{"POST", "/v1/messages/count_tokens", Api::anthropic, Does::count_tokens},
     Endpoint{"POST", "/api/chat", Api::ollama, Does::ollama_chat},
     Endpoint{"POST", "/api/generate", Api::ollama, Does::ollama_generate},
     Endpoint{"POST", "/api/embed", Api::ollama, Does::ollama_embed},
@@ -61,6 +68,7 @@ constexpr std::array k_endpoints = {
     Endpoint{"GET", "/api/ps", Api::ollama, Does::ollama_ps},
     Endpoint{"POST", "/api/show", Api::ollama, Does::ollama_show},
     Endpoint{"GET", "/api/version", Api::ollama, Does::ollama_version},
+    Endpoint{"POST", "/api/pull", Api::ollama, Does::ollama_pull},
 };
 /// A long prompt or answer takes an engine many minutes without a byte; the host kills those that hang.
 constexpr UnixClientLimits k_engine_limits{.max_body = 64u << 20, .idle = std::chrono::hours(1)};
@@ -104,6 +112,11 @@ void require_fit(const engine::Offer& offer, const ConversationRequest& request)
   }
 }
 
+/// Zero: the host's own. A model without end is not for a client to ask for.
+std::chrono::seconds keep_alive_of(const ollama::Request& request) {
+  return std::max(request.keep_alive.value_or(std::chrono::seconds(0)), std::chrono::seconds(0));
+}
+
 Json openai_model(const ollama::ModelCard& card) {
   return {{"id", card.name},
           {"object", "model"},
@@ -133,6 +146,8 @@ struct Gateway::Impl {
     const auto at_path = [&](const auto& endpoint) { return endpoint.path == request.path; };
     if (request.path.starts_with(k_one_model)) return {"GET", k_one_model, Api::openai, Does::show};
     const auto found = std::find_if(k_endpoints.begin(), k_endpoints.end(), at_path);
+    if (found == k_endpoints.end() && not_on_this_side(request.path))
+      return {"", "absent", api_of(request.path), Does::absent};
     if (found == k_endpoints.end()) fail(ErrorCode::not_found, "the gateway has no '{}'", printable(request.path));
     const bool head = request.method == "HEAD" && found->method == "GET";
     if (found->method != request.method && !head) {
@@ -149,6 +164,7 @@ struct Gateway::Impl {
     // Clients ask for the version to see that somebody is there, before they have a key.
     if (endpoint.does == Does::ollama_version) return json_answer(ollama::version());
     const auto caller = parts.gatekeeper.admit(authorization, request.peer);
+    if (endpoint.does == Does::absent) throw *not_on_this_side(request.path);
     auto response = dispatch(endpoint, request, caller);
     response.route = endpoint.path;
     return response;
@@ -168,7 +184,47 @@ struct Gateway::Impl {
     if (endpoint.does == Does::ollama_show) {
       return json_answer(ollama::show(card(ollama::show_request(document), caller)));
     }
+    if (endpoint.does == Does::ollama_pull) return pull(ollama::pull_request(document), caller);
     return converse(endpoint, request, caller, document);
+  }
+
+  HttpResponse load(OllamaAnswer answer, const ollama::Request& wanted, const Caller& caller) {
+    const auto model = asked(wanted.engine.model, caller).target;
+    const bool unload = wanted.keep_alive == std::chrono::seconds(0);
+    const auto said = ollama::load_answer(
+        answer == OllamaAnswer::chat ? ollama::Endpoint::chat : ollama::Endpoint::generate,
+        {.model = wanted.engine.model, .created = now(), .total = {}, .load = {}}, unload ? "unload" : "load");
+    if (unload) {
+      parts.gatekeeper.require_right(caller, Right::load);
+      if (model.remote != nullptr)
+        fail(ErrorCode::bad_request, "'{}' is loaded and unloaded by another machine", model.name);
+      parts.host.unload(model.name);
+      return json_answer(said);
+    }
+    if (model.remote != nullptr) return json_answer(said);
+    parts.gatekeeper.charge_request(caller);
+    HttpResponse response;
+    response.live = make_loading(parts.host, {.api = Api::ollama,
+                                              .caller = caller.key.id,
+                                              .model = model.name,
+                                              .keep_alive = keep_alive_of(wanted),
+                                              .answer = json_answer(said)});
+    return response;
+  }
+
+  /// Programs pull what they need when they start: of a model that is here there is nothing left to do.
+  HttpResponse pull(const ollama::PullRequest& wanted, const Caller& caller) {
+    try {
+      card(wanted.model, caller);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::not_found) throw;
+      fail(ErrorCode::offline,
+           "the model '{}' is not here, and nothing is fetched from this side: it has to come in a bundle",
+           printable(catalog_name(wanted.model)));
+    }
+    auto response = json_answer({{"status", "success"}});
+    if (wanted.stream) response.replace("Content-Type", "application/x-ndjson");
+    return response;
   }
 
   HttpResponse converse(const Endpoint& endpoint, const HttpRequest& request, const Caller& caller,
@@ -180,10 +236,11 @@ struct Gateway::Impl {
     wanted.endpoint = std::string(endpoint.path);
     wanted.id = new_record_id();
     wanted.target = "/v1/chat/completions";
+    std::optional<HttpResponse> loading;
     const auto ollama = [&](ollama::Request translated, OllamaAnswer answer) {
-      if (translated.only_load) fail(ErrorCode::bad_request, "'{}' without a prompt is not offered", endpoint.path);
+      if (translated.only_load) loading = load(answer, translated, caller);
       wanted.engine = std::move(translated.engine);
-      wanted.keep_alive = std::max(translated.keep_alive.value_or(std::chrono::seconds(0)), std::chrono::seconds(0));
+      wanted.keep_alive = keep_alive_of(translated);
       wanted.dialect = ollama_dialect(answer, wanted.engine.model);
     };
     switch (endpoint.does) {
@@ -206,6 +263,11 @@ struct Gateway::Impl {
       case Does::messages:
         wanted.engine = anthropic::messages_request(document);
         wanted.dialect = anthropic_dialect("msg_" + wanted.id, wanted.engine.model);
+        break;
+      case Does::count_tokens:
+        wanted.target = "/v1/chat/completions/input_tokens";
+        wanted.engine = anthropic::count_tokens_request(document);
+        wanted.dialect = count_tokens_dialect();
         break;
       case Does::responses:
         wanted.engine = narrow_responses_request(document);
@@ -230,6 +292,7 @@ struct Gateway::Impl {
       default:
         wanted.engine = narrow_chat_request(document);
     }
+    if (loading) return *std::move(loading);
     if (!wanted.dialect) wanted.dialect = openai_dialect(wanted.engine.drop_usage_chunk);
     wanted.model = asked(wanted.engine.model, caller).target;
     wanted.engine.body["model"] = wanted.model.name;

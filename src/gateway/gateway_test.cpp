@@ -277,6 +277,50 @@ TEST_F(GatewayTest, WhatIsNoRequestIsRefused) {
   expect_error(k_chat, get("/v1/nothing"), 404, "/v1/nothing");
 }
 
+TEST_F(GatewayTest, WhatNeedsTheInternetIsRefusedAtOnceInTheFormOfTheApi) {
+  serve();
+  for (const auto* path : {"/api/push", "/api/signin", "/api/web_search", "/api/experimental/web_fetch"}) {
+    expect_error(path, ask("{}", path), 403, "is not offered");
+  }
+  for (const auto* path : {"/api/create", "/api/copy", "/api/blobs/sha256:00"}) {
+    expect_error(path, ask("{}", path), 409, "bundles");
+  }
+  expect_error("/api/pull", ask(R"({"model":"llama3"})", "/api/pull"), 403, "'llama3' is not here");
+  expect_error("/api/push", post("/api/push", "{}", ""), 401, "no valid API key");
+  const std::string maximum = R"(,"max_tokens":9)";
+  const auto tool = [](const std::string& type) { return R"(,"tools":[{"type":")" + type + R"(","name":"w"}])"; };
+  const auto search = ask(chat("hi", R"(,"web_search_options":{})"));
+  expect_error(k_chat, search, 403, "web_search_options");
+  EXPECT_EQ(search.json().at("error").at("code"), "offline");
+  expect_error("/v1/messages", ask(chat("hi", maximum + tool("web_search_20250305")), "/v1/messages"), 403, "internet");
+  expect_error("/v1/responses", ask(R"({"model":"demo","input":"x")" + tool("mcp") + "}", "/v1/responses"), 403,
+               "internet");
+}
+
+TEST_F(GatewayTest, PullingWhatIsHereSucceeds) {
+  serve();
+  EXPECT_EQ(ask(R"({"model":"demo:latest","stream":false})", "/api/pull").json().at("status"), "success");
+  const auto streamed = ask(R"({"name":"demo"})", "/api/pull");
+  EXPECT_EQ(streamed.header("Content-Type"), "application/x-ndjson");
+  EXPECT_EQ(streamed.json().at("status"), "success");
+}
+
+TEST_F(GatewayTest, AModelIsLoadedAndUnloadedWithoutAQuestion) {
+  ApiKey operators;
+  operators.role = UserRole::operate;
+  const auto operates = add_key(operators);
+  serve();
+  const std::string nothing = R"({"model":"demo"})", unload = R"({"model":"demo","keep_alive":0})";
+  const auto loaded = ask(nothing, "/api/generate");
+  ASSERT_EQ(loaded.status, 200) << loaded.body;
+  EXPECT_EQ(loaded.json().at("done_reason"), "load");
+  EXPECT_EQ(get("/api/ps").json().at("models").size(), 1u);
+  expect_error("/api/chat", ask(unload, "/api/chat"), 403, "may not do this");
+  EXPECT_EQ(post("/api/chat", unload, operates).json().at("done_reason"), "unload");
+  EXPECT_TRUE(soon([&] { return get("/api/ps").json().at("models").empty(); }));
+  expect_error("/api/chat", ask(R"({"model":"nosuch"})", "/api/chat"), 404, "no model 'nosuch'");
+}
+
 TEST_F(GatewayTest, AHugeBodyIsRefusedBeforeItIsRead) {
   serve();
   const auto file = state() / "huge";

@@ -30,6 +30,12 @@ Request generate_request(const Json& request);  ///< POST /api/generate → /v1/
 Request embed_request(const Json& request);     ///< POST /api/embed → /v1/embeddings
 Request embeddings_request(const Json& request);  ///< POST /api/embeddings (the old form) → /v1/embeddings
 
+struct PullRequest {
+  std::string model;
+  bool stream = true;
+};
+PullRequest pull_request(const Json& request);  ///< POST /api/pull. @throws Error{bad_request}
+
 /// Which document an answer becomes.
 enum class Endpoint : std::uint8_t { chat, generate };
 

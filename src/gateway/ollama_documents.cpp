@@ -85,6 +85,19 @@ std::string show_request(const Json& request) {
   return model;
 }
 
+PullRequest pull_request(const Json& request) {
+  FieldReader fields(request, "");
+  PullRequest out;
+  out.model = fields.text("model", k_max_name);
+  const auto name = fields.text("name", k_max_name);
+  out.stream = fields.boolean("stream", true);
+  fields.ignore({"insecure", "username", "password"});
+  fields.finish();
+  if (out.model.empty()) out.model = name;
+  if (out.model.empty()) refuse_field("model", "is missing");
+  return out;
+}
+
 Json version() {
   return {{"version", "0.12.0"}};
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "gateway/chat_fields.hpp"
+#include "gateway/offline.hpp"
 
 namespace liftlock {
 namespace {
@@ -129,6 +130,7 @@ Json narrow_message(const Json& message, const std::string& path, Images& images
 
 Json narrow_tool(const Json& tool, const std::string& path) {
   FieldReader fields(tool, path);
+  refuse_online_tool(fields.need_text("type", k_max_name), fields.path_of("type"));
   fields.out()["type"] = require_choice(fields.need_text("type", k_max_name), {"function"}, fields.path_of("type"));
   FieldReader function(fields.need("function"), fields.path_of("function"));
   function.out()["name"] = require_tool_name(function.need("name"), function.path_of("name"));
@@ -327,6 +329,7 @@ EngineRequest narrow_chat_request(const Json& body) {
       modalities != nullptr && *modalities != Json::array({"text"})) {
     refuse_field("modalities", "must be [\"text\"]");
   }
+  if (fields.find("web_search_options") != nullptr) refuse_online_tool("web_search", "web_search_options");
   ignore_service_fields(fields);
   narrow_stream(fields, request);
   request.body = fields.finish();

@@ -327,7 +327,7 @@ TEST(OpenAiRequest, ResponsesBecomeChat) {
               HasSubstr("previous_response_id"));
   EXPECT_THAT(refusal([] {
                 narrow_responses_request(
-                    {{"model", "demo"}, {"input", "x"}, {"tools", Json::array({{{"type", "web_search"}}})}});
+                    {{"model", "demo"}, {"input", "x"}, {"tools", Json::array({{{"type", "code_interpreter"}}})}});
               }),
               HasSubstr("tools[0].type"));
 }

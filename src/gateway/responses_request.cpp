@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "gateway/chat_fields.hpp"
+#include "gateway/offline.hpp"
 #include "gateway/openai_request.hpp"
 
 namespace liftlock {
@@ -70,7 +71,8 @@ void add_item(const Json& item, const std::string& path, Json& messages) {
 
 Json tool_of(const Json& tool, const std::string& path) {
   FieldReader fields(tool, path);
-  if (fields.need_text("type", k_max_name) != "function") {
+  if (const auto type = fields.need_text("type", k_max_name); type != "function") {
+    refuse_online_tool(type, fields.path_of("type"));
     refuse_field(fields.path_of("type"), "must be function: no other tools are run here");
   }
   for (const auto* key : {"name", "description", "parameters", "strict"}) {
