@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Makes small, valid models for tests and demonstrations; Python standard library only.
 
-  make_model.py gguf OUT.gguf [--layers 2] [--embd 64] [--filler-tokens 0] [--say TEXT] [--seed 7]
+  make_model.py gguf OUT.gguf [--layers 2] [--embd 64] [--filler-tokens 0] [--say TEXT | --call] [--seed 7]
   make_model.py safetensors FOLDER [--shards 2] [--seed 7]
 
 The GGUF is a llama-architecture model that llama.cpp's llama-server loads and answers with. Its attention and
 feed-forward outputs are zero, so the next token depends on the current one alone: the output matrix is made such that
 after the assistant's mark it says TEXT word by word and then stops. It is a few hundred kilobytes and knows nothing
-else. Equal arguments give equal bytes.
+else. With --call it has a template that knows tools, and whatever it is asked it calls the tool get_weather for Paris.
+Equal arguments give equal bytes.
 
 The safetensors model is a folder as the transformers library writes it (config.json, tokenizer.json, an index and
 shards) with random weights; it is there to be checked and carried, not to be run.
@@ -29,6 +30,20 @@ CHAT_TEMPLATE = (
     "{% else %}<|user|>{{ message['content'] }}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
 )
+
+# Tools in the form that many models are trained on: JSON between <tool_call> and </tool_call>.
+TOOL_TEMPLATE = (
+    "{% if tools %}<|user|>Tools:{% for tool in tools %}\n{{ tool | tojson }}{% endfor %}{% endif %}"
+    "{% for message in messages %}"
+    "{% if message['role'] == 'assistant' %}<|assistant|>{{ message['content'] or '' }}"
+    "{% for call in message['tool_calls'] or [] %}<tool_call>\n"
+    "{\"name\": \"{{ call['function']['name'] }}\", \"arguments\": {{ call['function']['arguments'] | tojson }}}\n"
+    "</tool_call>{% endfor %}{{ eos_token }}"
+    "{% elif message['role'] == 'tool' %}<|user|><tool_response>{{ message['content'] }}</tool_response>"
+    "{% else %}<|user|>{{ message['content'] }}{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+TOOL_CALL = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
 
 
 def string(text):
@@ -95,13 +110,14 @@ def unit_vector(rng, size):
 
 def spoken_tokens(sentence):
     """Each token has one successor, so a word may stand only once."""
-    words = sentence.split()
+    words = sentence.split(" ")
     if len(set(words)) != len(words):
         raise SystemExit(f"each word of the sentence may stand once only: {sentence}")
     return words[:1] + ["\u2581" + word for word in words[1:]]
 
 
-def make_gguf(layers=2, embd=64, filler=0, say=SENTENCE, seed=7, name="Liftlock Tiny", extra=()):
+def make_gguf(layers=2, embd=64, filler=0, say=SENTENCE, seed=7, name="Liftlock Tiny", extra=(),
+              template=CHAT_TEMPLATE):
     rng = random.Random(seed)
     words = spoken_tokens(say)
     tokens = vocabulary(words, filler)
@@ -126,7 +142,7 @@ def make_gguf(layers=2, embd=64, filler=0, say=SENTENCE, seed=7, name="Liftlock 
     for key, number in {"bos": 1, "eos": 2, "unknown": 0}.items():
         gguf.put(f"tokenizer.ggml.{key}_token_id", U32, number)
     gguf.put("tokenizer.ggml.add_bos_token", BOOL, 0)
-    gguf.put("tokenizer.chat_template", STRING, CHAT_TEMPLATE)
+    gguf.put("tokenizer.chat_template", STRING, template)
     for key, kind, item in extra:
         gguf.put(key, kind, item)
 
@@ -207,7 +223,9 @@ def main():
     gguf.add_argument("--layers", type=int, default=2)
     gguf.add_argument("--embd", type=int, default=64)
     gguf.add_argument("--filler-tokens", type=int, default=0)
-    gguf.add_argument("--say", default=SENTENCE)
+    said = gguf.add_mutually_exclusive_group()
+    said.add_argument("--say", default=SENTENCE)
+    said.add_argument("--call", action="store_true")
     safetensors = kinds.add_parser("safetensors")
     safetensors.add_argument("out", type=pathlib.Path)
     safetensors.add_argument("--shards", type=int, default=2)
@@ -215,7 +233,9 @@ def main():
         each.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     if options.kind == "gguf":
-        options.out.write_bytes(make_gguf(options.layers, options.embd, options.filler_tokens, options.say, options.seed))
+        say, template = (TOOL_CALL, TOOL_TEMPLATE) if options.call else (options.say, CHAT_TEMPLATE)
+        options.out.write_bytes(
+            make_gguf(options.layers, options.embd, options.filler_tokens, say, options.seed, template=template))
     else:
         make_safetensors_folder(options.out, options.shards, options.seed)
 

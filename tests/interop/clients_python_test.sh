@@ -1,0 +1,23 @@
+#!/bin/bash
+# Anthropic's client for Python, LangChain and LlamaIndex against the gateway, with the real engine, the demo model and a
+# model that calls a tool (label: online).
+# Usage: clients_python_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: skipped.
+set -euo pipefail
+low_exe=$(realpath "$1") high_exe=$(realpath "$2")
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+. "$here/demo_site.sh"
+trap 'stop TERM; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+python3 -m venv "$work/venv" && "$work/venv/bin/pip" install -q anthropic ollama langchain-openai langchain-ollama \
+  langchain-anthropic llama-index-llms-ollama llama-index-llms-openai-like > "$work/pip.log" 2>&1 \
+  || skip "the clients cannot be had: $(tail -3 "$work/pip.log")"
+
+python3 "$here/../tools/make_model.py" gguf "$work/caller.gguf" --call
+more_models="[model.caller]
+source = \"$work/caller.gguf\""
+make_site
+alice=$(key alice)
+serve
+"$work/venv/bin/python" "$here/clients_python.py" "$url" "$alice" || fail "the clients"
+high record find --user alice | grep -q . || fail "nothing is on record"
+"$work/venv/bin/pip" freeze | grep -iE '^(anthropic|langchain-(openai|ollama|anthropic)|llama-index-core)=='
