@@ -25,6 +25,8 @@ CommandTable commands_of_side() {
       add_ingest,
       add_run,
       add_ask,
+      add_embed,
+      add_translate,
       add_model,
       add_chain,
       add_gate,

@@ -12,8 +12,9 @@ std::string_view side_name() {
 }
 
 std::span<const std::string_view> commands_of_other_side() {
-  static constexpr std::array<std::string_view, 11> k_names = {"ingest", "model",  "chain", "gate", "engine", "serve",
-                                                               "render", "record", "run",   "ask",  "key"};
+  static constexpr std::array<std::string_view, 13> k_names = {"ingest", "model",  "chain",    "gate", "engine",
+                                                               "serve",  "render", "record",   "run",  "ask",
+                                                               "key",    "embed",  "translate"};
   return k_names;
 }
 

@@ -19,6 +19,8 @@
 namespace liftlock {
 namespace {
 
+constexpr std::chrono::milliseconds k_look_for_stop{100};
+
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using Clock = std::chrono::steady_clock;
@@ -60,10 +62,17 @@ class Wire {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(m_end - Clock::now());
     const auto patience = std::min(left, m_limits.idle);
     if (patience.count() <= 0) fail(ErrorCode::network, "{}: the exchange took too long", m_what);
-    pollfd poll_fd{m_fd.get(), events, 0};
-    const int ready = ::poll(&poll_fd, 1, static_cast<int>(std::min<std::int64_t>(patience.count(), 1 << 30)));
-    if (ready < 0 && errno != EINTR) fail_errno("poll");
-    if (ready == 0) fail(ErrorCode::network, "{}: no answer within {} ms", m_what, patience.count());
+    const auto until = Clock::now() + patience;
+    for (auto rest = patience; rest.count() > 0;
+         rest = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now())) {
+      if (m_limits.stop != nullptr && *m_limits.stop) fail(ErrorCode::network, "{}: stopped", m_what);
+      const auto once = m_limits.stop == nullptr ? rest : std::min(rest, k_look_for_stop);
+      pollfd poll_fd{m_fd.get(), events, 0};
+      const int ready = ::poll(&poll_fd, 1, static_cast<int>(std::min<std::int64_t>(once.count(), 1 << 30)));
+      if (ready < 0 && errno != EINTR) fail_errno("poll");
+      if (ready != 0) return;
+    }
+    fail(ErrorCode::network, "{}: no answer within {} ms", m_what, patience.count());
   }
 
   UniqueFd m_fd;

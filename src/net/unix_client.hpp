@@ -2,6 +2,7 @@
 // everything it sends is bounded in size and time, and its socket is opened without following links.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -42,6 +43,7 @@ struct UnixClientLimits {
   std::chrono::milliseconds idle{120'000};     ///< without a byte moving, either way
   std::chrono::milliseconds first_byte{0};     ///< of the answer, after the request was sent; 0: as idle
   std::chrono::milliseconds total{3'600'000};  ///< for the whole exchange
+  const std::atomic<bool>* stop = nullptr;     ///< looked at while waiting; true: Error{network} soon after
 };
 
 /// Connects for each request anew; may be used by several threads at once.

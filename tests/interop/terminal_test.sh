@@ -1,0 +1,40 @@
+#!/bin/bash
+# run, ask and translate in the terminal and in pipes, with the real engine and the demo model (label: online). The demo
+# model does not translate: what is tested of translate is what it does with the document.
+# Usage: terminal_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: skipped.
+set -euo pipefail
+low_exe=$(realpath "$1") high_exe=$(realpath "$2")
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+. "$here/demo_site.sh"
+trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+more_models="[model.says]
+source = \"$work/says.gguf\""
+python3 "$here/../tools/make_model.py" gguf "$work/says.gguf" --say "Das ist eine Antwort"
+make_site
+
+python3 "$here/terminal_person.py" "$high_exe" "$work/high" "$work" || fail "the terminal"
+[ "$(stat -c %a "$work/talk.json")" = 600 ] || fail "a saved talk is open to others"
+
+# Pipes.
+high ask demo "What is Liftlock?" --temperature 0 | grep -q 'air gap' || fail "ask"
+echo "What is Liftlock?" | high --json ask demo --temperature 0 | json '["answer"]' | grep -q 'air gap' || fail "ask in a pipe"
+status=0; high ask demo < /dev/null 2> "$work/err" || status=$?
+[ "$status" = 2 ] && grep -q 'empty' "$work/err" || fail "an empty question: $status"
+echo "zebra notes" | high ask demo "What is a bundle?" --file - > /dev/null
+high --json record find --text 'zebra notes' | json '["records"][0]["id"]' > /dev/null || fail "an attachment is not on record"
+printf '\x89PNG\r\n' > "$work/picture.png"
+if high ask demo "What is this?" --file "$work/picture.png" 2> "$work/err"; then fail "an image was taken"; fi
+grep -q 'is an image' "$work/err" || fail "$(cat "$work/err")"
+printf 'What is Liftlock?\nWhat is a bundle?\n' | high --json run demo --temperature 0 > "$work/answers"
+[ "$(python3 -c 'import json, sys; print(sum("answer" in json.loads(line) for line in sys.stdin))' < "$work/answers")" = 2 ] || fail "run in a pipe"
+
+# translate: the words change, the document stays.
+printf -- '# A title\n\n- an item\n\n```sh\nls\n```\n\nSee [the guide](https://example.org).\n' > "$work/doc.md"
+high --json translate says "$work/doc.md" --to de --output "$work/dok.md" > "$work/told" 2> "$work/err"
+printf -- '# Das ist eine Antwort\n\n- Das ist eine Antwort\n\n```sh\nls\n```\n\nSee [the guide](https://example.org).\n' | diff - "$work/dok.md" || fail "translate"
+grep -q '^warning: line 9: not translated' "$work/err" || fail "who lost a link is not told: $(cat "$work/err")"
+[ ! -e "$work/dok.md.partial" ] || fail "the journal is left"
+echo "A sentence." | high translate says - --to fr | grep -qx 'Das ist eine Antwort' || fail "translate in a pipe"
+high audit verify > /dev/null || fail "the log"
+echo "ok: run, ask, translate"
