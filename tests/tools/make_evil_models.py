@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seed corpora fuzz/{gguf,safetensors,onnx}_fuzz: one small file per rule that it breaks (evil_*), files that
+"""Writes the seed corpora fuzz/{gguf,safetensors,onnx,whisper}_fuzz: one small file per rule that it breaks (evil_*), files that
 are fine (good_*) and files that need a newer engine (new_*). The names say the rule; src/ecosystem/model/gguf_test.cpp
 and its neighbours know what each must be told. Python standard library only; equal runs give equal bytes.
 
@@ -11,7 +11,7 @@ import struct
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from make_model import ARRAY, BOOL, F32, F32_VALUE, Gguf, I32, STRING, U32, make_gguf, make_safetensors, string, value  # noqa: E402
+from make_model import ARRAY, BOOL, F32, F32_VALUE, Gguf, I32, STRING, U32, Whisper, make_gguf, make_safetensors, string, value  # noqa: E402
 
 
 def base(**options):
@@ -223,9 +223,63 @@ def onnx_files():
     yield "evil_no_graph", field(1, 8)
 
 
+def whisper(mutate=lambda model: None, **sizes):
+    model = Whisper(**{"vocabulary": 4, "state": 2, "mels": 1, "audio_context": 2, "text_context": 2, **sizes})
+    model.words = [b"a", b""]
+    model.fill(lambda count, kind: bytes(count * (4 if kind == F32 else 2)))
+    mutate(model)
+    return model.bytes()
+
+
+def whisper_files():
+    def size(index, number):
+        return lambda model: model.sizes.__setitem__(index, number)
+
+    def tensor(index, **changes):
+        def mutate(model):
+            name, dims, kind, data = model.tensors[index]
+            changed = {"name": name, "dims": dims, "kind": kind, "data": data, **changes}
+            model.tensors[index] = (changed["name"], changed["dims"], changed["kind"], changed["data"])
+        return mutate
+
+    yield "good_tiny", whisper()
+    yield "good_quantised", whisper(file_type=2007)
+    yield "evil_magic", b"lmgh" + whisper()[4:]
+    yield "evil_vocabulary", whisper(size(0, 2**31 - 1))
+    yield "evil_audio_context", whisper(size(1, -1))
+    yield "evil_state", whisper(size(2, 0))
+    yield "evil_heads", whisper(size(3, 0))
+    yield "evil_heads_divide", whisper(size(7, 3))
+    yield "evil_layers", whisper(size(4, 100000))
+    yield "evil_text_context", whisper(size(5, 449))
+    yield "evil_text_state", whisper(size(6, 4))
+    yield "evil_mels", whisper(size(9, 257))
+    yield "evil_file_type", whisper(size(10, 5))
+    yield "evil_filters", whisper(lambda model: setattr(model, "filters", (2**30, 201)))
+    yield "evil_fft", whisper(lambda model: setattr(model, "filters", (1, 2**30)))
+    yield "evil_words", whisper(lambda model: setattr(model, "words", [b"a"] * 5))
+    yield "evil_word_length", whisper(lambda model: setattr(model, "words", [b"a" * 257]))
+    yield "evil_dimensions", whisper(tensor(0, dims=[1] * 5))
+    yield "evil_no_dimensions", whisper(tensor(0, dims=[]))
+    yield "evil_dimension_zero", whisper(tensor(0, dims=[0, 2]))
+    yield "evil_overflow", whisper(tensor(0, dims=[65536, 65536]))
+    yield "evil_type", whisper(tensor(0, kind=4))
+    yield "evil_type_past_end", whisper(tensor(0, kind=2**31 - 1))
+    yield "evil_block", whisper(tensor(0, kind=2))
+    yield "evil_name", whisper(tensor(0, name="encoder.other"))
+    yield "evil_name_length", whisper(tensor(0, name="x" * 64))
+    yield "evil_twice", whisper(lambda model: model.tensors.append(model.tensors[0]))
+    yield "evil_missing", whisper(lambda model: model.tensors.pop())
+    yield "evil_no_tensors", whisper(lambda model: model.tensors.clear())
+    yield "evil_truncated_weights", whisper()[:-1]
+    yield "evil_truncated_sizes", whisper()[:20]
+    yield "evil_trailing", whisper() + b"\0"
+
+
 def main():
     root = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(__file__).parents[2] / "fuzz"
-    for folder, files in (("gguf_fuzz", gguf_files()), ("safetensors_fuzz", safetensors_files()), ("onnx_fuzz", onnx_files())):
+    for folder, files in (("gguf_fuzz", gguf_files()), ("safetensors_fuzz", safetensors_files()), ("onnx_fuzz", onnx_files()),
+                          ("whisper_fuzz", whisper_files())):
         (root / folder).mkdir(parents=True, exist_ok=True)
         for name, data in files:
             (root / folder / name).write_bytes(data)

@@ -3,6 +3,7 @@
 
   make_model.py gguf OUT.gguf [--layers 2] [--embd 64] [--filler-tokens 0] [--say TEXT | --call] [--seed 7]
   make_model.py safetensors FOLDER [--shards 2] [--seed 7]
+  make_model.py whisper OUT.bin [--seed 7]
 
 The GGUF is a llama-architecture model that llama.cpp's llama-server loads and answers with. Its attention and
 feed-forward outputs are zero, so the next token depends on the current one alone: the output matrix is made such that
@@ -12,6 +13,9 @@ Equal arguments give equal bytes.
 
 The safetensors model is a folder as the transformers library writes it (config.json, tokenizer.json, an index and
 shards) with random weights; it is there to be checked and carried, not to be run.
+
+The whisper model has the shape that whisper.cpp loads and runs (one layer each, 64 wide) and random weights: what it
+hears is noise to it, and so are its words.
 """
 import argparse
 import json
@@ -215,6 +219,82 @@ def make_safetensors_folder(folder, shards=2, seed=7):
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer, indent=2) + "\n")
 
 
+class Whisper:
+    """A ggml model of whisper.cpp: sizes, mel filters, words, tensors."""
+
+    FFT = 201
+
+    def __init__(self, vocabulary=51864, state=64, heads=1, layers=1, mels=80, audio_context=1500, text_context=448, file_type=1):
+        self.sizes = [vocabulary, audio_context, state, heads, layers, text_context, state, heads, layers, mels, file_type]
+        self.filters = (mels, self.FFT)
+        self.words, self.tensors = [], []
+
+    def tensor(self, name, dims, kind, data):
+        """Dims as ggml has them: the shortest step first."""
+        self.tensors.append((name, dims, kind, data))
+
+    def fill(self, noise):
+        """All tensors of the sizes; noise(count, kind) gives bytes."""
+        vocabulary, audio_context, state, _, layers, text_context, _, _, _, mels, _ = self.sizes
+
+        def put(name, *dims):
+            count = 1
+            for dim in dims:
+                count *= dim
+            is_weight = name.endswith(".weight") and len(dims) > 1 and "ln" not in name or name.endswith("token_embedding.weight")
+            kind = F16 if is_weight else F32
+            self.tensor(name, list(dims), kind, noise(count, kind))
+
+        def attention(prefix):
+            put(prefix + "_ln.weight", state), put(prefix + "_ln.bias", state)
+            for part in ("query", "key", "value", "out"):
+                put(f"{prefix}.{part}.weight", state, state)
+                if part != "key":
+                    put(f"{prefix}.{part}.bias", state)
+
+        put("encoder.positional_embedding", state, audio_context)
+        put("encoder.conv1.weight", 3, mels, state), put("encoder.conv1.bias", 1, state)
+        put("encoder.conv2.weight", 3, state, state), put("encoder.conv2.bias", 1, state)
+        put("encoder.ln_post.weight", state), put("encoder.ln_post.bias", state)
+        put("decoder.positional_embedding", state, text_context)
+        put("decoder.token_embedding.weight", state, vocabulary)
+        put("decoder.ln.weight", state), put("decoder.ln.bias", state)
+        for part in ("encoder", "decoder"):
+            for layer in range(layers):
+                block = f"{part}.blocks.{layer}."
+                put(block + "mlp_ln.weight", state), put(block + "mlp_ln.bias", state)
+                put(block + "mlp.0.weight", state, 4 * state), put(block + "mlp.0.bias", 4 * state)
+                put(block + "mlp.2.weight", 4 * state, state), put(block + "mlp.2.bias", state)
+                attention(block + "attn")
+                if part == "decoder":
+                    attention(block + "cross_attn")
+        return self
+
+    def bytes(self):
+        out = struct.pack("<I11i", 0x67676D6C, *self.sizes) + struct.pack("<2i", *self.filters)
+        out += struct.pack("<f", 0.01) * (self.sizes[9] * self.FFT)
+        out += struct.pack("<i", len(self.words)) + b"".join(struct.pack("<I", len(word)) + word for word in self.words)
+        parts = [out]
+        for name, dims, kind, data in self.tensors:
+            raw = name.encode()
+            parts.append(struct.pack("<3i", len(dims), len(raw), kind) + struct.pack(f"<{len(dims)}i", *dims) + raw + data)
+        return b"".join(parts)
+
+
+def make_whisper(seed):
+    rng = random.Random(seed)
+    block = [rng.gauss(0, 0.05) for _ in range(8191)]
+    packed = {F16: struct.pack(f"<{len(block)}e", *block), F32: struct.pack(f"<{len(block)}f", *block)}
+
+    def noise(count, kind):
+        size = count * (2 if kind == F16 else 4)
+        return (packed[kind] * (size // len(packed[kind]) + 1))[:size]
+
+    model = Whisper()
+    model.words = [b" word%d" % i for i in range(50256)]
+    return model.fill(noise).bytes()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
@@ -229,13 +309,17 @@ def main():
     safetensors = kinds.add_parser("safetensors")
     safetensors.add_argument("out", type=pathlib.Path)
     safetensors.add_argument("--shards", type=int, default=2)
-    for each in (gguf, safetensors):
+    whisper = kinds.add_parser("whisper")
+    whisper.add_argument("out", type=pathlib.Path)
+    for each in (gguf, safetensors, whisper):
         each.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
     if options.kind == "gguf":
         say, template = (TOOL_CALL, TOOL_TEMPLATE) if options.call else (options.say, CHAT_TEMPLATE)
         options.out.write_bytes(
             make_gguf(options.layers, options.embd, options.filler_tokens, say, options.seed, template=template))
+    elif options.kind == "whisper":
+        options.out.write_bytes(make_whisper(options.seed))
     else:
         make_safetensors_folder(options.out, options.shards, options.seed)
 

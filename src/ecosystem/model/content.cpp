@@ -77,7 +77,7 @@ constexpr std::array k_magics = {
     Magic{"\x89PNG\r\n\x1a\n"sv, ContentKind::image, ""},
     Magic{"\xff\xd8\xff"sv, ContentKind::image, ""},
     Magic{"GIF8"sv, ContentKind::image, ""},
-    Magic{"lmgg"sv, ContentKind::unknown, "a model in the ggml format that came before GGUF (whisper.cpp)"},
+    Magic{"lmgg"sv, ContentKind::whisper, ""},
     Magic{"tjgg"sv, ContentKind::unknown, "a model in the ggjt format that came before GGUF"},
 };
 
@@ -207,6 +207,8 @@ bool begins_as_safetensors(const ByteSource& file) {
 
 std::string why_unsafe_name(std::string_view path) {
   const auto name = to_lower(path.substr(path.rfind('/') + 1));
+  // So the models of whisper.cpp are called; what it is its bytes will say.
+  if (name.starts_with("ggml-") && name.ends_with(".bin")) return {};
   for (const auto& unsafe : k_unsafe_names) {
     if (name.ends_with(unsafe.suffix)) return std::string(unsafe.reason);
   }

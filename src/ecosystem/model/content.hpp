@@ -15,6 +15,7 @@ enum class ContentKind : std::uint8_t {
   safetensors,
   safetensors_index,
   onnx,
+  whisper,  ///< a ggml model of whisper.cpp
   json,
   text,           ///< UTF-8 without control characters: readme, vocabulary, template …
   sentencepiece,  ///< tokenizer.model as a protobuf

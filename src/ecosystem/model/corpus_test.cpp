@@ -8,6 +8,7 @@
 #include "ecosystem/model/gguf.hpp"
 #include "ecosystem/model/onnx.hpp"
 #include "ecosystem/model/safetensors.hpp"
+#include "ecosystem/model/whisper.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {
@@ -173,6 +174,46 @@ TEST(OnnxCorpus, EachRuleIsToldApart) {
                  return verdict([&]() -> std::string {
                    read_onnx(file);
                    return {};
+                 });
+               });
+}
+
+TEST(WhisperCorpus, EachRuleIsToldApart) {
+  check_corpus("whisper_fuzz",
+               {{"magic", "does not begin with the magic"},
+                {"vocabulary", "the vocabulary is"},
+                {"audio_context", "the audio context is"},
+                {"state", "the audio state is 0"},
+                {"heads", "audio heads is 0"},
+                {"heads_divide", "no multiple of the number of heads"},
+                {"layers", "audio layers is"},
+                {"text_context", "the text context is"},
+                {"text_state", "text state and audio state differ"},
+                {"mels", "mel bands is"},
+                {"file_type", "no file type 5"},
+                {"filters", "another number of mel bands"},
+                {"fft", "not for 201 frequencies"},
+                {"words", "the number of words is"},
+                {"word_length", "the length of a word is"},
+                {"dimensions", "the number of dimensions is 5"},
+                {"no_dimensions", "the number of dimensions is 0"},
+                {"dimension_zero", "a dimension is 0"},
+                {"overflow", "more than 2147483647 values"},
+                {"type", "no type that is known"},
+                {"type_past_end", "no type that is known"},
+                {"block", "no multiple of the blocks"},
+                {"name", "stands twice, or in no such model"},
+                {"name_length", "the length of a tensor's name is"},
+                {"twice", "stands twice"},
+                {"missing", "is missing"},
+                {"no_tensors", "is missing"},
+                {"truncated_weights", "ends early"},
+                {"truncated_sizes", "ends early"},
+                {"trailing", "ends early"}},
+               [](const std::string&, const ByteSource& file) {
+                 return verdict([&] {
+                   read_whisper(file, {.min_vocabulary = 1});
+                   return std::string();
                  });
                });
 }

@@ -10,6 +10,7 @@
 #include "ecosystem/model/content.hpp"
 #include "ecosystem/model/json_scanner.hpp"
 #include "ecosystem/model/onnx.hpp"
+#include "ecosystem/model/whisper.hpp"
 
 namespace liftlock {
 namespace {
@@ -91,6 +92,7 @@ class Session {
   void look_into(const std::string& path, const ByteSource& file);
   void look_into_gguf(const std::string& path, const ByteSource& file);
   void look_into_safetensors(const std::string& path, const ByteSource& file);
+  void look_into_whisper(const std::string& path, const ByteSource& file);
   void look_into_json(const std::string& path, const ByteSource& file);
   void take_config(const Json& config);
   void summarise();
@@ -144,6 +146,9 @@ void Session::look_into(const std::string& path, const ByteSource& file) {
     case ContentKind::onnx:
       m_formats.insert("onnx");
       break;
+    case ContentKind::whisper:
+      look_into_whisper(path, file);
+      break;
     case ContentKind::json:
       return look_into_json(path, file);
     case ContentKind::sentencepiece:
@@ -186,6 +191,26 @@ void Session::look_into_safetensors(const std::string& path, const ByteSource& f
       add(ErrorCode::model_unsafe_format, path, real.reason);
     throw;
   }
+}
+
+void Session::look_into_whisper(const std::string& path, const ByteSource& file) {
+  m_formats.insert("whisper");
+  const auto model = read_whisper(file);
+  auto& facts = m_out.facts;
+  facts["architecture"] = "whisper";
+  facts["quantisation"] = model.quantisation;
+  facts["parameters"] = model.parameters;
+  facts["vocabulary"] = model.vocabulary;
+  facts["whisper"].push_back({{"path", path},
+                              {"multilingual", model.multilingual},
+                              {"parameters", model.parameters},
+                              {"tensors", model.tensor_count},
+                              {"audio_context", model.audio_context},
+                              {"audio_layers", model.audio_layers},
+                              {"text_context", model.text_context},
+                              {"text_layers", model.text_layers},
+                              {"state", model.state},
+                              {"mels", model.mels}});
 }
 
 void Session::look_into_json(const std::string& path, const ByteSource& file) {
