@@ -181,6 +181,7 @@ class PoolGatewayTest : public ::testing::Test {
     engine::HostOptions options;
     options.store_folder = fixture.store.folder();
     options.catalog_file = fixture.store.folder() / "catalog.db";
+    options.aliases_file = state() / "aliases.json";
     options.engines_folder = fixture.engines();
     options.run_folder = engine::run_folder_for("pools-test");
     options.log_folder = state() / "logs";
@@ -195,8 +196,8 @@ class PoolGatewayTest : public ::testing::Test {
     gpu.limits.first_byte = 500ms;
     gpu.probe_every = 100ms;
     pools.emplace(std::vector{gpu}, std::make_shared<Networks>(std::vector{Network::parse("127.0.0.0/8").value()}));
-    gateway.emplace(
-        GatewayParts{options.catalog_file, *host, *pools, std::move(roles), *book, *gatekeeper, log, "tester"});
+    gateway.emplace(GatewayParts{options.catalog_file, options.aliases_file, *host, *pools, std::move(roles), *book,
+                                 *gatekeeper, log, "tester"});
     HttpServerOptions http;
     http.threads = 2;
     http.max_body = &Gateway::max_body;
