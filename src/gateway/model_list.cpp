@@ -9,7 +9,7 @@
 namespace liftlock {
 namespace {
 
-/// What was published meanwhile is known so much later.
+/// What was published meanwhile is known so much later; aliases count at once.
 constexpr std::chrono::milliseconds k_stay{250};
 
 std::string text_of(const Json& facts, const char* key) {
@@ -40,10 +40,10 @@ ollama::ModelCard card_of(const Artifact& model, const Json& facts) {
 std::shared_ptr<const ModelList::Cards> ModelList::cards() {
   const std::lock_guard lock(m_mutex);
   const auto now = std::chrono::steady_clock::now();
-  if (m_cards && now - m_looked < k_stay) return m_cards;
+  auto choices = m_aliases.all();
+  if (m_cards && choices == m_choices && now - m_looked < k_stay) return m_cards;
   m_looked = now;
   const auto generation = m_catalog.generation();
-  auto choices = m_aliases.all();
   if (m_cards && generation == m_generation && choices == m_choices) return m_cards;
   std::map<std::string, ollama::ModelCard> by_name;  // versions rise: the last one wins
   for (const auto& artifact : m_catalog.artifacts()) {

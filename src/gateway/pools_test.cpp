@@ -361,7 +361,7 @@ TEST_F(PoolGatewayTest, ARequestThatEveryEndpointFailsTakesNoneFromOthers) {
   for (int i = 0; i < 5; ++i) {
     const auto heard = ask();
     EXPECT_EQ(heard.status, 502);
-    EXPECT_THAT(heard.body, HasSubstr("out of memory"));
+    EXPECT_THAT(heard.body, Not(HasSubstr("out of memory"))) << "an endpoint's own words stay inside";
   }
   EXPECT_EQ(a.asked + b.asked, 10);
   a.way = b.way = Way::good;
@@ -373,7 +373,7 @@ TEST_F(PoolGatewayTest, WhatTheRequestIsRefusedForIsNotTriedElsewhere) {
   serve({&a, &b});
   const auto heard = ask();
   EXPECT_EQ(heard.status, 400);
-  EXPECT_THAT(heard.body, HasSubstr("too long"));
+  EXPECT_THAT(heard.body, Not(HasSubstr("too long"))) << "an endpoint's own words stay inside";
   EXPECT_EQ(a.asked + b.asked, 1);
 }
 
