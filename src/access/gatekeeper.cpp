@@ -23,6 +23,8 @@ using Steady = std::chrono::steady_clock;
 using std::chrono::seconds;
 
 constexpr std::chrono::milliseconds k_look_every{500};
+/// A key that nobody knows yet is looked for in the file this often at most: guesses cost no more than that.
+constexpr std::chrono::milliseconds k_look_again_every{10};
 /// How much use a crash may forget.
 constexpr seconds k_count_every{5};
 constexpr std::chrono::minutes k_max_blind{1};
@@ -87,10 +89,12 @@ struct Gatekeeper::Impl {
   void refresh();
   void run(const std::stop_token& stop);
   const char* state_of(const ApiKey& key) const;
+  std::optional<ApiKey> find(const Digest& digest) const;
+  void look_again();
 
   GateClock clock;
 
-  std::mutex ring_mutex;  ///< guards ring, generation, last_count; never taken by a request
+  std::mutex ring_mutex;  ///< guards ring, generation, last_count; taken by requests with an unknown key only
   KeyRing ring;
   std::optional<std::uint64_t> generation;
   Steady::time_point last_count;
@@ -98,6 +102,7 @@ struct Gatekeeper::Impl {
   mutable std::shared_mutex keys_mutex;
   std::unordered_map<Digest, ApiKey> keys;
   std::atomic<Steady::time_point> last_look;
+  std::atomic<Steady::time_point> last_look_again;
 
   std::mutex use_mutex;  ///< guards what follows
   std::unordered_map<std::string, Use> use;
@@ -171,6 +176,25 @@ const char* Gatekeeper::Impl::state_of(const ApiKey& key) const {
   return nullptr;
 }
 
+std::optional<ApiKey> Gatekeeper::Impl::find(const Digest& digest) const {
+  const std::shared_lock lock(keys_mutex);
+  const auto found = keys.find(digest);
+  return found == keys.end() ? std::nullopt : std::optional(found->second);
+}
+
+/// For the key that was made a moment ago.
+void Gatekeeper::Impl::look_again() {
+  const auto now = clock.steady();
+  auto before = last_look_again.load();
+  if (now - before < k_look_again_every || !last_look_again.compare_exchange_strong(before, now)) return;
+  try {
+    const std::lock_guard lock(ring_mutex);
+    read_keys();
+  } catch (const std::exception&) {
+    // The thread tries again, and admit() refuses when that goes on.
+  }
+}
+
 Gatekeeper::Gatekeeper(fs::path file, GateClock clock) : m_impl(std::make_unique<Impl>(file, std::move(clock))) {
   m_impl->refresh();
   m_impl->thread = std::jthread([impl = m_impl.get()](const std::stop_token& stop) { impl->run(stop); });
@@ -196,14 +220,15 @@ Caller Gatekeeper::admit(std::string_view authorization, std::string_view peer) 
   const auto secret = secret_of(authorization);
   const auto digest = sha256(secret);
   std::string why = secret.empty() ? "no key" : "unknown";
-  {
-    const std::shared_lock lock(impl.keys_mutex);
-    const auto found = impl.keys.find(digest);
-    if (found != impl.keys.end()) {
-      const auto* state = impl.state_of(found->second);
-      if (state == nullptr) return {.key = found->second};
-      why = fmt::format("{} {}", state, found->second.id);
-    }
+  auto key = impl.find(digest);
+  if (!key && !secret.empty()) {
+    impl.look_again();
+    key = impl.find(digest);
+  }
+  if (key) {
+    const auto* state = impl.state_of(*key);
+    if (state == nullptr) return {.key = *std::move(key)};
+    why = fmt::format("{} {}", state, key->id);
   }
   FailureTable::Verdict verdict{};
   {

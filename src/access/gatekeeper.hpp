@@ -1,5 +1,6 @@
 // What the gateway asks of the keys: who is it, what may they do, how much. Answers from memory, without waiting; a
-// thread of its own looks every half second whether a process changed the keys, and writes down what was used.
+// thread of its own looks every half second whether a process changed the keys, and writes down what was used. Only a
+// key that nobody knows makes a request wait for a look into the file.
 #pragma once
 
 #include <chrono>

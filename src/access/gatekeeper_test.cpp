@@ -235,10 +235,18 @@ TEST_F(GatekeeperTest, RevocationByAnotherProcessIsSeenWithinASecond) {
   }
 }
 
-TEST_F(GatekeeperTest, NewKeysAreAdmittedWithoutARestart) {
+TEST_F(GatekeeperTest, ANewKeyIsAdmittedAtOnceWithoutARestart) {
   Gatekeeper gate(file, clock);
   const auto secret = add(ada());
-  gate.refresh();
+  EXPECT_EQ(gate.admit(secret, "p").key.user, "ada");
+}
+
+TEST_F(GatekeeperTest, GuessesDoNotReadTheFileEachTime) {
+  Gatekeeper gate(file, clock);
+  EXPECT_EQ(code_of([&] { gate.admit("llk_guess", "p"); }), ErrorCode::unauthorized);
+  const auto secret = add(ada());
+  EXPECT_EQ(code_of([&] { gate.admit(secret, "p"); }), ErrorCode::unauthorized) << "it was read just now";
+  advance(1s);
   EXPECT_EQ(gate.admit(secret, "p").key.user, "ada");
 }
 

@@ -71,8 +71,9 @@ void run_add(Invocation& invocation, const AddOptions& options) {
   auto json = key_json(key);
   json["secret"] = secret;
   invocation.print(json, [&] {
-    invocation.reporter().note("this is the only time that the key is shown; it is stored as its hash");
-    return fmt::format("{}  {} of {}", secret, key.id, printable(key.user));
+    invocation.reporter().note(fmt::format("{} of {}; this is the only time that the key is shown, stored is its hash",
+                                           key.id, printable(key.user)));
+    return secret;
   });
 }
 

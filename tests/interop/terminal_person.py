@@ -35,6 +35,7 @@ class Terminal:
                     self.seen += os.read(self.fd, 65536).decode(errors="replace")
                 except OSError:
                     self.seen += "<end>"
+                    time.sleep(0.2)
 
     def ask(self, line, pattern):
         self.type(line + "\r")
@@ -67,7 +68,7 @@ talk.until(">>> ")
 talk.type("half a li")
 time.sleep(0.3)
 talk.type("\x03")
-talk.until(">>> ")
+talk.until(r"half a li\^C\r\n>>> ")
 talk.ask("/set temperature 0", "temperature 0")
 talk.ask("/clear", "forgotten")
 talk.type('"""What is\r')
