@@ -74,7 +74,9 @@ Error refusal(int status, std::string_view body) {
 class Conversation final : public LiveAnswer {
  public:
   Conversation(ConversationParts parts, ConversationRequest request)
-      : m_parts(std::move(parts)), m_request(std::move(request)), m_prompt(dump_json_line(m_request.engine.body)) {}
+      : m_parts(std::move(parts)),
+        m_request(std::move(request)),
+        m_prompt(m_request.order.dump(m_request.engine.body)) {}
 
   // The client is gone, or the server stops: what was said until now stays on record.
   ~Conversation() override {
@@ -151,7 +153,7 @@ class Conversation final : public LiveAnswer {
   }
 
   UnixRequest request_to_send() const {
-    if (m_seat) return m_seat->request(m_request.call->path, dump_json_line(m_request.call->body));
+    if (m_seat) return m_seat->request(m_request.call->path, m_request.order.dump(m_request.call->body));
     UnixRequest request;
     request.method = "POST";
     request.target = m_request.target;

@@ -10,6 +10,7 @@
 #include "access/gatekeeper.hpp"
 #include "engine/model_host.hpp"
 #include "gateway/dialect.hpp"
+#include "gateway/key_order.hpp"
 #include "gateway/model_names.hpp"
 #include "net/live_answer.hpp"
 #include "net/upstream.hpp"
@@ -45,6 +46,7 @@ struct ConversationRequest {
   ModelTarget model;
   std::string id;  ///< of the record
   EngineRequest engine;
+  KeyOrder order;                      ///< of what the engine gets
   std::optional<pool::Call> call;      ///< for an endpoint of a pool, where the model is remote
   std::chrono::seconds keep_alive{0};  ///< 0: the host's
   std::unique_ptr<Dialect> dialect;

@@ -112,6 +112,10 @@ void require_fit(const engine::Offer& offer, const ConversationRequest& request)
   }
 }
 
+bool has_schemas(const Json& body) {
+  return body.contains("tools") || body.contains("response_format") || body.contains("json_schema");
+}
+
 /// Zero: the host's own. A model without end is not for a client to ask for.
 std::chrono::seconds keep_alive_of(const ollama::Request& request) {
   return std::max(request.keep_alive.value_or(std::chrono::seconds(0)), std::chrono::seconds(0));
@@ -296,6 +300,7 @@ struct Gateway::Impl {
     if (!wanted.dialect) wanted.dialect = openai_dialect(wanted.engine.drop_usage_chunk);
     wanted.model = asked(wanted.engine.model, caller).target;
     wanted.engine.body["model"] = wanted.model.name;
+    if (has_schemas(wanted.engine.body)) wanted.order = KeyOrder(request.body);
     if (endpoint.does == Does::images && wanted.model.remote == nullptr) {
       throw Error(ErrorCode::bad_request, fmt::format("'{}' makes no images", wanted.model.name),
                   "images are made by models of pools: docs/guides/gateway.md");

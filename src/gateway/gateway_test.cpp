@@ -355,6 +355,16 @@ TEST_F(GatewayTest, ListsManyModels) {
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 2s);
 }
 
+TEST_F(GatewayTest, TheEngineGetsTheKeysOfSchemasInTheirOrder) {
+  serve();
+  const std::string schema = R"({"type":"object","properties":{"why":{"type":"string"},"answer":{"type":"string"}}})";
+  const auto heard = ask(R"({"model":"demo","messages":[{"role":"user","content":"hello"}],"response_format":)"
+                         R"({"type":"json_schema","json_schema":{"name":"a","schema":)" +
+                         schema + "}}}");
+  EXPECT_EQ(heard.status, 200) << heard.body;
+  EXPECT_THAT(record_of(heard).prompt, HasSubstr(schema));
+}
+
 TEST_F(GatewayTest, AnAliasIsListedAndFollowedAtTheNextRequest) {
   fixture.add_model("chat", "GGUF one", {}, "1");
   fixture.add_model("chat", "GGUF two", {}, "2");

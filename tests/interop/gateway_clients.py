@@ -36,6 +36,14 @@ for chunk in client.chat.completions.create(model="demo", messages=question, max
 assert client.completions.create(model="demo", prompt="Liftlock", max_tokens=5).choices[0].text
 client.chat.completions.create(model="demo", max_tokens=3, messages=[{"role": "user", "content": "zebra-in-the-canal"}])
 
+# A schema binds the engine, and its properties come in the order in which the client wrote them.
+schema = {"type": "object", "properties": {"why": {"const": "gap"}, "answer": {"enum": [1, 2]}},
+          "required": ["why", "answer"], "additionalProperties": False}
+shaped = client.chat.completions.create(model="demo", messages=question, max_tokens=100, logprobs=True, top_logprobs=2, response_format={
+    "type": "json_schema", "json_schema": {"name": "shape", "strict": True, "schema": schema}}).choices[0]
+assert list(json.loads(shaped.message.content).items())[0] == ("why", "gap"), shaped.message.content
+assert len(shaped.logprobs.content[0].top_logprobs) == 2, shaped.logprobs
+
 
 def refused(kind, call):
     try:
