@@ -10,6 +10,7 @@
 #include "cli/store_view.hpp"
 #include "cli/whole_number.hpp"
 #include "engine/load_gate.hpp"
+#include "engine/machine.hpp"
 #include "engine/memory_need.hpp"
 
 namespace liftlock {
@@ -73,25 +74,45 @@ struct FitOptions {
   unsigned context = 0;
 };
 
+Json to_json(const engine::Fit& fit) {
+  return {{"budget", fit.budget}, {"fits", fit.fits}, {"largest_context", fit.largest_context}};
+}
+
+std::string in_words(const engine::Fit& fit) {
+  const auto most = fit.largest_context == 0 ? std::string("its weights alone are too large")
+                                             : fmt::format("with up to {} tokens of context", fit.largest_context);
+  return fmt::format("{}; {} ({})", fit.fits ? "it fits" : "it does NOT fit", most, format_size(fit.budget));
+}
+
 void fit(Invocation& invocation, const FitOptions& options) {
   const OpenStore store(invocation.site(), "model fit", Access::read);
   const auto model = engine::require_model(store.catalog, options.name);
   const auto facts = store.catalog.inspection(model);
   const auto need = engine::memory_need(model, facts, options.context, k_slots);
-  const auto budget = engine::default_memory_budget();
-  const bool fits = need.total() <= budget;
-  const Json json = {{"model", model.id()},     {"context", need.context},   {"slots", k_slots},
-                     {"weights", need.weights}, {"kv_cache", need.kv_cache}, {"computation", need.computation},
-                     {"total", need.total()},   {"budget", budget},          {"fits", fits}};
+  const auto memory = engine::fit_into(engine::default_memory_budget(), model, facts, options.context, k_slots);
+  const auto machine = engine::probe_machine();
+  const auto* gpu = engine::largest_gpu(machine);
+  const auto gpu_memory = gpu == nullptr ? 0 : engine::gpu_budget(gpu->memory);
+  const auto on_gpu = engine::fit_into(gpu_memory, model, facts, options.context, k_slots);
+  Json json = {{"model", model.id()},     {"context", need.context},   {"slots", k_slots},
+               {"weights", need.weights}, {"kv_cache", need.kv_cache}, {"computation", need.computation},
+               {"total", need.total()},   {"memory", to_json(memory)}, {"gpu", nullptr}};
+  if (gpu_memory != 0) json["gpu"] = to_json(on_gpu), json["gpu"]["name"] = gpu->name;
   invocation.print(json, [&] {
-    return fmt::format(
+    auto out = fmt::format(
         "{}\n  context      {} tokens for each of {} requests at a time\n  weights      {}\n  context      {}\n"
-        "  computation  {}\n  together     {}\n  budget       {} (80 % of this machine's memory)\n{}\n",
+        "  computation  {}\n  together     {}\n  memory       {}\n",
         printable(model.id()), need.context, k_slots, format_size(need.weights), format_size(need.kv_cache),
-        format_size(need.computation), format_size(need.total()), format_size(budget),
-        fits ? "it fits" : "it does NOT fit: try a smaller --context, or a stronger quantisation");
+        format_size(need.computation), format_size(need.total()), in_words(memory));
+    if (gpu != nullptr) {
+      out += fmt::format("  {:<11}  {}\n", "GPU",
+                         fmt::format("{}: {}", printable(gpu->name),
+                                     gpu_memory == 0 ? "how much memory it has is not known" : in_words(on_gpu)));
+    }
+    if (!memory.fits) out += "try a smaller --context, or a stronger quantisation\n";
+    return out;
   });
-  if (!fits) invocation.set_status(static_cast<int>(ErrorClass::space));
+  if (!memory.fits) invocation.set_status(static_cast<int>(ErrorClass::space));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <thread>
 
 #include "base/encoding.hpp"
@@ -120,10 +121,16 @@ InstalledEngine engine_for(const fs::path& engines, const Choices& defaults, std
 bool knows_architecture(const InstalledEngine& engine, std::string_view architecture) {
   const std::string text(architecture);
   bool looked = false;
+  std::set<fs::path> folders;
   for (const auto& folder : engine.manifest.library_path) {
+    folders.insert(engine.folder / folder);
+    folders.insert((engine.folder / folder).parent_path());  // Debian's: the loader searches there by itself
+  }
+  for (const auto& folder : folders) {
     std::error_code ignored;
-    for (const auto& file : fs::directory_iterator(engine.folder / folder, ignored)) {
-      if (!file.path().filename().string().starts_with("libllama.so") || !file.is_regular_file()) continue;
+    for (const auto& file : fs::directory_iterator(folder, ignored)) {
+      if (!file.path().filename().string().starts_with("libllama.so") || file.is_symlink() || !file.is_regular_file())
+        continue;
       const auto library = read_file(file.path(), k_max_library);
       looked = true;
       // A name ends with a zero byte; the linker may have made it the tail of a longer one.

@@ -80,6 +80,11 @@ TEST(NewestEngine, CountsNumbersAsNumbers) {
   EXPECT_TRUE(knows_architecture(engine, "llama"));
   EXPECT_FALSE(knows_architecture(engine, "gemma"));
   EXPECT_FALSE(knows_architecture(engine, "nosuch"));
+  // Debian's library lies a folder above those of library_path.
+  auto above = engine;
+  for (auto& folder : above.manifest.library_path) folder += "/plugins";
+  EXPECT_TRUE(knows_architecture(above, "llama"));
+  EXPECT_FALSE(knows_architecture(above, "nosuch"));
 }
 
 TEST(MemoryNeed, CountsWeightsContextAndSlots) {
@@ -98,6 +103,24 @@ TEST(MemoryNeed, CountsWeightsContextAndSlots) {
   EXPECT_EQ(need.kv_cache, 2u * 4 * 64 * 2 / 4 * 4096 * 2);
   EXPECT_EQ(memory_need(require_model(fixture.catalog, "a"), facts, 100, 1).context, 100u);
   EXPECT_EQ(memory_need(require_model(fixture.catalog, "a"), Json::object(), 0, 1).context, k_default_context);
+}
+
+TEST(MemoryNeed, SaysTheLargestContextThatFits) {
+  ModelFixture fixture;
+  const Json facts = {{"context_length", 4096},
+                      {"gguf_main", "p"},
+                      {"gguf", {{{"path", "p"}, {"block_count", 4}, {"embedding_length", 64}}}}};
+  fixture.add_model("a", std::string(2000, 'x'));
+  const auto model = require_model(fixture.catalog, "a");
+  const auto without_context = memory_need(model, facts, 0, 2).total() - memory_need(model, facts, 0, 2).kv_cache;
+  constexpr std::uint64_t k_token = 2u * 4 * 64 * 2;
+  const auto some = fit_into(without_context + 100 * 2 * k_token + 1, model, facts, 0, 2);
+  EXPECT_FALSE(some.fits);
+  EXPECT_EQ(some.largest_context, 100u);
+  EXPECT_TRUE(fit_into(some.budget, model, facts, 100, 2).fits);
+  EXPECT_FALSE(fit_into(some.budget, model, facts, 101, 2).fits);
+  EXPECT_EQ(fit_into(1ull << 40, model, facts, 0, 2).largest_context, 4096u);  // no more than it was trained for
+  EXPECT_EQ(fit_into(without_context, model, facts, 0, 2).largest_context, 0u);
 }
 
 TEST(FairQueue, TakesTurnsBetweenCallers) {

@@ -252,10 +252,10 @@ std::string describe_cpu(const Machine& machine) {
   return out;
 }
 
-std::uint64_t largest_gpu_memory(const Machine& machine) {
-  std::uint64_t most = 0;
-  for (const auto& gpu : machine.gpus) most = std::max(most, gpu.memory);
-  return most;
+const Gpu* largest_gpu(const Machine& machine) {
+  const auto largest = std::max_element(machine.gpus.begin(), machine.gpus.end(),
+                                        [](const Gpu& a, const Gpu& b) { return a.memory < b.memory; });
+  return largest == machine.gpus.end() ? nullptr : &*largest;
 }
 
 Suitability judge_variant(std::string_view variant, std::string_view architecture, const Machine& machine) {

@@ -38,8 +38,8 @@ Machine probe_machine(const fs::path& root = "/");
 unsigned x86_64_level(const Machine& machine);
 /// What people want to know of a CPU: "x86-64-v4, AVX2, AVX-512, AMX".
 std::string describe_cpu(const Machine& machine);
-/// Memory of the largest GPU; 0 without one.
-std::uint64_t largest_gpu_memory(const Machine& machine);
+/// The GPU with the most memory; nullptr without one.
+const Gpu* largest_gpu(const Machine& machine);
 
 struct Suitability {
   std::vector<std::string> needs;    ///< in words, what the variant wants of a machine

@@ -92,7 +92,8 @@ TEST(Machine, IsReadFromItsFiles) {
   EXPECT_EQ(machine.nvidia_driver, "535.104.05");
   EXPECT_THAT(machine.gpus,
               ElementsAre(Gpu{"amd card0", "amd", 17163091968}, Gpu{"NVIDIA H100 80GB HBM3", "nvidia", 0}));
-  EXPECT_EQ(largest_gpu_memory(machine), 17163091968u);
+  ASSERT_NE(largest_gpu(machine), nullptr);
+  EXPECT_EQ(largest_gpu(machine)->memory, 17163091968u);
 }
 
 TEST(Machine, NothingToSeeIsNoError) {
@@ -101,6 +102,7 @@ TEST(Machine, NothingToSeeIsNoError) {
   EXPECT_THAT(machine.cpu_features, IsEmpty());
   EXPECT_THAT(machine.gpus, IsEmpty());
   EXPECT_FALSE(machine.has_nvidia_device);
+  EXPECT_EQ(largest_gpu(machine), nullptr);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t k_engine = 64u << 20;
 constexpr std::uint64_t k_batch = 512;                  ///< tokens that llama.cpp computes at a time
+constexpr std::uint64_t k_longest_context = 16u << 20;  ///< tokens; what `model fit` takes
 constexpr std::uint64_t k_unknown_kv_token = 1u << 19;  ///< of 8 billion parameters without grouped-query attention
 
 std::uint64_t number(const Json& facts, const char* key) {
@@ -47,6 +48,22 @@ MemoryNeed memory_need(const Artifact& artifact, const Json& facts, unsigned con
   need.kv_cache = kv_of_token(facts) * need.context * slots;
   need.computation = k_engine + k_batch * number(facts, "vocabulary") * sizeof(float);
   return need;
+}
+
+Fit fit_into(std::uint64_t budget, const Artifact& artifact, const Json& facts, unsigned context, unsigned slots) {
+  const auto need = memory_need(artifact, facts, context, slots);
+  Fit out{.budget = budget, .fits = need.total() <= budget, .largest_context = 0};
+  const auto fixed = need.weights + need.computation;
+  if (fixed >= budget) return out;
+  const auto tokens = (budget - fixed) / (kv_of_token(facts) * slots);
+  const auto trained = number(facts, "context_length");
+  const auto most = trained == 0 ? k_longest_context : std::min(trained, k_longest_context);
+  out.largest_context = static_cast<unsigned>(std::min(tokens, most));
+  return out;
+}
+
+std::uint64_t gpu_budget(std::uint64_t memory) {
+  return memory / 10 * 9;
 }
 
 std::uint64_t machine_memory() {

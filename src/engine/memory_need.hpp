@@ -24,6 +24,18 @@ inline constexpr unsigned k_default_context = 8192;
 /// @param context tokens of one request; 0: the default, at most what the model was trained for
 MemoryNeed memory_need(const Artifact& artifact, const Json& facts, unsigned context, unsigned slots);
 
+/// How a model gets on with a certain amount of memory.
+struct Fit {
+  std::uint64_t budget = 0;      ///< bytes that it may take
+  bool fits = false;             ///< with the context that was asked for
+  unsigned largest_context = 0;  ///< tokens of one request that just fit, at most what it was trained for; 0: none
+};
+/// @param context, slots as for memory_need()
+Fit fit_into(std::uint64_t budget, const Artifact& artifact, const Json& facts, unsigned context, unsigned slots);
+
+/// What of a GPU's memory is a model's: the driver and the desktop take some.
+std::uint64_t gpu_budget(std::uint64_t memory);
+
 /// Bytes of memory that this machine has.
 std::uint64_t machine_memory();
 /// What engines may take of it unless somebody says otherwise: 80 %.

@@ -88,13 +88,13 @@ class Gguf:
     def bytes(self):
         head = struct.pack("<4sIQQ", b"GGUF", self.version, len(self.tensors), len(self.metadata))
         head += b"".join(self.metadata)
-        offset, body = 0, b""
+        offset, body = 0, []
         for name, dims, kind, data in self.tensors:
             head += string(name) + struct.pack("<I", len(dims)) + struct.pack(f"<{len(dims)}Q", *dims)
             head += struct.pack("<IQ", kind, offset)
-            body += data + bytes(self.pad(len(data)))
+            body += [data, bytes(self.pad(len(data)))]
             offset += len(data) + self.pad(len(data))
-        return head + bytes(self.pad(len(head))) + body
+        return b"".join([head, bytes(self.pad(len(head))), *body])
 
 
 def vocabulary(words, filler):
@@ -161,7 +161,11 @@ def make_gguf(layers=2, embd=64, filler=0, say=SENTENCE, seed=7, name="Liftlock 
         return struct.pack(f"<{len(flat)}e", *flat)
 
     def noise(columns, rows):
-        return struct.pack(f"<{columns * rows}e", *(rng.gauss(0.0, 0.02) for _ in range(columns * rows)))
+        """Of a large matrix a block that is repeated: a model of a gigabyte is to be made in seconds."""
+        count = columns * rows
+        block = min(count, 1 << 20)
+        packed = struct.pack(f"<{block}e", *(rng.gauss(0.0, 0.02) for _ in range(block)))
+        return (packed * -(-count // block))[:2 * count]
 
     def ones():
         return struct.pack(f"<{embd}f", *([1.0] * embd))
