@@ -13,6 +13,7 @@
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/apt/deb_reader.hpp"
+#include "engine/release_archive.hpp"
 #include "engine/tar_writer.hpp"
 #include "os/file.hpp"
 
@@ -26,6 +27,9 @@ constexpr std::array<std::string_view, 6> k_merged = {"bin", "sbin", "lib", "lib
 constexpr std::array<std::string_view, 6> k_left_out_roots = {"var", "run", "tmp", "dev", "proc", "sys"};
 constexpr std::array<std::string_view, 6> k_left_out_share = {"info", "lintian", "locale",
                                                               "man",  "bug",     "bash-completion"};
+
+/// What an archive is looked through for unless the plan names commands.
+constexpr std::array<std::string_view, 2> k_servers = {"llama-server", "whisper-server"};
 
 std::string_view first_part(std::string_view path) {
   return path.substr(0, path.find('/'));
@@ -76,6 +80,29 @@ std::string merged(const std::string& path) {
   return contains(k_merged, first_part(path)) ? "usr/" + path : path;
 }
 
+std::string folder_of_path(std::string_view path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string_view::npos ? std::string() : std::string(path.substr(0, slash));
+}
+
+std::string_view name_of_path(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
+
+bool is_library(std::string_view name) {
+  return name.starts_with("lib") && (name.ends_with(".so") || name.find(".so.") != std::string_view::npos);
+}
+
+void refuse_traversal(const DebEntry& entry) {
+  if (entry.absolute || normalised(entry.path) != entry.path)
+    fail(ErrorCode::path_unsafe, "the path '{}' is absolute or traverses", printable(entry.path));
+}
+
+void refuse_bad_path(const std::string& path) {
+  if (const auto why = why_not_engine_path(path); !why.empty())
+    fail(ErrorCode::engine_malformed, "the path '{}': {}", printable(path), why);
+}
+
 struct Planned {
   Member member;
   std::optional<Digest> digest;  ///< of files: two packages may bring the same
@@ -88,7 +115,7 @@ class Builder {
 
   EngineManifest run(int out) {
     for (const auto& input : m_inputs) {
-      with_context(fmt::format("while unpacking {} {}", input.deb.name, input.deb.version), [&] { take(input); });
+      with_context(fmt::format("while unpacking {} {}", input.source.name, input.source.version), [&] { take(input); });
     }
     add_merged_links();
     add_parents();
@@ -103,34 +130,89 @@ class Builder {
  private:
   fs::path content_path(const Digest& digest) const { return m_folder.path() / digest.hex(); }
 
-  void take(const BuildInput& input) {
+  void take(const BuildInput& input) { input.form == InputForm::archive ? take_archive(input) : take_deb(input); }
+
+  void take_deb(const BuildInput& input) {
     const auto layout = apt::read_deb_layout(input.file.get());
     apt::DebTar tar(input.file.get(), layout.data);
     DebEntry entry;
     std::map<std::string, std::string> seen;  ///< path in the .deb → path here, for its hard links
     while (tar.next(entry)) {
       if (entry.path.empty()) continue;
-      if (entry.absolute || normalised(entry.path) != entry.path) {
-        fail(ErrorCode::path_unsafe, "the path '{}' is absolute or traverses", printable(entry.path));
-      }
+      refuse_traversal(entry);
       const auto path = engine_path(entry.path);
       if (!path || entry.type == EntryType::folder) continue;
-      if (const auto why = why_not_engine_path(*path); !why.empty()) {
-        fail(ErrorCode::engine_malformed, "the path '{}': {}", printable(*path), why);
-      }
-      take_entry(tar, entry, *path, seen);
+      refuse_bad_path(*path);
+      take_entry(tar, entry, {*path, entry.path}, seen);
       seen[entry.path] = *path;
-      if (input.deb.name == m_plan.main_package && path->starts_with("usr/bin/")) m_commands.push_back(path->substr(8));
+      if (input.source.name == m_plan.main_package && path->starts_with("usr/bin/"))
+        m_commands.push_back(path->substr(8));
     }
   }
 
-  void take_entry(apt::DebTar& tar, const DebEntry& entry, const std::string& path,
+  bool is_wanted(std::string_view command) const {
+    const auto& named = m_plan.executables;
+    return named.empty() ? contains(k_servers, command) : std::find(named.begin(), named.end(), command) != named.end();
+  }
+
+  /// Where in the archive the engine's programs are: "build/bin", "llama-b8146", or its top (empty).
+  std::string find_programs(const BuildInput& input) const {
+    ReleaseArchive archive(input.file.get(), input.source.name);
+    DebEntry entry;
+    while (archive.next(entry)) {
+      if (entry.type == EntryType::file && is_wanted(name_of_path(entry.path))) return folder_of_path(entry.path);
+    }
+    const std::vector<std::string> servers(k_servers.begin(), k_servers.end());
+    fail(ErrorCode::engine_malformed, "the archive holds no program named {}",
+         fmt::join(m_plan.executables.empty() ? servers : m_plan.executables, " or "));
+  }
+
+  /// The folder of its programs, and what is below; the rest (sources, licences of others) stays out.
+  void take_archive(const BuildInput& input) {
+    const auto folder = find_programs(input);
+    const auto from = folder.empty() ? std::string() : folder + "/";
+    m_programs = fmt::format("usr/libexec/{}/", portable_component(m_plan.name));
+    ReleaseArchive archive(input.file.get(), input.source.name);
+    DebEntry entry;
+    std::map<std::string, std::string> seen;
+    while (archive.next(entry)) {
+      if (entry.path.empty()) continue;
+      refuse_traversal(entry);
+      if (!entry.path.starts_with(from) || entry.type == EntryType::folder) continue;
+      const auto below = entry.path.substr(from.size());
+      const auto path = m_programs + below;
+      refuse_bad_path(path);
+      if (entry.type == EntryType::symlink) refuse_leaving(entry, from);
+      if (entry.type == EntryType::file && is_wanted(below)) {
+        entry.mode |= 0111u;  // a zip need not know
+        m_commands.push_back(below);
+      }
+      take_entry(archive, entry, {path, path}, seen);
+      seen[entry.path] = path;
+    }
+  }
+
+  static void refuse_leaving(const DebEntry& entry, const std::string& from) {
+    const auto to = normalised(fmt::format("{}/{}", folder_of_path(entry.path), entry.target));
+    if (entry.target.starts_with('/') || !to || !to->starts_with(from))
+      fail(ErrorCode::path_unsafe, "the symlink '{}' leaves the engine's folder", printable(entry.path));
+  }
+
+  /// Where an entry goes, and where its symlink stands for the sake of a target that goes up.
+  struct Place {
+    const std::string& path;
+    const std::string& link;
+  };
+
+  template <typename Reader>
+  void take_entry(Reader& reader, const DebEntry& entry, const Place& place_of_entry,
                   const std::map<std::string, std::string>& seen) {
+    const auto& path = place_of_entry.path;
     Planned planned;
     planned.member.path = path;
     switch (entry.type) {
       case EntryType::symlink: {
-        const auto target = engine_link(entry.path, entry.target);
+        const auto target = engine_link(place_of_entry.link, entry.target);
         if (!target) fail(ErrorCode::path_unsafe, "the symlink '{}' leaves the package", printable(entry.path));
         planned.member.type = MemberType::symlink;
         planned.member.target = *target;
@@ -146,7 +228,7 @@ class Builder {
       }
       case EntryType::file:
         planned.member.executable = (entry.mode & 0111u) != 0;
-        save_content(tar, planned);
+        save_content(reader, planned);
         break;
       default:
         fail(ErrorCode::package_malformed, "'{}' is a device or another special file", printable(entry.path));
@@ -155,17 +237,18 @@ class Builder {
     const auto& old = place->second;
     if (!fresh && (old.member.type != planned.member.type || old.member.target != planned.member.target ||
                    old.digest != planned.digest)) {
-      fail(ErrorCode::engine_malformed, "two packages bring a different '{}'", printable(path));
+      fail(ErrorCode::engine_malformed, "two inputs bring a different '{}'", printable(path));
     }
   }
 
-  void save_content(apt::DebTar& tar, Planned& planned) {
+  template <typename Reader>
+  void save_content(Reader& reader, Planned& planned) {
     const auto part = m_folder.path() / "part";
     Hasher hasher;
     {
       const auto file = open_file(part, O_WRONLY | O_CREAT | O_TRUNC);
       std::vector<std::uint8_t> buffer(1u << 18);
-      while (const auto got = tar.read(buffer)) {
+      while (const auto got = reader.read(buffer)) {
         const std::span bytes(buffer.data(), got);
         hasher.update(bytes);
         write_all(file.get(), bytes, part.string());
@@ -214,27 +297,28 @@ class Builder {
     out.architecture = m_plan.architecture;
     out.files = m_members.size();
     for (const auto& [path, planned] : m_members) out.unpacked_size += planned.member.size;
-    for (const auto& input : m_inputs) out.inputs.push_back(input.deb);
+    for (const auto& input : m_inputs) out.inputs.push_back(input.source);
     std::sort(out.inputs.begin(), out.inputs.end(), [](const auto& a, const auto& b) {
       return std::tie(a.name, a.architecture) < std::tie(b.name, b.architecture);
     });
     const auto& commands = m_plan.executables.empty() ? m_commands : m_plan.executables;
     for (const auto& command : commands) add_executable(out, command);
-    if (out.executables.empty()) fail(ErrorCode::engine_malformed, "'{}' brings no executable", m_plan.main_package);
+    if (out.executables.empty()) fail(ErrorCode::engine_malformed, "'{}' brings no executable", m_plan.name);
     out.loader = find_loader();
     out.library_path = m_plan.library_path.empty() ? find_library_path() : m_plan.library_path;
     return out;
   }
 
   void add_executable(EngineManifest& out, const std::string& command) {
-    const auto path = command.find('/') == std::string::npos ? "usr/bin/" + command : command;
+    const auto programs = m_programs.empty() ? std::string("usr/bin/") : m_programs;
+    const auto path = command.find('/') == std::string::npos ? programs + command : command;
     const auto found = m_members.find(path);
     const bool good =
         found != m_members.end() && found->second.member.type == MemberType::file && found->second.member.executable;
     if (good)
       out.executables[command.substr(command.rfind('/') + 1)] = path;
     else if (!m_plan.executables.empty())
-      fail(ErrorCode::engine_malformed, "no package brings the executable '{}'", printable(path));
+      fail(ErrorCode::engine_malformed, "no input brings the executable '{}'", printable(path));
   }
 
   std::string find_loader() const {
@@ -244,18 +328,21 @@ class Builder {
           path.starts_with("usr/lib64/") || (path.starts_with("usr/lib/") && path.find('/', 8) == std::string::npos);
       if (place && name.starts_with("ld-linux") && name.find(".so.") != std::string_view::npos) return path.substr(4);
     }
-    fail(ErrorCode::engine_malformed, "no package brings the dynamic loader (libc6)");
+    throw Error(ErrorCode::engine_malformed, "no package brings the dynamic loader",
+                "name libc6 under packages: an engine brings its own C library");
   }
 
-  /// Folders one below usr/lib/TRIPLET/ that hold libraries; gconv's are modules of libc.
+  /// Folders of an archive, and those one below usr/lib/TRIPLET/, that hold libraries; gconv's are modules of libc.
   std::vector<std::string> find_library_path() const {
     std::set<std::string> out;
     for (const auto& [path, planned] : m_members) {
+      if (!m_programs.empty() && path.starts_with(m_programs)) {
+        if (is_library(name_of_path(path))) out.insert(folder_of_path(path));
+        continue;
+      }
       const auto parts = split(path, '/');
       if (parts.size() != 5 || parts[0] != "usr" || parts[1] != "lib" || parts[3] == "gconv") continue;
-      if (parts[2].find("-linux-") == std::string_view::npos || !parts[4].starts_with("lib")) continue;
-      if (parts[4].ends_with(".so") || parts[4].find(".so.") != std::string_view::npos)
-        out.insert(path.substr(0, path.rfind('/')));
+      if (parts[2].find("-linux-") != std::string_view::npos && is_library(parts[4])) out.insert(folder_of_path(path));
     }
     return {out.begin(), out.end()};
   }
@@ -275,6 +362,7 @@ class Builder {
   TemporaryFolder m_folder;
   std::map<std::string, Planned> m_members;  ///< by path, which is the order of the format
   std::vector<std::string> m_commands;
+  std::string m_programs;  ///< where an archive's go, with a '/' behind; empty without one
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Low side: makes an engine package of .debs. The same .debs give the same bytes (docs/formats/engine.md).
+// Low side: makes an engine package of .debs, or of an archive that the engine's makers publish and .debs with what it
+// needs. The same inputs give the same bytes (docs/formats/engine.md).
 #pragma once
 
 #include <optional>
@@ -10,15 +11,20 @@
 
 namespace liftlock::engine {
 
+enum class InputForm : std::uint8_t { deb, archive };
+
 struct BuildInput {
-  EngineInput deb;
+  EngineInput source;
   UniqueFd file;
+  InputForm form = InputForm::deb;
 };
 
 struct BuildPlan {
   std::string name, version, variant;
-  std::string architecture;              ///< as OCI has it
-  std::vector<std::string> executables;  ///< commands that must be there; empty: all of the .deb named main_package
+  std::string architecture;  ///< as OCI has it
+  /// Commands that must be there; empty: all of the .deb named main_package, of an archive llama-server or
+  /// whisper-server.
+  std::vector<std::string> executables;
   std::string main_package;
   std::vector<std::string> library_path;  ///< empty: found by the rule of the format's description
 };

@@ -12,13 +12,14 @@
 #include "crypto/hash.hpp"
 #include "ecosystem/apt/apt_collector.hpp"
 #include "ecosystem/apt/deb_inspector.hpp"
+#include "ecosystem/source_files.hpp"
 #include "engine/engine_builder.hpp"
 #include "os/file.hpp"
 
 namespace liftlock::engine {
 namespace {
 
-constexpr std::array<KeySpec, 5> k_own_keys = {{
+constexpr std::array<KeySpec, 7> k_own_keys = {{
     {"name", ValueType::string, false, "The engine's name; by default that of the entry.", "\"llama.cpp\""},
     {"variant", ValueType::string, false, "What hardware it is for: cpu (the default), vulkan, rocm, cuda …",
      "\"vulkan\""},
@@ -28,6 +29,12 @@ constexpr std::array<KeySpec, 5> k_own_keys = {{
     {"library_path", ValueType::strings, false,
      "Folders of libraries that the loader does not find by itself; by default those one below usr/lib/TRIPLET/.",
      "[\"usr/lib/x86_64-linux-gnu/llama\"]"},
+    {"archive", ValueType::string, false,
+     "A tar or zip with the engine as its makers publish it, a local file or a URL; packages then holds what it needs.",
+     "\"https://downloads.example/llama-b8146-bin-ubuntu-x64.tar.gz\""},
+    {"sha256", ValueType::string, false,
+     "SHA-256 of the archive as its makers state it; without it the first download is believed, and the lock says so.",
+     "\"…64 hexadecimal digits…\""},
 }};
 
 std::string oci_architecture(std::string_view platform) {
@@ -35,26 +42,29 @@ std::string oci_architecture(std::string_view platform) {
   return std::string(parts.size() > 1 ? parts[1] : platform);
 }
 
+constexpr std::string_view k_archive = "archive";
+
 /// What a build needs, as it stands in the lock.
 struct Recipe {
-  std::string main_package;
+  std::string main_package;  ///< empty with an archive
   std::vector<std::string> executables, library_path;
-  std::vector<Artifact> debs;
+  std::vector<Artifact> inputs;  ///< of kind deb, or k_archive
 };
 
 Json recipe_to_json(const Recipe& recipe) {
   auto inputs = Json::array();
-  for (const auto& deb : recipe.debs) {
-    const auto& file = deb.files.at(0);
+  for (const auto& one : recipe.inputs) {
+    const auto& file = one.files.at(0);
     Json evidence = file.evidence.at(0).details;
     evidence["type"] = file.evidence[0].type;
-    inputs.push_back({{"name", deb.name},
-                      {"version", deb.version},
-                      {"architecture", string_member(deb.facts, "architecture", deb.id())},
+    inputs.push_back({{"name", one.name},
+                      {"version", one.version},
+                      {"architecture", string_member(one.facts, "architecture", one.id())},
                       {"size", file.size},
                       {"sha256", file.digest.hex()},
                       {"origin", file.origin},
                       {"evidence", std::move(evidence)}});
+    if (one.kind == k_archive) inputs.back()["form"] = k_archive;
   }
   return {{"by", "liftlock.engine/1"},
           {"main_package", recipe.main_package},
@@ -73,7 +83,8 @@ std::vector<std::string> strings_of(const Json& object, std::string_view key, st
 }
 
 struct LockedInput {
-  EngineInput deb;
+  EngineInput source;
+  InputForm form = InputForm::deb;
   std::string origin;
 };
 
@@ -104,17 +115,28 @@ LockedRecipe read_recipe(const Artifact& artifact) {
                            .architecture = string_member(input, "architecture", where),
                            .digest = Digest::parse_sha256_hex(string_member(input, "sha256", where)),
                            .size = uint_member(input, "size", where)},
+                          input.value("form", std::string()) == k_archive ? InputForm::archive : InputForm::deb,
                           string_member(input, "origin", where)});
   }
   return out;
 }
 
-void fetch_inputs(const LockedRecipe& recipe, CollectContext& context) {
+void fetch_inputs(const LockedRecipe& recipe, const StackEntry& entry, CollectContext& context) {
   std::vector<FetchJob> jobs;
   for (const auto& input : recipe.inputs) {
-    jobs.push_back({.title = fmt::format("{} {}", input.deb.name, input.deb.version),
-                    .digest = input.deb.digest,
-                    .size = input.deb.size,
+    if (input.form == InputForm::archive) {
+      if (context.store.contains(input.source.digest)) continue;
+      const ArtifactFile file{.path = RelPath::parse(input.source.name),
+                              .size = input.source.size,
+                              .digest = input.source.digest,
+                              .origin = input.origin,
+                              .evidence = {}};
+      jobs.push_back(job_for(file, entry, context, {}));
+      continue;
+    }
+    jobs.push_back({.title = fmt::format("{} {}", input.source.name, input.source.version),
+                    .digest = input.source.digest,
+                    .size = input.source.size,
                     .url = input.origin,
                     .headers = {},
                     .produce = {}});
@@ -126,13 +148,60 @@ EngineManifest build(const LockedRecipe& recipe, const BlobStore& store, const f
   std::vector<BuildInput> inputs;
   // The blobs are hashed again: what is built must be of what was believed.
   for (const auto& input : recipe.inputs) {
-    auto file = store.open(input.deb.digest);
-    if (sha256_of_file(file.get(), input.deb.name) != input.deb.digest) {
-      fail(ErrorCode::blob_corrupt, "the package {} in the store", input.deb.name);
+    auto file = store.open(input.source.digest);
+    if (sha256_of_file(file.get(), input.source.name) != input.source.digest) {
+      fail(ErrorCode::blob_corrupt, "the package {} in the store", input.source.name);
     }
-    inputs.push_back({input.deb, std::move(file)});
+    inputs.push_back({input.source, std::move(file), input.form});
   }
   return build_engine(recipe.plan, inputs, out, scratch.string());
+}
+
+TakenFile take_file(const std::string& source, const std::optional<Digest>& stated, const StackEntry& entry,
+                    CollectContext& context) {
+  if (is_url(source)) {
+    refuse_credentials(source, entry.where());
+    return take_url(context, source, stated);
+  }
+  const auto files = list_local_files(stack_path(source, context.stack_folder));
+  if (files.size() != 1) fail(ErrorCode::stack_invalid, "{}: the archive must be one file", entry.where());
+  return take_local_files(context, "lock-engine-" + portable_component(entry.name), files).at(0);
+}
+
+/// The archive of an entry, taken into the store.
+Artifact take_archive(const StackEntry& entry, CollectContext& context, std::vector<std::string>& notes) {
+  const auto source = entry.text("archive");
+  std::optional<Digest> stated;
+  if (entry.values.contains("sha256")) stated = parse_stated_digest(entry.text("sha256"), entry.where());
+  Artifact out;
+  out.kind = k_archive;
+  out.version = entry.text("version");
+  if (out.version.empty()) {
+    throw Error(ErrorCode::stack_invalid, fmt::format("{}: an archive does not say its version", entry.where()),
+                "add: version = \"b8146\"");
+  }
+  const auto taken = take_file(source, stated, entry, context);
+  out.name = portable_component(is_url(source) ? file_name_of_url(source) : fs::path(source).filename().string());
+  if (stated && taken.digest != *stated) {
+    fail(ErrorCode::digest_mismatch, "'{}' has the SHA-256 {}; {} states {}", printable(source), taken.digest.hex(),
+         entry.where(), stated->hex());
+  }
+  if (!stated) notes.push_back(fmt::format("{} is believed on first use: sha256:{}", out.name, taken.digest.hex()));
+  out.facts = {{"architecture", oci_architecture(context.platform)}};
+  out.files.push_back({.path = RelPath::parse("engines") / out.name,
+                       .size = taken.size,
+                       .digest = taken.digest,
+                       .origin = source,
+                       .evidence = {stated ? stated_evidence("stack") : first_use_evidence()}});
+  return out;
+}
+
+/// The version of the package that is named first.
+std::string version_of_main(const std::string& main, const std::vector<Artifact>& debs, const StackEntry& entry) {
+  for (const auto& deb : debs) {
+    if (apt::package_of(deb.name) == main) return deb.version;
+  }
+  fail(ErrorCode::unresolvable, "{}: '{}' is not among what was resolved", entry.where(), main);
 }
 
 }  // namespace
@@ -143,28 +212,30 @@ EngineCollector::EngineCollector() {
 }
 
 std::string_view EngineCollector::summary() const {
-  return "an inference engine of Debian packages, made relocatable with everything it needs";
+  return "an inference engine of Debian packages or a release archive, made relocatable with everything it needs";
 }
 
 std::vector<std::filesystem::path> EngineCollector::input_files(const StackEntry& entry,
                                                                 const std::filesystem::path& stack_folder) const {
-  return apt::AptCollector().input_files(entry, stack_folder);
+  auto files = apt::AptCollector().input_files(entry, stack_folder);
+  if (const auto archive = entry.text("archive"); !archive.empty() && !is_url(archive)) files.emplace_back(archive);
+  return files;
 }
 
 Collected EngineCollector::resolve(const StackEntry& entry, CollectContext& context) const {
   auto closure = apt::AptCollector().resolve(entry, context);
   const auto packages = entry.texts("packages");
   auto main = packages.at(0).substr(0, packages[0].find_first_of(":=/"));
-  const auto main_deb = std::find_if(closure.artifacts.begin(), closure.artifacts.end(),
-                                     [&](const auto& deb) { return apt::package_of(deb.name) == main; });
-  if (main_deb == closure.artifacts.end())
-    fail(ErrorCode::unresolvable, "{}: '{}' is not among what was resolved", entry.where(), main);
-  const auto main_version = main_deb->version;
+  const auto main_version = version_of_main(main, closure.artifacts, entry);
 
   const auto proofs = std::stable_partition(closure.artifacts.begin(), closure.artifacts.end(),
                                             [](const auto& one) { return one.kind == "deb"; });
   Collected collected{.artifacts = {proofs, closure.artifacts.end()}, .notes = std::move(closure.notes)};
   closure.artifacts.erase(proofs, closure.artifacts.end());
+  if (!entry.text("archive").empty()) {
+    main.clear();
+    closure.artifacts.push_back(take_archive(entry, context, collected.notes));
+  }
   Recipe recipe{main, entry.texts("executables"), entry.texts("library_path"), std::move(closure.artifacts)};
   Artifact artifact;
   artifact.kind = "engine";
@@ -179,11 +250,11 @@ Collected EngineCollector::resolve(const StackEntry& entry, CollectContext& cont
   artifact.files.push_back({.path = RelPath::parse("engines") / file_name,
                             .size = 0,
                             .digest = sha256(std::string_view()),
-                            .origin = "made of the packages that the evidence lists",
+                            .origin = "made of what the evidence lists",
                             .evidence = {{"derived", recipe_to_json(recipe)}}});
 
   const auto locked = read_recipe(artifact);
-  fetch_inputs(locked, context);
+  fetch_inputs(locked, entry, context);
   EngineManifest manifest;
   const auto results = context.downloader.fetch(
       {{.title = file_name,
@@ -209,7 +280,7 @@ std::vector<FetchJob> EngineCollector::plan(const Artifact& artifact, const Stac
   const auto& file = artifact.files.at(0);
   if (context.store.contains(file.digest)) return {};
   auto recipe = std::make_shared<const LockedRecipe>(read_recipe(artifact));
-  fetch_inputs(*recipe, context);
+  fetch_inputs(*recipe, entry, context);
   const BlobStore& store = context.store;
   const auto scratch = context.scratch;
   return {{.title = std::string(file.path.filename()),

@@ -1,13 +1,14 @@
-// Low side, table [engine.NAME]: an inference engine made of Debian packages, as one relocatable package.
+// Low side, table [engine.NAME]: an inference engine made of Debian packages, or of an archive that its makers publish
+// and the Debian packages of the libraries that it needs, as one relocatable package.
 #pragma once
 
 #include "ecosystem/collector.hpp"
 
 namespace liftlock::engine {
 
-/// The keys of [apt.NAME], and name, variant, version, executables, library_path. The artifact is of kind "engine"; its
-/// evidence, type "derived", lists the .debs with where they are and why they are believed, so that plan() can make the
-/// same bytes again.
+/// The keys of [apt.NAME], and name, variant, version, executables, library_path, archive, sha256. The artifact is of
+/// kind "engine"; its evidence, type "derived", lists the inputs with where they are and why they are believed, so that
+/// plan() can make the same bytes again.
 class EngineCollector : public Collector {
  public:
   EngineCollector();
@@ -16,9 +17,9 @@ class EngineCollector : public Collector {
   std::span<const KeySpec> keys() const override { return m_keys; }
   std::vector<std::filesystem::path> input_files(const StackEntry& entry,
                                                  const std::filesystem::path& stack_folder) const override;
-  /// Downloads the .debs and builds the package once, to know its digest; the package stays in the store.
+  /// Downloads the inputs and builds the package once, to know its digest; the package stays in the store.
   Collected resolve(const StackEntry& entry, CollectContext& context) const override;
-  /// Fetches those .debs that the store lacks at once; the job itself builds the package.
+  /// Fetches those inputs that the store lacks at once; the job itself builds the package.
   std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
 
  private:
