@@ -1,0 +1,85 @@
+#!/bin/bash
+# An engine from an archive laid out as llama.cpp publishes its own (llama-bNNNN/ with programs and libraries in one folder),
+# with a C library of Debian packages: across the gap, installed, and asked with the demo model (label: online). The archive
+# is made here, of Debian's llama.cpp. Usage: engine_archive_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: skipped.
+set -euo pipefail
+low_exe=$(realpath "$1") high_exe=$(realpath "$2")
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+engine=""
+stop() { [ -z "$engine" ] || { kill "$engine" 2> /dev/null || true; wait "$engine" 2> /dev/null || true; engine=""; }; }
+trap 'stop; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+skip() { echo "skipped: $*"; exit 77; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+command -v bwrap > /dev/null || skip "bubblewrap is not installed"
+[ "$(dpkg --print-architecture)" = amd64 ] || skip "written for amd64"
+low() { "$low_exe" --quiet --state "$work/low" "$@"; }
+high() { "$high_exe" --quiet --state "$work/high" "$@"; }
+json() { python3 -c "import json, sys; print(json.load(sys.stdin)$1)"; }
+
+low init
+low trust keygen --role root --out "$work/root.pem" > /dev/null
+low trust keygen --role builder --out "$work/builder.pem" > /dev/null
+low trust init --organisation Interop --root-key "$work/root.pem" --add builder:"$work/builder.pem.pub" > /dev/null
+
+# Debian's engine, only to have programs to put into an archive.
+mkdir -p "$work/debian" "$work/stack"
+cat > "$work/debian/liftlock.toml" << 'TOML'
+[stack]
+name = "debian"
+[engine.llama]
+packages = ["llama.cpp-tools"]
+suites = ["forky"]
+accept_expired = "600d"
+TOML
+(cd "$work/debian" && low lock) || skip "the suite cannot be had"
+(cd "$work/debian" && low fetch > /dev/null && low pack --output "$work/debian/out" > /dev/null)
+mkdir "$work/root" && tar -xf "$work"/debian/out/engines/llama-*.tar -C "$work/root"
+release=$work/llama-b1
+mkdir "$release"
+cp "$work/root/usr/bin/llama-server" "$release/"
+find "$work/root/usr/lib" \( -name 'libllama*' -o -name 'libggml*' -o -name 'libmtmd*' \) ! -type d -exec cp -P {} "$release/" \;
+echo MIT > "$release/LICENSE"
+tar -czf "$work/stack/llama-b1-bin-ubuntu-x64.tar.gz" -C "$work" llama-b1
+
+cat > "$work/stack/liftlock.toml" << TOML
+[stack]
+name = "chat"
+[engine.llama-release]
+archive = "llama-b1-bin-ubuntu-x64.tar.gz"
+sha256 = "$(sha256sum < "$work/stack/llama-b1-bin-ubuntu-x64.tar.gz" | cut -d' ' -f1)"
+version = "b1"
+packages = ["libc6", "libstdc++6", "libgomp1", "libssl3t64"]
+suites = ["forky"]
+accept_expired = "600d"
+[model.demo]
+source = "$here/../../models/demo/liftlock-demo.gguf"
+TOML
+cd "$work/stack"
+low lock && low fetch > /dev/null
+# Thrown away and made again from the lock: the same bytes.
+low pack --output ../first > /dev/null
+find "$work/low/store/blobs" -type f -size +50M -delete
+low fetch > /dev/null && low pack --output ../medium/chat-1 > /dev/null
+cmp ../first/engines/llama-release-b1-cpu-amd64.tar ../medium/chat-1/engines/llama-release-b1-cpu-amd64.tar
+low sign ../medium/chat-1 --role builder --key ../builder.pem > /dev/null
+# An archive that is not what the stack states.
+sed -i 's/^sha256 = "..../sha256 = "0000/' liftlock.toml
+if low lock 2> ../refused; then fail "another archive was locked"; fi
+grep -q 'digest-mismatch' ../refused || fail "$(cat ../refused)"
+
+high init --zone ingest
+printf '[source.usb]\npath = "%s/medium"\nrequire_read_only = false\n' "$work" >> "$work/high/config.toml"
+high trust pin ../medium/chat-1 --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
+high ingest usb/chat-1 --expect "$(sha256sum < ../medium/chat-1/manifest/bundle.json | cut -d' ' -f1)" > /dev/null
+high engine install llama-release > /dev/null
+high engine show llama-release | grep -q 'llama-b1-bin-ubuntu-x64.tar.gz b1' || fail "show does not name the archive"
+high engine run llama-release --model demo > "$work/run.out" 2> "$work/run.err" &
+engine=$!
+for _ in $(seq 300); do grep -q '^ready' "$work/run.out" && break; kill -0 "$engine" || fail "$(cat "$work/run.err")"; sleep 0.1; done
+socket=$(sed -n 's/^ready: //p' "$work/run.out")
+answer=$(curl -fsS --unix-socket "$socket" http://engine/v1/chat/completions -H 'Content-Type: application/json' \
+  -d '{"messages": [{"role": "user", "content": "What is Liftlock?"}], "max_tokens": 60}' | json '["choices"][0]["message"]["content"]')
+case "$answer" in *iftlock*) ;; *) fail "it answered: $answer" ;; esac
+stop
+echo "ok: $answer"
