@@ -136,7 +136,16 @@ struct Setting {
         secret(add_key(models.folder.path() / "access.db")),
         gatekeeper(models.folder.path() / "access.db"),
         host((prepare(engine), host_options(models)), log, "bench"),
-        gateway({models.folder.path() / "store/catalog.db", host, pools, {}, book, gatekeeper, log, "bench"}),
+        gateway({models.folder.path() / "store/catalog.db",
+                 models.folder.path() / "aliases.json",
+                 host,
+                 pools,
+                 {},
+                 book,
+                 gatekeeper,
+                 log,
+                 "bench",
+                 {.mode = mode}}),
         server(server_options(), [this](const HttpRequest& request) { return gateway.handle(request); }) {
     server.start();
   }

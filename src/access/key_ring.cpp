@@ -43,6 +43,11 @@ CREATE TABLE generation(
   value    INTEGER NOT NULL) STRICT;
 INSERT INTO generation VALUES (1, 1);
 )",
+    R"(
+ALTER TABLE key RENAME COLUMN label TO note;
+ALTER TABLE key ADD COLUMN label TEXT NOT NULL DEFAULT '';
+ALTER TABLE key ADD COLUMN record TEXT NOT NULL DEFAULT '';
+)",
 };
 
 constexpr std::size_t k_max_text = 200;
@@ -83,6 +88,8 @@ void require_key(const ApiKey& key) {
   require_text(key.id, "key id", 1);
   require_text(key.user, "user", 1);
   require_text(key.label, "label", 0);
+  require_text(key.record, "mode of the record", 0);
+  require_text(key.note, "note", 0);
   if (key.models.size() > k_max_models) fail(ErrorCode::usage, "a key for more than {} models", k_max_models);
   for (const auto& model : key.models) require_text(model, "model", 1);
 }
@@ -101,8 +108,8 @@ std::optional<Timestamp> optional_time(const Statement& row, int column) {
 }
 
 constexpr std::string_view k_select =
-    "SELECT digest, id, user, role, models, requests_per_minute, tokens_per_minute, tokens_per_day, expires, label,"
-    " created, revoked, revoked_reason FROM key ORDER BY number";
+    "SELECT digest, id, user, role, models, requests_per_minute, tokens_per_minute, tokens_per_day, expires, note,"
+    " created, revoked, revoked_reason, label, record FROM key ORDER BY number";
 
 ApiKey key_of(const Statement& row) {
   ApiKey key;
@@ -116,10 +123,12 @@ ApiKey key_of(const Statement& row) {
                 .tokens_per_minute = row.unsigned_integer(6),
                 .tokens_per_day = row.unsigned_integer(7)};
   key.expires = optional_time(row, 8);
-  key.label = row.text(9);
+  key.note = row.text(9);
   key.created = time_column(row, 10);
   key.revoked = optional_time(row, 11);
   key.revoked_reason = row.text(12);
+  key.label = row.text(13);
+  key.record = row.text(14);
   return key;
 }
 
@@ -186,10 +195,11 @@ std::string KeyRing::add(const ApiKey& key) {
   Transaction transaction(db);
   db.prepare(
         "INSERT OR IGNORE INTO key(id, digest, user, role, models, requests_per_minute, tokens_per_minute,"
-        " tokens_per_day, label, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        " tokens_per_day, note, created, label, record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
       .run(std::string_view(key.id), digest.bytes(), std::string_view(key.user), name(key.role),
            std::string_view(models), std::uint64_t{key.limits.requests_per_minute}, key.limits.tokens_per_minute,
-           key.limits.tokens_per_day, std::string_view(key.label), seconds(key.created));
+           key.limits.tokens_per_day, std::string_view(key.note), seconds(key.created), std::string_view(key.label),
+           std::string_view(key.record));
   if (db.changes() == 0) fail(ErrorCode::usage, "there is a key {} already", printable(key.id));
   if (key.expires)
     db.prepare("UPDATE key SET expires = ? WHERE id = ?").run(seconds(*key.expires), std::string_view(key.id));

@@ -48,7 +48,9 @@ struct ApiKey {
   std::vector<std::string> models;  ///< names in the catalog, '*' matches within one; empty: all
   KeyLimits limits;
   std::optional<Timestamp> expires;
-  std::string label;  ///< for people, at most 200 bytes
+  std::string label;   ///< of the site (Labels); empty: none
+  std::string record;  ///< the mode of the record that it asks for: "full", "hash-only", "off"; empty: the site's
+  std::string note;    ///< for people, at most 200 bytes
   Timestamp created{};
   std::optional<Timestamp> revoked;
   std::string revoked_reason;

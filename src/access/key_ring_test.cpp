@@ -31,7 +31,9 @@ TEST_F(KeyRingTest, WhatIsAddedIsListed) {
   key.models = {"demo", "qwen*"};
   key.limits = {.requests_per_minute = 60, .tokens_per_minute = 10'000, .tokens_per_day = 1'000'000};
   key.expires = k_time + std::chrono::days(90);
-  key.label = "laptop";
+  key.label = "SECRET";
+  key.record = "hash-only";
+  key.note = "laptop";
   KeyRing(file).add(key);
   const auto keys = KeyRing(file).list();
   ASSERT_EQ(keys.size(), 1u);
@@ -44,7 +46,9 @@ TEST_F(KeyRingTest, WhatIsAddedIsListed) {
   EXPECT_EQ(read.limits.tokens_per_minute, 10'000u);
   EXPECT_EQ(read.limits.tokens_per_day, 1'000'000u);
   EXPECT_EQ(read.expires, key.expires);
-  EXPECT_EQ(read.label, "laptop");
+  EXPECT_EQ(read.label, "SECRET");
+  EXPECT_EQ(read.record, "hash-only");
+  EXPECT_EQ(read.note, "laptop");
   EXPECT_EQ(read.created, k_time);
   EXPECT_EQ(read.revoked, std::nullopt);
 }
@@ -91,7 +95,7 @@ TEST_F(KeyRingTest, MalformedKeysAreRefused) {
   EXPECT_TRUE(refused([](ApiKey& k) { k.user = std::string(201, 'a'); }));
   EXPECT_TRUE(refused([](ApiKey& k) { k.user = "a\nb"; }));
   EXPECT_TRUE(refused([](ApiKey& k) { k.user = "\xff"; }));
-  EXPECT_TRUE(refused([](ApiKey& k) { k.label = "a\x1b[0m"; }));
+  EXPECT_TRUE(refused([](ApiKey& k) { k.note = "a\x1b[0m"; }));
   EXPECT_TRUE(refused([](ApiKey& k) { k.models = {""}; }));
   EXPECT_EQ(ring.list().size(), 1u);
 }

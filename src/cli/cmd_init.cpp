@@ -1,7 +1,11 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cctype>
+#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "audit/audit_log.hpp"
@@ -22,6 +26,8 @@ struct Options {
   std::string zone;
   std::string organisation;
   std::string stack_file;
+  std::string record;           ///< empty: ask, or full
+  std::string when_unwritable;  ///< empty: stop
 };
 
 std::string_view zones_of_side() {
@@ -50,6 +56,40 @@ bool write_stack_file(const fs::path& file) {
   return true;
 }
 
+std::string read_record_mode() {
+  for (;;) {
+    fmt::print(
+        stderr,
+        "How are prompts and answers recorded? full: encrypted, for those who may read them; hash-only: digests\n"
+        "in the audit log; off: not at all. [full] ");
+    std::string line;
+    if (!std::getline(std::cin, line)) throw Error(ErrorCode::usage, "no answer", "say it with --record MODE");
+    if (line.empty()) return "full";
+    if (line == "full" || line == "hash-only" || line == "off") return line;
+  }
+}
+
+RecordChoice record_choice(Invocation& invocation, const Options& options) {
+  RecordChoice choice;
+  const auto require = [](const std::string& word, std::initializer_list<std::string_view> known, const char* option) {
+    if (word.empty() || std::find(known.begin(), known.end(), word) != known.end()) return;
+    fail(ErrorCode::usage, "{} is {}, not '{}'", option, fmt::join(known, ", "), printable(word));
+  };
+  require(options.record, {"full", "hash-only", "off"}, "--record");
+  require(options.when_unwritable, {"stop", "answer"}, "--when-unwritable");
+  choice.or_stop = options.when_unwritable != "answer";
+  if (!options.record.empty()) {
+    choice.mode = options.record;
+  } else if (::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1 && !invocation.json()) {
+    choice.mode = read_record_mode();
+  } else {
+    invocation.reporter().note(
+        "prompts and answers will be recorded in full, encrypted; --record or [record] of "
+        "config.toml chooses otherwise");
+  }
+  return choice;
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto zone = options.zone.empty() && side_name() == "low" ? std::optional(Zone::low) : parse_zone(options.zone);
   if (!zone) {
@@ -61,7 +101,9 @@ void run(Invocation& invocation, const Options& options) {
   check_side(*zone);
   const auto existed = invocation.site().exists();
   invocation.site().require_own();
-  const auto site = Site::create(invocation.site().folder(), *zone, options.organisation);
+  const bool has_models = *zone == Zone::ingest || *zone == Zone::production;
+  const auto record = existed || !has_models ? RecordChoice() : record_choice(invocation, options);
+  const auto site = Site::create(invocation.site().folder(), *zone, options.organisation, record);
   if (!existed) {
     // Readers who may not write find an empty store and its log, not nothing.
     const BlobStore blobs(site.store_folder());
@@ -99,6 +141,12 @@ void add_init(CLI::App& app, Invocation& invocation) {
   command->add_option("--zone", options->zone,
                       fmt::format("{}{}", zones_of_side(), side_name() == "low" ? " (default: low)" : ""));
   command->add_option("--organisation", options->organisation, "Whose installation it is, for people");
+  if (side_name() == "high") {
+    command->add_option("--record", options->record, "How prompts and answers are recorded: full, hash-only or off")
+        ->type_name("MODE");
+    command->add_option("--when-unwritable", options->when_unwritable,
+                        "What becomes of an answer whose record cannot be written: stop (default) or answer");
+  }
   if (side_name() == "low") {
     command->add_option("--stack-file", options->stack_file, "Write a commented stack file here (liftlock.toml)")
         ->type_name("FILE");

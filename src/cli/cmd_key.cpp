@@ -1,6 +1,8 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "access/key_ring.hpp"
@@ -12,6 +14,7 @@
 #include "cli/key_view.hpp"
 #include "cli/trust_change.hpp"
 #include "cli/whole_number.hpp"
+#include "record/record_policy.hpp"
 
 namespace liftlock {
 namespace {
@@ -48,6 +51,9 @@ ApiKey key_of(const AddOptions& options) {
   key.id = KeyRing::new_id();
   key.role = *role;
   key.created = now();
+  if (!key.record.empty() && !parse_record_mode(key.record)) {
+    fail(ErrorCode::usage, "'{}' is no mode of the record: full, hash-only or off", printable(key.record));
+  }
   if (!options.rate.empty()) key.limits.requests_per_minute = parse_rate(options.rate);
   if (!options.expires.empty()) key.expires = parse_end(options.expires);
   if (key.expires && *key.expires <= key.created) {
@@ -62,9 +68,18 @@ Site site_for(Invocation& invocation, std::string_view command) {
   return site;
 }
 
+void require_label(const SiteConfig& config, const std::string& label) {
+  const auto& known = config.labels;
+  if (label.empty() || std::find(known.begin(), known.end(), label) != known.end()) return;
+  throw Error(ErrorCode::usage, fmt::format("'{}' is no label of this site", printable(label)),
+              known.empty() ? "name them under [labels] of config.toml"
+                            : fmt::format("its labels are {}", fmt::join(known, ", ")));
+}
+
 void run_add(Invocation& invocation, const AddOptions& options) {
   const auto site = site_for(invocation, "key add");
   const auto key = key_of(options);
+  require_label(site.config(), key.label);
   record_config(invocation, site);
   std::string secret;
   recorded_effect(invocation, "key.add", key.id, key_json(key), [&] { secret = KeyRing(access_file(site)).add(key); });
@@ -122,8 +137,11 @@ void add_key_add(CLI::App& app, Invocation& invocation) {
       ->check(whole);
   command->add_option("--expires", options->expires,
                       "When it ends: 90d, a day like 2027-01-31, a time, or never (default)");
-  command->add_option("--label", key.label, "What it is for, for people");
-  command->footer("Example: liftlock key add ada --model 'demo*' --rate 60/min --expires 90d --label laptop");
+  command->add_option("--label", key.label, "One of the labels of config.toml: it asks models of it and below");
+  command->add_option("--record", key.record, "How its prompts and answers are recorded: full, hash-only or off")
+      ->type_name("MODE");
+  command->add_option("--note", key.note, "What it is for, for people");
+  command->footer("Example: liftlock key add ada --model 'demo*' --rate 60/min --expires 90d --note laptop");
   command->callback([&invocation, options] { run_add(invocation, *options); });
 }
 

@@ -39,6 +39,8 @@ Json key_json(const ApiKey& key) {
                {"tokens_per_minute", key.limits.tokens_per_minute},
                {"tokens_per_day", key.limits.tokens_per_day},
                {"label", key.label},
+               {"record", key.record},
+               {"note", key.note},
                {"created", format_time(key.created)}};
   if (key.expires) json["expires"] = format_time(*key.expires);
   if (key.revoked) json["revoked"] = {{"since", format_time(*key.revoked)}, {"reason", key.revoked_reason}};
@@ -46,12 +48,14 @@ Json key_json(const ApiKey& key) {
 }
 
 std::string key_table(const std::vector<ApiKey>& keys) {
-  std::vector<std::vector<std::string>> rows{{"ID", "USER", "ROLE", "MODELS", "LIMITS", "EXPIRES", "STATE", "LABEL"}};
+  std::vector<std::vector<std::string>> rows{
+      {"ID", "USER", "ROLE", "MODELS", "LIMITS", "EXPIRES", "STATE", "LABEL", "RECORD", "NOTE"}};
   for (const auto& key : keys) {
     rows.push_back({key.id, printable(key.user), std::string(name(key.role)),
                     key.models.empty() ? "all" : printable(fmt::format("{}", fmt::join(key.models, ", "))),
                     limits_text(key.limits), key.expires ? format_time(*key.expires) : "never", key_state(key),
-                    printable(key.label)});
+                    key.label.empty() ? "-" : printable(key.label), key.record.empty() ? "-" : printable(key.record),
+                    printable(key.note)});
   }
   return format_table(rows);
 }

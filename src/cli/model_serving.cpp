@@ -38,11 +38,30 @@ RecordBook::Options record_options(const Site& site) {
   RecordBook::Options options;
   options.folder = site.records_folder();
   options.kek_file = site.record_key_file();
-  options.mode = site.config().record == "full"        ? RecordMode::full
-                 : site.config().record == "hash-only" ? RecordMode::hash_only
-                                                       : RecordMode::off;
+  options.mode = parse_record_mode(site.config().record).value();
   return options;
 }
+
+RecordPolicy record_policy(const Site& site) {
+  RecordPolicy policy;
+  policy.mode = parse_record_mode(site.config().record).value();
+  for (const auto& [model, mode] : site.config().record_models) {
+    policy.models.emplace(model, parse_record_mode(mode).value());
+  }
+  policy.stop_when_unwritable = site.config().record_or_stop;
+  return policy;
+}
+
+namespace {
+
+/// As [labels] of config.toml says, and `label` of the pools.
+Labels site_labels(const Site& site) {
+  std::map<std::string, std::string> pools;
+  for (const auto& [name, pool] : site.config().pools) pools.emplace(name, pool.label);
+  return {site.config().labels, site.config().model_labels, std::move(pools)};
+}
+
+}  // namespace
 
 ModelServing::ModelServing(const Site& site, AuditLog& log, const std::string& actor)
     : m_book(record_options(site), log),
@@ -50,6 +69,6 @@ ModelServing::ModelServing(const Site& site, AuditLog& log, const std::string& a
       m_host(host_options(site), log, actor),
       m_pools(open_pools(site, log, actor), pool_networks(site)),
       m_gateway({site.catalog_file(), site.aliases_file(), m_host, m_pools, site.config().roles, m_book, m_gatekeeper,
-                 log, actor}) {}
+                 log, actor, record_policy(site), site_labels(site)}) {}
 
 }  // namespace liftlock

@@ -20,6 +20,7 @@ engine::GatePolicy gate_policy(const Site& site);
 engine::HostOptions host_options(const Site& site);
 /// As [record] of config.toml says.
 RecordBook::Options record_options(const Site& site);
+RecordPolicy record_policy(const Site& site);
 
 class ModelServing {
  public:

@@ -108,6 +108,7 @@ std::atomic<bool>& stop_on_interrupt() {
 ModelSession::ModelSession(const Site& site, std::string actor, std::string model, const std::atomic<bool>& stop)
     : m_log(site.audit_folder(), ""),
       m_book(record_options(site), m_log),
+      m_record(record_policy(site)),
       m_host(host_options(site), m_log, actor),
       m_actor(std::move(actor)),
       m_model(std::move(model)),
@@ -124,6 +125,10 @@ std::shared_ptr<engine::Lease> ModelSession::lease(const std::string& model) {
   }
   if (const auto* error = std::get_if<Error>(&*result)) throw *error;
   return std::get<std::shared_ptr<engine::Lease>>(*std::move(result));
+}
+
+RecordMode ModelSession::record_mode() {
+  return m_record.mode_for(m_host.offer(m_model).model, std::nullopt);
 }
 
 bool ModelSession::load() {
@@ -164,7 +169,7 @@ ModelSession::Said ModelSession::ask(Json request, const std::function<void(std:
     return said;
   }
   Awaited<Durable> opened;
-  const auto record = m_book.open(head(*engine), prompt, opened.taker());
+  const auto record = m_book.open(head(*engine), prompt, opened.taker(), record_mode());
   require(opened);
 
   said.record = record->id();
@@ -246,7 +251,7 @@ ModelSession::Vectors ModelSession::embed(const std::vector<std::string>& texts)
   Awaited<Durable> written;
   m_book.write(about, prompt, "",
                {{"outcome", answer.status == 200 ? "success" : "failed"}, {"prompt_tokens", out.prompt_tokens}},
-               written.taker());
+               written.taker(), record_mode());
   require(written);
   if (answer.status != 200) refused(answer.status, answer.body);
   return out;

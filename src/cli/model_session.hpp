@@ -49,9 +49,11 @@ class ModelSession {
   std::shared_ptr<engine::Lease> lease(const std::string& model);
   RecordHead head(const engine::Lease& engine) const;
   UnixClientLimits limits() const;
+  RecordMode record_mode();
 
   AuditLog m_log;
   RecordBook m_book;
+  RecordPolicy m_record;
   engine::ModelHost m_host;
   std::string m_actor, m_model;
   const std::atomic<bool>& m_stop;

@@ -231,7 +231,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
   Offer offer(const std::string& name) {
     const auto found = names.find(name);
     const auto need = memory_need(found->artifact, found->facts, options.context, options.slots);
-    return {.task = task_of(found->facts), .context = need.context};
+    return {.model = found->artifact.name, .task = task_of(found->facts), .context = need.context};
   }
 
   std::vector<Running> running() const {

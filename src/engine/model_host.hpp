@@ -60,6 +60,7 @@ struct Running {
 
 /// What may be asked of a model, told without loading it.
 struct Offer {
+  std::string model;  ///< its name in the catalog: an alias leads to it
   ModelTask task = ModelTask::text;
   unsigned context = 0;  ///< tokens of one request
 };

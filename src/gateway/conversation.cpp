@@ -88,7 +88,7 @@ class Conversation final : public LiveAnswer {
       if (m_record) {
         m_record->close(outcome("client-gone", {}), ignore);
       } else {
-        m_parts.book.write(head(), m_prompt, "", outcome("client-gone", {}), ignore);
+        m_parts.book.write(head(), m_prompt, "", outcome("client-gone", {}), ignore, m_request.record_mode);
       }
     } catch (const Error&) {
       // The book remembers that it failed, and refuses whoever comes next.
@@ -226,23 +226,23 @@ class Conversation final : public LiveAnswer {
     if (m_request.call) answer = pool::answer_of(*m_request.model.remote, *m_request.call, std::move(answer));
     note(answer);
     auto response = text_response(200, "application/json", m_request.dialect->whole(answer));
-    response.set("X-Liftlock-Record", m_request.id);
     Reply<Durable> written(co_await asio::this_coro::executor);
-    m_parts.book.write(head(), m_prompt, words_of(answer), outcome("success", {}), written.taker());
-    auto problem = co_await written.wait();
-    end(problem ? "failed" : "success");
-    if (problem) throw *problem;
+    m_parts.book.write(head(), m_prompt, words_of(answer), outcome("success", {}), written.taker(),
+                       m_request.record_mode);
+    finish(co_await written.wait());
+    if (!m_unrecorded) response.set("X-Liftlock-Record", m_request.id);
     co_await sink.respond(std::move(response));
   }
 
   asio::awaitable<void> stream(AnswerSink& sink, UpstreamExchange& upstream) {
     const auto executor = co_await asio::this_coro::executor;
     Reply<Durable> opened(executor);
-    m_record = m_parts.book.open(head(), m_prompt, opened.taker());
-    auto problem = co_await opened.wait();
-    if (problem) throw *problem;
+    m_record = m_parts.book.open(head(), m_prompt, opened.taker(), m_request.record_mode);
+    const auto problem = co_await opened.wait();
+    if (problem) go_on_without(*problem);
     auto begin = text_response(200, std::string(m_request.dialect->stream_type()), "");
-    begin.set("Cache-Control", "no-store").set("X-Liftlock-Record", m_request.id);
+    begin.set("Cache-Control", "no-store");
+    if (!m_unrecorded) begin.set("X-Liftlock-Record", m_request.id);
     co_await sink.begin(std::move(begin));
     m_begun = true;
     EventStream events;
@@ -267,16 +267,14 @@ class Conversation final : public LiveAnswer {
       });
       if (m_first == Clock::time_point() && !words.empty()) m_first = Clock::now();
       // On record before it is on its way.
-      if (!words.empty()) m_record->append(words);
+      if (!words.empty()) keep(words);
       co_await sink.write(out);
     }
     m_answered = true;
     const auto last = m_request.dialect->finish();
     Reply<Durable> closed(executor);
     m_record->close(outcome("success", {}), closed.taker());
-    problem = co_await closed.wait();
-    end(problem ? "failed" : "success");
-    if (problem) throw *problem;
+    finish(co_await closed.wait());
     co_await sink.write(last);
   }
 
@@ -289,7 +287,8 @@ class Conversation final : public LiveAnswer {
       if (m_record) {
         m_record->close(outcome("failed", info(error.code()).slug), written.taker());
       } else {
-        m_parts.book.write(head(), m_prompt, "", outcome("failed", info(error.code()).slug), written.taker());
+        m_parts.book.write(head(), m_prompt, "", outcome("failed", info(error.code()).slug), written.taker(),
+                           m_request.record_mode);
       }
       co_await written.wait();
     }
@@ -300,6 +299,31 @@ class Conversation final : public LiveAnswer {
       auto response = api_problem(m_request.api, error);
       response.set("X-Liftlock-Record", m_request.id);
       co_await sink.respond(std::move(response));
+    }
+  }
+
+  /// @throws problem where there is no answer without a record
+  void go_on_without(const Error& problem) {
+    if (m_request.record_or_stop) throw problem;
+    m_unrecorded = true;
+  }
+
+  /// The answer is whole, and its record is, or is not.
+  void finish(const Durable& problem) {
+    if (problem && m_request.record_or_stop) {
+      end("failed");
+      throw *problem;
+    }
+    m_unrecorded = m_unrecorded || problem;
+    end("success");
+  }
+
+  void keep(std::string_view words) {
+    if (m_unrecorded) return;
+    try {
+      m_record->append(words);
+    } catch (const Error& error) {
+      go_on_without(error);
     }
   }
 
@@ -320,6 +344,7 @@ class Conversation final : public LiveAnswer {
     head.model = m_request.model.name;
     head.model_digest = m_digest;
     head.engine = m_engine;
+    head.tags = m_request.tags;
     return head;
   }
 
@@ -344,8 +369,8 @@ class Conversation final : public LiveAnswer {
     const auto since = [&](Clock::time_point point) {
       return point == Clock::time_point() ? Clock::duration{} : point - m_start;
     };
-    m_parts.on_end({m_request.model.name, how, m_prompt_tokens, m_completion_tokens, since(m_ready), since(m_first),
-                    Clock::now() - m_start});
+    m_parts.on_end({m_request.model.name, how, m_unrecorded, m_prompt_tokens, m_completion_tokens, since(m_ready),
+                    since(m_first), Clock::now() - m_start});
   }
 
   ConversationParts m_parts;
@@ -365,6 +390,7 @@ class Conversation final : public LiveAnswer {
   bool m_begun = false;     ///< the client got the head of a stream
   bool m_answered = false;  ///< the engine said all it had to say
   bool m_ended = false;
+  bool m_unrecorded = false;
 };
 
 const Json* images_of(const Json& answer) {

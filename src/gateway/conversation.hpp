@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "access/gatekeeper.hpp"
 #include "engine/model_host.hpp"
@@ -24,6 +25,7 @@ namespace liftlock {
 struct ConversationEnd {
   std::string model;
   std::string_view outcome;  ///< "success", "failed", "client-gone"
+  bool unrecorded = false;   ///< it was answered, and its record could not be written
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
   std::chrono::nanoseconds wait{}, first{}, total{};  ///< until the engine was there, the first piece, the end
 };
@@ -45,6 +47,9 @@ struct ConversationRequest {
   std::string target;    ///< of the engine
   ModelTarget model;
   std::string id;  ///< of the record
+  RecordMode record_mode = RecordMode::full;
+  bool record_or_stop = true;     ///< without a record there is no answer
+  std::vector<std::string> tags;  ///< of the record
   EngineRequest engine;
   KeyOrder order;                      ///< of what the engine gets
   std::optional<pool::Call> call;      ///< for an endpoint of a pool, where the model is remote

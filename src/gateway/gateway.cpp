@@ -135,6 +135,7 @@ struct Gateway::Impl {
   ModelList models{parts.catalog_file, parts.aliases_file};
   ModelNames names{parts.roles, parts.pools};
   GatewayMetrics metrics;
+  std::atomic<bool> told_unrecorded = false;
 
   explicit Impl(GatewayParts given) : parts(std::move(given)) {
     parts.gatekeeper.on_failure = [this](std::string_view peer, std::string_view why) {
@@ -298,7 +299,11 @@ struct Gateway::Impl {
     }
     if (loading) return *std::move(loading);
     if (!wanted.dialect) wanted.dialect = openai_dialect(wanted.engine.drop_usage_chunk);
-    wanted.model = asked(wanted.engine.model, caller).target;
+    const auto found = asked(wanted.engine.model, caller);
+    wanted.model = found.target;
+    wanted.record_mode = parts.record.mode_for(found.card.model, parse_record_mode(caller.key.record));
+    wanted.record_or_stop = parts.record.stop_when_unwritable;
+    if (parts.labels.in_use() && !caller.key.label.empty()) wanted.tags.push_back("label:" + caller.key.label);
     wanted.engine.body["model"] = wanted.model.name;
     if (has_schemas(wanted.engine.body)) wanted.order = KeyOrder(request.body);
     if (endpoint.does == Does::images && wanted.model.remote == nullptr) {
@@ -313,14 +318,38 @@ struct Gateway::Impl {
     parts.gatekeeper.charge_request(caller);
     HttpResponse response;
     response.live = make_conversation({parts.host, parts.pools, parts.book, parts.gatekeeper,
-                                       [this](const ConversationEnd& end) { metrics.count(end); }, k_engine_limits},
+                                       [this](const ConversationEnd& end) { count(end); }, k_engine_limits},
                                       std::move(wanted));
     return response;
   }
 
-  bool may_ask(const Caller& caller, std::string_view model) const {
+  /// @throws Error{forbidden}
+  void require_label(const Caller& caller, const ollama::ModelCard& card, bool remote) const {
+    if (remote) {
+      parts.labels.require_remote(caller.key.label, card.model);
+    } else {
+      parts.labels.require_local(caller.key.label, card.model);
+    }
+  }
+
+  void count(const ConversationEnd& end) {
+    metrics.count(end);
+    if (!end.unrecorded || told_unrecorded.exchange(true)) return;
     try {
-      parts.gatekeeper.require_model(caller, model);
+      parts.log.append({.type = "record.missing",
+                        .actor = parts.actor,
+                        .outcome = Outcome::failure,
+                        .subject = end.model,
+                        .detail = R"({"why":"records cannot be written, and [record] when_unwritable is answer"})"});
+    } catch (const std::exception&) {
+      // The disk that has no room for records may have none for this; the metric counts them all.
+    }
+  }
+
+  bool may_ask(const Caller& caller, const ollama::ModelCard& card, bool remote) const {
+    try {
+      parts.gatekeeper.require_model(caller, card.name);
+      require_label(caller, card, remote);
       return true;
     } catch (const Error&) {
       return false;
@@ -330,10 +359,11 @@ struct Gateway::Impl {
   ModelList::Cards allowed(const Caller& caller) {
     ModelList::Cards out;
     for (const auto& card : *models.cards()) {
-      if (may_ask(caller, card.name)) out.push_back(card);
+      if (may_ask(caller, card, false)) out.push_back(card);
     }
     for (const auto& model : parts.pools.models()) {
-      if (may_ask(caller, model.name)) out.push_back(card_of(model));
+      const auto card = card_of(model);
+      if (may_ask(caller, card, true)) out.push_back(card);
     }
     for (const auto& [role, uri] : names.roles()) {
       const auto target = names.resolve(role);
@@ -351,6 +381,7 @@ struct Gateway::Impl {
   static ollama::ModelCard card_of(const pool::Model& model) {
     ollama::ModelCard card;
     card.name = model.name;
+    card.model = model.name;
     card.digest = std::string(64, '0');  // Ollama's clients cut a piece of it
     return card;
   }
@@ -365,7 +396,11 @@ struct Gateway::Impl {
     parts.gatekeeper.require_right(caller, Right::ask);
     const auto target = names.resolve(named);
     parts.gatekeeper.require_model(caller, target.name);
-    if (target.remote != nullptr) return {target, card_of(*target.remote)};
+    if (target.remote != nullptr) {
+      auto card = card_of(*target.remote);
+      require_label(caller, card, true);
+      return {target, std::move(card)};
+    }
     const auto cards = models.cards();
     const auto found =
         std::find_if(cards->begin(), cards->end(), [&](const auto& card) { return card.name == target.name; });
@@ -373,6 +408,7 @@ struct Gateway::Impl {
       throw Error(ErrorCode::not_found, fmt::format("there is no model '{}' here", printable(target.name)),
                   "list the models with GET /v1/models");
     }
+    require_label(caller, *found, false);
     return {target, *found};
   }
 

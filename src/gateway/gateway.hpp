@@ -11,11 +11,13 @@
 #include <string_view>
 
 #include "access/gatekeeper.hpp"
+#include "access/labels.hpp"
 #include "audit/audit_log.hpp"
 #include "engine/model_host.hpp"
 #include "net/http.hpp"
 #include "pool/pools.hpp"
 #include "record/record_book.hpp"
+#include "record/record_policy.hpp"
 
 namespace liftlock {
 
@@ -30,6 +32,8 @@ struct GatewayParts {
   Gatekeeper& gatekeeper;
   AuditLog& log;  ///< takes failed logins
   std::string actor;
+  RecordPolicy record = {};
+  Labels labels = {};
 };
 
 class Gateway {

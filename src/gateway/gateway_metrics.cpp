@@ -57,6 +57,7 @@ void GatewayMetrics::count(const ConversationEnd& end) {
   if (end.wait.count() > 0) m_wait.add(seconds_of(end.wait));
   if (end.first.count() > 0) m_first.add(seconds_of(end.first));
   m_total.add(seconds_of(end.total));
+  if (end.unrecorded) ++m_unrecorded;
 }
 
 void GatewayMetrics::refused() {
@@ -105,6 +106,8 @@ std::string GatewayMetrics::text(const std::vector<engine::Running>& running, co
   line(out, "liftlock_records_total {}", records.records);
   describe(out, "liftlock_record_commits_total", "counter", "Groups of records made durable.");
   line(out, "liftlock_record_commits_total {}", records.groups);
+  describe(out, "liftlock_unrecorded_answers_total", "counter", "Answers that went out without a record.");
+  line(out, "liftlock_unrecorded_answers_total {}", m_unrecorded);
   describe(out, "liftlock_records_refused_total", "counter", "Records that could not be written.");
   line(out, "liftlock_records_refused_total {}", records.refused);
   describe(out, "liftlock_failed_logins_total", "counter", "Requests with no key, or a wrong one.");

@@ -38,6 +38,7 @@ class GatewayMetrics {
   std::map<std::pair<std::string, std::string_view>, std::uint64_t> m_requests;  ///< by model and outcome
   std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> m_tokens;       ///< prompt and completion, by model
   std::uint64_t m_refused = 0;
+  std::uint64_t m_unrecorded = 0;
   Histogram m_wait, m_first, m_total;
 };
 

@@ -79,6 +79,7 @@ class GatewayTest : public ::testing::Test {
   }
 
   void serve(RecordMode mode = RecordMode::full, std::chrono::milliseconds let_go_within = 20s) {
+    policy.mode = mode;
     engine::HostOptions options;
     options.store_folder = fixture.store.folder();
     options.catalog_file = fixture.store.folder() / "catalog.db";
@@ -92,8 +93,17 @@ class GatewayTest : public ::testing::Test {
     host.emplace(options, log, "tester");
     book.emplace(RecordBook::Options{.folder = records(), .kek_file = kek(), .mode = mode}, log);
     gatekeeper.emplace(state() / "access.db");
-    gateway.emplace(
-        GatewayParts{options.catalog_file, options.aliases_file, *host, pools, {}, *book, *gatekeeper, log, "tester"});
+    gateway.emplace(GatewayParts{options.catalog_file,
+                                 options.aliases_file,
+                                 *host,
+                                 pools,
+                                 {},
+                                 *book,
+                                 *gatekeeper,
+                                 log,
+                                 "tester",
+                                 policy,
+                                 labels});
     HttpServerOptions http;
     http.threads = 2;
     http.max_body = &Gateway::max_body;
@@ -151,6 +161,8 @@ class GatewayTest : public ::testing::Test {
   engine::testing_support::ModelFixture fixture;
   AuditLog log{state() / "audit", "test"};
   std::string key;
+  RecordPolicy policy;
+  Labels labels;
   std::optional<engine::ModelHost> host;
   std::optional<RecordBook> book;
   std::optional<Gatekeeper> gatekeeper;
@@ -664,6 +676,75 @@ TEST_F(GatewayTest, WithoutARecordThereIsNoAnswer) {
     }
   }
   expect_error(k_chat, ask(chat("small")), 503, "record");
+}
+
+TEST_F(GatewayTest, WhereTheSiteSaidSoAnswersGoOutUnrecordedAndAreCounted) {
+  policy.stop_when_unwritable = false;
+  serve();
+  ASSERT_EQ(ask(chat("hello")).status, 200);
+  const FullDisk full(64u << 10);
+  const std::string big(100'000, 'b');
+  for (const auto& more : {std::string(), k_streamed}) {
+    const auto heard = ask(chat(big, more));
+    EXPECT_EQ(heard.status, 200) << heard.body;
+    EXPECT_THAT(heard.body, HasSubstr("stand in"));
+    EXPECT_EQ(heard.header("X-Liftlock-Record"), "") << "there is none";
+  }
+  EXPECT_THAT(get("/metrics").status, testing::AnyOf(200, 404));
+  EXPECT_THAT(gateway->metrics(), HasSubstr("liftlock_unrecorded_answers_total 2"));
+}
+
+TEST_F(GatewayTest, AStreamGoesOnWithoutItsRecordWhereTheSiteSaidSo) {
+  policy.stop_when_unwritable = false;
+  serve();
+  ASSERT_EQ(ask(chat("hello")).status, 200);
+  const FullDisk full(128u << 10);
+  const auto heard = ask(chat("much", k_streamed));
+  EXPECT_EQ(heard.status, 200);
+  EXPECT_THAT(heard.body, HasSubstr("[DONE]"));
+  EXPECT_THAT(gateway->metrics(), HasSubstr("liftlock_unrecorded_answers_total 1"));
+}
+
+TEST_F(GatewayTest, KeysAndModelsHaveModesOfTheirOwn) {
+  policy.models = {{"ward", RecordMode::full}};
+  fixture.add_model("ward", "GGUF ward");
+  serve(RecordMode::off);
+  ApiKey wanted;
+  wanted.record = "hash-only";
+  const auto hashed = add_key(wanted);
+  wanted.record = "off";
+  const auto silent = add_key(wanted);
+  const auto id_of = [&](const std::string& with, const std::string& model) {
+    key = with;
+    const auto heard = ask(R"({"model":")" + model + R"(","messages":[{"role":"user","content":"hello"}]})");
+    EXPECT_EQ(heard.status, 200) << heard.body;
+    return heard.header("X-Liftlock-Record");
+  };
+  const auto plain = key;
+  const auto unrecorded = id_of(plain, "demo");
+  const auto by_key = id_of(hashed, "demo"), by_model = id_of(silent, "ward");
+  EXPECT_EQ(reader().read(by_model).answer, "I stand in.") << "a key takes nothing from a model";
+  EXPECT_EQ(reader().verify(by_key, log).at("mode"), "hash-only");
+  EXPECT_EQ(code_of([&] { reader().verify(unrecorded, log); }), ErrorCode::not_found);
+}
+
+TEST_F(GatewayTest, LabelsSayWhoAsksWhat) {
+  labels = Labels({"OPEN", "SECRET"}, {{"demo", "OPEN"}}, {});
+  fixture.add_model("ward", "GGUF ward");
+  serve();
+  ApiKey wanted;
+  wanted.label = "SECRET";
+  const auto cleared = add_key(wanted);
+  const auto ward = R"({"model":"ward","messages":[{"role":"user","content":"hello"}]})";
+  EXPECT_EQ(ask(chat("hello")).status, 200);
+  expect_error(k_chat, ask(ward), 403, "labelled SECRET");
+  EXPECT_EQ(get("/v1/models").json().at("data").size(), 1u) << "what may not be asked is not listed";
+  EXPECT_EQ(get("/v1/models/ward").status, 403);
+  key = cleared;
+  const auto heard = ask(ward);
+  EXPECT_EQ(heard.status, 200) << heard.body;
+  EXPECT_THAT(record_of(heard).head.tags, testing::ElementsAre("label:SECRET"));
+  EXPECT_EQ(get("/v1/models").json().at("data").size(), 2u);
 }
 
 TEST_F(GatewayTest, ADiskThatFillsUpEndsTheStream) {

@@ -25,6 +25,7 @@ std::uint64_t number_of(const Json& facts, const char* key) {
 ollama::ModelCard card_of(const Artifact& model, const Json& facts) {
   ollama::ModelCard card;
   card.name = model.name;
+  card.model = model.name;
   card.digest = engine::main_digest(model).hex();
   card.size = model.total_size();
   card.licence = model.license;

@@ -78,6 +78,7 @@ class StreamTranslator {
 /// What the documents say of a model.
 struct ModelCard {
   std::string name;    ///< "demo:latest": with a tag, as clients expect
+  std::string model;   ///< in the catalog, or POOL/MODEL: aliases and roles lead to it
   std::string digest;  ///< 64 hex digits
   std::uint64_t size = 0;
   Timestamp modified{};

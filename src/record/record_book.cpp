@@ -218,11 +218,14 @@ struct RecordBook::Core {
   bool stopping = false;
   std::atomic<std::uint64_t> records = 0, groups = 0, refused = 0;
   SyncBeside sync;
+  std::mutex begin_mutex;
+  std::atomic<bool> begun = false;
   std::thread thread;
 
   Core(Options given, AuditLog& audit) : options(std::move(given)), log(&audit) {}
 
   void begin();
+  void begin_if_needed();
   const std::shared_ptr<Segment>& segment_for_new_record();
   void run();
   void tidy();
@@ -244,6 +247,18 @@ void RecordBook::Core::begin() {
   // Of all but the last the slots were synced.
   if (!names.empty()) SegmentFiles(options.folder, names.back(), Access::write).restore_slots();
   thread = std::thread([this] { run(); });
+}
+
+void RecordBook::Core::begin_if_needed() {
+  if (begun) return;
+  const std::lock_guard guard(begin_mutex);
+  if (begun) return;
+  try {
+    begin();
+  } catch (const Error& error) {
+    give_up(error.what());
+  }
+  begun = true;
 }
 
 const std::shared_ptr<Segment>& RecordBook::Core::segment_for_new_record() {
@@ -465,7 +480,9 @@ void OpenRecord::close(Json outcome, RecordDone done) {
 }
 
 RecordBook::RecordBook(Options options, AuditLog& log) : m_core(std::make_shared<Core>(std::move(options), log)) {
-  if (m_core->options.mode != RecordMode::off) m_core->begin();
+  if (m_core->options.mode == RecordMode::off) return;
+  m_core->begin();
+  m_core->begun = true;
 }
 
 RecordBook::~RecordBook() {
@@ -479,19 +496,21 @@ RecordBook::~RecordBook() {
   m_core->lock.reset();
 }
 
-void RecordBook::write(RecordHead head, std::string_view prompt, std::string_view answer, Json outcome,
-                       RecordDone done) {
+void RecordBook::write(RecordHead head, std::string_view prompt, std::string_view answer, Json outcome, RecordDone done,
+                       std::optional<RecordMode> wanted) {
   auto& core = *m_core;
+  const auto mode = wanted.value_or(core.options.mode);
   const auto id = check_head(head);
   const auto text = outcome_text(outcome);
   core.records.fetch_add(1, std::memory_order_relaxed);
-  if (core.options.mode == RecordMode::off) {
+  if (mode == RecordMode::off) {
     if (done) done(std::nullopt);
     return;
   }
-  Sealer sealer(id, core.options.mode);
+  core.begin_if_needed();
+  Sealer sealer(id, mode);
   Job job{.frames = {},
-          .begins = NewRecord{id, core.options.mode, sealer.key()},
+          .begins = NewRecord{id, mode, sealer.key()},
           .place = std::make_shared<Place>(),
           .event = {},
           .done = std::move(done)};
@@ -499,29 +518,28 @@ void RecordBook::write(RecordHead head, std::string_view prompt, std::string_vie
   sealer.add_content(FrameType::prompt, prompt, job.frames);
   sealer.add_content(FrameType::piece, answer, job.frames);
   sealer.add_document(FrameType::close, text, job.frames);
-  job.event = closing_event(head.id, detail_of(head, core.options.mode), sealer, std::move(outcome));
+  job.event = closing_event(head.id, detail_of(head, mode), sealer, std::move(outcome));
   core.enqueue(std::move(job), Core::Limit::bounded);
 }
 
-std::shared_ptr<OpenRecord> RecordBook::open(RecordHead head, std::string_view prompt, RecordDone done) {
+std::shared_ptr<OpenRecord> RecordBook::open(RecordHead head, std::string_view prompt, RecordDone done,
+                                             std::optional<RecordMode> wanted) {
   auto& core = *m_core;
+  const auto mode = wanted.value_or(core.options.mode);
   auto impl = std::make_unique<OpenRecord::Impl>();
   const auto id = check_head(head);
   core.records.fetch_add(1, std::memory_order_relaxed);
   impl->core = m_core;
   impl->id = head.id;
-  if (core.options.mode == RecordMode::off) {
+  if (mode == RecordMode::off) {
     if (done) done(std::nullopt);
     return std::make_shared<OpenRecord>(std::move(impl));
   }
-  auto& sealer = impl->sealer.emplace(id, core.options.mode);
-  impl->detail = detail_of(head, core.options.mode);
+  core.begin_if_needed();
+  auto& sealer = impl->sealer.emplace(id, mode);
+  impl->detail = detail_of(head, mode);
   impl->place = std::make_shared<Place>();
-  Job job{.frames = {},
-          .begins = NewRecord{id, core.options.mode, sealer.key()},
-          .place = impl->place,
-          .event = {},
-          .done = {}};
+  Job job{.frames = {}, .begins = NewRecord{id, mode, sealer.key()}, .place = impl->place, .event = {}, .done = {}};
   sealer.add_document(FrameType::head, head_to_bytes(head, prompt.size()), job.frames);
   sealer.add_content(FrameType::prompt, prompt, job.frames);
   auto detail = impl->detail;

@@ -48,7 +48,7 @@ class RecordBook {
   struct Options {
     fs::path folder;
     fs::path kek_file;
-    RecordMode mode = RecordMode::full;
+    RecordMode mode = RecordMode::full;  ///< of what is recorded without a mode of its own
     std::uint64_t segment_bytes = 256u << 20;
     std::uint64_t queue_bytes = 256u << 20;  ///< what may wait to be written
   };
@@ -58,7 +58,8 @@ class RecordBook {
     std::uint64_t refused = 0;  ///< overloaded or unwritable
   };
 
-  /// Makes the folder and the key when there are none. The log must outlive the book.
+  /// Makes the folder and the key when there are none; with mode off not before something is recorded. The log must
+  /// outlive the book.
   /// @throws Error{busy} when another process writes, Error{key_missing, record_unwritable, …}
   RecordBook(Options options, AuditLog& log);
   /// Writes what waits.
@@ -68,9 +69,11 @@ class RecordBook {
 
   /// The whole exchange at once. @throws Error{limit_exceeded} for a head or an outcome past its limits, or content
   /// past 512 MiB
-  void write(RecordHead head, std::string_view prompt, std::string_view answer, Json outcome, RecordDone done);
+  void write(RecordHead head, std::string_view prompt, std::string_view answer, Json outcome, RecordDone done,
+             std::optional<RecordMode> mode = {});
   /// Head and prompt are durable when done is told.
-  std::shared_ptr<OpenRecord> open(RecordHead head, std::string_view prompt, RecordDone done);
+  std::shared_ptr<OpenRecord> open(RecordHead head, std::string_view prompt, RecordDone done,
+                                   std::optional<RecordMode> mode = {});
 
   Counters counters() const;
 

@@ -196,7 +196,7 @@ void read_gateway(const toml::table& table, SiteConfig& config) {
 
 PoolConfig read_pool(const toml::table& table, const std::string& where) {
   const TableReader reader(table, where,
-                           {"api", "endpoints", "models", "credential_file", "ca_file", "gated", "slots",
+                           {"api", "endpoints", "models", "credential_file", "ca_file", "gated", "label", "slots",
                             "connect_timeout", "answer_timeout", "idle_timeout"});
   PoolConfig pool;
   pool.api = reader.get<std::string>("api").value_or(pool.api);
@@ -214,6 +214,7 @@ PoolConfig read_pool(const toml::table& table, const std::string& where) {
   if (const auto path = reader.get<std::string>("credential_file")) pool.credential_file = *path;
   if (const auto path = reader.get<std::string>("ca_file")) pool.ca_file = *path;
   pool.gated = reader.get<bool>("gated").value_or(pool.gated);
+  pool.label = reader.get<std::string>("label").value_or("");
   pool.slots = std::max(1u, read_count(reader, "slots", pool.slots, 100'000));
   const auto time = [&](std::string_view key, std::chrono::seconds& into) {
     const auto text = reader.get<std::string>(key);
@@ -245,8 +246,15 @@ std::map<std::string, PoolConfig> read_pools(const toml::table& table) {
   return pools;
 }
 
+void require_record_mode(const std::string& mode, toml::source_index line) {
+  if (mode == "full" || mode == "hash-only" || mode == "off") return;
+  throw Error(ErrorCode::config_invalid,
+              fmt::format("config.toml line {}: a mode of [record] cannot be '{}'", line, printable(mode)),
+              "it is full, hash-only or off");
+}
+
 void read_record(const toml::table& table, SiteConfig& config) {
-  const TableReader reader(table, "[record]", {"mode", "keep"});
+  const TableReader reader(table, "[record]", {"mode", "keep", "models", "when_unwritable"});
   if (const auto text = reader.get<std::string>("keep")) {
     config.record_keep = parse_retention(*text);
     if (!config.record_keep) {
@@ -254,19 +262,54 @@ void read_record(const toml::table& table, SiteConfig& config) {
            reader.line("keep"));
     }
   }
-  config.record = reader.get<std::string>("mode").value_or(config.record);
-  if (config.record == "full" || config.record == "hash-only" || config.record == "off") return;
-  throw Error(ErrorCode::config_invalid,
-              fmt::format("config.toml line {}: 'mode' of [record] cannot be '{}'", reader.line("mode"),
-                          printable(config.record)),
-              "it is full, hash-only or off");
+  if (const auto mode = reader.get<std::string>("mode")) {
+    require_record_mode(*mode, reader.line("mode"));
+    config.record = *mode;
+  }
+  if (const auto* models = reader.table("models")) config.record_models = read_names(*models, "[record.models]");
+  for (const auto& [model, mode] : config.record_models) require_record_mode(mode, reader.line("models"));
+  const auto without = reader.get<std::string>("when_unwritable").value_or("stop");
+  if (without != "stop" && without != "answer") {
+    throw Error(ErrorCode::config_invalid,
+                fmt::format("config.toml line {}: 'when_unwritable' of [record] cannot be '{}'",
+                            reader.line("when_unwritable"), printable(without)),
+                "it is stop or answer");
+  }
+  config.record_or_stop = without == "stop";
+}
+
+void read_labels(const toml::table& table, SiteConfig& config) {
+  const TableReader reader(table, "[labels]", {"order", "models"});
+  read_strings(reader, "order", table, [&](const std::string& text) { config.labels.push_back(text); });
+  if (const auto* models = reader.table("models")) config.model_labels = read_names(*models, "[labels.models]");
+}
+
+/// A label that is not in the order would bind nobody.
+void require_known_labels(const SiteConfig& config) {
+  const auto require = [&](const std::string& label, std::string_view of) {
+    if (std::find(config.labels.begin(), config.labels.end(), label) != config.labels.end()) return;
+    throw Error(ErrorCode::config_invalid,
+                fmt::format("config.toml: the label '{}' of '{}' is not known", printable(label), printable(of)),
+                "list it in order under [labels], from the lowest to the highest");
+  };
+  for (const auto& [model, label] : config.model_labels) require(label, model);
+  for (const auto& [name, pool] : config.pools) {
+    if (!pool.label.empty()) require(pool.label, name);
+  }
+  for (std::size_t i = 0; i < config.labels.size(); ++i) {
+    if (std::find(config.labels.begin(), config.labels.begin() + static_cast<std::ptrdiff_t>(i), config.labels[i]) !=
+        config.labels.begin() + static_cast<std::ptrdiff_t>(i)) {
+      fail(ErrorCode::config_invalid, "config.toml: the label '{}' stands twice in the order of [labels]",
+           printable(config.labels[i]));
+    }
+  }
 }
 
 SiteConfig parse_config(const std::string& text) {
   const auto document = parse_toml(text, ErrorCode::config_invalid, "config.toml ");
   const TableReader reader(
       document, "the top level",
-      {"zone", "organisation", "source", "policy", "serve", "models", "gateway", "roles", "pool", "record"});
+      {"zone", "organisation", "source", "policy", "serve", "models", "gateway", "roles", "pool", "record", "labels"});
   SiteConfig config;
   const auto zone_text = reader.get<std::string>("zone");
   if (zone_text) {
@@ -287,6 +330,8 @@ SiteConfig parse_config(const std::string& text) {
   if (const auto* table = reader.table("roles")) config.roles = read_names(*table, "[roles]");
   if (const auto* table = reader.table("pool")) config.pools = read_pools(*table);
   if (const auto* table = reader.table("record")) read_record(*table, config);
+  if (const auto* table = reader.table("labels")) read_labels(*table, config);
+  require_known_labels(config);
   return config;
 }
 
@@ -299,7 +344,7 @@ std::string toml_string(std::string_view text) {
   return out + "\"";
 }
 
-std::string first_config(Zone zone, std::string_view organisation) {
+std::string first_config(Zone zone, std::string_view organisation, const RecordChoice& record) {
   return fmt::format(R"(# Liftlock installation. Every key is described in docs/formats/config.md.
 zone = "{}"
 organisation = {}
@@ -320,7 +365,8 @@ listen = "127.0.0.1:8480"        # any other address needs tls_certificate and t
 keep_alive = 30                  # minutes that an idle model stays loaded
 
 [record]
-mode = "full"                    # of prompts and answers: full, hash-only (digests in the audit log) or off
+mode = "{}"{}# of prompts and answers: full, hash-only (digests in the audit log) or off
+when_unwritable = "{}"{}# stop: no answer without its record; answer: it goes out, and is counted
 # keep = "6y"                    # what `liftlock record expire` erases when older
 
 # Where bundles may come from: `liftlock ingest SOURCE`.
@@ -328,7 +374,8 @@ mode = "full"                    # of prompts and answers: full, hash-only (dige
 # path = "/mnt/transfer"
 # require_read_only = true
 )",
-                     name(zone), toml_string(organisation));
+                     name(zone), toml_string(organisation), record.mode, std::string(24 - record.mode.size(), ' '),
+                     record.or_stop ? "stop" : "answer", std::string(record.or_stop ? 9 : 7, ' '));
 }
 
 }  // namespace
@@ -385,6 +432,10 @@ Json settings_json(const SiteConfig& config) {
               {"gateway.networks", config.networks},
               {"gateway.require_gate", config.require_gate},
               {"record.mode", config.record},
+              {"record.models", config.record_models},
+              {"record.when_unwritable", config.record_or_stop ? "stop" : "answer"},
+              {"labels.order", config.labels},
+              {"labels.models", config.model_labels},
               {"record.keep", config.record_keep ? Json(config.record_keep->count()) : Json()}};
   for (const auto& [source_name, source] : config.sources) {
     out["source." + source_name + ".path"] = source.path.string();
@@ -396,6 +447,7 @@ Json settings_json(const SiteConfig& config) {
     out[where] = {{"api", pool.api},
                   {"endpoints", pool.endpoints},
                   {"models", pool.models},
+                  {"label", pool.label},
                   {"credential_file", path_or_null(pool.credential_file)},
                   {"ca_file", path_or_null(pool.ca_file)},
                   {"gated", pool.gated},
@@ -430,7 +482,7 @@ Site::Site(fs::path folder) : m_folder(std::move(folder)) {
   m_config = parse_config(m_config_text);
 }
 
-Site Site::create(const fs::path& folder, Zone zone, std::string_view organisation) {
+Site Site::create(const fs::path& folder, Zone zone, std::string_view organisation, const RecordChoice& record) {
   const auto file = folder / "config.toml";
   if (fs::exists(file)) {
     Site existing(folder);
@@ -446,7 +498,7 @@ Site Site::create(const fs::path& folder, Zone zone, std::string_view organisati
   if (fresh && ::chmod(folder.c_str(), 0750) != 0) fail_errno(fmt::format("chmod {}", printable(folder.string())));
   for (const auto* below : {"store", "audit", "trust", "keys", "engines"}) make_folders(folder / below);
   if (::chmod((folder / "keys").c_str(), 0700) != 0) fail_errno("chmod keys");
-  write_file_atomically(file, first_config(zone, organisation));
+  write_file_atomically(file, first_config(zone, organisation, record));
   return Site(folder);
 }
 

@@ -45,6 +45,7 @@ struct PoolConfig {
   std::map<std::string, std::string> models;  ///< by their names here: as the endpoints call them
   std::optional<fs::path> credential_file;    ///< its one line is sent as a bearer token
   std::optional<fs::path> ca_file;            ///< PEM; needed for https
+  std::string label;                          ///< what may be sent there; empty: the lowest
   bool gated = false;                         ///< the site's word that its engines start behind a load gate
   unsigned slots = 64;                        ///< requests that one endpoint answers at a time
   std::chrono::seconds connect_timeout{5};
@@ -80,8 +81,19 @@ struct SiteConfig {
   std::map<std::string, std::string> roles;  ///< "cognitive.scout" → "local://NAME"
   std::map<std::string, PoolConfig> pools;
   // [record]
-  std::string record = "full";                      ///< of prompts and answers: "full", "hash-only", "off"
-  std::optional<std::chrono::seconds> record_keep;  ///< what `record expire` erases when older; absent: nothing
+  std::string record = "full";                       ///< of prompts and answers: "full", "hash-only", "off"
+  std::map<std::string, std::string> record_models;  ///< the mode by model, as the catalog names it
+  bool record_or_stop = true;                        ///< without a record there is no answer
+  std::optional<std::chrono::seconds> record_keep;   ///< what `record expire` erases when older; absent: nothing
+  // [labels]
+  std::vector<std::string> labels;                  ///< from the lowest to the highest; empty: there are none
+  std::map<std::string, std::string> model_labels;  ///< by model, as the catalog names it, or POOL/MODEL
+};
+
+/// What `init` writes where the site chose.
+struct RecordChoice {
+  std::string mode = "full";
+  bool or_stop = true;
 };
 
 /// parse_duration(), and "6y" for years of 365 days.
@@ -100,7 +112,7 @@ class Site {
   explicit Site(fs::path folder);
   /// Creates the folders, for the user and its group only, and a commented config.toml. @throws Error{immutable} if
   /// there is one with another zone
-  static Site create(const fs::path& folder, Zone zone, std::string_view organisation);
+  static Site create(const fs::path& folder, Zone zone, std::string_view organisation, const RecordChoice& record = {});
 
   bool exists() const { return m_exists; }
   const fs::path& folder() const { return m_folder; }

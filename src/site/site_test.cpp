@@ -41,10 +41,13 @@ TEST(Site, AnUnknownKeyIsRefusedWithTheNearestOne) {
 
 TEST(Site, RefusesWrongTypesZonesAndRelativeSources) {
   const TemporaryFolder folder;
-  for (const auto* text : {"zone = 1", "zone = \"high\"", "[source.usb]\npath = \"mnt\"", "[serve]\nlisten = true",
-                           "[policy]\nreserve = \"much\"", "[policy]\nrequire_countersignature = \"approver\"",
-                           "[policy]\nrequire_countersignature = [\"root\"]", "[record]\nmode = \"some\"",
-                           "[record]\nkeep = \"6 years\"", "not toml"}) {
+  for (const auto* text :
+       {"zone = 1", "zone = \"high\"", "[source.usb]\npath = \"mnt\"", "[serve]\nlisten = true",
+        "[policy]\nreserve = \"much\"", "[policy]\nrequire_countersignature = \"approver\"",
+        "[policy]\nrequire_countersignature = [\"root\"]", "[record]\nmode = \"some\"", "[record]\nkeep = \"6 years\"",
+        "[record.models]\nward = \"some\"", "[record]\nwhen_unwritable = \"go\"", "[labels]\norder = [\"A\", \"A\"]",
+        "[labels]\norder = [\"A\"]\n[labels.models]\nward = \"B\"",
+        "[pool.gpu]\nendpoints = [\"http://10.0.0.1:1\"]\nmodels = {a = \"b\"}\nlabel = \"A\"", "not toml"}) {
     write_file_atomically(folder.path() / "config.toml", text);
     EXPECT_EQ(code_of([&] { Site site(folder.path()); }), ErrorCode::config_invalid) << text;
   }
@@ -55,9 +58,18 @@ TEST(Site, TheRecordIsFullUnlessTheSiteChoosesOtherwise) {
   const auto fresh = Site::create(folder.path() / "state", Zone::production, "");
   EXPECT_EQ(fresh.config().record, "full");
   EXPECT_EQ(fresh.config().record_keep, std::nullopt);
-  write_file_atomically(folder.path() / "config.toml", "[record]\nmode = \"hash-only\"\nkeep = \"6y\"\n");
+  const auto chosen =
+      Site::create(folder.path() / "chosen", Zone::production, "", {.mode = "off", .or_stop = false}).config();
+  EXPECT_EQ(chosen.record, "off");
+  EXPECT_FALSE(chosen.record_or_stop);
+  write_file_atomically(folder.path() / "config.toml",
+                        "[record]\nmode = \"hash-only\"\nkeep = \"6y\"\n[record.models]\nward = \"full\"\n"
+                        "[labels]\norder = [\"A\", \"B\"]\n[labels.models]\nward = \"B\"\n");
   const Site site(folder.path());
   EXPECT_EQ(site.config().record, "hash-only");
+  EXPECT_EQ(site.config().record_models.at("ward"), "full");
+  EXPECT_EQ(site.config().labels, (std::vector<std::string>{"A", "B"}));
+  EXPECT_EQ(site.config().model_labels.at("ward"), "B");
   EXPECT_EQ(site.config().record_keep, std::chrono::days(2190));
   EXPECT_EQ(parse_retention("y"), std::nullopt);
   EXPECT_EQ(parse_retention("12h"), std::chrono::hours(12));

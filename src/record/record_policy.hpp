@@ -1,0 +1,27 @@
+// Which mode a record has, and what becomes of an answer that cannot be recorded.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "record/record.hpp"
+
+namespace liftlock {
+
+struct RecordPolicy {
+  RecordMode mode = RecordMode::full;                         ///< the site's
+  std::map<std::string, RecordMode, std::less<>> models = {};  ///< by the name of the catalog, or POOL/MODEL
+  /// false: the answer goes out without a record, which is counted.
+  bool stop_when_unwritable = true;
+
+  /// What model and key say comes before what the site says; where both say something, whichever keeps more.
+  RecordMode mode_for(std::string_view model, std::optional<RecordMode> key) const;
+};
+
+/// "full", "hash-only", "off"
+std::string_view name(RecordMode mode);
+std::optional<RecordMode> parse_record_mode(std::string_view text);
+
+}  // namespace liftlock
