@@ -6,8 +6,10 @@
 #include "audit/audit_log.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "cli/bundle_view.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/engine_import.hpp"
 #include "cli/engine_view.hpp"
 #include "crypto/hash.hpp"
 #include "engine/install.hpp"
@@ -31,15 +33,42 @@ Artifact find_engine_artifact(const Catalog& catalog, const std::string& name) {
 }
 
 struct Options {
-  std::string name;
+  std::string name;  ///< or a file
+  std::string expect;
   bool anyway = false;
   bool make_default = false;
 };
+
+bool is_file(const std::string& name) {
+  return name.find('/') != std::string::npos || name.ends_with(".tar") || name.ends_with(".baiengine");
+}
+
+void install_file(Invocation& invocation, const Site& site, const Options& options) {
+  std::optional<Digest> expected;
+  if (!options.expect.empty()) expected = parse_digest(options.expect);
+  record_config(invocation, site);
+  const auto one = import_engine(invocation, site, options.name, expected,
+                                 options.anyway ? engine::Unsuited::install : engine::Unsuited::refuse);
+  const auto formats = make_default(invocation, site, one, options.make_default ? Replace::yes : Replace::no);
+  const Json json = {{"engine", options.name},
+                     {"full_name", full_name(one)},
+                     {"folder", one.folder.string()},
+                     {"installed", true},
+                     {"default_of", formats}};
+  invocation.print(json, [&] {
+    auto out = fmt::format("{} is installed as {}", printable(options.name), printable(full_name(one)));
+    if (!formats.empty()) out += fmt::format(", and the default of {}", fmt::join(formats, ", "));
+    return out;
+  });
+}
 
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("engine install", {Zone::ingest, Zone::production});
   site.require_own();
+  if (is_file(options.name)) return install_file(invocation, site, options);
+  if (!options.expect.empty())
+    fail(ErrorCode::usage, "--expect is for a FILE; an engine of the store came in a bundle");
   const auto artifact = find_engine_artifact(Catalog(site.catalog_file()), options.name);
   const auto& file = artifact.files.at(0);
   const auto package = BlobStore(site.store_folder()).open(file.digest);
@@ -86,16 +115,21 @@ void run(Invocation& invocation, const Options& options) {
 }  // namespace
 
 void add_engine_install(CLI::App& app, Invocation& invocation) {
-  auto* command = app.add_subcommand("install", "Unpack an engine of the store, beside other versions");
+  auto* command = app.add_subcommand("install", "Unpack an engine of the store, or of a file, beside other versions");
   auto options = std::make_shared<Options>();
-  command->add_option("NAME", options->name, "Name or id of the engine, as `liftlock ls --kind engine` shows it")
+  command
+      ->add_option("NAME", options->name,
+                   "Name or id of the engine, as `liftlock ls --kind engine` shows it; or an engine package's FILE.tar")
       ->required();
+  command->add_option("--expect", options->expect, "SHA-256 of FILE, as announced by another way");
   command->add_flag("--default", options->make_default,
                     "Make it the default of its format; the first one is in any case");
   command->add_flag("--anyway", options->anyway, "Also a variant that this machine cannot run, without trying it");
   command->footer(
       "Its programs are asked for their options in the sandbox; one that does not start, or lacks what we need, is\n"
       "refused and leaves nothing behind.\n"
+      "A FILE is believed for --expect, or for a FILE.sha256 beside it that builders signed (FILE.sha256.asc or\n"
+      "FILE.sha256.sigstore.json).\n"
       "Example: liftlock engine install llama.cpp");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -9,6 +9,7 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/ecosystems_high.hpp"
+#include "cli/engine_import.hpp"
 #include "cli/model_serving.hpp"
 #include "net/server.hpp"
 #include "server/mirror_server.hpp"
@@ -73,6 +74,8 @@ void run(Invocation& invocation, const Options& options) {
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
   const auto models = serve_models(site, log, invocation);
+  std::optional<IncomingEngines> incoming;
+  if (models && site.config().engines_incoming) incoming.emplace(invocation, site);
   auto mirror_settings = mirror_options(site, options);
   if (models) mirror_settings.gateway = &models->gateway();
   MirrorServer mirror(std::move(mirror_settings), log, invocation.reporter(), invocation.actor());

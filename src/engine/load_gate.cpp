@@ -224,6 +224,15 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
   return *std::move(model);
 }
 
+void read_ahead(const CheckedModel& model, const std::stop_token& stop) {
+  constexpr std::uint64_t k_step =
+      128u << 10;  // the kernel takes no more of one advice than a device's largest request
+  for (std::size_t i = 0; i < model.files.size(); ++i) {
+    for (std::uint64_t at = 0; at < model.states[i].size && !stop.stop_requested(); at += k_step)
+      ::posix_fadvise(model.files[i].file.get(), static_cast<off_t>(at), k_step, POSIX_FADV_WILLNEED);
+  }
+}
+
 void check_again(const CheckedModel& model) {
   for (std::size_t i = 0; i < model.files.size(); ++i) {
     // A touched file need not be a changed one: gc or a hard link move its ctime, too.

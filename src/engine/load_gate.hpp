@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <set>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -74,6 +75,10 @@ struct GatePolicy {
 /// @throws what check_model() and require_countersignatures() throw, Error{trust_missing}, what AuditLog::append throws
 CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& policy, const Artifact& artifact,
                        const std::string& actor, Json detail, const std::function<void(std::uint64_t)>& progress = {});
+
+/// Has the disk begin to read what the engine is about to map: meanwhile its sandbox is set up.
+/// @param stop asked in between
+void read_ahead(const CheckedModel& model, const std::stop_token& stop);
 
 /// For a moment after the check, e.g. when the engine has loaded: hashes again what was touched since.
 /// @throws Error{blob_corrupt}

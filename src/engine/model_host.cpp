@@ -431,6 +431,9 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
         pass_gate(store, log, options.gate, model.artifact, actor, Json::object(), [this](std::uint64_t) {
           if (is_stopping()) fail(ErrorCode::engine_unavailable, "the server is stopping");
         });
+    const std::jthread reader([&checked](const std::stop_token& stop) {
+      if (checked.check == Check::untouched) read_ahead(checked, stop);
+    });
     const RunFolder folder(options.run_folder / std::to_string(next_folder()));
     std::optional<Sandbox> sandbox;
     logged_effect(log, event("engine.start", model, engine, {}), [&] {
