@@ -1,9 +1,10 @@
 #!/bin/bash
 # An engine from an archive laid out as llama.cpp publishes its own (llama-bNNNN/ with programs and libraries in one folder),
 # with a C library of Debian packages: across the gap, installed, and asked with the demo model (label: online). The archive
-# is made here, of Debian's llama.cpp. Usage: engine_archive_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: skipped.
+# is made here, of Debian's llama.cpp. Then the same package as a file of its own: refused, announced, signed, and found in the
+# watched folder. Usage: engine_archive_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH SIGNATURE_TOOL      Exit status 77: skipped.
 set -euo pipefail
-low_exe=$(realpath "$1") high_exe=$(realpath "$2")
+low_exe=$(realpath "$1") high_exe=$(realpath "$2") signature_tool=$(realpath "$3")
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 engine=""
@@ -54,7 +55,11 @@ suites = ["forky"]
 accept_expired = "600d"
 [model.demo]
 source = "$here/../../models/demo/liftlock-demo.gguf"
+[model.sharded]
+source = "sharded"
 TOML
+mkdir "$work/stack/sharded"
+python3 "$here/../tools/make_model.py" gguf "$work/stack/sharded/tiny.gguf" --shards 3
 cd "$work/stack"
 low lock && low fetch > /dev/null
 # Thrown away and made again from the lock: the same bytes.
@@ -74,12 +79,67 @@ high trust pin ../medium/chat-1 --fingerprint "$(low --json trust show | json '[
 high ingest usb/chat-1 --expect "$(sha256sum < ../medium/chat-1/manifest/bundle.json | cut -d' ' -f1)" > /dev/null
 high engine install llama-release > /dev/null
 high engine show llama-release | grep -q 'llama-b1-bin-ubuntu-x64.tar.gz b1' || fail "show does not name the archive"
-high engine run llama-release --model demo > "$work/run.out" 2> "$work/run.err" &
-engine=$!
-for _ in $(seq 300); do grep -q '^ready' "$work/run.out" && break; kill -0 "$engine" || fail "$(cat "$work/run.err")"; sleep 0.1; done
-socket=$(sed -n 's/^ready: //p' "$work/run.out")
-answer=$(curl -fsS --unix-socket "$socket" http://engine/v1/chat/completions -H 'Content-Type: application/json' \
-  -d '{"messages": [{"role": "user", "content": "What is Liftlock?"}], "max_tokens": 60}' | json '["choices"][0]["message"]["content"]')
+ask() {
+  high engine run llama-release --model "$1" > "$work/run.out" 2> "$work/run.err" &
+  engine=$!
+  for _ in $(seq 300); do grep -q '^ready' "$work/run.out" && break; kill -0 "$engine" || fail "$(cat "$work/run.err")"; sleep 0.1; done
+  curl -fsS --unix-socket "$(sed -n 's/^ready: //p' "$work/run.out")" http://engine/v1/chat/completions \
+    -H 'Content-Type: application/json' \
+    -d '{"messages": [{"role": "user", "content": "What is Liftlock?"}], "max_tokens": 60}' > "$work/answer"
+  stop
+  answer=$(json '["choices"][0]["message"]["content"]' < "$work/answer")
+}
+ask sharded
+case "$answer" in *'inside the gap'*) ;; *) fail "the sharded model answered: $answer" ;; esac
+ask demo
 case "$answer" in *iftlock*) ;; *) fail "it answered: $answer" ;; esac
+
+# The package as a file.
+package=$work/carried/engine.tar
+mkdir "$work/carried" "$work/incoming"
+cp "$work"/medium/chat-1/engines/llama-release-*.tar "$package"
+digest=$(sha256sum < "$package" | cut -d' ' -f1)
+refused() {
+  local slug=$1
+  shift
+  if "$@" > "$work/refused" 2>&1; then fail "not refused: $*"; fi
+  grep -q "\[$slug\]" "$work/refused" || fail "not $slug: $(cat "$work/refused")"
+}
+high engine remove llama-release --force > /dev/null
+refused unsigned-document high engine install "$package"
+refused digest-mismatch high engine install "$package" --expect "${digest/?????/00000}"
+refused engine-malformed high engine install "$work/x.baiengine" --expect "$digest"
+high engine install "$package" --expect "$digest" > /dev/null
+high engine remove llama-release --force > /dev/null
+(cd "$work/carried" && sha256sum engine.tar > engine.tar.sha256)
+"$signature_tool" sign "$work/builder.pem" "$package.sha256" > "$package.sha256.sigstore.json"
+high engine install "$package" > /dev/null
+high engine remove llama-release --force > /dev/null
+
+# The watched folder: the signature first, then the package, renamed when it is whole.
+printf '[engines]\nincoming = "%s/incoming"\n' "$work" >> "$work/high/config.toml"
+high serve --listen 127.0.0.1:0 > "$work/serve.out" 2>&1 &
+engine=$!
+deliver() {
+  cp "$package.sha256" "$work/incoming/$1.sha256"
+  sed -i "s/engine.tar/$1/" "$work/incoming/$1.sha256"
+  "$signature_tool" sign "$work/builder.pem" "$work/incoming/$1.sha256" > "$work/incoming/$1.sha256.sigstore.json"
+  cp "$2" "$work/incoming/.$1" && mv "$work/incoming/.$1" "$work/incoming/$1"
+}
+await() { for _ in $(seq 300); do [ -e "$work/incoming/$1" ] && return; sleep 0.1; done; fail "no $1: $(cat "$work/serve.out")"; }
+cp "$package" "$work/incoming/unsigned.tar"
+deliver good.tar "$package"
+await installed/good.tar
+printf x | cat "$package" - > "$work/other.tar"
+deliver changed.tar "$work/other.tar"
+await refused/changed.tar.reason.txt
+grep -q 'digest-mismatch' "$work/incoming/refused/changed.tar.reason.txt" || fail "$(cat "$work"/incoming/refused/*.txt)"
+: > "$work/incoming/x.baiengine"
+await refused/x.baiengine.reason.txt
+[ -e "$work/incoming/unsigned.tar" ] || fail "a package that nobody vouched for was taken"
 stop
+high engine ls | grep -q 'llama-release/b1-cpu .*gguf' || fail "$(high engine ls)"
+high --json audit tail --type engine.import > "$work/imports" || fail "audit tail"
+grep -q '"signature"\|signature' "$work/imports" || fail "$(cat "$work/imports")"
+high audit verify > /dev/null
 echo "ok: $answer"

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes small, valid models for tests and demonstrations; Python standard library only.
 
-  make_model.py gguf OUT.gguf [--layers 2] [--embd 64] [--filler-tokens 0] [--say TEXT | --call] [--seed 7]
+  make_model.py gguf OUT.gguf [--layers 2] [--embd 64] [--filler-tokens 0] [--say TEXT | --call] [--shards 1]
+                      [--seed 7]
   make_model.py safetensors FOLDER [--shards 2] [--seed 7]
   make_model.py whisper OUT.bin [--seed 7]
 
@@ -9,7 +10,8 @@ The GGUF is a llama-architecture model that llama.cpp's llama-server loads and a
 feed-forward outputs are zero, so the next token depends on the current one alone: the output matrix is made such that
 after the assistant's mark it says TEXT word by word and then stops. It is a few hundred kilobytes and knows nothing
 else. With --call it has a template that knows tools, and whatever it is asked it calls the tool get_weather for Paris.
-Equal arguments give equal bytes.
+Equal arguments give equal bytes. With --shards 2 the weights lie in OUT-00001-of-00002.gguf and its sibling, as
+llama-gguf-split leaves them.
 
 The safetensors model is a folder as the transformers library writes it (config.json, tokenizer.json, an index and
 shards) with random weights; it is there to be checked and carried, not to be run.
@@ -26,7 +28,7 @@ import struct
 SENTENCE = "Both gates were never open together; this answer came from inside the gap, and no packet left it."
 ALIGNMENT = 32
 F32, F16 = 0, 1
-U32, I32, F32_VALUE, BOOL, STRING, ARRAY = 4, 5, 6, 7, 8, 9
+U16, U32, I32, F32_VALUE, BOOL, STRING, ARRAY = 2, 4, 5, 6, 7, 8, 9
 
 CHAT_TEMPLATE = (
     "{{ bos_token }}{% for message in messages %}"
@@ -66,7 +68,7 @@ def value(kind, item):
 def scalar(kind, item):
     if kind == STRING:
         return string(item)
-    return struct.pack({U32: "<I", I32: "<i", F32_VALUE: "<f", BOOL: "<B"}[kind], item)
+    return struct.pack({U16: "<H", U32: "<I", I32: "<i", F32_VALUE: "<f", BOOL: "<B"}[kind], item)
 
 
 class Gguf:
@@ -120,7 +122,24 @@ def spoken_tokens(sentence):
     return words[:1] + ["\u2581" + word for word in words[1:]]
 
 
-def make_gguf(layers=2, embd=64, filler=0, say=SENTENCE, seed=7, name="Liftlock Tiny", extra=(),
+def make_gguf(*args, **kwargs):
+    return describe_gguf(*args, **kwargs).bytes()
+
+
+def split_gguf(gguf, shards):
+    """The bytes of each shard: the first has all metadata, the tensors are shared out."""
+    share = -(-len(gguf.tensors) // shards)
+    for number in range(shards):
+        shard = Gguf()
+        shard.metadata = list(gguf.metadata) if number == 0 else []
+        shard.put("split.no", U16, number)
+        shard.put("split.count", U16, shards)
+        shard.put("split.tensors.count", I32, len(gguf.tensors))
+        shard.tensors = gguf.tensors[number * share:(number + 1) * share]
+        yield shard.bytes()
+
+
+def describe_gguf(layers=2, embd=64, filler=0, say=SENTENCE, seed=7, name="Liftlock Tiny", extra=(),
               template=CHAT_TEMPLATE):
     rng = random.Random(seed)
     words = spoken_tokens(say)
@@ -183,7 +202,7 @@ def make_gguf(layers=2, embd=64, filler=0, say=SENTENCE, seed=7, name="Liftlock 
         gguf.tensor(at + "ffn_down.weight", [feed_forward, embd], F16, bytes(2 * embd * feed_forward))
     gguf.tensor("output_norm.weight", [embd], F32, ones())
     gguf.tensor("output.weight", [embd, len(tokens)], F16, half(output))
-    return gguf.bytes()
+    return gguf
 
 
 def make_safetensors(tensors, metadata=None):
@@ -307,6 +326,7 @@ def main():
     gguf.add_argument("--layers", type=int, default=2)
     gguf.add_argument("--embd", type=int, default=64)
     gguf.add_argument("--filler-tokens", type=int, default=0)
+    gguf.add_argument("--shards", type=int, default=1)
     said = gguf.add_mutually_exclusive_group()
     said.add_argument("--say", default=SENTENCE)
     said.add_argument("--call", action="store_true")
@@ -320,8 +340,12 @@ def main():
     options = parser.parse_args()
     if options.kind == "gguf":
         say, template = (TOOL_CALL, TOOL_TEMPLATE) if options.call else (options.say, CHAT_TEMPLATE)
-        options.out.write_bytes(
-            make_gguf(options.layers, options.embd, options.filler_tokens, say, options.seed, template=template))
+        model = describe_gguf(options.layers, options.embd, options.filler_tokens, say, options.seed, template=template)
+        if options.shards == 1:
+            options.out.write_bytes(model.bytes())
+        else:
+            for number, shard in enumerate(split_gguf(model, options.shards), 1):
+                options.out.with_name(f"{options.out.stem}-{number:05d}-of-{options.shards:05d}.gguf").write_bytes(shard)
     elif options.kind == "whisper":
         options.out.write_bytes(make_whisper(options.seed))
     else:
