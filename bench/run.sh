@@ -9,3 +9,4 @@ python3 bench/crossing.py "$build" "$work" --gib "${GIB:-4}" --small "${SMALL:-2
 bench/serve.sh "$build"
 python3 bench/skopeo.py "$build" "$work" --mib "${IMAGE_MIB:-512}"
 bench/gateway.sh "$build"
+python3 bench/load.py "$build" "$work"

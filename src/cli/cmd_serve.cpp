@@ -28,6 +28,7 @@ struct Options {
   std::string tokens;
   bool tls12 = false;
   bool insecure_listen = false;
+  std::string incoming_engines;
 };
 
 MirrorOptions mirror_options(const Site& site, const Options& options) {
@@ -75,7 +76,7 @@ void run(Invocation& invocation, const Options& options) {
   AuditLog log(site.audit_folder(), "");
   const auto models = serve_models(site, log, invocation);
   std::optional<IncomingEngines> incoming;
-  if (models && site.config().engines_incoming) incoming.emplace(invocation, site);
+  if (models && !options.incoming_engines.empty()) incoming.emplace(invocation, site, options.incoming_engines);
   auto mirror_settings = mirror_options(site, options);
   if (models) mirror_settings.gateway = &models->gateway();
   MirrorServer mirror(std::move(mirror_settings), log, invocation.reporter(), invocation.actor());
@@ -104,6 +105,8 @@ void add_serve(CLI::App& app, Invocation& invocation) {
   command->add_option("--tls-key", options->tls_key, "PEM private key of the certificate, without a passphrase");
   command->add_flag("--tls12", options->tls12, "Accept TLS 1.2 besides 1.3, for old clients");
   command->add_flag("--insecure-listen", options->insecure_listen, "Serve other machines without TLS");
+  command->add_option("--incoming-engines", options->incoming_engines,
+                      "Folder that is looked into for engine packages; those that builders signed are installed");
   command->add_option("--tokens", options->tokens, "File of read tokens: lines NAME SHA256-OF-TOKEN");
   command->footer(
       "Prints 'listening on URL' once it answers. SIGHUP reads certificate, tokens and catalog again; SIGTERM ends it\n"

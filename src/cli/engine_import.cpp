@@ -72,8 +72,8 @@ engine::InstalledEngine import_engine(Invocation& invocation, const Site& site, 
   return *std::move(installed);
 }
 
-IncomingEngines::IncomingEngines(Invocation& invocation, const Site& site)
-    : m_invocation(invocation), m_site(site), m_folder(site.config().engines_incoming.value()) {
+IncomingEngines::IncomingEngines(Invocation& invocation, const Site& site, fs::path folder)
+    : m_invocation(invocation), m_site(site), m_folder(std::move(folder)) {
   m_thread = std::jthread([this](const std::stop_token& stop) {
     std::mutex mutex;
     std::condition_variable_any wake;

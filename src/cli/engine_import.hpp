@@ -21,7 +21,7 @@ engine::InstalledEngine import_engine(Invocation& invocation, const Site& site, 
 class IncomingEngines {
  public:
   /// @param invocation outlives this object
-  IncomingEngines(Invocation& invocation, const Site& site);
+  IncomingEngines(Invocation& invocation, const Site& site, fs::path folder);
 
  private:
   void look();

@@ -106,7 +106,7 @@ refused() {
   grep -q "\[$slug\]" "$work/refused" || fail "not $slug: $(cat "$work/refused")"
 }
 high engine remove llama-release --force > /dev/null
-refused unsigned-document high engine install "$package"
+refused unsigned high engine install "$package"
 refused digest-mismatch high engine install "$package" --expect "${digest/?????/00000}"
 refused engine-malformed high engine install "$work/x.baiengine" --expect "$digest"
 high engine install "$package" --expect "$digest" > /dev/null
@@ -117,8 +117,7 @@ high engine install "$package" > /dev/null
 high engine remove llama-release --force > /dev/null
 
 # The watched folder: the signature first, then the package, renamed when it is whole.
-printf '[engines]\nincoming = "%s/incoming"\n' "$work" >> "$work/high/config.toml"
-high serve --listen 127.0.0.1:0 > "$work/serve.out" 2>&1 &
+high serve --listen 127.0.0.1:0 --incoming-engines "$work/incoming" > "$work/serve.out" 2>&1 &
 engine=$!
 deliver() {
   cp "$package.sha256" "$work/incoming/$1.sha256"
