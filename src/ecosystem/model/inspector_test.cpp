@@ -144,9 +144,10 @@ TEST_F(Models, AShardedGgufIsOneModel) {
   EXPECT_EQ(whole.facts["architecture"], "llama");
   EXPECT_EQ(whole.facts["gguf_main"], "models/m/tiny-00001-of-00003.gguf");
   fs::remove(folder() / "tiny-00003-of-00003.gguf");
-  EXPECT_EQ(said(inspect()),
-            "model-incomplete models/m/tiny-00003-of-00003.gguf: 1 of 3 shards are missing, tiny-00003-of-00003.gguf for "
-            "one\n");
+  EXPECT_EQ(
+      said(inspect()),
+      "model-incomplete models/m/tiny-00003-of-00003.gguf: 1 of 3 shards are missing, tiny-00003-of-00003.gguf for "
+      "one\n");
 }
 
 TEST_F(Models, AWeightThatTheIndexPlacesElsewhereIsNoticed) {
