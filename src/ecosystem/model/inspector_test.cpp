@@ -138,6 +138,7 @@ TEST_F(Models, AMissingShardIsNoticed) {
 }
 
 TEST_F(Models, AShardedGgufIsOneModel) {
+  make_folders(folder());
   python({"gguf", (folder() / "tiny.gguf").string(), "--shards", "3"});
   const auto whole = inspect();
   EXPECT_EQ(said(whole), "");
