@@ -80,7 +80,7 @@ high ingest usb/chat-1 --expect "$(sha256sum < ../medium/chat-1/manifest/bundle.
 high engine install llama-release > /dev/null
 high engine show llama-release | grep -q 'llama-b1-bin-ubuntu-x64.tar.gz b1' || fail "show does not name the archive"
 ask() {
-  high engine run llama-release --model "$1" > "$work/run.out" 2> "$work/run.err" &
+  "$high_exe" --quiet --state "$work/high" engine run llama-release --model "$1" > "$work/run.out" 2> "$work/run.err" &
   engine=$!
   for _ in $(seq 300); do grep -q '^ready' "$work/run.out" && break; kill -0 "$engine" || fail "$(cat "$work/run.err")"; sleep 0.1; done
   curl -fsS --unix-socket "$(sed -n 's/^ready: //p' "$work/run.out")" http://engine/v1/chat/completions \
@@ -117,7 +117,7 @@ high engine install "$package" > /dev/null
 high engine remove llama-release --force > /dev/null
 
 # The watched folder: the signature first, then the package, renamed when it is whole.
-high serve --listen 127.0.0.1:0 --incoming-engines "$work/incoming" > "$work/serve.out" 2>&1 &
+"$high_exe" --quiet --state "$work/high" serve --listen 127.0.0.1:0 --incoming-engines "$work/incoming" > "$work/serve.out" 2>&1 &
 engine=$!
 deliver() {
   cp "$package.sha256" "$work/incoming/$1.sha256"
