@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/counted.hpp"
@@ -12,51 +15,122 @@
 namespace liftlock {
 namespace {
 
+constexpr std::size_t k_shortest = 12;  ///< bytes; less stands in too many records by chance
+
+/// The last question of a record, and its answer: what later prompts carry along when a talk goes on.
+std::vector<std::string> texts_of(const Record& record) {
+  std::vector<std::string> out{record.answer};
+  const auto prompt = parse_json(record.prompt, {.max_bytes = 64u << 20, .max_depth = 64});
+  const auto messages = prompt.find("messages");
+  if (messages == prompt.end() || !messages->is_array() || messages->empty()) {
+    out.push_back(prompt.value("prompt", Json()).is_string() ? prompt.at("prompt").get<std::string>() : "");
+  } else if (const auto& last = messages->back(); last.value("content", Json()).is_string()) {
+    out.push_back(last.at("content").get<std::string>());
+  }
+  std::erase_if(out, [](const auto& text) { return text.size() < k_shortest; });
+  return out;
+}
+
+std::vector<std::string> texts_to_find(const RecordReader& reader, const std::string& given) {
+  if (!is_record_id(given)) return {text_or_stdin(given)};
+  auto texts = texts_of(reader.read(given));
+  if (texts.empty()) {
+    fail(ErrorCode::usage, "question and answer of {} are shorter than {} bytes: they stand anywhere by chance", given,
+         k_shortest);
+  }
+  return texts;
+}
+
+bool file_holds(const fs::path& file, const std::vector<std::string>& texts) {
+  constexpr std::size_t k_step = 1u << 20;
+  std::size_t longest = 0;
+  for (const auto& text : texts) longest = std::max(longest, 2 * text.size());
+  std::ifstream in(file, std::ios::binary);
+  std::string window, piece(k_step, '\0');
+  while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())) || in.gcount() > 0) {
+    window.append(piece, 0, static_cast<std::size_t>(in.gcount()));
+    if (std::any_of(texts.begin(), texts.end(), [&](const auto& text) { return holds_text(window, text); }))
+      return true;
+    if (window.size() > longest) window.erase(0, window.size() - longest);
+  }
+  return false;
+}
+
+/// What engines and the server wrote about themselves.
+std::vector<std::string> logs_that_hold(const Site& site, const std::vector<std::string>& texts) {
+  std::vector<std::string> out;
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(site.logs_folder(), none)) {
+    if (entry.is_regular_file() && file_holds(entry.path(), texts)) out.push_back(entry.path().string());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 void run(Invocation& invocation, const std::string& given) {
   const auto site = record_site(invocation, "audit spill");
-  const auto text = text_or_stdin(given);
-  if (text.empty()) fail(ErrorCode::usage, "an empty text is everywhere");
-  auto records = Json::array();
-  std::vector<std::vector<std::string>> rows{{"RECORD", "TIME", "USER", "MODEL", "IN"}};
+  if (given.empty()) fail(ErrorCode::usage, "an empty text is everywhere");
+  std::map<std::string, Json> records;
+  std::vector<std::string> logs;
   RecordReader::Findings findings;
   // The text is what leaked: the log must not keep it once more.
-  const Json detail = {{"bytes", text.size()}};
+  const Json detail = is_record_id(given) ? Json{{"record", given}} : Json{{"bytes", given.size()}};
   record_effect(invocation, site, "record.spill", "records", detail, [&] {
     const auto reader = open_record_reader(site);
-    RecordReader::Filter filter;
-    filter.text = text;
-    findings = reader.find(filter, [&](const RecordHead& head) {
-      const auto record = reader.read(head.id);
-      std::vector<std::string> places;
-      if (record.prompt.find(text) != std::string::npos) places.emplace_back("prompt");
-      if (record.answer.find(text) != std::string::npos) places.emplace_back("answer");
-      auto json = to_json(head);
-      json["in"] = places;
-      records.push_back(std::move(json));
-      rows.push_back({head.id, format_time(head.time), printable(head.user), printable(head.model),
-                      fmt::format("{}", fmt::join(places, " "))});
-      return true;
-    });
+    const auto texts = texts_to_find(reader, given);
+    for (const auto& text : texts) {
+      if (text.empty()) fail(ErrorCode::usage, "an empty text is everywhere");
+      RecordReader::Filter filter;
+      filter.text = text;
+      findings = reader.find(filter, [&](const RecordHead& head) {
+        const auto record = reader.read(head.id);
+        auto& json = records.emplace(head.id, to_json(head)).first->second;
+        const auto note = [&](const std::string& content, const char* place) {
+          auto& in = json["in"];
+          if (holds_text(content, text) && std::find(in.begin(), in.end(), place) == in.end()) in.push_back(place);
+        };
+        note(record.prompt, "prompt");
+        note(record.answer, "answer");
+        return true;
+      });
+    }
+    logs = logs_that_hold(site, texts);
   });
-  const auto found = records.size();
-  Json json = {{"records", std::move(records)}};
+  auto list = Json::array();
+  std::vector<std::vector<std::string>> rows{{"RECORD", "TIME", "USER", "MODEL", "IN"}};
+  for (auto found = records.rbegin(); found != records.rend(); ++found) {  // ids rise with time
+    const auto& json = found->second;
+    rows.push_back({found->first, json.at("time"), printable(json.at("user").get<std::string>()),
+                    printable(json.at("model").get<std::string>()),
+                    fmt::format("{}", fmt::join(json.at("in").get<std::vector<std::string>>(), " "))});
+    list.push_back(json);
+  }
+  Json json = {{"records", std::move(list)}, {"logs", logs}};
   report_findings(invocation, findings, json);
   invocation.print(json, [&] {
-    const auto searched = fmt::format("{} searched, {} without content\n", counted(findings.searched, "record"),
-                                      findings.without_content);
-    if (found == 0) return "the text is in no record; " + searched;
-    return format_table(rows) + searched + "erase one with `liftlock record erase RECORD --reason …`\n";
+    auto text = records.empty() ? "the text is in no record; " : format_table(rows);
+    text += fmt::format("{} searched, {} without content\n", counted(findings.searched, "record"),
+                        findings.without_content);
+    if (!records.empty()) text += "erase one with `liftlock record erase RECORD --reason …`\n";
+    for (const auto& log : logs) text += fmt::format("it stands in {}\n", printable(log));
+    return text;
   });
 }
 
 }  // namespace
 
 void add_audit_of_side(CLI::App& group, Invocation& invocation) {
-  auto* command = group.add_subcommand("spill", "List every record whose prompt or answer holds a text that leaked");
+  auto* command = group.add_subcommand("spill", "List every record and log that holds a text that leaked");
   auto text = std::make_shared<std::string>();
-  command->add_option("TEXT", *text, "The text, bytewise; - reads it from stdin, away from other users' `ps`")
+  command
+      ->add_option(
+          "TEXT|RECORD", *text,
+          "The text; - reads it from stdin, away from other users' `ps`. Or the id of a record: its last question "
+          "and its answer are looked for, which later prompts of a talk carry along")
       ->required();
-  command->footer("The search is in the audit log, the text is not.\nExample: liftlock audit spill - < leaked.txt");
+  command->footer(
+      "The search is in the audit log, the text is not. Not looked into: what people saved elsewhere, such as `run "
+      "--history`,\n/save and the output of translate.\nExample: liftlock audit spill - < leaked.txt");
   command->callback([&invocation, text] { run(invocation, *text); });
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -28,6 +29,9 @@ struct Record {
 };
 
 enum class RecordMode : std::uint8_t { full, hash_only, off };
+
+/// 26 letters and digits, as new_record_id() makes them.
+bool is_record_id(std::string_view text);
 
 /// An id of this moment. Unique among all that any process makes, and sorted by time.
 std::string new_record_id();

@@ -11,7 +11,7 @@
 namespace liftlock {
 
 struct RecordPolicy {
-  RecordMode mode = RecordMode::full;                         ///< the site's
+  RecordMode mode = RecordMode::full;                          ///< the site's
   std::map<std::string, RecordMode, std::less<>> models = {};  ///< by the name of the catalog, or POOL/MODEL
   /// false: the answer goes out without a record, which is counted.
   bool stop_when_unwritable = true;

@@ -222,6 +222,13 @@ void compare_content(const std::string& id, const Json& detail, const Record& re
 
 }  // namespace
 
+bool holds_text(std::string_view content, std::string_view text) {
+  if (content.find(text) != std::string_view::npos) return true;
+  const auto quoted = dump_json_line(std::string(text));
+  const auto escaped = std::string_view(quoted).substr(1, quoted.size() - 2);
+  return escaped != text && content.find(escaped) != std::string_view::npos;
+}
+
 RecordReader::RecordReader(fs::path folder, fs::path kek_file)
     : m_folder(std::move(folder)), m_kek_file(std::move(kek_file)) {}
 
@@ -254,9 +261,7 @@ RecordReader::Findings RecordReader::find(const Filter& filter,
         if (!fits(head, filter)) continue;
         if (!filter.text.empty()) {
           const auto record = read_record(segment, number, key);
-          const bool holds = record.prompt.find(filter.text) != std::string::npos ||
-                             record.answer.find(filter.text) != std::string::npos;
-          if (!holds) continue;
+          if (!holds_text(record.prompt, filter.text) && !holds_text(record.answer, filter.text)) continue;
         }
         if (!visit(head)) return findings;
       } catch (const Error& error) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "audit/audit_log.hpp"
@@ -14,6 +15,9 @@
 #include "record/record.hpp"
 
 namespace liftlock {
+
+/// Does the text stand there, as it is or as JSON writes it? Prompts are JSON.
+bool holds_text(std::string_view content, std::string_view text);
 
 class RecordReader {
  public:
@@ -30,8 +34,8 @@ class RecordReader {
     std::uint64_t without_content = 0;  ///< erased, or hash-only
     std::vector<std::string> damaged;   ///< ids of records that could not be read
   };
-  /// From the newest to the oldest; stops when visit returns false. A text is looked for, bytewise, in prompts and
-  /// answers.
+  /// From the newest to the oldest; stops when visit returns false. A text is looked for in prompts and answers, as
+  /// holds_text() does.
   /// @throws Error{key_missing}
   Findings find(const Filter& filter, const std::function<bool(const RecordHead&)>& visit) const;
 

@@ -336,4 +336,13 @@ std::string new_record_id() {
   return record::text_of(record::make_record_id());
 }
 
+bool is_record_id(std::string_view text) {
+  try {
+    record::parse_record_id(text);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 }  // namespace liftlock

@@ -30,6 +30,16 @@ says "is what entry" high record verify "$first"
 [ "$(high --json audit spill - <<< "$secret" | json '["records"].__len__()')" = 2 ] || fail "the text is in two records"
 [ "$(printf %s "$secret" | high --json audit spill - | json '["records"][0]["in"][0]')" = answer ] || fail "it is in bob's answer"
 says 'in no record' high audit spill 'nobody said that'
+# What JSON escapes is found as it was said; a record's answer in a later prompt; and what a log holds.
+quoted=$("$writer" "$high_state" eve '{"messages":[{"role":"user","content":"he \"said\"\nwait a moment"}]}' 'the answer that is carried along')
+later=$("$writer" "$high_state" eve '{"messages":[{"role":"assistant","content":"the answer that is carried along"},{"role":"user","content":"and then?"}]}' 'no')
+says "$quoted" high audit spill $'he "said"\nwait'
+[ "$(high --json audit spill "$quoted" | json '["records"][0]["id"]')" = "$later" ] || fail "the talk that went on"
+mkdir -p "$high_state/logs"
+printf 'slot 0: %s\n' "$secret" > "$high_state/logs/engine.log"
+says 'engine.log' high audit spill "$secret"
+rm "$high_state/logs/engine.log"
+high record erase "$quoted" --reason test > /dev/null && high record erase "$later" --reason test > /dev/null
 grep -q "$first" <<< "$(entries record.read)" || fail "reading is not in the audit log"
 if grep -rqF "$secret" "$high_state"; then fail "the secret is in a file: $(grep -rlF "$secret" "$high_state")"; fi
 if grep -rqF 'case-7' "$high_state"; then fail "a tag is in a file in plain text"; fi
