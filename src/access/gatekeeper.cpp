@@ -210,10 +210,14 @@ Gatekeeper::~Gatekeeper() {
   }
 }
 
+bool Gatekeeper::knows_keys() const {
+  return m_impl->clock.steady() - m_impl->last_look.load() <= k_max_blind;
+}
+
 Caller Gatekeeper::admit(std::string_view authorization, std::string_view peer) {
   auto& impl = *m_impl;
   const auto now = impl.clock.steady();
-  if (now - impl.last_look.load() > k_max_blind) {
+  if (!knows_keys()) {
     throw Error(ErrorCode::io_error, "the keys could not be read for a minute, so nobody is admitted",
                 "see whether access.db can be read, and is not locked by another process");
   }

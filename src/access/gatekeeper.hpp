@@ -55,6 +55,9 @@ class Gatekeeper {
   /// After the work; the next charge_request is refused while this is over what the key may use.
   void charge_tokens(const Caller& caller, std::uint64_t tokens);
 
+  /// False when nobody is admitted because the keys could not be read for a minute.
+  bool knows_keys() const;
+
   /// Failed attempts since the start, slowed ones too.
   std::uint64_t failures() const;
   /// Told of failed attempts, on the thread of admit(): `why` is "no key", "unknown", "revoked KEY" or "expired KEY".

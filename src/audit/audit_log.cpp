@@ -1,5 +1,6 @@
 #include "audit/audit_log.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -92,6 +93,17 @@ std::uint64_t AuditLog::append(const std::vector<AuditEvent>& events) {
   const auto first = append(events, [] {});
   publish();
   return first;
+}
+
+bool AuditLog::is_writable() const {
+  const std::lock_guard guard(m_impl->mutex);
+  if (m_impl->access == Access::read || m_impl->failed) return false;
+  try {
+    open_file(m_impl->journal_path(), O_RDWR);
+    return ::access(m_impl->folder.c_str(), W_OK) == 0;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 void AuditLog::publish() {

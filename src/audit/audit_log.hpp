@@ -70,6 +70,10 @@ class AuditLog {
   /// Writes the derived files where they were left behind.
   void publish();
 
+  /// Could an append go ahead, as far as permissions, mounts and earlier failures tell? Writes nothing, so it knows
+  /// nothing of free space.
+  bool is_writable() const;
+
   std::uint64_t size() const;
   std::string checkpoint() const;    ///< the signed note, exact bytes
   std::string verifier_key() const;  ///< "name+hash+base64": the note verifier key of the log

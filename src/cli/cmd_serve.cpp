@@ -3,9 +3,12 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "audit/audit_log.hpp"
+#include "base/clock.hpp"
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/ecosystems_high.hpp"
@@ -14,6 +17,7 @@
 #include "net/server.hpp"
 #include "server/mirror_server.hpp"
 #include "server/sd_notify.hpp"
+#include "server/status_socket.hpp"
 
 namespace liftlock {
 namespace {
@@ -53,6 +57,10 @@ MirrorOptions mirror_options(const Site& site, const Options& options) {
     mirror.http.tls =
         TlsSettings{*certificate, *key, old ? TlsSettings::Minimum::tls12 : TlsSettings::Minimum::tls13, {}};
   }
+  if (config.access_log != "off") {
+    mirror.access_log = AccessLogOptions{.file = site.access_log(), .max_bytes = config.access_log_size};
+    if (config.access_log == "stderr") mirror.access_log->file.reset();
+  }
   if (options.insecure_listen) mirror.insecure_listen = MirrorOptions::InsecureListen::allow;
   return mirror;
 }
@@ -68,6 +76,17 @@ std::unique_ptr<ModelServing> serve_models(const Site& site, AuditLog& log, Invo
   }
 }
 
+/// For `ps` and `top`: docs/formats/status.md.
+std::string status_text(ModelServing& models, const MirrorServer& mirror, Timestamp started) {
+  auto status = models.gateway().status();
+  status["format"] = "liftlock.status/1";
+  status["version"] = LIFTLOCK_VERSION;
+  status["pid"] = ::getpid();
+  status["url"] = mirror.url();
+  status["started"] = format_time(started);
+  return dump_json(status);
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("serve", {Zone::ingest, Zone::production});
@@ -78,8 +97,13 @@ void run(Invocation& invocation, const Options& options) {
   std::optional<IncomingEngines> incoming;
   if (models && !options.incoming_engines.empty()) incoming.emplace(invocation, site, options.incoming_engines);
   auto mirror_settings = mirror_options(site, options);
-  if (models) mirror_settings.gateway = &models->gateway();
+  if (models) {
+    mirror_settings.gateway = &models->gateway();
+    mirror_settings.checks = models->checks();
+  }
   MirrorServer mirror(std::move(mirror_settings), log, invocation.reporter(), invocation.actor());
+  std::optional<StatusSocket> status;
+  if (models) status.emplace(site.run_folder(), [&, started = now()] { return status_text(*models, mirror, started); });
   mirror.start();
   invocation.print({{"url", mirror.url()}, {"pid", ::getpid()}}, [&] { return "listening on " + mirror.url(); });
   std::fflush(stdout);
@@ -91,6 +115,8 @@ void run(Invocation& invocation, const Options& options) {
     sd_notify("READY=1");
   });
   sd_notify("STOPPING=1");
+  mirror.drain();
+  signals.wait_at_most(site.config().drain);
   mirror.stop(k_patience);
 }
 
@@ -110,7 +136,8 @@ void add_serve(CLI::App& app, Invocation& invocation) {
   command->add_option("--tokens", options->tokens, "File of read tokens: lines NAME SHA256-OF-TOKEN");
   command->footer(
       "Prints 'listening on URL' once it answers. SIGHUP reads certificate, tokens and catalog again; SIGTERM ends it\n"
-      "after the running downloads. What is ingested meanwhile appears within a second.\n"
+      "after the running downloads; /readyz answers 503 from then on. What is ingested meanwhile appears within a\n"
+      "second.\n"
       "Example: liftlock serve --listen 0.0.0.0:8443 --tls-cert mirror.pem --tls-key mirror.key");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -64,6 +64,8 @@ void add_model_rollback(CLI::App& group, Invocation& invocation);
 void add_model_swap(CLI::App& group, Invocation& invocation);
 void add_chain(CLI::App& app, Invocation& invocation);
 void add_gate(CLI::App& app, Invocation& invocation);
+void add_ps(CLI::App& app, Invocation& invocation);
+void add_top(CLI::App& app, Invocation& invocation);
 void add_serve(CLI::App& app, Invocation& invocation);
 void add_render_clients(CLI::App& app, Invocation& invocation);
 void add_record(CLI::App& app, Invocation& invocation);

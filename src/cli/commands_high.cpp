@@ -33,6 +33,8 @@ CommandTable commands_of_side() {
       add_engine,
       add_key,
       add_serve,
+      add_ps,
+      add_top,
       add_render_clients,
       add_record,
   };

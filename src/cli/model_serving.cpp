@@ -1,5 +1,7 @@
 #include "cli/model_serving.hpp"
 
+#include <algorithm>
+
 #include "cli/pool_settings.hpp"
 #include "engine/engine_process.hpp"
 
@@ -64,11 +66,47 @@ Labels site_labels(const Site& site) {
 }  // namespace
 
 ModelServing::ModelServing(const Site& site, AuditLog& log, const std::string& actor)
-    : m_book(record_options(site), log),
+    : m_site(site),
+      m_catalog(site.catalog_file(), Access::read),
+      m_defaults(site.engine_defaults_file()),
+      m_book(record_options(site), log),
       m_gatekeeper(site.access_file()),
       m_host(host_options(site), log, actor),
       m_pools(open_pools(site, log, actor), pool_networks(site)),
       m_gateway({site.catalog_file(), site.aliases_file(), m_host, m_pools, site.config().roles, m_book, m_gatekeeper,
                  log, actor, record_policy(site), site_labels(site)}) {}
+
+std::vector<ReadinessCheck> ModelServing::checks() {
+  const auto unless = [](bool good, std::string why) {
+    return good ? std::nullopt : std::optional<std::string>(std::move(why));
+  };
+  return {
+      {"record",
+       [this, unless] { return unless(m_book.counters().writable, "the record of prompts cannot be written"); }},
+      {"keys", [this, unless] { return unless(m_gatekeeper.knows_keys(), "the keys of the users cannot be read"); }},
+      {"engine", [this] { return why_no_engine(); }},
+  };
+}
+
+/// A site that has no model of its own needs no engine.
+std::optional<std::string> ModelServing::why_no_engine() {
+  if (const auto generation = m_catalog.generation(); generation != m_generation) {
+    const auto artifacts = m_catalog.artifacts();
+    m_needs_engine = std::any_of(artifacts.begin(), artifacts.end(), [](const auto& artifact) {
+      return artifact.kind == "model" &&
+             std::any_of(artifact.files.begin(), artifact.files.end(),
+                         [](const auto& file) { return file.path.text().ends_with(".gguf"); });
+    });
+    m_generation = generation;
+  }
+  if (!m_needs_engine) return std::nullopt;
+  try {
+    engine::engine_for(m_site.engines_folder(), m_defaults, "gguf");
+    return std::nullopt;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::engine_unavailable) throw;
+    return "no engine is installed for the models that are here";
+  }
+}
 
 }  // namespace liftlock

@@ -10,6 +10,7 @@
 #include "gateway/gateway.hpp"
 #include "pool/pools.hpp"
 #include "record/record_book.hpp"
+#include "server/readiness.hpp"
 #include "site/site.hpp"
 
 namespace liftlock {
@@ -28,8 +29,17 @@ class ModelServing {
   ModelServing(const Site& site, AuditLog& log, const std::string& actor);
 
   Gateway& gateway() { return m_gateway; }
+  /// Of what answers for models; this object must outlive them.
+  std::vector<ReadinessCheck> checks();
 
  private:
+  std::optional<std::string> why_no_engine();
+
+  const Site m_site;
+  const Catalog m_catalog;  ///< of the checks' thread
+  const engine::Choices m_defaults;
+  std::uint64_t m_generation = 0;
+  bool m_needs_engine = false;  ///< at that generation
   // In this order: what is made last goes first, engines before the record that they answer into.
   RecordBook m_book;
   Gatekeeper m_gatekeeper;

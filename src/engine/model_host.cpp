@@ -64,7 +64,8 @@ struct Process {
   const fs::path socket;
   const std::string engine;
   std::vector<std::shared_ptr<SlotUse>> uses;  ///< slots that are taken; those given up until the engine let go
-  Clock::time_point given_up;                  ///< when the first of these was
+  const Clock::time_point ready = Clock::now();
+  Clock::time_point given_up;  ///< when the first of these was
   std::uint64_t resident = 0;
 
   bool is_at_work() const {
@@ -105,6 +106,8 @@ struct Model {
   Clock::time_point used;
   Timestamp since{};
   std::string leave;  ///< why it shall stop once nobody uses it
+  LoadCounts counts;
+  bool has_failed = false;  ///< the next engine is a restart
   bool has_thread = false;
   std::thread thread;
 };
@@ -149,12 +152,13 @@ class Names {
 
 }  // namespace
 
-Lease::Lease(fs::path socket, std::string model, std::string digest, std::string engine, std::shared_ptr<SlotUse> use,
-             std::function<void(bool)> release)
+Lease::Lease(fs::path socket, std::string model, std::string digest, std::string engine, Clock::time_point loaded,
+             std::shared_ptr<SlotUse> use, std::function<void(bool)> release)
     : m_socket(std::move(socket)),
       m_model(std::move(model)),
       m_digest(std::move(digest)),
       m_engine(std::move(engine)),
+      m_loaded(loaded),
       m_use(std::move(use)),
       m_release(std::move(release)) {}
 
@@ -246,6 +250,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       one.digest = model->digest;
       one.state = model->state == State::ready ? "ready" : resting ? "failed" : "loading";
       one.memory = model->has_thread ? model->need.total() : 0;
+      one.slots = options.slots;
       one.queued = model->queue.size();
       one.since = model->since;
       if (model->process) {
@@ -258,6 +263,26 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       out.push_back(std::move(one));
     }
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.model < b.model; });
+    return out;
+  }
+
+  std::vector<LoadCounts> loads() const {
+    const std::lock_guard lock(mutex);
+    std::map<std::string, LoadCounts> by_name;
+    for (const auto& [key, model] : models) {
+      auto& sum = by_name[model->artifact.name];
+      const auto& one = model->counts;
+      sum.loads += one.loads;
+      sum.restarts += one.restarts;
+      sum.checks += one.checks;
+      sum.checking += one.checking;
+      sum.starting += one.starting;
+    }
+    std::vector<LoadCounts> out;
+    for (auto& [name, counts] : by_name) {
+      counts.model = name;
+      out.push_back(std::move(counts));
+    }
     return out;
   }
 
@@ -350,10 +375,11 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       auto use = std::make_shared<SlotUse>();
       use->caller = next.caller;
       process->uses.push_back(use);
-      auto lease = std::make_shared<Lease>(process->socket, model.artifact.name, model.digest, process->engine, use,
-                                           [self = shared_from_this(), &model, process, use](bool given_up) {
-                                             self->release(model, *process, use, given_up);
-                                           });
+      auto lease =
+          std::make_shared<Lease>(process->socket, model.artifact.name, model.digest, process->engine, process->ready,
+                                  use, [self = shared_from_this(), &model, process, use](bool given_up) {
+                                    self->release(model, *process, use, given_up);
+                                  });
       afterwards.add([got = std::move(next.got), lease = std::move(lease)]() mutable { got(std::move(lease)); });
     }
   }
@@ -400,6 +426,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     model.process.reset();
     model.leave.clear();
     const bool failed = error ? error->code() == ErrorCode::engine_failed : end == End::failed || end == End::blamed;
+    model.has_failed = failed;
     if (failed && end != End::blamed && !stopping) model.breaker.failed(Clock::now());
     if (stopping) error = Error(ErrorCode::engine_unavailable, "the server is stopping");
     if (!error) error = resting(model);
@@ -427,6 +454,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       fail(ErrorCode::model_unsupported, "the engine {} does not know the architecture '{}'",
            printable(full_name(engine)), printable(model.architecture));
     }
+    const auto begun = Clock::now();
     const auto checked =
         pass_gate(store, log, options.gate, model.artifact, actor, Json::object(), [this](std::uint64_t) {
           if (is_stopping()) fail(ErrorCode::engine_unavailable, "the server is stopping");
@@ -434,6 +462,13 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     const std::jthread reader([&checked](const std::stop_token& stop) {
       if (checked.check == Check::untouched) read_ahead(checked, stop);
     });
+    const auto gate_passed = Clock::now();
+    {
+      const std::lock_guard lock(mutex);
+      ++model.counts.checks;
+      model.counts.checking += gate_passed - begun;
+      if (std::exchange(model.has_failed, false)) ++model.counts.restarts;
+    }
     const RunFolder folder(options.run_folder / std::to_string(next_folder()));
     std::optional<Sandbox> sandbox;
     logged_effect(log, event("engine.start", model, engine, {}), [&] {
@@ -441,6 +476,11 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       wait_until_ready(*sandbox, options.patience, [this] { return is_stopping(); });
       check_again(checked);
     });
+    {
+      const std::lock_guard lock(mutex);
+      ++model.counts.loads;
+      model.counts.starting += Clock::now() - gate_passed;
+    }
     const auto end = supervise(model, *sandbox, full_name(engine));
     sandbox.reset();
     return end;
@@ -707,6 +747,10 @@ Offer ModelHost::offer(const std::string& model) {
 
 void ModelHost::unload(const std::string& model) {
   m_impl->unload(model);
+}
+
+std::vector<LoadCounts> ModelHost::loads() const {
+  return m_impl->loads();
 }
 
 std::vector<Running> ModelHost::running() const {

@@ -52,10 +52,21 @@ struct Running {
   std::string state;           ///< "loading", "ready", "failed" (left alone until `expires`)
   std::uint64_t memory = 0;    ///< what it was given
   std::uint64_t resident = 0;  ///< what its engine held when it was looked at last
+  unsigned slots = 0;          ///< requests that it answers at a time
   unsigned active = 0;         ///< slots that are taken, those too whose request was given up
   std::size_t queued = 0;
   Timestamp since{};
   Timestamp expires{};  ///< when it is unloaded if nobody asks; failed: when it is tried again
+};
+
+/// What was done for a model since the host began, also when it is not loaded now.
+struct LoadCounts {
+  std::string model;                    ///< name in the catalog; all its versions together
+  std::uint64_t loads = 0;              ///< engines that became ready
+  std::uint64_t restarts = 0;           ///< engines that were started after the one before had failed
+  std::uint64_t checks = 0;             ///< passages of the load gate
+  std::chrono::nanoseconds checking{};  ///< of all of them: reading and hashing the bytes
+  std::chrono::nanoseconds starting{};  ///< of all loads: from checked bytes to a ready engine
 };
 
 /// What may be asked of a model, told without loading it.
@@ -75,7 +86,8 @@ struct SlotUse {
 /// A slot of a running model, until the object goes. May outlive the host, and the engine: then its socket is dead.
 class Lease {
  public:
-  Lease(fs::path socket, std::string model, std::string digest, std::string engine, std::shared_ptr<SlotUse> use,
+  Lease(fs::path socket, std::string model, std::string digest, std::string engine,
+        std::chrono::steady_clock::time_point loaded, std::shared_ptr<SlotUse> use,
         std::function<void(bool given_up)> release);
   ~Lease();
   Lease(const Lease&) = delete;
@@ -88,6 +100,8 @@ class Lease {
     return m_digest;
   }  ///< of the main file, as it was checked before this engine started
   const std::string& engine() const { return m_engine; }
+  /// When its engine became ready.
+  std::chrono::steady_clock::time_point loaded() const { return m_loaded; }
 
   /// The answer was not read to its end: the slot is free once the engine let go of the request.
   void give_up() { m_given_up = true; }
@@ -97,6 +111,7 @@ class Lease {
  private:
   fs::path m_socket;
   std::string m_model, m_digest, m_engine;
+  std::chrono::steady_clock::time_point m_loaded;
   std::shared_ptr<SlotUse> m_use;
   std::function<void(bool)> m_release;
   bool m_given_up = false;
@@ -133,6 +148,8 @@ class ModelHost {
   void unload(const std::string& model);
   /// Everything that loads, runs or failed, by name.
   std::vector<Running> running() const;
+  /// Of every model that was asked for, by name.
+  std::vector<LoadCounts> loads() const;
 
  private:
   struct Impl;

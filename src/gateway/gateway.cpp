@@ -9,6 +9,7 @@
 #include "gateway/anthropic.hpp"
 #include "gateway/conversation.hpp"
 #include "gateway/gateway_metrics.hpp"
+#include "gateway/gateway_status.hpp"
 #include "gateway/images.hpp"
 #include "gateway/model_list.hpp"
 #include "gateway/model_loading.hpp"
@@ -162,20 +163,24 @@ struct Gateway::Impl {
     return *found;
   }
 
-  HttpResponse answer(const HttpRequest& request) {
+  /// @param note gets what is known of the request, also where it is refused
+  HttpResponse answer(const HttpRequest& request, HttpNote& note) {
     const auto endpoint = endpoint_of(request);
     auto authorization = request.header("Authorization");
     if (authorization.empty()) authorization = request.header("x-api-key");
     // Clients ask for the version to see that somebody is there, before they have a key.
     if (endpoint.does == Does::ollama_version) return json_answer(ollama::version());
     const auto caller = parts.gatekeeper.admit(authorization, request.peer);
+    note.user = caller.key.user;
+    note.key_id = caller.key.id;
     if (endpoint.does == Does::absent) throw *not_on_this_side(request.path);
-    auto response = dispatch(endpoint, request, caller);
+    auto response = dispatch(endpoint, request, caller, note);
     response.route = endpoint.path;
+    response.note = note;
     return response;
   }
 
-  HttpResponse dispatch(const Endpoint& endpoint, const HttpRequest& request, const Caller& caller) {
+  HttpResponse dispatch(const Endpoint& endpoint, const HttpRequest& request, const Caller& caller, HttpNote& note) {
     if (endpoint.does == Does::list) {
       auto data = Json::array();
       for (const auto& card : allowed(caller)) data.push_back(openai_model(card));
@@ -190,7 +195,7 @@ struct Gateway::Impl {
       return json_answer(ollama::show(card(ollama::show_request(document), caller)));
     }
     if (endpoint.does == Does::ollama_pull) return pull(ollama::pull_request(document), caller);
-    return converse(endpoint, request, caller, document);
+    return converse(endpoint, request, caller, document, note);
   }
 
   HttpResponse load(OllamaAnswer answer, const ollama::Request& wanted, const Caller& caller) {
@@ -233,7 +238,7 @@ struct Gateway::Impl {
   }
 
   HttpResponse converse(const Endpoint& endpoint, const HttpRequest& request, const Caller& caller,
-                        const Json& document) {
+                        const Json& document, HttpNote& note) {
     ConversationRequest wanted;
     wanted.caller = caller;
     wanted.peer = std::string(request.peer);
@@ -306,6 +311,8 @@ struct Gateway::Impl {
     if (parts.labels.in_use() && !caller.key.label.empty()) wanted.tags.push_back("label:" + caller.key.label);
     wanted.engine.body["model"] = wanted.model.name;
     if (has_schemas(wanted.engine.body)) wanted.order = KeyOrder(request.body);
+    note.model = wanted.model.name;
+    note.record = wanted.id;
     if (endpoint.does == Does::images && wanted.model.remote == nullptr) {
       throw Error(ErrorCode::bad_request, fmt::format("'{}' makes no images", wanted.model.name),
                   "images are made by models of pools: docs/guides/gateway.md");
@@ -456,14 +463,17 @@ std::optional<HttpResponse> Gateway::refusal(std::string_view path, const Error&
 }
 
 HttpResponse Gateway::handle(const HttpRequest& request) {
+  HttpNote note;
   const auto problem = [&](const Error& error) {
     auto response = problem_at(request.path, error);
     response.route = "gateway";
+    response.note = std::move(note);
+    response.note.record.clear();  // it reached no model
     m_impl->metrics.refused();
     return response;
   };
   try {
-    return m_impl->answer(request);
+    return m_impl->answer(request, note);
   } catch (const Error& error) {
     return problem(error);
   } catch (const std::exception& error) {
@@ -471,8 +481,12 @@ HttpResponse Gateway::handle(const HttpRequest& request) {
   }
 }
 
+Json Gateway::status() const {
+  return status_document(m_impl->parts.host.running(), m_impl->parts.host.loads(), m_impl->metrics.counts());
+}
+
 std::string Gateway::metrics() const {
-  return m_impl->metrics.text(m_impl->parts.host.running(), m_impl->parts.book.counters(),
+  return m_impl->metrics.text(m_impl->parts.host.running(), m_impl->parts.host.loads(), m_impl->parts.book.counters(),
                               m_impl->parts.gatekeeper.failures()) +
          pool_metrics(m_impl->parts.pools.states());
 }

@@ -13,6 +13,7 @@
 #include "access/gatekeeper.hpp"
 #include "access/labels.hpp"
 #include "audit/audit_log.hpp"
+#include "base/json.hpp"
 #include "engine/model_host.hpp"
 #include "net/http.hpp"
 #include "pool/pools.hpp"
@@ -57,6 +58,8 @@ class Gateway {
 
   /// Prometheus text format.
   std::string metrics() const;
+  /// What runs and what was answered, for `ps` and `top`; docs/formats/status.md.
+  Json status() const;
 
  private:
   struct Impl;

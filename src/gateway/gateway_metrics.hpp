@@ -14,14 +14,24 @@
 
 namespace liftlock {
 
+/// What was answered for one model since the start.
+struct ModelCounts {
+  std::uint64_t requests = 0, failures = 0;  ///< failures: all that did not succeed
+  std::uint64_t prompt_tokens = 0, completion_tokens = 0;
+  std::uint64_t first_tokens = 0;  ///< answers that began
+  double first_seconds = 0;        ///< of all of them: until they did
+};
+
 /// Any thread.
 class GatewayMetrics {
  public:
   void count(const ConversationEnd& end);
   /// A request that never became a conversation.
   void refused();
-  std::string text(const std::vector<engine::Running>& running, const RecordBook::Counters& records,
-                   std::uint64_t failed_logins) const;
+  std::string text(const std::vector<engine::Running>& running, const std::vector<engine::LoadCounts>& loads,
+                   const RecordBook::Counters& records, std::uint64_t failed_logins) const;
+  /// By the name of the model.
+  std::map<std::string, ModelCounts> counts() const;
 
  private:
   /// Upper bounds in seconds; what is above the last counts in the sum only.
@@ -36,7 +46,7 @@ class GatewayMetrics {
 
   mutable std::mutex m_mutex;
   std::map<std::pair<std::string, std::string_view>, std::uint64_t> m_requests;  ///< by model and outcome
-  std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> m_tokens;       ///< prompt and completion, by model
+  std::map<std::string, ModelCounts> m_models;
   std::uint64_t m_refused = 0;
   std::uint64_t m_unrecorded = 0;
   Histogram m_wait, m_first, m_total;

@@ -108,6 +108,11 @@ class GatewayTest : public ::testing::Test {
     http.threads = 2;
     http.max_body = &Gateway::max_body;
     http.refusal = &Gateway::refusal;
+    http.observe = [this](const HttpExchange& exchange) {
+      const std::lock_guard lock(observed_mutex);
+      observed.push_back({exchange.status, exchange.whole, std::string(exchange.path), std::string(exchange.id),
+                          exchange.note != nullptr ? *exchange.note : HttpNote()});
+    };
     server.emplace(http, [this](const HttpRequest& request) { return gateway->handle(request); });
     server->start();
   }
@@ -156,6 +161,16 @@ class GatewayTest : public ::testing::Test {
     });
     return out;
   }
+  struct Observed {
+    int status;
+    bool whole;
+    std::string path, id;
+    HttpNote note;
+  };
+  std::vector<Observed> all_observed() {
+    const std::lock_guard lock(observed_mutex);
+    return observed;
+  }
   std::string engine_log() const { return read_file(state() / "logs/demo.log", 1u << 20); }
 
   engine::testing_support::ModelFixture fixture;
@@ -168,6 +183,8 @@ class GatewayTest : public ::testing::Test {
   std::optional<Gatekeeper> gatekeeper;
   const pool::Pools pools{{}, nullptr};
   std::optional<Gateway> gateway;
+  std::mutex observed_mutex;
+  std::vector<Observed> observed;
   std::optional<HttpServer> server;
 };
 
@@ -331,6 +348,36 @@ TEST_F(GatewayTest, AModelIsLoadedAndUnloadedWithoutAQuestion) {
   EXPECT_EQ(post("/api/chat", unload, operates).json().at("done_reason"), "unload");
   EXPECT_TRUE(soon([&] { return get("/api/ps").json().at("models").empty(); }));
   expect_error("/api/chat", ask(R"({"model":"nosuch"})", "/api/chat"), 404, "no model 'nosuch'");
+}
+
+TEST_F(GatewayTest, EachRequestIsReportedOnceWithWhoAskedWhat) {
+  fixture.add_model("slow", "GGUF slow load");
+  serve();
+  const auto whole = ask(chat("my password is zebra"));
+  const auto streamed = ask(chat("hello", k_streamed));
+  expect_error(k_chat, ask(chat("hello", R"(,"id_slot":3)")), 400, "id_slot");
+  expect_error(k_chat, post(k_chat, chat("hello"), "wrong"), 401, "no valid API key");
+  EXPECT_NE(post(k_chat, chat("hello", "", "slow"), key, "1").exit, 0);
+  EXPECT_TRUE(soon([&] { return all_observed().size() == 5; }));
+  const auto seen = all_observed();
+  ASSERT_EQ(seen.size(), 5u);
+  EXPECT_EQ(seen[0].status, 200);
+  EXPECT_EQ(seen[0].note.user, "ada");
+  EXPECT_THAT(seen[0].note.key_id, StartsWith("key_"));
+  EXPECT_EQ(seen[0].note.model, "demo");
+  EXPECT_EQ(seen[0].note.record, whole.header("X-Liftlock-Record"));
+  EXPECT_EQ(seen[0].id, whole.header("X-Request-Id"));
+  EXPECT_EQ(seen[1].note.record, streamed.header("X-Liftlock-Record"));
+  EXPECT_EQ(seen[1].id, streamed.header("X-Request-Id"));
+  EXPECT_TRUE(seen[1].whole);
+  EXPECT_EQ(seen[2].status, 400);
+  EXPECT_EQ(seen[2].note.user, "ada");
+  EXPECT_EQ(seen[2].note.record, "");
+  EXPECT_EQ(seen[3].status, 401);
+  EXPECT_EQ(seen[3].note.user, "");
+  EXPECT_EQ(seen[4].status, 499);
+  EXPECT_FALSE(seen[4].whole);
+  EXPECT_EQ(seen[4].note.model, "slow");
 }
 
 TEST_F(GatewayTest, AHugeBodyIsRefusedBeforeItIsRead) {

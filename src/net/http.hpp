@@ -25,6 +25,7 @@ struct HttpRequest {
   std::string_view query;     ///< as sent, without '?'
   std::string_view body;
   std::string_view peer;  ///< address of the client
+  std::string_view id;    ///< the client's X-Request-Id where it has one that is fit for a log, else made here
   std::string_view user;  ///< name of the read token, empty when none is required
   std::function<std::string_view(std::string_view name)> header;  ///< empty when absent; name in any case
 
@@ -39,18 +40,24 @@ struct FileBody {
   std::uint64_t size = 0;
 };
 
+/// Who asked for what, as far as a handler found out. For the access log: never a secret, never what was said.
+struct HttpNote {
+  std::string user, key_id, model, record;
+};
+
 class LiveAnswer;  // net/live_answer.hpp
 
 struct HttpResponse {
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
   std::variant<std::string, std::shared_ptr<const std::string>, FileBody> body;
-  /// Makes the answer while the client waits; all else in here but `route` is ignored then.
+  /// Makes the answer while the client waits; all else in here but `route` and `note` is ignored then.
   std::shared_ptr<LiveAnswer> live;
   /// The artifact or digest that was read, for the audit log; empty: not logged.
   std::string audit_subject;
   /// The value of the `route` label in metrics; must outlive the server (a literal, or a Route's prefix).
   std::string_view route;
+  HttpNote note;
 
   /// Of a header that is there already; nothing where it is not.
   void replace(std::string_view name, const std::string& value) {

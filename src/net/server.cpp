@@ -129,7 +129,11 @@ struct HttpServer::Impl {
     if (shared.connections >= shared.options.max_connections) {
       socket.non_blocking(true, ignored);
       if (!current_tls()) socket.send(asio::buffer(refusal_when_full()), 0, ignored);
-      if (shared.options.observe) shared.options.observe({{}, 503, 0});
+      if (shared.options.observe) {
+        HttpExchange refused;
+        refused.status = 503;
+        shared.options.observe(refused);
+      }
       return;
     }
     socket.set_option(Tcp::no_delay(true), ignored);
@@ -242,6 +246,19 @@ StopSignals::StopSignals() : m_saved(std::make_unique<Saved>()) {
 
 StopSignals::~StopSignals() {
   ::pthread_sigmask(SIG_SETMASK, &m_saved->mask, nullptr);
+}
+
+void StopSignals::wait_at_most(std::chrono::seconds time) {
+  sigset_t stops;
+  ::sigemptyset(&stops);
+  ::sigaddset(&stops, SIGTERM);
+  ::sigaddset(&stops, SIGINT);
+  const auto until = Clock::now() + time;
+  while (Clock::now() < until) {
+    const auto left = std::chrono::ceil<std::chrono::nanoseconds>(until - Clock::now()).count();
+    const timespec wait{left / 1'000'000'000, left % 1'000'000'000};
+    if (left > 0 && ::sigtimedwait(&stops, nullptr, &wait) > 0) return;
+  }
 }
 
 int StopSignals::wait(const std::function<void()>& on_hangup) {

@@ -26,9 +26,15 @@ struct TlsSettings {
 
 /// What is reported after each answer was sent, or its sending failed. Called on a worker's thread: be quick.
 struct HttpExchange {
-  std::string_view route;  ///< HttpResponse::route; empty when no handler was reached
-  int status = 0;
+  std::string_view route;        ///< HttpResponse::route; empty when no handler was reached
+  int status = 0;                ///< 499: the client left before it got one
   std::uint64_t bytes_sent = 0;  ///< of the body
+  bool whole = true;             ///< the kernel took all of the answer
+  /// Of the request; empty where its head could not be read. The path is as sent, without the query.
+  std::string_view method{}, path{}, peer{}, id{};
+  const HttpNote* note = nullptr;
+  /// Since the first byte of the request: until the answer began, and until it ended.
+  std::chrono::nanoseconds first{}, total{};
 };
 
 struct HttpServerOptions {
@@ -94,6 +100,8 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
   /// Returns the number of SIGTERM or SIGINT; calls on_hangup for each SIGHUP before.
   int wait(const std::function<void()>& on_hangup);
+  /// Returns when the time is over, or at once with the next SIGTERM or SIGINT.
+  void wait_at_most(std::chrono::seconds time);
 
  private:
   struct Saved;

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
@@ -32,6 +33,16 @@ constexpr std::size_t k_max_discard = 4u << 20;
 constexpr std::chrono::hours k_live_time{24};
 /// Pipelined requests that are answered before other connections of the thread get their turn.
 constexpr int k_requests_per_turn = 16;
+/// What other servers log, too, where there was nobody left to answer.
+constexpr int k_client_left = 499;
+
+/// Of a client's X-Request-Id.
+bool is_fit_for_log(std::string_view id) {
+  return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
+           c == '.';
+  });
+}
 
 template <typename Transport>
 class Session final : public SessionBase {
@@ -62,7 +73,6 @@ class Session final : public SessionBase {
     const bool ready = co_await transport->handshake();
     idle = false;
     if (!ready) co_return;
-    prepare_request();
     for (int served = 1;; ++served) {
       const auto refused = co_await read_request();
       if (m_gone) co_return;
@@ -104,13 +114,17 @@ class Session final : public SessionBase {
 
   /// A complete head and body, or why there is none. m_gone: there is nobody to answer.
   asio::awaitable<std::optional<Error>> read_request() {
-    m_request.method = {};
+    m_request = {};
+    prepare_request();
+    m_id.clear();
+    m_began = Clock::now();
     std::size_t searched = 0;
     bool begun = false;
     for (;;) {
       while (m_begin < m_end && searched == 0 && (m_buffer[m_begin] == '\r' || m_buffer[m_begin] == '\n')) ++m_begin;
       if (m_begin < m_end && !begun) {
         begun = true;
+        m_began = Clock::now();
         deadline.set(m_options.header_time);
       }
       const auto bytes = unread();
@@ -178,6 +192,9 @@ class Session final : public SessionBase {
     m_request.path = m_target.path;
     m_request.raw_path = m_target.raw_path;
     m_request.query = m_target.query;
+    const auto given = m_head.field("X-Request-Id");
+    m_id = is_fit_for_log(given) ? std::string(given) : m_worker.new_request_id();
+    m_request.id = m_id;
   }
 
   asio::awaitable<std::optional<Error>> read_body() {
@@ -245,14 +262,31 @@ class Session final : public SessionBase {
   asio::awaitable<bool> answer_request() {
     deadline.set_stall(m_options.stall_time);
     auto response = call_handler();
-    if (response.live) co_return co_await answer_live(std::move(response.live), response.route);
+    if (response.live) {
+      co_return co_await answer_live(std::move(response.live), response.route, std::move(response.note));
+    }
     const bool close_after = !m_head.keep_alive || m_worker.stopping || deadline.expired;
     const bool sent = co_await send(std::move(response), close_after ? Connection::close : Connection::keep);
     co_return sent && !close_after && !deadline.expired;
   }
 
+  void report(HttpExchange exchange, const HttpNote& note, Clock::time_point first) const {
+    if (!m_options.observe) return;
+    exchange.method = m_request.method;
+    exchange.path = m_request.raw_path;
+    exchange.peer = m_peer;
+    exchange.id = m_id;
+    exchange.note = &note;
+    exchange.first = first - m_began;
+    exchange.total = Clock::now() - m_began;
+    m_options.observe(exchange);
+  }
+
   asio::awaitable<bool> send(HttpResponse&& response, Connection connection) {
     const auto route = response.route;
+    const auto note = std::move(response.note);
+    if (!m_id.empty()) response.set("X-Request-Id", m_id);
+    const auto first = Clock::now();
     const auto answer = make_answer(m_request, std::move(response), connection, m_worker.date());
     bool sent = false;
     if (const auto* file = answer.file()) {
@@ -260,7 +294,7 @@ class Session final : public SessionBase {
     } else {
       sent = co_await transport->write(answer.head, answer.text());
     }
-    if (m_options.observe) m_options.observe({route, answer.status, sent ? answer.size : 0});
+    report({.route = route, .status = answer.status, .bytes_sent = sent ? answer.size : 0, .whole = sent}, note, first);
     co_return sent;
   }
 
@@ -269,13 +303,16 @@ class Session final : public SessionBase {
   /// Only while answer_live() runs.
   class Sink final : public AnswerSink {
    public:
-    Sink(Session& session, std::string_view route) : m_session(session), m_route(route) {}
+    Sink(Session& session, std::string_view route, HttpNote note)
+        : m_session(session), m_route(route), m_note(std::move(note)) {}
 
     asio::awaitable<void> respond(HttpResponse response) override {
       response.route = m_route;
+      response.note = m_note;
       m_begun = true;
       m_session.deadline.set_stall(m_session.m_options.stall_time);
       m_whole = co_await m_session.send(std::move(response), m_session.connection());
+      m_reported = true;
       if (!m_whole) throw boost::system::system_error(asio::error::connection_reset);
       m_session.deadline.set(k_live_time);
     }
@@ -284,6 +321,8 @@ class Session final : public SessionBase {
       m_begun = true;
       m_streams = true;
       m_status = head.status;
+      m_first = Clock::now();
+      head.set("X-Request-Id", m_session.m_id);
       m_chunked = !m_session.m_head.is_http_1_0;
       const auto connection = m_chunked ? m_session.connection() : Connection::close;
       const auto bytes = make_stream_head(head, connection, m_session.m_worker.date(), m_chunked);
@@ -304,15 +343,29 @@ class Session final : public SessionBase {
     asio::awaitable<bool> finish() {
       if (m_streams) {
         if (m_chunked) co_await put("0\r\n\r\n", {});
-        if (m_session.m_options.observe) m_session.m_options.observe({m_route, m_status, m_bytes});
+        report(Whole::yes);
       }
       co_return (m_whole || (m_streams && m_chunked)) && m_session.connection() == Connection::keep;
     }
 
+    /// Of an answer that was cut off, or whose client left before it.
+    void report_unfinished() {
+      if (!m_reported) report(Whole::no);
+    }
+
     bool begun() const { return m_begun; }
+    const HttpNote& note() const { return m_note; }
     bool server_stops() const override { return m_session.m_worker.cuts_live; }
 
    private:
+    enum class Whole : std::uint8_t { no, yes };
+
+    void report(Whole whole) {
+      m_reported = true;
+      m_session.report({.route = m_route, .status = m_status, .bytes_sent = m_bytes, .whole = whole == Whole::yes},
+                       m_note, m_streams ? m_first : Clock::now());
+    }
+
     asio::awaitable<void> put(std::string_view head, std::string_view body) {
       m_session.deadline.set_stall(m_session.m_options.stall_time);
       const bool sent = co_await m_session.transport->write(head, body);
@@ -322,10 +375,12 @@ class Session final : public SessionBase {
 
     Session& m_session;
     std::string_view m_route;
+    HttpNote m_note;
     std::string m_piece;
+    Clock::time_point m_first;
     std::uint64_t m_bytes = 0;
-    int m_status = 0;
-    bool m_begun = false, m_streams = false, m_chunked = false, m_whole = false;
+    int m_status = k_client_left;
+    bool m_begun = false, m_streams = false, m_chunked = false, m_whole = false, m_reported = false;
   };
 
   Connection connection() const {
@@ -356,10 +411,10 @@ class Session final : public SessionBase {
     if (!m_worker.cuts_live) co_await m_stop_live.async_wait(asio::redirect_error(asio::use_awaitable, ended));
   }
 
-  asio::awaitable<bool> answer_live(std::shared_ptr<LiveAnswer> live, std::string_view route) {
+  asio::awaitable<bool> answer_live(std::shared_ptr<LiveAnswer> live, std::string_view route, HttpNote note) {
     using namespace asio::experimental::awaitable_operators;
     deadline.set(k_live_time);
-    Sink sink(*this, route);
+    Sink sink(*this, route, std::move(note));
     std::optional<Error> problem;
     bool keep = false;
     // Neither side may throw: the first that returns ends the other.
@@ -386,10 +441,12 @@ class Session final : public SessionBase {
       deadline.set_stall(m_options.stall_time);
       auto response = problem_response(*problem);
       response.route = route;
+      response.note = sink.note();
       const auto after = connection();
       const bool sent = co_await send(std::move(response), after);
       co_return sent&& after == Connection::keep;
     }
+    sink.report_unfinished();
     co_return keep && !problem;
   }
 
@@ -420,7 +477,8 @@ class Session final : public SessionBase {
   asio::steady_timer m_stop_live;
   std::string m_buffer;
   std::size_t m_begin = 0, m_end = 0;  // the unread part of m_buffer
-  std::string m_head_bytes, m_body;
+  std::string m_head_bytes, m_body, m_id;
+  Clock::time_point m_began;  ///< the first byte of the request
   RequestHead m_head;
   RequestTarget m_target;
   HttpRequest m_request;
@@ -445,6 +503,10 @@ SessionBase::SessionBase(Worker& worker)
 SessionBase::~SessionBase() {
   m_worker.sessions.erase(m_place);
   --m_worker.shared.connections;
+}
+
+std::string Worker::new_request_id() {
+  return fmt::format("{:016x}", m_ids());
 }
 
 const std::string& Worker::date() {

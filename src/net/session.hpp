@@ -5,6 +5,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <list>
+#include <random>
 #include <string>
 #include <thread>
 
@@ -27,6 +28,8 @@ struct Worker {
 
   /// The value of Date, made once a second.
   const std::string& date();
+  /// For HttpRequest::id.
+  std::string new_request_id();
   /// Looks at every deadline, again and again.
   void start_sweeping();
   /// Closes what is idle; what runs will end with its answer.
@@ -43,6 +46,7 @@ struct Worker {
   std::thread thread;
 
  private:
+  std::mt19937_64 m_ids{std::random_device()()};  ///< told apart, not guarded: ids are no secrets
   std::string m_date;
   std::time_t m_date_second = 0;
 };

@@ -555,7 +555,7 @@ std::shared_ptr<OpenRecord> RecordBook::open(RecordHead head, std::string_view p
 }
 
 RecordBook::Counters RecordBook::counters() const {
-  return {.records = m_core->records, .groups = m_core->groups, .refused = m_core->refused};
+  return {.records = m_core->records, .groups = m_core->groups, .refused = m_core->refused, .writable = !m_core->ended};
 }
 
 }  // namespace liftlock

@@ -56,6 +56,7 @@ class RecordBook {
     std::uint64_t records = 0;  ///< begun
     std::uint64_t groups = 0;   ///< commits
     std::uint64_t refused = 0;  ///< overloaded or unwritable
+    bool writable = true;       ///< false: everything is refused from here on
   };
 
   /// Makes the folder and the key when there are none; with mode off not before something is recorded. The log must

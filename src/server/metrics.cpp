@@ -46,6 +46,9 @@ std::string Metrics::text(const MirrorGauges& gauges) const {
   gauge(out, "liftlock_audit_read_events_total", "counter", "Read events committed to the audit log.",
         gauges.audited_reads);
   gauge(out, "liftlock_audit_healthy", "gauge", "1 while the audit log can be written.", gauges.audit_healthy ? 1 : 0);
+  gauge(out, "liftlock_access_log_lines_total", "counter", "Lines written to the access log.", gauges.access_log_lines);
+  gauge(out, "liftlock_access_log_dropped_total", "counter", "Lines that the access log's disk did not take.",
+        gauges.access_log_dropped);
   out += "# HELP liftlock_build_info Version of the program.\n# TYPE liftlock_build_info gauge\n";
   out += "liftlock_build_info{version=\"" LIFTLOCK_VERSION "\"} 1\n";
   return out;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -53,6 +54,7 @@ struct MirrorServer::Impl {
         blobs(options.store_folder),
         cache(blobs),
         catalog(options.catalog_file),
+        readiness(all_checks()),
         key(options.key_folder, options.organisation),
         environment{blobs, [this](std::string_view text) { return key.clearsign(text); }, key.public_key(),
                     key.public_key_armored()} {
@@ -65,7 +67,11 @@ struct MirrorServer::Impl {
       http.max_body = &Gateway::max_body;
       http.refusal = &Gateway::refusal;
     }
-    http.observe = [this](const HttpExchange& exchange) { metrics.count(exchange); };
+    if (options.access_log) access_log.emplace(*options.access_log);
+    http.observe = [this](const HttpExchange& exchange) {
+      metrics.count(exchange);
+      if (access_log) access_log->write(exchange);
+    };
     server = std::make_unique<HttpServer>(std::move(http), std::move(handler));
   }
 
@@ -89,7 +95,9 @@ struct MirrorServer::Impl {
         const std::lock_guard lock(mutex);
         state.swap(fresh);
       }
+      catalog_is_readable = true;
     } catch (const std::exception& error) {
+      catalog_is_readable = false;
       reporter.warn(fmt::format("the catalog could not be read again, the old view stays: {}", error.what()));
     }
   }
@@ -107,7 +115,33 @@ struct MirrorServer::Impl {
 
   void poll() {
     std::unique_lock lock(poll_mutex);
-    while (!poll_wake.wait_for(lock, options.poll, [this] { return stopping; })) refresh(false);
+    while (!poll_wake.wait_for(lock, options.poll, [this] { return stopping; })) {
+      refresh(false);
+      readiness.look();
+    }
+  }
+
+  /// What those who send requests here may know of how this server is.
+  std::vector<ReadinessCheck> all_checks() {
+    const auto unless = [](bool good, std::string why) {
+      return good ? std::nullopt : std::optional<std::string>(std::move(why));
+    };
+    std::vector<ReadinessCheck> checks = std::move(options.checks);
+    checks.push_back({"catalog", [this, unless] {
+                        return unless(catalog_is_readable && fs::exists(options.catalog_file),
+                                      "the catalog of the store cannot be read");
+                      }});
+    checks.push_back({"store", [this, unless] {
+                        return unless(fs::is_directory(options.store_folder / "blobs" / "sha256"),
+                                      "the store is not there");
+                      }});
+    checks.push_back({"audit", [this, unless] {
+                        return unless(audit.is_writable() && reads->healthy(), "the audit log cannot be written");
+                      }});
+    checks.push_back({"disk", [this, unless] {
+                        return unless(free_space(options.store_folder) >= options.least_free, "the disk is full");
+                      }});
+    return checks;
   }
 
   void note(std::string_view type) {
@@ -126,6 +160,7 @@ struct MirrorServer::Impl {
     std::string_view route = "none";
     try {
       if (request.path == "/healthz") return labelled(health(), "/healthz");
+      if (request.path == "/readyz") return labelled(readiness.answer(), "/readyz");
       // It has keys of its own, for people: read tokens are for machines that install things.
       if (options.gateway != nullptr && Gateway::serves(request.path)) return options.gateway->handle(request);
       const auto the_tokens = current_tokens();
@@ -142,9 +177,12 @@ struct MirrorServer::Impl {
       if (!response.audit_subject.empty() && request.method == "GET") {
         reads->record(request.user, request.peer, response.audit_subject, request.path);
       }
+      response.note.user = request.user;
       return labelled(std::move(response), route);
     } catch (const Error& error) {
-      return labelled(problem_response(error), route);
+      auto response = problem_response(error);
+      response.note.user = request.user;
+      return labelled(std::move(response), route);
     }
   }
 
@@ -217,7 +255,9 @@ struct MirrorServer::Impl {
             .published_bytes = the_state.bytes,
             .free_bytes = free_space(options.store_folder),
             .audited_reads = reads->events_written(),
-            .audit_healthy = reads->healthy()};
+            .audit_healthy = reads->healthy(),
+            .access_log_lines = access_log ? access_log->lines() : 0,
+            .access_log_dropped = access_log ? access_log->dropped() : 0};
   }
 
   MirrorOptions options;
@@ -227,9 +267,12 @@ struct MirrorServer::Impl {
   BlobStore blobs;
   BlobCache cache;
   Catalog catalog;
+  std::atomic<bool> catalog_is_readable = true;
+  Readiness readiness;
   MirrorKey key;
   RouteEnvironment environment;
   Metrics metrics;
+  std::optional<AccessLog> access_log;
 
   mutable std::mutex mutex;  // of state and tokens
   StatePtr state;
@@ -260,6 +303,7 @@ MirrorServer::~MirrorServer() {
 
 void MirrorServer::start() {
   m_impl->note("mirror.start");
+  m_impl->readiness.look();
   m_impl->server->start();
   m_impl->poll_thread = std::thread([this] { m_impl->poll(); });
 }
@@ -279,6 +323,10 @@ void MirrorServer::reload() {
   }
   m_impl->refresh_tokens();
   m_impl->refresh(true);
+}
+
+void MirrorServer::drain() {
+  m_impl->readiness.drain();
 }
 
 void MirrorServer::stop(std::chrono::milliseconds patience) {

@@ -14,6 +14,8 @@
 #include "ecosystem/route.hpp"
 #include "net/server.hpp"
 #include "os/file.hpp"
+#include "server/access_log.hpp"
+#include "server/readiness.hpp"
 
 namespace liftlock {
 
@@ -30,7 +32,10 @@ struct MirrorOptions {
   Gateway* gateway = nullptr;  ///< answers for its paths; must outlive the mirror
   /// Plain HTTP on an address that is not loopback.
   enum class InsecureListen : std::uint8_t { refuse, allow } insecure_listen = InsecureListen::refuse;
-  std::chrono::milliseconds poll{1000};  ///< how often the catalog and the tokens file are looked at
+  std::chrono::milliseconds poll{1000};  ///< how often the catalog is looked at, and readiness
+  std::vector<ReadinessCheck> checks;    ///< besides those of the mirror itself
+  std::uint64_t least_free = 64u << 20;  ///< bytes of the store's file system; with fewer it is not ready
+  std::optional<AccessLogOptions> access_log;
 };
 
 class MirrorServer {
@@ -48,6 +53,8 @@ class MirrorServer {
   std::string url() const;
   /// Reads certificate, key, tokens and catalog again; what is broken keeps its old form and is reported.
   void reload();
+  /// From here on /readyz says that the server is about to stop; all else is served as before.
+  void drain();
   /// Lets running answers finish, commits the reads, appends "mirror.stop".
   void stop(std::chrono::milliseconds patience);
 

@@ -10,6 +10,8 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "os/process.hpp"
 #include "store/catalog.hpp"
@@ -209,6 +211,112 @@ TEST_F(MirrorTest, RefusesReadsWhileTheAuditLogCannotBeWritten) {
   EXPECT_EQ(status("/healthz"), "200");
   m_mirror->stop(std::chrono::seconds(5));
   m_log.verify();
+}
+
+class ReadyTest : public MirrorTest {
+ protected:
+  Json ready() { return parse_json(get("/readyz")); }
+  /// Waits for the next look.
+  bool becomes(const std::string& wanted) {
+    for (int i = 0; i < 100; ++i) {
+      if (status("/readyz") == wanted) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return false;
+  }
+  void expect_only_reason(const std::string& check, const std::string& why) {
+    EXPECT_TRUE(becomes("503")) << check;
+    const auto document = ready();
+    EXPECT_FALSE(document["ready"]);
+    for (const auto& [name, state] : document["checks"].items()) EXPECT_EQ(state["ok"], name != check) << name;
+    EXPECT_EQ(document["checks"][check]["why"], why);
+  }
+};
+
+TEST_F(ReadyTest, IsReadyWithEveryCheckNamedAndNeedsNoToken) {
+  auto with_tokens = options();
+  with_tokens.tokens_file = m_folder.path() / "tokens";
+  write_file_atomically(*with_tokens.tokens_file, "ci " + sha256("s3cret").hex() + "\n");
+  with_tokens.checks = {{"engine", [] { return std::nullopt; }}};
+  serve(with_tokens);
+  EXPECT_EQ(status("/readyz"), "200");
+  const auto document = ready();
+  EXPECT_TRUE(document["ready"]);
+  for (const auto* check : {"catalog", "store", "audit", "disk", "running", "engine"}) {
+    EXPECT_TRUE(document["checks"][check]["ok"]) << check;
+  }
+}
+
+TEST_F(ReadyTest, SaysWhyNot) {
+  bool installed = false;
+  auto watched = options();
+  watched.checks = {{"engine", [&]() -> std::optional<std::string> {
+                       if (installed) return std::nullopt;
+                       return "no engine is installed";
+                     }}};
+  serve(watched);
+  expect_only_reason("engine", "no engine is installed");
+  installed = true;
+  EXPECT_TRUE(becomes("200"));
+
+  const auto store = m_folder.path() / "store";
+  fs::rename(store / "blobs", store / "gone");
+  expect_only_reason("store", "the store is not there");
+  fs::rename(store / "gone", store / "blobs");
+  EXPECT_TRUE(becomes("200"));
+
+  fs::rename(store / "catalog.db", store / "gone.db");
+  expect_only_reason("catalog", "the catalog of the store cannot be read");
+  fs::rename(store / "gone.db", store / "catalog.db");
+  EXPECT_TRUE(becomes("200"));
+
+  fs::rename(m_folder.path() / "audit/journal", m_folder.path() / "journal");
+  expect_only_reason("audit", "the audit log cannot be written");
+  fs::rename(m_folder.path() / "journal", m_folder.path() / "audit/journal");
+  EXPECT_TRUE(becomes("200"));
+
+  m_mirror->drain();
+  expect_only_reason("running", "the server is about to stop");
+  EXPECT_EQ(status("/healthz"), "200");
+}
+
+TEST_F(ReadyTest, TellsNothingOfWhatACheckThrew) {
+  auto watched = options();
+  watched.checks = {{"keys", []() -> std::optional<std::string> { fail(ErrorCode::io_error, "/secret/path"); }}};
+  watched.least_free = std::uint64_t{1} << 62;
+  serve(watched);
+  EXPECT_EQ(status("/readyz"), "503");
+  const auto document = ready();
+  EXPECT_EQ(document["checks"]["keys"]["why"], "the check failed");
+  EXPECT_EQ(document["checks"]["disk"]["why"], "the disk is full");
+  EXPECT_EQ(get("/readyz").find("/secret"), std::string::npos);
+}
+
+TEST_F(MirrorTest, LogsEachRequestOnce) {
+  publish(1, "one");
+  auto logged = options();
+  logged.access_log = AccessLogOptions{.file = m_folder.path() / "logs/access.jsonl"};
+  logged.tokens_file = m_folder.path() / "tokens";
+  write_file_atomically(*logged.tokens_file, "ci " + sha256("s3cret").hex() + "\n");
+  serve(logged);
+  curl({"-u", "x:s3cret", "-H", "X-Request-Id: mine-1",
+        m_mirror->url() + "/files/model/org/tiny/v1/a.gguf?token=s3cret"});
+  curl({"-H", "X-Request-Id: evil id", m_mirror->url() + "/nothing"});
+  curl({"--http0.9", "--request-target", "nonsense", m_mirror->url()});
+  m_mirror.reset();
+  const auto text = read_file(m_folder.path() / "logs/access.jsonl", 1u << 20);
+  EXPECT_EQ(text.find("s3cret"), std::string::npos);
+  const auto lines = split(text, '\n');
+  ASSERT_EQ(lines.size(), 4u) << text;
+  const auto first = parse_json(lines[0]), second = parse_json(lines[1]), third = parse_json(lines[2]);
+  EXPECT_EQ(first["request"], "mine-1");
+  EXPECT_EQ(first["user"], "ci");
+  EXPECT_EQ(first["path"], "/files/model/org/tiny/v1/a.gguf");
+  EXPECT_EQ(first["bytes"], 3);
+  EXPECT_EQ(second["status"], 401);
+  EXPECT_EQ(second["request"].get<std::string>().size(), 16u);
+  EXPECT_EQ(third["status"], 400);
+  EXPECT_FALSE(third.contains("path"));
 }
 
 TEST_F(MirrorTest, CountsWhatItServes) {

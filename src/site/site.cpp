@@ -124,12 +124,45 @@ void read_policy(const toml::table& table, SiteConfig& config) {
 }
 
 void read_serve(const toml::table& table, SiteConfig& config) {
-  const TableReader reader(table, "[serve]", {"listen", "tls_certificate", "tls_key", "allow_tls12", "tokens_file"});
+  const TableReader reader(
+      table, "[serve]",
+      {"listen", "tls_certificate", "tls_key", "allow_tls12", "tokens_file", "access_log", "access_log_size", "drain"});
   config.listen = reader.get<std::string>("listen").value_or(config.listen);
   config.allow_tls12 = reader.get<bool>("allow_tls12").value_or(config.allow_tls12);
   if (const auto path = reader.get<std::string>("tls_certificate")) config.tls_certificate = *path;
   if (const auto path = reader.get<std::string>("tls_key")) config.tls_key = *path;
   if (const auto path = reader.get<std::string>("tokens_file")) config.tokens_file = *path;
+  config.access_log = reader.get<std::string>("access_log").value_or(config.access_log);
+  if (config.access_log != "file" && config.access_log != "stderr" && config.access_log != "off") {
+    throw Error(ErrorCode::config_invalid,
+                fmt::format("config.toml line {}: 'access_log' of [serve] cannot be '{}'", reader.line("access_log"),
+                            printable(config.access_log)),
+                "it is file, stderr or off");
+  }
+  if (const auto text = reader.get<std::string>("access_log_size")) {
+    const auto bytes = parse_size(*text);
+    if (!bytes || *bytes < 1u << 20) {
+      fail(ErrorCode::config_invalid,
+           "config.toml line {}: 'access_log_size' of [serve] is no size like \"64MiB\", of 1 MiB or more",
+           reader.line("access_log_size"));
+    }
+    config.access_log_size = *bytes;
+  }
+  if (const auto text = reader.get<std::string>("drain")) {
+    const auto duration = parse_duration(*text);
+    if (!duration || *duration > std::chrono::minutes(10)) {
+      fail(ErrorCode::config_invalid,
+           "config.toml line {}: 'drain' of [serve] is no duration like \"15s\", of 10 minutes or less",
+           reader.line("drain"));
+    }
+    config.drain = *duration;
+  }
+}
+
+void read_telemetry(const toml::table& table, SiteConfig& config) {
+  const TableReader reader(table, "[telemetry]", {"otlp_endpoint", "ca_file"});
+  config.otlp_endpoint = reader.get<std::string>("otlp_endpoint");
+  if (const auto path = reader.get<std::string>("ca_file")) config.otlp_ca_file = *path;
 }
 
 unsigned read_count(const TableReader& reader, std::string_view key, unsigned fallback, std::int64_t most) {
@@ -307,9 +340,9 @@ void require_known_labels(const SiteConfig& config) {
 
 SiteConfig parse_config(const std::string& text) {
   const auto document = parse_toml(text, ErrorCode::config_invalid, "config.toml ");
-  const TableReader reader(
-      document, "the top level",
-      {"zone", "organisation", "source", "policy", "serve", "models", "gateway", "roles", "pool", "record", "labels"});
+  const TableReader reader(document, "the top level",
+                           {"zone", "organisation", "source", "policy", "serve", "models", "gateway", "roles", "pool",
+                            "record", "labels", "telemetry"});
   SiteConfig config;
   const auto zone_text = reader.get<std::string>("zone");
   if (zone_text) {
@@ -330,6 +363,7 @@ SiteConfig parse_config(const std::string& text) {
   if (const auto* table = reader.table("roles")) config.roles = read_names(*table, "[roles]");
   if (const auto* table = reader.table("pool")) config.pools = read_pools(*table);
   if (const auto* table = reader.table("record")) read_record(*table, config);
+  if (const auto* table = reader.table("telemetry")) read_telemetry(*table, config);
   if (const auto* table = reader.table("labels")) read_labels(*table, config);
   require_known_labels(config);
   return config;
@@ -424,6 +458,11 @@ Json settings_json(const SiteConfig& config) {
               {"serve.tls_key", path_or_null(config.tls_key)},
               {"serve.allow_tls12", config.allow_tls12},
               {"serve.tokens_file", path_or_null(config.tokens_file)},
+              {"serve.access_log", config.access_log},
+              {"serve.access_log_size", config.access_log_size},
+              {"serve.drain", config.drain.count()},
+              {"telemetry.otlp_endpoint", config.otlp_endpoint ? Json(*config.otlp_endpoint) : Json()},
+              {"telemetry.ca_file", path_or_null(config.otlp_ca_file)},
               {"models.memory", config.model_memory},
               {"models.keep_alive", config.keep_alive.count() / 60},
               {"models.slots", config.slots},

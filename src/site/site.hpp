@@ -12,6 +12,8 @@
 //   STATE/aliases.json  which model stands behind an alias
 //   STATE/verified.json where the audit log has the last full check of each model
 //   STATE/countersignatures/  the organisation's signatures over models
+//   STATE/logs/         what engines wrote, and the access log
+//   STATE/run/          what stands there while `serve` runs: the socket that `ps` and `top` ask
 //   STATE/transfers.log the line per transfer (requirement G34)
 #pragma once
 
@@ -68,7 +70,12 @@ struct SiteConfig {
   std::optional<fs::path> tls_certificate;
   std::optional<fs::path> tls_key;
   bool allow_tls12 = false;
-  std::optional<fs::path> tokens_file;  ///< lines "NAME SHA256-OF-TOKEN"; absent: no token is needed
+  std::optional<fs::path> tokens_file;        ///< lines "NAME SHA256-OF-TOKEN"; absent: no token is needed
+  std::string access_log = "file";            ///< "file" (STATE/logs/access.jsonl), "stderr", "off"
+  std::uint64_t access_log_size = 64u << 20;  ///< of one file
+  std::chrono::seconds drain{0};              ///< between SIGTERM and the end of accepting
+  std::optional<std::string> otlp_endpoint;   ///< [telemetry]; where traces go
+  std::optional<fs::path> otlp_ca_file;       ///< PEM; needed for https
   // [models]
   std::uint64_t model_memory = 0;  ///< bytes for all engines together; 0: most of the machine's
   std::chrono::seconds keep_alive{1800};
@@ -133,6 +140,8 @@ class Site {
   fs::path countersignatures_folder() const { return m_folder / "countersignatures"; }
   fs::path verified_file() const { return m_folder / "verified.json"; }
   fs::path logs_folder() const { return m_folder / "logs"; }
+  fs::path access_log() const { return m_folder / "logs" / "access.jsonl"; }
+  fs::path run_folder() const { return m_folder / "run"; }
   fs::path transfers_log() const { return m_folder / "transfers.log"; }
 
   /// @throws Error{state_missing} when there is no installation, Error{wrong_zone} when its zone is not among these

@@ -1,0 +1,75 @@
+#!/bin/bash
+# What operators see of a server with the real engine and the demo model: /readyz, ps, top, the access log, metrics (with
+# promtool where it is installed), SIGTERM (label: online).
+# Usage: watching_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: skipped.
+set -euo pipefail
+low_exe=$(realpath "$1") high_exe=$(realpath "$2")
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+. "$here/demo_site.sh"
+trap 'stop TERM; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+make_site
+sed -i '/^\[serve\]/a drain = "3s"' "$work/high/config.toml"
+alice=$(key alice)
+log=$work/high/logs/access.jsonl
+ask() { curl -sS -m 60 -H "Authorization: Bearer $alice" -H "X-Request-Id: $1" -H "Content-Type: application/json" \
+  -d "{\"model\":\"demo\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}" "$url/v1/chat/completions"; }
+soon() { for _ in $(seq 100); do "$@" && return; sleep 0.1; done; return 1; }
+ready() { [ "$(curl -s -o "$work/ready" -w '%{http_code}' "$url/readyz")" = "$1" ]; }
+
+high ps > "$work/out" 2>&1 && fail "ps without a server" || grep -q 'no server answers' "$work/out" || fail "$(cat "$work/out")"
+serve
+soon ready 200 || fail "not ready: $(cat "$work/ready")"
+high ps | grep -q 'no model is loaded' || fail "ps: $(high ps)"
+ask first 'What is Liftlock?' | json '["choices"][0]["message"]["content"]' > /dev/null || fail "no answer"
+high ps > "$work/ps"
+grep -q '^demo *ready *llama/.*sha256:.*0/2 *0 .* min *0' "$work/ps" || fail "ps: $(cat "$work/ps")"
+high --json ps | json '["models"][0]["resident"]' | grep -q '^[1-9]' || fail "ps --json"
+
+# top, while somebody asks; and the prompt with the secret.
+(sleep 0.5; ask second 'my password is zebra-in-the-canal' > /dev/null) &
+high top --once > "$work/top"
+wait $!
+grep -q '^demo *ready .* 0\.5 .* ms' "$work/top" || fail "top: $(cat "$work/top")"
+if grep -q $'\x1b' "$work/top"; then fail "top moves a cursor that is none"; fi
+
+soon grep -q '"request":"second"' "$log" || fail "the access log: $(cat "$log")"
+python3 - "$log" <<'PY' || fail "the access log: $(cat "$log")"
+import json, sys
+lines = [json.loads(line) for line in open(sys.argv[1])]
+asked = {line["request"]: line for line in lines if line["path"] == "/v1/chat/completions"}
+first = asked["first"]
+assert first["user"] == "alice" and first["model"] == "demo" and first["status"] == 200, first
+assert first["key"].startswith("key_") and 0 < first["first_ms"] <= first["total_ms"], first
+assert any(line["path"] == "/readyz" for line in lines)
+PY
+if grep -rqF zebra-in-the-canal "$work/high/logs" "$work/serve.out" "$work/serve.err"; then fail "a prompt is in a log"; fi
+if grep -rqF "$alice" "$work/high/logs" "$work/serve.out" "$work/serve.err"; then fail "a key is in a log"; fi
+high record find --text zebra-in-the-canal | grep -q . || fail "the secret prompt is not on record"
+
+curl -sS "$url/metrics" > "$work/metrics"
+for name in requests_total tokens_total first_token_seconds_bucket model_requests engine_resident_bytes \
+  engine_restarts_total model_verification_seconds_sum access_log_lines_total; do
+  grep -q "^liftlock_$name" "$work/metrics" || fail "metrics lack $name"
+done
+if command -v promtool > /dev/null; then promtool check metrics < "$work/metrics" || fail "promtool"; fi
+
+# Another user learns nothing; an engine that is gone is a reason.
+if [ "$(id -u)" = 0 ]; then
+  runuser -u nobody -- "$high_exe" --state "$work/high" ps > /dev/null 2>&1 && fail "ps tells everybody"
+fi
+mv "$work/high/engines" "$work/high/engines.gone"
+soon ready 503 || fail "ready without an engine"
+grep -q 'no engine is installed' "$work/ready" || fail "readyz: $(cat "$work/ready")"
+mv "$work/high/engines.gone" "$work/high/engines"
+soon ready 200 || fail "not ready again: $(cat "$work/ready")"
+
+# SIGTERM: not ready at once, and served as before until the drain is over.
+kill -TERM "$server"
+soon ready 503 || fail "ready while it stops"
+grep -q 'about to stop' "$work/ready" || fail "readyz: $(cat "$work/ready")"
+ask third 'What is a bundle?' | grep -q choices || fail "not served while it drains"
+wait "$server" || fail "it did not end well"
+server=""
+[ ! -e "$work/high/run/serve.sock" ] || fail "the socket stayed"
+echo "ok: readyz, ps, top, access log, metrics, drain"
