@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cli/pool_settings.hpp"
+#include "cli/trace_settings.hpp"
 #include "engine/engine_process.hpp"
 
 namespace liftlock {
@@ -73,8 +74,9 @@ ModelServing::ModelServing(const Site& site, AuditLog& log, const std::string& a
       m_gatekeeper(site.access_file()),
       m_host(host_options(site), log, actor),
       m_pools(open_pools(site, log, actor), pool_networks(site)),
+      m_traces(trace_exporter(site)),
       m_gateway({site.catalog_file(), site.aliases_file(), m_host, m_pools, site.config().roles, m_book, m_gatekeeper,
-                 log, actor, record_policy(site), site_labels(site)}) {}
+                 log, actor, record_policy(site), site_labels(site), m_traces.get()}) {}
 
 std::vector<ReadinessCheck> ModelServing::checks() {
   const auto unless = [](bool good, std::string why) {
@@ -82,7 +84,10 @@ std::vector<ReadinessCheck> ModelServing::checks() {
   };
   return {
       {"record",
-       [this, unless] { return unless(m_book.counters().writable, "the record of prompts cannot be written"); }},
+       [this, unless] {
+         return unless(m_book.counters().writable || !m_site.config().record_or_stop,
+                       "the record of prompts cannot be written");
+       }},
       {"keys", [this, unless] { return unless(m_gatekeeper.knows_keys(), "the keys of the users cannot be read"); }},
       {"engine", [this] { return why_no_engine(); }},
   };

@@ -45,6 +45,7 @@ class ModelServing {
   Gatekeeper m_gatekeeper;
   engine::ModelHost m_host;
   pool::Pools m_pools;
+  std::unique_ptr<TraceExporter> m_traces;  ///< where [telemetry] names a collector
   Gateway m_gateway;
 };
 

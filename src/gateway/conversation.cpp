@@ -216,6 +216,7 @@ class Conversation final : public LiveAnswer {
     m_engine = m_lease->engine();
     m_digest = m_lease->digest();
     m_ready = Clock::now();
+    m_loaded = m_lease->loaded();
   }
 
   asio::awaitable<void> answer_whole(AnswerSink& sink, UpstreamExchange& upstream) {
@@ -366,18 +367,16 @@ class Conversation final : public LiveAnswer {
     m_seat.reset();
     m_parts.gatekeeper.charge_tokens(m_request.caller, m_prompt_tokens + m_completion_tokens);
     if (!m_parts.on_end) return;
-    const auto since = [&](Clock::time_point point) {
-      return point == Clock::time_point() ? Clock::duration{} : point - m_start;
-    };
+    const auto since = [&](Clock::time_point point) { return point < m_start ? Clock::duration{} : point - m_start; };
     m_parts.on_end({m_request.model.name, how, m_unrecorded, m_prompt_tokens, m_completion_tokens, since(m_ready),
-                    since(m_first), Clock::now() - m_start});
+                    since(m_first), Clock::now() - m_start, since(m_loaded)});
   }
 
   ConversationParts m_parts;
   ConversationRequest m_request;
   const std::string m_prompt;  ///< what the engine gets
   const Clock::time_point m_start = Clock::now();
-  Clock::time_point m_ready, m_first;
+  Clock::time_point m_loaded, m_ready, m_first;
   std::optional<std::uint64_t> m_ticket;
   std::shared_ptr<engine::Lease> m_lease;
   std::shared_ptr<pool::Seat> m_seat;

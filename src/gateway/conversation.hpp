@@ -28,6 +28,7 @@ struct ConversationEnd {
   bool unrecorded = false;   ///< it was answered, and its record could not be written
   std::uint64_t prompt_tokens = 0, completion_tokens = 0;
   std::chrono::nanoseconds wait{}, first{}, total{};  ///< until the engine was there, the first piece, the end
+  std::chrono::nanoseconds loaded{};                  ///< until the engine ran, where that was after the request came
 };
 
 struct ConversationParts {

@@ -323,9 +323,9 @@ struct Gateway::Impl {
       require_fit(parts.host.offer(wanted.model.name), wanted);
     }
     parts.gatekeeper.charge_request(caller);
+    const auto told = on_end(begun_trace(request, wanted));
     HttpResponse response;
-    response.live = make_conversation({parts.host, parts.pools, parts.book, parts.gatekeeper,
-                                       [this](const ConversationEnd& end) { count(end); }, k_engine_limits},
+    response.live = make_conversation({parts.host, parts.pools, parts.book, parts.gatekeeper, told, k_engine_limits},
                                       std::move(wanted));
     return response;
   }
@@ -351,6 +351,34 @@ struct Gateway::Impl {
     } catch (const std::exception&) {
       // The disk that has no room for records may have none for this; the metric counts them all.
     }
+  }
+
+  static RequestTrace begun_trace(const HttpRequest& request, const ConversationRequest& wanted) {
+    RequestTrace trace;
+    trace.parent = parse_traceparent(request.header("traceparent"));
+    trace.endpoint = wanted.endpoint;
+    trace.key_id = wanted.caller.key.id;
+    trace.model = wanted.model.name;
+    trace.request_id = std::string(request.id);
+    trace.record_id = wanted.id;
+    return trace;
+  }
+
+  std::function<void(const ConversationEnd&)> on_end(RequestTrace begun) {
+    return [this, begun = std::move(begun)](const ConversationEnd& end) {
+      count(end);
+      if (parts.traces == nullptr) return;
+      auto trace = begun;
+      trace.outcome = end.outcome;
+      trace.prompt_tokens = end.prompt_tokens;
+      trace.completion_tokens = end.completion_tokens;
+      trace.ended = std::chrono::system_clock::now();
+      trace.loaded = end.loaded;
+      trace.ready = end.wait;
+      trace.first = end.first;
+      trace.total = end.total;
+      parts.traces->add(std::move(trace));
+    };
   }
 
   bool may_ask(const Caller& caller, const ollama::ModelCard& card, bool remote) const {
@@ -488,7 +516,8 @@ Json Gateway::status() const {
 std::string Gateway::metrics() const {
   return m_impl->metrics.text(m_impl->parts.host.running(), m_impl->parts.host.loads(), m_impl->parts.book.counters(),
                               m_impl->parts.gatekeeper.failures()) +
-         pool_metrics(m_impl->parts.pools.states());
+         pool_metrics(m_impl->parts.pools.states()) +
+         (m_impl->parts.traces != nullptr ? m_impl->parts.traces->metrics() : "");
 }
 
 }  // namespace liftlock

@@ -19,6 +19,7 @@
 #include "pool/pools.hpp"
 #include "record/record_book.hpp"
 #include "record/record_policy.hpp"
+#include "trace/trace_exporter.hpp"
 
 namespace liftlock {
 
@@ -35,6 +36,7 @@ struct GatewayParts {
   std::string actor;
   RecordPolicy record = {};
   Labels labels = {};
+  TraceExporter* traces = nullptr;  ///< gets one of each request to a model
 };
 
 class Gateway {

@@ -1,18 +1,40 @@
 #!/bin/bash
 # What operators see of a server with the real engine and the demo model: /readyz, ps, top, the access log, metrics (with
-# promtool where it is installed), SIGTERM (label: online).
+# promtool where it is installed), traces (to a stand-in for a collector), SIGTERM (label: online).
 # Usage: watching_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: skipped.
 set -euo pipefail
 low_exe=$(realpath "$1") high_exe=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 . "$here/demo_site.sh"
-trap 'stop TERM; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+trap 'stop TERM; kill "${collector:-}" 2> /dev/null || true; chmod -R u+w "$work"; rm -rf "$work"' EXIT
 make_site
 sed -i '/^\[serve\]/a drain = "3s"' "$work/high/config.toml"
+cat > "$work/collector.py" <<'PY'
+import http.server, sys
+class Collector(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        with open(sys.argv[1], "ab") as out:
+            out.write(self.path.encode() + b" " + body + b"\n")
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Collector)
+print(server.server_port, flush=True)
+server.serve_forever()
+PY
+python3 "$work/collector.py" "$work/traces" > "$work/port" &
+collector=$!
+for _ in $(seq 50); do [ -s "$work/port" ] && break; sleep 0.1; done
+printf '[telemetry]\notlp_endpoint = "http://127.0.0.1:%s"\n' "$(cat "$work/port")" >> "$work/high/config.toml"
 alice=$(key alice)
 log=$work/high/logs/access.jsonl
-ask() { curl -sS -m 60 -H "Authorization: Bearer $alice" -H "X-Request-Id: $1" -H "Content-Type: application/json" \
+ask() { curl -sS -m 60 -H "Authorization: Bearer $alice" -H "X-Request-Id: $1" \
+  -H "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" -H "Content-Type: application/json" \
   -d "{\"model\":\"demo\",\"messages\":[{\"role\":\"user\",\"content\":\"$2\"}]}" "$url/v1/chat/completions"; }
 soon() { for _ in $(seq 100); do "$@" && return; sleep 0.1; done; return 1; }
 ready() { [ "$(curl -s -o "$work/ready" -w '%{http_code}' "$url/readyz")" = "$1" ]; }
@@ -53,6 +75,23 @@ for name in requests_total tokens_total first_token_seconds_bucket model_request
   grep -q "^liftlock_$name" "$work/metrics" || fail "metrics lack $name"
 done
 if command -v promtool > /dev/null; then promtool check metrics < "$work/metrics" || fail "promtool"; fi
+
+# The collector got a tree for each of the two requests, in the client's trace.
+soon grep -q '"stringValue":"second"' "$work/traces" || fail "no traces: $(cat "$work/traces")"
+python3 - "$work/traces" <<'PY' || fail "the traces: $(cat "$work/traces")"
+import json, sys
+spans = []
+for line in open(sys.argv[1]):
+    path, body = line.split(" ", 1)
+    assert path == "/v1/traces", path
+    spans += json.loads(body)["resourceSpans"][0]["scopeSpans"][0]["spans"]
+assert all(span["traceId"] == "0af7651916cd43dd8448eb211c80319c" for span in spans), spans
+roots = [span for span in spans if span["parentSpanId"] == "b7ad6b7169203331"]
+names = {root["spanId"]: [span["name"] for span in spans if span["parentSpanId"] == root["spanId"]] for root in roots}
+assert sorted(names.values()) == [["load", "queue", "first token", "answer"], ["queue", "first token", "answer"]], names
+PY
+if grep -qF zebra-in-the-canal "$work/traces"; then fail "a prompt is in a trace"; fi
+grep -q '^liftlock_traces_sent_total' "$work/metrics" || fail "metrics lack the traces"
 
 # Another user learns nothing; an engine that is gone is a reason.
 if [ "$(id -u)" = 0 ]; then
