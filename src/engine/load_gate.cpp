@@ -32,6 +32,19 @@ bool is_weights(std::string_view path) {
   return path.ends_with(k_gguf) && !is_projector(path);
 }
 
+/// What all shards of one model share: "a-*-of-00002.gguf" of "a-00001-of-00002.gguf". A whole model's own name else.
+std::string name_without_shard(std::string_view path) {
+  constexpr std::string_view k_form = "-00000-of-00000.gguf";
+  if (path.size() <= k_form.size()) return std::string(path);
+  auto end = std::string(path.substr(path.size() - k_form.size()));
+  for (std::size_t i = 1; i < 6; ++i) {
+    if (end[i] < '0' || end[i] > '9') return std::string(path);
+  }
+  if (!end.starts_with('-') || end.substr(6, 4) != "-of-") return std::string(path);
+  end.replace(1, 5, "*");
+  return std::string(path.substr(0, path.size() - k_form.size())) + end;
+}
+
 std::int64_t nanoseconds(const timespec& time) {
   return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
 }
@@ -241,9 +254,18 @@ void check_again(const CheckedModel& model) {
 }
 
 const std::string& main_file(const CheckedModel& model) {
+  const SharedFile* first = nullptr;
   for (const auto& file : model.files) {  // shards are sorted
-    if (is_weights(file.path)) return file.path;
+    if (!is_weights(file.path)) continue;
+    if (first == nullptr) first = &file;
+    if (name_without_shard(file.path) == name_without_shard(first->path)) continue;
+    throw Error(ErrorCode::model_unsupported,
+                fmt::format("the model '{}' holds several: '{}' and '{}'", printable(model.artifact.name),
+                            printable(first->path.substr(first->path.rfind('/') + 1)),
+                            printable(file.path.substr(file.path.rfind('/') + 1))),
+                "carry each as a model of its own, with `include` of [model.NAME] in the stack");
   }
+  if (first != nullptr) return first->path;
   fail(ErrorCode::model_unsupported, "llama.cpp loads GGUF, and the model '{}' has no such file",
        printable(model.artifact.name));
 }

@@ -226,5 +226,15 @@ TEST(WholeGate, ShardsAndProjectorsAreToldApart) {
   EXPECT_EQ(projector_file(model), "/models/a-mmproj-f16.gguf");
 }
 
+TEST(WholeGate, SeveralModelsInOneAreRefused) {
+  for (const auto& names : {std::vector<std::string>{"a-Q4.gguf", "a-Q8.gguf"},
+                            {"a-00001-of-00002.gguf", "a-00001-of-00003.gguf"},
+                            {"a-00001-of-00002.gguf", "b-00001-of-00002.gguf"}}) {
+    CheckedModel model;
+    for (const auto& name : names) model.files.push_back({"/models/" + name, UniqueFd()});
+    EXPECT_EQ(code_of([&] { (void)main_file(model); }), ErrorCode::model_unsupported) << names[1];
+  }
+}
+
 }  // namespace
 }  // namespace liftlock::engine
