@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <histedit.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <clocale>
 #include <cstdio>
+#include <cwchar>
 #include <iostream>
 
 #include "base/error.hpp"
@@ -14,6 +17,8 @@ namespace liftlock {
 namespace {
 
 constexpr int k_history_lines = 1000;
+// The signal of Ctrl-C may meet another thread, so that no read of this one is interrupted.
+constexpr int k_look_for_stop_ms = 50;
 
 }  // namespace
 
@@ -33,6 +38,7 @@ struct LineReader::Impl {
     ::el_set(editor, EL_EDITOR, "emacs");
     ::el_set(editor, EL_HIST, ::history, history);
     ::el_set(editor, EL_SIGNAL, 0);
+    ::el_wset(editor, EL_GETCFN, &Impl::read_key);
     // As a shell has it; the library's own are other keys.
     ::el_set(editor, EL_BIND, "^R", "em-inc-search-prev", nullptr);
     ::el_set(editor, EL_BIND, "\033[H", "ed-move-to-beg", nullptr);
@@ -52,6 +58,29 @@ struct LineReader::Impl {
     return static_cast<Impl*>(self)->prompt.data();
   }
 
+  /// The library's own reads again after a signal.
+  /// @returns 1 and a character; 0 at the end of the input; -1 when stopped.
+  static int read_key(EditLine* editor, wchar_t* out) {
+    void* self = nullptr;
+    ::el_get(editor, EL_CLIENTDATA, &self);
+    const auto& stop = static_cast<Impl*>(self)->stop;
+    std::mbstate_t state{};
+    for (;;) {
+      pollfd input{STDIN_FILENO, POLLIN, 0};
+      const int ready = ::poll(&input, 1, k_look_for_stop_ms);
+      if (stop) return -1;
+      if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
+      char byte = 0;
+      const auto count = ::read(STDIN_FILENO, &byte, 1);
+      if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+      if (count <= 0) return 0;
+      const auto size = std::mbrtowc(out, &byte, 1, &state);
+      if (size == static_cast<std::size_t>(-2)) continue;
+      if (size == static_cast<std::size_t>(-1)) *out = L'?';
+      return 1;
+    }
+  }
+
   std::optional<std::string> read_edited() {
     for (;;) {
       int length = 0;
@@ -68,7 +97,7 @@ struct LineReader::Impl {
     }
   }
 
-  /// The library keeps what was typed over an interrupted read.
+  /// The library keeps what was typed over a read that ended.
   void drop_line() {
     const auto* line = ::el_line(editor);
     const auto size = static_cast<int>(line->lastchar - line->buffer);
