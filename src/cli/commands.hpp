@@ -54,6 +54,7 @@ void add_engine_run(CLI::App& app, Invocation& invocation);
 void add_engine_try(CLI::App& app, Invocation& invocation);
 void add_translate(CLI::App& app, Invocation& invocation);
 void add_embed(CLI::App& app, Invocation& invocation);
+void add_transcribe(CLI::App& app, Invocation& invocation);
 void add_ask(CLI::App& app, Invocation& invocation);
 void add_key(CLI::App& app, Invocation& invocation);
 void add_run(CLI::App& app, Invocation& invocation);

@@ -26,6 +26,7 @@ CommandTable commands_of_side() {
       add_run,
       add_ask,
       add_embed,
+      add_transcribe,
       add_translate,
       add_model,
       add_chain,

@@ -29,7 +29,7 @@ constexpr std::array<std::string_view, 6> k_left_out_share = {"info", "lintian",
                                                               "man",  "bug",     "bash-completion"};
 
 /// What an archive is looked through for unless the plan names commands.
-constexpr std::array<std::string_view, 2> k_servers = {"llama-server", "whisper-server"};
+constexpr std::array<std::string_view, 2> k_servers = {"llama-server", "whisper-cli"};
 
 std::string_view first_part(std::string_view path) {
   return path.substr(0, path.find('/'));

@@ -23,7 +23,7 @@ struct BuildPlan {
   std::string name, version, variant;
   std::string architecture;  ///< as OCI has it
   /// Commands that must be there; empty: all of the .deb named main_package, of an archive llama-server or
-  /// whisper-server.
+  /// whisper-cli.
   std::vector<std::string> executables;
   std::string main_package;
   std::vector<std::string> library_path;  ///< empty: found by the rule of the format's description

@@ -89,11 +89,17 @@ const std::vector<FlagNeed>& flag_needs(std::string_view executable) {
                                                 {"no downloads", {"--offline"}, if_known},
                                                 {"no pages", {"--no-ui", "--no-webui"}, if_known},
                                                 {"no view of others' prompts", {"--no-slots"}, if_known}};
-  static const std::vector<FlagNeed> k_whisper = {{"the address", {"--host"}, needed},
-                                                  {"the model", {"--model", "-m"}, needed}};
+  static const std::vector<FlagNeed> k_whisper = {{"the model", {"--model", "-m"}, needed},
+                                                  {"the recording", {"--file", "-f"}, needed},
+                                                  {"the output's form", {"--output-json", "-oj"}, needed},
+                                                  {"the output", {"--output-file", "-of"}, needed},
+                                                  {"the language", {"--language", "-l"}, needed},
+                                                  {"translation", {"--translate", "-tr"}, needed},
+                                                  {"the hint", {"--prompt"}, if_known},
+                                                  {"silence", {"--no-prints", "-np"}, if_known}};
   static const std::vector<FlagNeed> k_none;
   if (executable == "llama-server") return k_llama;
-  return executable == "whisper-server" ? k_whisper : k_none;
+  return executable == "whisper-cli" ? k_whisper : k_none;
 }
 
 std::vector<std::string> missing_flags(std::string_view executable, const Flags& known) {

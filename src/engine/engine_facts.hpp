@@ -38,7 +38,7 @@ struct FlagNeed {
 /// know the first spelling of what is needed, and nothing else.
 std::string_view spelling(const FlagNeed& need, const Flags* known);
 
-/// What llama-server and whisper-server are told. Empty for other programs.
+/// What llama-server and whisper-cli are told. Empty for other programs.
 const std::vector<FlagNeed>& flag_needs(std::string_view executable);
 /// The purposes that are needed and that no flag of it serves.
 std::vector<std::string> missing_flags(std::string_view executable, const Flags& known);

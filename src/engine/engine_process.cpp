@@ -23,7 +23,7 @@ constexpr std::uint64_t k_max_manifest = 4u << 20;
 constexpr std::size_t k_log_tail = 1500;
 constexpr std::uint64_t k_max_library = 256u << 20;
 constexpr std::chrono::milliseconds k_probe_patience{2000};
-constexpr std::array<ModelFormat, 2> k_formats = {{{"gguf", "llama-server"}, {"ggml", "whisper-server"}}};
+constexpr std::array<ModelFormat, 2> k_formats = {{{"gguf", "llama-server"}, {"ggml", "whisper-cli"}}};
 
 std::string log_tail(const fs::path& log) {
   const auto file = open_file_if_exists(log, O_RDONLY);

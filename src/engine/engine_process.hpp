@@ -39,7 +39,7 @@ const Flags* flags_of(const InstalledEngine& engine, const std::string& executab
 struct ModelFormat {
   std::string_view name, executable;
 };
-/// "gguf" → llama-server, "ggml" → whisper-server.
+/// "gguf" → llama-server, "ggml" → whisper-cli.
 std::span<const ModelFormat> model_formats();
 
 /// NAME/VERSION-VARIANT below the engines folder of an installation.

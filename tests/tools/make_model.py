@@ -315,7 +315,20 @@ def make_whisper(seed):
 
     model = Whisper()
     model.words = [b" word%d" % i for i in range(50256)]
-    return model.fill(noise).bytes()
+    model.words[220] = b" "  # whisper.cpp looks for it, and ends without it
+    model.fill(noise)
+    # It says one word, whatever it hears: the last norm forgets its input, and its bias points where that word does.
+    state, word, axis = model.sizes[2], 1, 5
+    for index, (name, dims, kind, data) in enumerate(model.tensors):
+        if name == "decoder.ln.weight":
+            data = struct.pack(f"<{state}f", *[0.0] * state)
+        elif name == "decoder.ln.bias":
+            data = struct.pack(f"<{state}f", *[8.0 if at == axis else 0.0 for at in range(state)])
+        elif name == "decoder.token_embedding.weight":
+            place = 2 * (word * state + axis)
+            data = data[:place] + struct.pack("<e", 4.0) + data[place + 2:]
+        model.tensors[index] = (name, dims, kind, data)
+    return model.bytes()
 
 
 def main():

@@ -1,0 +1,207 @@
+#include "engine/transcriber.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "os/sandbox.hpp"
+
+namespace liftlock::engine {
+namespace {
+
+constexpr std::string_view k_program = "whisper-cli";
+constexpr std::string_view k_inside = "/recording/input";
+constexpr std::uint64_t k_max_transcript = 64u << 20;
+
+/// A folder that goes with its object.
+struct WorkFolder {
+  explicit WorkFolder(fs::path at) : path(std::move(at)) { make_folders(path); }
+  ~WorkFolder() {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+  }
+  WorkFolder(const WorkFolder&) = delete;
+  WorkFolder& operator=(const WorkFolder&) = delete;
+  fs::path path;
+};
+
+/// The engine decodes it; this only says early, and in our words, what it would not take.
+bool looks_like_sound(std::string_view head) {
+  const bool wav = head.starts_with("RIFF") && head.size() >= 12 && head.substr(8, 4) == "WAVE";
+  const bool mp3 = head.starts_with("ID3") || (head.size() >= 2 && static_cast<unsigned char>(head[0]) == 0xFF &&
+                                               (static_cast<unsigned char>(head[1]) & 0xE0) == 0xE0);
+  return wav || mp3 || head.starts_with("fLaC") || head.starts_with("OggS");
+}
+
+/// Readable by the engine's user, in memory, for as long as the engine runs.
+UniqueFd copy_of(const fs::path& recording, const fs::path& folder) {
+  const auto in = open_file(recording, O_RDONLY);
+  const auto size = regular_size(in.get(), recording.string());
+  if (size > k_max_recording) {
+    fail(ErrorCode::limit_exceeded, "the recording has {}, at most {} are taken", format_size(size),
+         format_size(k_max_recording));
+  }
+  std::string head(12, '\0');
+  const auto got = ::pread(in.get(), head.data(), head.size(), 0);
+  if (got < 0) fail_errno(recording.string());
+  head.resize(static_cast<std::size_t>(got));
+  if (!looks_like_sound(head)) {
+    throw Error(ErrorCode::usage, fmt::format("'{}' is no WAV, FLAC, MP3 or Ogg file", printable(recording.string())),
+                "convert it: ffmpeg -i FILE -ar 16000 -ac 1 out.wav");
+  }
+  const auto place = folder / "input";
+  const UniqueFd out(::open(place.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
+  if (!out.valid()) fail_errno(place.string());
+  if (::fchmod(out.get(), 0444) != 0) fail_errno(place.string());
+  for (off_t at = 0; at < static_cast<off_t>(size);) {
+    const auto sent = ::sendfile(out.get(), in.get(), &at, size - static_cast<std::uint64_t>(at));
+    if (sent < 0) fail_errno(place.string());
+    if (sent == 0) fail(ErrorCode::io_error, "'{}' became shorter", printable(recording.string()));
+  }
+  return open_file(place, O_RDONLY);
+}
+
+const std::string& whisper_file(const CheckedModel& model) {
+  const SharedFile* found = nullptr;
+  for (const auto& file : model.files) {
+    if (!file.path.ends_with(".bin")) continue;
+    if (found != nullptr) {
+      fail(ErrorCode::model_unsupported, "the model '{}' holds several .bin files", printable(model.artifact.name));
+    }
+    found = &file;
+  }
+  if (found != nullptr) return found->path;
+  throw Error(ErrorCode::model_unsupported,
+              fmt::format("the model '{}' is none of whisper.cpp", printable(model.artifact.name)),
+              "speech needs a ggml-….bin model");
+}
+
+std::vector<std::string> arguments(const InstalledEngine& engine, const std::string& model,
+                                   const TranscribeTask& task) {
+  const auto program = engine.manifest.executables.find(std::string(k_program));
+  if (program == engine.manifest.executables.end()) {
+    fail(ErrorCode::engine_malformed, "the engine {} has no {}", printable(engine.manifest.name), k_program);
+  }
+  const auto* known = flags_of(engine, program->first);
+  std::vector<std::string> out = {"/" + program->second};
+  const auto say = [&](std::string_view purpose, std::string_view value = {}) {
+    for (const auto& need : flag_needs(k_program)) {
+      if (need.purpose != purpose) continue;
+      const auto flag = spelling(need, known);
+      if (flag.empty()) return;
+      out.emplace_back(flag);
+      if (!value.empty()) out.emplace_back(value);
+    }
+  };
+  say("the model", model);
+  say("the recording", k_inside);
+  say("the output's form");
+  say("the output", "/run/liftlock/transcript");
+  say("the language", task.language);
+  say("silence");
+  if (task.to_english) say("translation");
+  if (!task.hint.empty()) say("the hint", task.hint);
+  return out;
+}
+
+/// "01:02:03,450"
+std::string clock_text(std::chrono::milliseconds time, char before_milliseconds) {
+  const auto count = time.count();
+  return fmt::format("{:02}:{:02}:{:02}{}{:03}", count / 3'600'000, count / 60'000 % 60, count / 1000 % 60,
+                     before_milliseconds, count % 1000);
+}
+
+std::chrono::milliseconds time_of(const Json& offsets, const char* key) {
+  const auto found = offsets.find(key);
+  if (found == offsets.end() || !found->is_number_integer() || *found < 0) {
+    fail(ErrorCode::engine_failed, "the engine's transcript has a segment without times");
+  }
+  return std::chrono::milliseconds(found->get<std::int64_t>());
+}
+
+}  // namespace
+
+std::string Transcript::text() const {
+  std::string out;
+  for (const auto& segment : segments) out += segment.text;
+  return std::string(trim(out));
+}
+
+Transcript read_transcript(std::string_view text) {
+  try {
+    // Segments may end in the middle of a character.
+    const auto clean = Json::parse(Json(std::string(text)).dump(-1, ' ', false, Json::error_handler_t::replace));
+    const auto json = parse_json(clean.get<std::string>(), {.max_bytes = 2 * k_max_transcript, .max_depth = 8});
+    Transcript out;
+    out.language = string_member(object_member(json, "result", "transcript"), "language", "transcript");
+    for (const auto& one : array_member(json, "transcription", "transcript")) {
+      const auto& offsets = object_member(one, "offsets", "transcript");
+      out.segments.push_back(
+          {time_of(offsets, "from"), time_of(offsets, "to"), string_member(one, "text", "transcript")});
+    }
+    return out;
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::engine_failed) throw;
+    fail(ErrorCode::engine_failed, "the engine's transcript cannot be understood: {}", error.message());
+  }
+}
+
+Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, const TranscribeTask& task,
+                      const std::function<bool()>& stopped) {
+  const auto run_folder = run_folder_for("transcribe");
+  const WorkFolder sound(fs::path(run_folder.string() + ".in"));
+  const WorkFolder work(run_folder);
+  std::vector<SharedFile> files;
+  files.push_back({std::string(k_inside), copy_of(task.recording, sound.path)});
+  auto spec = sandbox_for(engine, model.files, run_folder, task.log);
+  spec.files.emplace_back(files.front().path, files.front().file.get());
+  spec.run_bytes = k_max_transcript;
+  spec.argv = arguments(engine, whisper_file(model), task);
+  Sandbox sandbox(std::move(spec));
+  const auto deadline = std::chrono::steady_clock::now() + task.patience;
+  auto status = sandbox.poll();
+  for (; !status; status = sandbox.poll()) {
+    if (stopped()) fail(ErrorCode::engine_failed, "stopped");
+    if (std::chrono::steady_clock::now() > deadline) fail(ErrorCode::engine_failed, "the engine did not end in time");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  check_again(model);
+  // The engine made it: a link, a pipe or a folder in its place is not followed.
+  const auto file =
+      open_file_if_exists(run_folder / "transcript.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (*status != 0 || !file) {
+    throw Error(ErrorCode::engine_failed, fmt::format("the engine ended with status {} and no transcript", *status),
+                fmt::format("its own words are in '{}'", printable(task.log.string())));
+  }
+  (void)regular_size(file->get(), "the engine's transcript");
+  return read_transcript(read_all(file->get(), k_max_transcript, "the engine's transcript"));
+}
+
+std::string to_srt(const Transcript& transcript) {
+  std::string out;
+  std::size_t number = 0;
+  for (const auto& segment : transcript.segments) {
+    out += fmt::format("{}\n{} --> {}\n{}\n\n", ++number, clock_text(segment.from, ','), clock_text(segment.to, ','),
+                       trim(segment.text));
+  }
+  return out;
+}
+
+std::string to_vtt(const Transcript& transcript) {
+  std::string out = "WEBVTT\n\n";
+  for (const auto& segment : transcript.segments) {
+    out += fmt::format("{} --> {}\n{}\n\n", clock_text(segment.from, '.'), clock_text(segment.to, '.'),
+                       trim(segment.text));
+  }
+  return out;
+}
+
+}  // namespace liftlock::engine

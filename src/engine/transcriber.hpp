@@ -1,0 +1,53 @@
+// Speech to text: whisper-cli of a whisper.cpp engine, one process for each recording, in a sandbox of its own that sees
+// the model that was checked, this recording, and nothing of anybody else's. Why a process each: docs/decisions.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/engine_process.hpp"
+#include "engine/load_gate.hpp"
+
+namespace liftlock::engine {
+
+/// Bytes that a recording has at most; an hour of it as WAV of 16 kHz is 110 MiB.
+inline constexpr std::uint64_t k_max_recording = 512u << 20;
+
+struct TranscribeTask {
+  fs::path recording;            ///< WAV, FLAC, MP3 or Ogg; read once
+  std::string language = "auto";  ///< ISO 639-1, or "auto"
+  bool to_english = false;
+  std::string hint;  ///< words that are likely, such as names
+  fs::path log;      ///< takes the engine's own words
+  std::chrono::seconds patience = std::chrono::hours(6);
+};
+
+struct Segment {
+  std::chrono::milliseconds from{}, to{};
+  std::string text;
+};
+
+struct Transcript {
+  std::string language;
+  std::vector<Segment> segments;
+  std::string text() const;
+};
+
+/// @param stopped asked in between; the engine is killed then
+/// @throws Error{usage} for a recording of another kind, Error{limit_exceeded} past k_max_recording,
+///         Error{model_unsupported} where the model is none of whisper.cpp, Error{engine_failed} when the engine ends,
+///         hangs, or says what cannot be understood
+Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, const TranscribeTask& task,
+                      const std::function<bool()>& stopped);
+
+/// What whisper-cli wrote with -oj. @throws Error{engine_failed}
+Transcript read_transcript(std::string_view json);
+
+/// SubRip, and WebVTT (W3C).
+std::string to_srt(const Transcript& transcript);
+std::string to_vtt(const Transcript& transcript);
+
+}  // namespace liftlock::engine
