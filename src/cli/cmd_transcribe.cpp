@@ -12,7 +12,6 @@
 #include "cli/config_record.hpp"
 #include "cli/model_serving.hpp"
 #include "cli/model_session.hpp"
-#include "crypto/hash.hpp"
 #include "engine/transcriber.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
@@ -56,9 +55,8 @@ std::string text_of(const engine::Transcript& transcript, const std::string& for
 }
 
 /// What the record keeps of a request: the recording's digest, not the recording.
-std::string prompt_of(const Options& options, const std::string& file) {
-  const auto digest = sha256(read_file(file, engine::k_max_recording));
-  return dump_json_line({{"recording", {{"sha256", digest.hex()}, {"bytes", fs::file_size(file)}}},
+std::string prompt_of(const Options& options, const engine::Recording& recording) {
+  return dump_json_line({{"recording", {{"sha256", recording.digest().hex()}, {"bytes", recording.size()}}},
                          {"language", options.language},
                          {"to_english", options.to_english},
                          {"hint", options.hint}});
@@ -93,12 +91,12 @@ void run(Invocation& invocation, const Options& options) {
   std::string text;
   for (const auto& file : options.files) {
     engine::TranscribeTask task;
-    task.recording = file;
     task.language = options.language;
     task.to_english = options.to_english;
     task.hint = options.hint;
     task.log = site.logs_folder() / "transcribe.log";
-    const auto prompt = prompt_of(options, file);
+    const engine::Recording recording{fs::path(file)};
+    const auto prompt = prompt_of(options, recording);
     RecordHead head;
     head.id = new_record_id();
     head.user = invocation.actor();
@@ -108,7 +106,7 @@ void run(Invocation& invocation, const Options& options) {
     head.engine = full_name(engine);
     engine::Transcript transcript;
     try {
-      transcript = engine::transcribe(engine, checked, task, [&] { return stopped.load(); });
+      transcript = engine::transcribe(engine, checked, recording, task, [&] { return stopped.load(); });
     } catch (const Error& error) {
       const auto* how = stopped ? "stopped" : "failed";
       require_written(book, head, prompt, "", {{"outcome", how}, {"code", info(error.code()).slug}}, mode);

@@ -2,16 +2,18 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <atomic>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "crypto/hash.hpp"
+#include "engine/memory_need.hpp"
 #include "os/sandbox.hpp"
 
 namespace liftlock::engine {
@@ -19,6 +21,7 @@ namespace {
 
 constexpr std::string_view k_program = "whisper-cli";
 constexpr std::string_view k_inside = "/recording/input";
+constexpr std::size_t k_block = 1u << 20;
 constexpr std::uint64_t k_max_transcript = 64u << 20;
 
 /// A folder that goes with its object.
@@ -33,40 +36,18 @@ struct WorkFolder {
   fs::path path;
 };
 
+/// Several may be at work in one process.
+fs::path new_folder(std::string_view what) {
+  static std::atomic<unsigned> last = 0;
+  return run_folder_for(fmt::format("{}{}", what, ++last));
+}
+
 /// The engine decodes it; this only says early, and in our words, what it would not take.
 bool looks_like_sound(std::string_view head) {
   const bool wav = head.starts_with("RIFF") && head.size() >= 12 && head.substr(8, 4) == "WAVE";
   const bool mp3 = head.starts_with("ID3") || (head.size() >= 2 && static_cast<unsigned char>(head[0]) == 0xFF &&
                                                (static_cast<unsigned char>(head[1]) & 0xE0) == 0xE0);
   return wav || mp3 || head.starts_with("fLaC") || head.starts_with("OggS");
-}
-
-/// Readable by the engine's user, in memory, for as long as the engine runs.
-UniqueFd copy_of(const fs::path& recording, const fs::path& folder) {
-  const auto in = open_file(recording, O_RDONLY);
-  const auto size = regular_size(in.get(), recording.string());
-  if (size > k_max_recording) {
-    fail(ErrorCode::limit_exceeded, "the recording has {}, at most {} are taken", format_size(size),
-         format_size(k_max_recording));
-  }
-  std::string head(12, '\0');
-  const auto got = ::pread(in.get(), head.data(), head.size(), 0);
-  if (got < 0) fail_errno(recording.string());
-  head.resize(static_cast<std::size_t>(got));
-  if (!looks_like_sound(head)) {
-    throw Error(ErrorCode::usage, fmt::format("'{}' is no WAV, FLAC, MP3 or Ogg file", printable(recording.string())),
-                "convert it: ffmpeg -i FILE -ar 16000 -ac 1 out.wav");
-  }
-  const auto place = folder / "input";
-  const UniqueFd out(::open(place.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
-  if (!out.valid()) fail_errno(place.string());
-  if (::fchmod(out.get(), 0444) != 0) fail_errno(place.string());
-  for (off_t at = 0; at < static_cast<off_t>(size);) {
-    const auto sent = ::sendfile(out.get(), in.get(), &at, size - static_cast<std::uint64_t>(at));
-    if (sent < 0) fail_errno(place.string());
-    if (sent == 0) fail(ErrorCode::io_error, "'{}' became shorter", printable(recording.string()));
-  }
-  return open_file(place, O_RDONLY);
 }
 
 const std::string& whisper_file(const CheckedModel& model) {
@@ -129,6 +110,51 @@ std::chrono::milliseconds time_of(const Json& offsets, const char* key) {
 
 }  // namespace
 
+Recording::Recording(const fs::path& file) {
+  const auto in = open_file(file, O_RDONLY);
+  (void)regular_size(in.get(), file.string());
+  m_folder = new_folder("recording");
+  make_folders(m_folder);
+  try {
+    copy(in.get(), file.string());
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(m_folder, ignored);
+    throw;
+  }
+}
+
+Recording::~Recording() {
+  std::error_code ignored;
+  fs::remove_all(m_folder, ignored);
+}
+
+void Recording::copy(int from, const std::string& name) {
+  const auto place = m_folder / "input";
+  const UniqueFd out(::open(place.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
+  if (!out.valid() || ::fchmod(out.get(), 0444) != 0) fail_errno(place.string());
+  Hasher hasher;
+  std::string block(k_block, '\0');
+  for (;;) {
+    const auto got = ::read(from, block.data(), block.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_errno(name);
+    const std::string_view piece(block.data(), static_cast<std::size_t>(got));
+    if (m_size == 0 && !looks_like_sound(piece)) {
+      throw Error(ErrorCode::usage, fmt::format("'{}' is no WAV, FLAC, MP3 or Ogg file", printable(name)),
+                  "convert it: ffmpeg -i FILE -ar 16000 -ac 1 out.wav");
+    }
+    if (piece.empty()) break;
+    m_size += piece.size();
+    if (m_size > k_max_recording)
+      fail(ErrorCode::limit_exceeded, "the recording has more than {}", format_size(k_max_recording));
+    hasher.update(piece);
+    write_all(out.get(), piece, place.string());
+  }
+  m_digest = hasher.finish();
+  m_copy = open_file(place, O_RDONLY);
+}
+
 std::string Transcript::text() const {
   std::string out;
   for (const auto& segment : segments) out += segment.text;
@@ -154,15 +180,12 @@ Transcript read_transcript(std::string_view text) {
   }
 }
 
-Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, const TranscribeTask& task,
-                      const std::function<bool()>& stopped) {
-  const auto run_folder = run_folder_for("transcribe");
-  const WorkFolder sound(fs::path(run_folder.string() + ".in"));
-  const WorkFolder work(run_folder);
-  std::vector<SharedFile> files;
-  files.push_back({std::string(k_inside), copy_of(task.recording, sound.path)});
-  auto spec = sandbox_for(engine, model.files, run_folder, task.log);
-  spec.files.emplace_back(files.front().path, files.front().file.get());
+Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
+                      const TranscribeTask& task, const std::function<bool()>& stopped) {
+  const WorkFolder work(new_folder("transcribe"));
+  auto spec = sandbox_for(engine, model.files, work.path, task.log);
+  spec.files.emplace_back(k_inside, recording.fd());
+  spec.max_memory = default_memory_budget();
   spec.run_bytes = k_max_transcript;
   spec.argv = arguments(engine, whisper_file(model), task);
   Sandbox sandbox(std::move(spec));
@@ -176,7 +199,7 @@ Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, 
   check_again(model);
   // The engine made it: a link, a pipe or a folder in its place is not followed.
   const auto file =
-      open_file_if_exists(run_folder / "transcript.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+      open_file_if_exists(work.path / "transcript.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (*status != 0 || !file) {
     throw Error(ErrorCode::engine_failed, fmt::format("the engine ended with status {} and no transcript", *status),
                 fmt::format("its own words are in '{}'", printable(task.log.string())));

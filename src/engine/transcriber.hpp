@@ -4,10 +4,12 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/digest.hpp"
 #include "engine/engine_process.hpp"
 #include "engine/load_gate.hpp"
 
@@ -16,8 +18,29 @@ namespace liftlock::engine {
 /// Bytes that a recording has at most; an hour of it as WAV of 16 kHz is 110 MiB.
 inline constexpr std::uint64_t k_max_recording = 512u << 20;
 
+/// A copy of a recording that the engine's user may read, for as long as the object lives. What the digest names is what
+/// is decoded, whatever becomes of the file meanwhile.
+class Recording {
+ public:
+  /// @throws Error{usage} for what is no WAV, FLAC, MP3 or Ogg, Error{limit_exceeded} past k_max_recording
+  explicit Recording(const fs::path& file);
+  ~Recording();
+  Recording(const Recording&) = delete;
+  Recording& operator=(const Recording&) = delete;
+
+  const Digest& digest() const { return *m_digest; }  ///< SHA-256
+  std::uint64_t size() const { return m_size; }
+  int fd() const { return m_copy.get(); }
+
+ private:
+  void copy(int from, const std::string& name);
+  fs::path m_folder;
+  UniqueFd m_copy;
+  std::optional<Digest> m_digest;
+  std::uint64_t m_size = 0;
+};
+
 struct TranscribeTask {
-  fs::path recording;            ///< WAV, FLAC, MP3 or Ogg; read once
   std::string language = "auto";  ///< ISO 639-1, or "auto"
   bool to_english = false;
   std::string hint;  ///< words that are likely, such as names
@@ -37,11 +60,10 @@ struct Transcript {
 };
 
 /// @param stopped asked in between; the engine is killed then
-/// @throws Error{usage} for a recording of another kind, Error{limit_exceeded} past k_max_recording,
-///         Error{model_unsupported} where the model is none of whisper.cpp, Error{engine_failed} when the engine ends,
+/// @throws Error{model_unsupported} where the model is none of whisper.cpp, Error{engine_failed} when the engine ends,
 ///         hangs, or says what cannot be understood
-Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, const TranscribeTask& task,
-                      const std::function<bool()>& stopped);
+Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
+                      const TranscribeTask& task, const std::function<bool()>& stopped);
 
 /// What whisper-cli wrote with -oj. @throws Error{engine_failed}
 Transcript read_transcript(std::string_view json);

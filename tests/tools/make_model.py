@@ -4,7 +4,7 @@
   make_model.py gguf OUT.gguf [--layers 2] [--embd 64] [--filler-tokens 0] [--say TEXT | --call] [--shards 1]
                       [--seed 7]
   make_model.py safetensors FOLDER [--shards 2] [--seed 7]
-  make_model.py whisper OUT.bin [--seed 7]
+  make_model.py whisper OUT.bin [--say TEXT] [--seed 7]
 
 The GGUF is a llama-architecture model that llama.cpp's llama-server loads and answers with. Its attention and
 feed-forward outputs are zero, so the next token depends on the current one alone: the output matrix is made such that
@@ -16,8 +16,8 @@ llama-gguf-split leaves them.
 The safetensors model is a folder as the transformers library writes it (config.json, tokenizer.json, an index and
 shards) with random weights; it is there to be checked and carried, not to be run.
 
-The whisper model has the shape that whisper.cpp loads and runs (one layer each, 64 wide) and random weights: what it
-hears is noise to it, and so are its words.
+The whisper model has the shape that whisper.cpp loads and runs (one layer each, 64 wide). What it hears is noise to it:
+it says TEXT of up to six words in the first second, whatever that was.
 """
 import argparse
 import json
@@ -304,7 +304,7 @@ class Whisper:
         return b"".join(parts)
 
 
-def make_whisper(seed):
+def make_whisper(seed, say):
     rng = random.Random(seed)
     block = [rng.gauss(0, 0.05) for _ in range(8191)]
     packed = {F16: struct.pack(f"<{len(block)}e", *block), F32: struct.pack(f"<{len(block)}f", *block)}
@@ -317,17 +317,29 @@ def make_whisper(seed):
     model.words = [b" word%d" % i for i in range(50256)]
     model.words[220] = b" "  # whisper.cpp looks for it, and ends without it
     model.fill(noise)
-    # It says one word, whatever it hears: the last norm forgets its input, and its bias points where that word does.
-    state, word, axis = model.sizes[2], 1, 5
+    # It says TEXT, whatever it hears: all blocks give zero and so do the positions, so that the next token depends on the
+    # current one alone, whose embedding points, along an axis of its own, to the next one's (the output is the embedding
+    # transposed). Each is larger than the one before, or a token would be likest to itself.
+    words = say.split()
+    for index, word in enumerate(words, 1):
+        model.words[index] = b" " + word.encode()
+    end, start, begin_of_times = 50256, 50257, 50363
+    chain = [start, begin_of_times, *range(1, len(words) + 1), begin_of_times + 50, end]
+    state = model.sizes[2]
     for index, (name, dims, kind, data) in enumerate(model.tensors):
-        if name == "decoder.ln.weight":
-            data = struct.pack(f"<{state}f", *[0.0] * state)
+        if name == "decoder.token_embedding.weight":
+            data = bytearray(data)
+            for axis, token in enumerate(chain):
+                row = [0.0] * state
+                row[axis] = row[axis + 1] = 3.2**axis
+                data[2 * token * state:2 * (token + 1) * state] = struct.pack(f"<{state}e", *row)
+        elif name.endswith((".out.weight", ".out.bias", ".mlp.2.weight", ".mlp.2.bias")) or name == "decoder.positional_embedding":
+            data = bytes(len(data))
+        elif name == "decoder.ln.weight":
+            data = struct.pack(f"<{state}f", *[1.0] * state)
         elif name == "decoder.ln.bias":
-            data = struct.pack(f"<{state}f", *[8.0 if at == axis else 0.0 for at in range(state)])
-        elif name == "decoder.token_embedding.weight":
-            place = 2 * (word * state + axis)
-            data = data[:place] + struct.pack("<e", 4.0) + data[place + 2:]
-        model.tensors[index] = (name, dims, kind, data)
+            data = bytes(len(data))
+        model.tensors[index] = (name, dims, kind, bytes(data))
     return model.bytes()
 
 
@@ -348,6 +360,7 @@ def main():
     safetensors.add_argument("--shards", type=int, default=2)
     whisper = kinds.add_parser("whisper")
     whisper.add_argument("out", type=pathlib.Path)
+    whisper.add_argument("--say", default="the patient is stable")
     for each in (gguf, safetensors, whisper):
         each.add_argument("--seed", type=int, default=7)
     options = parser.parse_args()
@@ -360,7 +373,7 @@ def main():
             for number, shard in enumerate(split_gguf(model, options.shards), 1):
                 options.out.with_name(f"{options.out.stem}-{number:05d}-of-{options.shards:05d}.gguf").write_bytes(shard)
     elif options.kind == "whisper":
-        options.out.write_bytes(make_whisper(options.seed))
+        options.out.write_bytes(make_whisper(options.seed, options.say))
     else:
         make_safetensors_folder(options.out, options.shards, options.seed)
 
