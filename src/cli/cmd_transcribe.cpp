@@ -1,9 +1,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
+#include <atomic>
 #include <future>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <variant>
 
 #include "audit/audit_log.hpp"
 #include "base/encoding.hpp"
@@ -12,8 +15,7 @@
 #include "cli/config_record.hpp"
 #include "cli/model_serving.hpp"
 #include "cli/model_session.hpp"
-#include "engine/transcriber.hpp"
-#include "store/blob_store.hpp"
+#include "engine/speech_host.hpp"
 #include "store/catalog.hpp"
 
 namespace liftlock {
@@ -29,13 +31,11 @@ struct Options {
 };
 
 constexpr int k_interrupted = 130;
+constexpr std::chrono::milliseconds k_look_for_stop{50};
 
 void require_options(const Options& options) {
-  const auto& language = options.language;
-  const bool is_code = (language.size() == 2 || language.size() == 3) &&
-                       std::all_of(language.begin(), language.end(), [](char c) { return c >= 'a' && c <= 'z'; });
-  if (!is_code && language != "auto") {
-    fail(ErrorCode::usage, "'{}' is no language: two letters like de, or auto", printable(language));
+  if (!engine::is_language(options.language)) {
+    fail(ErrorCode::usage, "'{}' is no language: two letters like de, or auto", printable(options.language));
   }
   if (options.format != "text" && options.format != "srt" && options.format != "vtt") {
     fail(ErrorCode::usage, "'{}' is no form of a transcript: text, srt or vtt", printable(options.format));
@@ -71,48 +71,62 @@ void require_written(RecordBook& book, const RecordHead& head, const std::string
   if (const auto problem = written.get_future().get()) throw *problem;
 }
 
+/// nullopt: stopped.
+std::optional<std::variant<engine::Transcribed, Error>> hear(engine::SpeechHost& host, const Options& options,
+                                                             const std::string& actor,
+                                                             std::shared_ptr<const engine::Recording> recording,
+                                                             const std::atomic<bool>& stop) {
+  engine::TranscribeTask task;
+  task.language = options.language;
+  task.to_english = options.to_english;
+  task.hint = options.hint;
+  const auto heard = std::make_shared<std::promise<std::variant<engine::Transcribed, Error>>>();
+  auto future = heard->get_future();
+  const auto ticket = host.transcribe(options.model, actor, std::move(recording), std::move(task),
+                                      [heard](auto what) { heard->set_value(std::move(what)); });
+  while (future.wait_for(k_look_for_stop) != std::future_status::ready) {
+    if (!stop) continue;
+    host.cancel(ticket);
+    return std::nullopt;
+  }
+  return future.get();
+}
+
 void run(Invocation& invocation, const Options& options) {
   require_options(options);
   const auto site = invocation.site();
   site.require_zone("transcribe", {Zone::ingest, Zone::production});
   site.require_own();
-  const Catalog catalog(site.catalog_file());
-  const auto model = engine::require_model(catalog, engine::Choices(site.aliases_file()), options.model);
-  const auto engine = engine::engine_for(site.engines_folder(), engine::Choices(site.engine_defaults_file()), "ggml");
+  const auto model =
+      engine::require_model(Catalog(site.catalog_file()), engine::Choices(site.aliases_file()), options.model);
   const auto& stopped = stop_on_interrupt();
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
   RecordBook book(record_options(site), log);
   const auto mode = record_policy(site).mode_for(model.name, std::nullopt);
-  const BlobStore store(site.store_folder());
-  const auto checked = engine::pass_gate(store, log, gate_policy(site), model, invocation.actor(), Json::object());
-  make_folders(site.logs_folder());
+  engine::SpeechHost host(speech_options(site), log, invocation.actor());
   auto answers = Json::array();
   std::string text;
   for (const auto& file : options.files) {
-    engine::TranscribeTask task;
-    task.language = options.language;
-    task.to_english = options.to_english;
-    task.hint = options.hint;
-    task.log = site.logs_folder() / "transcribe.log";
-    const engine::Recording recording{fs::path(file)};
-    const auto prompt = prompt_of(options, recording);
+    const auto recording = std::make_shared<const engine::Recording>(fs::path(file));
+    const auto prompt = prompt_of(options, *recording);
     RecordHead head;
     head.id = new_record_id();
     head.user = invocation.actor();
     head.endpoint = "transcribe";
     head.model = model.name;
-    head.model_digest = engine::main_digest(model).text();
-    head.engine = full_name(engine);
-    engine::Transcript transcript;
-    try {
-      transcript = engine::transcribe(engine, checked, recording, task, [&] { return stopped.load(); });
-    } catch (const Error& error) {
-      const auto* how = stopped ? "stopped" : "failed";
-      require_written(book, head, prompt, "", {{"outcome", how}, {"code", info(error.code()).slug}}, mode);
-      if (stopped) return invocation.set_status(k_interrupted);
-      throw;
+    const auto heard = hear(host, options, invocation.actor(), recording, stopped);
+    if (!heard) {
+      require_written(book, head, prompt, "", {{"outcome", "stopped"}}, mode);
+      return invocation.set_status(k_interrupted);
     }
+    if (const auto* error = std::get_if<Error>(&*heard)) {
+      require_written(book, head, prompt, "", {{"outcome", "failed"}, {"code", info(error->code()).slug}}, mode);
+      throw *error;
+    }
+    const auto& [transcript, digest, engine] = std::get<engine::Transcribed>(*heard);
+    head.model_digest = digest;
+    head.engine = engine;
     // On record before anybody reads it.
     require_written(book, head, prompt, transcript.text(), {{"outcome", "success"}}, mode);
     auto json = to_json(transcript);

@@ -37,6 +37,20 @@ engine::HostOptions host_options(const Site& site) {
   return options;
 }
 
+engine::SpeechOptions speech_options(const Site& site) {
+  engine::SpeechOptions options;
+  options.store_folder = site.store_folder();
+  options.catalog_file = site.catalog_file();
+  options.engines_folder = site.engines_folder();
+  options.defaults_file = site.engine_defaults_file();
+  options.aliases_file = site.aliases_file();
+  options.gate = gate_policy(site);
+  make_folders(site.logs_folder());
+  options.log = site.logs_folder() / "transcribe.log";
+  options.queue = site.config().queue;
+  return options;
+}
+
 RecordBook::Options record_options(const Site& site) {
   RecordBook::Options options;
   options.folder = site.records_folder();
@@ -73,9 +87,10 @@ ModelServing::ModelServing(const Site& site, AuditLog& log, const std::string& a
       m_book(record_options(site), log),
       m_gatekeeper(site.access_file()),
       m_host(host_options(site), log, actor),
+      m_speech(speech_options(site), log, actor),
       m_pools(open_pools(site, log, actor), pool_networks(site)),
       m_traces(trace_exporter(site)),
-      m_gateway({site.catalog_file(), site.aliases_file(), m_host, m_pools, site.config().roles, m_book, m_gatekeeper,
+      m_gateway({site.catalog_file(), site.aliases_file(), m_host, m_speech, m_pools, site.config().roles, m_book, m_gatekeeper,
                  log, actor, record_policy(site), site_labels(site), m_traces.get()}) {}
 
 std::vector<ReadinessCheck> ModelServing::checks() {

@@ -7,6 +7,7 @@
 #include "access/gatekeeper.hpp"
 #include "audit/audit_log.hpp"
 #include "engine/model_host.hpp"
+#include "engine/speech_host.hpp"
 #include "gateway/gateway.hpp"
 #include "pool/pools.hpp"
 #include "record/record_book.hpp"
@@ -19,6 +20,7 @@ namespace liftlock {
 engine::GatePolicy gate_policy(const Site& site);
 /// As [models] of config.toml says.
 engine::HostOptions host_options(const Site& site);
+engine::SpeechOptions speech_options(const Site& site);
 /// As [record] of config.toml says.
 RecordBook::Options record_options(const Site& site);
 RecordPolicy record_policy(const Site& site);
@@ -44,6 +46,7 @@ class ModelServing {
   RecordBook m_book;
   Gatekeeper m_gatekeeper;
   engine::ModelHost m_host;
+  engine::SpeechHost m_speech;
   pool::Pools m_pools;
   std::unique_ptr<TraceExporter> m_traces;  ///< where [telemetry] names a collector
   Gateway m_gateway;

@@ -20,6 +20,7 @@ constexpr std::array<std::string_view, 10> k_encoders = {
 
 std::string_view name(ModelTask task) {
   if (task == ModelTask::embeddings) return "embeddings";
+  if (task == ModelTask::speech) return "speech";
   return task == ModelTask::reranking ? "reranking" : "texts";
 }
 
@@ -31,6 +32,7 @@ ModelTask task_of(const Json& facts) {
     if (type != k_pooling_none) return ModelTask::embeddings;
   }
   const auto architecture = facts.value("architecture", std::string());
+  if (architecture == "whisper") return ModelTask::speech;
   const bool encodes = std::find(k_encoders.begin(), k_encoders.end(), architecture) != k_encoders.end();
   return encodes ? ModelTask::embeddings : ModelTask::text;
 }

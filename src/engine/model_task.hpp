@@ -8,11 +8,11 @@
 
 namespace liftlock::engine {
 
-enum class ModelTask : std::uint8_t { text, embeddings, reranking };
-/// "texts", "embeddings", "reranking"
+enum class ModelTask : std::uint8_t { text, embeddings, reranking, speech };
+/// "texts", "embeddings", "reranking", "speech"
 std::string_view name(ModelTask task);
 
-/// By the pooling that its GGUF names (llama.cpp's llama_pooling_type), or else by an architecture that only encodes.
+/// Speech by the architecture; else by the pooling that its GGUF names (llama.cpp's llama_pooling_type), or else by an architecture that only encodes.
 /// @param facts what inspection learnt of the artifact; may be empty: text
 ModelTask task_of(const Json& facts);
 

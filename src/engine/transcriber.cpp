@@ -21,26 +21,10 @@ namespace {
 
 constexpr std::string_view k_program = "whisper-cli";
 constexpr std::string_view k_inside = "/recording/input";
+/// whisper.cpp's examples/cli: the input files that it could not read are counted into it.
+constexpr int k_unreadable = 11;
 constexpr std::size_t k_block = 1u << 20;
 constexpr std::uint64_t k_max_transcript = 64u << 20;
-
-/// A folder that goes with its object.
-struct WorkFolder {
-  explicit WorkFolder(fs::path at) : path(std::move(at)) { make_folders(path); }
-  ~WorkFolder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-  WorkFolder(const WorkFolder&) = delete;
-  WorkFolder& operator=(const WorkFolder&) = delete;
-  fs::path path;
-};
-
-/// Several may be at work in one process.
-fs::path new_folder(std::string_view what) {
-  static std::atomic<unsigned> last = 0;
-  return run_folder_for(fmt::format("{}{}", what, ++last));
-}
 
 /// The engine decodes it; this only says early, and in our words, what it would not take.
 bool looks_like_sound(std::string_view head) {
@@ -110,41 +94,46 @@ std::chrono::milliseconds time_of(const Json& offsets, const char* key) {
 
 }  // namespace
 
+/// Several may be at work in one process.
+WorkFolder::WorkFolder(std::string_view what) {
+  static std::atomic<unsigned> last = 0;
+  path = run_folder_for(fmt::format("{}{}", what, ++last));
+  make_folders(path);
+}
+
+WorkFolder::~WorkFolder() {
+  std::error_code ignored;
+  fs::remove_all(path, ignored);
+}
+
 Recording::Recording(const fs::path& file) {
   const auto in = open_file(file, O_RDONLY);
   (void)regular_size(in.get(), file.string());
-  m_folder = new_folder("recording");
-  make_folders(m_folder);
-  try {
-    copy(in.get(), file.string());
-  } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(m_folder, ignored);
-    throw;
-  }
+  std::string block(k_block, '\0');
+  const auto next = [&]() -> std::string_view {
+    for (;;) {
+      const auto got = ::read(in.get(), block.data(), block.size());
+      if (got >= 0) return {block.data(), static_cast<std::size_t>(got)};
+      if (errno != EINTR) fail_errno(file.string());
+    }
+  };
+  copy(next, file.string());
 }
 
-Recording::~Recording() {
-  std::error_code ignored;
-  fs::remove_all(m_folder, ignored);
+Recording::Recording(std::string_view bytes) {
+  copy([&] { return std::exchange(bytes, {}); }, "the recording");
 }
 
-void Recording::copy(int from, const std::string& name) {
-  const auto place = m_folder / "input";
+void Recording::copy(const std::function<std::string_view()>& next, const std::string& name) {
+  const auto place = m_folder.path / "input";
   const UniqueFd out(::open(place.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
   if (!out.valid() || ::fchmod(out.get(), 0444) != 0) fail_errno(place.string());
   Hasher hasher;
-  std::string block(k_block, '\0');
-  for (;;) {
-    const auto got = ::read(from, block.data(), block.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) fail_errno(name);
-    const std::string_view piece(block.data(), static_cast<std::size_t>(got));
+  for (auto piece = next(); !piece.empty() || m_size == 0; piece = next()) {
     if (m_size == 0 && !looks_like_sound(piece)) {
       throw Error(ErrorCode::usage, fmt::format("'{}' is no WAV, FLAC, MP3 or Ogg file", printable(name)),
                   "convert it: ffmpeg -i FILE -ar 16000 -ac 1 out.wav");
     }
-    if (piece.empty()) break;
     m_size += piece.size();
     if (m_size > k_max_recording)
       fail(ErrorCode::limit_exceeded, "the recording has more than {}", format_size(k_max_recording));
@@ -153,6 +142,12 @@ void Recording::copy(int from, const std::string& name) {
   }
   m_digest = hasher.finish();
   m_copy = open_file(place, O_RDONLY);
+}
+
+bool is_language(std::string_view text) {
+  const bool is_code = (text.size() == 2 || text.size() == 3) &&
+                       std::all_of(text.begin(), text.end(), [](char c) { return c >= 'a' && c <= 'z'; });
+  return is_code || text == "auto";
 }
 
 std::string Transcript::text() const {
@@ -182,7 +177,7 @@ Transcript read_transcript(std::string_view text) {
 
 Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
                       const TranscribeTask& task, const std::function<bool()>& stopped) {
-  const WorkFolder work(new_folder("transcribe"));
+  const WorkFolder work("transcribe");
   auto spec = sandbox_for(engine, model.files, work.path, task.log);
   spec.files.emplace_back(k_inside, recording.fd());
   spec.max_memory = default_memory_budget();
@@ -200,6 +195,10 @@ Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, 
   // The engine made it: a link, a pipe or a folder in its place is not followed.
   const auto file =
       open_file_if_exists(work.path / "transcript.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (*status == k_unreadable) {
+    throw Error(ErrorCode::usage, "the recording cannot be decoded",
+                "convert it: ffmpeg -i FILE -ar 16000 -ac 1 out.wav");
+  }
   if (*status != 0 || !file) {
     throw Error(ErrorCode::engine_failed, fmt::format("the engine ended with status {} and no transcript", *status),
                 fmt::format("its own words are in '{}'", printable(task.log.string())));

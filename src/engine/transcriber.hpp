@@ -18,23 +18,30 @@ namespace liftlock::engine {
 /// Bytes that a recording has at most; an hour of it as WAV of 16 kHz is 110 MiB.
 inline constexpr std::uint64_t k_max_recording = 512u << 20;
 
+/// A folder below the run folders that goes with its object.
+struct WorkFolder {
+  explicit WorkFolder(std::string_view what);
+  ~WorkFolder();
+  WorkFolder(const WorkFolder&) = delete;
+  WorkFolder& operator=(const WorkFolder&) = delete;
+  fs::path path;
+};
+
 /// A copy of a recording that the engine's user may read, for as long as the object lives. What the digest names is what
 /// is decoded, whatever becomes of the file meanwhile.
 class Recording {
  public:
   /// @throws Error{usage} for what is no WAV, FLAC, MP3 or Ogg, Error{limit_exceeded} past k_max_recording
   explicit Recording(const fs::path& file);
-  ~Recording();
-  Recording(const Recording&) = delete;
-  Recording& operator=(const Recording&) = delete;
-
+  /// @param bytes of a file that lies elsewhere
+  explicit Recording(std::string_view bytes);
   const Digest& digest() const { return *m_digest; }  ///< SHA-256
   std::uint64_t size() const { return m_size; }
   int fd() const { return m_copy.get(); }
 
  private:
-  void copy(int from, const std::string& name);
-  fs::path m_folder;
+  void copy(const std::function<std::string_view()>& next, const std::string& name);
+  WorkFolder m_folder{"recording"};
   UniqueFd m_copy;
   std::optional<Digest> m_digest;
   std::uint64_t m_size = 0;
@@ -59,8 +66,11 @@ struct Transcript {
   std::string text() const;
 };
 
+/// "de", "yue", or "auto".
+bool is_language(std::string_view text);
+
 /// @param stopped asked in between; the engine is killed then
-/// @throws Error{model_unsupported} where the model is none of whisper.cpp, Error{engine_failed} when the engine ends,
+/// @throws Error{usage} for a recording that cannot be decoded, Error{model_unsupported} where the model is none of whisper.cpp, Error{engine_failed} when the engine ends,
 ///         hangs, or says what cannot be understood
 Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
                       const TranscribeTask& task, const std::function<bool()>& stopped);

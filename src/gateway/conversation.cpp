@@ -11,6 +11,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using Leased = std::variant<std::shared_ptr<engine::Lease>, Error>;
+using Heard = std::variant<engine::Transcribed, Error>;
 using Durable = std::optional<Error>;
 
 /// Of what an engine says: one answer, or one event of a stream.
@@ -81,6 +82,7 @@ class Conversation final : public LiveAnswer {
   // The client is gone, or the server stops: what was said until now stays on record.
   ~Conversation() override {
     if (m_ticket) m_parts.host.cancel(*m_ticket);
+    if (m_recording) m_parts.speech.cancel(*m_recording);
     if (m_ended) return;
     end("client-gone");
     const auto ignore = [](const Durable&) {};
@@ -98,7 +100,11 @@ class Conversation final : public LiveAnswer {
   asio::awaitable<void> run(AnswerSink& sink) override {
     std::optional<Error> failed;
     try {
-      co_await converse(sink);
+      if (m_request.listening) {
+        co_await listen(sink);
+      } else {
+        co_await converse(sink);
+      }
     } catch (const boost::system::system_error&) {
       if (!sink.server_stops()) throw;  // the client is gone
       failed = Error(ErrorCode::engine_unavailable, "the server is stopping", "ask again when it is back");
@@ -227,9 +233,31 @@ class Conversation final : public LiveAnswer {
     if (m_request.call) answer = pool::answer_of(*m_request.model.remote, *m_request.call, std::move(answer));
     note(answer);
     auto response = text_response(200, "application/json", m_request.dialect->whole(answer));
+    const auto words = words_of(answer);
+    co_await hand_over(sink, response, words);
+  }
+
+  asio::awaitable<void> listen(AnswerSink& sink) {
+    Reply<Heard> reply(co_await asio::this_coro::executor);
+    const auto& wanted = *m_request.listening;
+    m_recording = m_parts.speech.transcribe(m_request.model.name, m_request.caller.key.id, wanted.recording,
+                                            wanted.task, reply.taker());
+    auto heard = co_await reply.wait();
+    m_recording.reset();
+    if (auto* error = std::get_if<Error>(&heard)) throw *error;
+    const auto& text = std::get<engine::Transcribed>(heard);
+    m_engine = text.engine;
+    m_digest = text.digest;
+    m_first = Clock::now();
+    auto response = wanted.say(text.transcript);
+    const auto words = text.transcript.text();
+    co_await hand_over(sink, response, words);
+  }
+
+  /// An answer in one piece, once it is on record.
+  asio::awaitable<void> hand_over(AnswerSink& sink, HttpResponse& response, const std::string& words) {
     Reply<Durable> written(co_await asio::this_coro::executor);
-    m_parts.book.write(head(), m_prompt, words_of(answer), outcome("success", {}), written.taker(),
-                       m_request.record_mode);
+    m_parts.book.write(head(), m_prompt, words, outcome("success", {}), written.taker(), m_request.record_mode);
     finish(co_await written.wait());
     if (!m_unrecorded) response.set("X-Liftlock-Record", m_request.id);
     co_await sink.respond(std::move(response));
@@ -377,7 +405,8 @@ class Conversation final : public LiveAnswer {
   const std::string m_prompt;  ///< what the engine gets
   const Clock::time_point m_start = Clock::now();
   Clock::time_point m_loaded, m_ready, m_first;
-  std::optional<std::uint64_t> m_ticket;
+  std::optional<std::uint64_t> m_ticket;     ///< of the host, while it is waited for
+  std::optional<std::uint64_t> m_recording;  ///< of the speech host
   std::shared_ptr<engine::Lease> m_lease;
   std::shared_ptr<pool::Seat> m_seat;
   std::vector<std::shared_ptr<pool::Seat>> m_left;  ///< they failed this request

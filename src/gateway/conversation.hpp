@@ -10,6 +10,7 @@
 
 #include "access/gatekeeper.hpp"
 #include "engine/model_host.hpp"
+#include "engine/speech_host.hpp"
 #include "gateway/dialect.hpp"
 #include "gateway/key_order.hpp"
 #include "gateway/model_names.hpp"
@@ -36,8 +37,16 @@ struct ConversationParts {
   const pool::Pools& pools;
   RecordBook& book;
   Gatekeeper& gatekeeper;
+  engine::SpeechHost& speech;
   std::function<void(const ConversationEnd&)> on_end;
   UnixClientLimits limits;  ///< of an engine's answer; pools have their own
+};
+
+/// A recording to be turned into text.
+struct Listening {
+  std::shared_ptr<const engine::Recording> recording;
+  engine::TranscribeTask task;
+  std::function<HttpResponse(const engine::Transcript&)> say;
 };
 
 struct ConversationRequest {
@@ -54,6 +63,7 @@ struct ConversationRequest {
   EngineRequest engine;
   KeyOrder order;                      ///< of what the engine gets
   std::optional<pool::Call> call;      ///< for an endpoint of a pool, where the model is remote
+  std::optional<Listening> listening;  ///< then `engine` is for the record only
   std::chrono::seconds keep_alive{0};  ///< 0: the host's
   std::unique_ptr<Dialect> dialect;
 };

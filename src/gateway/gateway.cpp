@@ -18,6 +18,7 @@
 #include "gateway/ollama.hpp"
 #include "gateway/pool_metrics.hpp"
 #include "gateway/prompt_size.hpp"
+#include "gateway/speech.hpp"
 
 namespace liftlock {
 namespace {
@@ -42,6 +43,8 @@ enum class Does : std::uint8_t {
   count_tokens,
   responses,
   images,
+  transcribe,
+  translate_speech,
   absent,
 };
 
@@ -59,6 +62,8 @@ constexpr std::array k_endpoints = {
     Endpoint{"GET", "/v1/models", Api::openai, Does::list},
     Endpoint{"POST", "/v1/responses", Api::openai, Does::responses},
     Endpoint{"POST", "/v1/images/generations", Api::openai, Does::images},
+    Endpoint{"POST", "/v1/audio/transcriptions", Api::openai, Does::transcribe},
+    Endpoint{"POST", "/v1/audio/translations", Api::openai, Does::translate_speech},
     Endpoint{"POST", "/v1/messages", Api::anthropic, Does::messages},
     Endpoint{"POST", "/v1/messages/count_tokens", Api::anthropic, Does::count_tokens},
     Endpoint{"POST", "/api/chat", Api::ollama, Does::ollama_chat},
@@ -73,6 +78,7 @@ constexpr std::array k_endpoints = {
 };
 /// A long prompt or answer takes an engine many minutes without a byte; the host kills those that hang.
 constexpr UnixClientLimits k_engine_limits{.max_body = 64u << 20, .idle = std::chrono::hours(1)};
+constexpr std::string_view k_audio = "/v1/audio/";
 constexpr std::string_view k_one_model = "/v1/models/";
 
 Api api_of(std::string_view path) {
@@ -95,6 +101,7 @@ HttpResponse json_answer(const Json& document) {
 
 engine::ModelTask task_at(std::string_view target) {
   if (target == "/v1/embeddings") return engine::ModelTask::embeddings;
+  if (target.starts_with(k_audio)) return engine::ModelTask::speech;
   return target == "/v1/rerank" ? engine::ModelTask::reranking : engine::ModelTask::text;
 }
 
@@ -106,6 +113,7 @@ void require_fit(const engine::Offer& offer, const ConversationRequest& request)
         fmt::format("'{}' is made for {}, and not for {}", printable(request.model.name), name(offer.task), name(task)),
         "ask a model that is made for it");
   }
+  if (offer.task == engine::ModelTask::speech) return;
   if (fewest_tokens(request.engine.body) > offer.context) {
     fail(ErrorCode::context_exceeded,
          "the prompt is too long: it has more than {} tokens, which is the context of '{}'", offer.context,
@@ -190,7 +198,8 @@ struct Gateway::Impl {
       return json_answer(openai_model(card(request.path.substr(k_one_model.size()), caller)));
     if (endpoint.does == Does::ollama_tags) return json_answer(ollama::tags(with_tags(allowed(caller))));
     if (endpoint.does == Does::ollama_ps) return json_answer(ollama::ps(with_tags(loaded(caller))));
-    const auto document = parse_json(request.body, k_request_limits);
+    const bool is_form = endpoint.path.starts_with(k_audio);
+    const auto document = is_form ? Json() : parse_json(request.body, k_request_limits);
     if (endpoint.does == Does::ollama_show) {
       return json_answer(ollama::show(card(ollama::show_request(document), caller)));
     }
@@ -247,6 +256,7 @@ struct Gateway::Impl {
     wanted.id = new_record_id();
     wanted.target = "/v1/chat/completions";
     std::optional<HttpResponse> loading;
+    std::string_view recording;
     const auto ollama = [&](ollama::Request translated, OllamaAnswer answer) {
       if (translated.only_load) loading = load(answer, translated, caller);
       wanted.engine = std::move(translated.engine);
@@ -270,6 +280,20 @@ struct Gateway::Impl {
         wanted.target = "/v1/images/generations";
         wanted.engine = narrow_images_request(document);
         break;
+      case Does::transcribe:
+      case Does::translate_speech: {
+        const bool translate = endpoint.does == Does::translate_speech;
+        auto speech = narrow_speech_request(request.header("Content-Type"), request.body, translate);
+        recording = speech.recording;
+        wanted.target = speech.engine.path;
+        wanted.engine = std::move(speech.engine);
+        wanted.listening = Listening{.recording = nullptr,
+                                     .task = std::move(speech.task),
+                                     .say = [form = speech.form, translate](const engine::Transcript& transcript) {
+                                       return speech_answer(transcript, form, translate);
+                                     }};
+        break;
+      }
       case Does::messages:
         wanted.engine = anthropic::messages_request(document);
         wanted.dialect = anthropic_dialect("msg_" + wanted.id, wanted.engine.model);
@@ -317,17 +341,33 @@ struct Gateway::Impl {
       throw Error(ErrorCode::bad_request, fmt::format("'{}' makes no images", wanted.model.name),
                   "images are made by models of pools: docs/guides/gateway.md");
     }
+    if (wanted.listening && wanted.model.remote != nullptr) {
+      fail(ErrorCode::bad_request, "'{}' is on another machine, and recordings are not sent there", wanted.model.name);
+    }
     if (const auto* remote = wanted.model.remote) {
       wanted.call = pool::call_of(*remote, wanted.target, wanted.engine.body);
     } else {
       require_fit(parts.host.offer(wanted.model.name), wanted);
     }
     parts.gatekeeper.charge_request(caller);
+    if (wanted.listening) hold(recording, wanted);
     const auto told = on_end(begun_trace(request, wanted));
     HttpResponse response;
-    response.live = make_conversation({parts.host, parts.pools, parts.book, parts.gatekeeper, told, k_engine_limits},
+    response.live = make_conversation({parts.host, parts.pools, parts.book, parts.gatekeeper, parts.speech, told, k_engine_limits},
                                       std::move(wanted));
     return response;
+  }
+
+  /// For the engine, with its digest for the record. @throws Error{bad_request} for what is no sound
+  static void hold(std::string_view recording, ConversationRequest& wanted) {
+    try {
+      wanted.listening->recording = std::make_shared<const engine::Recording>(recording);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::usage) throw;
+      throw Error(ErrorCode::bad_request, "file: must be WAV, FLAC, MP3 or Ogg", std::string(error.hint()));
+    }
+    const auto& held = *wanted.listening->recording;
+    wanted.engine.body["recording"] = {{"sha256", held.digest().hex()}, {"bytes", held.size()}};
   }
 
   /// @throws Error{forbidden}
@@ -482,7 +522,8 @@ bool Gateway::serves(std::string_view path) {
 }
 
 std::uint64_t Gateway::max_body(std::string_view method, std::string_view path) {
-  return method == "POST" && serves(path) ? k_request_limits.max_bytes : 0;
+  if (method != "POST" || !serves(path)) return 0;
+  return path.starts_with(k_audio) ? k_max_audio_request : k_request_limits.max_bytes;
 }
 
 std::optional<HttpResponse> Gateway::refusal(std::string_view path, const Error& error) {

@@ -15,6 +15,7 @@
 #include "audit/audit_log.hpp"
 #include "base/json.hpp"
 #include "engine/model_host.hpp"
+#include "engine/speech_host.hpp"
 #include "net/http.hpp"
 #include "pool/pools.hpp"
 #include "record/record_book.hpp"
@@ -28,6 +29,7 @@ struct GatewayParts {
   fs::path catalog_file;
   fs::path aliases_file;  ///< engine::Choices
   engine::ModelHost& host;
+  engine::SpeechHost& speech;
   const pool::Pools& pools;
   std::map<std::string, std::string> roles;  ///< as ModelNames takes them
   RecordBook& book;

@@ -91,11 +91,20 @@ class GatewayTest : public ::testing::Test {
     options.let_go_within = let_go_within;
     options.memory_slack = 64u << 20;
     host.emplace(options, log, "tester");
+    speech.emplace(engine::SpeechOptions{.store_folder = options.store_folder,
+                                         .catalog_file = options.catalog_file,
+                                         .engines_folder = options.engines_folder,
+                                         .defaults_file = {},
+                                         .aliases_file = {},
+                                         .gate = {},
+                                         .log = {}},
+                   log, "tester");
     book.emplace(RecordBook::Options{.folder = records(), .kek_file = kek(), .mode = mode}, log);
     gatekeeper.emplace(state() / "access.db");
     gateway.emplace(GatewayParts{options.catalog_file,
                                  options.aliases_file,
                                  *host,
+                                 *speech,
                                  pools,
                                  {},
                                  *book,
@@ -179,6 +188,7 @@ class GatewayTest : public ::testing::Test {
   RecordPolicy policy;
   Labels labels;
   std::optional<engine::ModelHost> host;
+  std::optional<engine::SpeechHost> speech;
   std::optional<RecordBook> book;
   std::optional<Gatekeeper> gatekeeper;
   const pool::Pools pools{{}, nullptr};
@@ -235,7 +245,7 @@ TEST_F(GatewayTest, WhoHasNoValidKeyIsRefusedInTheFormOfTheApi) {
       expect_error(path, heard, 401, "no valid API key");
       EXPECT_THAT(heard.header("WWW-Authenticate"), StartsWith("Bearer"));
     }
-    server.reset(), gateway.reset(), gatekeeper.reset(), book.reset(), host.reset();
+    server.reset(), gateway.reset(), gatekeeper.reset(), book.reset(), speech.reset(), host.reset();
   }
   std::vector<std::string> why;
   for (const auto& event : logged("access.failure")) {
@@ -497,7 +507,7 @@ TEST_F(GatewayTest, WhoseEngineDiesOfAnothersRequestIsAskedForAgain) {
     other.join();
     EXPECT_EQ(heard.status, 200) << heard.body;
     EXPECT_EQ(record_of(heard).answer, "I stand in.");
-    server.reset(), gateway.reset(), gatekeeper.reset(), book.reset(), host.reset();
+    server.reset(), gateway.reset(), gatekeeper.reset(), book.reset(), speech.reset(), host.reset();
   }
 }
 
@@ -844,7 +854,7 @@ TEST_F(GatewayTest, WordsOfPromptsAndAnswersAreInNoFile) {
     }
     EXPECT_EQ(post(k_chat, chat(prompt), "wrong " + prompt).status, 401);
     EXPECT_THAT(gateway->metrics(), Not(HasSubstr("zyx")));
-    server.reset(), gateway.reset(), gatekeeper.reset(), book.reset(), host.reset();
+    server.reset(), gateway.reset(), gatekeeper.reset(), book.reset(), speech.reset(), host.reset();
   }
   int files = 0;
   for (const auto& entry : fs::recursive_directory_iterator(state())) {

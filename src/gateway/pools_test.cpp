@@ -186,6 +186,14 @@ class PoolGatewayTest : public ::testing::Test {
     options.run_folder = engine::run_folder_for("pools-test");
     options.log_folder = state() / "logs";
     host.emplace(options, log, "tester");
+    speech.emplace(engine::SpeechOptions{.store_folder = options.store_folder,
+                                         .catalog_file = options.catalog_file,
+                                         .engines_folder = options.engines_folder,
+                                         .defaults_file = {},
+                                         .aliases_file = {},
+                                         .gate = {},
+                                         .log = {}},
+                   log, "tester");
     book.emplace(RecordBook::Options{.folder = state() / "records", .kek_file = state() / "keys" / "record.kek"}, log);
     gatekeeper.emplace(state() / "access.db");
     pool::Settings gpu;
@@ -196,7 +204,7 @@ class PoolGatewayTest : public ::testing::Test {
     gpu.limits.first_byte = 500ms;
     gpu.probe_every = 100ms;
     pools.emplace(std::vector{gpu}, std::make_shared<Networks>(std::vector{Network::parse("127.0.0.0/8").value()}));
-    gateway.emplace(GatewayParts{options.catalog_file, options.aliases_file, *host, *pools, std::move(roles), *book,
+    gateway.emplace(GatewayParts{options.catalog_file, options.aliases_file, *host, *speech, *pools, std::move(roles), *book,
                                  *gatekeeper, log, "tester"});
     HttpServerOptions http;
     http.threads = 2;
@@ -242,6 +250,7 @@ class PoolGatewayTest : public ::testing::Test {
   AuditLog log{state() / "audit", "test"};
   std::string key = add_key({});
   std::optional<engine::ModelHost> host;
+  std::optional<engine::SpeechHost> speech;
   std::optional<RecordBook> book;
   std::optional<Gatekeeper> gatekeeper;
   std::optional<pool::Pools> pools;
@@ -289,7 +298,7 @@ TEST_F(PoolGatewayTest, ModelsAndRolesAreListedForThoseWhoMayAskThem) {
   EXPECT_THAT(names(), testing::ElementsAre("demo", "gpu/qwen", "cognitive.scout", "execution.worker"));
   EXPECT_EQ(parse_json(get("/v1/models/cognitive.scout").body).at("id"), "cognitive.scout");
   key = add_key({"demo"});
-  server.reset(), gateway.reset(), pools.reset(), gatekeeper.reset(), book.reset(), host.reset();
+  server.reset(), gateway.reset(), pools.reset(), gatekeeper.reset(), book.reset(), speech.reset(), host.reset();
   serve({&good}, {{"cognitive.scout", "local://demo"}, {"execution.worker", "pool://gpu/qwen"}});
   EXPECT_THAT(names(), testing::ElementsAre("demo", "cognitive.scout"));
   for (const auto* model : {"gpu/qwen", "pool://gpu/qwen", "execution.worker"}) EXPECT_EQ(ask("", model).status, 403);
@@ -340,7 +349,7 @@ TEST_F(PoolGatewayTest, AnotherEndpointIsAskedBeforeTheFirstByte) {
       }
       EXPECT_GT(bad.asked, 0);
       EXPECT_EQ(good.asked, 2);
-      server.reset(), gateway.reset(), pools.reset(), gatekeeper.reset(), book.reset(), host.reset();
+      server.reset(), gateway.reset(), pools.reset(), gatekeeper.reset(), book.reset(), speech.reset(), host.reset();
     }
   }
 }

@@ -1,0 +1,134 @@
+#include "engine/speech_host.hpp"
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+
+#include "engine/fair_queue.hpp"
+#include "store/blob_store.hpp"
+#include "store/catalog.hpp"
+
+namespace liftlock::engine {
+
+struct SpeechHost::Impl {
+  struct Job {
+    std::uint64_t ticket = 0;
+    std::string model;
+    std::shared_ptr<const Recording> recording;
+    TranscribeTask task;
+    Got got;
+  };
+
+  const SpeechOptions options;
+  AuditLog& log;
+  const std::string actor;
+  std::optional<CheckedModel> checked;  ///< of the thread: the one that was used last
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  // guarded by the mutex
+  FairQueue<Job> waiting;
+  std::uint64_t last_ticket = 0, at_work = 0;
+  bool ends = false;
+  std::atomic<bool> give_up = false;  ///< what is at work
+  std::thread thread;
+
+  Impl(SpeechOptions given, AuditLog& audit_log, std::string who)
+      : options(std::move(given)), log(audit_log), actor(std::move(who)), waiting(options.queue) {
+    thread = std::thread([this] { work(); });
+  }
+
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex);
+      ends = true;
+      give_up = true;
+    }
+    changed.notify_all();
+    thread.join();
+    while (auto job = waiting.pop()) job->got(Error(ErrorCode::engine_unavailable, "the server is stopping"));
+  }
+
+  Transcribed transcribe(const Job& job) {
+    const Catalog catalog(options.catalog_file, Access::read);
+    const auto model = require_model(catalog, Choices(options.aliases_file), job.model);
+    const auto engine = engine_for(options.engines_folder, Choices(options.defaults_file), "ggml");
+    if (checked && checked->artifact == model) {
+      check_again(*checked);
+    } else {
+      checked.reset();
+      const BlobStore store(options.store_folder);
+      checked = pass_gate(store, log, options.gate, model, actor, {{"engine", full_name(engine)}});
+    }
+    auto task = job.task;
+    task.log = options.log;
+    return {engine::transcribe(engine, *checked, *job.recording, task, [this] { return give_up.load(); }),
+            main_digest(model).text(), full_name(engine)};
+  }
+
+  std::variant<Transcribed, Error> outcome(const Job& job) {
+    try {
+      return transcribe(job);
+    } catch (const Error& error) {
+      return error;
+    } catch (const std::exception& error) {
+      return Error(ErrorCode::internal, error.what());
+    }
+  }
+
+  void cancel(std::uint64_t ticket) {
+    std::optional<Job> gone;  // outlives the lock: what its function holds may call us when it goes
+    const std::lock_guard lock(mutex);
+    if (at_work == ticket) {
+      at_work = 0;
+      give_up = true;
+    } else {
+      gone = waiting.remove(ticket);
+    }
+  }
+
+  void work() {
+    for (;;) {
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [this] { return ends || !waiting.empty(); });
+      if (ends) return;
+      const auto job = *waiting.pop();
+      at_work = job.ticket;
+      give_up = false;
+      lock.unlock();
+      auto said = outcome(job);
+      lock.lock();
+      const bool is_wanted = at_work == job.ticket;
+      at_work = 0;
+      lock.unlock();
+      if (is_wanted) job.got(std::move(said));
+    }
+  }
+};
+
+SpeechHost::SpeechHost(SpeechOptions options, AuditLog& log, std::string actor)
+    : m_impl(std::make_unique<Impl>(std::move(options), log, std::move(actor))) {}
+SpeechHost::~SpeechHost() = default;
+
+std::uint64_t SpeechHost::transcribe(const std::string& model, const std::string& caller,
+                                     std::shared_ptr<const Recording> recording, TranscribeTask task, Got got) {
+  std::unique_lock lock(m_impl->mutex);
+  const auto ticket = ++m_impl->last_ticket;
+  if (m_impl->waiting.size() >= m_impl->options.queue) {
+    lock.unlock();
+    got(Error(ErrorCode::overloaded, "too many recordings wait"));
+    return ticket;
+  }
+  m_impl->waiting.push(caller, ticket, {ticket, model, std::move(recording), std::move(task), std::move(got)});
+  m_impl->changed.notify_all();
+  return ticket;
+}
+
+void SpeechHost::cancel(std::uint64_t ticket) {
+  m_impl->cancel(ticket);
+}
+
+}  // namespace liftlock::engine

@@ -1,0 +1,60 @@
+// Turns recordings into text one after the other: each model passes the load gate once, each recording has a process of
+// its own (transcriber.hpp).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "audit/audit_log.hpp"
+#include "base/error.hpp"
+#include "engine/load_gate.hpp"
+#include "engine/transcriber.hpp"
+
+namespace liftlock::engine {
+
+struct SpeechOptions {
+  fs::path store_folder, catalog_file, engines_folder;
+  fs::path defaults_file, aliases_file;  ///< Choices
+  GatePolicy gate;
+  fs::path log;            ///< takes the engines' own words
+  std::size_t queue = 16;  ///< recordings that may wait
+};
+
+struct Transcribed {
+  Transcript transcript;
+  std::string digest;  ///< of the model's file, as it was checked
+  std::string engine;  ///< NAME/VERSION-VARIANT
+};
+
+/// All members may be called from several threads, also from within a Got.
+class SpeechHost {
+ public:
+  /// @param log outlives the host; gets model.load
+  SpeechHost(SpeechOptions options, AuditLog& log, std::string actor);
+  /// Ends what is at work; who waits gets engine_unavailable.
+  ~SpeechHost();
+  SpeechHost(const SpeechHost&) = delete;
+  SpeechHost& operator=(const SpeechHost&) = delete;
+
+  /// Must not throw and must not block.
+  using Got = std::function<void(std::variant<Transcribed, Error>)>;
+
+  /// `got` is called exactly once, here or on the host's thread, unless cancel() came first. Errors: not_found,
+  /// ambiguous (the name); overloaded (the queue is full); engine_unavailable (none is installed); what pass_gate() and
+  /// transcribe() throw.
+  /// @param caller who takes turns with others
+  /// @return for cancel()
+  std::uint64_t transcribe(const std::string& model, const std::string& caller,
+                           std::shared_ptr<const Recording> recording, TranscribeTask task, Got got);
+  /// Its process ends, too, when it is at work. Nothing when `got` was called already, or is on its way.
+  void cancel(std::uint64_t ticket);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> m_impl;
+};
+
+}  // namespace liftlock::engine
