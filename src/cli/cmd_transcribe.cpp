@@ -134,7 +134,8 @@ void run(Invocation& invocation, const Options& options) {
     json["record"] = head.id;
     answers.push_back(std::move(json));
     const auto said = text_of(transcript, options.format);
-    text += options.files.size() > 1 && options.format == "text" ? fmt::format("{}: {}\n", printable(file), said) : said;
+    text +=
+        options.files.size() > 1 && options.format == "text" ? fmt::format("{}: {}\n", printable(file), said) : said;
   }
   invocation.print({{"model", model.name}, {"transcripts", std::move(answers)}}, [&] { return text; });
 }
@@ -151,7 +152,8 @@ void add_transcribe(CLI::App& app, Invocation& invocation) {
   command->add_option("--hint", options->hint, "Words that are likely to be heard, such as names");
   command->add_flag("--to-english", options->to_english, "Translate what is heard into English");
   command->footer(
-      "Each recording is decoded by a process of its own, in a sandbox that sees the model and this recording. The text "
+      "Each recording is decoded by a process of its own, in a sandbox that sees the model and this recording. The "
+      "text "
       "goes on\n"
       "record, of the recording its digest.\n"
       "Example: liftlock transcribe whisper-small meeting.wav --format vtt > meeting.vtt");

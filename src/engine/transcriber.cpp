@@ -193,8 +193,7 @@ Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, 
   }
   check_again(model);
   // The engine made it: a link, a pipe or a folder in its place is not followed.
-  const auto file =
-      open_file_if_exists(work.path / "transcript.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  const auto file = open_file_if_exists(work.path / "transcript.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (*status == k_unreadable) {
     throw Error(ErrorCode::usage, "the recording cannot be decoded",
                 "convert it: ffmpeg -i FILE -ar 16000 -ac 1 out.wav");

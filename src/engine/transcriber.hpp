@@ -1,5 +1,5 @@
-// Speech to text: whisper-cli of a whisper.cpp engine, one process for each recording, in a sandbox of its own that sees
-// the model that was checked, this recording, and nothing of anybody else's. Why a process each: docs/decisions.
+// Speech to text: whisper-cli of a whisper.cpp engine, one process for each recording, in a sandbox of its own that
+// sees the model that was checked, this recording, and nothing of anybody else's. Why a process each: docs/decisions.
 #pragma once
 
 #include <chrono>
@@ -27,8 +27,8 @@ struct WorkFolder {
   fs::path path;
 };
 
-/// A copy of a recording that the engine's user may read, for as long as the object lives. What the digest names is what
-/// is decoded, whatever becomes of the file meanwhile.
+/// A copy of a recording that the engine's user may read, for as long as the object lives. What the digest names is
+/// what is decoded, whatever becomes of the file meanwhile.
 class Recording {
  public:
   /// @throws Error{usage} for what is no WAV, FLAC, MP3 or Ogg, Error{limit_exceeded} past k_max_recording
@@ -70,7 +70,8 @@ struct Transcript {
 bool is_language(std::string_view text);
 
 /// @param stopped asked in between; the engine is killed then
-/// @throws Error{usage} for a recording that cannot be decoded, Error{model_unsupported} where the model is none of whisper.cpp, Error{engine_failed} when the engine ends,
+/// @throws Error{usage} for a recording that cannot be decoded, Error{model_unsupported} where the model is none of
+/// whisper.cpp, Error{engine_failed} when the engine ends,
 ///         hangs, or says what cannot be understood
 Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
                       const TranscribeTask& task, const std::function<bool()>& stopped);

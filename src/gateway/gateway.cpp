@@ -353,8 +353,9 @@ struct Gateway::Impl {
     if (wanted.listening) hold(recording, wanted);
     const auto told = on_end(begun_trace(request, wanted));
     HttpResponse response;
-    response.live = make_conversation({parts.host, parts.pools, parts.book, parts.gatekeeper, parts.speech, told, k_engine_limits},
-                                      std::move(wanted));
+    response.live =
+        make_conversation({parts.host, parts.pools, parts.book, parts.gatekeeper, parts.speech, told, k_engine_limits},
+                          std::move(wanted));
     return response;
   }
 

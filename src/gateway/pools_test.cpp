@@ -204,8 +204,8 @@ class PoolGatewayTest : public ::testing::Test {
     gpu.limits.first_byte = 500ms;
     gpu.probe_every = 100ms;
     pools.emplace(std::vector{gpu}, std::make_shared<Networks>(std::vector{Network::parse("127.0.0.0/8").value()}));
-    gateway.emplace(GatewayParts{options.catalog_file, options.aliases_file, *host, *speech, *pools, std::move(roles), *book,
-                                 *gatekeeper, log, "tester"});
+    gateway.emplace(GatewayParts{options.catalog_file, options.aliases_file, *host, *speech, *pools, std::move(roles),
+                                 *book, *gatekeeper, log, "tester"});
     HttpServerOptions http;
     http.threads = 2;
     http.max_body = &Gateway::max_body;

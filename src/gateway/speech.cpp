@@ -14,12 +14,12 @@ namespace liftlock {
 namespace {
 
 constexpr std::size_t k_max_hint = 4096;
-constexpr std::array<std::pair<std::string_view, TranscriptForm>, 5> k_forms = {{{"json", TranscriptForm::json},
-                                                                                 {"text", TranscriptForm::text},
-                                                                                 {"srt", TranscriptForm::srt},
-                                                                                 {"vtt", TranscriptForm::vtt},
-                                                                                 {"verbose_json",
-                                                                                  TranscriptForm::verbose_json}}};
+constexpr std::array<std::pair<std::string_view, TranscriptForm>, 5> k_forms = {
+    {{"json", TranscriptForm::json},
+     {"text", TranscriptForm::text},
+     {"srt", TranscriptForm::srt},
+     {"vtt", TranscriptForm::vtt},
+     {"verbose_json", TranscriptForm::verbose_json}}};
 
 /// The plain fields as a JSON object, for the reader that all requests have. @return the file
 std::string_view fields_of(const std::vector<FormPart>& parts, Json& out) {
