@@ -114,7 +114,6 @@ struct Setting {
     options.store_folder = models.folder.path() / "store";
     options.catalog_file = models.folder.path() / "store/catalog.db";
     options.engines_folder = models.engines();
-    options.run_folder = engine::run_folder_for("bench");
     options.log_folder = models.folder.path() / "logs";
     options.memory_budget = 1ull << 40;  // the facts of these models say nothing that could be added up
     options.slots = 512;

@@ -1,6 +1,7 @@
 // Text for people: suggestions, sizes, and the small string operations that the standard library lacks.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -20,7 +21,10 @@ std::optional<std::uint64_t> parse_size(std::string_view text);
 /// Whole decimal number, no sign, no blanks.
 std::optional<std::uint64_t> parse_uint(std::string_view text);
 
+/// The parts look into `text`, which must outlive them; a loop over the parts of a temporary does not compile.
 std::vector<std::string_view> split(std::string_view text, char separator);
+template <std::same_as<std::string> Temporary>
+std::vector<std::string_view> split(Temporary&& text, char separator) = delete;
 std::string_view trim(std::string_view text);
 std::string to_lower(std::string_view text);
 /// '*' matches any run of bytes except '/', '**' any run, '?' one byte except '/'.

@@ -13,6 +13,7 @@
 #include "cli/model_serving.hpp"
 #include "cli/whole_number.hpp"
 #include "engine/load_gate.hpp"
+#include "os/run_folder.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
 
@@ -40,7 +41,7 @@ void run(Invocation& invocation, const Options& options) {
   AuditLog log(site.audit_folder(), "");
   const auto checked = engine::pass_gate(store, log, gate_policy(site), model, invocation.actor(), Json::object(),
                                          [&](std::uint64_t done) { progress.advance(done); });
-  const EngineRunFolder run_folder(engine.manifest.name);
+  const RunFolder run_folder(engine.manifest.name);
   make_folders(site.folder() / "logs");
   auto spec =
       engine::sandbox_for(engine, checked.files, run_folder.path(),

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/engine_view.hpp"
+#include "os/run_folder.hpp"
 
 namespace liftlock {
 namespace {
@@ -25,7 +26,7 @@ void run(Invocation& invocation, const Options& options) {
   block_end_signals();
   std::vector<engine::SharedFile> files;
   files.push_back({"/try/program", open_file(options.program, O_RDONLY)});
-  const EngineRunFolder run_folder("try");
+  const RunFolder run_folder("try");
   const TemporaryFolder logs;
   auto spec = engine::sandbox_for(engine, files, run_folder.path(), logs.path() / "log");
   spec.argv = {"/try/program"};

@@ -18,11 +18,6 @@ sigset_t end_signals() {
 
 }  // namespace
 
-EngineRunFolder::~EngineRunFolder() {
-  std::error_code ignored;
-  fs::remove_all(m_path, ignored);
-}
-
 std::vector<std::string> make_default(Invocation& invocation, const Site& site, const engine::InstalledEngine& one,
                                       Replace replace) {
   engine::Choices defaults(site.engine_defaults_file());

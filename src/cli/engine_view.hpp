@@ -7,21 +7,9 @@
 
 #include "cli/command.hpp"
 #include "engine/engine_process.hpp"
+#include "os/sandbox.hpp"
 
 namespace liftlock {
-
-/// A run folder that goes with its object.
-class EngineRunFolder {
- public:
-  explicit EngineRunFolder(const std::string& name) : m_path(engine::run_folder_for(name)) { make_folders(m_path); }
-  ~EngineRunFolder();
-  EngineRunFolder(const EngineRunFolder&) = delete;
-  EngineRunFolder& operator=(const EngineRunFolder&) = delete;
-  const fs::path& path() const { return m_path; }
-
- private:
-  fs::path m_path;
-};
 
 enum class Replace : std::uint8_t { no, yes };
 /// Makes the engine the default of each format that it loads (with Replace::no of those that have none), an audit event

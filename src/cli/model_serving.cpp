@@ -27,7 +27,6 @@ engine::HostOptions host_options(const Site& site) {
   options.defaults_file = site.engine_defaults_file();
   options.gate = gate_policy(site);
   options.aliases_file = site.aliases_file();
-  options.run_folder = engine::run_folder_for("models");
   options.log_folder = site.logs_folder();
   options.memory_budget = config.model_memory;
   options.keep_alive = config.keep_alive;

@@ -85,9 +85,10 @@ TEST(EngineBuilder, MakesAPackageThatUnpacks) {
 }
 
 TEST(EngineBuilder, TheSamePackagesGiveTheSameBytesInAnyOrder) {
-  auto turned = good_inputs();
-  std::swap(turned[0], turned[1]);
-  EXPECT_EQ(build(good_inputs()), build(turned));
+  auto inputs = good_inputs();
+  const auto one = build(inputs);
+  std::swap(inputs[0], inputs[1]);
+  EXPECT_EQ(one, build(inputs));
 }
 
 void expect_refused(const std::vector<TarItem>& data, ErrorCode code) {

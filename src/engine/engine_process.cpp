@@ -242,14 +242,4 @@ void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience, const std
   }
 }
 
-fs::path run_folder_for(const std::string& name) {
-  const auto leaf = fmt::format("{}-{}", portable_component(name).substr(0, 32), ::getpid());
-  if (::geteuid() == 0) return fs::path("/run/liftlock") / leaf;
-  // A folder whose name nobody could know, so that nobody could have put a link in its place.
-  const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-  auto pattern = (fs::path(runtime != nullptr ? runtime : "/tmp") / "liftlock-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) fail_errno(fmt::format("mkdtemp {}", pattern));
-  return pattern;
-}
-
 }  // namespace liftlock::engine

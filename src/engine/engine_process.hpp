@@ -98,8 +98,4 @@ std::optional<std::size_t> busy_slots(const fs::path& socket, std::chrono::milli
 /// log
 void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience, const std::function<bool()>& given_up = {});
 
-/// A folder for sockets, short enough for sun_path: /run/liftlock/NAME-PID for root, else below XDG_RUNTIME_DIR or
-/// /tmp.
-fs::path run_folder_for(const std::string& name);
-
 }  // namespace liftlock::engine

@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "engine/unpack.hpp"
+#include "os/run_folder.hpp"
 
 namespace liftlock::engine {
 namespace {
@@ -24,10 +25,10 @@ struct Answer {
 /// What a program of the engine says to one option, in the sandbox that it will run in.
 Answer ask(const InstalledEngine& engine, const std::string& program, const std::string& option, const fs::path& work) {
   const auto log = work / "answer";
-  auto spec = sandbox_for(engine, {}, run_folder_for("install"), log);
+  const RunFolder run_folder("install");
+  auto spec = sandbox_for(engine, {}, run_folder.path(), log);
   spec.argv = {"/" + program, option};
   spec.max_log_bytes = k_max_answer;
-  const auto run_folder = spec.run_folder;
   Answer out;
   {
     Sandbox sandbox(std::move(spec));
@@ -38,8 +39,6 @@ Answer ask(const InstalledEngine& engine, const std::string& program, const std:
     if (!status) sandbox.kill();
     out.status = sandbox.wait();
   }
-  std::error_code ignored;
-  fs::remove_all(run_folder, ignored);
   out.text = read_file(log, 2 * k_max_answer);
   return out;
 }

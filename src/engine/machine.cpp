@@ -91,7 +91,8 @@ std::uint64_t memory_of(const std::string& meminfo) {
 
 /// "NVRM version: NVIDIA UNIX x86_64 Kernel Module  535.104.05  Sat Aug 19 …", also of the open module.
 std::string nvidia_driver_of(const std::string& version) {
-  for (const auto word : split(version.substr(0, version.find('\n')), ' ')) {
+  const auto first_line = std::string_view(version).substr(0, version.find('\n'));
+  for (const auto word : split(first_line, ' ')) {
     const auto dot = word.find('.');
     if (dot != std::string_view::npos && dot > 0 && parse_uint(word.substr(0, dot))) return std::string(word);
   }

@@ -13,6 +13,7 @@
 #include "engine/fair_queue.hpp"
 #include "engine/memory_need.hpp"
 #include "os/process_memory.hpp"
+#include "os/run_folder.hpp"
 
 namespace liftlock::engine {
 namespace {
@@ -175,7 +176,6 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
         defaults(options.defaults_file),
         names(options.catalog_file, options.aliases_file) {
     if (options.memory_budget == 0) options.memory_budget = default_memory_budget();
-    make_folders(options.run_folder);
     make_folders(options.log_folder);
   }
 
@@ -297,8 +297,6 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     for (auto& thread : threads) {
       if (thread.joinable()) thread.join();
     }
-    std::error_code ignored;
-    fs::remove_all(options.run_folder, ignored);
   }
 
   // -- with the mutex held
@@ -469,10 +467,10 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       model.counts.checking += gate_passed - begun;
       if (std::exchange(model.has_failed, false)) ++model.counts.restarts;
     }
-    const RunFolder folder(options.run_folder / std::to_string(next_folder()));
+    const RunFolder folder("model");
     std::optional<Sandbox> sandbox;
     logged_effect(log, event("engine.start", model, engine, {}), [&] {
-      sandbox.emplace(spec_of(model, engine, checked, folder.path));
+      sandbox.emplace(spec_of(model, engine, checked, folder.path()));
       wait_until_ready(*sandbox, options.patience, [this] { return is_stopping(); });
       check_again(checked);
     });
@@ -643,22 +641,6 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     return stopping;
   }
 
-  std::uint64_t next_folder() {
-    const std::lock_guard lock(mutex);
-    return ++last_folder;
-  }
-
-  struct RunFolder {
-    explicit RunFolder(fs::path folder) : path(std::move(folder)) {}
-    ~RunFolder() {
-      std::error_code ignored;
-      fs::remove_all(path, ignored);
-    }
-    RunFolder(const RunFolder&) = delete;
-    RunFolder& operator=(const RunFolder&) = delete;
-    fs::path path;
-  };
-
   /// Memory for one model, as long as its engine lives; asks the longest unused ones to leave.
   struct Room {
     Room(Impl& its_host, Model& its_model) : host(its_host), size(its_model.need.total()) {
@@ -721,7 +703,6 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
   std::uint64_t used_memory = 0;
   unsigned makers_of_room = 0;  ///< threads that wait for memory
   std::uint64_t last_ticket = 0;
-  std::uint64_t last_folder = 0;
   bool stopping = false;
 };
 

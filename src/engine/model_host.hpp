@@ -24,11 +24,10 @@ namespace liftlock::engine {
 
 struct HostOptions {
   fs::path store_folder, catalog_file, engines_folder;
-  fs::path defaults_file;  ///< Choices: the engine of each format
-  fs::path aliases_file;   ///< Choices: the model of each alias
-  GatePolicy gate;         ///< what a load needs besides right bytes
-  fs::path run_folder;     ///< for the engines' sockets; short (see run_folder_for), made and removed by the host
-  fs::path log_folder;     ///< MODEL.log each
+  fs::path defaults_file;           ///< Choices: the engine of each format
+  fs::path aliases_file;            ///< Choices: the model of each alias
+  GatePolicy gate;                  ///< what a load needs besides right bytes
+  fs::path log_folder;              ///< MODEL.log each
   std::uint64_t memory_budget = 0;  ///< bytes for all engines together; 0: default_memory_budget()
   std::chrono::seconds keep_alive{1800};
   unsigned slots = 2;                            ///< requests that one model answers at a time

@@ -14,6 +14,7 @@
 #include "engine/model_fixture.hpp"
 #include "net/unix_client.hpp"
 #include "os/process.hpp"
+#include "os/run_folder.hpp"
 
 namespace liftlock::engine {
 namespace {
@@ -102,7 +103,6 @@ class Hosts : public ::testing::Test {
     options.store_folder = fixture.store.folder();
     options.catalog_file = fixture.store.folder() / "catalog.db";
     options.engines_folder = fixture.engines();
-    options.run_folder = run_folder_for("test");
     options.log_folder = fixture.folder.path() / "logs";
     options.patience = 20s;
   }
@@ -152,6 +152,8 @@ TEST_F(Hosts, LoadsAModelWhenSomebodyAsks) {
   EXPECT_EQ(lease->digest(), sha256("GGUF").text());
   EXPECT_EQ(lease->engine(), "tiny/1-cpu");
   EXPECT_THAT(ask(lease->socket(), "hello"), HasSubstr("I stand in."));
+  const auto folder = lease->socket().parent_path();
+  EXPECT_TRUE(fs::exists(folder));
   const auto running = host->running();
   ASSERT_EQ(running.size(), 1u);
   EXPECT_EQ(running[0].state, "ready");
@@ -161,7 +163,7 @@ TEST_F(Hosts, LoadsAModelWhenSomebodyAsks) {
   EXPECT_THAT(logged("engine.start"), ElementsAre("", ""));  // intent, success
   host.reset();
   EXPECT_THAT(logged("engine.stop"), ElementsAre("the server stopped"));
-  EXPECT_FALSE(fs::exists(options.run_folder));
+  EXPECT_FALSE(fs::exists(folder));
 }
 
 TEST_F(Hosts, AFullQueueRefusesAndCallersTakeTurns) {
@@ -401,8 +403,9 @@ TEST_F(Hosts, EnginesEndWithAHostThatIsKilled) {
   int status = 0;
   ::waitpid(child, &status, 0);
   EXPECT_TRUE(soon([&] { return !is_healthy(socket, 2s); }));
-  run_process({.argv = {"umount", "--lazy", socket.parent_path().string()}});
-  remove_tree(options.run_folder);
+  EXPECT_TRUE(fs::exists(socket.parent_path()));
+  const RunFolder next("next");
+  EXPECT_FALSE(fs::exists(socket.parent_path())) << "what a killed host leaves goes with the next run";
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <atomic>
 #include <nlohmann/json.hpp>
 #include <thread>
 
@@ -94,18 +93,6 @@ std::chrono::milliseconds time_of(const Json& offsets, const char* key) {
 
 }  // namespace
 
-/// Several may be at work in one process.
-WorkFolder::WorkFolder(std::string_view what) {
-  static std::atomic<unsigned> last = 0;
-  path = run_folder_for(fmt::format("{}{}", what, ++last));
-  make_folders(path);
-}
-
-WorkFolder::~WorkFolder() {
-  std::error_code ignored;
-  fs::remove_all(path, ignored);
-}
-
 Recording::Recording(const fs::path& file) {
   const auto in = open_file(file, O_RDONLY);
   (void)regular_size(in.get(), file.string());
@@ -125,7 +112,7 @@ Recording::Recording(std::string_view bytes) {
 }
 
 void Recording::copy(const std::function<std::string_view()>& next, const std::string& name) {
-  const auto place = m_folder.path / "input";
+  const auto place = m_folder.path() / "input";
   const UniqueFd out(::open(place.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444));
   if (!out.valid() || ::fchmod(out.get(), 0444) != 0) fail_errno(place.string());
   Hasher hasher;
@@ -177,8 +164,8 @@ Transcript read_transcript(std::string_view text) {
 
 Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
                       const TranscribeTask& task, const std::function<bool()>& stopped) {
-  const WorkFolder work("transcribe");
-  auto spec = sandbox_for(engine, model.files, work.path, task.log);
+  const RunFolder work("transcribe");
+  auto spec = sandbox_for(engine, model.files, work.path(), task.log);
   spec.files.emplace_back(k_inside, recording.fd());
   spec.max_memory = default_memory_budget();
   spec.run_bytes = k_max_transcript;
@@ -193,7 +180,8 @@ Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, 
   }
   check_again(model);
   // The engine made it: a link, a pipe or a folder in its place is not followed.
-  const auto file = open_file_if_exists(work.path / "transcript.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  const auto file =
+      open_file_if_exists(work.path() / "transcript.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (*status == k_unreadable) {
     throw Error(ErrorCode::usage, "the recording cannot be decoded",
                 "convert it: ffmpeg -i FILE -ar 16000 -ac 1 out.wav");

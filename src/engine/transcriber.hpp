@@ -12,20 +12,12 @@
 #include "base/digest.hpp"
 #include "engine/engine_process.hpp"
 #include "engine/load_gate.hpp"
+#include "os/run_folder.hpp"
 
 namespace liftlock::engine {
 
 /// Bytes that a recording has at most; an hour of it as WAV of 16 kHz is 110 MiB.
 inline constexpr std::uint64_t k_max_recording = 512u << 20;
-
-/// A folder below the run folders that goes with its object.
-struct WorkFolder {
-  explicit WorkFolder(std::string_view what);
-  ~WorkFolder();
-  WorkFolder(const WorkFolder&) = delete;
-  WorkFolder& operator=(const WorkFolder&) = delete;
-  fs::path path;
-};
 
 /// A copy of a recording that the engine's user may read, for as long as the object lives. What the digest names is
 /// what is decoded, whatever becomes of the file meanwhile.
@@ -41,7 +33,7 @@ class Recording {
 
  private:
   void copy(const std::function<std::string_view()>& next, const std::string& name);
-  WorkFolder m_folder{"recording"};
+  RunFolder m_folder{"recording"};
   UniqueFd m_copy;
   std::optional<Digest> m_digest;
   std::uint64_t m_size = 0;

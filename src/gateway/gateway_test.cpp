@@ -85,7 +85,6 @@ class GatewayTest : public ::testing::Test {
     options.catalog_file = fixture.store.folder() / "catalog.db";
     options.engines_folder = fixture.engines();
     options.aliases_file = state() / "aliases.json";
-    options.run_folder = engine::run_folder_for("gateway-test");
     options.log_folder = state() / "logs";
     options.patience = 20s;
     options.let_go_within = let_go_within;

@@ -183,7 +183,6 @@ class PoolGatewayTest : public ::testing::Test {
     options.catalog_file = fixture.store.folder() / "catalog.db";
     options.aliases_file = state() / "aliases.json";
     options.engines_folder = fixture.engines();
-    options.run_folder = engine::run_folder_for("pools-test");
     options.log_folder = state() / "logs";
     host.emplace(options, log, "tester");
     speech.emplace(engine::SpeechOptions{.store_folder = options.store_folder,
