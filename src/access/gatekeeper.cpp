@@ -264,6 +264,7 @@ void Gatekeeper::require_model(const Caller& caller, std::string_view model) con
 }
 
 void Gatekeeper::charge_request(const Caller& caller) {
+  if (caller.is_local) return;
   auto& impl = *m_impl;
   const auto& limits = caller.key.limits;
   const auto now = impl.clock.steady();
@@ -289,6 +290,7 @@ void Gatekeeper::charge_request(const Caller& caller) {
 }
 
 void Gatekeeper::charge_tokens(const Caller& caller, std::uint64_t tokens) {
+  if (caller.is_local) return;
   auto& impl = *m_impl;
   tokens = std::min(tokens, k_max_tokens);
   const auto now = impl.clock.steady();

@@ -16,6 +16,7 @@ namespace liftlock {
 
 struct Caller {
   ApiKey key;
+  bool is_local = false;  ///< at this machine, without a key: `key` says who it is, and nothing is charged
 };
 
 /// Where a Gatekeeper reads the time; a test moves it. The wall clock is the machine's, whatever SOURCE_DATE_EPOCH

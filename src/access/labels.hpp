@@ -25,6 +25,8 @@ class Labels {
          std::map<std::string, std::string> pools);
 
   bool in_use() const { return !m_order.empty(); }
+  /// Empty where the site has none.
+  std::string highest() const { return in_use() ? m_order.back() : std::string(); }
   /// @throws Error{forbidden} when the model is above the key
   void require_local(std::string_view key_label, std::string_view model) const;
   /// @param model POOL/MODEL

@@ -15,9 +15,9 @@
 #include "cli/engine_import.hpp"
 #include "cli/model_serving.hpp"
 #include "net/server.hpp"
+#include "server/local_door.hpp"
 #include "server/mirror_server.hpp"
 #include "server/sd_notify.hpp"
-#include "server/status_socket.hpp"
 
 namespace liftlock {
 namespace {
@@ -76,7 +76,7 @@ std::unique_ptr<ModelServing> serve_models(const Site& site, AuditLog& log, Invo
   }
 }
 
-/// For `ps` and `top`: docs/formats/status.md.
+/// For `ps` and `top`: docs/formats/local-door.md.
 std::string status_text(ModelServing& models, const MirrorServer& mirror, Timestamp started) {
   auto status = models.gateway().status();
   status["format"] = "liftlock.status/1";
@@ -102,8 +102,13 @@ void run(Invocation& invocation, const Options& options) {
     mirror_settings.checks = models->checks();
   }
   MirrorServer mirror(std::move(mirror_settings), log, invocation.reporter(), invocation.actor());
-  std::optional<StatusSocket> status;
-  if (models) status.emplace(site.run_folder(), [&, started = now()] { return status_text(*models, mirror, started); });
+  std::optional<LocalDoor> door;
+  if (models) {
+    door.emplace(site.run_folder(), [&, started = now()](const HttpRequest& request) {
+      if (request.path != "/status") return models->gateway().handle_local(request);
+      return text_response(200, "application/json", status_text(*models, mirror, started));
+    });
+  }
   mirror.start();
   invocation.print({{"url", mirror.url()}, {"pid", ::getpid()}}, [&] { return "listening on " + mirror.url(); });
   std::fflush(stdout);
@@ -118,6 +123,7 @@ void run(Invocation& invocation, const Options& options) {
   mirror.drain();
   signals.wait_at_most(site.config().drain);
   mirror.stop(k_patience);
+  if (door) door->stop(k_patience);
 }
 
 }  // namespace

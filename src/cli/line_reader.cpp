@@ -16,6 +16,7 @@
 namespace liftlock {
 namespace {
 
+constexpr char k_ctrl_d = 4;
 constexpr int k_history_lines = 1000;
 // The signal of Ctrl-C may meet another thread, so that no read of this one is interrupted.
 constexpr int k_look_for_stop_ms = 50;
@@ -74,6 +75,8 @@ struct LineReader::Impl {
       const auto count = ::read(STDIN_FILENO, &byte, 1);
       if (count < 0 && (errno == EINTR || errno == EAGAIN)) continue;
       if (count <= 0) return 0;
+      // So the kernel hands on a Ctrl-D that came before the library took the terminal's lines apart itself.
+      if (byte == '\0') byte = k_ctrl_d;
       const auto size = std::mbrtowc(out, &byte, 1, &state);
       if (size == static_cast<std::size_t>(-2)) continue;
       if (size == static_cast<std::size_t>(-1)) *out = L'?';

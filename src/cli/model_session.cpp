@@ -1,58 +1,44 @@
 #include "cli/model_session.hpp"
 
+#include <fcntl.h>
+
+#include <cmath>
 #include <csignal>
-#include <future>
 #include <nlohmann/json.hpp>
 
+#include "audit/audit_log.hpp"
+#include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/config_record.hpp"
+#include "cli/model_serving.hpp"
+#include "crypto/hash.hpp"
 #include "gateway/answer_fields.hpp"
 #include "gateway/conversation.hpp"
+#include "os/run_folder.hpp"
+#include "server/local_door.hpp"
+#include "store/catalog.hpp"
 
 namespace liftlock {
 namespace {
 
-using Durable = std::optional<Error>;
-using Leased = std::variant<std::shared_ptr<engine::Lease>, Error>;
+constexpr JsonLimits k_answer_limits{.max_bytes = 64u << 20, .max_depth = 64};
 
-constexpr std::chrono::milliseconds k_look_for_stop{50};
-
-/// Waits for what is told on another thread.
-template <typename T>
-class Awaited {
- public:
-  std::function<void(T)> taker() {
-    return [promise = m_promise](T value) { promise->set_value(std::move(value)); };
-  }
-  /// nullopt: stopped.
-  std::optional<T> get(const std::atomic<bool>& stop) {
-    while (m_future.wait_for(k_look_for_stop) != std::future_status::ready) {
-      if (stop) return std::nullopt;
-    }
-    return m_future.get();
-  }
-  T get() { return m_future.get(); }
-
- private:
-  std::shared_ptr<std::promise<T>> m_promise = std::make_shared<std::promise<T>>();
-  std::future<T> m_future = m_promise->get_future();
-};
-
-void require(Awaited<Durable>& durable) {
-  if (const auto problem = durable.get()) throw *problem;
+/// Throws what the server said of its failure, as if it had happened here.
+[[noreturn]] void refused(const Json& answer, int status) {
+  const auto* said = answer_member(answer, "error");
+  if (said == nullptr) fail(ErrorCode::engine_failed, "the server answered with status {}", status);
+  const auto code = parse_error_code(answer_text(*said, "code"));
+  throw Error(code.value_or(ErrorCode::engine_failed), answer_text(*said, "message"), answer_text(*said, "remedy"));
 }
 
-[[noreturn]] void refused(int status, std::string_view words) {
-  fail(ErrorCode::engine_failed, "the engine refused with status {}: {}", status, words.substr(0, 300));
-}
-
-UnixRequest post(std::string target, std::string body) {
-  UnixRequest call;
-  call.method = "POST";
-  call.target = std::move(target);
-  call.headers = {{"Content-Type", "application/json"}};
-  call.body = std::move(body);
-  return call;
+[[noreturn]] void refused_in(std::string_view body, int status) {
+  Json answer;
+  try {
+    answer = parse_json(body);
+  } catch (const Error&) {
+    // The status says enough.
+  }
+  refused(answer, status);
 }
 
 /// nullptr in the last chunk of a stream, which holds counts only.
@@ -95,6 +81,23 @@ std::vector<std::vector<double>> vectors_of(const Json& answer, std::size_t coun
   return out;
 }
 
+std::string form_field(std::string_view boundary, std::string_view name, std::string_view value) {
+  return fmt::format("--{}\r\nContent-Disposition: form-data; name=\"{}\"\r\n\r\n{}\r\n", boundary, name, value);
+}
+
+engine::Transcript transcript_of(const Json& answer) {
+  engine::Transcript out;
+  out.language = answer_text(answer, "language");
+  for (const auto& one : array_member(answer, "segments", "the transcript")) {
+    const auto time = [&](const char* key) {
+      const auto seconds = one.is_object() && one.contains(key) && one[key].is_number() ? one[key].get<double>() : 0.0;
+      return std::chrono::milliseconds(std::llround(seconds * 1000));
+    };
+    out.segments.push_back({.from = time("start"), .to = time("end"), .text = answer_text(one, "text")});
+  }
+  return out;
+}
+
 }  // namespace
 
 std::atomic<bool>& stop_on_interrupt() {
@@ -105,74 +108,94 @@ std::atomic<bool>& stop_on_interrupt() {
   return s_stop;
 }
 
-ModelSession::ModelSession(const Site& site, std::string actor, std::string model, const std::atomic<bool>& stop)
-    : m_log(site.audit_folder(), ""),
-      m_book(record_options(site), m_log),
-      m_record(record_policy(site)),
-      m_host(host_options(site), m_log, actor),
-      m_actor(std::move(actor)),
-      m_model(std::move(model)),
-      m_stop(stop) {}
+/// What `serve` would be to this command, for it alone.
+class ModelSession::OwnServer {
+ public:
+  OwnServer(const Site& site, const std::string& actor)
+      : m_log(site.audit_folder(), ""),
+        m_models(site, m_log, actor),
+        m_door(m_folder.path(), [this](const HttpRequest& asked) { return m_models.gateway().handle_local(asked); }) {}
 
-/// nullptr: stopped.
-std::shared_ptr<engine::Lease> ModelSession::lease(const std::string& model) {
-  Awaited<Leased> leased;
-  const auto ticket = m_host.lease(model, m_actor, std::chrono::seconds(0), leased.taker());
-  auto result = leased.get(m_stop);
-  if (!result) {
-    m_host.cancel(ticket);
-    return nullptr;
+  fs::path door() const { return door_in(m_folder.path()); }
+
+ private:
+  AuditLog m_log;
+  ModelServing m_models;
+  RunFolder m_folder{"terminal"};
+  LocalDoor m_door;
+};
+
+ModelSession::ModelSession(const Site& site, std::string actor, const std::string& model, const std::atomic<bool>& stop)
+    : m_site(site), m_door(door_in(site.run_folder())), m_actor(std::move(actor)), m_stop(stop) {
+  m_model = resolve(model);
+  if (is_open(site.run_folder())) return;
+  m_own = std::make_unique<OwnServer>(site, m_actor);
+  m_door = m_own->door();
+}
+
+ModelSession::~ModelSession() = default;
+
+/// The name in the catalog, where it is a model of the store.
+std::string ModelSession::resolve(const std::string& model) const {
+  const auto& config = m_site.config();
+  try {
+    return engine::require_model(Catalog(m_site.catalog_file(), Access::read), engine::Choices(m_site.aliases_file()),
+                                 model)
+        .name;
+  } catch (const Error& error) {
+    const bool may_be_elsewhere = config.roles.contains(model) || model.find('/') != std::string::npos;
+    if (error.code() != ErrorCode::not_found || !may_be_elsewhere) throw;
+    return model;
   }
-  if (const auto* error = std::get_if<Error>(&*result)) throw *error;
-  return std::get<std::shared_ptr<engine::Lease>>(*std::move(result));
-}
-
-RecordMode ModelSession::record_mode() {
-  return m_record.mode_for(m_host.offer(m_model).model, std::nullopt);
-}
-
-bool ModelSession::load() {
-  return lease(m_model) != nullptr;
-}
-
-void ModelSession::use(std::string model) {
-  if (lease(model)) m_model = std::move(model);
-}
-
-RecordHead ModelSession::head(const engine::Lease& engine) const {
-  RecordHead head;
-  head.user = head.peer = m_actor;
-  head.endpoint = "terminal";
-  head.model = engine.model();
-  head.model_digest = engine.digest();
-  head.engine = engine.engine();
-  return head;
 }
 
 UnixClientLimits ModelSession::limits() const {
   UnixClientLimits limits;
-  // A long prompt takes an engine many minutes without a byte; the host kills those that hang.
-  limits.idle = std::chrono::hours(1);
+  // A long prompt takes an engine many minutes without a byte; the server kills those that hang.
+  limits.idle = limits.total = std::chrono::hours(24);
   limits.stop = &m_stop;
   return limits;
 }
 
-ModelSession::Said ModelSession::ask(Json request, const std::function<void(std::string_view)>& on_piece) {
-  request["stream"] = true;
-  request["model"] = m_model;
-  const auto narrowed = narrow_chat_request(request);
-  const auto prompt = dump_json_line(narrowed.body);
-  Said said;
-  const auto engine = lease(m_model);
-  if (!engine) {
-    said.stopped = true;
-    return said;
-  }
-  Awaited<Durable> opened;
-  const auto record = m_book.open(head(*engine), prompt, opened.taker(), record_mode());
-  require(opened);
+UnixRequest ModelSession::post(std::string target, std::string body, std::string type) const {
+  UnixRequest call;
+  call.method = "POST";
+  call.target = std::move(target);
+  call.headers = {{"Content-Type", std::move(type)}, {"X-Liftlock-User", m_actor}};
+  call.body = std::move(body);
+  return call;
+}
 
-  said.record = record->id();
+std::optional<UnixResponse> ModelSession::request(const UnixRequest& call) const {
+  try {
+    auto answer = UnixClient(m_door, limits()).request(call);
+    if (answer.status != 200) refused_in(answer.body, answer.status);
+    return answer;
+  } catch (const Error&) {
+    if (!m_stop) throw;
+    return std::nullopt;
+  }
+}
+
+bool ModelSession::load(const std::string& model) const {
+  // Ollama's way of saying it: a prompt without words.
+  return request(post("/api/generate", dump_json_line({{"model", model}, {"stream", false}}))).has_value();
+}
+
+bool ModelSession::load() {
+  return load(m_model);
+}
+
+void ModelSession::use(const std::string& model) {
+  auto name = resolve(model);
+  if (load(name)) m_model = std::move(name);
+}
+
+ModelSession::Said ModelSession::ask(Json request, const std::function<void(std::string_view)>& on_piece) {
+  request["model"] = m_model;
+  request["stream"] = true;
+  request["stream_options"] = {{"include_usage", true}};
+  Said said;
   EventStream events;
   bool done = false;
   std::string refusal;
@@ -180,15 +203,15 @@ ModelSession::Said ModelSession::ask(Json request, const std::function<void(std:
   const auto take_event = [&](std::string_view data) {
     done = data == "[DONE]";
     if (done) return false;
-    const auto chunk = parse_json(data);
-    if (const auto usage = chunk.find("usage"); usage != chunk.end() && usage->is_object()) {
-      said.prompt_tokens = usage->value("prompt_tokens", std::uint64_t{0});
-      said.completion_tokens = usage->value("completion_tokens", std::uint64_t{0});
+    const auto chunk = parse_json(data, k_answer_limits);
+    if (answer_member(chunk, "error") != nullptr) refused(chunk, status);
+    if (const auto* usage = answer_member(chunk, "usage")) {
+      said.prompt_tokens = answer_count(*usage, "prompt_tokens");
+      said.completion_tokens = answer_count(*usage, "completion_tokens");
     }
     if (auto reason = finish_reason(chunk); !reason.empty()) said.finish = std::move(reason);
     const auto words = words_of(chunk);
     if (!words.empty()) {
-      record->append(words);
       said.text += content(chunk);
       on_piece(words);
     }
@@ -197,6 +220,7 @@ ModelSession::Said ModelSession::ask(Json request, const std::function<void(std:
   };
   const auto take_head = [&](const UnixResponse& answer) {
     status = answer.status;
+    said.record = answer.header("X-Liftlock-Record");
     return true;
   };
   const auto take_piece = [&](std::string_view piece) {
@@ -204,70 +228,69 @@ ModelSession::Said ModelSession::ask(Json request, const std::function<void(std:
     refusal += piece;
     return refusal.size() < 65536;
   };
-  std::optional<Error> failed;
   try {
-    UnixClient(engine->socket(), limits()).stream(post("/v1/chat/completions", prompt), take_head, take_piece);
-  } catch (const Error& error) {
+    UnixClient(m_door, limits()).stream(post("/v1/chat/completions", dump_json_line(request)), take_head, take_piece);
+  } catch (const Error&) {
     said.stopped = m_stop.load();
-    if (!said.stopped) failed = error;
+    if (!said.stopped) throw;
   }
-  const bool whole = status == 200 && done;
-  Awaited<Durable> closed;
-  record->close({{"outcome", said.stopped ? "stopped"
-                             : whole      ? "success"
-                                          : "failed"},
-                 {"prompt_tokens", said.prompt_tokens},
-                 {"completion_tokens", said.completion_tokens}},
-                closed.taker());
-  require(closed);
-  if (failed) throw *failed;
-  if (status != 200 && !said.stopped) refused(status, refusal);
-  if (!whole && !said.stopped) fail(ErrorCode::engine_failed, "the engine's answer ended early");
+  if (said.stopped) return said;
+  if (status != 200) refused_in(refusal, status);
+  if (!done) fail(ErrorCode::engine_failed, "the answer ended early");
   return said;
 }
 
 ModelSession::Vectors ModelSession::embed(const std::vector<std::string>& texts) {
-  const auto narrowed = narrow_embeddings_request({{"model", m_model}, {"input", texts}, {"encoding_format", "float"}});
-  const auto prompt = dump_json_line(narrowed.body);
   Vectors out;
-  const auto engine = lease(m_model);
-  if (!engine) return out;
-  UnixResponse answer;
-  try {
-    answer = UnixClient(engine->socket(), limits()).request(post("/v1/embeddings", prompt));
-  } catch (const Error&) {
-    if (!m_stop) throw;
-    return out;
-  }
-  if (answer.status == 200) {
-    const auto document = parse_json(answer.body, {.max_bytes = 64u << 20, .max_depth = 16});
-    out.vectors = vectors_of(document, texts.size());
-    if (const auto usage = document.find("usage"); usage != document.end() && usage->is_object()) {
-      out.prompt_tokens = usage->value("prompt_tokens", std::uint64_t{0});
-    }
-  }
-  auto about = head(*engine);
-  about.id = out.record = new_record_id();
-  Awaited<Durable> written;
-  m_book.write(about, prompt, "",
-               {{"outcome", answer.status == 200 ? "success" : "failed"}, {"prompt_tokens", out.prompt_tokens}},
-               written.taker(), record_mode());
-  require(written);
-  if (answer.status != 200) refused(answer.status, answer.body);
+  const auto answer = request(
+      post("/v1/embeddings", dump_json_line({{"model", m_model}, {"input", texts}, {"encoding_format", "float"}})));
+  if (!answer) return out;
+  const auto document = parse_json(answer->body, {.max_bytes = 64u << 20, .max_depth = 16});
+  out.record = answer->header("X-Liftlock-Record");
+  out.vectors = vectors_of(document, texts.size());
+  if (const auto* usage = answer_member(document, "usage")) out.prompt_tokens = answer_count(*usage, "prompt_tokens");
   return out;
+}
+
+std::optional<ModelSession::Heard> ModelSession::transcribe(const fs::path& file, const Listening& how) {
+  const auto in = open_file(file, O_RDONLY | O_NONBLOCK);  // a pipe is refused, and not waited for
+  (void)regular_size(in.get(), file.string());
+  const auto sound = read_all(in.get(), engine::k_max_recording, file.string());
+  const auto boundary = sha256(sound).hex();  // no sound holds its own digest
+  auto body = form_field(boundary, "model", m_model) + form_field(boundary, "response_format", "verbose_json");
+  if (!how.hint.empty()) body += form_field(boundary, "prompt", how.hint);
+  if (how.language != "auto" && !how.to_english) body += form_field(boundary, "language", how.language);
+  body += fmt::format(
+      "--{}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"recording\"\r\n"
+      "Content-Type: application/octet-stream\r\n\r\n",
+      boundary);
+  body += sound;
+  body += fmt::format("\r\n--{}--\r\n", boundary);
+  const auto* target = how.to_english ? "/v1/audio/translations" : "/v1/audio/transcriptions";
+  try {
+    const auto answer = request(post(target, std::move(body), "multipart/form-data; boundary=" + boundary));
+    if (!answer) return std::nullopt;
+    return Heard{transcript_of(parse_json(answer->body, k_answer_limits)),
+                 std::string(answer->header("X-Liftlock-Record"))};
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::bad_request) throw;
+    throw Error(ErrorCode::usage, error.message(), std::string(error.hint()));
+  }
 }
 
 ModelSession open_model_session(Invocation& invocation, const std::string& model, std::string_view command) {
   const auto site = invocation.site();
   site.require_zone(command, {Zone::ingest, Zone::production});
-  site.require_own();
-  record_config(invocation, site);
+  if (!is_open(site.run_folder())) {
+    site.require_own();
+    record_config(invocation, site);
+  }
   try {
     return {site, invocation.actor(), model, stop_on_interrupt()};
   } catch (const Error& error) {
     if (error.code() != ErrorCode::busy) throw;
-    throw Error(ErrorCode::busy, "a server answers for the models of this installation",
-                "ask it at its address, with a key (`liftlock key add`); or stop it first");
+    throw Error(ErrorCode::busy, "another command is asking a model of this installation",
+                "wait until it ends; or start `liftlock serve`, which answers many at once");
   }
 }
 

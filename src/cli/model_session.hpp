@@ -1,29 +1,34 @@
-// A model of this installation, asked in this process: with the load gate, the sandbox and the record that the gateway
-// has, without its network.
+// A model of this installation, asked by a command: through the door of the server that runs (server/local_door.hpp),
+// or through one that the command opens for itself. So there is one way to a model: the gateway's, with its gate, its
+// sandbox and its record.
 #pragma once
 
 #include <atomic>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/json.hpp"
 #include "cli/command.hpp"
-#include "cli/model_serving.hpp"
+#include "engine/transcriber.hpp"
 #include "net/unix_client.hpp"
 
 namespace liftlock {
 
 class ModelSession {
  public:
+  /// @param model name, alias or id of the store, a role, or a model of a pool
   /// @param stop ends whatever the session waits for, soon after it is true; outlives the session
-  /// @throws Error{busy} when a server answers for the models of this installation
-  ModelSession(const Site& site, std::string actor, std::string model, const std::atomic<bool>& stop);
+  /// @throws Error{not_found} for a model that is not here, Error{busy} when another command answers for the models
+  ModelSession(const Site& site, std::string actor, const std::string& model, const std::atomic<bool>& stop);
+  ~ModelSession();
 
   const std::string& model() const { return m_model; }
   /// From here on another model is asked, once it is loaded. @throws as load(); then the one before stays
-  void use(std::string model);
+  void use(const std::string& model);
   /// Loads the model, so that the first question need not wait. False: stopped.
   bool load();
 
@@ -45,22 +50,36 @@ class ModelSession {
   };
   Vectors embed(const std::vector<std::string>& texts);
 
- private:
-  std::shared_ptr<engine::Lease> lease(const std::string& model);
-  RecordHead head(const engine::Lease& engine) const;
-  UnixClientLimits limits() const;
-  RecordMode record_mode();
+  struct Heard {
+    engine::Transcript transcript;
+    std::string record;
+  };
+  struct Listening {
+    std::string language = "auto", hint;
+    bool to_english = false;
+  };
+  /// nullopt: stopped. @throws Error{usage} for a file that cannot be decoded, Error{not_regular, limit_exceeded}
+  std::optional<Heard> transcribe(const fs::path& file, const Listening& how);
 
-  AuditLog m_log;
-  RecordBook m_book;
-  RecordPolicy m_record;
-  engine::ModelHost m_host;
+ private:
+  class OwnServer;
+
+  std::string resolve(const std::string& model) const;
+  bool load(const std::string& model) const;
+  UnixRequest post(std::string target, std::string body, std::string type = "application/json") const;
+  /// nullopt: stopped.
+  std::optional<UnixResponse> request(const UnixRequest& call) const;
+  UnixClientLimits limits() const;
+
+  const Site m_site;
+  std::unique_ptr<OwnServer> m_own;  ///< where no server runs
+  fs::path m_door;
   std::string m_actor, m_model;
   const std::atomic<bool>& m_stop;
 };
 
-/// What every command does before it asks a model: zone, owner, the configuration on record.
-/// @throws Error{busy} with a remedy when a server answers for the models
+/// What every command does before it asks a model: zone, and where no server runs, owner and the configuration on
+/// record.
 ModelSession open_model_session(Invocation& invocation, const std::string& model, std::string_view command);
 
 /// True after Ctrl-C; from the first call on Ctrl-C no longer ends the program.

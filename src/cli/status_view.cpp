@@ -10,7 +10,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "server/status_socket.hpp"
+#include "server/local_door.hpp"
 
 namespace liftlock {
 namespace {

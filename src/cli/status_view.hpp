@@ -1,4 +1,4 @@
-// What a running server tells of its models (docs/formats/status.md), for people.
+// What a running server tells of its models (docs/formats/local-door.md), for people.
 #pragma once
 
 #include <chrono>

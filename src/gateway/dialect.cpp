@@ -47,9 +47,14 @@ Json openai_error(const Error& error) {
             {"code", openai_error_code(error)}}}};
 }
 
+Json local_error(const Error& error) {
+  const auto& about = info(error.code());
+  return {{"error", {{"message", error.message()}, {"code", about.slug}, {"remedy", error.hint()}}}};
+}
+
 class OpenAi final : public Dialect {
  public:
-  explicit OpenAi(bool drop_usage_chunk) : m_drop_usage_chunk(drop_usage_chunk) {}
+  OpenAi(bool drop_usage_chunk, Api failures) : m_drop_usage_chunk(drop_usage_chunk), m_failures(failures) {}
 
   std::string_view stream_type() const override { return "text/event-stream"; }
   std::string whole(const Json& answer) override { return dump_json_line(answer); }
@@ -66,10 +71,14 @@ class OpenAi final : public Dialect {
     return event;
   }
   std::string finish() override { return "data: [DONE]\n\n"; }
-  std::string broken(const Error& error) override { return "data: " + dump_json_line(openai_error(error)) + "\n\n"; }
+  std::string broken(const Error& error) override {
+    const auto document = m_failures == Api::local ? local_error(error) : openai_error(error);
+    return "data: " + dump_json_line(document) + "\n\n";
+  }
 
  private:
   bool m_drop_usage_chunk;
+  Api m_failures;
 };
 
 class Responses final : public Dialect {
@@ -154,6 +163,7 @@ HttpResponse api_problem(Api api, const Error& error) {
   const auto message = words_for_client(error);
   Json document;
   if (api == Api::openai) document = openai_error(error);
+  if (api == Api::local) document = local_error(error);
   if (api == Api::ollama) document = ollama::error_answer(message);
   if (api == Api::anthropic) document = anthropic::error_answer(response.status, message);
   response.replace("Content-Type", "application/json");
@@ -165,8 +175,8 @@ HttpResponse api_problem(Api api, const Error& error) {
   return response;
 }
 
-std::unique_ptr<Dialect> openai_dialect(bool drop_usage_chunk) {
-  return std::make_unique<OpenAi>(drop_usage_chunk);
+std::unique_ptr<Dialect> openai_dialect(bool drop_usage_chunk, Api failures) {
+  return std::make_unique<OpenAi>(drop_usage_chunk, failures);
 }
 std::unique_ptr<Dialect> responses_dialect(std::string id, std::string model) {
   return std::make_unique<Responses>(std::move(id), std::move(model));

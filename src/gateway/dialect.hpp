@@ -27,12 +27,13 @@ class Dialect {
   virtual std::string broken(const Error& error) = 0;
 };
 
+/// The forms of failures. `local`: OpenAI's form with all that is known, for the commands of this machine.
+enum class Api : std::uint8_t { openai, ollama, anthropic, local };
 /// A failure before the answer began, in the form that the clients of each API read. Headers as problem_response().
-enum class Api : std::uint8_t { openai, ollama, anthropic };
 HttpResponse api_problem(Api api, const Error& error);
 
 /// @param drop_usage_chunk see EngineRequest
-std::unique_ptr<Dialect> openai_dialect(bool drop_usage_chunk);
+std::unique_ptr<Dialect> openai_dialect(bool drop_usage_chunk, Api failures = Api::openai);
 std::unique_ptr<Dialect> responses_dialect(std::string id, std::string model);
 enum class OllamaAnswer : std::uint8_t { chat, generate, embed, embeddings };
 std::unique_ptr<Dialect> ollama_dialect(OllamaAnswer answer, std::string model);

@@ -79,6 +79,7 @@ constexpr std::array k_endpoints = {
 /// A long prompt or answer takes an engine many minutes without a byte; the host kills those that hang.
 constexpr UnixClientLimits k_engine_limits{.max_body = 64u << 20, .idle = std::chrono::hours(1)};
 constexpr std::string_view k_audio = "/v1/audio/";
+constexpr std::size_t k_max_user = 200;
 constexpr std::string_view k_one_model = "/v1/models/";
 
 Api api_of(std::string_view path) {
@@ -87,8 +88,8 @@ Api api_of(std::string_view path) {
 }
 
 /// In the form of the API that was asked.
-HttpResponse problem_at(std::string_view path, const Error& error) {
-  auto response = api_problem(api_of(path), error);
+HttpResponse problem_at(std::string_view path, Api api, const Error& error) {
+  auto response = api_problem(api, error);
   const auto found =
       std::find_if(k_endpoints.begin(), k_endpoints.end(), [&](const auto& endpoint) { return endpoint.path == path; });
   if (response.status == 405 && found != k_endpoints.end()) response.replace("Allow", std::string(found->method));
@@ -171,14 +172,50 @@ struct Gateway::Impl {
     return *found;
   }
 
+  using AnswerTo = HttpResponse (Impl::*)(const HttpRequest& request, HttpNote& note);
+
+  HttpResponse handle(const HttpRequest& request, Api api, AnswerTo answered) {
+    HttpNote note;
+    const auto problem = [&](const Error& error) {
+      auto response = problem_at(request.path, api, error);
+      response.route = "gateway";
+      response.note = std::move(note);
+      response.note.record.clear();  // it reached no model
+      metrics.refused();
+      return response;
+    };
+    try {
+      return (this->*answered)(request, note);
+    } catch (const Error& error) {
+      return problem(error);
+    } catch (const std::exception& error) {
+      return problem(Error(ErrorCode::internal, error.what()));
+    }
+  }
+
   /// @param note gets what is known of the request, also where it is refused
-  HttpResponse answer(const HttpRequest& request, HttpNote& note) {
+  HttpResponse answer_any(const HttpRequest& request, HttpNote& note) {
     const auto endpoint = endpoint_of(request);
-    auto authorization = request.header("Authorization");
-    if (authorization.empty()) authorization = request.header("x-api-key");
     // Clients ask for the version to see that somebody is there, before they have a key.
     if (endpoint.does == Does::ollama_version) return json_answer(ollama::version());
-    const auto caller = parts.gatekeeper.admit(authorization, request.peer);
+    auto authorization = request.header("Authorization");
+    if (authorization.empty()) authorization = request.header("x-api-key");
+    return answer(endpoint, request, parts.gatekeeper.admit(authorization, request.peer), note);
+  }
+
+  HttpResponse answer_local(const HttpRequest& request, HttpNote& note) {
+    Caller caller;
+    caller.is_local = true;
+    caller.key.id = "local";
+    caller.key.user = request.header("X-Liftlock-User").substr(0, k_max_user);
+    caller.key.role = UserRole::operate;
+    caller.key.label = parts.labels.highest();
+    auto endpoint = endpoint_of(request);
+    endpoint.api = Api::local;
+    return answer(endpoint, request, caller, note);
+  }
+
+  HttpResponse answer(const Endpoint& endpoint, const HttpRequest& request, const Caller& caller, HttpNote& note) {
     note.user = caller.key.user;
     note.key_id = caller.key.id;
     if (endpoint.does == Does::absent) throw *not_on_this_side(request.path);
@@ -207,7 +244,7 @@ struct Gateway::Impl {
     return converse(endpoint, request, caller, document, note);
   }
 
-  HttpResponse load(OllamaAnswer answer, const ollama::Request& wanted, const Caller& caller) {
+  HttpResponse load(OllamaAnswer answer, const ollama::Request& wanted, const Caller& caller, Api api) {
     const auto model = asked(wanted.engine.model, caller).target;
     const bool unload = wanted.keep_alive == std::chrono::seconds(0);
     const auto said = ollama::load_answer(
@@ -223,7 +260,7 @@ struct Gateway::Impl {
     if (model.remote != nullptr) return json_answer(said);
     parts.gatekeeper.charge_request(caller);
     HttpResponse response;
-    response.live = make_loading(parts.host, {.api = Api::ollama,
+    response.live = make_loading(parts.host, {.api = api,
                                               .caller = caller.key.id,
                                               .model = model.name,
                                               .keep_alive = keep_alive_of(wanted),
@@ -258,7 +295,7 @@ struct Gateway::Impl {
     std::optional<HttpResponse> loading;
     std::string_view recording;
     const auto ollama = [&](ollama::Request translated, OllamaAnswer answer) {
-      if (translated.only_load) loading = load(answer, translated, caller);
+      if (translated.only_load) loading = load(answer, translated, caller, endpoint.api);
       wanted.engine = std::move(translated.engine);
       wanted.keep_alive = keep_alive_of(translated);
       wanted.dialect = ollama_dialect(answer, wanted.engine.model);
@@ -327,7 +364,7 @@ struct Gateway::Impl {
         wanted.engine = narrow_chat_request(document);
     }
     if (loading) return *std::move(loading);
-    if (!wanted.dialect) wanted.dialect = openai_dialect(wanted.engine.drop_usage_chunk);
+    if (!wanted.dialect) wanted.dialect = openai_dialect(wanted.engine.drop_usage_chunk, endpoint.api);
     const auto found = asked(wanted.engine.model, caller);
     wanted.model = found.target;
     wanted.record_mode = parts.record.mode_for(found.card.model, parse_record_mode(caller.key.record));
@@ -527,28 +564,22 @@ std::uint64_t Gateway::max_body(std::string_view method, std::string_view path) 
   return path.starts_with(k_audio) ? k_max_audio_request : k_request_limits.max_bytes;
 }
 
+std::uint64_t Gateway::max_local_body(std::string_view method, std::string_view path) {
+  const bool recording = method == "POST" && path.starts_with(k_audio);
+  return recording ? k_max_local_audio_request : max_body(method, path);
+}
+
 std::optional<HttpResponse> Gateway::refusal(std::string_view path, const Error& error) {
   if (!serves(path)) return std::nullopt;
-  return problem_at(path, error);
+  return problem_at(path, api_of(path), error);
 }
 
 HttpResponse Gateway::handle(const HttpRequest& request) {
-  HttpNote note;
-  const auto problem = [&](const Error& error) {
-    auto response = problem_at(request.path, error);
-    response.route = "gateway";
-    response.note = std::move(note);
-    response.note.record.clear();  // it reached no model
-    m_impl->metrics.refused();
-    return response;
-  };
-  try {
-    return m_impl->answer(request, note);
-  } catch (const Error& error) {
-    return problem(error);
-  } catch (const std::exception& error) {
-    return problem(Error(ErrorCode::internal, error.what()));
-  }
+  return m_impl->handle(request, api_of(request.path), &Impl::answer_any);
+}
+
+HttpResponse Gateway::handle_local(const HttpRequest& request) {
+  return m_impl->handle(request, Api::local, &Impl::answer_local);
 }
 
 Json Gateway::status() const {

@@ -53,16 +53,20 @@ class Gateway {
   static bool serves(std::string_view path);
   /// For HttpServerOptions::max_body.
   static std::uint64_t max_body(std::string_view method, std::string_view path);
+  static std::uint64_t max_local_body(std::string_view method, std::string_view path);
 
   /// For HttpServerOptions::refusal.
   static std::optional<HttpResponse> refusal(std::string_view path, const Error& error);
 
   /// Any thread. Never throws: failures are answers in the form of the API that was asked.
   HttpResponse handle(const HttpRequest& request);
+  /// The same for a command of this machine, whose user the kernel vouches for (HttpServerOptions::local): without a
+  /// key, under the name in X-Liftlock-User, with the highest label; failures are Api::local.
+  HttpResponse handle_local(const HttpRequest& request);
 
   /// Prometheus text format.
   std::string metrics() const;
-  /// What runs and what was answered, for `ps` and `top`; docs/formats/status.md.
+  /// What runs and what was answered, for `ps` and `top`; docs/formats/local-door.md.
   Json status() const;
 
  private:

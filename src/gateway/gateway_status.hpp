@@ -1,4 +1,4 @@
-// What runs and what was answered, as one document: docs/formats/status.md.
+// What runs and what was answered, as one document: docs/formats/local-door.md.
 #pragma once
 
 #include <map>

@@ -803,6 +803,37 @@ TEST_F(GatewayTest, LabelsSayWhoAsksWhat) {
   EXPECT_EQ(get("/v1/models").json().at("data").size(), 2u);
 }
 
+TEST_F(GatewayTest, TheCommandsOfTheMachineNeedNoKey) {
+  labels = Labels({"OPEN", "SECRET"}, {{"demo", "OPEN"}}, {});
+  fixture.add_model("ward", "GGUF ward");
+  serve();
+  HttpServerOptions http;
+  http.threads = 1;
+  http.max_body = &Gateway::max_local_body;
+  server.emplace(http, [this](const HttpRequest& request) { return gateway->handle_local(request); });
+  server->start();
+  const auto as_ada = [&](const std::string& path, const std::string& body) {
+    return curl(path, {"--data-binary", "@-", "-H", "X-Liftlock-User: ada"}, body);
+  };
+  const auto heard = as_ada(k_chat, R"({"model":"ward","messages":[{"role":"user","content":"hello"}]})");
+  EXPECT_EQ(heard.status, 200) << heard.body;
+  const auto record = record_of(heard);
+  EXPECT_EQ(record.head.user, "ada");
+  EXPECT_EQ(record.head.key_id, "local");
+  EXPECT_THAT(record.head.tags, testing::ElementsAre("label:SECRET"));
+  EXPECT_EQ(as_ada("/api/generate", R"({"model":"ward","keep_alive":0})").status, 200) << "it may unload, too";
+  for (const auto* path : {k_chat, "/api/chat", "/v1/messages"}) {
+    const auto refused =
+        as_ada(path, R"({"model":"none","stream":false,"messages":[{"role":"user","content":"hello"}]})");
+    EXPECT_EQ(refused.status, 404) << path << refused.body;
+    EXPECT_EQ(refused.json().at("error").at("code"), "not-found") << path;
+    EXPECT_EQ(refused.json().at("error").at("remedy"), "list the models with GET /v1/models") << path;
+  }
+  server.reset();
+  gatekeeper.reset();  // writes down what keys used: there is none
+  EXPECT_TRUE(KeyRing(state() / "access.db").tokens_of(std::chrono::floor<std::chrono::days>(now())).empty());
+}
+
 TEST_F(GatewayTest, ADiskThatFillsUpEndsTheStream) {
   serve();
   ASSERT_EQ(ask(chat("hello")).status, 200);

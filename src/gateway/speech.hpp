@@ -14,6 +14,7 @@ namespace liftlock {
 
 /// OpenAI's own limit is 25 MiB; what is longer is for `liftlock transcribe`.
 inline constexpr std::size_t k_max_audio_request = 32u << 20;
+inline constexpr std::size_t k_max_local_audio_request = engine::k_max_recording + (64u << 10);
 
 enum class TranscriptForm : std::uint8_t { json, text, srt, vtt, verbose_json };
 

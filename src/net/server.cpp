@@ -3,11 +3,15 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <cstring>
 #include <mutex>
 #include <vector>
 
@@ -21,6 +25,8 @@ namespace {
 
 using namespace net_detail;
 using std::chrono::milliseconds;
+using Tcp = asio::ip::tcp;
+using Acceptor = asio::basic_socket_acceptor<Stream>;
 
 /// Descriptors kept for everything that is no connection: the store, the catalog, the log.
 constexpr std::size_t k_reserved_files = 128;
@@ -39,11 +45,24 @@ std::size_t connections_that_fit() {
   return files > 2 * k_reserved_files ? files - files / 8 - k_reserved_files : files / 2;
 }
 
-std::string text_of(asio::ip::address address) {
+std::string text_of(const Stream::endpoint& peer) {
+  if (peer.protocol().family() == AF_UNIX) return std::string(k_local_peer);
+  Tcp::endpoint remote;
+  remote.resize(peer.size());
+  std::memcpy(remote.data(), peer.data(), peer.size());
+  const auto address = remote.address();
   if (address.is_v6() && address.to_v6().is_v4_mapped()) {
     return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
   }
   return address.to_string();
+}
+
+/// Of what came over a Unix socket: it is ours, or root's.
+bool is_of_this_user(Stream::socket& socket) {
+  ucred who{};
+  socklen_t size = sizeof who;
+  return ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 &&
+         (who.uid == 0 || who.uid == ::geteuid());
 }
 
 std::shared_ptr<asio::ssl::context> adopt(SslContext context) {
@@ -73,7 +92,11 @@ struct HttpServer::Impl {
     o.max_connections = std::min(o.max_connections, connections_that_fit());
     if (o.threads == 0) o.threads = std::max(2u, usable_cores());
     if (o.tls) tls = adopt(make_server_context(*o.tls));
-    listen();
+    if (o.local) {
+      acceptor.assign(Stream(AF_UNIX, 0), o.local->release());
+    } else {
+      listen();
+    }
   }
 
   void listen() {
@@ -99,32 +122,38 @@ struct HttpServer::Impl {
     };
     acceptor.open(endpoint.protocol(), error);
     check("open a socket for");
-    acceptor.set_option(Tcp::acceptor::reuse_address(true), error);
+    acceptor.set_option(Acceptor::reuse_address(true), error);
     acceptor.bind(endpoint, error);
     check("bind");
     acceptor.listen(4096, error);
     check("listen on");
-    port = acceptor.local_endpoint().port();
+    Tcp::endpoint bound;
+    const auto local = acceptor.local_endpoint();
+    bound.resize(local.size());
+    std::memcpy(bound.data(), local.data(), local.size());
+    port = bound.port();
   }
 
   void accept_next() {
     auto& worker = *workers[next_worker++ % workers.size()];
-    acceptor.async_accept(worker.context, [this, &worker](const boost::system::error_code& error, Tcp::socket socket) {
-      if (error == asio::error::operation_aborted || !acceptor.is_open()) return;
-      if (error) {
-        // Out of descriptors, most likely: the pending connection stays in the queue and would be tried without end.
-        retry.expires_after(milliseconds(100));
-        retry.async_wait([this](const boost::system::error_code& stopped) {
-          if (!stopped) accept_next();
-        });
-        return;
-      }
-      admit(worker, std::move(socket));
-      accept_next();
-    });
+    acceptor.async_accept(worker.context,
+                          [this, &worker](const boost::system::error_code& error, Stream::socket socket) {
+                            if (error == asio::error::operation_aborted || !acceptor.is_open()) return;
+                            if (error) {
+                              // Out of descriptors, most likely: the pending connection stays in the queue and would be
+                              // tried without end.
+                              retry.expires_after(milliseconds(100));
+                              retry.async_wait([this](const boost::system::error_code& stopped) {
+                                if (!stopped) accept_next();
+                              });
+                              return;
+                            }
+                            admit(worker, std::move(socket));
+                            accept_next();
+                          });
   }
 
-  void admit(Worker& worker, Tcp::socket socket) {
+  void admit(Worker& worker, Stream::socket socket) {
     boost::system::error_code ignored;
     if (shared.connections >= shared.options.max_connections) {
       socket.non_blocking(true, ignored);
@@ -138,10 +167,10 @@ struct HttpServer::Impl {
     }
     socket.set_option(Tcp::no_delay(true), ignored);
     const auto remote = socket.remote_endpoint(ignored);
-    if (ignored) return;
+    if (ignored || (shared.options.local && !is_of_this_user(socket))) return;
     ++shared.connections;
     asio::post(worker.context,
-               [&worker, moved = std::move(socket), peer = text_of(remote.address()), tls = current_tls()]() mutable {
+               [&worker, moved = std::move(socket), peer = text_of(remote), tls = current_tls()]() mutable {
                  start_session(worker, std::move(moved), std::move(peer), std::move(tls));
                });
   }
@@ -152,7 +181,7 @@ struct HttpServer::Impl {
   }
 
   void start() {
-    ::signal(SIGPIPE, SIG_IGN);  // sendfile(2) has no MSG_NOSIGNAL
+    if (!shared.options.local) ::signal(SIGPIPE, SIG_IGN);  // sendfile(2) has no MSG_NOSIGNAL
     for (unsigned i = 0; i < shared.options.threads; ++i) {
       auto& worker = *workers.emplace_back(std::make_unique<Worker>(shared));
       worker.start_sweeping();
@@ -193,7 +222,7 @@ struct HttpServer::Impl {
   std::shared_ptr<asio::ssl::context> tls;
   std::vector<std::unique_ptr<Worker>> workers;
   asio::io_context accept_context{1};
-  Tcp::acceptor acceptor;
+  Acceptor acceptor;
   asio::steady_timer retry;
   std::thread accept_thread;
   std::size_t next_worker = 0;

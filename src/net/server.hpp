@@ -37,10 +37,15 @@ struct HttpExchange {
   std::chrono::nanoseconds first{}, total{};
 };
 
+inline constexpr std::string_view k_local_peer = "local";
+
 struct HttpServerOptions {
   std::string address = "127.0.0.1";  ///< IPv4 or IPv6, without brackets
   std::uint16_t port = 0;             ///< 0: the kernel chooses
   std::optional<TlsSettings> tls;
+  /// A Unix socket that listens, in place of address, port and tls; the server takes it over. This user's processes and
+  /// root's are served, their HttpRequest::peer is k_local_peer; answers are no files.
+  std::shared_ptr<UniqueFd> local;
   unsigned threads = 0;  ///< 0: one for each usable core, at least 2
 
   std::size_t max_header = 16u << 10;  ///< request line and fields together; past it 431

@@ -393,7 +393,7 @@ class Session final : public SessionBase {
     asio::steady_timer timer(co_await asio::this_coro::executor);
     boost::system::error_code ended;  // not thrown: that is how most answers end it
     for (;;) {
-      co_await socket.async_wait(Tcp::socket::wait_read, asio::redirect_error(asio::use_awaitable, ended));
+      co_await socket.async_wait(Stream::socket::wait_read, asio::redirect_error(asio::use_awaitable, ended));
       if (ended) co_return;
       char byte = 0;
       const auto got = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -561,7 +561,7 @@ void Worker::close_all() {
   }
 }
 
-void start_session(Worker& worker, Tcp::socket socket, std::string peer, std::shared_ptr<asio::ssl::context> tls) {
+void start_session(Worker& worker, Stream::socket socket, std::string peer, std::shared_ptr<asio::ssl::context> tls) {
   if (tls) {
     auto session = std::make_unique<Session<TlsTransport>>(worker, std::move(peer), tls);
     session->transport.emplace(std::move(socket), *tls, session->deadline);

@@ -74,6 +74,6 @@ class SessionBase {
 };
 
 /// Serves the connection until it ends. Call on the worker's thread.
-void start_session(Worker& worker, Tcp::socket socket, std::string peer, std::shared_ptr<asio::ssl::context> tls);
+void start_session(Worker& worker, Stream::socket socket, std::string peer, std::shared_ptr<asio::ssl::context> tls);
 
 }  // namespace liftlock::net_detail

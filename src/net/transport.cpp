@@ -29,7 +29,7 @@ asio::awaitable<void> yield_turn() {
 
 }  // namespace
 
-PlainTransport::PlainTransport(Tcp::socket socket, Deadline& deadline)
+PlainTransport::PlainTransport(Stream::socket socket, Deadline& deadline)
     : m_socket(std::move(socket)), m_deadline(deadline) {
   Code ignored;
   m_socket.native_non_blocking(true, ignored);
@@ -48,7 +48,7 @@ asio::awaitable<std::size_t> PlainTransport::read_some(char* into, std::size_t s
 
 asio::awaitable<bool> PlainTransport::wait_writable() {
   Code error;
-  co_await m_socket.async_wait(Tcp::socket::wait_write, asio::redirect_error(asio::use_awaitable, error));
+  co_await m_socket.async_wait(Stream::socket::wait_write, asio::redirect_error(asio::use_awaitable, error));
   co_return !error && !m_deadline.expired;
 }
 
@@ -117,11 +117,11 @@ asio::awaitable<bool> PlainTransport::write_file(std::string_view head, int file
 
 asio::awaitable<void> PlainTransport::finish() {
   Code ignored;
-  m_socket.shutdown(Tcp::socket::shutdown_send, ignored);
+  m_socket.shutdown(Stream::socket::shutdown_send, ignored);
   co_return;
 }
 
-TlsTransport::TlsTransport(Tcp::socket socket, asio::ssl::context& context, Deadline& deadline)
+TlsTransport::TlsTransport(Stream::socket socket, asio::ssl::context& context, Deadline& deadline)
     : m_stream(std::move(socket), context), m_deadline(deadline) {}
 
 asio::awaitable<bool> TlsTransport::handshake() {

@@ -5,7 +5,7 @@
 #include <sys/uio.h>
 
 #include <boost/asio/awaitable.hpp>
-#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <chrono>
 #include <cstdint>
@@ -14,7 +14,8 @@
 namespace liftlock::net_detail {
 
 namespace asio = boost::asio;
-using Tcp = asio::ip::tcp;
+/// TCP, or a Unix socket of this machine.
+using Stream = asio::generic::stream_protocol;
 using Clock = std::chrono::steady_clock;
 
 /// When a connection has to be given up unless something happens; moved on by its progress, watched by its worker.
@@ -37,8 +38,8 @@ class Deadline {
 
 class PlainTransport {
  public:
-  PlainTransport(Tcp::socket socket, Deadline& deadline);
-  Tcp::socket& socket() { return m_socket; }
+  PlainTransport(Stream::socket socket, Deadline& deadline);
+  Stream::socket& socket() { return m_socket; }
 
   asio::awaitable<bool> handshake();
   /// 0 at the end of the stream, and for every error.
@@ -54,14 +55,14 @@ class PlainTransport {
   asio::awaitable<bool> wait_writable();
   asio::awaitable<bool> send(iovec* parts, std::size_t count, int flags);
 
-  Tcp::socket m_socket;
+  Stream::socket m_socket;
   Deadline& m_deadline;
 };
 
 class TlsTransport {
  public:
-  TlsTransport(Tcp::socket socket, asio::ssl::context& context, Deadline& deadline);
-  Tcp::socket& socket() { return m_stream.next_layer(); }
+  TlsTransport(Stream::socket socket, asio::ssl::context& context, Deadline& deadline);
+  Stream::socket& socket() { return m_stream.next_layer(); }
 
   asio::awaitable<bool> handshake();
   asio::awaitable<std::size_t> read_some(char* into, std::size_t size);
@@ -73,7 +74,7 @@ class TlsTransport {
  private:
   asio::awaitable<bool> write_all(const char* data, std::size_t size);
 
-  asio::ssl::stream<Tcp::socket> m_stream;
+  asio::ssl::stream<Stream::socket> m_stream;
   Deadline& m_deadline;
 };
 

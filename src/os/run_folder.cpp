@@ -28,7 +28,8 @@ fs::path folder_above() {
   struct stat status {};
   if (::lstat(folder.c_str(), &status) != 0) fail_errno(folder.string());
   if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & 022) != 0) {
-    throw Error(ErrorCode::io_error, fmt::format("'{}' is not a folder that only this user can change", folder.string()),
+    throw Error(ErrorCode::io_error,
+                fmt::format("'{}' is not a folder that only this user can change", folder.string()),
                 "remove it, or set XDG_RUNTIME_DIR to a folder of your own");
   }
   return folder;

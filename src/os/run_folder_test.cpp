@@ -16,7 +16,9 @@
 namespace liftlock {
 namespace {
 
-fs::path lock_of(const fs::path& folder) { return folder.string() + ".lock"; }
+fs::path lock_of(const fs::path& folder) {
+  return folder.string() + ".lock";
+}
 
 /// Makes a run folder in a process that is then killed.
 fs::path folder_of_the_dead() {
@@ -67,7 +69,9 @@ TEST(RunFolder, ThoseOfTheLivingStay) {
   const RunFolder mine("test");
   const auto other = ::fork();
   if (other == 0) {
-    { const RunFolder theirs("test"); }
+    {
+      const RunFolder theirs("test");
+    }
     ::_exit(0);
   }
   ::waitpid(other, nullptr, 0);

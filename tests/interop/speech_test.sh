@@ -28,7 +28,7 @@ with wave.open("tone.wav", "wb") as out:
 PY
 digest=$(sha256sum tone.wav | cut -d' ' -f1)
 heard="the patient is stable"
-left() { find /run/liftlock -maxdepth 1 \( -name "recording*-$1" -o -name "transcribe*-$1" \) 2> /dev/null | wc -l; }
+left() { find /run/liftlock -maxdepth 1 \( -name "recording-$1-*" -o -name "transcribe-$1-*" \) 2> /dev/null | wc -l; }
 
 # In the terminal.
 [ "$(high transcribe says tone.wav)" = "$heard" ] || fail "transcribe"
@@ -46,7 +46,7 @@ for file in noise.bin lie.wav empty.wav "$work" none.wav; do
 done
 high transcribe says short.wav > /dev/null || fail "a WAV that was cut off is still sound"
 if high transcribe demo tone.wav 2> err; then fail "a model of texts heard"; fi
-grep -q 'error\[model-unsupported\]' err || fail "$(cat err)"
+grep -q 'error\[model-unfit\]' err || fail "$(cat err)"
 echo "ok: in the terminal"
 
 # Through the gateway.
@@ -69,6 +69,8 @@ expect 413 -F file=@big.wav -F model=says > /dev/null
 [ "$(curl -sS -o /dev/null -w '%{http_code}' -F file=@tone.wav -F model=says "$url/v1/audio/transcriptions")" = 401 ] || fail "no key"
 [ "$(curl -sS -o told -w '%{http_code}' -H "Authorization: Bearer $secret" "$url/v1/chat/completions" \
   -d '{"model":"says","messages":[{"role":"user","content":"hello"}]}')" = 422 ] || fail "speech talked: $(cat told)"
+
+[ "$(high transcribe says tone.wav)" = "$heard" ] || fail "transcribe beside a server"
 
 # Many at once: each is heard or told to come back, and who leaves frees the place.
 for i in $(seq 12); do ask -F file=@tone.wav -F model=says > "many.$i" & pids+=($!); done

@@ -7,7 +7,7 @@ low_exe=$(realpath "$1") high_exe=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 . "$here/demo_site.sh"
-trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+trap 'stop TERM; chmod -R u+w "$work"; rm -rf "$work"' EXIT
 more_models="[model.says]
 source = \"$work/says.gguf\""
 python3 "$here/../tools/make_model.py" gguf "$work/says.gguf" --say "Das ist eine Antwort"
@@ -36,5 +36,23 @@ printf -- '# Das ist eine Antwort\n\n- Das ist eine Antwort\n\n```sh\nls\n```\n\
 grep -q '^warning: line 9: not translated' "$work/err" || fail "who lost a link is not told: $(cat "$work/err")"
 [ ! -e "$work/dok.md.partial" ] || fail "the journal is left"
 echo "A sentence." | high translate says - --to fr | grep -qx 'Das ist eine Antwort' || fail "translate in a pipe"
+# While a server runs they ask it: its model is loaded once, and many ask at a time.
+serve
+for i in 1 2 3 4; do high --json ask demo "What is Liftlock?" --temperature 0 > "$work/asked.$i" & pids+=($!); done
+wait "${pids[@]}"
+for i in 1 2 3 4; do json '["answer"]' < "$work/asked.$i" | grep -q 'air gap' || fail "ask beside a server: $(cat "$work/asked.$i")"; done
+high record show "$(json '["record"]' < "$work/asked.1")" | grep -q 'What is Liftlock' || fail "the record of what the server was asked"
+high --json ps | json '["models"][0]["model"]' | grep -qx demo || fail "the server has not loaded it"
+rm "$work/talk.json"
+python3 "$here/terminal_person.py" "$high_exe" "$work/high" "$work" || fail "the terminal beside a server"
+echo "A sentence." | high translate says - --to fr | grep -qx 'Das ist eine Antwort' || fail "translate beside a server"
+if high ask none "What?" 2> "$work/err"; then fail "a model that is not here"; fi
+grep -q "error\[not-found\].*'none'" "$work/err" || fail "$(cat "$work/err")"
+if [ "$(id -u)" = 0 ]; then
+  runuser -u nobody -- "$high_exe" --state "$work/high" ask demo hello > /dev/null 2>&1 && fail "everybody may ask"
+fi
+was=$server
+stop TERM
+[ -z "$(ls /run/liftlock 2> /dev/null | grep -- "-$was-")" ] || fail "left: $(ls /run/liftlock)"
 high audit verify > /dev/null || fail "the log"
 echo "ok: run, ask, translate"
