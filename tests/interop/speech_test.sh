@@ -54,16 +54,16 @@ secret=$(key ada)
 serve
 ask() { curl -sS -w '\n%{http_code}' -H "Authorization: Bearer $secret" "$url/v1/audio/transcriptions" "$@"; }
 expect() { local want=$1 told; shift; told=$(ask "$@"); [ "${told##*$'\n'}" = "$want" ] || fail "$*: $told"; echo "$told"; }
-expect 200 -F file=@tone.wav -F model=says | grep -q "{\"text\":\"$heard\"}" || fail "the answer"
-expect 200 -F file=@tone.wav -F model=says -F response_format=vtt -F language=en -F prompt=x | grep -q '^00:00:00.000 --> 00:00:01.000$' || fail "vtt"
-expect 400 -F file=@noise.bin -F model=says | grep -q 'file: must be WAV' || fail "no sound"
-expect 400 -F file=@lie.wav -F model=says | grep -q 'cannot be decoded' || fail "a lie"
-expect 400 -F model=says | grep -q 'file: must be there' || fail "no file"
-expect 400 -F file=@tone.wav -F file=@tone.wav -F model=says | grep -q 'file: must be there once' || fail "two files"
-expect 400 -F file=@tone.wav -F model=says -F lang=de | grep -q "did you mean 'language'\|lang" || fail "an unknown field"
+expect 200 -F file=@tone.wav -F model=says | grep "{\"text\":\"$heard\"}" > /dev/null || fail "the answer"
+expect 200 -F file=@tone.wav -F model=says -F response_format=vtt -F language=en -F prompt=x | grep '^00:00:00.000 --> 00:00:01.000$' > /dev/null || fail "vtt"
+expect 400 -F file=@noise.bin -F model=says | grep 'file: must be WAV' > /dev/null || fail "no sound"
+expect 400 -F file=@lie.wav -F model=says | grep 'cannot be decoded' > /dev/null || fail "a lie"
+expect 400 -F model=says | grep 'file: must be there' > /dev/null || fail "no file"
+expect 400 -F file=@tone.wav -F file=@tone.wav -F model=says | grep 'file: must be there once' > /dev/null || fail "two files"
+expect 400 -F file=@tone.wav -F model=says -F lang=de | grep "did you mean 'language'\|lang" > /dev/null || fail "an unknown field"
 expect 400 -H 'Content-Type: application/json' -d '{"model":"says"}' > /dev/null
 expect 404 -F file=@tone.wav -F model=none > /dev/null
-expect 422 -F file=@tone.wav -F model=demo | grep -q 'made for texts, and not for speech' || fail "texts"
+expect 422 -F file=@tone.wav -F model=demo | grep 'made for texts, and not for speech' > /dev/null || fail "texts"
 truncate -s 40M big.wav
 expect 413 -F file=@big.wav -F model=says > /dev/null
 [ "$(curl -sS -o /dev/null -w '%{http_code}' -F file=@tone.wav -F model=says "$url/v1/audio/transcriptions")" = 401 ] || fail "no key"
