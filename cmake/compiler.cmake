@@ -23,7 +23,9 @@ if(CMAKE_BUILD_TYPE STREQUAL "Release" OR CMAKE_BUILD_TYPE STREQUAL "RelWithDebI
   endif()
 endif()
 
+set(LIFTLOCK_UNIT_SECONDS 300)
 if(LIFTLOCK_SANITIZE)
+  set(LIFTLOCK_UNIT_SECONDS 1200)
   target_compile_options(liftlock_flags INTERFACE -fsanitize=${LIFTLOCK_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(liftlock_flags INTERFACE -fsanitize=${LIFTLOCK_SANITIZE})
   # gcc's middle end reports false positives of these two once it instruments code.

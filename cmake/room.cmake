@@ -41,7 +41,7 @@ function(liftlock_room)
     target_link_libraries(${R_NAME}_test PRIVATE ll_${R_NAME} ${R_TEST_LIBS} GTest::gmock_main liftlock_light)
     target_compile_definitions(${R_NAME}_test PRIVATE LIFTLOCK_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME unit.${R_NAME} COMMAND ${R_NAME}_test --gtest_brief=1)
-    set_tests_properties(unit.${R_NAME} PROPERTIES LABELS unit TIMEOUT 300)
+    set_tests_properties(unit.${R_NAME} PROPERTIES LABELS unit TIMEOUT ${LIFTLOCK_UNIT_SECONDS})
   endif()
 
   # A fuzz target is a libFuzzer program under the fuzz preset, and elsewhere a program that replays fuzz/NAME/*.

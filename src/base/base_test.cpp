@@ -21,6 +21,14 @@
 namespace liftlock {
 namespace {
 
+TEST(Text, CountsInThousands) {
+  EXPECT_EQ(format_count(0), "0");
+  EXPECT_EQ(format_count(999), "999");
+  EXPECT_EQ(format_count(118'000), "118.0K");
+  EXPECT_EQ(format_count(7'241'732'096), "7.2B");
+  EXPECT_EQ(format_count(1'500'000'000'000), "1.5T");
+}
+
 TEST(Error, EverySlugIsUniqueAndFound) {
   std::set<std::string_view> slugs;
   for (const auto& error : all_errors()) {

@@ -57,6 +57,15 @@ std::string format_size(std::uint64_t bytes) {
   return fmt::format("{:.1f} {}", value, k_units[unit]);
 }
 
+std::string format_count(std::uint64_t count) {
+  auto value = static_cast<double>(count);
+  for (const auto* unit : {"", "K", "M", "B"}) {
+    if (value < 1000) return fmt::format("{:.{}f}{}", value, *unit == '\0' ? 0 : 1, unit);
+    value /= 1000;
+  }
+  return fmt::format("{:.1f}T", value);
+}
+
 std::optional<std::uint64_t> parse_uint(std::string_view text) {
   std::uint64_t value = 0;
   if (text.empty() || text[0] == '+' || text[0] == '-') return std::nullopt;

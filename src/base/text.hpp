@@ -16,6 +16,8 @@ std::optional<std::string> nearest(std::string_view word, std::span<const std::s
 
 /// "1.4 GiB", "12 B"
 std::string format_size(std::uint64_t bytes);
+/// "7.2B" of 7,241,732,096: of parameters, in thousands
+std::string format_count(std::uint64_t count);
 /// "4.7GB", "700MiB", "650000000": decimal and binary units. nullopt for anything else or past 2^63.
 std::optional<std::uint64_t> parse_size(std::string_view text);
 /// Whole decimal number, no sign, no blanks.

@@ -24,16 +24,9 @@ std::string fact(const Json& facts, const char* key) {
   return printable(at->is_string() ? at->get<std::string>() : dump_json_line(*at));
 }
 
-/// "7.2B" of 7,241,732,096.
 std::string parameters(const Json& facts) {
   const auto at = facts.find("parameters");
-  if (at == facts.end() || !at->is_number()) return "-";
-  auto number = at->get<double>();
-  for (const auto* unit : {"", "K", "M", "B"}) {
-    if (number < 1000) return fmt::format("{:.{}f}{}", number, *unit == '\0' ? 0 : 1, unit);
-    number /= 1000;
-  }
-  return fmt::format("{:.1f}T", number);
+  return at == facts.end() || !at->is_number_unsigned() ? "-" : format_count(at->get<std::uint64_t>());
 }
 
 void list(Invocation& invocation) {
@@ -81,7 +74,8 @@ Json to_json(const engine::Fit& fit) {
 std::string in_words(const engine::Fit& fit) {
   const auto most = fit.largest_context == 0 ? std::string("its weights alone are too large")
                                              : fmt::format("with up to {} tokens of context", fit.largest_context);
-  return fmt::format("{}; {} ({})", fit.fits ? "it fits" : "it does NOT fit", most, format_size(fit.budget));
+  return fmt::format("{}; {}, of the {} that there are", fit.fits ? "it fits" : "it does NOT fit", most,
+                     format_size(fit.budget));
 }
 
 void fit(Invocation& invocation, const FitOptions& options) {
@@ -108,6 +102,9 @@ void fit(Invocation& invocation, const FitOptions& options) {
       out += fmt::format("  {:<11}  {}\n", "GPU",
                          fmt::format("{}: {}", printable(gpu->name),
                                      gpu_memory == 0 ? "how much memory it has is not known" : in_words(on_gpu)));
+    }
+    if (options.context > need.context) {
+      out += fmt::format("the model was made for {} tokens of context, and gets no more\n", need.context);
     }
     if (!memory.fits) out += "try a smaller --context, or a stronger quantisation\n";
     return out;

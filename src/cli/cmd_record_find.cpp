@@ -48,7 +48,7 @@ void run(Invocation& invocation, const Options& options) {
 }  // namespace
 
 void add_record_find(CLI::App& group, Invocation& invocation) {
-  auto* command = group.add_subcommand("find", "List records, oldest first; decrypts what it searches");
+  auto* command = group.add_subcommand("find", "List records, newest first; decrypts what it searches");
   auto options = std::make_shared<Options>();
   command->add_option("--user", options->filter.user, "Whose")->type_name("U");
   command->add_option("--model", options->filter.model, "Of which model")->type_name("M");

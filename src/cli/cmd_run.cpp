@@ -72,7 +72,9 @@ class Talk {
         }
       } catch (const Error& error) {
         // The talk goes on; in a pipe the status tells.
-        m_invocation.reporter().warn(fmt::format("{}; {}", printable(error.message()), error.hint()));
+        const bool misspelt = text.starts_with('/') && error.code() == ErrorCode::usage;
+        const auto hint = misspelt ? "/help says what there is" : error.hint();
+        m_invocation.reporter().warn(fmt::format("{}; {}", printable(error.message()), hint));
         if (!m_lines.interactive()) m_invocation.set_status(error.exit_status());
       }
     }

@@ -116,20 +116,26 @@ constexpr const char* k_footer =
     "Exit status: 0 done, 1 internal or I/O, 2 usage, 3 policy, 4 integrity, 5 space, 6 upstream, 7 not found.\n"
     "Every error has a code; `liftlock explain CODE` tells more.";
 
+/// On a terminal: one for each character, whatever its bytes.
+std::size_t columns(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char byte) { return (byte & '\xC0') != '\x80'; }));
+}
+
 }  // namespace
 
 std::string format_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
     widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], columns(row[i]));
   }
   std::string out;
   for (const auto& row : rows) {
     std::string line;
     for (std::size_t i = 0; i < row.size(); ++i) {
       line += row[i];
-      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
+      if (i + 1 < row.size()) line.append(widths[i] - columns(row[i]) + 2, ' ');
     }
     out += line + "\n";
   }

@@ -560,7 +560,7 @@ bool Gateway::serves(std::string_view path) {
 }
 
 std::uint64_t Gateway::max_body(std::string_view method, std::string_view path) {
-  if (method != "POST" || !serves(path)) return 0;
+  if ((method != "POST" && method != "DELETE") || !serves(path)) return 0;
   return path.starts_with(k_audio) ? k_max_audio_request : k_request_limits.max_bytes;
 }
 

@@ -1,9 +1,13 @@
 #include "gateway/model_list.hpp"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "engine/load_gate.hpp"
 
 namespace liftlock {
@@ -28,12 +32,22 @@ ollama::ModelCard card_of(const Artifact& model, const Json& facts) {
   card.model = model.name;
   card.digest = engine::main_digest(model).hex();
   card.size = model.total_size();
-  card.licence = model.license;
+  card.licence = model.license.empty() ? text_of(facts, "license") : model.license;
   card.architecture = text_of(facts, "architecture");
   card.quantisation = text_of(facts, "quantisation");
   card.parameter_count = number_of(facts, "parameters");
+  if (card.parameter_count != 0) card.parameters = format_count(card.parameter_count);
   card.context = number_of(facts, "context_length");
   return card;
+}
+
+/// When the catalog got it last, by "CHANNEL/SEQUENCE" of its publications.
+Timestamp published(const Catalog& catalog, const std::map<std::string, Timestamp>& times, const Artifact& model) {
+  Timestamp last{};
+  for (const auto& holder : catalog.holders(model.id())) {
+    if (const auto found = times.find(holder); found != times.end()) last = std::max(last, found->second);
+  }
+  return last;
 }
 
 }  // namespace
@@ -46,15 +60,24 @@ std::shared_ptr<const ModelList::Cards> ModelList::cards() {
   m_looked = now;
   const auto generation = m_catalog.generation();
   if (m_cards && generation == m_generation && choices == m_choices) return m_cards;
+  std::map<std::string, Timestamp> times;
+  for (const auto& one : m_catalog.publications()) {
+    times.emplace(fmt::format("{}/{}", one.channel, one.sequence), one.published_at);
+  }
+  const auto describe = [&](const Artifact& artifact) {
+    auto card = card_of(artifact, m_catalog.inspection(artifact));
+    card.modified = published(m_catalog, times, artifact);
+    return card;
+  };
   std::map<std::string, ollama::ModelCard> by_name;  // versions rise: the last one wins
   for (const auto& artifact : m_catalog.artifacts()) {
     if (artifact.kind != "model" || artifact.files.empty()) continue;
-    by_name.insert_or_assign(artifact.name, card_of(artifact, m_catalog.inspection(artifact)));
+    by_name.insert_or_assign(artifact.name, describe(artifact));
   }
   for (const auto& [alias, history] : *choices) {
     try {
       const auto artifact = engine::require_model(m_catalog, m_aliases, alias);
-      auto card = card_of(artifact, m_catalog.inspection(artifact));
+      auto card = describe(artifact);
       card.name = alias;
       by_name.insert_or_assign(alias, std::move(card));
     } catch (const Error&) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <nlohmann/json.hpp>
@@ -248,7 +249,7 @@ TEST_F(ReadyTest, IsReadyWithEveryCheckNamedAndNeedsNoToken) {
 }
 
 TEST_F(ReadyTest, SaysWhyNot) {
-  bool installed = false;
+  std::atomic<bool> installed = false;
   auto watched = options();
   watched.checks = {{"engine", [&]() -> std::optional<std::string> {
                        if (installed) return std::nullopt;

@@ -140,8 +140,8 @@ TEST_F(PypiRouteTest, ARealPipInstallsFromIt) {
   spec.unset_environment = {"PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL", "PIP_NO_INDEX", "http_proxy", "HTTP_PROXY"};
   run_process_checked(spec);
   for (const auto* module : {"top_level", "dep_one", "dep_two"}) EXPECT_TRUE(fs::exists(target / module)) << module;
-  EXPECT_THAT(paths, testing::Contains("/simple/dep-one/dep_one-1.2-py3-none-any.whl.metadata"));
   server.stop(std::chrono::milliseconds(500));
+  EXPECT_THAT(paths, testing::Contains("/simple/dep-one/dep_one-1.2-py3-none-any.whl.metadata"));
 }
 
 TEST_F(PypiRouteTest, TellsClientsHowToUseIt) {
