@@ -72,8 +72,9 @@ class Talk {
         }
       } catch (const Error& error) {
         // The talk goes on; in a pipe the status tells.
-        const bool misspelt = text.starts_with('/') && error.code() == ErrorCode::usage;
-        const auto hint = misspelt ? "/help says what there is" : error.hint();
+        // The program's --help is not what one needs here.
+        const bool general = error.code() == ErrorCode::usage && error.hint() == info(ErrorCode::usage).remedy;
+        const auto hint = general ? "/help says what there is" : error.hint();
         m_invocation.reporter().warn(fmt::format("{}; {}", printable(error.message()), hint));
         if (!m_lines.interactive()) m_invocation.set_status(error.exit_status());
       }
