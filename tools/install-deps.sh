@@ -8,7 +8,7 @@ packages="build-essential cmake ninja-build ccache pkg-config mold git ca-certif
  libedit-dev
  nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libbenchmark-dev
  gnupg gpgv gpg-agent openssl bubblewrap strace iproute2 xz-utils zstd zip jq file time
- skopeo umoci docker-registry nginx-light wrk apt-utils dpkg-dev python3 python3-pip python3-venv
+ fsverity skopeo umoci docker-registry nginx-light wrk apt-utils dpkg-dev python3 python3-pip python3-venv
  python3-jsonschema nftables mmdebstrap"
 
 missing=""
