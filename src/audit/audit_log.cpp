@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::size_t k_max_batch = 100'000;
 constexpr std::size_t k_max_batch_bytes = 64u << 20;
+/// A journal that is left to publish() does not grow further.
+constexpr std::uint64_t k_long_journal = 32u << 20;
 
 /// now() can be set by the environment; the log's times must not be.
 Timestamp wall_clock() {
@@ -107,6 +109,7 @@ bool AuditLog::is_writable() const {
 }
 
 void AuditLog::publish() {
+  or_unwritable([&] { m_impl->publish_full_tiles(); });
   const std::lock_guard guard(m_impl->mutex);
   if (m_impl->published == m_impl->state.size()) return;
   or_unwritable([&] {
@@ -149,8 +152,7 @@ std::uint64_t AuditLog::append(const std::vector<AuditEvent>& events, const std:
     if (!entries.empty()) m_impl->commit(entries);
     m_impl->dropped_bytes = 0;
     durable();
-    // The journal can begin anew only behind tiles on disk.
-    if (!m_impl->state.filled.empty()) m_impl->publish(Impl::Publish::changes);
+    if (m_impl->state.whole_bytes > k_long_journal) m_impl->publish(Impl::Publish::changes);
     return first;
   });
 }
@@ -171,6 +173,16 @@ AuditEntry AuditLog::read(std::uint64_t index) const {
   const auto snapshot = m_impl->snapshot();
   if (index >= snapshot.size()) no_such_entry(index, snapshot.size());
   return entry_of(snapshot.bundle(index / k_tile_width).at(index % k_tile_width), index);
+}
+
+AuditEntry AuditLog::read_proven(std::uint64_t index) const {
+  const auto snapshot = m_impl->snapshot();
+  if (index >= snapshot.size()) no_such_entry(index, snapshot.size());
+  const auto bytes = snapshot.bundle(index / k_tile_width).at(index % k_tile_width);
+  const auto path = inclusion_path(index, snapshot.size(), snapshot.reader());
+  if (root_by_path(index, snapshot.size(), leaf_hash(bytes), path) != snapshot.state.edge.root())
+    fail(ErrorCode::audit_broken, "entry {} of the audit log is not what its checkpoint covers", index);
+  return entry_of(bytes, index);
 }
 
 void AuditLog::for_each(std::uint64_t begin, std::uint64_t end,

@@ -64,10 +64,10 @@ class AuditLog {
   /// Several in one commit, for the price of one. Returns the index of the first.
   std::uint64_t append(const std::vector<AuditEvent>& events);
   /// The same for who is in a hurry: the derived files are left to publish(), to the next append() or to the next
-  /// process that opens the log; but for tiles that fill.
+  /// process that opens the log; but for a journal of 32 MiB.
   /// @param durable told as soon as the entries are; must not throw, and not use the log
   std::uint64_t append(const std::vector<AuditEvent>& events, const std::function<void()>& durable);
-  /// Writes the derived files where they were left behind.
+  /// Writes the derived files where they were left behind; appends go on meanwhile, but for a moment at its end.
   void publish();
 
   /// Could an append go ahead, as far as permissions, mounts and earlier failures tell? Writes nothing, so it knows
@@ -79,6 +79,9 @@ class AuditLog {
   std::string verifier_key() const;  ///< "name+hash+base64": the note verifier key of the log
   /// @throws Error{not_found, audit_broken}
   AuditEntry read(std::uint64_t index) const;
+  /// The same for who acts on what it says: only an entry from which hashes lead to the root that the log's key signed.
+  /// @throws Error{not_found, audit_broken}
+  AuditEntry read_proven(std::uint64_t index) const;
   /// From oldest to newest within [begin, end); stops when visit returns false.
   void for_each(std::uint64_t begin, std::uint64_t end, const std::function<bool(const AuditEntry&)>& visit) const;
 

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "audit/audit_entry.hpp"
+#include "audit/journal.hpp"
 #include "audit/merkle.hpp"
 #include "audit/signed_note.hpp"
 #include "base/code_of.hpp"
@@ -85,7 +86,11 @@ TEST_F(AuditLogTest, FullTilesArePublishedAndPartialOnesReplaced) {
   log.append(event("258th"));
   EXPECT_TRUE(fs::exists(m_folder / "tile/0/001.p/2"));
   EXPECT_FALSE(fs::exists(m_folder / "tile/0/001.p/1"));
-  EXPECT_LT(fs::file_size(m_folder / "journal"), 2000u);
+  const auto journal = read_file(m_folder / "journal", 1 << 20);
+  EXPECT_LT(parse_journal(journal).whole_bytes, 2000u);
+  EXPECT_EQ(parse_journal(journal).torn_bytes, 0u) << "behind them are zeros that appends overwrite";
+  log.append(event("259th"));
+  EXPECT_EQ(fs::file_size(m_folder / "journal"), journal.size());
   EXPECT_NO_THROW(log.verify());
 }
 
@@ -162,24 +167,31 @@ TEST_F(AuditLogTest, AProofLeadsFromTheEntryToTheSignedRoot) {
     EXPECT_EQ(proof.substr(gap + 2), log.checkpoint());
     auto lines = proof.substr(0, gap + 1).substr(proof.find('\n', proof.find("index")) + 1);
     const auto entry = log.read(index);
-    auto hash = leaf_hash(entry_to_bytes(entry.event, entry.time));
-    std::uint64_t fn = index, sn = 699;
+    std::vector<TreeHash> path;
     while (!lines.empty()) {
       const auto bytes = decode_base64(lines.substr(0, lines.find('\n'))).value();
       lines = lines.substr(lines.find('\n') + 1);
-      TreeHash sibling;
-      std::copy(bytes.begin(), bytes.end(), sibling.begin());
-      if (fn % 2 == 1 || fn == sn) {
-        hash = node_hash(sibling, hash);
-        while (fn % 2 == 0 && fn != 0) fn >>= 1, sn >>= 1;
-      } else {
-        hash = node_hash(hash, sibling);
-      }
-      fn >>= 1, sn >>= 1;
+      std::copy(bytes.begin(), bytes.end(), path.emplace_back().begin());
     }
+    const auto hash = root_by_path(index, 700, leaf_hash(entry_to_bytes(entry.event, entry.time)), path);
     EXPECT_EQ(hash, Checkpoint::parse(parse_signed_note(log.checkpoint()).text).root) << index;
   }
   EXPECT_EQ(code_of([&] { log.prove(700); }), ErrorCode::not_found);
+}
+
+TEST_F(AuditLogTest, WhoActsOnAnEntryHasItProven) {
+  AuditLog log(m_folder, "o");
+  log.append(events(300));
+  for (const std::uint64_t index : {7, 299}) EXPECT_EQ(log.read_proven(index).event.subject, std::to_string(index));
+  const auto path = m_folder / "tile/entries/000";
+  auto forged = read_file(path, 1 << 20);
+  const auto at = forged.find(R"("subject":"7")");
+  ASSERT_NE(at, std::string::npos);
+  forged[at + 11] = '8';
+  overwrite(path, forged);
+  EXPECT_EQ(log.read(7).event.subject, "8");
+  EXPECT_EQ(code_of([&] { log.read_proven(7); }), ErrorCode::audit_broken);
+  EXPECT_EQ(code_of([&] { log.read_proven(300); }), ErrorCode::not_found);
 }
 
 TEST_F(AuditLogTest, AChangedTileOrEntryIsFound) {

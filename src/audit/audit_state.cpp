@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <set>
@@ -19,6 +20,8 @@ namespace liftlock {
 namespace {
 
 constexpr std::uint64_t k_max_journal = 256u << 20;
+/// Zeros behind a new journal, twice what the one before it took.
+constexpr std::uint64_t k_min_room = 64u << 10, k_max_room = 8u << 20;
 constexpr std::uint64_t k_max_bundle = k_tile_width * (k_max_entry_bytes + 2);
 
 /// A file that readers see whole or not at all, without any fsync: the journal can make it again.
@@ -48,27 +51,46 @@ std::string default_origin() {
   return fmt::format("liftlock/{}/{}", portable_component(host), encode_hex(random));
 }
 
-/// Durable when it returns. Many are written before the first is synced, and each folder is synced once: on a
-/// journaling file system the syncs of a batch share their work.
+/// Full tiles and bundles never change, and are renamed to their names once they are durable.
+bool is_there(const std::pair<fs::path, std::string>& file) {
+  std::error_code missing;
+  return fs::file_size(file.first, missing) == file.second.size() && !missing;
+}
+
+/// Full tiles and bundles, durable when it returns. Many are written before the first is synced, and each folder is
+/// synced once: on a journaling file system the syncs of a batch share their work. Several threads and processes may be
+/// at it: what they write is the same.
 void publish_files(std::span<const std::pair<fs::path, std::string>> files) {
   constexpr std::size_t k_open_at_once = 128;
-  const auto temporary = [](const fs::path& path) {
-    return path.parent_path() / fmt::format(".{}.new", path.filename().string());
+  static std::atomic<unsigned> counter{0};
+  struct Written {
+    UniqueFd fd;
+    fs::path temporary, path;
   };
   std::set<fs::path> folders;
   while (!files.empty()) {
-    const auto batch = files.first(std::min(files.size(), k_open_at_once));
-    files = files.subspan(batch.size());
-    std::vector<UniqueFd> written;
-    for (const auto& [path, content] : batch) {
-      if (folders.insert(path.parent_path()).second) make_folders(path.parent_path());
-      written.push_back(open_file(temporary(path), O_WRONLY | O_CREAT | O_TRUNC, 0644));
-      write_all(written.back().get(), content, path.string());
+    std::vector<Written> batch;
+    for (; !files.empty() && batch.size() < k_open_at_once; files = files.subspan(1)) {
+      const auto& [path, content] = files.front();
+      const auto parent = path.parent_path();
+      if (folders.insert(parent).second) make_folders(parent);
+      if (is_there(files.front())) continue;  // its name may not be durable yet: the folder is synced all the same
+      const auto name = fmt::format(".{}.{}.{}.new", path.filename().string(), ::getpid(), counter.fetch_add(1));
+      batch.push_back({open_file(parent / name, O_WRONLY | O_CREAT | O_TRUNC, 0644), parent / name, path});
+      write_all(batch.back().fd.get(), content, path.string());
     }
-    for (std::size_t i = 0; i < batch.size(); ++i) sync_file(written[i].get(), batch[i].first.string());
-    for (const auto& [path, content] : batch) rename_file(temporary(path), path);
+    for (const auto& one : batch) sync_file(one.fd.get(), one.path.string());
+    for (const auto& one : batch) rename_file(one.temporary, one.path);
   }
   for (const auto& folder : folders) sync_folder(folder);
+}
+
+/// Has nobody appended behind the first `whole` bytes of a journal, and nobody cut them?
+bool ends_at(int fd, std::uint64_t size, std::uint64_t whole) {
+  std::array<std::uint8_t, 4> next{};
+  const auto count = std::min<std::uint64_t>(next.size(), size - std::min(size, whole));
+  const bool there = pread_exact(fd, std::span(next).first(count), whole, "the audit journal");
+  return size >= whole && there && next == std::array<std::uint8_t, 4>{};
 }
 
 void remove_other_files(const fs::path& folder, std::string_view keep) {
@@ -170,7 +192,7 @@ void AuditLog::Impl::create(std::string_view origin) {
     fail(ErrorCode::audit_broken, "'{}' has lost its journal", printable(folder.string()));
   }
   load_key();
-  write_file_atomically(journal_path(), journal_header({}) + journal_record(0, {}, sign({})), 0644);
+  begin_journal(journal_header({}) + journal_record(0, {}, sign({})), k_min_room);
 }
 
 void AuditLog::Impl::load_key() {
@@ -201,7 +223,7 @@ bool AuditLog::Impl::reload() {
   if (journal.valid()) {
     const auto known = stat_of(journal.get(), "the audit journal");
     const bool same_file = found.st_dev == known.st_dev && found.st_ino == known.st_ino;
-    if (same_file && static_cast<std::uint64_t>(found.st_size) == state.whole_bytes) return false;
+    if (same_file && ends_at(fd->get(), static_cast<std::uint64_t>(found.st_size), state.whole_bytes)) return false;
   }
   state = parse_journal(read_all(fd->get(), k_max_journal, "the audit journal"));
   journal = std::move(*fd);
@@ -298,19 +320,32 @@ void AuditLog::Impl::commit(const std::vector<std::string>& entries) {
   state.whole_bytes += record.size();
 }
 
-void AuditLog::Impl::publish(Publish what) {
-  const auto old_size = published;
-  const bool filled = !state.filled.empty();
-  std::vector<std::pair<fs::path, std::string>> full_files;
+std::vector<std::pair<fs::path, std::string>> AuditLog::Impl::full_files() const {
+  std::vector<std::pair<fs::path, std::string>> files;
   for (const auto& tile : state.filled) {
-    full_files.emplace_back(folder / tile_path(tile.level, tile.number, 0), tile_bytes(tile.hashes));
+    files.emplace_back(folder / tile_path(tile.level, tile.number, 0), tile_bytes(tile.hashes));
   }
   const auto full = state.size() / k_tile_width;
   for (auto number = state.base / k_tile_width; number < full; ++number) {
     const auto begin = number * k_tile_width - state.base;
-    full_files.emplace_back(folder / tile_path(-1, number, 0), bundle_bytes(state.tail, begin, begin + k_tile_width));
+    files.emplace_back(folder / tile_path(-1, number, 0), bundle_bytes(state.tail, begin, begin + k_tile_width));
   }
-  publish_files(full_files);
+  return files;
+}
+
+void AuditLog::Impl::publish_full_tiles() {
+  std::vector<std::pair<fs::path, std::string>> files;
+  {
+    const std::lock_guard guard(mutex);
+    files = full_files();
+  }
+  publish_files(files);
+}
+
+void AuditLog::Impl::publish(Publish what) {
+  const auto old_size = published;
+  const bool filled = !state.filled.empty();
+  publish_files(full_files());
 
   const AuditSnapshot now{folder, state};
   for (const auto& [name, content] : now.partial_files()) {
@@ -334,6 +369,10 @@ void AuditLog::Impl::publish(Publish what) {
   published = state.size();
 }
 
+void AuditLog::Impl::begin_journal(const std::string& content, std::uint64_t room) const {
+  write_file_atomically(journal_path(), content + std::string(room, '\0'), 0644);
+}
+
 void AuditLog::Impl::settle() {
   // Every full bundle and tile is durable by now: the journal can begin anew at the last one.
   auto levels = state.edge.levels();
@@ -343,7 +382,7 @@ void AuditLog::Impl::settle() {
   const std::vector<std::string> tail(state.tail.begin() + static_cast<std::ptrdiff_t>(base - state.base),
                                       state.tail.end());
   const auto content = header + journal_record(base, tail, state.checkpoint);
-  write_file_atomically(journal_path(), content);
+  begin_journal(content, std::clamp(2 * state.whole_bytes, k_min_room, k_max_room));
   for (const auto& tile : state.filled) {
     remove_tree(folder / (tile_path(tile.level, tile.number, 0) + ".p"));
     if (tile.level == 0) remove_tree(folder / (tile_path(-1, tile.number, 0) + ".p"));

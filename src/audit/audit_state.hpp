@@ -68,7 +68,13 @@ struct AuditLog::Impl {
   enum class Publish { changes, everything };
   /// Writes the derived files.
   void publish(Publish what);
+  /// Of these, what never changes again: nobody who appends waits for it.
+  void publish_full_tiles();
+  /// Path and content of full tiles and bundles that are not on disk yet.
+  std::vector<std::pair<fs::path, std::string>> full_files() const;
   void settle();
+  /// With zeros behind it: an append that overwrites them costs a sync of data, not of the file's size, too.
+  void begin_journal(const std::string& content, std::uint64_t room) const;
   AuditSnapshot snapshot();
   AuditSnapshot check_views();
 };

@@ -99,7 +99,8 @@ JournalState parse_journal(std::string_view bytes) {
     state.whole_bytes += k_frame + payload->size();
   }
   if (state.checkpoint.empty()) fail(ErrorCode::audit_broken, "the audit journal is damaged");
-  state.torn_bytes = bytes.size() - state.whole_bytes;
+  const auto last = bytes.substr(state.whole_bytes).find_last_not_of('\0');
+  state.torn_bytes = last == std::string_view::npos ? 0 : last + 1;
   return state;
 }
 

@@ -19,7 +19,7 @@ struct JournalState {
   std::vector<FullTile> filled;   ///< tiles that became full after base
   std::string checkpoint;         ///< the signed note of the last whole record
   std::uint64_t whole_bytes = 0;  ///< length of the whole records
-  std::uint64_t torn_bytes = 0;   ///< what follows them: an append that never returned
+  std::uint64_t torn_bytes = 0;   ///< what follows them, but for zeros: an append that never returned
 
   std::uint64_t size() const { return edge.size(); }
   void add(std::string entry);

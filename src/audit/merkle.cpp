@@ -145,6 +145,24 @@ std::vector<TreeHash> inclusion_path(std::uint64_t index, std::uint64_t size, co
   return path;
 }
 
+std::optional<TreeHash> root_by_path(std::uint64_t index, std::uint64_t size, const TreeHash& leaf,
+                                     const std::vector<TreeHash>& path) {
+  auto hash = leaf;
+  auto last = size - 1;
+  for (const auto& sibling : path) {
+    if (last == 0) return std::nullopt;
+    if (index % 2 == 1 || index == last) {
+      hash = node_hash(sibling, hash);
+      while (index % 2 == 0 && index != 0) index /= 2, last /= 2;
+    } else {
+      hash = node_hash(hash, sibling);
+    }
+    index /= 2, last /= 2;
+  }
+  if (last != 0) return std::nullopt;
+  return hash;
+}
+
 std::string frame_entry(std::string_view entry) {
   std::string out;
   out.reserve(entry.size() + 2);

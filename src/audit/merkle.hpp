@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -58,6 +59,9 @@ using ReadTile = std::function<std::vector<TreeHash>(int level, std::uint64_t nu
 TreeHash root_at(std::uint64_t size, const ReadTile& read_tile);
 /// RFC 6962 §2.1.1 audit path of leaf `index` in the tree of that size. Precondition: index < size.
 std::vector<TreeHash> inclusion_path(std::uint64_t index, std::uint64_t size, const ReadTile& read_tile);
+/// The root that leaf `index` and its path lead to (RFC 9162 §2.1.3.2); nullopt for a path of the wrong length.
+std::optional<TreeHash> root_by_path(std::uint64_t index, std::uint64_t size, const TreeHash& leaf,
+                                     const std::vector<TreeHash>& path);
 
 /// One entry with its length in front. Precondition: at most k_max_entry_bytes.
 std::string frame_entry(std::string_view entry);

@@ -37,24 +37,6 @@ struct GrownTree {
   }
 };
 
-TreeHash root_from_path(TreeHash hash, std::uint64_t index, std::uint64_t size, const std::vector<TreeHash>& path) {
-  // RFC 9162 §2.1.3.2
-  std::uint64_t fn = index;
-  std::uint64_t sn = size - 1;
-  for (const auto& sibling : path) {
-    if (fn % 2 == 1 || fn == sn) {
-      hash = node_hash(sibling, hash);
-      while (fn % 2 == 0 && fn != 0) fn >>= 1, sn >>= 1;
-    } else {
-      hash = node_hash(hash, sibling);
-    }
-    fn >>= 1;
-    sn >>= 1;
-  }
-  EXPECT_EQ(sn, 0u);
-  return hash;
-}
-
 TEST(Merkle, HashesAreThoseOfRfc6962) {
   EXPECT_EQ(encode_hex(TreeEdge().root()), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_EQ(encode_hex(leaf_hash("")), "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d");
@@ -78,7 +60,15 @@ TEST(Merkle, EarlierRootsAndPathsFollowFromTheTiles) {
     const auto root = root_at(size, tree.reader());
     EXPECT_EQ(root, naive_root(tree.leaves, 0, size)) << size;
     for (const std::uint64_t index : {std::uint64_t{0}, size / 2, size - 1}) {
-      EXPECT_EQ(root_from_path(tree.leaves[index], index, size, inclusion_path(index, size, tree.reader())), root);
+      auto path = inclusion_path(index, size, tree.reader());
+      EXPECT_EQ(root_by_path(index, size, tree.leaves[index], path), root);
+      EXPECT_NE(root_by_path(index, size, leaf_hash("another"), path), root);
+      path.push_back(root);
+      EXPECT_EQ(root_by_path(index, size, tree.leaves[index], path), std::nullopt) << "too long";
+      path.resize(path.size() - 1);
+      if (path.empty()) continue;
+      path.pop_back();
+      EXPECT_EQ(root_by_path(index, size, tree.leaves[index], path), std::nullopt) << "too short";
     }
   }
 }

@@ -44,16 +44,34 @@ Segment::Segment(const fs::path& folder, const SecretKey& kek) {
 }
 
 void Segment::make_slots(std::size_t count) {
+  const std::lock_guard making(m_making);
+  const auto waiting = ready_slots();
+  if (waiting >= count) return;
   std::string bytes;
-  const auto place = Slot::place(slots + ready.size());
-  for (std::size_t i = 0; i < count; ++i) {
-    auto& slot = ready.emplace_back();
+  std::vector<Slot> made(count - waiting);
+  for (auto& slot : made) {
     const auto seed = SecretKey::random();
     std::copy(seed.bytes().begin(), seed.bytes().end(), slot.seed.begin());
     bytes += slot.bytes();
   }
-  write_at(keys.get(), bytes, place);
+  write_at(keys.get(), bytes, Slot::place(m_made));
   sync_slots();
+  m_made += made.size();
+  const std::lock_guard guard(m_ready_mutex);
+  m_ready.insert(m_ready.end(), made.begin(), made.end());
+}
+
+std::size_t Segment::ready_slots() const {
+  const std::lock_guard guard(m_ready_mutex);
+  return m_ready.size();
+}
+
+Slot Segment::take_slot() {
+  const std::lock_guard guard(m_ready_mutex);
+  const auto slot = m_ready.front();
+  m_ready.pop_front();
+  ++slots;
+  return slot;
 }
 
 void Segment::fill_slots(std::uint32_t first, const std::vector<Slot>& filled) {
@@ -75,47 +93,6 @@ std::uint64_t Segment::append(std::string_view bytes) {
 std::uint64_t Segment::end() {
   const std::lock_guard guard(m_mutex);
   return m_end;
-}
-
-SyncBeside::~SyncBeside() {
-  {
-    const std::lock_guard guard(m_mutex);
-    m_ending = true;
-  }
-  m_changed.notify_all();
-  m_thread.join();
-}
-
-void SyncBeside::begin(std::vector<std::shared_ptr<Segment>> segments) {
-  {
-    const std::lock_guard guard(m_mutex);
-    m_segments = std::move(segments);
-    m_failed = 0;
-  }
-  m_changed.notify_all();
-}
-
-int SyncBeside::wait() {
-  std::unique_lock guard(m_mutex);
-  m_changed.wait(guard, [&] { return m_segments.empty(); });
-  return m_failed;
-}
-
-void SyncBeside::run() {
-  std::unique_lock guard(m_mutex);
-  for (;;) {
-    m_changed.wait(guard, [&] { return m_ending || !m_segments.empty(); });
-    if (m_segments.empty()) return;
-    guard.unlock();
-    int failed = 0;
-    for (const auto& segment : m_segments) {
-      if (::fdatasync(segment->frames.get()) != 0) failed = errno;
-    }
-    guard.lock();
-    m_failed = failed;
-    m_segments.clear();
-    m_changed.notify_all();
-  }
 }
 
 }  // namespace liftlock::record
