@@ -88,6 +88,7 @@ const std::vector<FlagNeed>& flag_needs(std::string_view executable) {
                                                 {"the projector", {"--mmproj", "-mm"}, if_known},
                                                 {"no downloads", {"--offline"}, if_known},
                                                 {"no pages", {"--no-ui", "--no-webui"}, if_known},
+                                                {"no trial run", {"--no-warmup"}, if_known},
                                                 {"no view of others' prompts", {"--no-slots"}, if_known}};
   static const std::vector<FlagNeed> k_whisper = {{"the model", {"--model", "-m"}, needed},
                                                   {"the recording", {"--file", "-f"}, needed},

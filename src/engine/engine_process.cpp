@@ -186,7 +186,9 @@ std::vector<std::string> llama_server_arguments(const InstalledEngine& engine, c
     fail(ErrorCode::model_unsupported, "the engine {} has no option for the model's projector ({})",
          printable(full_name(engine)), printable(settings.projector_path));
   }
-  for (const auto* purpose : {"no downloads", "no pages", "no view of others' prompts"}) say(purpose, {});
+  // Somebody waits for the first answer: an answer to nothing before it would only come in between.
+  for (const auto* purpose : {"no downloads", "no pages", "no trial run", "no view of others' prompts"})
+    say(purpose, {});
   return out;
 }
 

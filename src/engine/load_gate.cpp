@@ -6,14 +6,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <thread>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "crypto/hash.hpp"
+#include "crypto/verity.hpp"
 #include "engine/countersignature.hpp"
 #include "os/parallel.hpp"
 
@@ -77,88 +77,85 @@ SharedFile open_model_file(const BlobStore& store, const ArtifactFile& file) {
   return {"/models/" + std::string(file.path.filename()), store.open(file.digest)};
 }
 
-Json state_json(const ArtifactFile& file, const FileState& state) {
-  return {{"sha256", file.digest.hex()}, {"device", state.device},     {"inode", state.inode},
-          {"size", state.size},          {"mtime_ns", state.mtime_ns}, {"ctime_ns", state.ctime_ns}};
-}
-
-/// As the entry of a load has them; of more files than fit there nothing is kept.
-Json states_json(const CheckedModel& model) {
-  constexpr std::size_t k_most = 128;
-  auto out = Json::array();
-  if (model.files.size() > k_most) return out;
-  for (std::size_t i = 0; i < model.files.size(); ++i)
-    out.push_back(state_json(model.artifact.files[i], model.states[i]));
-  return out;
-}
-
-/// Entry of the log by "id digest". Whoever can write this file can point to an entry only, and entries are checked.
-std::map<std::string, std::uint64_t> read_hints(const fs::path& file) {
-  std::map<std::string, std::uint64_t> out;
-  try {
-    if (!fs::exists(file)) return out;
-    const auto hints = parse_json(read_file(file, 4u << 20));
-    for (const auto& [key, entry] : hints.items()) {
-      if (entry.is_number_unsigned()) out[key] = entry.get<std::uint64_t>();
-    }
-  } catch (const Error&) {
-    out.clear();  // then every byte is hashed
-  }
-  return out;
-}
-
-std::string hint_key(const Artifact& artifact) {
-  return artifact.id() + " " + main_digest(artifact).hex();
-}
-
-void keep_hint(const fs::path& file, const Artifact& artifact, std::uint64_t entry) {
-  try {
-    auto hints = read_hints(file);
-    hints[hint_key(artifact)] = entry;
-    write_file_atomically(file, dump_json(hints), 0640);
-  } catch (const Error&) {
-    // The next load hashes every byte again.
-  }
-}
-
-/// The model as an earlier load left it, when that load hashed every byte and nobody touched a file since.
-std::optional<CheckedModel> untouched(const BlobStore& store, const AuditLog& log, const GatePolicy& policy,
-                                      const Artifact& artifact) {
-  const auto begin = std::chrono::steady_clock::now();
-  const auto hints = read_hints(policy.verified_file);
-  const auto hint = hints.find(hint_key(artifact));
-  if (hint == hints.end() || hint->second >= log.size()) return std::nullopt;
-  const auto entry = log.read(hint->second);
-  if (entry.event.type != "model.load" || entry.event.subject != artifact.id() ||
-      entry.event.outcome != Outcome::success)
-    return std::nullopt;
-  const auto detail = parse_json(entry.event.detail);
-  if (detail.value("check", std::string()) != name(Check::every_byte)) return std::nullopt;
+/// All files open, as they are now, and nothing hashed yet.
+CheckedModel open_model(const BlobStore& store, const Artifact& artifact) {
   CheckedModel model;
   model.artifact = artifact;
-  model.check = Check::untouched;
-  for (const auto& file : artifact.files) {
-    model.files.push_back(open_model_file(store, file));
-    model.states.push_back(state_of(model.files.back()));
-    model.assurance = std::max(model.assurance, assurance_of(store, file, model.files.back()));
-  }
-  const auto states = detail.find("files");
-  if (states == detail.end() || states->empty() || *states != states_json(model)) return std::nullopt;
-  if (model.assurance == Assurance::shared) return std::nullopt;
   model.bytes = artifact.total_size();
-  model.duration = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  for (const auto& file : artifact.files) {
+    const auto& opened = model.files.emplace_back(open_model_file(store, file));
+    model.states.push_back(state_of(opened));
+    model.assurance = std::max(model.assurance, assurance_of(store, file, opened));
+  }
   return model;
 }
 
-void check_bytes(const ArtifactFile& file, const SharedFile& opened,
-                 const std::function<void(std::uint64_t)>& progress) {
+void require_size(const ArtifactFile& file, const SharedFile& opened) {
   if (const auto size = regular_size(opened.file.get(), opened.path); size != file.size) {
     fail(ErrorCode::blob_corrupt, "'{}' has {} bytes instead of {}", file.path.text(), size, file.size);
   }
-  const auto actual = sha256_of_range(opened.file.get(), 0, file.size, file.path.text(), progress);
-  if (actual != file.digest) {
-    fail(ErrorCode::blob_corrupt, "'{}' has {} instead of {}", file.path.text(), actual.text(), file.digest.text());
+}
+
+void require_same(const ArtifactFile& file, std::string_view what, const Digest& actual, const Digest& expected) {
+  if (actual != expected)
+    fail(ErrorCode::blob_corrupt, "'{}' has the {} {} instead of {}", file.path.text(), what, actual.hex(),
+         expected.hex());
+}
+
+/// By the digest that the builder signed. @return the fs-verity digest of the same bytes
+Digest check_bytes(const ArtifactFile& file, const SharedFile& opened,
+                   const std::function<void(std::uint64_t)>& progress) {
+  require_size(file, opened);
+  const auto actual = digests_of_file(opened.file.get(), file.size, file.path.text(), progress);
+  require_same(file, "SHA-256", actual.sha256, file.digest);
+  return actual.verity;
+}
+
+/// By the digests that an earlier check found.
+void check_pieces(const CheckedModel& model, const EarlierCheck& earlier,
+                  const std::function<void(std::uint64_t)>& progress) {
+  struct Task {
+    std::size_t file, piece;
+  };
+  constexpr std::size_t k_pieces = 8;  ///< of one task
+  std::vector<VerityTree> trees;
+  std::vector<Task> tasks;
+  for (std::size_t i = 0; i < model.files.size(); ++i) {
+    require_size(model.artifact.files[i], model.files[i]);
+    const auto& tree = trees.emplace_back(model.artifact.files[i].size);
+    for (std::size_t piece = 0; piece < tree.pieces(); piece += k_pieces) tasks.push_back({i, piece});
   }
+  parallel_for(tasks.size(), [&](std::size_t number) {
+    const auto& task = tasks[number];
+    auto& tree = trees[task.file];
+    const auto& path = model.artifact.files[task.file].path.text();
+    thread_local std::vector<std::uint8_t> buffer(VerityTree::k_piece);
+    for (auto piece = task.piece; piece < std::min(task.piece + k_pieces, tree.pieces()); ++piece) {
+      const auto block = std::span(buffer).first(tree.length(piece));
+      if (!pread_exact(model.files[task.file].file.get(), block, tree.begin(piece), path))
+        fail(ErrorCode::blob_corrupt, "'{}' ends early", path);
+      tree.add(piece, block);
+      if (progress) progress(block.size());
+    }
+  });
+  for (std::size_t i = 0; i < trees.size(); ++i)
+    require_same(model.artifact.files[i], "fs-verity digest", trees[i].digest(), earlier.verity[i]);
+}
+
+std::chrono::milliseconds since(std::chrono::steady_clock::time_point begin) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+}
+
+/// The model as the earlier check left it, when nobody touched a file since.
+std::optional<CheckedModel> untouched(const BlobStore& store, const Artifact& artifact, const EarlierCheck& earlier) {
+  const auto begin = std::chrono::steady_clock::now();
+  auto model = open_model(store, artifact);
+  if (model.states != earlier.states || model.assurance == Assurance::shared) return std::nullopt;
+  model.check = Check::untouched;
+  model.verity = earlier.verity;
+  model.entry = earlier.entry;
+  model.duration = since(begin);
+  return model;
 }
 
 }  // namespace
@@ -180,27 +177,25 @@ std::string_view name(Check check) {
 }
 
 CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
-                         const std::function<void(std::uint64_t)>& progress) {
+                         const std::function<void(std::uint64_t)>& progress, const EarlierCheck* earlier) {
   const auto begin = std::chrono::steady_clock::now();
-  CheckedModel model;
-  model.artifact = artifact;
-  const auto count = artifact.files.size();
-  model.files.resize(count);
-  model.states.resize(count);
-  std::vector<Assurance> assurances(count);
-  parallel_for(count, [&](std::size_t i) {
-    const auto& file = artifact.files[i];
-    auto& opened = model.files[i];
-    opened = open_model_file(store, file);
-    model.states[i] = state_of(opened);
-    check_bytes(file, opened, progress);
-    if (state_of(opened) != model.states[i])
-      fail(ErrorCode::blob_corrupt, "'{}' was changed while it was checked", file.path.text());
-    assurances[i] = assurance_of(store, file, opened);
-  });
-  model.assurance = *std::max_element(assurances.begin(), assurances.end());
-  model.bytes = artifact.total_size();
-  model.duration = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
+  auto model = open_model(store, artifact);
+  const std::jthread reader([&model](const std::stop_token& stop) { read_ahead(model, stop); });
+  if (earlier != nullptr) {
+    check_pieces(model, *earlier, progress);
+    model.verity = earlier->verity;
+    model.entry = earlier->entry;
+  } else {
+    std::vector<std::optional<Digest>> verity(artifact.files.size());
+    parallel_for(verity.size(),
+                 [&](std::size_t i) { verity[i] = check_bytes(artifact.files[i], model.files[i], progress); });
+    for (const auto& digest : verity) model.verity.push_back(*digest);
+  }
+  for (std::size_t i = 0; i < model.files.size(); ++i) {
+    if (state_of(model.files[i]) != model.states[i])
+      fail(ErrorCode::blob_corrupt, "'{}' was changed while it was checked", artifact.files[i].path.text());
+  }
+  model.duration = since(begin);
   return model;
 }
 
@@ -210,6 +205,7 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
       .type = "model.load", .actor = actor, .outcome = Outcome::success, .subject = artifact.id(), .detail = {}};
   detail["digest"] = main_digest(artifact).text();
   std::optional<CheckedModel> model;
+  std::optional<EarlierCheck> earlier;
   try {
     if (!policy.countersigners.empty()) {
       const auto signatures = CountersignatureStore(policy.countersignatures).signatures(artifact);
@@ -217,8 +213,9 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
                                                        policy.countersigners, now()))
         detail["countersigned_by"].push_back(one.key_id);
     }
-    if (!policy.recheck) model = untouched(store, log, policy, artifact);
-    if (!model) model = check_model(store, artifact, progress);
+    earlier = find_earlier_check(log, policy.verified_file, artifact);
+    if (earlier && !policy.recheck) model = untouched(store, artifact, *earlier);
+    if (!model) model = check_model(store, artifact, progress, earlier ? &*earlier : nullptr);
   } catch (const Error& error) {
     detail["error"] = info(error.code()).slug;
     event.outcome = Outcome::failure;
@@ -230,10 +227,13 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
   detail["bytes"] = model->bytes;
   detail["milliseconds"] = model->duration.count();
   detail["check"] = name(model->check);
-  if (!policy.recheck && model->check == Check::every_byte) detail["files"] = states_json(*model);
+  detail["by"] = model->entry ? "fs-verity" : "sha256";
+  if (model->entry) detail["since"] = *model->entry;
+  const bool is_new = !earlier || model->states != earlier->states;
+  if (is_new) detail["files"] = files_json(artifact, model->verity, model->states);
   event.detail = dump_json_line(detail);
   const auto entry = log.append(event);  // durable before the engine sees a byte
-  if (!policy.recheck && model->check == Check::every_byte) keep_hint(policy.verified_file, artifact, entry);
+  if (is_new) keep_earlier_check(policy.verified_file, artifact, entry);
   return *std::move(model);
 }
 
@@ -249,7 +249,7 @@ void read_ahead(const CheckedModel& model, const std::stop_token& stop) {
 void check_again(const CheckedModel& model) {
   for (std::size_t i = 0; i < model.files.size(); ++i) {
     // A touched file need not be a changed one: gc or a hard link move its ctime, too.
-    if (state_of(model.files[i]) != model.states[i]) check_bytes(model.artifact.files[i], model.files[i], {});
+    if (state_of(model.files[i]) != model.states[i]) (void)check_bytes(model.artifact.files[i], model.files[i], {});
   }
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
@@ -15,6 +16,7 @@
 #include "audit/audit_log.hpp"
 #include "base/json.hpp"
 #include "engine/choices.hpp"
+#include "engine/earlier_check.hpp"
 #include "engine/engine_process.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
@@ -30,15 +32,8 @@ enum class Assurance : std::uint8_t {
 };
 std::string_view name(Assurance assurance);
 
-/// A file as it was when it was hashed; ctime cannot be set back.
-struct FileState {
-  std::uint64_t device = 0, inode = 0, size = 0;
-  std::int64_t mtime_ns = 0, ctime_ns = 0;
-  bool operator==(const FileState&) const = default;
-};
-
 enum class Check : std::uint8_t {
-  every_byte,  ///< hashed just now
+  every_byte,  ///< hashed just now, for the builder's digests or for those of an earlier check
   untouched,   ///< hashed at an earlier load, which the audit log has, and no file was touched since
 };
 std::string_view name(Check check);
@@ -48,25 +43,30 @@ struct CheckedModel {
   Check check = Check::every_byte;
   std::vector<SharedFile> files;  ///< in the artifact's order, each as /models/NAME
   std::vector<FileState> states;
+  std::vector<Digest> verity;                  ///< fs-verity digests of the files
+  std::optional<std::uint64_t> entry;          ///< of the log: the earlier check that this one leans on
   Assurance assurance = Assurance::fs_verity;  ///< of the weakest file
   std::uint64_t bytes = 0;
   std::chrono::milliseconds duration{};
 };
 
 /// Opens every file of the model and compares its bytes, all of them, with the digests that the builder signed. Files
-/// are hashed in parallel, through the page cache that the engine will read from.
+/// are hashed in parallel, through the page cache that the engine will read from. A SHA-256 is one core's work: with
+/// `earlier`, which an earlier check found of the same bytes, the fs-verity digests are compared instead, on all cores.
 /// @param progress is told of bytes as they are done, on several threads; what it throws ends the check
 /// @throws Error{blob_corrupt} for other bytes, fewer or more of them, or bytes that change meanwhile;
 ///         Error{not_found} for a blob that is not there
 CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
-                         const std::function<void(std::uint64_t)>& progress = {});
+                         const std::function<void(std::uint64_t)>& progress = {},
+                         const EarlierCheck* earlier = nullptr);
+
 /// What the site wants of a load besides the builder's digests.
 struct GatePolicy {
   std::set<Role> countersigners;  ///< these roles must have signed the model itself
   fs::path countersignatures;     ///< CountersignatureStore
   fs::path trust_folder;
   bool recheck = true;     ///< false: Check::untouched will do where nobody else can write the files
-  fs::path verified_file;  ///< which entry of the log to look at; a hint that is checked, and may be lost
+  fs::path verified_file;  ///< the hints of find_earlier_check()
 };
 
 /// The whole gate for one load: signatures, bytes, and the entry model.load in the log, durable before an engine sees a
@@ -76,7 +76,7 @@ struct GatePolicy {
 CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& policy, const Artifact& artifact,
                        const std::string& actor, Json detail, const std::function<void(std::uint64_t)>& progress = {});
 
-/// Has the disk begin to read what the engine is about to map: meanwhile its sandbox is set up.
+/// Has the disk read what is about to be hashed, or mapped by an engine whose sandbox is set up meanwhile.
 /// @param stop asked in between
 void read_ahead(const CheckedModel& model, const std::stop_token& stop);
 

@@ -156,32 +156,78 @@ TEST(WholeGate, HashesEveryByteUnlessPolicySaysOtherwise) {
   Gate gate;
   const auto blob = gate.fixture.add_model("a", "GGUF of a model");
   EXPECT_EQ(gate.pass("a").check, Check::every_byte);
+  EXPECT_EQ(gate.last().at("by"), "sha256");
   EXPECT_EQ(gate.pass("a").check, Check::every_byte);
+  EXPECT_EQ(gate.last().at("by"), "fs-verity");
+  EXPECT_EQ(gate.last().at("since"), 0);
+  EXPECT_FALSE(gate.last().contains("files")) << "they are as they were";
   gate.policy.recheck = false;
-  EXPECT_EQ(gate.pass("a").check, Check::every_byte) << "the entries before do not say which files they saw";
   EXPECT_EQ(gate.pass("a").check, Check::untouched);
   EXPECT_EQ(gate.last().at("check"), "untouched");
-  EXPECT_EQ(gate.pass("a").check, Check::untouched) << "such a load is no check to lean on, the one before it is";
-  const auto time = fs::last_write_time(blob);
-  overwrite(blob, "X", 5);
-  fs::last_write_time(blob, time);
-  EXPECT_EQ(code_of([&] { (void)gate.pass("a"); }), ErrorCode::blob_corrupt);
-  EXPECT_EQ(gate.log.read(gate.log.size() - 1).event.outcome, Outcome::failure);
+  EXPECT_EQ(gate.pass("a").check, Check::untouched);
+  fs::create_hard_link(blob, gate.fixture.folder.path() / "link");
+  EXPECT_EQ(gate.pass("a").check, Check::every_byte) << "touched, and the same";
+  EXPECT_EQ(gate.last().at("by"), "fs-verity");
+  EXPECT_EQ(gate.pass("a").check, Check::untouched) << "since then";
+}
+
+TEST(WholeGate, OtherBytesPassByNeitherDigest) {
+  for (const bool recheck : {true, false}) {
+    Gate gate;
+    gate.policy.recheck = recheck;
+    const std::string content(3'000'000, 'm');
+    const auto blob = gate.fixture.add_model("a", content);
+    for (const std::uint64_t at : {0u, 1'500'000u, 2'999'999u}) {
+      EXPECT_NO_THROW((void)gate.pass("a"));
+      const auto time = fs::last_write_time(blob);
+      overwrite(blob, "X", at);
+      fs::last_write_time(blob, time);
+      EXPECT_EQ(code_of([&] { (void)gate.pass("a"); }), ErrorCode::blob_corrupt) << at;
+      EXPECT_EQ(gate.log.read(gate.log.size() - 1).event.outcome, Outcome::failure);
+      fs::remove(gate.policy.verified_file);
+      EXPECT_EQ(code_of([&] { (void)gate.pass("a"); }), ErrorCode::blob_corrupt) << at;
+      overwrite(blob, "m", at);
+    }
+  }
 }
 
 TEST(WholeGate, AHintIsNoEvidence) {
   Gate gate;
-  gate.policy.recheck = false;
   const auto blob = gate.fixture.add_model("a", "GGUF of a model");
+  gate.fixture.add_model("b", "GGUF of another model");
   (void)gate.pass("a");
   const auto hints = read_file(gate.policy.verified_file, 10'000);
   for (const std::string forged : {"", "[]", R"({"a":1})"}) {
     write_file_atomically(gate.policy.verified_file, forged);
-    EXPECT_EQ(gate.pass("a").check, Check::every_byte) << forged;
+    (void)gate.pass("a");
+    EXPECT_EQ(gate.last().at("by"), "sha256") << forged;
   }
+  // To an entry of another model, and to one that somebody forged.
+  (void)gate.pass("b");
+  auto swapped = parse_json(read_file(gate.policy.verified_file, 10'000));
+  for (auto& [key, entry] : swapped.items()) entry = gate.log.size() - 1;
+  write_file_atomically(gate.policy.verified_file, dump_json(swapped));
+  (void)gate.pass("a");
+  EXPECT_EQ(gate.last().at("by"), "sha256");
+  gate.policy.recheck = false;
   write_file_atomically(gate.policy.verified_file, hints);
   fs::permissions(blob.parent_path(), static_cast<fs::perms>(0777));
   EXPECT_EQ(gate.pass("a").check, Check::every_byte) << "others can write there";
+}
+
+TEST(WholeGate, AForgedEntryStopsTheLoad) {
+  Gate gate;
+  gate.fixture.add_model("a", "GGUF of a model");
+  (void)gate.pass("a");
+  gate.log.append(std::vector<AuditEvent>(
+      300, {.type = "test.fill", .actor = "ada", .outcome = Outcome::success, .subject = "x", .detail = {}}));
+  const auto path = gate.fixture.folder.path() / "audit/tile/entries/000";
+  auto forged = read_file(path, 1u << 20);
+  const auto at = forged.find("fsverity_sha256");
+  ASSERT_NE(at, std::string::npos);
+  forged[at + 20] = forged[at + 20] == '0' ? '1' : '0';
+  write_file_atomically(path, forged);
+  EXPECT_EQ(code_of([&] { (void)gate.pass("a"); }), ErrorCode::audit_broken);
 }
 
 TEST(WholeGate, WantsTheSignaturesThatPolicyNames) {
