@@ -105,6 +105,7 @@ struct Setting {
   std::string secret;
   Gatekeeper gatekeeper;
   engine::ModelHost host;
+  engine::SpeechHost speech;
   pool::Pools pools{{}, nullptr};
   Gateway gateway;
   HttpServer server;
@@ -121,6 +122,16 @@ struct Setting {
     options.queue = 1024;
     return options;
   }
+  static engine::SpeechOptions speech_options(const engine::testing_support::ModelFixture& models) {
+    const auto folder = models.folder.path();
+    return {.store_folder = folder / "store",
+            .catalog_file = folder / "store/catalog.db",
+            .engines_folder = models.engines(),
+            .defaults_file = folder / "defaults.json",
+            .aliases_file = folder / "aliases.json",
+            .gate = {},
+            .log = folder / "logs/speech.log"};
+  }
   static std::string add_key(const fs::path& file) {
     KeyRing ring(file);
     ApiKey key;
@@ -135,9 +146,11 @@ struct Setting {
         secret(add_key(models.folder.path() / "access.db")),
         gatekeeper(models.folder.path() / "access.db"),
         host((prepare(engine), host_options(models)), log, "bench"),
+        speech(speech_options(models), log, "bench"),
         gateway({models.folder.path() / "store/catalog.db",
                  models.folder.path() / "aliases.json",
                  host,
+                 speech,
                  pools,
                  {},
                  book,
