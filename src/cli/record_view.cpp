@@ -64,14 +64,6 @@ Timestamp parse_moment(const std::string& text, std::string_view option) {
   }
 }
 
-Json to_json(const RecordHead& head) {
-  return {{"id", head.id},         {"time", format_time(head.time)},
-          {"user", head.user},     {"key_id", head.key_id},
-          {"peer", head.peer},     {"endpoint", head.endpoint},
-          {"model", head.model},   {"model_digest", head.model_digest},
-          {"engine", head.engine}, {"tags", head.tags}};
-}
-
 void report_findings(Invocation& invocation, const RecordReader::Findings& findings, Json& json) {
   json["searched"] = findings.searched;
   json["without_content"] = findings.without_content;

@@ -18,6 +18,8 @@
 #include "gateway/ollama.hpp"
 #include "gateway/pool_metrics.hpp"
 #include "gateway/prompt_size.hpp"
+#include "gateway/record_desk.hpp"
+#include "gateway/request_tags.hpp"
 #include "gateway/speech.hpp"
 
 namespace liftlock {
@@ -34,6 +36,8 @@ enum class Does : std::uint8_t {
   ollama_generate,
   ollama_embed,
   ollama_embeddings,
+  search_records,
+  read_record,
   ollama_tags,
   ollama_ps,
   ollama_show,
@@ -70,6 +74,7 @@ constexpr std::array k_endpoints = {
     Endpoint{"POST", "/api/generate", Api::ollama, Does::ollama_generate},
     Endpoint{"POST", "/api/embed", Api::ollama, Does::ollama_embed},
     Endpoint{"POST", "/api/embeddings", Api::ollama, Does::ollama_embeddings},
+    Endpoint{"POST", RecordDesk::k_search_path, Api::openai, Does::search_records},
     Endpoint{"GET", "/api/tags", Api::ollama, Does::ollama_tags},
     Endpoint{"GET", "/api/ps", Api::ollama, Does::ollama_ps},
     Endpoint{"POST", "/api/show", Api::ollama, Does::ollama_show},
@@ -146,8 +151,10 @@ struct Gateway::Impl {
   ModelNames names{parts.roles, parts.pools};
   GatewayMetrics metrics;
   std::atomic<bool> told_unrecorded = false;
+  std::optional<RecordDesk> desk;
 
   explicit Impl(GatewayParts given) : parts(std::move(given)) {
+    if (parts.records) desk.emplace(*parts.records, parts.log);
     parts.gatekeeper.on_failure = [this](std::string_view peer, std::string_view why) {
       parts.log.append({.type = "access.failure",
                         .actor = parts.actor,
@@ -160,6 +167,8 @@ struct Gateway::Impl {
   Endpoint endpoint_of(const HttpRequest& request) const {
     const auto at_path = [&](const auto& endpoint) { return endpoint.path == request.path; };
     if (request.path.starts_with(k_one_model)) return {"GET", k_one_model, Api::openai, Does::show};
+    if (request.path.starts_with(RecordDesk::k_record_path) && request.path != RecordDesk::k_search_path)
+      return {"GET", RecordDesk::k_record_path, Api::openai, Does::read_record};
     const auto found = std::find_if(k_endpoints.begin(), k_endpoints.end(), at_path);
     if (found == k_endpoints.end() && not_on_this_side(request.path))
       return {"", "absent", api_of(request.path), Does::absent};
@@ -235,6 +244,8 @@ struct Gateway::Impl {
       return json_answer(openai_model(card(request.path.substr(k_one_model.size()), caller)));
     if (endpoint.does == Does::ollama_tags) return json_answer(ollama::tags(with_tags(allowed(caller))));
     if (endpoint.does == Does::ollama_ps) return json_answer(ollama::ps(with_tags(loaded(caller))));
+    if (endpoint.does == Does::search_records || endpoint.does == Does::read_record)
+      return look_into_records(endpoint, request, caller);
     const bool is_form = endpoint.path.starts_with(k_audio);
     const auto document = is_form ? Json() : parse_json(request.body, k_request_limits);
     if (endpoint.does == Does::ollama_show) {
@@ -265,6 +276,17 @@ struct Gateway::Impl {
                                               .model = model.name,
                                               .keep_alive = keep_alive_of(wanted),
                                               .answer = json_answer(said)});
+    return response;
+  }
+
+  HttpResponse look_into_records(const Endpoint& endpoint, const HttpRequest& request, const Caller& caller) {
+    parts.gatekeeper.require_right(caller, Right::records);
+    if (!desk) fail(ErrorCode::not_found, "no records are read here");
+    const auto actor = fmt::format("{} ({})", caller.key.user, caller.key.id);
+    HttpResponse response;
+    response.live = endpoint.does == Does::search_records
+                        ? desk->search(parse_json(request.body, k_request_limits), actor)
+                        : desk->read(std::string(request.path.substr(RecordDesk::k_record_path.size())), actor);
     return response;
   }
 
@@ -369,6 +391,7 @@ struct Gateway::Impl {
     wanted.model = found.target;
     wanted.record_mode = parts.record.mode_for(found.card.model, parse_record_mode(caller.key.record));
     wanted.record_or_stop = parts.record.stop_when_unwritable;
+    wanted.tags = tags_of(request, document);
     if (parts.labels.in_use() && !caller.key.label.empty()) wanted.tags.push_back("label:" + caller.key.label);
     wanted.engine.body["model"] = wanted.model.name;
     if (has_schemas(wanted.engine.body)) wanted.order = KeyOrder(request.body);
@@ -556,7 +579,7 @@ Gateway::Gateway(GatewayParts parts) : m_impl(std::make_unique<Impl>(std::move(p
 Gateway::~Gateway() = default;
 
 bool Gateway::serves(std::string_view path) {
-  return path.starts_with("/v1/") || path.starts_with("/api/");
+  return path.starts_with("/v1/") || path.starts_with("/api/") || path.starts_with(RecordDesk::k_record_path);
 }
 
 std::uint64_t Gateway::max_body(std::string_view method, std::string_view path) {

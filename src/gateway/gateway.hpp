@@ -20,6 +20,7 @@
 #include "pool/pools.hpp"
 #include "record/record_book.hpp"
 #include "record/record_policy.hpp"
+#include "record/record_reader.hpp"
 #include "trace/trace_exporter.hpp"
 
 namespace liftlock {
@@ -39,6 +40,7 @@ struct GatewayParts {
   RecordPolicy record = {};
   Labels labels = {};
   TraceExporter* traces = nullptr;  ///< gets one of each request to a model
+  std::optional<RecordReader> records = {};  ///< for auditors; nullopt: nobody reads over HTTP
 };
 
 class Gateway {

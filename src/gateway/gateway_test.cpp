@@ -11,6 +11,7 @@
 
 #include "base/code_of.hpp"
 #include "engine/model_fixture.hpp"
+#include "gateway/record_desk.hpp"
 #include "net/server.hpp"
 #include "os/process.hpp"
 #include "record/record_reader.hpp"
@@ -111,7 +112,9 @@ class GatewayTest : public ::testing::Test {
                                  log,
                                  "tester",
                                  policy,
-                                 labels});
+                                 labels,
+                                 nullptr,
+                                 RecordReader(records(), kek())});
     HttpServerOptions http;
     http.threads = 2;
     http.max_body = &Gateway::max_body;
@@ -894,6 +897,57 @@ TEST_F(GatewayTest, WordsOfPromptsAndAnswersAreInNoFile) {
     EXPECT_EQ(text.find(key), std::string::npos) << entry.path();
   }
   EXPECT_GT(files, 5);
+}
+
+TEST_F(GatewayTest, AuditorsReadWhatOthersAskedAndNobodyElseDoes) {
+  serve();
+  const auto key_of = [&](UserRole role) {
+    ApiKey wanted;
+    wanted.role = role;
+    return add_key(wanted);
+  };
+  const auto auditor = key_of(UserRole::auditor), admin = key_of(UserRole::admin);
+  const auto heard = curl(k_chat,
+                          {"--data-binary", "@-", "-H", "Content-Type: application/json", "-H",
+                           "Authorization: Bearer " + key, "-H", "X-Liftlock-Tags: case-7"},
+                          chat("the secret question", R"(,"metadata":{"patient":"12"})"));
+  ASSERT_EQ(heard.status, 200) << heard.body;
+  ASSERT_EQ(ask(chat("another")).status, 200);
+  const auto id = heard.header("X-Liftlock-Record");
+  const std::string search(RecordDesk::k_search_path), one = std::string(RecordDesk::k_record_path) + id;
+  const auto find = [&](const std::string& wanted) { return post(search, wanted, auditor); };
+  for (const auto* wanted : {R"({"tag":"case-7"})", R"({"tag":"patient:12","from":"2020-01-01T00:00:00Z"})",
+                             R"({"text":"secret question"})"}) {
+    const auto found = find(wanted).json();
+    ASSERT_EQ(found.at("records").size(), 1u) << wanted;
+    EXPECT_EQ(found.at("records")[0].at("id"), id);
+    EXPECT_FALSE(found.at("more").get<bool>());
+  }
+  EXPECT_EQ(find(R"({"user":"nobody"})").json().at("records").size(), 0u);
+  const auto first = find(R"({"count":1})").json();
+  EXPECT_EQ(first.at("records").size(), 1u);
+  EXPECT_TRUE(first.at("more").get<bool>());
+  for (const auto* wrong : {R"({"count":0})", R"({"from":"yesterday"})", R"({"nosuch":1})", "[]", "", R"({"tag":7})"})
+    EXPECT_EQ(find(wrong).status, 400) << wrong;
+  const auto read = curl(one, {"-H", "Authorization: Bearer " + auditor}).json();
+  EXPECT_THAT(read.at("prompt").get<std::string>(), HasSubstr("the secret question"));
+  EXPECT_EQ(read.at("outcome").at("outcome"), "success");
+  EXPECT_EQ(curl(std::string(RecordDesk::k_record_path) + "x", {"-H", "Authorization: Bearer " + auditor}).status, 404);
+  for (const auto& secret : {key, admin}) {
+    EXPECT_EQ(post(search, "{}", secret).status, 403);
+    EXPECT_EQ(curl(one, {"-H", "Authorization: Bearer " + secret}).status, 403);
+  }
+  EXPECT_EQ(post(search, "{}", "").status, 401);
+  EXPECT_EQ(post(k_chat, chat("may I?"), auditor).status, 403);
+  const auto looks = logged("record.read");
+  ASSERT_EQ(looks.size(), 2u) << "intent and success";
+  EXPECT_EQ(looks[0].subject, id);
+  EXPECT_EQ(looks[0].outcome, Outcome::intent);
+  EXPECT_THAT(looks[0].actor, HasSubstr("(key_"));
+  for (const auto& event : logged("record.find")) {
+    EXPECT_THAT(event.detail, Not(HasSubstr("secret")));
+    EXPECT_THAT(event.detail, Not(HasSubstr("case-7")));
+  }
 }
 
 }  // namespace

@@ -21,6 +21,9 @@ struct RecordHead {
   std::vector<std::string> tags;  ///< subjects, for retrieval; encrypted, not in the audit log
 };
 
+/// {"id", "time", "user", "key_id", "peer", "endpoint", "model", "model_digest", "engine", "tags"}
+Json to_json(const RecordHead& head);
+
 struct Record {
   RecordHead head;
   std::string prompt;

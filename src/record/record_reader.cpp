@@ -243,6 +243,7 @@ RecordReader::Findings RecordReader::find(const Filter& filter,
     SegmentFiles segment(m_folder, name, Access::read);
     const auto keys = segment.unlock(kek);
     for (auto number = segment.slot_count(); number-- > 0;) {
+      if (filter.stop.stop_requested()) return findings;
       const auto slot = segment.slot(number);
       if (!slot.used()) continue;
       if (slot.erased()) {

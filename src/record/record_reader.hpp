@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,7 @@ class RecordReader {
   struct Filter {
     std::string user, tag, text, model;
     std::optional<Timestamp> from, to;
+    std::stop_token stop;  ///< asked between two records; what was found until then is all
   };
   /// What a search met beside what it found.
   struct Findings {

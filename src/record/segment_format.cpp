@@ -332,6 +332,14 @@ SecretKey mac_key(const SecretKey& record_key) {
 
 namespace liftlock {
 
+Json to_json(const RecordHead& head) {
+  return {{"id", head.id},         {"time", format_time(head.time)},
+          {"user", head.user},     {"key_id", head.key_id},
+          {"peer", head.peer},     {"endpoint", head.endpoint},
+          {"model", head.model},   {"model_digest", head.model_digest},
+          {"engine", head.engine}, {"tags", head.tags}};
+}
+
 std::string new_record_id() {
   return record::text_of(record::make_record_id());
 }
