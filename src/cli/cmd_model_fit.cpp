@@ -1,0 +1,160 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "cli/commands.hpp"
+#include "cli/store_view.hpp"
+#include "cli/whole_number.hpp"
+#include "engine/load_gate.hpp"
+#include "engine/machine.hpp"
+#include "engine/memory_need.hpp"
+#include "engine/vllm_fit.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr unsigned k_slots = 2;
+constexpr std::uint64_t k_max_config = 4u << 20;
+
+struct FitOptions {
+  std::string name;
+  std::uint64_t context = 0;
+  bool vllm = false;
+  engine::VllmSettings settings;
+  std::string gpu_memory;
+  std::optional<unsigned> gpus;
+};
+
+Json to_json(const engine::Fit& fit) {
+  return {{"budget", fit.budget}, {"fits", fit.fits}, {"largest_context", fit.largest_context}};
+}
+
+std::string in_words(const engine::Fit& fit) {
+  const auto most = fit.largest_context == 0 ? std::string("its weights alone are too large")
+                                             : fmt::format("with up to {} tokens of context", fit.largest_context);
+  return fmt::format("{}; {}, of the {} that there are", fit.fits ? "it fits" : "it does NOT fit", most,
+                     format_size(fit.budget));
+}
+
+void fit_llama(Invocation& invocation, const FitOptions& options) {
+  const OpenStore store(invocation.site(), "model fit", Access::read);
+  const auto context = static_cast<unsigned>(options.context);
+  const auto model = engine::require_model(store.catalog, options.name);
+  const auto facts = store.catalog.inspection(model);
+  const auto need = engine::memory_need(model, facts, context, k_slots);
+  const auto memory = engine::fit_into(engine::default_memory_budget(), model, facts, context, k_slots);
+  const auto machine = engine::probe_machine();
+  const auto* gpu = engine::largest_gpu(machine);
+  const auto gpu_memory = gpu == nullptr ? 0 : engine::gpu_budget(gpu->memory);
+  const auto on_gpu = engine::fit_into(gpu_memory, model, facts, context, k_slots);
+  Json json = {{"model", model.id()},     {"context", need.context},   {"slots", k_slots},
+               {"weights", need.weights}, {"kv_cache", need.kv_cache}, {"computation", need.computation},
+               {"total", need.total()},   {"memory", to_json(memory)}, {"gpu", nullptr}};
+  if (gpu_memory != 0) json["gpu"] = to_json(on_gpu), json["gpu"]["name"] = gpu->name;
+  invocation.print(json, [&] {
+    auto out = fmt::format(
+        "{}\n  context      {} tokens for each of {} requests at a time\n  weights      {}\n  context      {}\n"
+        "  computation  {}\n  together     {}\n  memory       {}\n",
+        printable(model.id()), need.context, k_slots, format_size(need.weights), format_size(need.kv_cache),
+        format_size(need.computation), format_size(need.total()), in_words(memory));
+    if (gpu != nullptr) {
+      out += fmt::format("  {:<11}  {}\n", "GPU",
+                         fmt::format("{}: {}", printable(gpu->name),
+                                     gpu_memory == 0 ? "how much memory it has is not known" : in_words(on_gpu)));
+    }
+    if (context > need.context) {
+      out += fmt::format("the model was made for {} tokens of context, and gets no more\n", need.context);
+    }
+    if (!memory.fits) out += "try a smaller --context, or a stronger quantisation\n";
+    return out;
+  });
+  if (!memory.fits) invocation.set_status(static_cast<int>(ErrorClass::space));
+}
+
+Json config_of(const OpenStore& store, const Artifact& model) {
+  for (const auto& file : model.files) {
+    if (file.path.filename() != "config.json") continue;
+    const auto fd = store.blobs.open(file.digest);
+    return parse_json(read_all(fd.get(), k_max_config, file.path.text()));
+  }
+  throw Error(ErrorCode::model_unsupported,
+              fmt::format("the model '{}' has no config.json, which vLLM needs", printable(model.name)),
+              "for a GGUF model leave --vllm out");
+}
+
+void fit_vllm(Invocation& invocation, const FitOptions& options) {
+  const OpenStore store(invocation.site(), "model fit", Access::read);
+  const auto model = engine::require_model(store.catalog, options.name);
+  auto settings = options.settings;
+  const auto machine = engine::probe_machine();
+  settings.gpus = options.gpus.value_or(static_cast<unsigned>(machine.gpus.size()));
+  settings.max_model_len = options.context;
+  if (!options.gpu_memory.empty()) {
+    const auto size = parse_size(options.gpu_memory);
+    if (!size)
+      fail(ErrorCode::usage, "--gpu-memory wants a size such as 80GiB, not '{}'", printable(options.gpu_memory));
+    settings.gpu_memory = *size;
+  } else if (const auto* gpu = engine::largest_gpu(machine)) {
+    settings.gpu_memory = gpu->memory;
+  }
+  const auto fit = engine::judge_vllm(model, config_of(store, model), settings);
+  auto findings = Json::array();
+  std::vector<std::vector<std::string>> rows{{"SETTING", "GOOD", "WHY"}};
+  for (const auto& one : fit.findings) {
+    findings.push_back({{"setting", one.setting}, {"good", one.good}, {"why", one.words}});
+    rows.push_back({one.setting, one.good ? "yes" : "NO", one.words});
+  }
+  invocation.print({{"model", model.id()},
+                    {"good", fit.good()},
+                    {"findings", findings},
+                    {"max_model_len", fit.max_model_len},
+                    {"largest_model_len", fit.largest_model_len},
+                    {"weights_per_gpu", fit.weights},
+                    {"kv_cache_per_gpu", fit.kv_cache}},
+                   [&] {
+                     auto out = fmt::format("{}, served by vLLM\n{}", printable(model.id()), format_table(rows));
+                     if (settings.gpu_memory == 0)
+                       out += "memory was not judged: say how much a GPU has with --gpu-memory\n";
+                     return out;
+                   });
+  if (!fit.good()) invocation.set_status(static_cast<int>(ErrorClass::space));
+}
+
+}  // namespace
+
+void add_model_fit(CLI::App& group, Invocation& invocation) {
+  auto* command = group.add_subcommand("fit", "Say from its facts whether a model will fit into memory");
+  auto options = std::make_shared<FitOptions>();
+  command->add_option("NAME", options->name, "Name, name@version or id of a model of the store")->required();
+  command
+      ->add_option("--context,--max-model-len", options->context,
+                   "Tokens of one request (default: as trained, with llama.cpp at most 8192)")
+      ->check(whole_number(1, 16'777'216));
+  auto* vllm =
+      command->add_flag("--vllm", options->vllm, "Judge settings of a vLLM service by the model's config.json");
+  command->add_option("--tensor-parallel-size", options->settings.tensor_parallel_size, "GPUs that share one model")
+      ->check(whole_number(1, 1024))
+      ->needs(vllm);
+  command
+      ->add_option("--quantization", options->settings.quantization, "awq, gptq or none (default: as config.json says)")
+      ->check(CLI::IsMember({"awq", "gptq", "none"}))
+      ->needs(vllm);
+  command->add_option("--gpus", options->gpus, "GPUs of the machine that it is meant for (default: this one's)")
+      ->check(whole_number(0, 1024))
+      ->needs(vllm);
+  command->add_option("--gpu-memory", options->gpu_memory, "Memory of each, such as 80GiB (default: as found here)")
+      ->needs(vllm);
+  command->footer(
+      "Exit status 5: it does not fit. The estimate is rather too high than too low.\n"
+      "Examples: liftlock model fit tiny --context 4096\n"
+      "          liftlock model fit llama-3-70b --vllm --tensor-parallel-size 2 --max-model-len 32768 --gpus 2 "
+      "--gpu-memory 80GiB");
+  command->callback(
+      [&invocation, options] { options->vllm ? fit_vllm(invocation, *options) : fit_llama(invocation, *options); });
+}
+
+}  // namespace liftlock
