@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "audit/audit_log.hpp"
@@ -10,6 +11,7 @@
 #include "cli/config_record.hpp"
 #include "cli/model_serving.hpp"
 #include "engine/load_gate.hpp"
+#include "os/private_view.hpp"
 #include "os/process.hpp"
 
 namespace liftlock {
@@ -20,18 +22,43 @@ struct Options {
   std::vector<std::string> command;
 };
 
-/// Each {} becomes the path of the descriptor that was checked.
-std::vector<std::string> with_descriptor(std::vector<std::string> command, int fd) {
-  const auto path = fmt::format("/proc/self/fd/{}", fd);
-  bool is_used = false;
+/// Each {} becomes the path of what was checked.
+std::vector<std::string> with_path(std::vector<std::string> command, const std::string& path) {
   for (auto& word : command) {
-    for (auto at = word.find("{}"); at != std::string::npos; at = word.find("{}", at + path.size())) {
+    for (auto at = word.find("{}"); at != std::string::npos; at = word.find("{}", at + path.size()))
       word.replace(at, 2, path);
-      is_used = true;
-    }
   }
-  if (!is_used) throw Error(ErrorCode::usage, "no word of the command is {}, so it would not get the checked file");
   return command;
+}
+
+void require_place(const std::vector<std::string>& command) {
+  if (std::any_of(command.begin(), command.end(), [](auto& word) { return word.find("{}") != std::string::npos; }))
+    return;
+  fail(ErrorCode::usage, "no word of the command is {{}}, so it would not get what was checked");
+}
+
+/// A model of several files is a folder to its engine: "models/NAME/config.json" is config.json in it.
+std::string name_in_folder(const Artifact& model, const ArtifactFile& file) {
+  const auto prefix = fmt::format("models/{}/", model.name);
+  const auto& path = file.path.text();
+  return path.starts_with(prefix) ? path.substr(prefix.size()) : std::string(file.path.filename());
+}
+
+/// The path for {}: of one file its descriptor, of several a folder that only the command sees.
+std::string show(const Site& site, const BlobStore& store, const engine::CheckedModel& checked) {
+  if (checked.files.size() == 1) {
+    const int fd = checked.files[0].file.get();
+    if (::fcntl(fd, F_SETFD, 0) != 0) fail_errno("hand on the model's descriptor");
+    return fmt::format("/proc/self/fd/{}", fd);
+  }
+  std::vector<ShownFile> files;
+  for (std::size_t i = 0; i < checked.files.size(); ++i) {
+    const auto& file = checked.artifact.files[i];
+    files.push_back({name_in_folder(checked.artifact, file), checked.files[i].file.get(), store.path(file.digest)});
+  }
+  const auto folder = site.gate_folder();
+  show_privately(folder, files);
+  return folder.string();
 }
 
 void run(Invocation& invocation, const Options& options) {
@@ -42,21 +69,19 @@ void run(Invocation& invocation, const Options& options) {
   if (!program) fail(ErrorCode::tool_missing, "there is no program '{}'", options.command.at(0));
   const auto model =
       engine::require_model(Catalog(site.catalog_file()), engine::Choices(site.aliases_file()), options.model);
-  if (model.files.size() != 1) {
-    fail(ErrorCode::usage, "'{}' has {} files, and one descriptor is handed on", model.name, model.files.size());
-  }
+  require_place(options.command);
   record_config(invocation, site);
-  AuditLog log(site.audit_folder(), "");
-  ProgressTask progress(invocation.reporter(), "check the model", Unit::bytes, model.total_size());
-  const auto checked =
-      engine::pass_gate(BlobStore(site.store_folder()), log, gate_policy(site), model, invocation.actor(),
-                        {{"gate", program->string()}}, [&](std::uint64_t done) { progress.advance(done); });
-  const int fd = checked.files[0].file.get();
-  auto words = with_descriptor(options.command, fd);
+  const BlobStore store(site.store_folder());
+  const auto checked = [&] {
+    AuditLog log(site.audit_folder(), "");
+    ProgressTask progress(invocation.reporter(), "check the model", Unit::bytes, model.total_size());
+    return engine::pass_gate(store, log, gate_policy(site), model, invocation.actor(), {{"gate", program->string()}},
+                             [&](std::uint64_t done) { progress.advance(done); });
+  }();
+  auto words = with_path(options.command, show(site, store, checked));
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  if (::fcntl(fd, F_SETFD, 0) != 0) fail_errno("hand on the model's descriptor");
   ::execv(program->c_str(), argv.data());
   fail_errno("start " + program->string());
 }
@@ -67,16 +92,18 @@ void add_gate(CLI::App& app, Invocation& invocation) {
   auto* command =
       app.add_subcommand("gate", "Check a model's bytes, then become a program that loads these very bytes");
   auto options = std::make_shared<Options>();
-  command->add_option("MODEL", options->model, "Name, name@version or id of a model of one file")->required();
+  command->add_option("MODEL", options->model, "Name, alias, name@version or id of a model")->required();
   command
       ->add_option("COMMAND", options->command,
-                   "After --: the program and its words; {} is the path of the checked file")
+                   "After --: the program and its words; {} is the path of the checked file, or of the folder of them")
       ->required();
   command->footer(
-      "For engines that Liftlock does not supervise. Nobody can put another file behind {}: it is the descriptor that "
-      "was\n"
-      "hashed. No sandbox is set up; the program is started as it is.\n"
-      "Example: liftlock gate tiny -- sha256sum {}");
+      "For engines that Liftlock does not supervise. Nobody can put another file behind {}: of one file it is the\n"
+      "descriptor that was hashed; several stand in a folder that only the program sees, read-only, each the very "
+      "file\n"
+      "that was hashed. No other sandbox is set up.\n"
+      "Examples: liftlock gate tiny -- sha256sum {}\n"
+      "          liftlock gate llama-3-70b -- vllm serve {} --tensor-parallel-size 2");
   command->callback([&invocation, options] { run(invocation, *options); });
 }
 

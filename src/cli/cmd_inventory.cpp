@@ -54,8 +54,7 @@ void add_engines(Json& items, const Site& site) {
     items.push_back(
         item("installed", engine::full_name(one), fmt::format("{} {}", one.manifest.version, one.manifest.variant)));
   const auto defaults = engine::Choices(site.engine_defaults_file()).all();
-  for (const auto& [format, history] : *defaults)
-    items.push_back(item("default", format, history.back().value));
+  for (const auto& [format, history] : *defaults) items.push_back(item("default", format, history.back().value));
   const auto aliases = engine::Choices(site.aliases_file()).all();
   for (const auto& [alias, history] : *aliases)
     items.push_back(item("alias", alias, fmt::format("{} {}", history.back().value, history.back().digest)));

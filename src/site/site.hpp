@@ -10,6 +10,7 @@
 //   STATE/access.db     the users' API keys
 //   STATE/engines.json  the default engine of each model format
 //   STATE/aliases.json  which model stands behind an alias
+//   STATE/gate/         empty; what `gate` starts sees the model there
 //   STATE/verified.json where the audit log has the last full check of each model
 //   STATE/countersignatures/  the organisation's signatures over models
 //   STATE/logs/         what engines wrote, and the access log
@@ -138,6 +139,7 @@ class Site {
   fs::path engine_defaults_file() const { return m_folder / "engines.json"; }
   fs::path aliases_file() const { return m_folder / "aliases.json"; }
   fs::path countersignatures_folder() const { return m_folder / "countersignatures"; }
+  fs::path gate_folder() const { return m_folder / "gate"; }
   fs::path verified_file() const { return m_folder / "verified.json"; }
   fs::path logs_folder() const { return m_folder / "logs"; }
   fs::path access_log() const { return m_folder / "logs" / "access.jsonl"; }

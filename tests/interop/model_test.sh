@@ -6,7 +6,9 @@ cd "$work"
 says() { grep -qF -- "$1" <<< "$2" || fail "'$1' is missing in: $2"; }
 
 python3 "$root/tests/tools/make_model.py" gguf tiny.gguf
+python3 "$root/tests/tools/make_model.py" safetensors folder
 printf '[stack]\nname = "chat"\n\n[model.tiny]\nsource = "tiny.gguf"\nversion = "1"\n' > liftlock.toml
+printf '\n[model.folder]\nsource = "folder"\nversion = "1"\n' >> liftlock.toml
 low init --organisation Test > out
 for role in root builder approver; do low trust keygen --role $role --out $role.pem > out; done
 low trust keygen --role approver --out stranger.pem > out
@@ -19,7 +21,7 @@ high trust pin "$work/usb/chat-1" --fingerprint "$(low --json trust show | json 
 high ingest usb/chat-1 --expect "$(sha256sum < "$work/usb/chat-1/manifest/bundle.json" | cut -d' ' -f1)" > out
 
 says 'llama' "$(high model ls)"
-[ "$(high --json model ls | json '[0]["inspection"]["gguf"][0]["head_count"]')" -gt 0 ] || fail "the heads of the model are not known"
+[ "$(high --json model ls | json '[-1]["inspection"]["gguf"][0]["head_count"]')" -gt 0 ] || fail "the heads of the model are not known"
 says 'it fits' "$(high model fit tiny)"
 says 'model:tiny@' "$(high model show tiny)"
 refused not-found high model fit nosuch
@@ -34,6 +36,36 @@ says "$digest" "$(high gate tiny -- sha256sum {})"
 refused usage high gate tiny -- sha256sum
 says '6 load      good' "$(high chain show tiny)"
 says '"check":"every-byte"' "$(high --json chain show tiny | tr -d ' ')"
+
+# Several files stand in a folder that only the program sees (S14); nobody can put another one behind it.
+(cd folder && find . -type f | sort | xargs sha256sum) > expected
+diff expected <(high gate folder -- sh -c 'cd {} && find . -type f | sort | xargs sha256sum') || fail "the folder is another one"
+refused_by=$(high gate folder -- sh -c 'touch {}/more || echo refused' 2>&1)
+says 'refused' "$refused_by"
+[ -z "$(ls -A "$high_state/gate")" ] || fail "others see what gate showed"
+weights=$(high --json show folder | json '["files"][-1]["digests"]["sha256"]')
+blob="$high_state/store/blobs/sha256/${weights:0:2}/$weights"
+cp --preserve=all "$blob" kept && printf x | dd of="$blob" bs=1 seek=3 conv=notrunc status=none
+refused blob-corrupt high gate folder -- true {}
+cp --preserve=all kept "$blob"
+
+# What a vLLM service would say to it.
+says 'tensor_parallel_size' "$(high model fit folder --vllm --gpus 1)"
+status=0; high model fit folder --vllm --gpus 1 --quantization awq > out || status=$?
+[ "$status" = 5 ] || fail "AWQ of weights that are not quantised ended with status $status"
+says 'the weights are not quantised' "$(cat out)"
+refused model-unsupported high model fit tiny --vllm
+
+# What this machine holds, next to another one (B39).
+high inventory --output here.json > out
+says 'no difference' "$(high inventory --against here.json)"
+sed 's/"name":"tiny@1"/"name":"tiny@2"/; s/"host":"[^"]*"/"host":"node2"/' here.json > there.json
+compared=$(high inventory --against there.json)
+for words in 'node2' 'tiny@1' 'tiny@2'; do says "$words" "$compared"; done
+[ "$(high --json inventory --against there.json | json '["differences"].__len__()')" = 2 ] || fail "two things differ"
+printf '{"format":"liftlock.inventory/2"}' > later.json
+refused too-new high inventory --against later.json
+refused json-invalid high inventory --against tiny.gguf
 
 # The organisation's own signature, where policy wants it.
 sed -i 's/^\[policy\]$/&\nrequire_countersignature = ["approver"]/' "$high_state/config.toml"

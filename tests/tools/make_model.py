@@ -236,7 +236,8 @@ def make_safetensors_folder(folder, shards=2, seed=7):
     if shards > 1:
         index = {"metadata": {"total_size": total}, "weight_map": weight_map}
         (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2, sort_keys=True) + "\n")
-    config = {"architectures": ["TinyForCausalLM"], "model_type": "tiny", "torch_dtype": "float32"}
+    config = {"architectures": ["TinyForCausalLM"], "model_type": "tiny", "torch_dtype": "float32", "num_attention_heads": 4,
+              "num_hidden_layers": 2, "hidden_size": 64, "max_position_embeddings": 2048}
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     tokenizer = {"version": "1.0", "model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": []}}
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer, indent=2) + "\n")
