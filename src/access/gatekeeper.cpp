@@ -188,8 +188,8 @@ void Gatekeeper::Impl::look_again() {
   auto before = last_look_again.load();
   if (now - before < k_look_again_every || !last_look_again.compare_exchange_strong(before, now)) return;
   try {
-    const std::lock_guard lock(ring_mutex);
-    read_keys();
+    const std::unique_lock lock(ring_mutex, std::try_to_lock);
+    if (lock) read_keys();  // else the thread is at it, and may wait for another process
   } catch (const std::exception&) {
     // The thread tries again, and admit() refuses when that goes on.
   }

@@ -1,4 +1,5 @@
-// A bounded queue that takes turns between callers: who asks a hundred times waits behind who asks once.
+// A bounded queue that takes turns between callers: who asks a hundred times waits behind who asks once, and when it is
+// full, whoever holds most of it makes room.
 #pragma once
 
 #include <algorithm>
@@ -22,14 +23,19 @@ class FairQueue {
   std::size_t size() const { return m_size; }
   bool empty() const { return m_size == 0; }
 
-  /// false when it is full; then nothing was taken.
-  bool push(const std::string& caller, std::uint64_t ticket, T value) {
-    if (m_size >= m_capacity) return false;
+  /// What has no place: nothing; the newest of the caller that holds the most places, where this one would still hold
+  /// fewer; else the value itself.
+  std::optional<T> push(const std::string& caller, std::uint64_t ticket, T value) {
+    std::optional<T> displaced;
+    if (m_size >= m_capacity) {
+      displaced = make_room(caller);
+      if (!displaced) return value;
+    }
     auto at = std::find_if(m_turns.begin(), m_turns.end(), [&](const auto& turn) { return turn.caller == caller; });
     if (at == m_turns.end()) at = m_turns.insert(m_turns.end(), Turn{caller, {}});
     at->waiting.emplace_back(ticket, std::move(value));
     ++m_size;
-    return true;
+    return displaced;
   }
 
   /// The oldest of the caller whose turn it is; that caller is last in turn then.
@@ -63,6 +69,19 @@ class FairQueue {
   }
 
  private:
+  std::optional<T> make_room(const std::string& caller) {
+    const auto places = [](const auto& turn) { return turn.waiting.size(); };
+    const auto most =
+        std::max_element(m_turns.begin(), m_turns.end(), [&](auto& a, auto& b) { return places(a) < places(b); });
+    const auto own = std::find_if(m_turns.begin(), m_turns.end(), [&](auto& turn) { return turn.caller == caller; });
+    const auto held = own == m_turns.end() ? 0 : places(*own);
+    if (most == m_turns.end() || places(*most) <= held + 1) return std::nullopt;
+    std::optional<T> out = std::move(most->waiting.back().second);
+    most->waiting.pop_back();
+    --m_size;
+    return out;
+  }
+
   struct Turn {
     std::string caller;
     std::deque<std::pair<std::uint64_t, T>> waiting;  ///< never empty

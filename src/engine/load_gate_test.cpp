@@ -125,15 +125,26 @@ TEST(MemoryNeed, SaysTheLargestContextThatFits) {
 
 TEST(FairQueue, TakesTurnsBetweenCallers) {
   FairQueue<int> queue(5);
-  for (const int number : {1, 2, 3}) EXPECT_TRUE(queue.push("busy", static_cast<std::uint64_t>(number), number));
-  EXPECT_TRUE(queue.push("modest", 10, 10));
-  EXPECT_TRUE(queue.push("other", 20, 20));
-  EXPECT_FALSE(queue.push("late", 30, 30));
+  for (const int number : {1, 2, 3})
+    EXPECT_EQ(queue.push("busy", static_cast<std::uint64_t>(number), number), std::nullopt);
+  EXPECT_EQ(queue.push("modest", 10, 10), std::nullopt);
+  EXPECT_EQ(queue.push("other", 20, 20), std::nullopt);
   EXPECT_EQ(queue.remove(20), 20);
   EXPECT_EQ(queue.remove(20), std::nullopt);
   std::vector<int> order;
   while (const auto next = queue.pop()) order.push_back(*next);
   EXPECT_THAT(order, testing::ElementsAre(1, 10, 2, 3));
+}
+
+TEST(FairQueue, WhoHoldsMostMakesRoom) {
+  FairQueue<int> queue(4);
+  for (const int number : {1, 2, 3, 4}) queue.push("busy", static_cast<std::uint64_t>(number), number);
+  EXPECT_EQ(queue.push("busy", 5, 5), 5) << "not for the same caller";
+  EXPECT_EQ(queue.push("modest", 10, 10), 4) << "the newest of whoever holds most";
+  EXPECT_EQ(queue.push("modest", 11, 11), 3);
+  EXPECT_EQ(queue.push("modest", 12, 12), 12) << "both hold two now";
+  EXPECT_EQ(queue.push("late", 20, 20), 2);
+  EXPECT_EQ(queue.size(), 4u);
 }
 
 /// A log and a policy for the whole gate.

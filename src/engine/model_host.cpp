@@ -200,10 +200,8 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       return ticket;
     }
     const auto stay = keep_alive.count() > 0 ? keep_alive : options.keep_alive;
-    if (!model.queue.push(caller, ticket, Waiting{got, caller, stay})) {
-      afterwards.add([got = std::move(got), error = queue_full(model)] { got(error); });
-      return ticket;
-    }
+    if (auto displaced = model.queue.push(caller, ticket, Waiting{std::move(got), caller, stay}))
+      afterwards.add([got = std::move(displaced->got), error = queue_full(model)] { got(error); });
     grant(model, afterwards);
     if (!model.has_thread) start_thread(model);
     return ticket;

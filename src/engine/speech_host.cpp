@@ -117,13 +117,11 @@ std::uint64_t SpeechHost::transcribe(const std::string& model, const std::string
                                      std::shared_ptr<const Recording> recording, TranscribeTask task, Got got) {
   std::unique_lock lock(m_impl->mutex);
   const auto ticket = ++m_impl->last_ticket;
-  if (m_impl->waiting.size() >= m_impl->options.queue) {
-    lock.unlock();
-    got(Error(ErrorCode::overloaded, "too many recordings wait"));
-    return ticket;
-  }
-  m_impl->waiting.push(caller, ticket, {ticket, model, std::move(recording), std::move(task), std::move(got)});
+  const auto displaced =
+      m_impl->waiting.push(caller, ticket, {ticket, model, std::move(recording), std::move(task), std::move(got)});
   m_impl->changed.notify_all();
+  lock.unlock();
+  if (displaced) displaced->got(Error(ErrorCode::overloaded, "too many recordings wait"));
   return ticket;
 }
 

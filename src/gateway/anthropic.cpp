@@ -268,7 +268,11 @@ EngineRequest messages_request(const Json& body) {
 EngineRequest count_tokens_request(const Json& body) {
   FieldReader fields(body, "");
   Json chat = {{"model", fields.need("model")}};
-  return finish_request(fields, std::move(chat));
+  auto request = finish_request(fields, std::move(chat));
+  request.stream = false;  // a count is one answer, whatever was asked
+  request.body.erase("stream");
+  request.body.erase("stream_options");
+  return request;
 }
 
 Json token_count(const Json& openai) {

@@ -1,9 +1,12 @@
 #include "gateway/conversation.hpp"
 
+#include <algorithm>
 #include <boost/asio/this_coro.hpp>
+#include <initializer_list>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
+#include "gateway/prompt_size.hpp"
 #include "gateway/reply.hpp"
 
 namespace liftlock {
@@ -38,6 +41,15 @@ constexpr std::chrono::milliseconds k_before_second_try{500};
 /// What failed is told to clients, and names the engine's socket by its path.
 std::string words_without_paths(const Error& error) {
   return error.code() == ErrorCode::network ? "the engine ended before it answered" : error.message();
+}
+
+/// What is no JSON is the engine's fault, and not the client's.
+Json parse_answer(std::string_view text) {
+  try {
+    return parse_json(text, k_answer_limits);
+  } catch (const Error&) {
+    throw Error(ErrorCode::engine_failed, "the engine's answer is not JSON, or too large");
+  }
 }
 
 /// Not the request's: full, failing, or not letting us in.
@@ -85,6 +97,7 @@ class Conversation final : public LiveAnswer {
     if (m_recording) m_parts.speech.cancel(*m_recording);
     if (m_ended) return;
     end("client-gone");
+    if (m_is_closing) return;  // it is on its way into the record, as the answer that it was
     const auto ignore = [](const Durable&) {};
     try {
       if (m_record) {
@@ -131,6 +144,7 @@ class Conversation final : public LiveAnswer {
       try {
         const auto request = request_to_send();
         answer = co_await upstream.send(request);
+        m_is_heard = answer.status == 200;
         if (answer.status != 200) {
           const auto body = co_await upstream.read_all();
           failed = refusal(answer.status, body);
@@ -194,6 +208,7 @@ class Conversation final : public LiveAnswer {
     } else {
       m_seat->unreachable(failure.message());
     }
+    m_seat->leave();
     m_left.push_back(std::exchange(m_seat, nullptr));
   }
 
@@ -206,8 +221,11 @@ class Conversation final : public LiveAnswer {
         co_await answer_whole(sink, upstream);
       }
     } catch (const Error& error) {
-      const bool broke_off = error.code() == ErrorCode::network || error.code() == ErrorCode::http_status;
+      const bool too_large = error.code() == ErrorCode::limit_exceeded && !m_is_closing;
+      const bool broke_off = too_large || error.code() == ErrorCode::network ||
+                             error.code() == ErrorCode::http_status || error.code() == ErrorCode::engine_failed;
       if (m_seat && broke_off) m_seat->blame();
+      if (too_large) throw Error(ErrorCode::engine_failed, "the engine's answer is too large");
       throw;
     }
   }
@@ -229,7 +247,7 @@ class Conversation final : public LiveAnswer {
     const auto body = co_await upstream.read_all();
     m_first = Clock::now();
     m_answered = true;
-    auto answer = parse_json(body, k_answer_limits);
+    auto answer = parse_answer(body);
     if (m_request.call) answer = pool::answer_of(*m_request.model.remote, *m_request.call, std::move(answer));
     note(answer);
     auto response = text_response(200, "application/json", m_request.dialect->whole(answer));
@@ -258,6 +276,7 @@ class Conversation final : public LiveAnswer {
   asio::awaitable<void> hand_over(AnswerSink& sink, HttpResponse& response, const std::string& words) {
     Reply<Durable> written(co_await asio::this_coro::executor);
     m_parts.book.write(head(), m_prompt, words, outcome("success", {}), written.taker(), m_request.record_mode);
+    m_is_closing = true;
     finish(co_await written.wait());
     if (!m_unrecorded) response.set("X-Liftlock-Record", m_request.id);
     co_await sink.respond(std::move(response));
@@ -283,10 +302,12 @@ class Conversation final : public LiveAnswer {
       events.feed(piece, [&](std::string_view data) {
         done = data == "[DONE]";
         if (done) return false;
-        auto chunk = parse_json(data, k_answer_limits);
+        auto chunk = parse_answer(data);
         if (const auto* error = member_of(chunk, "error")) throw refusal(500, dump_json_line({{"error", *error}}));
         note(chunk);
-        words += words_of(chunk);
+        const auto more = words_of(chunk);
+        if (!more.empty()) ++m_pieces;
+        words += more;
         std::string own;
         if (m_request.call) chunk = pool::answer_of(*m_request.model.remote, *m_request.call, std::move(chunk));
         // What stands on several lines would end an event of ours.
@@ -303,6 +324,7 @@ class Conversation final : public LiveAnswer {
     const auto last = m_request.dialect->finish();
     Reply<Durable> closed(executor);
     m_record->close(outcome("success", {}), closed.taker());
+    m_is_closing = true;
     finish(co_await closed.wait());
     co_await sink.write(last);
   }
@@ -310,8 +332,9 @@ class Conversation final : public LiveAnswer {
   /// Records what failed, and tells the client: with a status where the answer did not begin.
   asio::awaitable<void> tell(AnswerSink& sink, const Error& failure) {
     const Error error(failure.code(), words_without_paths(failure), std::string(failure.hint()));
-    if (!m_ended) {
-      end("failed");
+    const bool is_told = m_ended || m_is_closing;  // to the record
+    if (!m_ended) end("failed");
+    if (!is_told) {
       Reply<Durable> written(co_await asio::this_coro::executor);
       if (m_record) {
         m_record->close(outcome("failed", info(error.code()).slug), written.taker());
@@ -388,12 +411,20 @@ class Conversation final : public LiveAnswer {
     return outcome;
   }
 
+  /// An engine tells its counts last, if at all. Who hangs up before that, or asks one that tells none, pays what is
+  /// known: no prompt has fewer tokens than that, and no piece of a stream less than one.
+  std::uint64_t tokens_to_charge() const {
+    if (!m_is_heard) return 0;
+    const auto prompt = std::max(m_prompt_tokens, fewest_tokens(m_request.engine.body));
+    return prompt + std::max(m_completion_tokens, m_pieces);
+  }
+
   void end(std::string_view how) {
     m_ended = true;
     if (m_lease && !m_answered) m_lease->give_up();
     m_lease.reset();
     m_seat.reset();
-    m_parts.gatekeeper.charge_tokens(m_request.caller, m_prompt_tokens + m_completion_tokens);
+    m_parts.gatekeeper.charge_tokens(m_request.caller, tokens_to_charge());
     if (!m_parts.on_end) return;
     const auto since = [&](Clock::time_point point) { return point < m_start ? Clock::duration{} : point - m_start; };
     m_parts.on_end({m_request.model.name, how, m_unrecorded, m_prompt_tokens, m_completion_tokens, since(m_ready),
@@ -415,14 +446,17 @@ class Conversation final : public LiveAnswer {
   std::shared_ptr<OpenRecord> m_record;
   std::string m_engine, m_digest;
   std::uint64_t m_prompt_tokens = 0, m_completion_tokens = 0;
-  bool m_begun = false;     ///< the client got the head of a stream
-  bool m_answered = false;  ///< the engine said all it had to say
+  std::uint64_t m_pieces = 0;  ///< of a stream, that had words
+  bool m_is_heard = false;     ///< the engine began to answer
+  bool m_is_closing = false;   ///< its record was given to the book whole
+  bool m_begun = false;        ///< the client got the head of a stream
+  bool m_answered = false;     ///< the engine said all it had to say
   bool m_ended = false;
   bool m_unrecorded = false;
 };
 
 const Json* images_of(const Json& answer) {
-  const auto* data = member_of(answer, "data");
+  const auto* data = answer.contains("choices") ? nullptr : member_of(answer, "data");
   const bool are_images = data != nullptr && data->is_array() && !data->empty() && (*data)[0].contains("b64_json");
   return are_images ? data : nullptr;
 }
@@ -430,6 +464,20 @@ const Json* images_of(const Json& answer) {
 void append_text(std::string& out, const Json& message, const char* key) {
   const auto* text = member_of(message, key);
   if (text != nullptr && text->is_string()) out += text->get_ref<const std::string&>();
+}
+
+/// What else a client gets of it, as JSON: an engine may say something anywhere, and all that it says is on record.
+/// @param known members that are recorded otherwise, or that say nothing
+void append_others(std::string& out, const Json& object, std::initializer_list<std::string_view> known) {
+  if (!object.is_object()) return;
+  auto others = Json::object();
+  for (const auto& [key, value] : object.items()) {
+    const bool is_known = std::find(known.begin(), known.end(), key) != known.end();
+    const bool is_text = value.is_string() && (key == "content" || key == "reasoning_content" || key == "text");
+    const bool is_nothing = value.is_null() || (value.is_structured() && value.empty());
+    if (!is_known && !is_text && !is_nothing) others[key] = value;
+  }
+  if (!others.empty()) out += dump_json_line(others);
 }
 
 }  // namespace
@@ -441,12 +489,14 @@ std::string words_of(const Json& answer) {
   if (choices == nullptr || !choices->is_array()) return words;
   for (const auto& choice : *choices) {
     append_text(words, choice, "text");
+    append_others(words, choice, {"index", "finish_reason", "stop_reason", "delta", "message"});
     for (const auto* key : {"delta", "message"}) {
       const auto* message = member_of(choice, key);
       if (message == nullptr) continue;
       append_text(words, *message, "reasoning_content");
       append_text(words, *message, "content");
       if (const auto* calls = member_of(*message, "tool_calls")) words += dump_json_line(*calls);
+      append_others(words, *message, {"role", "tool_calls"});
     }
   }
   return words;

@@ -164,11 +164,17 @@ struct Gateway::Impl {
     };
   }
 
+  static Endpoint require_get(const HttpRequest& request, const Endpoint& endpoint) {
+    if (request.method == "GET" || request.method == "HEAD") return endpoint;
+    throw Error(ErrorCode::method_not_allowed, fmt::format("{} takes GET", printable(request.path)), "use GET");
+  }
+
   Endpoint endpoint_of(const HttpRequest& request) const {
     const auto at_path = [&](const auto& endpoint) { return endpoint.path == request.path; };
-    if (request.path.starts_with(k_one_model)) return {"GET", k_one_model, Api::openai, Does::show};
+    if (request.path.starts_with(k_one_model))
+      return require_get(request, {"GET", k_one_model, Api::openai, Does::show});
     if (request.path.starts_with(RecordDesk::k_record_path) && request.path != RecordDesk::k_search_path)
-      return {"GET", RecordDesk::k_record_path, Api::openai, Does::read_record};
+      return require_get(request, {"GET", RecordDesk::k_record_path, Api::openai, Does::read_record});
     const auto found = std::find_if(k_endpoints.begin(), k_endpoints.end(), at_path);
     if (found == k_endpoints.end() && not_on_this_side(request.path))
       return {"", "absent", api_of(request.path), Does::absent};
@@ -207,9 +213,13 @@ struct Gateway::Impl {
     const auto endpoint = endpoint_of(request);
     // Clients ask for the version to see that somebody is there, before they have a key.
     if (endpoint.does == Does::ollama_version) return json_answer(ollama::version());
+    return answer(endpoint, request, caller_of(request), note);
+  }
+
+  Caller caller_of(const HttpRequest& request) {
     auto authorization = request.header("Authorization");
     if (authorization.empty()) authorization = request.header("x-api-key");
-    return answer(endpoint, request, parts.gatekeeper.admit(authorization, request.peer), note);
+    return parts.gatekeeper.admit(authorization, request.peer);
   }
 
   HttpResponse answer_local(const HttpRequest& request, HttpNote& note) {
@@ -484,7 +494,7 @@ struct Gateway::Impl {
 
   bool may_ask(const Caller& caller, const ollama::ModelCard& card, bool remote) const {
     try {
-      parts.gatekeeper.require_model(caller, card.name);
+      parts.gatekeeper.require_model(caller, remote ? card.name : card.model);
       require_label(caller, card, remote);
       return true;
     } catch (const Error&) {
@@ -531,8 +541,8 @@ struct Gateway::Impl {
   Asked asked(std::string_view named, const Caller& caller) {
     parts.gatekeeper.require_right(caller, Right::ask);
     const auto target = names.resolve(named);
-    parts.gatekeeper.require_model(caller, target.name);
     if (target.remote != nullptr) {
+      parts.gatekeeper.require_model(caller, target.name);
       auto card = card_of(*target.remote);
       require_label(caller, card, true);
       return {target, std::move(card)};
@@ -544,6 +554,7 @@ struct Gateway::Impl {
       throw Error(ErrorCode::not_found, fmt::format("there is no model '{}' here", printable(target.name)),
                   "list the models with GET /v1/models");
     }
+    parts.gatekeeper.require_model(caller, found->model);  // what is loaded, whatever it is called
     require_label(caller, *found, false);
     return {target, *found};
   }
@@ -580,6 +591,16 @@ Gateway::~Gateway() = default;
 
 bool Gateway::serves(std::string_view path) {
   return path.starts_with("/v1/") || path.starts_with("/api/") || path.starts_with(RecordDesk::k_record_path);
+}
+
+std::optional<Error> Gateway::admit(const HttpRequest& request) {
+  if (!serves(request.path)) return std::nullopt;
+  try {
+    m_impl->caller_of(request);
+  } catch (const Error& error) {
+    return error;
+  }
+  return std::nullopt;
 }
 
 std::uint64_t Gateway::max_body(std::string_view method, std::string_view path) {

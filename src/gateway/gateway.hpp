@@ -60,6 +60,9 @@ class Gateway {
   /// For HttpServerOptions::refusal.
   static std::optional<HttpResponse> refusal(std::string_view path, const Error& error);
 
+  /// For HttpServerOptions::admit: who has no valid key does not get a large body read.
+  std::optional<Error> admit(const HttpRequest& request);
+
   /// Any thread. Never throws: failures are answers in the form of the API that was asked.
   HttpResponse handle(const HttpRequest& request);
   /// The same for a command of this machine, whose user the kernel vouches for (HttpServerOptions::local): without a

@@ -11,6 +11,7 @@
 
 #include "base/code_of.hpp"
 #include "engine/model_fixture.hpp"
+#include "gateway/conversation.hpp"
 #include "gateway/record_desk.hpp"
 #include "net/server.hpp"
 #include "os/process.hpp"
@@ -119,6 +120,7 @@ class GatewayTest : public ::testing::Test {
     http.threads = 2;
     http.max_body = &Gateway::max_body;
     http.refusal = &Gateway::refusal;
+    http.admit = [this](const HttpRequest& request) { return gateway->admit(request); };
     http.observe = [this](const HttpExchange& exchange) {
       const std::lock_guard lock(observed_mutex);
       observed.push_back({exchange.status, exchange.whole, std::string(exchange.path), std::string(exchange.id),
@@ -947,6 +949,46 @@ TEST_F(GatewayTest, AuditorsReadWhatOthersAskedAndNobodyElseDoes) {
   for (const auto& event : logged("record.find")) {
     EXPECT_THAT(event.detail, Not(HasSubstr("secret")));
     EXPECT_THAT(event.detail, Not(HasSubstr("case-7")));
+  }
+}
+
+TEST_F(GatewayTest, StrangersDoNotGetLargeBodiesRead) {
+  serve();
+  const auto heard = post(k_chat, chat(std::string(1'000'000, 'x')), "llk_" + std::string(43, 'x'));
+  EXPECT_EQ(heard.status, 401);
+  EXPECT_EQ(ask(chat(std::string(100'000, 'x'))).status, 200);
+}
+
+TEST_F(GatewayTest, OneModelIsOnlyLookedAt) {
+  serve();
+  for (const auto* method : {"DELETE", "PUT"}) {
+    const auto heard = curl("/v1/models/demo", {"-X", method, "-H", "Authorization: Bearer " + key});
+    EXPECT_EQ(heard.status, 405) << method;
+  }
+  EXPECT_EQ(get("/v1/models/demo").status, 200);
+}
+
+TEST_F(GatewayTest, WhoHangsUpBeforeTheCountPaysForWhatWasSaid) {
+  ApiKey wanted;
+  wanted.limits.tokens_per_day = 2;
+  const auto poor = add_key(wanted);
+  serve();
+  // A first piece, and never the end, with which the counts would come.
+  (void)post(k_chat, chat("linger", k_streamed), poor, "1");
+  EXPECT_TRUE(soon([&] { return post(k_chat, chat("hello"), poor).status == 429; }));
+}
+
+TEST(WordsOf, LosesNothingThatAClientGets) {
+  const auto words = [](const std::string& text) { return words_of(parse_json(text)); };
+  EXPECT_EQ(words(R"({"choices":[{"index":0,"delta":{"role":"assistant","content":"a"},"finish_reason":"stop"}]})"),
+            "a");
+  EXPECT_EQ(words(R"({"choices":[{"delta":{"content":null,"tool_calls":[]},"logprobs":null}]})"), "[]");
+  for (const auto* hidden : {R"({"choices":[{"message":{"content":"a","refusal":"SECRET"}}]})",
+                             R"({"choices":[{"message":{"content":[{"type":"text","text":"SECRET"}]}}]})",
+                             R"({"choices":[{"delta":{"reasoning":"SECRET"}}]})",
+                             R"({"choices":[{"delta":{},"logprobs":{"content":["SECRET"]}}]})",
+                             R"({"data":[{"b64_json":""}],"choices":[{"delta":{"content":"SECRET"}}]})"}) {
+    EXPECT_THAT(words(hidden), HasSubstr("SECRET")) << hidden;
   }
 }
 

@@ -52,6 +52,10 @@ struct HttpServerOptions {
   /// How many bytes of body a request with this method and (decoded) path may have; past it 413. 0: none, 405.
   /// Empty: none for any. Called on the workers' threads.
   std::function<std::uint64_t(std::string_view method, std::string_view path)> max_body;
+  /// Asked before a body of more than 64 KiB is read, of a request without its body: why not, if not. Empty: all are
+  /// read. Called on the workers' threads.
+  std::function<std::optional<Error>(const HttpRequest& request)> admit;
+  std::uint64_t max_bodies = 1u << 30;  ///< bytes of bodies that are being read or handled; past it 503
   /// The answer to a request that reaches no handler, where problem+json is not what clients of this path read;
   /// nothing: problem+json. Called on the workers' threads.
   std::function<std::optional<HttpResponse>(std::string_view path, const Error& error)> refusal;

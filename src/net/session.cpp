@@ -1,5 +1,6 @@
 #include "net/session.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -31,6 +32,10 @@ namespace {
 constexpr std::size_t k_max_discard = 4u << 20;
 /// A live answer may take as long as whoever makes it lets it.
 constexpr std::chrono::hours k_live_time{24};
+/// A body up to here is read whoever sends it, and its buffer is kept.
+constexpr std::uint64_t k_small_body = 64u << 10;
+/// A larger one has as long as a head for each such piece of it.
+constexpr std::size_t k_pace = 256u << 10;
 /// Pipelined requests that are answered before other connections of the thread get their turn.
 constexpr int k_requests_per_turn = 16;
 /// What other servers log, too, where there was nobody left to answer.
@@ -52,6 +57,7 @@ class Session final : public SessionBase {
         m_options(worker.shared.options),
         m_peer(std::move(peer)),
         m_tls(std::move(tls)),
+        m_share(worker.shared),
         m_stop_live(worker.context, asio::steady_timer::time_point::max()) {}
 
   std::optional<Transport> transport;
@@ -215,6 +221,11 @@ class Session final : public SessionBase {
     if (wanted > most || (m_head.is_chunked && most == 0)) {
       co_return Error(ErrorCode::body_too_large, fmt::format("the body of the request is larger than {} bytes", most));
     }
+    if (m_options.admit && std::max(wanted, m_head.is_chunked ? k_small_body + 1 : 0) > k_small_body) {
+      if (auto refused = m_options.admit(m_request)) co_return refused;
+    }
+    if (!m_share.grow(wanted)) co_return too_many_bodies();
+    m_paced = 0;
     if (m_head.expects_continue) {
       const bool sent = co_await transport->write("HTTP/1.1 100 Continue\r\n\r\n", {});
       if (!sent) m_gone = true;
@@ -225,9 +236,32 @@ class Session final : public SessionBase {
       const auto part = std::min<std::size_t>(wanted - m_body.size(), m_end - m_begin);
       m_body.append(m_buffer, m_begin, part);
       m_begin += part;
+      keep_pace();
     }
+    if (auto late = why_late()) co_return late;
     m_request.body = m_body;
     co_return std::nullopt;
+  }
+
+  /// A body that comes at a fair rate has time to come.
+  void keep_pace() {
+    if (m_body.size() < m_paced + k_pace) return;
+    m_paced = m_body.size();
+    deadline.set(m_options.header_time);
+  }
+  std::optional<Error> why_late() {
+    if (!m_gone || !deadline.expired) return std::nullopt;
+    m_gone = false;
+    return Error(ErrorCode::request_timeout, "the body of the request did not arrive in time");
+  }
+  static Error too_many_bodies() {
+    return {ErrorCode::overloaded, "too many large requests are on their way", "ask again in a moment"};
+  }
+  /// The handler took what it needs. A connection that idles keeps no large buffer.
+  void let_go_of_body() {
+    m_request.body = {};
+    if (m_body.capacity() > k_small_body) std::string().swap(m_body);
+    m_share.give_back();
   }
 
   asio::awaitable<std::optional<Error>> read_chunks(std::uint64_t most) {
@@ -241,7 +275,10 @@ class Session final : public SessionBase {
         refused = error;
       }
       if (refused) co_return refused;
+      if (!m_share.grow(m_body.size())) co_return too_many_bodies();
+      keep_pace();
     }
+    if (auto late = why_late()) co_return late;
     m_request.body = m_body;
     co_return std::nullopt;
   }
@@ -262,6 +299,7 @@ class Session final : public SessionBase {
   asio::awaitable<bool> answer_request() {
     deadline.set_stall(m_options.stall_time);
     auto response = call_handler();
+    let_go_of_body();
     if (response.live) {
       co_return co_await answer_live(std::move(response.live), response.route, std::move(response.note));
     }
@@ -398,6 +436,9 @@ class Session final : public SessionBase {
       char byte = 0;
       const auto got = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
       if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) co_return;
+      // Over TLS the last words of a client that leaves stay unread, and its end stands behind them.
+      pollfd hung_up{.fd = socket.native_handle(), .events = POLLRDHUP, .revents = 0};
+      if (m_options.tls && ::poll(&hung_up, 1, 0) > 0) co_return;
       // The next request is here already: it waits its turn, and readiness says nothing any more.
       timer.expires_after(std::chrono::milliseconds(500));
       co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ended));
@@ -474,6 +515,8 @@ class Session final : public SessionBase {
   const HttpServerOptions& m_options;
   const std::string m_peer;
   const std::shared_ptr<asio::ssl::context> m_tls;
+  BodyShare m_share;
+  std::size_t m_paced = 0;  ///< bytes of the body when its time was set
   asio::steady_timer m_stop_live;
   std::string m_buffer;
   std::size_t m_begin = 0, m_end = 0;  // the unread part of m_buffer

@@ -19,6 +19,33 @@ struct Shared {
   HttpServerOptions options;
   HttpHandler handler;
   std::atomic<std::size_t> connections = 0;
+  std::atomic<std::uint64_t> body_bytes = 0;
+};
+
+/// What one connection takes of Shared::body_bytes.
+class BodyShare {
+ public:
+  explicit BodyShare(Shared& shared) : m_shared(shared) {}
+  ~BodyShare() { give_back(); }
+  BodyShare(const BodyShare&) = delete;
+  BodyShare& operator=(const BodyShare&) = delete;
+
+  /// false: there is not so much left; then nothing changed.
+  bool grow(std::uint64_t bytes) {
+    if (bytes <= m_bytes) return true;
+    const auto more = bytes - m_bytes;
+    if (m_shared.body_bytes.fetch_add(more) + more > m_shared.options.max_bodies) {
+      m_shared.body_bytes -= more;
+      return false;
+    }
+    m_bytes = bytes;
+    return true;
+  }
+  void give_back() { m_shared.body_bytes -= std::exchange(m_bytes, 0); }
+
+ private:
+  Shared& m_shared;
+  std::uint64_t m_bytes = 0;
 };
 
 class SessionBase;

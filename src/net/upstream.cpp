@@ -64,6 +64,7 @@ class Kept final : public asio::execution_context::service {
   }
 
   void keep(const std::string& place, std::unique_ptr<Connection> connection) {
+    forget_old();  // engines that ended have left their places for good
     auto& kept = m_connections[place];
     if (kept.size() >= k_most_kept) kept.pop_front();
     kept.push_back({std::move(connection), Clock::now()});
@@ -75,6 +76,17 @@ class Kept final : public asio::execution_context::service {
     Clock::time_point since;
   };
   void shutdown() override { m_connections.clear(); }
+  void forget_old() {
+    const auto when = Clock::now();
+    if (when - m_looked < k_kept_for) return;
+    m_looked = when;
+    for (auto at = m_connections.begin(); at != m_connections.end();) {
+      auto& kept = at->second;
+      while (!kept.empty() && when - kept.front().since > k_kept_for) kept.pop_front();
+      at = kept.empty() ? m_connections.erase(at) : std::next(at);
+    }
+  }
+  Clock::time_point m_looked{};
   std::map<std::string, std::list<Entry>> m_connections;
 };
 
@@ -260,7 +272,8 @@ asio::awaitable<UnixResponse> UpstreamExchange::send(const UnixRequest& request)
   const bool reused = impl.connection != nullptr;
   if (!reused) co_await impl.connect(executor);
   auto error = co_await impl.try_exchange(head, request.body, no_body);
-  if (error && reused && error != asio::error::operation_aborted && !impl.parser->got_some()) {
+  if (error && reused && error != asio::error::operation_aborted && error != beast::error::timeout &&
+      !impl.parser->got_some()) {
     co_await impl.connect(executor);
     error = co_await impl.try_exchange(head, request.body, no_body);
   }

@@ -62,6 +62,21 @@ Json images_of(const Model& model, const Json& answer) {
   return out;
 }
 
+/// Newer vLLM calls "reasoning" what llama-server and older vLLM call "reasoning_content".
+void name_reasoning(Json& answer) {
+  const auto choices = answer.find("choices");
+  if (choices == answer.end() || !choices->is_array()) return;
+  for (auto& choice : *choices) {
+    for (const auto* key : {"delta", "message"}) {
+      if (!choice.is_object() || !choice.contains(key)) continue;
+      auto& message = choice[key];
+      if (!message.is_object() || !message.contains("reasoning") || message.contains("reasoning_content")) continue;
+      message["reasoning_content"] = std::move(message["reasoning"]);
+      message.erase("reasoning");
+    }
+  }
+}
+
 }  // namespace
 
 Call call_of(const Model& model, std::string_view path, Json body) {
@@ -87,6 +102,7 @@ Json answer_of(const Model& model, const Call& call, Json answer) {
   if (!answer.is_object()) refuse_answer(model);
   if (call.path == k_images) return images_of(model, answer);
   if (answer.contains("model")) answer["model"] = model.name;
+  name_reasoning(answer);
   return answer;
 }
 

@@ -128,6 +128,11 @@ struct Pools::Watch {
 Seat::Seat(std::shared_ptr<Endpoint> endpoint) : m_endpoint(std::move(endpoint)) {}
 
 Seat::~Seat() {
+  leave();
+}
+
+void Seat::leave() {
+  if (std::exchange(m_is_left, true)) return;
   const std::lock_guard lock(m_endpoint->mutex);
   --m_endpoint->active;
 }

@@ -68,6 +68,8 @@ class Seat {
   /// Pool and address, for the record.
   std::string text() const;
 
+  /// Gives the place at the endpoint back before the seat goes; what it is is still known.
+  void leave();
   /// It could not be connected to: nobody is sent there until it is seen to answer.
   void unreachable(const std::string& why);
   /// It failed a request that was not the request's fault: another endpoint answered it, or it broke off.
@@ -76,6 +78,7 @@ class Seat {
  private:
   friend class Pools;
   std::shared_ptr<Endpoint> m_endpoint;
+  bool m_is_left = false;
 };
 
 /// Safe with several threads. One thread of its own looks at the endpoints.

@@ -62,14 +62,24 @@ void RecordKeeper::release(const std::string& id) {
 }
 
 void RecordKeeper::erase(const std::string& id) {
-  auto [segment, number] = find_slot(m_folder, id, Access::write);
+  find_slot(m_folder, id, Access::read);
   const auto lock = keep_others_out(m_folder);
   if (const auto hold = hold_of(id)) {
     throw Error(ErrorCode::immutable, fmt::format("the record {} is held: {}", id, hold->reason),
                 fmt::format("end the hold first: liftlock record release {} --reason …", id));
   }
-  segment.erase(number);
-  segment.sync_keys();
+  const auto wanted = parse_record_id(id);
+  for (const auto& name : segment_names(m_folder)) {
+    SegmentFiles segment(m_folder, name, Access::write);
+    bool erased = false;
+    for (std::uint32_t number = 0; number < segment.slot_count(); ++number) {
+      const auto slot = segment.slot(number);
+      if (!slot.used() || slot.id != wanted) continue;
+      segment.erase(number);
+      erased = true;
+    }
+    if (erased) segment.sync_keys();
+  }
 }
 
 RecordKeeper::Expired RecordKeeper::expire(Timestamp before, Do what) {

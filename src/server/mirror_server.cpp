@@ -66,6 +66,7 @@ struct MirrorServer::Impl {
     if (options.gateway != nullptr) {
       http.max_body = &Gateway::max_body;
       http.refusal = &Gateway::refusal;
+      http.admit = [gateway = options.gateway](const HttpRequest& request) { return gateway->admit(request); };
     }
     if (options.access_log) access_log.emplace(*options.access_log);
     http.observe = [this](const HttpExchange& exchange) {
