@@ -27,13 +27,15 @@ void list(Invocation& invocation) {
   const auto site = invocation.site();
   const OpenStore store(site, "model ls", Access::read);
   const auto aliases = engine::Choices(site.aliases_file()).all();
+  const auto& labels = site.config().model_labels;
   auto json = Json::array();
   std::vector<std::vector<std::string>> rows{
       {"NAME", "VERSION", "ARCHITECTURE", "PARAMETERS", "QUANTISATION", "SIZE", "LICENCE", "LABEL", "ALIASES"}};
   for (const auto& model : store.catalog.artifacts()) {
     if (model.kind != "model") continue;
     const auto facts = store.catalog.inspection(model);
-    const auto label = fact(model.facts, "label");
+    const auto labelled = labels.find(model.name);
+    const auto label = labelled == labels.end() ? std::string("-") : printable(labelled->second);
     const auto licence = model.license.empty() ? fact(facts, "license") : printable(model.license);
     const auto chosen = engine::choice_of(model, "");
     std::vector<std::string> called;

@@ -66,6 +66,7 @@ void add_model_rollback(CLI::App& group, Invocation& invocation);
 void add_model_swap(CLI::App& group, Invocation& invocation);
 void add_chain(CLI::App& app, Invocation& invocation);
 void add_gate(CLI::App& app, Invocation& invocation);
+void add_health(CLI::App& app, Invocation& invocation);
 void add_inventory(CLI::App& app, Invocation& invocation);
 void add_ps(CLI::App& app, Invocation& invocation);
 void add_top(CLI::App& app, Invocation& invocation);

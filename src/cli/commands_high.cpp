@@ -32,6 +32,7 @@ CommandTable commands_of_side() {
       add_chain,
       add_gate,
       add_engine,
+      add_health,
       add_inventory,
       add_key,
       add_serve,

@@ -447,8 +447,12 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     const Room room(*this, model);
     const auto engine = engine_for(options.engines_folder, defaults, "gguf");
     if (!model.architecture.empty() && !knows_architecture(engine, model.architecture)) {
-      fail(ErrorCode::model_unsupported, "the engine {} does not know the architecture '{}'",
-           printable(full_name(engine)), printable(model.architecture));
+      throw Error(
+          ErrorCode::model_unsupported,
+          fmt::format("the engine {} does not know the architecture '{}': it needs a newer one than {}",
+                      printable(full_name(engine)), printable(model.architecture), printable(engine.manifest.version)),
+          "carry a newer engine, install it beside this one and make it the default: liftlock engine install "
+          "NAME, liftlock engine default NAME/VERSION");
     }
     const auto begun = Clock::now();
     const auto checked =

@@ -1,0 +1,168 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/use_future.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "cli/commands.hpp"
+#include "cli/pool_settings.hpp"
+#include "net/upstream.hpp"
+#include "pool/dialect.hpp"
+
+namespace liftlock {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr UnixClientLimits k_limits{.max_body = 4u << 20,
+                                    .connect = std::chrono::seconds(5),
+                                    .idle = std::chrono::seconds(5),
+                                    .total = std::chrono::seconds(10)};
+
+struct Options {
+  std::string ca_file;
+};
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+/// One service that an application is told of by variables (M14), and how it says that it is well (M8).
+struct Service {
+  std::string name;     ///< "vector store"
+  std::string setting;  ///< "QDRANT_URL"
+  std::string address;  ///< its value; empty: this service is not used
+  std::string path;     ///< asked behind the address
+  std::string model;    ///< must be there; empty: any
+  std::string header;   ///< that takes the secret
+  std::string secret;
+  /// What a body of status 200 lacks; empty: it is well. May throw Error for a body that cannot be read.
+  std::function<std::string(const std::string& body, const std::string& model)> lacks;
+};
+
+std::string lacks_words(const std::string& body, std::string_view words) {
+  return body.find(words) == std::string::npos ? fmt::format("its answer does not say \"{}\"", words) : std::string();
+}
+
+std::string lacks_listed(const std::string& body, const std::string& model) {
+  const auto names = pool::listed_models(body);
+  if (model.empty() || std::find(names.begin(), names.end(), model) != names.end()) return {};
+  return fmt::format("it does not list the model '{}', but: {}", model, fmt::join(names, ", "));
+}
+
+std::string lacks_id(const std::string& body, const std::string& model) {
+  const auto there = string_member(parse_json(body), "model_id", "its answer");
+  return model.empty() || there == model ? std::string()
+                                         : fmt::format("it has the model '{}' and not '{}'", there, model);
+}
+
+std::vector<Service> services() {
+  const auto bearer = [](const std::string& key) { return key.empty() ? key : "Bearer " + key; };
+  std::vector<Service> all = {
+      {"vector store", "QDRANT_URL", variable("QDRANT_URL"), "/healthz", "", "api-key", variable("QDRANT_API_KEY"),
+       [](const std::string& body, const std::string&) { return lacks_words(body, "healthz check passed"); }},
+      {"embeddings", "EMBEDDING_URL", variable("EMBEDDING_URL"), "/health", "", "", "",
+       [](const std::string&, const std::string&) { return std::string(); }},
+      {"language model", "LLM_URL", variable("LLM_URL"), "/models", variable("LLM_MODEL"), "Authorization",
+       bearer(variable("LLM_API_KEY")), lacks_listed}};
+  // text-embeddings-inference tells its model at another place than its health.
+  if (const auto model = variable("EMBEDDING_MODEL"); !model.empty() && !all[1].address.empty()) {
+    auto informed = all[1];
+    informed.path = "/info", informed.model = model, informed.lacks = lacks_id;
+    all.insert(all.begin() + 2, informed);
+  }
+  std::erase_if(all, [](const auto& service) { return service.address.empty(); });
+  return all;
+}
+
+RemoteServer server_of(const Service& service, std::shared_ptr<const Networks> networks, const std::string& ca_file) {
+  auto text = service.address;
+  while (text.ends_with('/')) text.pop_back();
+  const auto address = HttpAddress::parse(text);
+  if (!address) {
+    throw Error(ErrorCode::usage, fmt::format("{} is '{}', which is no address", service.setting, printable(text)),
+                "write it as http://10.0.0.5:8000");
+  }
+  if (address->tls && ca_file.empty())
+    fail(ErrorCode::usage, "{} is https: --ca-file names what its certificate is proved by", service.setting);
+  return {*address, std::move(networks), address->tls ? make_client_tls(ca_file) : nullptr};
+}
+
+/// What is wrong with it; empty: nothing.
+std::string look_at(const Service& service, const RemoteServer& server) {
+  UnixRequest request{.method = "GET", .target = server.address.path + service.path, .headers = {}, .body = {}};
+  if (!service.secret.empty()) request.headers.emplace_back(service.header, service.secret);
+  asio::io_context context(1);
+  auto answer = asio::co_spawn(
+      context,
+      [&]() -> asio::awaitable<UnixResponse> {
+        UpstreamExchange exchange(server, k_limits);
+        auto head = co_await exchange.send(request);
+        head.body = co_await exchange.read_all();
+        co_return head;
+      },
+      asio::use_future);
+  try {
+    context.run();
+    const auto response = answer.get();
+    if (response.status != 200) return fmt::format("it answers {} with status {}", request.target, response.status);
+    return service.lacks(response.body, service.model);
+  } catch (const Error& error) {
+    return error.message();
+  }
+}
+
+void run(Invocation& invocation, const Options& options) {
+  const auto networks = pool_networks(invocation.site());
+  const auto all = services();
+  if (all.empty()) {
+    throw Error(
+        ErrorCode::usage, "no service is named in the environment",
+        "set QDRANT_URL, EMBEDDING_URL (and EMBEDDING_MODEL), LLM_URL with its /v1 (and LLM_MODEL, LLM_API_KEY)");
+  }
+  auto json = Json::array();
+  std::vector<std::vector<std::string>> rows{{"SERVICE", "ASKED", "GOOD", "MS", "WHY"}};
+  bool good = true;
+  for (const auto& service : all) {
+    const auto server = server_of(service, networks, options.ca_file);
+    const auto begin = Clock::now();
+    const auto why = look_at(service, server);
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count();
+    const auto asked = server.address.text() + service.path;
+    good = good && why.empty();
+    json.push_back(
+        {{"service", service.name}, {"asked", asked}, {"good", why.empty()}, {"milliseconds", took}, {"why", why}});
+    rows.push_back({service.name, printable(asked), why.empty() ? "yes" : "NO", std::to_string(took), printable(why)});
+  }
+  invocation.print({{"good", good}, {"services", json}}, [&] { return format_table(rows); });
+  if (!good) invocation.set_status(static_cast<int>(ErrorClass::upstream));
+}
+
+}  // namespace
+
+void add_health(CLI::App& app, Invocation& invocation) {
+  auto* group = app.add_subcommand("health", "Ask whether what an application needs is there and well");
+  group->require_subcommand(1);
+  auto* command = group->add_subcommand("services", "Ask the vector store, the embeddings and the language model");
+  auto options = std::make_shared<Options>();
+  command->add_option("--ca-file", options->ca_file, "PEM; what certificates of https addresses are proved by");
+  command->footer(
+      "They are named by the variables that applications read: QDRANT_URL and QDRANT_API_KEY (/healthz), "
+      "EMBEDDING_URL\n"
+      "and EMBEDDING_MODEL (/health and /info of text-embeddings-inference), LLM_URL with its /v1, LLM_MODEL and\n"
+      "LLM_API_KEY (/models). Only addresses within [gateway] networks of config.toml are asked. Exit status 6: one "
+      "is\n"
+      "not there, or not what it must be.\n"
+      "Example: LLM_URL=http://127.0.0.1:8480/v1 LLM_MODEL=demo LLM_API_KEY=$KEY liftlock health services");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock
