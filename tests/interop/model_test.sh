@@ -59,13 +59,51 @@ refused model-unsupported high model fit tiny --vllm
 # What this machine holds, next to another one (B39).
 high inventory --output here.json > out
 says 'no difference' "$(high inventory --against here.json)"
-sed 's/"name":"tiny@1"/"name":"tiny@2"/; s/"host":"[^"]*"/"host":"node2"/' here.json > there.json
+python3 - > there.json << 'END'
+import json
+there = json.load(open("here.json"))
+there["host"] = "node2"
+next(one for one in there["items"] if one["name"] == "tiny@1")["name"] = "tiny@2"
+print(json.dumps(there))
+END
 compared=$(high inventory --against there.json)
 for words in 'node2' 'tiny@1' 'tiny@2'; do says "$words" "$compared"; done
 [ "$(high --json inventory --against there.json | json '["differences"].__len__()')" = 2 ] || fail "two things differ"
 printf '{"format":"liftlock.inventory/2"}' > later.json
 refused too-new high inventory --against later.json
 refused json-invalid high inventory --against tiny.gguf
+
+# What an application's variables name: a stand-in for the three services, one of which has another model.
+cat > services.py << 'END'
+import http.server, sys
+ANSWERS = {"/healthz": b"healthz check passed", "/health": b"", "/info": b'{"model_id": "bge"}', "/v1/models": b'{"data": [{"id": "demo"}]}'}
+class Service(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = ANSWERS.get(self.path)
+        self.send_response(404 if body is None else 200)
+        self.send_header("Content-Length", str(len(body or b"")))
+        self.end_headers()
+        self.wfile.write(body or b"")
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Service)
+print(server.server_port, flush=True)
+for _ in range(8):
+    server.handle_request()
+END
+python3 services.py > port & services=$!
+trap 'kill "$services" 2> /dev/null || true; cleanup' EXIT
+until [ -s port ]; do sleep 0.1; done
+address="http://127.0.0.1:$(cat port)"
+export QDRANT_URL="$address" EMBEDDING_URL="$address/" EMBEDDING_MODEL=bge LLM_URL="$address/v1" LLM_MODEL=demo
+[ "$(high --json health services | json '["good"]')" = True ] || fail "the services are well"
+status=0; LLM_MODEL=other high health services > out || status=$?
+[ "$status" = 6 ] || fail "a model that is not there ended with status $status"
+says "does not list the model 'other', but: demo" "$(cat out)"
+unset EMBEDDING_URL LLM_URL
+says 'in none of the networks' "$(QDRANT_URL=http://192.0.2.1:6333 high health services || true)"
+unset QDRANT_URL
+refused usage high health services
 
 # The organisation's own signature, where policy wants it.
 sed -i 's/^\[policy\]$/&\nrequire_countersignature = ["approver"]/' "$high_state/config.toml"
