@@ -8,5 +8,6 @@ trap 'rm -rf "$work"' EXIT
 python3 bench/crossing.py "$build" "$work" --gib "${GIB:-4}" --small "${SMALL:-20000}" --rounds "${ROUNDS:-3}"
 bench/serve.sh "$build"
 python3 bench/skopeo.py "$build" "$work" --mib "${IMAGE_MIB:-512}"
+"$build/bench/record_bench" "$work/record" 100000 2000 500
 bench/gateway.sh "$build"
 python3 bench/load.py "$build" "$work"

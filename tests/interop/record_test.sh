@@ -65,6 +65,25 @@ says 'would erase 2 records' high record expire --older-than 1s --dry-run
 says 'erased 2 records' high record expire --older-than 1s
 refused record-erased high record show "$third"
 
+# --- what the site chooses at the beginning, and the keys that it gives out
+ingest_state=$high_state high_state="$work/chosen"
+refused usage high init --zone production --record sometimes
+high init --zone production --record hash-only --when-unwritable answer > /dev/null
+grep -q '^mode = "hash-only"' "$high_state/config.toml" && grep -q '^when_unwritable = "answer"' "$high_state/config.toml" ||
+  fail "init did not write what was chosen"
+printf '[labels]\norder = ["OPEN", "SECRET"]\n' >> "$high_state/config.toml"
+secret_key=$(high key add ada --model 'demo*' --rate 60/min --tokens-per-minute 1000 --tokens-per-day 9000 --expires 90d --label SECRET --record full)
+[[ "$secret_key" == llk_* ]] || fail "key add prints '$secret_key'"
+refused usage high key add bob --label NOSUCH
+refused usage high key add bob --role king
+id=$(high --json key ls | json '["keys"][0]["id"]' 2> /dev/null || high --json key ls | json '[0]["id"]')
+says 'ada' high key ls
+if grep -rqF "$secret_key" "$high_state"; then fail "the key's secret is in a file"; fi
+high key revoke "$id" --reason 'left the team' > /dev/null
+says 'revoked' high key ls
+[ "$(high --json audit tail -n 100 --type key.revoke | json '["entries"].__len__()')" -gt 0 ] || fail "no entry of the revocation"
+high_state=$ingest_state
+
 # --- who changes a byte is noticed
 fourth=$("$writer" "$high_state" eve 'a question' 'an answer')
 segment=$(ls "$high_state"/records/*.rec | tail -n 1)
