@@ -1,0 +1,95 @@
+// A hostile program in an engine's place, started by root and by a user who is not.
+#include <gmock/gmock.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/code_of.hpp"
+#include "engine/engine_process.hpp"
+#include "net/unix_client.hpp"
+#include "os/process.hpp"
+#include "os/sandbox.hpp"
+
+namespace liftlock::engine {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr uid_t k_nobody = 65534;
+
+UniqueFd listen_at(const fs::path& path) {
+  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.string().copy(address.sun_path, sizeof address.sun_path - 1);
+  EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_EQ(::listen(fd.get(), 8), 0);
+  return fd;
+}
+
+/// What it said, once it tried all, and whether we followed where its socket leads.
+void attempt(const fs::path& folder, bool as_user) {
+  fs::create_directories(folder / "root/usr/bin");
+  fs::copy_file(LIFTLOCK_TRY_LEAVE, folder / "root/usr/bin/engine");
+  fs::permissions(folder / "root/usr/bin/engine", static_cast<fs::perms>(0755));
+  const auto elsewhere = folder / "elsewhere.sock";
+  const auto listening = listen_at(elsewhere);
+  SandboxSpec spec;
+  spec.argv = {"/usr/bin/engine", "9", elsewhere, as_user ? "user" : "root", std::to_string(::getpid())};
+  spec.root = folder / "root";
+  spec.run_folder = folder / "run";
+  spec.log = folder / "log";
+  spec.environment = {{"PATH", "/usr/bin"}};
+  spec.max_memory = 1u << 30;
+  Sandbox sandbox(spec);
+  std::string said;
+  for (int i = 0; i < 600 && said.find("ways out") == std::string::npos; ++i) {
+    if (const auto status = sandbox.poll()) FAIL() << *status << "\n" << read_file(spec.log, 1u << 20);
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    said = read_file(spec.log, 1u << 20);
+  }
+  EXPECT_THAT(said, HasSubstr("\n0 ways out\n"));
+  EXPECT_THAT(said, Not(HasSubstr("SUCCEEDED")));
+  const auto socket = socket_of(spec, std::string(k_socket_name));
+  ASSERT_TRUE(fs::is_symlink(socket)) << "it leads elsewhere now";
+  EXPECT_FALSE(is_healthy(socket, std::chrono::milliseconds(500)));
+  EXPECT_EQ(::accept(listening.get(), nullptr, nullptr), -1) << "nobody followed it";
+}
+
+class Escape : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!find_program("bwrap")) GTEST_SKIP() << "bubblewrap is not installed";
+    fs::permissions(temporary.path(), static_cast<fs::perms>(0777));
+  }
+  TemporaryFolder temporary;
+};
+
+TEST_F(Escape, NoWayOutOfWhatRootStarted) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root is root";
+  attempt(temporary.path() / "r", false);
+}
+
+// What is not bounded where a user starts it stands in docs/guides/engines.md: the run folder's size, and processes.
+TEST_F(Escape, NoWayOutOfWhatAUserStarted) {
+  if (::geteuid() != 0) return attempt(temporary.path() / "u", true);
+  const auto child = ::fork();
+  if (child == 0) {
+    if (::setresgid(k_nobody, k_nobody, k_nobody) != 0 || ::setresuid(k_nobody, k_nobody, k_nobody) != 0) ::_exit(78);
+    try {
+      attempt(temporary.path() / "u", true);
+    } catch (const Error& error) {
+      ::_exit(error.code() == ErrorCode::sandbox_unavailable ? 77 : 79);
+    }
+    ::_exit(HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "this machine forbids user namespaces";
+  EXPECT_EQ(status, 0) << WEXITSTATUS(status);
+}
+
+}  // namespace
+}  // namespace liftlock::engine
