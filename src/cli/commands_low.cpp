@@ -12,9 +12,9 @@ std::string_view side_name() {
 }
 
 std::span<const std::string_view> commands_of_other_side() {
-  static constexpr std::array<std::string_view, 16> k_names = {
-      "ingest", "model", "chain", "gate",  "engine",     "serve",     "render", "record",
-      "run",    "ask",   "key",   "embed", "transcribe", "translate", "ps",     "top"};
+  static constexpr std::array<std::string_view, 18> k_names = {
+      "ingest", "model", "chain", "gate",       "engine",    "serve", "render", "record", "run",
+      "ask",    "key",   "embed", "transcribe", "translate", "ps",    "top",    "health", "inventory"};
   return k_names;
 }
 
