@@ -39,7 +39,7 @@ struct GatewayParts {
   std::string actor;
   RecordPolicy record = {};
   Labels labels = {};
-  TraceExporter* traces = nullptr;  ///< gets one of each request to a model
+  TraceExporter* traces = nullptr;           ///< gets one of each request to a model
   std::optional<RecordReader> records = {};  ///< for auditors; nullopt: nobody reads over HTTP
 };
 
