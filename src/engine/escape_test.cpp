@@ -19,6 +19,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 constexpr uid_t k_nobody = 65534;
+constexpr std::uint64_t k_memory = 1u << 30;
 
 UniqueFd listen_at(const fs::path& path) {
   UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -38,12 +39,13 @@ void attempt(const fs::path& folder, bool as_user) {
   const auto elsewhere = folder / "elsewhere.sock";
   const auto listening = listen_at(elsewhere);
   SandboxSpec spec;
-  spec.argv = {"/usr/bin/engine", "9", elsewhere, as_user ? "user" : "root", std::to_string(::getpid())};
+  spec.argv = {"/usr/bin/engine",       "9", elsewhere, as_user ? "user" : "root", std::to_string(::getpid()),
+               std::to_string(k_memory)};
   spec.root = folder / "root";
   spec.run_folder = folder / "run";
   spec.log = folder / "log";
   spec.environment = {{"PATH", "/usr/bin"}};
-  spec.max_memory = 1u << 30;
+  spec.max_memory = k_memory;
   Sandbox sandbox(spec);
   std::string said;
   for (int i = 0; i < 600 && said.find("ways out") == std::string::npos; ++i) {

@@ -101,9 +101,9 @@ bool eats(std::size_t most) {
 
 }  // namespace
 
-// Usage: try_leave [PORT [SOCKET [user|root [PROCESS]]]]. SOCKET: of the host, to which the engine's own is made to
-// lead. "user": who started us is not root, and what only root can bound is not tried. PROCESS: one outside, that is
-// signalled.
+// Usage: try_leave [PORT [SOCKET [user|root [PROCESS [BYTES]]]]]. SOCKET: of the host, to which the engine's own is
+// made to lead. "user": who started us is not root, and what only root can bound is not tried. PROCESS: one outside,
+// that is signalled.
 int main(int argc, char** argv) {
   setvbuf(stdout, nullptr, _IOLBF, 0);
   signal(SIGXFSZ, SIG_IGN);  // a file that is too large is an error like others
@@ -124,7 +124,7 @@ int main(int argc, char** argv) {
   told("load a BPF program", syscall(SYS_bpf, 0, nullptr, 0) >= 0);
   told("become root", setuid(0) == 0 && opens("/usr/leave", O_WRONLY | O_CREAT));
   told("signal a process outside", argc > 4 && kill(static_cast<pid_t>(std::atoi(argv[4])), 0) == 0);
-  told("map more memory than it may have", eats(std::size_t{4} << 30));
+  if (argc > 5) told("map more memory than it may have", eats(std::strtoull(argv[5], nullptr, 10)));
   told("fill more than 64 MiB of its own /tmp", fills("/tmp/fill", 64 << 20));
   if (!as_user) told("start more than 512 processes", bombs(512));
   if (!as_user) told("fill more than 1 MiB of the shared folder", fills("/run/liftlock/fill", 1 << 20));
