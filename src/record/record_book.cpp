@@ -205,10 +205,11 @@ struct RecordBook::Core {
   AuditLog* log;
   std::optional<FileLock> lock;
   std::optional<SecretKey> kek;
+  std::shared_ptr<Segment> current;    ///< the committing thread's
+  steady_clock::time_point next_tidy;  ///< the committing thread's
 
   std::mutex mutex;
-  std::condition_variable wake, ending;
-  std::shared_ptr<Segment> current;  ///< changed by the committing thread only
+  std::condition_variable wake;
   std::deque<Job> queue;
   std::uint64_t waiting = 0;        ///< bytes in the queue
   std::string failure;              ///< why nothing can be written any more
@@ -217,7 +218,7 @@ struct RecordBook::Core {
   std::atomic<std::uint64_t> records = 0, groups = 0, refused = 0;
   std::mutex begin_mutex;
   std::atomic<bool> begun = false;
-  std::thread committing, tidying;
+  std::thread thread;
 
   Core(Options given, AuditLog& audit) : options(std::move(given)), log(&audit) {}
 
@@ -225,7 +226,6 @@ struct RecordBook::Core {
   void begin_if_needed();
   const std::shared_ptr<Segment>& segment_for_new_record();
   void run();
-  void keep_tidy();
   void tidy();
   void commit(std::vector<Job>& group);
   void write_group(std::vector<Job>& group, const std::function<void()>& durable);
@@ -244,8 +244,7 @@ void RecordBook::Core::begin() {
   kek = load_or_make_kek(options.kek_file, names.empty());
   // Of all but the last the slots were synced.
   if (!names.empty()) SegmentFiles(options.folder, names.back(), Access::write).restore_slots();
-  committing = std::thread([this] { run(); });
-  tidying = std::thread([this] { keep_tidy(); });
+  thread = std::thread([this] { run(); });
 }
 
 void RecordBook::Core::begin_if_needed() {
@@ -268,10 +267,9 @@ const std::shared_ptr<Segment>& RecordBook::Core::segment_for_new_record() {
   if (current && has_room(*current)) return current;
   // Whose ids and offsets are durable needs no repair after a power cut.
   if (current) current->sync_slots();
-  auto next = std::make_shared<Segment>(options.folder, *kek);
-  next->make_slots(k_slots_ahead);
-  const std::lock_guard guard(mutex);
-  return current = std::move(next);
+  current = std::make_shared<Segment>(options.folder, *kek);
+  current->make_slots(k_slots_ahead);
+  return current;
 }
 
 void RecordBook::Core::run() {
@@ -279,8 +277,13 @@ void RecordBook::Core::run() {
     std::vector<Job> group;
     {
       std::unique_lock guard(mutex);
-      wake.wait(guard, [&] { return stopping || !queue.empty(); });
-      if (queue.empty()) return;
+      const auto is_asked = [&] { return stopping || !queue.empty(); };
+      while (!wake.wait_until(guard, next_tidy, is_asked)) {
+        guard.unlock();
+        tidy();
+        guard.lock();
+      }
+      if (queue.empty()) break;
       for (std::size_t bytes = 0; !queue.empty() && group.size() < k_max_group && bytes < k_max_group_bytes;) {
         const auto size = queue.front().bytes();
         bytes += size;
@@ -291,30 +294,16 @@ void RecordBook::Core::run() {
     }
     commit(group);
   }
+  tidy();
 }
 
-// What nobody waits for: a thread of its own, so that nobody has to.
-void RecordBook::Core::keep_tidy() {
-  for (bool last = false; !last;) {
-    {
-      std::unique_lock guard(mutex);
-      last = ending.wait_for(guard, k_tidy_every, [&] { return stopping; });
-    }
-    if (last && committing.joinable()) committing.join();
-    tidy();
-  }
-}
-
+// What nobody waits for, and what would make the syncs dearer that somebody waits for.
 void RecordBook::Core::tidy() {
+  next_tidy = steady_clock::now() + k_tidy_every;
   if (ended) return;
   try {
     log->publish();
-    std::shared_ptr<Segment> segment;
-    {
-      const std::lock_guard guard(mutex);
-      segment = current;
-    }
-    if (segment && segment->ready_slots() < k_slots_ahead / 2) segment->make_slots(k_slots_ahead);
+    if (current && current->ready.size() < k_slots_ahead / 2) current->make_slots(k_slots_ahead);
   } catch (const std::exception& failed) {
     give_up(failed.what());
   }
@@ -352,11 +341,12 @@ void RecordBook::Core::write_group(std::vector<Job>& group, const std::function<
     auto& segment = *job.place->segment;
     auto& out = pending[job.place->segment];
     if (job.begins) {
-      if (segment.ready_slots() == 0) segment.make_slots(std::max(group.size(), k_slots_ahead));
-      const auto number = job.place->slot = segment.slots;
-      auto slot = segment.take_slot();
+      if (segment.ready.empty()) segment.make_slots(std::max(group.size(), k_slots_ahead));
+      auto slot = segment.ready.front();
+      segment.ready.pop_front();
       slot.id = job.begins->id;
       slot.offset = out.frames.size();
+      const auto number = job.place->slot = segment.slots++;
       if (out.slots.empty()) out.first = number;
       out.slots.push_back(slot);
       const auto begin = segment.key->wrap(slot, number, job.begins->mode, job.begins->key);
@@ -491,8 +481,7 @@ RecordBook::~RecordBook() {
     m_core->stopping = true;
   }
   m_core->wake.notify_one();
-  m_core->ending.notify_one();
-  if (m_core->tidying.joinable()) m_core->tidying.join();
+  if (m_core->thread.joinable()) m_core->thread.join();
   m_core->give_up("the server ends");
   m_core->lock.reset();
 }

@@ -44,34 +44,16 @@ Segment::Segment(const fs::path& folder, const SecretKey& kek) {
 }
 
 void Segment::make_slots(std::size_t count) {
-  const std::lock_guard making(m_making);
-  const auto waiting = ready_slots();
-  if (waiting >= count) return;
   std::string bytes;
-  std::vector<Slot> made(count - waiting);
-  for (auto& slot : made) {
+  const auto place = Slot::place(slots + ready.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    auto& slot = ready.emplace_back();
     const auto seed = SecretKey::random();
     std::copy(seed.bytes().begin(), seed.bytes().end(), slot.seed.begin());
     bytes += slot.bytes();
   }
-  write_at(keys.get(), bytes, Slot::place(m_made));
+  write_at(keys.get(), bytes, place);
   sync_slots();
-  m_made += made.size();
-  const std::lock_guard guard(m_ready_mutex);
-  m_ready.insert(m_ready.end(), made.begin(), made.end());
-}
-
-std::size_t Segment::ready_slots() const {
-  const std::lock_guard guard(m_ready_mutex);
-  return m_ready.size();
-}
-
-Slot Segment::take_slot() {
-  const std::lock_guard guard(m_ready_mutex);
-  const auto slot = m_ready.front();
-  m_ready.pop_front();
-  ++slots;
-  return slot;
 }
 
 void Segment::fill_slots(std::uint32_t first, const std::vector<Slot>& filled) {

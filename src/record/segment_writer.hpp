@@ -13,7 +13,7 @@
 
 namespace liftlock::record {
 
-/// append(), end() and make_slots() on any thread; the rest is for the committing thread.
+/// All but append() is for the committing thread.
 struct Segment {
   /// The next one of the folder, durable but for its slots, of which it has none.
   Segment(const fs::path& folder, const SecretKey& kek);
@@ -23,27 +23,21 @@ struct Segment {
   std::optional<SegmentKey> key;
   std::chrono::steady_clock::time_point born = std::chrono::steady_clock::now();
   std::uint32_t slots = 0;  ///< used
+  std::deque<Slot> ready;   ///< durable, but not used yet
 
-  /// Sees to it that so many slots wait to be used, durable when it returns.
+  /// More slots to be used, durable when it returns.
   void make_slots(std::size_t count);
-  std::size_t ready_slots() const;
-  /// The one with the number `slots`, which is used then. Precondition: ready_slots() > 0
-  Slot take_slot();
   /// Writes slots that are used now. Not synced: the frames hold what a power cut takes of it.
   void fill_slots(std::uint32_t first, const std::vector<Slot>& filled);
   void sync_slots() const;
 
-  /// Frames follow each other without a gap. Returns where they begin.
+  /// Any thread: frames follow each other without a gap. Returns where they begin.
   std::uint64_t append(std::string_view bytes);
   std::uint64_t end();
 
  private:
   std::mutex m_mutex;
   std::uint64_t m_end = 0;
-  std::mutex m_making;       ///< held while slots are made
-  std::uint64_t m_made = 0;  ///< guarded by m_making
-  mutable std::mutex m_ready_mutex;
-  std::deque<Slot> m_ready;  ///< durable, but not used yet
 };
 
 }  // namespace liftlock::record
