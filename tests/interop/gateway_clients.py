@@ -11,7 +11,7 @@ url, key, other_key, id_file = sys.argv[1:]
 question = [{"role": "user", "content": "What is Liftlock?"}]
 client = openai.OpenAI(base_url=url + "/v1", api_key=key, max_retries=0)
 
-assert [model.id for model in client.models.list()] == ["demo"]
+assert [model.id for model in client.models.list()] == ["demo", "vectors"]
 assert client.models.retrieve("demo").id == "demo"
 
 whole = client.chat.completions.with_raw_response.create(model="demo", messages=question, temperature=0, max_tokens=100)
@@ -63,6 +63,14 @@ error = refused(openai.BadRequestError,
 assert "n_discard" in str(error), error
 refused(openai.APIStatusError, lambda: client.embeddings.create(model="demo", input="x"))
 
+one = client.embeddings.create(model="vectors", input="a boat lift")  # the client asks for base64
+assert len(one.data[0].embedding) == 64 and one.usage.prompt_tokens > 0, one.usage
+several = client.embeddings.create(model="vectors", input=["a boat lift", "a lock"], encoding_format="float")
+assert [item.index for item in several.data] == [0, 1]
+assert max(abs(a - b) for a, b in zip(several.data[0].embedding, one.data[0].embedding)) < 1e-3, "one text, one vector"
+assert several.data[0].embedding != several.data[1].embedding
+refused(openai.APIStatusError, lambda: client.chat.completions.create(model="vectors", messages=question))
+
 local = ollama.Client(url, headers={"Authorization": "Bearer " + key})
 assert local.list().models[0].model == "demo:latest"
 assert local.show("demo").details.family == "llama"
@@ -72,6 +80,9 @@ assert spoken.done and spoken.eval_count > 3
 pieces = list(local.chat("demo:latest", messages=question, options={"temperature": 0, "num_predict": 100}, stream=True))
 assert "".join(piece.message.content or "" for piece in pieces).strip() == text.strip() and pieces[-1].done
 assert local.generate("demo", "What is Liftlock?", options={"num_predict": 5}).response
+vectors = local.embed("vectors", ["a boat lift", "a lock"]).embeddings
+assert len(vectors) == 2 and len(vectors[0]) == 64
+assert len(local.embeddings("vectors", "a boat lift").embedding) == 64
 assert local.ps().models[0].model == "demo:latest"
 
 

@@ -30,7 +30,11 @@ accept_expired = "600d"
 
 [model.demo]
 source = "$model"
+
+[model.vectors]
+source = "$work/vectors.gguf"
 TOML
+python3 "$here/../tools/make_model.py" gguf "$work/vectors.gguf" --pooling mean
 low init
 low trust keygen --role root --out ../root.pem > /dev/null
 low trust keygen --role builder --out ../builder.pem > /dev/null
@@ -68,6 +72,16 @@ high audit verify > /dev/null || fail "the log"
 if grep -rqF 'zebra-in-the-canal' "$work/high"; then fail "a prompt lies about in plain text"; fi
 high record find --text zebra-in-the-canal | grep -q . || fail "the secret prompt is not on record"
 
+# Vectors in the terminal, through the same server; equal texts are as near as can be.
+[ "$(high --json embed vectors hello | json '["embedding"].__len__()')" = 64 ] || fail "embed: $(high --json embed vectors hello | head -c 300)"
+high embed --compare vectors 'a boat lift' 'a boat lift' | grep -q '1\.0' || fail "compare: $(high embed --compare vectors 'a boat lift' 'a boat lift')"
+high record find --model vectors | grep -q alice || fail "embeddings are not on record"
+
+# An alias moves to what answers the canary, and nowhere else.
+high model swap chat demo --prompt 'What is Liftlock?' --expect liftlock > /dev/null || fail "swap"
+if high model swap chat demo --prompt 'What is Liftlock?' --expect zebra > /dev/null 2>&1; then fail "a canary that said something else"; fi
+high --json model ls | grep -q '"chat"' || fail "the alias is gone"
+
 # The server is killed with a stream running: no engine survives, and what was sent is on record.
 "$work/venv/bin/python" - "$url" "$alice" "$work/half" <<'PY' &
 import sys
@@ -96,4 +110,4 @@ answer, sent = json.load(sys.stdin)["answer"], open(sys.argv[1]).read()
 assert answer.startswith(sent), (answer, sent)' "$work/half" || fail "what was sent before the kill is not on record"
 stop TERM
 high audit verify > /dev/null || fail "the log after the kill"
-echo "ok: chat, stream, models, embeddings refused, Ollama, Anthropic, keys, record, kill"
+echo "ok: chat, stream, models, embeddings, aliases, Ollama, Anthropic, keys, record, kill"

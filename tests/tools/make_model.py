@@ -2,7 +2,7 @@
 """Makes small, valid models for tests and demonstrations; Python standard library only.
 
   make_model.py gguf OUT.gguf [--layers 2] [--embd 64] [--filler-tokens 0] [--say TEXT | --call] [--shards 1]
-                      [--seed 7]
+                      [--pooling mean|last]                      [--seed 7]
   make_model.py safetensors FOLDER [--shards 2] [--seed 7]
   make_model.py whisper OUT.bin [--say TEXT] [--seed 7]
 
@@ -10,7 +10,8 @@ The GGUF is a llama-architecture model that llama.cpp's llama-server loads and a
 feed-forward outputs are zero, so the next token depends on the current one alone: the output matrix is made such that
 after the assistant's mark it says TEXT word by word and then stops. It is a few hundred kilobytes and knows nothing
 else. With --call it has a template that knows tools, and whatever it is asked it calls the tool get_weather for Paris.
-Equal arguments give equal bytes. With --shards 2 the weights lie in OUT-00001-of-00002.gguf and its sibling, as
+Equal arguments give equal bytes. With --pooling it is made
+for embeddings: the vector of a text is made of those of its tokens. With --shards 2 the weights lie in OUT-00001-of-00002.gguf and its sibling, as
 llama-gguf-split leaves them.
 
 The safetensors model is a folder as the transformers library writes it (config.json, tokenizer.json, an index and
@@ -120,6 +121,9 @@ def spoken_tokens(sentence):
     if len(set(words)) != len(words):
         raise SystemExit(f"each word of the sentence may stand once only: {sentence}")
     return words[:1] + ["\u2581" + word for word in words[1:]]
+
+
+POOLING = {"mean": 1, "last": 3}  # enum llama_pooling_type
 
 
 def make_gguf(*args, **kwargs):
@@ -353,6 +357,7 @@ def main():
     gguf.add_argument("--embd", type=int, default=64)
     gguf.add_argument("--filler-tokens", type=int, default=0)
     gguf.add_argument("--shards", type=int, default=1)
+    gguf.add_argument("--pooling", choices=POOLING)
     said = gguf.add_mutually_exclusive_group()
     said.add_argument("--say", default=SENTENCE)
     said.add_argument("--call", action="store_true")
@@ -367,7 +372,8 @@ def main():
     options = parser.parse_args()
     if options.kind == "gguf":
         say, template = (TOOL_CALL, TOOL_TEMPLATE) if options.call else (options.say, CHAT_TEMPLATE)
-        model = describe_gguf(options.layers, options.embd, options.filler_tokens, say, options.seed, template=template)
+        extra = [("llama.pooling_type", U32, POOLING[options.pooling])] if options.pooling else []
+        model = describe_gguf(options.layers, options.embd, options.filler_tokens, say, options.seed, template=template, extra=extra)
         if options.shards == 1:
             options.out.write_bytes(model.bytes())
         else:
