@@ -51,7 +51,8 @@ high engine install llama > /dev/null
 
 serve() {
   sleep 1  # for the keys
-  high serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
+  # Not through high(): the process to end must be the program, not a shell that waits for it.
+  "$high_exe" --quiet --state "$work/high" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
   server=$!
   for _ in $(seq 100); do grep -q '^listening' "$work/serve.out" && break; kill -0 "$server" || fail "serve ended"; sleep 0.1; done
   url=$(sed -n 's/^listening on //p' "$work/serve.out")
@@ -98,10 +99,13 @@ except Exception:
 PY
 client=$!
 for _ in $(seq 100); do [ -s "$work/half" ] && break; sleep 0.05; done
+engines=$(pgrep -P "$server" -x bwrap) || fail "no engine runs below the server"
 stop KILL
 wait "$client" || true
-for _ in $(seq 50); do pgrep -f "$work/high/engines" > /dev/null || break; sleep 0.1; done
-if pgrep -f "$work/high/engines" > /dev/null; then fail "an engine outlived its server"; fi
+for engine in $engines; do
+  for _ in $(seq 50); do [ -e "/proc/$engine" ] || break; sleep 0.1; done
+  [ ! -e "/proc/$engine" ] || fail "an engine outlived its server"
+done
 serve
 half=$(high --json record find --text 'kill me while I speak' | json '["records"][0]["id"]')
 high --json record show "$half" | python3 -c '
