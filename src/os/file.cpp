@@ -188,8 +188,22 @@ void remove_tree(const fs::path& path) {
   if (error) fail_errno(fmt::format("remove {}", printable(path.string())), error.value());
 }
 
+namespace {
+
+/// A rename would put a file in the place of /dev/full, or of a pipe that somebody reads.
+fs::path require_replaceable(fs::path path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+    throw Error(ErrorCode::usage, fmt::format("'{}' is no file that could be replaced", printable(path.string())),
+                "name a file; what goes to standard output can be redirected");
+  }
+  return path;
+}
+
+}  // namespace
+
 AtomicFile::AtomicFile(fs::path path, mode_t mode)
-    : m_path(std::move(path)),
+    : m_path(require_replaceable(std::move(path))),
       m_temporary(m_path.parent_path() / temporary_name(m_path)),
       m_fd(::open(m_temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode)) {
   if (m_fd.valid()) return;

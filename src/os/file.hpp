@@ -64,6 +64,7 @@ void remove_tree(const fs::path& path);
 /// A file that appears whole or not at all: written beside its place under a temporary name, renamed by commit().
 class AtomicFile {
  public:
+  /// @throws Error{usage} where something else than a file stands at the path; Error{not_found, io_error}
   explicit AtomicFile(fs::path path, mode_t mode = 0644);
   /// Removes the temporary file if commit() was not called.
   ~AtomicFile();

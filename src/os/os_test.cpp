@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +42,17 @@ TEST(AtomicFile, IsInvisibleUntilCommitAndGoneWithoutIt) {
   write_file_atomically(folder.path() / "f", "new");
   EXPECT_EQ(read_file(folder.path() / "f", 100), "new");
   EXPECT_EQ(code_of([&] { read_file(folder.path() / "f", 2); }), ErrorCode::limit_exceeded);
+}
+
+TEST(AtomicFile, TakesNothingElsesPlace) {
+  const TemporaryFolder folder;
+  const auto pipe = folder.path() / "pipe";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  fs::create_symlink("pipe", folder.path() / "link");
+  for (const auto& taken : {pipe, folder.path() / "link", folder.path(), fs::path("/dev/null")}) {
+    EXPECT_EQ(code_of([&] { write_file_atomically(taken, "x"); }), ErrorCode::usage) << taken;
+  }
+  EXPECT_TRUE(fs::is_fifo(pipe));
 }
 
 TEST(Walk, SortsBytewiseAndReportsLinksAndEmptyFolders) {
