@@ -70,7 +70,7 @@ struct AuditLog::Impl {
   void publish(Publish what);
   /// Of these, what never changes again: nobody who appends waits for it.
   void publish_full_tiles();
-  /// Path and content of full tiles and bundles that are not on disk yet.
+  /// Path and content of the full tiles and bundles that the journal still makes; some may be on disk already.
   std::vector<std::pair<fs::path, std::string>> full_files() const;
   void settle();
   /// With zeros behind it: an append that overwrites them costs a sync of data, not of the file's size, too.

@@ -82,6 +82,7 @@ std::optional<EarlierCheck> find_earlier_check(const AuditLog& log, const fs::pa
 }
 
 void keep_earlier_check(const fs::path& hints, const Artifact& artifact, std::uint64_t entry) {
+  if (hints.empty()) return;
   try {
     auto known = read_hints(hints);
     known[key_of(artifact)] = entry;
