@@ -106,9 +106,11 @@ async function openaiRefusals() {
 
 async function openaiAbort() {
   const before = await count('outcome="client-gone"');
+  // An answer that cannot end by itself before the client leaves: the token that ends one is forbidden.
+  const endOfAnswer = 2;
   const aborter = new AbortController();
   const stream = await client.chat.completions.create(
-      {model: 'demo', messages: question, temperature: 2, max_tokens: 900, stream: true}, {signal: aborter.signal});
+      {model: 'demo', messages: question, temperature: 2, max_tokens: 900, logit_bias: {[endOfAnswer]: -100}, stream: true}, {signal: aborter.signal});
   let pieces = 0;
   for await (const _ of stream) if (++pieces === 2) aborter.abort();
   assert.ok(pieces < 100, `${pieces} pieces came after all`);

@@ -91,6 +91,7 @@ client = OpenAI(base_url=sys.argv[1] + "/v1", api_key=sys.argv[2], max_retries=0
 words = ""
 try:
     for chunk in client.chat.completions.create(model="demo", stream=True, max_tokens=2000, temperature=2.0,
+                                                logit_bias={"2": -100},  # Without a token that would end it.
                                                 messages=[{"role": "user", "content": "kill me while I speak"}]):
         words += chunk.choices[0].delta.content or "" if chunk.choices else ""
         open(sys.argv[3], "w").write(words)
