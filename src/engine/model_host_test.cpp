@@ -408,5 +408,29 @@ TEST_F(Hosts, EnginesEndWithAHostThatIsKilled) {
   EXPECT_FALSE(fs::exists(socket.parent_path())) << "what a killed host leaves goes with the next run";
 }
 
+TEST_F(Hosts, EnginesEndWithAHostThatIsKilledWhileTheyAreStarted) {
+  fixture.add_model("a", "GGUF");
+  // What a killed host leaves comes to be ours, so that none escapes the count.
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  for (int delay = 0; delay < 80; ++delay) {
+    const auto child = ::fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      start();
+      Answer answer = lease("a");
+      ::pause();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(delay));
+    ::kill(child, SIGKILL);
+    ASSERT_TRUE(soon([] {
+      while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+      }
+      return errno == ECHILD;
+    })) << "killed after "
+        << delay << " ms";
+  }
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+}
+
 }  // namespace
 }  // namespace liftlock::engine

@@ -16,6 +16,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "os/keeper.hpp"
 #include "os/lockdown.hpp"
 #include "os/process.hpp"
 
@@ -75,7 +76,7 @@ Sandbox::Sandbox(SandboxSpec spec) : m_spec(std::move(spec)) {
 
 Sandbox::~Sandbox() {
   kill();
-  if (m_pid > 0) wait();
+  if (m_keeper > 0) wait();
   if (m_mounted) ::umount2(m_spec.run_folder.c_str(), MNT_DETACH);
 }
 
@@ -153,12 +154,30 @@ void Sandbox::start() {
   char path_variable[] = "PATH=/usr/bin:/bin";
   char* environment[] = {path_variable, nullptr};
   const auto parent = ::getpid();
+  int report[2];
+  if (::pipe2(report, O_CLOEXEC) != 0) fail_errno("pipe2");
+  const UniqueFd report_read(report[0]);
+  UniqueFd report_write(report[1]);
 
-  m_pid = ::fork();
-  if (m_pid < 0) fail_errno("fork");
-  if (m_pid > 0) return m_log->close_write_end();
+  m_keeper = ::fork();
+  if (m_keeper < 0) fail_errno("fork");
+  if (m_keeper > 0) {
+    m_log->close_write_end();
+    report_write.reset();
+    // Without an answer it has ended, and poll() tells how.
+    while (::read(report_read.get(), &m_pid, sizeof m_pid) < 0 && errno == EINTR) {
+    }
+    return;
+  }
   // Only async-signal-safe calls from here on.
-  ::setsid();
+  become_keeper(parent);
+  const auto keeper = ::getpid();
+  m_pid = ::fork();
+  if (m_pid < 0) ::_exit(125);
+  if (m_pid > 0) {
+    if (::write(report_write.get(), &m_pid, sizeof m_pid) != sizeof m_pid) ::_exit(125);
+    keep(m_pid);
+  }
   ::dup2(nothing.get(), 0);
   ::dup2(log, 1);
   ::dup2(log, 2);
@@ -171,23 +190,22 @@ void Sandbox::start() {
   if (staged && !stage(trees, stage_paths, folders)) ::_exit(124);
   if (!become(m_user.id())) ::_exit(125);
   if (::geteuid() == m_user.id()) limit(RLIMIT_NPROC, m_spec.max_processes);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(125);
+  leave_keeper(keeper);
   ::execve(bubblewrap->c_str(), argv.data(), environment);
   ::_exit(126);
 }
 
 std::optional<int> Sandbox::poll() {
-  if (m_status || m_pid <= 0) return m_status;
+  if (m_status || m_keeper <= 0) return m_status;
   int status = 0;
-  const auto got = ::waitpid(m_pid, &status, WNOHANG);
-  if (got != m_pid) return std::nullopt;
+  const auto got = ::waitpid(m_keeper, &status, WNOHANG);
+  if (got != m_keeper) return std::nullopt;
   set_status(status);
   return m_status;
 }
 
 void Sandbox::set_status(int wait_status) {
-  m_pid = -1;
+  m_keeper = -1;
   m_status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
   m_log->finish();
 }
@@ -195,7 +213,7 @@ void Sandbox::set_status(int wait_status) {
 int Sandbox::wait() {
   while (!m_status) {
     int status = 0;
-    const auto got = ::waitpid(m_pid, &status, 0);
+    const auto got = ::waitpid(m_keeper, &status, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail_errno("waitpid");
     set_status(status);
@@ -204,7 +222,7 @@ int Sandbox::wait() {
 }
 
 void Sandbox::kill() {
-  if (m_pid > 0) ::kill(m_pid, SIGKILL);
+  if (m_keeper > 0) ::kill(m_keeper, SIGTERM);
 }
 
 }  // namespace liftlock

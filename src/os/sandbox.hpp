@@ -38,8 +38,9 @@ struct SandboxSpec {
 /// The host path of the socket NAME that the program makes as /run/liftlock/NAME.
 fs::path socket_of(const SandboxSpec& spec, const std::string& socket_name);
 
-/// A running sandbox. Killed with its object and with our process. Where we are root the program has a LentUser's id;
-/// otherwise it keeps ours, alone in its user namespace.
+/// A running sandbox. It ends with its object and with our process, and with the thread that made it, whatever was
+/// started in it, at whatever moment: a keeper (os/keeper.hpp) stands between. Where we are root the program has a
+/// LentUser's id; otherwise it keeps ours, alone in its user namespace.
 class Sandbox {
  public:
   /// @throws Error{tool_missing} without bubblewrap, Error{sandbox_unavailable} when it cannot be set up
@@ -48,11 +49,13 @@ class Sandbox {
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
 
+  /// Of bubblewrap; 0 when it was not started.
   pid_t pid() const { return m_pid; }
   /// The exit status (128 + signal) once it ended; nullopt while it runs.
   std::optional<int> poll();
   /// Waits for the end.
   int wait();
+  /// Asks for its end; wait() for it.
   void kill();
   const SandboxSpec& spec() const { return m_spec; }
 
@@ -65,7 +68,8 @@ class Sandbox {
   std::unique_ptr<LogPump> m_log;
   LentUser m_user;
   bool m_mounted = false;
-  pid_t m_pid = -1;
+  pid_t m_keeper = -1;
+  pid_t m_pid = 0;
   std::optional<int> m_status;
 };
 

@@ -100,7 +100,7 @@ except Exception:
 PY
 client=$!
 for _ in $(seq 100); do [ -s "$work/half" ] && break; sleep 0.05; done
-engines=$(pgrep -P "$server" -x bwrap) || fail "no engine runs below the server"
+engines=$(pgrep -P "$(pgrep -d, -P "$server" -x keeper)" -x bwrap) || fail "no engine runs below the server"
 stop KILL
 wait "$client" || true
 for engine in $engines; do

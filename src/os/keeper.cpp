@@ -1,0 +1,90 @@
+#include "os/keeper.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+
+namespace liftlock {
+namespace {
+
+/// Asks for `signal` at the parent's death, which may have come before.
+void die_with(pid_t parent, int signal) {
+  ::prctl(PR_SET_PDEATHSIG, signal);
+  if (::getppid() != parent) ::_exit(125);
+}
+
+/// Kills each child of this process, whose only thread calls. What those leave behind comes to be its child in turn.
+void kill_children() {
+  const int fd = ::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  char text[4096];
+  pid_t child = 0;
+  for (ssize_t size = 0; (size = ::read(fd, text, sizeof text)) > 0;) {
+    for (ssize_t i = 0; i < size; ++i) {
+      if (text[i] >= '0' && text[i] <= '9') {
+        child = child * 10 + (text[i] - '0');
+      } else {
+        if (child > 0) ::kill(child, SIGKILL);
+        child = 0;
+      }
+    }
+  }
+  ::close(fd);
+}
+
+/// Takes the status of every child that ended. Is there any left?
+bool reap(pid_t program, int& program_status) {
+  for (;;) {
+    int status = 0;
+    const pid_t ended = ::waitpid(-1, &status, WNOHANG);
+    if (ended < 0) return errno == EINTR;
+    if (ended == 0) return true;
+    if (ended == program) program_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+}
+
+}  // namespace
+
+void become_keeper(pid_t parent) {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, nullptr);
+  ::setsid();
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  ::prctl(PR_SET_NAME, "keeper");
+  die_with(parent, SIGTERM);
+}
+
+void leave_keeper(pid_t keeper) {
+  die_with(keeper, SIGKILL);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void keep(pid_t program) {
+  ::close_range(0, ~0u, 0);
+  sigset_t awaited;
+  ::sigemptyset(&awaited);
+  ::sigaddset(&awaited, SIGCHLD);
+  ::sigaddset(&awaited, SIGTERM);
+  int status = -1;
+  while (status < 0) {
+    if (::sigwaitinfo(&awaited, nullptr) == SIGTERM) break;
+    reap(program, status);
+  }
+  // A process that is about to start another one may do so after we looked: so until none is left.
+  while (reap(program, status)) {
+    kill_children();
+    const timespec moment{0, 1'000'000};
+    ::sigtimedwait(&awaited, nullptr, &moment);
+  }
+  ::_exit(status < 0 ? 128 + SIGKILL : status);
+}
+
+}  // namespace liftlock

@@ -1,0 +1,23 @@
+// Sees to it that nothing that a program started outlives the program, or us. The kernel's own signal at a parent's
+// death (PR_SET_PDEATHSIG) is not enough: it is forgotten when a process changes its credentials, as bubblewrap does
+// while it makes its namespaces. Source: prctl(2), PR_SET_PDEATHSIG and PR_SET_CHILD_SUBREAPER.
+#pragma once
+
+#include <sys/types.h>
+
+namespace liftlock {
+
+/// Makes the calling process, a fresh child of `parent`, a keeper: in a session of its own, told of its parent's death,
+/// and the one that orphans below it fall to. All signals are blocked from here on.
+/// Async-signal-safe; ends the process when the parent is gone already.
+void become_keeper(pid_t parent);
+
+/// In the child of a keeper that becomes the program: undoes what it must not inherit. Call it after the last change of
+/// credentials. Async-signal-safe.
+void leave_keeper(pid_t keeper);
+
+/// Keeps `program`, the keeper's only child, with no descriptor open: when it ends, on SIGTERM and when the keeper's
+/// parent dies, everything below is killed. Ends with the program's status (128 + signal). Async-signal-safe.
+[[noreturn]] void keep(pid_t program);
+
+}  // namespace liftlock
