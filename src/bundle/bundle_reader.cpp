@@ -10,6 +10,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/signatures.hpp"
 #include "crypto/hash.hpp"
 
 namespace liftlock {
@@ -30,11 +31,6 @@ UniqueFd open_bundle_folder(const fs::path& folder) {
     throw Error(ErrorCode::not_a_bundle, fmt::format("'{}' is no folder", printable(folder.string())));
   }
   return open_folder(folder);
-}
-
-bool is_signature_name(const RelPath& path) {
-  return path.is_under("signatures") && path.text().find('/', 11) == std::string::npos &&
-         (path.text().ends_with(".sigstore.json") || path.text().ends_with(".asc"));
 }
 
 /// The version of "manifest/trust/N.root.json".
@@ -62,21 +58,7 @@ BundleReader::BundleReader(fs::path folder)
       m_info(parse_bundle_info(m_bundle_json)) {}
 
 std::vector<SignatureFile> BundleReader::signatures() const {
-  std::vector<SignatureFile> out;
-  const auto folder = m_folder / "signatures";
-  if (!fs::exists(fs::symlink_status(folder))) return out;
-  for (const auto& entry : walk(folder, 4 * bundle_limits::k_signatures)) {
-    const auto path = RelPath::try_parse("signatures/" + entry.path);
-    if (!path || !is_signature_name(*path)) continue;  // survey() reports it as extra
-    if (out.size() == bundle_limits::k_signatures) {
-      fail(ErrorCode::limit_exceeded, "more than {} signatures", bundle_limits::k_signatures);
-    }
-    const auto fd = open_beneath(m_folder_fd.get(), *path, O_RDONLY | O_NONBLOCK);
-    if (!fd) continue;
-    regular_size(fd->get(), path->text());
-    out.push_back({std::string(path->filename()), read_all(fd->get(), bundle_limits::k_signature, path->text())});
-  }
-  return out;
+  return read_signatures(m_folder);
 }
 
 std::vector<std::string> BundleReader::trust_statements() const {
@@ -114,14 +96,20 @@ std::string BundleReader::read_list(const RelPath& path) const {
 }
 
 void BundleReader::load_lists() {
-  m_files = parse_files_list(read_list(RelPath::parse(k_files_list_path)));
-  m_artifacts = parse_artifacts_list(read_list(RelPath::parse(k_artifacts_list_path)), m_files);
-  std::uint64_t bytes = 0;
-  for (const auto& file : m_files) bytes += file.size;
-  if (m_files.size() != m_info.content_files || bytes != m_info.content_bytes) {
-    fail(ErrorCode::schema_violation, "bundle.json announces {} files of {} bytes, files.jsonl lists {} of {}",
-         m_info.content_files, m_info.content_bytes, m_files.size(), bytes);
-  }
+  const auto load = [&](std::string_view path, std::uint64_t files, std::uint64_t bytes) {
+    auto out = parse_files_list(read_list(RelPath::parse(path)));
+    std::uint64_t listed = 0;
+    for (const auto& file : out) listed += file.size;
+    if (out.size() != files || listed != bytes) {
+      fail(ErrorCode::schema_violation, "bundle.json announces {} files of {} bytes, {} lists {} of {}", files, bytes,
+           path, out.size(), listed);
+    }
+    return out;
+  };
+  m_files = load(k_files_list_path, m_info.content_files, m_info.content_bytes);
+  if (const auto& base = m_info.builds_on) m_left_out = load(k_left_out_list_path, base->files, base->bytes);
+  m_artifacts = parse_artifacts_list(read_list(RelPath::parse(k_artifacts_list_path)),
+                                     m_left_out.empty() ? m_files : join_files(m_files, m_left_out));
   if (m_info.form != ContentForm::tar) return;
   m_layout = tar_layout(m_files);
   auto tar = open_beneath(m_folder_fd.get(), RelPath::parse(k_content_tar_path), O_RDONLY | O_NONBLOCK);
@@ -145,7 +133,7 @@ std::vector<Problem> BundleReader::survey() {
     const auto shown = printable(entry.path);
     const auto found = expected.find(entry.path);
     const auto path = RelPath::try_parse(entry.path);
-    const bool signature = path && is_signature_name(*path);
+    const bool signature = path && is_signature_path(*path);
     if (found == expected.end() && !signature) {
       if (S_ISDIR(entry.status.st_mode)) {
         empty_folders.push_back(entry.path);

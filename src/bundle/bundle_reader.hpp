@@ -50,7 +50,10 @@ class BundleReader {
   std::string read_list(const RelPath& path) const;
   /// Reads the two lists into files() and artifacts(). @throws as read_list, parse_files_list, parse_artifacts_list
   void load_lists();
+  /// What the bundle carries.
   const std::vector<FileEntry>& files() const { return m_files; }
+  /// What a delta leaves out, because the receiver has it; sorted by path.
+  const std::vector<FileEntry>& left_out() const { return m_left_out; }
   const std::vector<Artifact>& artifacts() const { return m_artifacts; }
 
   /// After load_lists(): compares the folder with the lists by name, type and size. Every missing, extra, special or
@@ -70,6 +73,7 @@ class BundleReader {
   Digest m_digest;
   BundleInfo m_info;
   std::vector<FileEntry> m_files;
+  std::vector<FileEntry> m_left_out;
   std::vector<Artifact> m_artifacts;
   UniqueFd m_tar;
   TarLayout m_layout;

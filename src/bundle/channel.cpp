@@ -19,26 +19,45 @@ std::string ingest_detail(const BundleInfo& info, const Digest& digest, const st
   return dump_json_line(detail);
 }
 
-ChannelHistory channel_history(const AuditLog& log, std::string_view channel) {
-  ChannelHistory history;
-  log.for_each(0, log.size(), [&](const AuditEntry& entry) {
-    // The intent is written once everything was checked, right before the effect: it counts, whatever became of it.
-    if (entry.event.type != k_ingest_event || entry.event.outcome != Outcome::intent) return true;
-    const auto detail = parse_json(entry.event.detail);
-    if (string_member(detail, "channel", "audit entry") != channel) return true;
-    const auto sequence = uint_member(detail, "sequence", "audit entry");
-    const bool newest = sequence >= history.newest();
-    history.seen.insert_or_assign(sequence, Digest::parse(string_member(detail, "bundle", "audit entry")));
-    if (newest) {
-      history.still_pending.clear();
-      for (const auto& pending : array_member(detail, "pending", "audit entry")) {
-        history.still_pending.insert(pending.get<std::uint64_t>());
-      }
+namespace {
+
+constexpr std::string_view k_where = "audit entry";
+
+/// The intent is written once everything was checked, right before the effect: it counts, whatever became of it.
+bool is_arrival(const AuditEntry& entry) {
+  return entry.event.type == k_ingest_event && entry.event.outcome == Outcome::intent;
+}
+
+void add_arrival(ChannelHistory& history, const Json& detail) {
+  const auto sequence = uint_member(detail, "sequence", k_where);
+  if (sequence >= history.newest()) {
+    history.newest_created = parse_time(string_member(detail, "created", k_where));
+    history.still_pending.clear();
+    for (const auto& pending : array_member(detail, "pending", k_where)) {
+      history.still_pending.insert(pending.get<std::uint64_t>());
     }
+  }
+  history.seen.insert_or_assign(sequence, Digest::parse(string_member(detail, "bundle", k_where)));
+  for (const auto& [seen, digest] : history.seen) history.still_pending.erase(seen);
+}
+
+}  // namespace
+
+std::map<std::string, ChannelHistory> channel_histories(const AuditLog& log) {
+  std::map<std::string, ChannelHistory> histories;
+  log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+    if (!is_arrival(entry)) return true;
+    const auto detail = parse_json(entry.event.detail);
+    add_arrival(histories[string_member(detail, "channel", k_where)], detail);
     return true;
   });
-  for (const auto& [sequence, digest] : history.seen) history.still_pending.erase(sequence);
-  return history;
+  return histories;
+}
+
+ChannelHistory channel_history(const AuditLog& log, std::string_view channel) {
+  auto histories = channel_histories(log);
+  const auto found = histories.find(std::string(channel));
+  return found == histories.end() ? ChannelHistory() : std::move(found->second);
 }
 
 Arrival judge_arrival(const ChannelHistory& history, const BundleInfo& info, const Digest& digest,

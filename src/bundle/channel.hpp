@@ -16,8 +16,9 @@ namespace liftlock {
 
 /// What an installation has seen of one channel, read from the audit log: a restored catalog cannot roll it back.
 struct ChannelHistory {
-  std::map<std::uint64_t, Digest> seen;   ///< sequences that were accepted, with their bundle.json
-  std::set<std::uint64_t> still_pending;  ///< what the newest accepted bundle named as pending
+  std::map<std::uint64_t, Digest> seen;     ///< sequences that were accepted, with their bundle.json
+  std::set<std::uint64_t> still_pending;    ///< what the newest accepted bundle named as pending
+  std::optional<Timestamp> newest_created;  ///< when the newest accepted bundle was made
   std::uint64_t newest() const { return seen.empty() ? 0 : seen.rbegin()->first; }
 };
 
@@ -25,6 +26,8 @@ struct ChannelHistory {
 inline constexpr std::string_view k_ingest_event = "bundle.ingest";
 std::string ingest_detail(const BundleInfo& info, const Digest& digest, const std::string& remark);
 
+/// Of every channel. Reads the whole log. @throws Error{audit_broken, schema_violation}
+std::map<std::string, ChannelHistory> channel_histories(const AuditLog& log);
 ChannelHistory channel_history(const AuditLog& log, std::string_view channel);
 
 enum class Arrival : std::uint8_t {

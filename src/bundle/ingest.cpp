@@ -12,6 +12,7 @@
 #include <unordered_set>
 
 #include "audit/audit_log.hpp"
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "bundle/channel.hpp"
@@ -55,9 +56,11 @@ class Ingest {
     check_folder();
     BlobStore store(m_site.store_folder());
     Catalog catalog(m_site.catalog_file());
+    check_left_out(store);
     check_space(store);
     StagedBlobs staged(store, batch());
     catalog.pin(batch(), digests_to_pin());
+    check_left_out(store);  // what gc removed before the pins
     stage_content(store, staged);
     stage_front(store, staged);
     inspect(staged);
@@ -158,8 +161,21 @@ class Ingest {
   /// A blob that scrub put into quarantine comes back by the same command.
   bool store_is_complete() const {
     const BlobStore store(m_site.store_folder());
-    return std::all_of(m_bundle.files().begin(), m_bundle.files().end(),
-                       [&](const auto& file) { return store.contains(file.digest); });
+    const auto is_stored = [&](const auto& file) { return store.contains(file.digest); };
+    return std::all_of(m_bundle.files().begin(), m_bundle.files().end(), is_stored) &&
+           std::all_of(m_bundle.left_out().begin(), m_bundle.left_out().end(), is_stored);
+  }
+
+  /// A delta lands on what its sender counted on, or not at all.
+  void check_left_out(const BlobStore& store) const {
+    const auto missing = missing_files(m_bundle, store);
+    if (missing.empty()) return;
+    throw Error(ErrorCode::base_missing,
+                fmt::format("the bundle leaves out {} that this store lacks, the first is '{}'",
+                            counted(missing.size(), "file"), missing[0].path.text()),
+                fmt::format("`liftlock request {} --output FOLDER` writes which; the low side packs from that with "
+                            "`liftlock pack --since FOLDER`",
+                            printable(m_request.source)));
   }
 
   void check_folder() {
@@ -192,6 +208,7 @@ class Ingest {
   std::vector<Digest> digests_to_pin() const {
     std::vector<Digest> digests;
     for (const auto& file : m_bundle.files()) digests.push_back(file.digest);
+    for (const auto& file : m_bundle.left_out()) digests.push_back(file.digest);
     for (const auto& [path, bound] : m_bundle.info().lists) digests.push_back(bound.digest);
     for (const auto& signature : m_signatures) digests.push_back(sha256(signature.bytes));
     digests.push_back(m_bundle.digest());
@@ -385,6 +402,24 @@ void record_failure(const Site& site, const IngestRequest& request, const Error&
 }
 
 }  // namespace
+
+std::vector<FileEntry> missing_files(const BundleReader& bundle, const BlobStore& store) {
+  std::vector<FileEntry> missing;
+  for (const auto& file : bundle.left_out()) {
+    if (store.size(file.digest) != file.size) missing.push_back(file);
+  }
+  return missing;
+}
+
+std::vector<Digest> wanted_files(const BundleReader& bundle, const BlobStore& store) {
+  std::set<Digest> wanted;
+  for (const auto* list : {&bundle.files(), &bundle.left_out()}) {
+    for (const auto& file : *list) {
+      if (!file.artifacts.empty() && store.size(file.digest) != file.size) wanted.insert(file.digest);
+    }
+  }
+  return {wanted.begin(), wanted.end()};
+}
 
 IngestResult ingest(const Site& site, const IngestRequest& request, Reporter& reporter) {
   const FileLock lock(site.folder() / "ingest.lock", "an ingest", FileLock::Wait::no);

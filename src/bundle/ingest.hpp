@@ -15,6 +15,7 @@
 #include "bundle/bundle_reader.hpp"
 #include "bundle/inspect_all.hpp"
 #include "site/site.hpp"
+#include "store/blob_store.hpp"
 
 namespace liftlock {
 
@@ -41,6 +42,12 @@ struct IngestResult {
   std::vector<JudgedSignature> signatures;
   std::vector<std::string> notes;  ///< what stood beside the bundle, overrides
 };
+
+/// What a delta leaves out, and the store does not hold either. After BundleReader::load_lists().
+std::vector<FileEntry> missing_files(const BundleReader& bundle, const BlobStore& store);
+/// Everything of a bundle's artifacts that the store does not hold, whether the bundle carries it or not: a bundle with
+/// these lands. Sorted, each once. After BundleReader::load_lists().
+std::vector<Digest> wanted_files(const BundleReader& bundle, const BlobStore& store);
 
 /// @throws Error of the first thing that is wrong; by then the failure is in the audit log and the transfer log
 IngestResult ingest(const Site& site, const IngestRequest& request, Reporter& reporter);

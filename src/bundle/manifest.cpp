@@ -92,6 +92,17 @@ std::map<RelPath, BoundFile> parse_lists(const Json& document) {
   return out;
 }
 
+std::optional<LeftOut> parse_builds_on(const Json& document, const std::map<RelPath, BoundFile>& lists) {
+  const bool listed = lists.contains(RelPath::parse(k_left_out_list_path));
+  if (is_null_or_absent(document, "builds_on") == listed) {
+    fail(ErrorCode::schema_violation, "{}: 'builds_on' and '{}' go together", k_where, k_left_out_list_path);
+  }
+  if (!listed) return std::nullopt;
+  const auto& json = object_member(document, "builds_on", k_where);
+  return LeftOut{string_member(json, "base", k_where), digest_of(json, k_where), uint_member(json, "files", k_where),
+                 uint_member(json, "bytes", k_where)};
+}
+
 std::optional<PreviousBundle> parse_previous(const Json& document) {
   if (is_null_or_absent(document, "previous")) return std::nullopt;
   const auto& previous = object_member(document, "previous", k_where);
@@ -158,7 +169,7 @@ std::string write_bundle_info(const BundleInfo& info) {
     lists[path.text()] = {{"size", bound.size}, {"digests", digests(bound.digest)}};
   }
   Json document = {{"format", k_format},
-                   {"min_reader", 1},
+                   {"min_reader", info.builds_on ? 2 : 1},
                    {"critical", Json::array()},
                    {"channel", info.channel},
                    {"sequence", info.sequence},
@@ -179,6 +190,12 @@ std::string write_bundle_info(const BundleInfo& info) {
                    {"lists", std::move(lists)}};
   if (info.previous) {
     document["previous"] = {{"sequence", info.previous->sequence}, {"digests", digests(info.previous->digest)}};
+  }
+  if (info.builds_on) {
+    document["builds_on"] = {{"base", info.builds_on->base},
+                             {"digests", digests(info.builds_on->digest)},
+                             {"files", info.builds_on->files},
+                             {"bytes", info.builds_on->bytes}};
   }
   if (info.expires) document["expires"] = format_time(*info.expires);
   if (info.lock) document["lock"] = {{"digests", digests(*info.lock)}};
@@ -217,6 +234,7 @@ BundleInfo parse_bundle_info(std::string_view text) {
   info.content_files = uint_member(content, "files", k_where);
   info.content_bytes = uint_member(content, "bytes", k_where);
   info.lists = parse_lists(document);
+  info.builds_on = parse_builds_on(document, info.lists);
   return info;
 }
 
@@ -271,6 +289,15 @@ std::vector<FileEntry> parse_files_list(std::string_view text) {
   });
   check_collisions(files);
   return files;
+}
+
+std::vector<FileEntry> join_files(const std::vector<FileEntry>& carried, const std::vector<FileEntry>& left_out) {
+  std::vector<FileEntry> all;
+  all.reserve(carried.size() + left_out.size());
+  std::merge(carried.begin(), carried.end(), left_out.begin(), left_out.end(), std::back_inserter(all),
+             [](const auto& a, const auto& b) { return a.path < b.path; });
+  check_collisions(all);
+  return all;
 }
 
 std::vector<Artifact> parse_artifacts_list(std::string_view text, const std::vector<FileEntry>& files) {

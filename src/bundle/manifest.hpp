@@ -17,7 +17,7 @@
 namespace liftlock {
 
 /// What this program can read; a bundle says with min_reader what it needs.
-inline constexpr std::uint64_t k_bundle_reader = 1;
+inline constexpr std::uint64_t k_bundle_reader = 2;
 
 namespace bundle_limits {
 inline constexpr std::uint64_t k_bundle_json = 1u << 20;
@@ -47,6 +47,14 @@ struct PreviousBundle {
   Digest digest;
 };
 
+/// What the receiver of a delta has already, and the bundle therefore leaves out.
+struct LeftOut {
+  std::string base;  ///< "lock", "bundle", "receipt" or "request"
+  Digest digest;     ///< of that document
+  std::uint64_t files = 0;
+  std::uint64_t bytes = 0;
+};
+
 /// manifest/bundle.json.
 struct BundleInfo {
   std::string channel;
@@ -61,8 +69,9 @@ struct BundleInfo {
   std::string stack;
   std::optional<Digest> lock;
   std::optional<std::string> models_directory_hash;
+  std::optional<LeftOut> builds_on;  ///< of a delta
   ContentForm form = ContentForm::tree;
-  std::uint64_t content_files = 0;
+  std::uint64_t content_files = 0;  ///< carried
   std::uint64_t content_bytes = 0;
   std::map<RelPath, BoundFile> lists;  ///< README.txt, checksums.txt, manifest/*.jsonl, sbom, trust statements
 };
@@ -91,6 +100,9 @@ bool is_content_path(const RelPath& path);
 /// Reads the whole of files.jsonl: sorted, unique, unique under case folding, only content paths, no path that is a
 /// folder of another. @throws as parse_file_entry, and Error{path_collision, limit_exceeded}
 std::vector<FileEntry> parse_files_list(std::string_view text);
+/// All files of a delta's artifacts, sorted: those it carries and those it leaves out.
+/// @throws Error{path_collision} when one path is in both lists, or a folder of another
+std::vector<FileEntry> join_files(const std::vector<FileEntry>& carried, const std::vector<FileEntry>& left_out);
 /// Reads artifacts.jsonl: sorted by id, unique; every file of an artifact is in the list with equal size and digest,
 /// and every listed file says which artifacts it belongs to. @throws Error{schema_violation, …}
 std::vector<Artifact> parse_artifacts_list(std::string_view text, const std::vector<FileEntry>& files);
@@ -100,6 +112,7 @@ std::string checksum_line(const Digest& digest, const RelPath& path);
 
 inline constexpr std::string_view k_bundle_json_path = "manifest/bundle.json";
 inline constexpr std::string_view k_files_list_path = "manifest/files.jsonl";
+inline constexpr std::string_view k_left_out_list_path = "manifest/left-out.jsonl";
 inline constexpr std::string_view k_artifacts_list_path = "manifest/artifacts.jsonl";
 inline constexpr std::string_view k_sbom_path = "manifest/sbom.cdx.json";
 inline constexpr std::string_view k_readme_path = "README.txt";

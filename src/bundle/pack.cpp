@@ -35,14 +35,35 @@ struct Front {
   }
 };
 
-Front make_front(const PackRequest& request, const std::vector<FileEntry>& files) {
+/// What a bundle carries, and what its receiver has.
+struct Content {
+  std::vector<FileEntry> carried;
+  std::vector<FileEntry> left_out;
+};
+
+/// Files that are made while packing always travel: they are small, and no artifact of the receiver holds them.
+Content plan(const PackRequest& request) {
+  Content content;
+  for (auto& file : plan_content(request.artifacts, request.generated)) {
+    const bool has = request.base && !file.artifacts.empty() && request.base->has(file.digest);
+    (has ? content.left_out : content.carried).push_back(std::move(file));
+  }
+  return content;
+}
+
+std::string files_list(const std::vector<FileEntry>& files) {
+  std::string list;
+  for (const auto& file : files) list += write_file_entry(file);
+  return list;
+}
+
+Front make_front(const PackRequest& request, const Content& content) {
   Front front;
   const auto put = [&](std::string_view path, std::string text) {
     front.documents[RelPath::parse(path)] = std::move(text);
   };
-  std::string list;
-  for (const auto& file : files) list += write_file_entry(file);
-  put(k_files_list_path, std::move(list));
+  put(k_files_list_path, files_list(content.carried));
+  if (request.base) put(k_left_out_list_path, files_list(content.left_out));
   std::string artifacts;
   for (const auto& artifact : request.artifacts) artifacts += dump_json_line(to_json(artifact)) + "\n";
   put(k_artifacts_list_path, std::move(artifacts));
@@ -53,7 +74,7 @@ Front make_front(const PackRequest& request, const std::vector<FileEntry>& files
   }
   std::string checksums;
   for (const auto& [path, text] : front.documents) checksums += checksum_line(sha256(text), path);
-  for (const auto& file : files) checksums += checksum_line(file.digest, file.path);
+  for (const auto& file : content.carried) checksums += checksum_line(file.digest, file.path);
   put(k_checksums_path, std::move(checksums));
   return front;
 }
@@ -68,7 +89,7 @@ std::optional<std::string> models_hash(const std::vector<FileEntry>& files) {
   return directory_hash(models).hex();
 }
 
-BundleInfo make_info(const PackRequest& request, const Front& front, const std::vector<FileEntry>& files) {
+BundleInfo make_info(const PackRequest& request, const Front& front, const Content& content) {
   BundleInfo info;
   info.channel = request.channel;
   info.sequence = request.sequence;
@@ -81,10 +102,14 @@ BundleInfo make_info(const PackRequest& request, const Front& front, const std::
   info.low_side_host = request.low_side_host;
   info.stack = request.stack;
   info.lock = request.lock;
-  info.models_directory_hash = models_hash(files);
+  info.models_directory_hash = models_hash(content.carried);
   info.form = request.form;
-  info.content_files = files.size();
-  for (const auto& file : files) info.content_bytes += file.size;
+  info.content_files = content.carried.size();
+  for (const auto& file : content.carried) info.content_bytes += file.size;
+  if (request.base) {
+    info.builds_on = LeftOut{request.base->kind, request.base->digest, content.left_out.size(), 0};
+    for (const auto& file : content.left_out) info.builds_on->bytes += file.size;
+  }
   info.lists = front.bound();
   return info;
 }
@@ -216,7 +241,7 @@ void check_fetched(const BlobStore& store, const PackRequest& request) {
   std::string first;
   for (const auto& artifact : request.artifacts) {
     for (const auto& file : artifact.files) {
-      if (store.contains(file.digest)) continue;
+      if (store.contains(file.digest) || (request.base && request.base->has(file.digest))) continue;
       if (missing++ == 0) first = file.path.text();
     }
   }
@@ -325,13 +350,14 @@ std::vector<FileEntry> plan_content(const std::vector<Artifact>& artifacts,
 
 PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& reporter) {
   check_fetched(store, request);
-  const auto files = plan_content(request.artifacts, request.generated);
-  const auto front = make_front(request, files);
+  const auto content = plan(request);
+  const auto& files = content.carried;
+  const auto front = make_front(request, content);
   // What we write must be what a reader accepts.
   parse_files_list(front.documents.at(RelPath::parse(k_files_list_path)));
   if (auto existing = unchanged_bundle(request, front, reporter)) return *existing;
 
-  const auto info = make_info(request, front, files);
+  const auto info = make_info(request, front, content);
   const auto partial = fs::path(request.output.string() + ".partial");
   if (const auto parent = request.output.parent_path(); !parent.empty()) make_folders(parent);
   const OutputLock lock(request.output);

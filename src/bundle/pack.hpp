@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/reporter.hpp"
+#include "bundle/delta.hpp"
 #include "bundle/manifest.hpp"
 #include "store/blob_store.hpp"
 
@@ -22,6 +23,7 @@ struct PackRequest {
   std::string stack;
   Digest lock;
   ContentForm form = ContentForm::tree;
+  std::optional<DeltaBase> base;  ///< what its receiver has is left out
   // What only bundle.json says:
   std::string channel;
   std::uint64_t sequence = 0;

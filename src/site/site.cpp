@@ -99,9 +99,17 @@ std::map<std::string, Source> read_sources(const toml::table& table) {
 }
 
 void read_policy(const toml::table& table, SiteConfig& config) {
-  const TableReader reader(
-      table, "[policy]",
-      {"require_expect", "accept_expired_bundles", "reserve", "require_countersignature", "recheck_models"});
+  const TableReader reader(table, "[policy]",
+                           {"require_expect", "accept_expired_bundles", "reserve", "require_countersignature",
+                            "recheck_models", "outbound"});
+  const auto outbound = reader.get<std::string>("outbound").value_or("nothing");
+  if (outbound != "nothing" && outbound != "receipts") {
+    throw Error(ErrorCode::config_invalid,
+                fmt::format("config.toml line {}: 'outbound' of [policy] cannot be '{}'", reader.line("outbound"),
+                            printable(outbound)),
+                "it is nothing or receipts");
+  }
+  config.may_send_receipts = outbound == "receipts";
   config.countersigners = reader.texts("require_countersignature");
   for (const auto& role : config.countersigners) {
     if (role == "approver" || role == "scanner") continue;
@@ -279,6 +287,27 @@ std::map<std::string, PoolConfig> read_pools(const toml::table& table) {
   return pools;
 }
 
+/// [channel.NAME]
+std::map<std::string, std::chrono::seconds> read_cadence(const toml::table& table) {
+  std::map<std::string, std::chrono::seconds> out;
+  for (const auto& [key, node] : table) {
+    const std::string channel(key.str());
+    const auto where = fmt::format("[channel.{}]", printable(channel));
+    if (!node.is_table() || portable_component(channel) != channel) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: {} must be a table, with the name of a channel",
+           key.source().begin.line, where);
+    }
+    const TableReader reader(*node.as_table(), where, {"every"});
+    const auto every = parse_duration(reader.get<std::string>("every").value_or(""));
+    if (!every || every->count() <= 0) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: {} needs every = \"90d\" or the like", reader.line("every"),
+           where);
+    }
+    out[channel] = *every;
+  }
+  return out;
+}
+
 void require_record_mode(const std::string& mode, toml::source_index line) {
   if (mode == "full" || mode == "hash-only" || mode == "off") return;
   throw Error(ErrorCode::config_invalid,
@@ -342,7 +371,7 @@ SiteConfig parse_config(const std::string& text) {
   const auto document = parse_toml(text, ErrorCode::config_invalid, "config.toml ");
   const TableReader reader(document, "the top level",
                            {"zone", "organisation", "source", "policy", "serve", "models", "gateway", "roles", "pool",
-                            "record", "labels", "telemetry"});
+                            "record", "labels", "telemetry", "channel"});
   SiteConfig config;
   const auto zone_text = reader.get<std::string>("zone");
   if (zone_text) {
@@ -357,6 +386,7 @@ SiteConfig parse_config(const std::string& text) {
   config.organisation = reader.get<std::string>("organisation").value_or("");
   if (const auto* table = reader.table("source")) config.sources = read_sources(*table);
   if (const auto* table = reader.table("policy")) read_policy(*table, config);
+  if (const auto* table = reader.table("channel")) config.cadence = read_cadence(*table);
   if (const auto* table = reader.table("serve")) read_serve(*table, config);
   if (const auto* table = reader.table("models")) read_models(*table, config);
   if (const auto* table = reader.table("gateway")) read_gateway(*table, config);
@@ -453,6 +483,7 @@ Json settings_json(const SiteConfig& config) {
               {"policy.reserve", config.reserve_bytes},
               {"policy.require_countersignature", config.countersigners},
               {"policy.recheck_models", config.recheck_models},
+              {"policy.outbound", config.may_send_receipts ? "receipts" : "nothing"},
               {"serve.listen", config.listen},
               {"serve.tls_certificate", path_or_null(config.tls_certificate)},
               {"serve.tls_key", path_or_null(config.tls_key)},
@@ -480,6 +511,7 @@ Json settings_json(const SiteConfig& config) {
     out["source." + source_name + ".path"] = source.path.string();
     out["source." + source_name + ".require_read_only"] = source.require_read_only;
   }
+  for (const auto& [channel, every] : config.cadence) out["channel." + channel + ".every"] = every.count();
   for (const auto& [role, model] : config.roles) out["roles." + role] = model;
   for (const auto& [pool_name, pool] : config.pools) {
     const auto where = "pool." + pool_name;

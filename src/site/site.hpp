@@ -64,8 +64,11 @@ struct SiteConfig {
   bool require_expect = true;  ///< ingest wants --expect
   bool accept_expired_bundles = false;
   std::uint64_t reserve_bytes = 1u << 30;   ///< kept free by ingest
+  bool may_send_receipts = false;           ///< outbound: "receipts" rather than "nothing"
   std::vector<std::string> countersigners;  ///< roles that must have countersigned a model before it is loaded
   bool recheck_models = true;  ///< hash every byte at each load; false: not those of a file that nobody touched since
+  /// [channel.NAME] every: how often a bundle is expected
+  std::map<std::string, std::chrono::seconds> cadence;
   // [serve]
   std::string listen = "127.0.0.1:8480";
   std::optional<fs::path> tls_certificate;

@@ -217,8 +217,11 @@ void require_thresholds(const std::vector<JudgedSignature>& judged, const TrustR
     if (bad != judged.end()) refuse(*bad);
     throw Error(ErrorCode::unsigned_document,
                 fmt::format("{} of {} valid signatures of the role {}", have, threshold->second, name(role)),
-                fmt::format("have {} more sign with `liftlock sign BUNDLE --role {} --key KEY`",
-                            threshold->second - have, name(role)));
+                bundle_roles().contains(role)
+                    ? fmt::format("have {} more sign with `liftlock sign BUNDLE --role {} --key KEY`",
+                                  threshold->second - have, name(role))
+                    : fmt::format("have it signed with {} more key{} of the role {}", threshold->second - have,
+                                  threshold->second - have == 1 ? "" : "s", name(role)));
   }
   // A root without any threshold for these roles must not mean that anything goes.
   if (!asked) fail(ErrorCode::unsigned_document, "the trust root asks for no role that speaks for this document");
