@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -26,6 +27,13 @@ std::string bundle_heading(const BundleInfo& info, const Digest& digest) {
                      info.sequence, printable(info.stack), format_time(info.creation_date), printable(info.creator),
                      printable(info.low_side_host), digest.spoken(),
                      info.expires ? fmt::format("valid until {}\n", format_time(*info.expires)) : "");
+}
+
+std::string left_out_text(const BundleInfo& info) {
+  if (!info.builds_on) return "";
+  return fmt::format("left out, for the receiver has it ({} {}): {}, {}\n", info.builds_on->base,
+                     info.builds_on->digest.hex().substr(0, 16), counted(info.builds_on->files, "file"),
+                     format_size(info.builds_on->bytes));
 }
 
 Json signatures_json(const std::vector<JudgedSignature>& signatures) {

@@ -17,6 +17,9 @@ Digest parse_digest(std::string_view text);
 /// Channel, sequence, when, by whom, and the digest in groups of four.
 std::string bundle_heading(const BundleInfo& info, const Digest& digest);
 
+/// One line about what a delta leaves out; empty for any other bundle.
+std::string left_out_text(const BundleInfo& info);
+
 Json signatures_json(const std::vector<JudgedSignature>& signatures);
 std::string signatures_text(const std::vector<JudgedSignature>& signatures);
 

@@ -79,7 +79,8 @@ void run(Invocation& invocation, const Options& options) {
                      {"notes", result.notes},
                      {"signatures", signatures_json(result.signatures)}};
   invocation.print(json, [&] {
-    std::string out = bundle_heading(result.info, result.digest) + signatures_text(result.signatures);
+    std::string out =
+        bundle_heading(result.info, result.digest) + signatures_text(result.signatures) + left_out_text(result.info);
     for (const auto& note : result.notes) out += "note: " + note + "\n";
     return out + closing_line(result);
   });

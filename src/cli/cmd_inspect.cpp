@@ -81,6 +81,7 @@ std::string to_text(const BundleReader& bundle, const Options& options) {
   for (const auto& medium : k_media)
     out += fmt::format(" {} {};", pieces(bundle.info().content_bytes, medium), medium.name);
   out.back() = '\n';
+  out += left_out_text(bundle.info());
   return out + "nothing of this was verified; `liftlock verify` does that\n";
 }
 

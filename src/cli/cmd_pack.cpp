@@ -9,8 +9,10 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/bundle_reader.hpp"
 #include "bundle/lock.hpp"
 #include "bundle/pack.hpp"
+#include "bundle/packed.hpp"
 #include "bundle/resolve.hpp"
 #include "cli/bundle_view.hpp"
 #include "cli/collectors.hpp"
@@ -33,6 +35,7 @@ struct Options {
   std::uint64_t sequence = 0;
   std::vector<std::uint64_t> pending;
   std::string expires;
+  std::string since;
 };
 
 /// What this low side packed last into a channel: a fact of its catalog.
@@ -59,6 +62,33 @@ fs::path output_folder(const Options& options) {
   return output.has_filename() || !output.has_parent_path() ? output : output.parent_path();
 }
 
+/// A receipt is believed once its signers are, where the trust root names some for it.
+void judge_receipt(const CarriedReceipt& carried, const TrustStore& trust) {
+  if (trust.empty()) return;
+  const auto root = trust.current();
+  if (!root.thresholds.contains(Role::ingest)) return;
+  require_thresholds(judge(carried.text, carried.signatures, root, now(), {Role::ingest}), root, {Role::ingest});
+}
+
+/// What the receiver has, as a lock, a bundle, a receipt or a request tells.
+DeltaBase base_at(const fs::path& place, const TrustStore& trust) {
+  if (!fs::exists(place)) {
+    throw Error(ErrorCode::not_found, fmt::format("there is no '{}'", printable(place.string())),
+                "--since takes a lock, or the folder of a bundle, a receipt or a request");
+  }
+  if (!fs::is_directory(place)) {
+    const auto lock = read_lock(place);
+    return base_of_artifacts("lock", lock_digest(lock), artifacts_of(lock));
+  }
+  if (const auto carried = read_receipt(place)) {
+    judge_receipt(*carried, trust);
+    return base_of_receipt(*carried);
+  }
+  BundleReader bundle(place);
+  bundle.load_lists();
+  return base_of_artifacts("bundle", bundle.digest(), bundle.artifacts());
+}
+
 PackRequest make_request(const Invocation& invocation, const Options& options, const Site& site, const Lock& lock,
                          const Catalog& catalog) {
   const TrustStore trust(site.trust_folder());
@@ -77,6 +107,7 @@ PackRequest make_request(const Invocation& invocation, const Options& options, c
                       .expires = std::nullopt,
                       .creator = invocation.actor(),
                       .low_side_host = host_name()};
+  if (!options.since.empty()) request.base = base_at(options.since, trust);
   if (!request.trust_statements.empty()) request.first_trust_version = parse_root(request.trust_statements[0]).version;
   request.generated = oci::assemble_oci_layout(request.artifacts);
   std::sort(request.pending.begin(), request.pending.end());
@@ -142,9 +173,9 @@ void run(Invocation& invocation, const Options& options) {
   }
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
-  const auto subject = fmt::format("{}/{}", request.channel, request.sequence);
+  const auto subject = packed_subject(request.channel, request.sequence);
   const auto record = [&](Outcome outcome, const Json& detail) {
-    log.append({.type = "bundle.pack",
+    log.append({.type = std::string(k_pack_event),
                 .actor = invocation.actor(),
                 .outcome = outcome,
                 .subject = subject,
@@ -165,15 +196,20 @@ void run(Invocation& invocation, const Options& options) {
                      dump_json_line({{"sequence", request.sequence}, {"bundle", result.digest.text()}}));
   }
   record(Outcome::success, {{"bundle", result.digest.text()}, {"unchanged", result.unchanged}});
-  const Json json = {{"bundle", request.output.string()},  {"digest", result.digest.text()},
-                     {"channel", result.info.channel},     {"sequence", result.info.sequence},
-                     {"files", result.info.content_files}, {"bytes", result.info.content_bytes},
-                     {"unchanged", result.unchanged}};
+  Json json = {{"bundle", request.output.string()},  {"digest", result.digest.text()},
+               {"channel", result.info.channel},     {"sequence", result.info.sequence},
+               {"files", result.info.content_files}, {"bytes", result.info.content_bytes},
+               {"unchanged", result.unchanged}};
+  if (const auto& base = result.info.builds_on) {
+    json["left_out"] = {{"base", base->base}, {"files", base->files}, {"bytes", base->bytes}};
+  }
   invocation.print(json, [&] {
-    return fmt::format("{}{}, {} in {}{}\nannounce this digest to the receiver by another way than the medium:\n  {}\n",
-                       bundle_heading(result.info, result.digest), counted(result.info.content_files, "file"),
-                       format_size(result.info.content_bytes), request.output.string(),
-                       result.unchanged ? " (it was there already, whole and unchanged)" : "", result.digest.text());
+    return fmt::format(
+        "{}{}, {} in {}{}\n{}announce this digest to the receiver by another way than the medium:\n  {}\n",
+        bundle_heading(result.info, result.digest), counted(result.info.content_files, "file"),
+        format_size(result.info.content_bytes), request.output.string(),
+        result.unchanged ? " (it was there already, whole and unchanged)" : "", left_out_text(result.info),
+        result.digest.text());
   });
 }
 
@@ -190,13 +226,17 @@ void add_pack(CLI::App& app, Invocation& invocation) {
   command->add_option("--pending", options->pending, "Lower sequences still under way that may arrive later")
       ->delimiter(',')
       ->check(whole_number(1, k_max_exact));
+  command
+      ->add_option("--since", options->since,
+                   "Leave out what the receiver has: by a lock, or the folder of a bundle, a receipt or a request")
+      ->type_name("PLACE");
   command->add_option("--expires", options->expires, "After how long the bundle is stale, like 90d (default: never)")
       ->type_name("TIME");
   command->footer(
       "Sign it afterwards, here or elsewhere, with `liftlock sign`. Killed, it goes on where it was; run again with "
       "nothing\n"
       "changed, it checks the bundle and leaves it alone.\n"
-      "Example: liftlock pack --output /media/out/demo-7 --expires 90d");
+      "Example: liftlock pack --output /media/out/demo-7 --since /media/out/demo-6 --expires 90d");
   command->callback([&invocation, options] { run(invocation, *options); });
 }
 

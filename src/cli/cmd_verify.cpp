@@ -65,6 +65,7 @@ Json to_json(const VerifyReport& report) {
 std::string to_text(const VerifyReport& report) {
   std::string out = bundle_heading(report.info, report.digest);
   out += signatures_text(report.signatures);
+  out += left_out_text(report.info);
   if (!report.signatures_judged) out += "signatures were NOT judged: only the integrity of the files was checked\n";
   for (const auto& problem : report.problems) {
     out += fmt::format("PROBLEM [{}] {}: {}\n", info(problem.code).slug, problem.path.empty() ? "bundle" : problem.path,

@@ -37,6 +37,10 @@ void add_store_export(CLI::App& app, Invocation& invocation);
 void add_store_gc(CLI::App& app, Invocation& invocation);
 void add_store_scrub(CLI::App& app, Invocation& invocation);
 
+// both sides, each its own
+void add_acknowledge(CLI::App& app, Invocation& invocation);
+void add_status(CLI::App& app, Invocation& invocation);
+
 // low side
 void add_pack(CLI::App& app, Invocation& invocation);
 void add_lock(CLI::App& app, Invocation& invocation);
@@ -45,6 +49,8 @@ void add_diff(CLI::App& app, Invocation& invocation);
 
 // high side
 void add_ingest(CLI::App& app, Invocation& invocation);
+void add_receipt(CLI::App& app, Invocation& invocation);
+void add_request(CLI::App& app, Invocation& invocation);
 void add_engine(CLI::App& app, Invocation& invocation);
 void add_engine_default(CLI::App& app, Invocation& invocation);
 void add_engine_install(CLI::App& app, Invocation& invocation);

@@ -23,6 +23,10 @@ CommandTable commands_of_side() {
   // clang-format off
   static const std::vector<AddCommand> k_commands = {
       add_ingest,
+      add_status,
+      add_receipt,
+      add_request,
+      add_acknowledge,
       add_run,
       add_ask,
       add_embed,

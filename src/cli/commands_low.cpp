@@ -12,9 +12,9 @@ std::string_view side_name() {
 }
 
 std::span<const std::string_view> commands_of_other_side() {
-  static constexpr std::array<std::string_view, 18> k_names = {
-      "ingest", "model", "chain", "gate",       "engine",    "serve", "render", "record", "run",
-      "ask",    "key",   "embed", "transcribe", "translate", "ps",    "top",    "health", "inventory"};
+  static constexpr std::array<std::string_view, 20> k_names = {
+      "ingest", "receipt", "request", "model", "chain",      "gate",      "engine", "serve", "render", "record",
+      "run",    "ask",     "key",     "embed", "transcribe", "translate", "ps",     "top",   "health", "inventory"};
   return k_names;
 }
 
@@ -27,6 +27,8 @@ CommandTable commands_of_side() {
       add_fetch,
       add_pack,
       add_diff,
+      add_status,
+      add_acknowledge,
   };
   // clang-format on
   return k_commands;

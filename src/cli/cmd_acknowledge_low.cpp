@@ -1,0 +1,75 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/algorithm/string/join.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "bundle/packed.hpp"
+#include "bundle/spoken.hpp"
+#include "cli/cmd_audit.hpp"
+#include "cli/commands.hpp"
+#include "cli/whole_number.hpp"
+
+namespace liftlock {
+namespace {
+
+struct Options {
+  std::string channel;
+  std::uint64_t sequence = 0;
+  std::vector<std::string> words;
+};
+
+/// @throws Error{not_found, expect_mismatch}
+Digest acknowledged(const AuditLog& log, const Options& options) {
+  const auto channels = packed_bundles(log);
+  const auto channel = channels.find(options.channel);
+  if (channel == channels.end() || !channel->second.contains(options.sequence)) {
+    fail(ErrorCode::not_found, "no bundle {} of channel {} was packed here", options.sequence,
+         printable(options.channel));
+  }
+  const auto& digest = channel->second.at(options.sequence).digest;
+  if (spoken_words(digest) != boost::algorithm::join(options.words, " ")) {
+    throw Error(
+        ErrorCode::expect_mismatch,
+        fmt::format("these are not the words of bundle {} of channel {}", options.sequence, printable(options.channel)),
+        "ask again for the words; when they stay different, another bundle arrived than was packed: stop");
+  }
+  return digest;
+}
+
+void run(Invocation& invocation, const Options& options) {
+  const auto site = invocation.site();
+  site.require_zone("acknowledge", {Zone::low});
+  site.require_own();
+  const auto digest = acknowledged(open_audit_log(invocation), options);
+  AuditLog(site.audit_folder(), "")
+      .append({.type = std::string(k_acknowledge_event),
+               .actor = invocation.actor(),
+               .outcome = Outcome::success,
+               .subject = packed_subject(options.channel, options.sequence),
+               .detail = dump_json_line({{"bundle", digest.text()}})});
+  invocation.print({{"channel", options.channel}, {"sequence", options.sequence}, {"bundle", digest.text()}}, [&] {
+    return fmt::format("{}/{} arrived: noted. `liftlock pack --since BUNDLE` may build on it.\n", options.channel,
+                       options.sequence);
+  });
+}
+
+}  // namespace
+
+void add_acknowledge(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("acknowledge", "Note that a bundle landed, from what the other side says aloud");
+  auto options = std::make_shared<Options>();
+  command->add_option("CHANNEL", options->channel, "The channel")->required();
+  command->add_option("SEQUENCE", options->sequence, "The bundle's place in it")
+      ->required()
+      ->check(whole_number(1, k_max_exact));
+  command->add_option("WORD", options->words, "The eight words")->required()->expected(8);
+  command->footer(
+      "The other side prints channel, sequence and words with `liftlock acknowledge`.\n"
+      "Example: liftlock acknowledge demo 7 acid garlic panda otter tulip hazel comet radar");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock

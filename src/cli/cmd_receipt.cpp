@@ -1,0 +1,153 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "audit/audit_log.hpp"
+#include "base/counted.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "bundle/channel.hpp"
+#include "bundle/ingest.hpp"
+#include "bundle/receipt.hpp"
+#include "bundle/source.hpp"
+#include "cli/cmd_audit.hpp"
+#include "cli/commands.hpp"
+#include "cli/signing.hpp"
+#include "crypto/hash.hpp"
+#include "store/catalog.hpp"
+
+namespace liftlock {
+namespace {
+
+struct Options {
+  std::string source;  ///< of a request
+  std::string output;
+  SigningKey key;
+};
+
+std::string host_name() {
+  char host[256] = {};
+  return ::gethostname(host, sizeof host - 1) == 0 ? portable_component(host) : "unknown";
+}
+
+Receipt begin(const Invocation& invocation, const Site& site, Receipt::Kind kind) {
+  if (!site.config().may_send_receipts) {
+    throw Error(ErrorCode::outbound_forbidden, fmt::format("the policy lets no {} leave this side", name(kind)));
+  }
+  Receipt out;
+  out.kind = kind;
+  out.organisation = site.config().organisation;
+  out.host = host_name();
+  out.creator = invocation.actor();
+  out.created = now();
+  return out;
+}
+
+/// What every live publication consists of, as far as the store has it.
+std::vector<Digest> held_files(const Site& site) {
+  const BlobStore store(site.store_folder());
+  std::vector<Digest> out;
+  for (const auto& [digest, size] : Catalog(site.catalog_file(), Access::read).required()) {
+    if (store.size(digest) == size) out.push_back(digest);
+  }
+  return out;  // sorted, as the map is
+}
+
+void put(Invocation& invocation, const Site& site, const Options& options, const Receipt& receipt) {
+  const fs::path folder(options.output);
+  put_receipt(folder, receipt);
+  const auto text = write_receipt(receipt);
+  const auto event = fmt::format("{}.write", name(receipt.kind));
+  Json json = {{"folder", folder.string()},
+               {"kind", name(receipt.kind)},
+               {"files", receipt.files.size()},
+               {"digest", sha256(text).text()},
+               {"signature", nullptr}};
+  if (options.key.key.empty()) {
+    AuditLog(site.audit_folder(), "")
+        .append({.type = event,
+                 .actor = invocation.actor(),
+                 .outcome = Outcome::success,
+                 .subject = sha256(text).text(),
+                 .detail = dump_json_line({{"files", receipt.files.size()}})});
+  } else {
+    const TrustStore trust(site.trust_folder());
+    const auto root = trust.empty() ? std::nullopt : std::optional(trust.current());
+    json["signature"] = sign_beside(invocation, folder, text, Role::ingest, options.key, root, event);
+  }
+  invocation.print(json, [&] {
+    return fmt::format("{} of {} in {}{}\n", name(receipt.kind), counted(receipt.files.size(), "file"),
+                       printable(folder.string()), options.key.key.empty() ? ", unsigned" : ", signed");
+  });
+}
+
+void run_receipt(Invocation& invocation, const Options& options) {
+  const auto site = invocation.site();
+  site.require_zone("receipt", {Zone::ingest, Zone::production});
+  site.require_own();
+  auto receipt = begin(invocation, site, Receipt::Kind::receipt);
+  const auto log = open_audit_log(invocation);
+  for (const auto& [channel, history] : channel_histories(log)) {
+    receipt.channels.push_back({channel, history.newest(), history.seen.rbegin()->second});
+  }
+  receipt.files = held_files(site);
+  put(invocation, site, options, receipt);
+}
+
+/// Signature first, here too: what an unsigned bundle says is missing is nobody's request.
+void require_signed(const Site& site, const BundleReader& bundle) {
+  const TrustStore trust(site.trust_folder());
+  const auto root = judge_chain(trust.pinned_chain(), bundle.trust_statements(), now());
+  require_thresholds(judge(bundle.bundle_json(), bundle.signatures(), root, now()), root);
+}
+
+void run_request(Invocation& invocation, const Options& options) {
+  const auto site = invocation.site();
+  site.require_zone("request", {Zone::ingest});
+  site.require_own();
+  auto request = begin(invocation, site, Receipt::Kind::request);
+  BundleReader bundle(resolve_source(site.config(), options.source));
+  require_signed(site, bundle);
+  bundle.load_lists();
+  request.channels.push_back({bundle.info().channel, bundle.info().sequence, bundle.digest()});
+  const BlobStore store(site.store_folder());
+  if (missing_files(bundle, store).empty()) {
+    throw Error(ErrorCode::usage, "the bundle leaves out nothing that this store lacks",
+                "ingest it: there is nothing to ask for");
+  }
+  request.files = wanted_files(bundle, store);
+  put(invocation, site, options, request);
+}
+
+}  // namespace
+
+void add_receipt(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("receipt", "Write what this side holds, so that the next bundle can be small");
+  auto options = std::make_shared<Options>();
+  command->add_option("--output,-o", options->output, "The folder to make")->required()->type_name("DIR");
+  add_signing_options(*command, options->key, false);
+  command->footer(
+      "It leaves this side only where [policy] outbound is \"receipts\"; where nothing may leave, say what\n"
+      "`liftlock acknowledge` prints. On the low side: liftlock pack --since DIR\n"
+      "Example: liftlock receipt --output /media/back/receipt-7 --key keys/ingest.pem");
+  command->callback([&invocation, options] { run_receipt(invocation, *options); });
+}
+
+void add_request(CLI::App& app, Invocation& invocation) {
+  auto* command =
+      app.add_subcommand("request", "Write what this store lacks of a bundle that does not land without it");
+  auto options = std::make_shared<Options>();
+  command->add_option("SOURCE", options->source, "The bundle: as for ingest")->required();
+  command->add_option("--output,-o", options->output, "The folder to make")->required()->type_name("DIR");
+  add_signing_options(*command, options->key, false);
+  command->footer(
+      "On the low side `liftlock pack --since DIR` then carries these files and leaves out all others: a bundle that\n"
+      "lands by itself.\n"
+      "Example: liftlock request usb/demo-7 --output /media/back/request-7 --key keys/ingest.pem");
+  command->callback([&invocation, options] { run_request(invocation, *options); });
+}
+
+}  // namespace liftlock

@@ -1,0 +1,80 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/algorithm/string/join.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "bundle/channel.hpp"
+#include "cli/cmd_audit.hpp"
+#include "cli/commands.hpp"
+
+namespace liftlock {
+namespace {
+
+/// A clock that runs a little behind the builder's is no alarm.
+constexpr auto k_clock_slack = std::chrono::minutes(10);
+
+/// What has to be looked at; empty when all is well.
+std::string trouble(const SiteConfig& config, const std::string& channel, const ChannelHistory& history,
+                    Timestamp when) {
+  if (history.newest_created && *history.newest_created > when + k_clock_slack) return "clock";
+  const auto every = config.cadence.find(channel);
+  if (every == config.cadence.end()) return "";
+  return !history.newest_created || *history.newest_created + every->second < when ? "overdue" : "";
+}
+
+void run(Invocation& invocation) {
+  const auto site = invocation.site();
+  site.require_zone("status", {Zone::ingest});
+  const auto& config = site.config();
+  const auto when = now();
+  auto histories = channel_histories(open_audit_log(invocation));
+  for (const auto& [channel, every] : config.cadence) histories[channel];
+  auto channels = Json::array();
+  std::vector<std::vector<std::string>> rows{{"CHANNEL", "NEWEST", "MADE", "EXPECTED", "PENDING", "STATE"}};
+  bool bad = false;
+  for (const auto& [channel, history] : histories) {
+    const auto made = history.newest_created ? format_time(*history.newest_created) : "";
+    const auto every = config.cadence.find(channel);
+    const bool expected = every != config.cadence.end() && history.newest_created;
+    const auto due = expected ? format_time(*history.newest_created + every->second) : "";
+    const auto state = trouble(config, channel, history, when);
+    bad = bad || !state.empty();
+    std::vector<std::string> pending;
+    for (const auto sequence : history.still_pending) pending.push_back(std::to_string(sequence));
+    channels.push_back({{"channel", channel},
+                        {"newest", history.newest()},
+                        {"made", made.empty() ? Json() : Json(made)},
+                        {"expected", due.empty() ? Json() : Json(due)},
+                        {"pending", history.still_pending},
+                        {"state", state.empty() ? "ok" : state}});
+    rows.push_back({printable(channel), std::to_string(history.newest()), made, due,
+                    boost::algorithm::join(pending, " "), state.empty() ? "ok" : state});
+  }
+  invocation.print({{"channels", std::move(channels)}, {"time", format_time(when)}}, [&] {
+    auto out = rows.size() == 1 ? std::string("nothing was ingested here yet\n") : format_table(rows);
+    if (bad) {
+      out +=
+          "overdue: no bundle came within [channel.NAME] every; clock: this machine's clock is behind what was "
+          "signed already, so expiry cannot be judged\n";
+    }
+    return out;
+  });
+  if (bad) invocation.set_status(static_cast<int>(ErrorClass::policy));
+}
+
+}  // namespace
+
+void add_status(CLI::App& app, Invocation& invocation) {
+  auto* command =
+      app.add_subcommand("status", "Show each channel: its newest bundle, what is pending, what is overdue");
+  command->footer(
+      "How often a channel brings one says config.toml: [channel.NAME] every = \"90d\". The exit status is 3 when\n"
+      "something is overdue, or this machine's clock is behind what was signed already.\n"
+      "Example: liftlock status --json");
+  command->callback([&invocation] { run(invocation); });
+}
+
+}  // namespace liftlock

@@ -1,0 +1,60 @@
+#include "cli/signing.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "cli/trust_change.hpp"
+#include "crypto/hash.hpp"
+
+namespace liftlock {
+namespace {
+
+void require_listed(const TrustRoot& root, const std::string& key_id, Role role) {
+  const auto* key = root.find(key_id);
+  if (key == nullptr) {
+    throw Error(ErrorCode::key_unknown, fmt::format("root statement {} does not list the key {}", root.version, key_id),
+                "list it first with `liftlock trust add-key`");
+  }
+  if (key->role != role)
+    fail(ErrorCode::key_role, "the key {} has the role {}, not {}", key_id, name(key->role), name(role));
+  if (key->revoked_since)
+    fail(ErrorCode::key_revoked, "the key {} is revoked: {}", key_id, printable(key->revoked_reason));
+  if (key->expires && now() >= *key->expires)
+    fail(ErrorCode::key_expired, "the key {} expired at {}", key_id, format_time(*key->expires));
+}
+
+}  // namespace
+
+void add_signing_options(CLI::App& command, SigningKey& key, bool required) {
+  command.add_option("--key", key.key, "Private key file, or gpg:FINGERPRINT (smart cards through gpg-agent)")
+      ->required(required);
+  command.add_option("--passphrase-file", key.passphrase_file, "File whose first line unlocks the key")
+      ->type_name("FILE");
+}
+
+Json sign_beside(Invocation& invocation, const fs::path& folder, std::string_view document, Role role,
+                 const SigningKey& key, const std::optional<TrustRoot>& root, const std::string& event) {
+  const auto signer =
+      open_signer(key.key, key.passphrase_file.empty() ? std::nullopt : std::optional<fs::path>(key.passphrase_file));
+  if (root) {
+    require_listed(*root, signer->key_id(), role);
+  } else {
+    invocation.reporter().warn("no root statement here or in the bundle: nobody checked that this key may sign");
+  }
+  const auto digest = sha256(document);
+  const auto file = fmt::format("{}.{}{}", name(role), signer->key_id().substr(0, 16), signer->suffix());
+  const auto signature = signer->sign(document);
+  Json result{
+      {"file", "signatures/" + file}, {"role", name(role)}, {"key_id", signer->key_id()}, {"digest", digest.text()}};
+  recorded_effect(invocation, event, digest.text(), result, [&] {
+    make_folders(folder / "signatures");
+    write_file_atomically(folder / "signatures" / file, signature);
+  });
+  return result;
+}
+
+}  // namespace liftlock

@@ -1,0 +1,27 @@
+// Signs a document that lies in a folder, beside it in signatures/: a bundle, a receipt, a statement of a scanner.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cli/command.hpp"
+#include "trust/trust.hpp"
+
+namespace liftlock {
+
+struct SigningKey {
+  std::string key;              ///< a PEM file or gpg:FINGERPRINT
+  std::string passphrase_file;  ///< empty: asked on the terminal where one is needed
+};
+/// --key and --passphrase-file
+void add_signing_options(CLI::App& command, SigningKey& key, bool required);
+
+/// Writes FOLDER/signatures/ROLE.KEY.SUFFIX and an entry "EVENT" to the audit log.
+/// @param root may the key sign? With none there is a warning.
+/// @return file, role, key_id and digest of the document, for people and programs
+/// @throws Error{key_unknown, key_role, key_revoked, key_expired} and those of open_signer
+Json sign_beside(Invocation& invocation, const fs::path& folder, std::string_view document, Role role,
+                 const SigningKey& key, const std::optional<TrustRoot>& root, const std::string& event);
+
+}  // namespace liftlock
