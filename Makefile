@@ -16,7 +16,7 @@ deps:
 build/%/build.ninja:
 	cmake --preset $* -DCMAKE_INSTALL_PREFIX=/usr
 
-## build        the release build: build/release/liftlock-low and liftlock-high
+## build        the release build: liftlock-low and liftlock-high in build/release/src/cli
 build: deps build/release/build.ninja
 	cmake --build build/release -j $(JOBS)
 

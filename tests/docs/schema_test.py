@@ -198,7 +198,7 @@ def check_bundle(liftlock, work):
     listed = copy.deepcopy(document)
     listed["lists"]["unheard_of"] = document["lists"][some]
     check(complaints(reference, listed) and refused(listed), "a list of another name must be refused")
-    for key, value in (("sequence", 0), ("sequence", "1"), ("channel", "a/b"), ("format", "liftlock.bundle/2"), ("min_reader", 2),
+    for key, value in (("sequence", 0), ("sequence", "1"), ("channel", "a/b"), ("format", "liftlock.bundle/2"), ("min_reader", 3),
                        ("creation_date", "yesterday"), ("pending", ["1"]), ("stack", "x" * 257), ("expires", 3), ("lock", "x")):
         broken = dict(document, **{key: value})
         check(complaints(reference, broken), f"{reference} accepts {key} = {value!r}")

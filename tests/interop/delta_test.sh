@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# Bundles that leave out what the receiver has, what the high side may say to the low side, and what each side knows of its
+# channels: deltas, requests, receipts, acknowledgements, status (G73, B16).   delta_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
+step() { echo "ok: $*"; }
+mkdir "$work/stack" "$work/medium" "$work/back"
+cd "$work/stack"
+put() { head -c "$2" /dev/urandom > "$1.bin"; }                    # put NAME BYTES: a new version of a file of the stack
+declare_files() { printf '[stack]\nname = "plant"\n'; for name in "$@"; do printf '[file.%s]\nsource = "%s.bin"\n' "$name" "$name"; done; }
+# ship NAME [PACK OPTION…]: locks, fetches, packs and signs what the stack is now.
+ship() {
+  local name=$1; shift
+  rm -f liftlock.lock
+  low lock > /dev/null && low fetch > /dev/null
+  low pack --output "../medium/$name" "$@" > /dev/null
+  low sign "../medium/$name" --role builder --key ../builder.pem > /dev/null
+}
+digest() { sha256sum < "../medium/$1/manifest/bundle.json" | cut -d' ' -f1; }
+land() { high ingest "usb/$1" --expect "$(digest "$1")" > /dev/null; }
+carried() { find "../medium/$1/files" -type f -printf '%f\n' | sort | tr '\n' ' '; }
+
+allow_receipts() {                                                 # allow_receipts CONFIG
+  if grep -q '^\[policy\]' "$1"; then
+    sed -i 's/^\[policy\]$/&\noutbound = "receipts"/' "$1"
+  else
+    printf '[policy]\noutbound = "receipts"\n' >> "$1"
+  fi
+}
+
+put big 3000000; put small 100; put odd 10
+declare_files big small > liftlock.toml
+low init > /dev/null
+low trust keygen --role root --out ../root.pem > /dev/null
+low trust keygen --role builder --out ../builder.pem > /dev/null
+low trust init --organisation Acme --root-key ../root.pem --add builder:../builder.pem.pub > /dev/null
+ship plant-1
+high init --zone ingest --organisation Acme > /dev/null
+printf '[source.usb]\npath = "%s/medium"\nrequire_read_only = false\n' "$work" >> "$high_state/config.toml"
+high trust pin ../medium/plant-1 --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
+[ "$(high status)" = "nothing was ingested here yet" ] || fail "status before the first bundle"
+land plant-1
+
+# --- a delta on a bundle
+put small 100
+ship plant-2 --since ../medium/plant-1
+[ "$(carried plant-2)" = "small.bin " ] || fail "the delta carries $(carried plant-2)"
+high verify ../medium/plant-2 | grep -q "left out, for the receiver has it .*: 1 file," || fail "verify does not tell what is left out"
+high inspect ../medium/plant-2 | grep -q "left out, for the receiver has it .*: 1 file," || fail "inspect does not tell what is left out"
+(cd ../medium/plant-2 && sha256sum --check --quiet checksums.txt) || fail "checksums.txt of a delta"
+land plant-2
+high export big --to ../exported > /dev/null && cmp big.bin "$(find ../exported -name big.bin)" || fail "the file that did not travel"
+step "what the receiver has stays behind, and is there on the other side"
+
+# --- a delta on a lock, with what a tar holds
+cp liftlock.lock ../lock-2
+put odd 10
+declare_files big small odd > liftlock.toml
+ship plant-3 --since ../lock-2 --form tar
+[ "$(stat -c %s ../medium/plant-3/content.tar)" -lt 100000 ] || fail "the tar carries more than is new"
+land plant-3
+step "a lock tells what the receiver has, too"
+
+# --- a receiver that lacks something says what, and gets it
+fresh=$work/fresh
+far() { "$high_exe" --quiet --state "$fresh" "$@"; }
+far init --zone ingest --organisation Acme > /dev/null
+cat >> "$fresh/config.toml" <<TOML
+[source.usb]
+path = "$work/medium"
+require_read_only = false
+TOML
+far trust pin ../medium/plant-1 --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
+refused base-missing far ingest usb/plant-3 --expect "$(digest plant-3)"
+[ -z "$(find "$fresh/store" -name '*.bin')" ] && [ "$(far --json ls --publications | json '["publications"]')" = "[]" ] || fail "half a delta is there"
+refused outbound-forbidden far request usb/plant-3 --output ../back/request-3
+[ ! -e ../back/request-3 ] || fail "something left although nothing may"
+allow_receipts "$fresh/config.toml"
+far request usb/plant-3 --output ../back/request-3 | grep -q "3 files" || fail "the request names what is missing"
+refused immutable far request usb/plant-3 --output ../back/request-3
+low pack --output ../medium/plant-4 --since ../back/request-3 --pending 3 > /dev/null
+low sign ../medium/plant-4 --role builder --key ../builder.pem > /dev/null
+[ "$(carried plant-4)" = "big.bin odd.bin small.bin " ] || fail "the answer carries $(carried plant-4)"
+far ingest usb/plant-4 --expect "$(digest plant-4)" > /dev/null
+[ "$(far --json status | json '["channels"][0]["pending"]')" = "[3]" ] || fail "status names what is pending"
+far ingest usb/plant-3 --expect "$(digest plant-3)" > /dev/null
+land plant-4
+step "a request names what is missing, and the answer to it lands; what waited lands after it"
+
+# --- a receipt
+allow_receipts "$high_state/config.toml"
+low trust keygen --role ingest --out ../ingest.pem > /dev/null
+low trust keygen --role ingest --out ../other.pem > /dev/null
+low trust add-key ../ingest.pem.pub --role ingest --root-key ../root.pem > /dev/null
+low trust threshold ingest 1 --root-key ../root.pem > /dev/null
+high receipt --output ../back/unsigned > /dev/null
+refused unsigned low pack --output ../medium/plant-5 --since ../back/unsigned
+put big 2000000
+ship plant-5 --since ../medium/plant-4
+land plant-5
+high receipt --output ../back/receipt-5 --key ../ingest.pem | grep -q "signed" || fail "a signed receipt"
+python3 - "$root/docs/formats/schema/receipt.schema.json" ../back/receipt-5/receipt.json ../back/request-3/request.json <<'PY'
+import json, sys
+import jsonschema
+schema, *documents = [json.load(open(name)) for name in sys.argv[1:]]
+for document in documents:
+    jsonschema.Draft202012Validator(schema).validate(document)
+PY
+put small 200
+ship plant-6 --since ../back/receipt-5
+[ "$(carried plant-6)" = "small.bin " ] || fail "after the receipt travels $(carried plant-6)"
+land plant-6
+cp -r ../back/receipt-5 ../back/changed && sed -i 's/"Acme"/"Amce"/' ../back/changed/receipt.json
+refused signature-invalid low pack --output ../medium/plant-7 --since ../back/changed
+refused not-found low pack --output ../medium/plant-7 --since ../back/none
+step "a signed receipt makes the next bundle small; a changed or unsigned one is refused where a signature is wanted"
+
+# --- spoken words, and status on both sides
+words=$(high acknowledge plant 6 | cut -d' ' -f3-)
+[ "$(wc -w <<< "$words")" = 8 ] || fail "words: $words"
+# shellcheck disable=SC2086
+low acknowledge plant 6 $words | grep -q "plant/6 arrived" || fail "acknowledge on the low side"
+# shellcheck disable=SC2086
+refused expect-mismatch low acknowledge plant 5 $words
+# shellcheck disable=SC2086
+refused not-found low acknowledge plant 99 $words
+refused not-found high acknowledge plant 99
+[ "$(low --json status | json '["channels"][0]["not_acknowledged"]')" = "[1, 2, 3, 4, 5]" ] || fail "status on the low side"
+[ "$(high --json status | json '["channels"][0]["newest"]')" = 6 ] || fail "status on the high side"
+printf '[channel.plant]\nevery = "1s"\n[channel.other]\nevery = "90d"\n' >> "$high_state/config.toml"
+sleep 2
+state=0; out=$(high --json status) || state=$?
+[ "$state" = 3 ] || fail "overdue ends with 3, not $state"
+[ "$(json '["channels"][0]["state"]' <<< "$out") $(json '["channels"][1]["state"]' <<< "$out")" = "overdue overdue" ] || fail "overdue: $out"
+sed -i 's/every = "1s"/every = "90d"/' "$high_state/config.toml"
+{ high status || true; } | grep -q "^plant .* ok" || fail "within its time"
+step "eight words acknowledge a bundle; status tells what is overdue"
