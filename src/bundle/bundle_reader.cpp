@@ -116,6 +116,18 @@ void BundleReader::load_lists() {
   if (tar) m_tar = std::move(*tar);
 }
 
+void BundleReader::withhold(std::set<RelPath> paths) {
+  m_withheld = std::move(paths);
+}
+
+/// Not listed, and there by right: who signs after the bundle was sealed adds it.
+bool BundleReader::is_beside(const RelPath& path) const {
+  if (is_signature_path(path)) return true;
+  if (m_withheld.empty() || !path.is_under(k_withheld_folder)) return false;
+  const auto below = RelPath::try_parse(std::string_view(path.text()).substr(k_withheld_folder.size() + 1));
+  return path.text() == k_withheld_path || (below && is_signature_path(*below));
+}
+
 std::vector<Problem> BundleReader::survey() {
   std::vector<Problem> problems;
   std::vector<std::string> empty_folders;
@@ -133,8 +145,8 @@ std::vector<Problem> BundleReader::survey() {
     const auto shown = printable(entry.path);
     const auto found = expected.find(entry.path);
     const auto path = RelPath::try_parse(entry.path);
-    const bool signature = path && is_signature_path(*path);
-    if (found == expected.end() && !signature) {
+    if (path && m_withheld.contains(*path)) continue;
+    if (found == expected.end() && !(path && is_beside(*path))) {
       if (S_ISDIR(entry.status.st_mode)) {
         empty_folders.push_back(entry.path);
       } else {
@@ -150,9 +162,13 @@ std::vector<Problem> BundleReader::survey() {
     }
     if (found != expected.end()) expected.erase(found);
   }
-  for (const auto& [path, size] : expected) problems.push_back({ErrorCode::missing_file, path, "it is missing"});
   // The folder of a missing file is empty because of that.
   std::set<std::string_view> missing;
+  for (const auto& path : m_withheld) {
+    missing.insert(path.text());
+    expected.erase(path.text());
+  }
+  for (const auto& [path, size] : expected) problems.push_back({ErrorCode::missing_file, path, "it is missing"});
   for (const auto& [path, size] : expected) missing.insert(path);
   for (const auto& folder : empty_folders) {
     const auto below = folder + "/";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,11 @@ class BundleReader {
   const std::vector<FileEntry>& left_out() const { return m_left_out; }
   const std::vector<Artifact>& artifacts() const { return m_artifacts; }
 
+  /// After load_lists(): these content files may be there or not, whatever is in them, and are not read; and the
+  /// statement that says so may lie beside the bundle (bundle/withheld.hpp). Without this it is an extra file.
+  void withhold(std::set<RelPath> paths);
+  bool is_withheld(const FileEntry& file) const { return m_withheld.contains(file.path); }
+
   /// After load_lists(): compares the folder with the lists by name, type and size. Every missing, extra, special or
   /// wrongly sized file is one problem.
   std::vector<Problem> survey();
@@ -65,6 +71,7 @@ class BundleReader {
   ContentRange open_content(std::size_t index) const;
 
  private:
+  bool is_beside(const RelPath& path) const;
   void survey_tar(std::vector<Problem>& problems) const;
 
   fs::path m_folder;
@@ -75,6 +82,7 @@ class BundleReader {
   std::vector<FileEntry> m_files;
   std::vector<FileEntry> m_left_out;
   std::vector<Artifact> m_artifacts;
+  std::set<RelPath> m_withheld;
   UniqueFd m_tar;
   TarLayout m_layout;
 };

@@ -8,14 +8,14 @@
 
 namespace liftlock {
 
-std::string ingest_detail(const BundleInfo& info, const Digest& digest, const std::string& remark) {
+std::string ingest_detail(const BundleInfo& info, const Digest& digest, const Json& more) {
   Json detail = {{"channel", info.channel},
                  {"sequence", info.sequence},
                  {"pending", info.pending},
                  {"bundle", digest.text()},
                  {"bundle_version", info.bundle_version},
                  {"created", format_time(info.creation_date)}};
-  if (!remark.empty()) detail["remark"] = remark;
+  detail.update(more);
   return dump_json_line(detail);
 }
 
@@ -37,6 +37,8 @@ void add_arrival(ChannelHistory& history, const Json& detail) {
       history.still_pending.insert(pending.get<std::uint64_t>());
     }
   }
+  history.withheld.erase(sequence);
+  if (detail.contains("withheld")) history.withheld[sequence] = uint_member(detail, "withheld", k_where);
   history.seen.insert_or_assign(sequence, Digest::parse(string_member(detail, "bundle", k_where)));
   for (const auto& [seen, digest] : history.seen) history.still_pending.erase(seen);
 }

@@ -10,21 +10,25 @@
 #include <vector>
 
 #include "audit/audit_log.hpp"
+#include "base/json.hpp"
 #include "bundle/manifest.hpp"
 
 namespace liftlock {
 
 /// What an installation has seen of one channel, read from the audit log: a restored catalog cannot roll it back.
 struct ChannelHistory {
-  std::map<std::uint64_t, Digest> seen;     ///< sequences that were accepted, with their bundle.json
-  std::set<std::uint64_t> still_pending;    ///< what the newest accepted bundle named as pending
+  std::map<std::uint64_t, Digest> seen;   ///< sequences that were accepted, with their bundle.json
+  std::set<std::uint64_t> still_pending;  ///< what the newest accepted bundle named as pending
+  std::map<std::uint64_t, std::uint64_t>
+      withheld;                             ///< artifacts that a scanner kept from landing, where there are some
   std::optional<Timestamp> newest_created;  ///< when the newest accepted bundle was made
   std::uint64_t newest() const { return seen.empty() ? 0 : seen.rbegin()->first; }
 };
 
 /// The type and detail of the audit entries that channel_history reads.
 inline constexpr std::string_view k_ingest_event = "bundle.ingest";
-std::string ingest_detail(const BundleInfo& info, const Digest& digest, const std::string& remark);
+/// @param more members of the detail; "withheld" is the number of artifacts that did not land
+std::string ingest_detail(const BundleInfo& info, const Digest& digest, const Json& more);
 
 /// Of every channel. Reads the whole log. @throws Error{audit_broken, schema_violation}
 std::map<std::string, ChannelHistory> channel_histories(const AuditLog& log);

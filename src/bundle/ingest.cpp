@@ -8,16 +8,18 @@
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <numeric>
+#include <set>
 #include <unordered_set>
 
 #include "audit/audit_log.hpp"
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "bundle/channel.hpp"
+#include "bundle/scan.hpp"
 #include "bundle/source.hpp"
-#include "bundle/verify.hpp"
+#include "bundle/withheld.hpp"
 #include "crypto/hash.hpp"
 #include "os/parallel.hpp"
 #include "store/blob_store.hpp"
@@ -49,6 +51,7 @@ class Ingest {
     check_age();
     check_retired();
     m_bundle.load_lists();
+    take_withheld();
     if (arrival == Arrival::repeated && is_published() && store_is_complete() && !m_request.restore_retired) {
       m_result.status = IngestResult::Status::already_present;
       return m_result;
@@ -64,6 +67,7 @@ class Ingest {
     stage_content(store, staged);
     stage_front(store, staged);
     inspect(staged);
+    look_for_malware(staged);
     if (m_request.dry_run) {
       staged.discard();
       catalog.unpin(batch());
@@ -76,8 +80,8 @@ class Ingest {
 
   const BundleInfo& info() const { return m_bundle.info(); }
   const Digest& digest() const { return m_bundle.digest(); }
+  const std::optional<ScanReport>& scan_report() const { return m_scan; }
   AuditLog& log() { return m_log; }
-  std::string overrides() const { return m_overrides; }
 
  private:
   std::string batch() const {
@@ -152,17 +156,52 @@ class Ingest {
     override_with_reason("restore-retired");
   }
 
+  /// With all that may land by now.
   bool is_published() const {
     const Catalog catalog(m_site.catalog_file());
     const auto publication = catalog.publication(m_bundle.info().channel, m_bundle.info().sequence);
-    return publication && publication->bundle_digest == m_bundle.digest();
+    return publication && publication->bundle_digest == m_bundle.digest() &&
+           publication->artifacts.size() >= m_landing.artifacts.size();
+  }
+
+  /// A scanner may have kept files from crossing. The rest lands, as far as it does not need them.
+  void take_withheld() {
+    const auto carried = read_withheld(m_bundle.folder());
+    if (carried) {
+      check_withheld(carried->withheld, m_bundle);
+      require_scanner(*carried, m_root, now());
+      m_bundle.withhold(paths_of(carried->withheld));
+      for (const auto& file : carried->withheld.files) {
+        note(fmt::format("withheld: {} ({})", file.path.text(), printable(file.reason)));
+      }
+    }
+    m_withheld = carried;
+    m_landing = judge_landing(m_bundle.artifacts(), carried ? paths_of(carried->withheld) : std::set<RelPath>());
+    for (const auto& left : m_landing.left) note(fmt::format("does not land: {}", left));
+    if (!m_bundle.artifacts().empty() && m_landing.artifacts.empty()) {
+      fail(ErrorCode::scan_found, "everything in the bundle is withheld, or needs what is");
+    }
+    std::unordered_set<std::string> landing;
+    for (const auto& artifact : m_landing.artifacts) landing.insert(artifact.id());
+    const auto lands = [&](const FileEntry& file) {
+      return file.artifacts.empty() || std::any_of(file.artifacts.begin(), file.artifacts.end(),
+                                                   [&](const auto& id) { return landing.contains(id); });
+    };
+    for (std::size_t i = 0; i < m_bundle.files().size(); ++i) {
+      if (lands(m_bundle.files()[i])) m_to_land.push_back(i);
+    }
+  }
+
+  void note(std::string text) {
+    constexpr std::size_t k_max_notes = 200;
+    if (m_result.notes.size() < k_max_notes) m_result.notes.push_back(std::move(text));
   }
 
   /// A blob that scrub put into quarantine comes back by the same command.
   bool store_is_complete() const {
     const BlobStore store(m_site.store_folder());
     const auto is_stored = [&](const auto& file) { return store.contains(file.digest); };
-    return std::all_of(m_bundle.files().begin(), m_bundle.files().end(), is_stored) &&
+    return std::all_of(m_to_land.begin(), m_to_land.end(), [&](auto i) { return is_stored(m_bundle.files()[i]); }) &&
            std::all_of(m_bundle.left_out().begin(), m_bundle.left_out().end(), is_stored);
   }
 
@@ -195,7 +234,8 @@ class Ingest {
 
   void check_space(const BlobStore& store) {
     std::uint64_t needed = m_site.config().reserve_bytes;
-    for (const auto& file : m_bundle.files()) {
+    for (const auto i : m_to_land) {
+      const auto& file = m_bundle.files()[i];
       if (!store.contains(file.digest) && m_absent.insert(file.digest).second) needed += file.size;
     }
     const auto available = free_space(m_site.store_folder());
@@ -207,18 +247,21 @@ class Ingest {
 
   std::vector<Digest> digests_to_pin() const {
     std::vector<Digest> digests;
-    for (const auto& file : m_bundle.files()) digests.push_back(file.digest);
+    for (const auto i : m_to_land) digests.push_back(m_bundle.files()[i].digest);
     for (const auto& file : m_bundle.left_out()) digests.push_back(file.digest);
     for (const auto& [path, bound] : m_bundle.info().lists) digests.push_back(bound.digest);
     for (const auto& signature : m_signatures) digests.push_back(sha256(signature.bytes));
+    if (m_withheld) {
+      digests.push_back(sha256(m_withheld->text));
+      for (const auto& signature : m_withheld->signatures) digests.push_back(sha256(signature.bytes));
+    }
     digests.push_back(m_bundle.digest());
     return digests;
   }
 
   std::vector<std::size_t> largest_first() const {
     const auto& files = m_bundle.files();
-    std::vector<std::size_t> order(files.size());
-    std::iota(order.begin(), order.end(), 0u);
+    auto order = m_to_land;
     std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return files[a].size > files[b].size; });
     return order;
   }
@@ -229,7 +272,8 @@ class Ingest {
     std::unordered_set<Digest> claimed;
     std::mutex mutex;
     std::atomic<std::size_t> new_blobs{0};
-    ProgressTask progress(m_reporter, "ingest", Unit::bytes, m_bundle.info().content_bytes);
+    for (const auto i : order) m_result.bytes += files[i].size;
+    ProgressTask progress(m_reporter, "ingest", Unit::bytes, m_result.bytes);
     const auto advance = [&](std::uint64_t done) { progress.advance(done); };
     parallel_for(order.size(), [&](std::size_t i) {
       const auto& file = files[order[i]];
@@ -253,8 +297,7 @@ class Ingest {
       staged.seal(file.digest, actual);
       ++new_blobs;
     });
-    m_result.files = files.size();
-    m_result.bytes = m_bundle.info().content_bytes;
+    m_result.files = order.size();
     m_result.new_blobs = new_blobs;
   }
 
@@ -292,6 +335,12 @@ class Ingest {
       stage_bytes(store, staged, path.text(), m_bundle.read_list(path));
     for (const auto& signature : m_signatures)
       stage_bytes(store, staged, "signatures/" + signature.name, signature.bytes);
+    if (m_withheld) {
+      stage_bytes(store, staged, std::string(k_withheld_path), m_withheld->text);
+      for (const auto& signature : m_withheld->signatures) {
+        stage_bytes(store, staged, fmt::format("{}/signatures/{}", k_withheld_folder, signature.name), signature.bytes);
+      }
+    }
     for (const auto& file : m_bundle.files()) {
       if (file.artifacts.empty())
         m_front.push_back({.path = file.path, .size = file.size, .digest = file.digest, .origin = {}, .evidence = {}});
@@ -301,7 +350,40 @@ class Ingest {
 
   void inspect(const StagedBlobs& staged) {
     const auto open = [&](const Digest& digest) { return staged.open(digest); };
-    m_facts = inspect_all(m_bundle.artifacts(), m_request.inspect, open, m_reporter);
+    m_facts = inspect_all(m_landing.artifacts, m_request.inspect, open, m_reporter);
+  }
+
+  /// What the low side's scanner said does not count here: this is the site's own look, at what is about to land.
+  void look_for_malware(const StagedBlobs& staged) {
+    const auto& config = m_site.config().scan;
+    if (!config) return;
+    const auto items = [&] {
+      std::vector<ScanItem> out;
+      for (const auto i : m_to_land) {
+        const auto& file = m_bundle.files()[i];
+        std::set<std::string> kinds;
+        for (const auto& id : file.artifacts) kinds.insert(id.substr(0, id.find(':')));
+        out.push_back({file.path, file.size, file.digest, {kinds.begin(), kinds.end()}});
+      }
+      return out;
+    }();
+    m_scan = scan(
+        *config, items, m_site.store_folder() / "scan",
+        [&](int folder, const std::string& name, const Digest& digest) { staged.link_to(folder, name, digest); },
+        m_reporter);
+    note(fmt::format("scanned {}, {}{}{}", counted(m_scan->files, "file"), format_size(m_scan->bytes),
+                     m_scan->scanner.empty() ? "" : " with ", m_scan->scanner));
+    for (const auto& skipped : m_scan->not_scanned)
+      note(fmt::format("not scanned: {}: {}", skipped.path, skipped.name));
+    require_clean(*config, *m_scan);
+  }
+
+  Json remarks() const {
+    auto out = Json::object();
+    if (!m_overrides.empty()) out["remark"] = m_overrides;
+    if (!m_landing.left.empty()) out["withheld"] = m_landing.left.size();
+    if (m_scan) out["scan"] = scan_detail(*m_scan);
+    return out;
   }
 
   /// The root by which the bundle was judged becomes the one that is followed. It proves itself, and so comes before
@@ -331,7 +413,7 @@ class Ingest {
     follow_trust();
     const auto& info = m_bundle.info();
     const auto subject = fmt::format("{}/{}", info.channel, info.sequence);
-    const auto detail = ingest_detail(info, m_bundle.digest(), m_overrides);
+    const auto detail = ingest_detail(info, m_bundle.digest(), remarks());
     m_log.append({.type = std::string(k_ingest_event),
                   .actor = m_request.actor,
                   .outcome = Outcome::intent,
@@ -343,7 +425,7 @@ class Ingest {
                      .bundle_digest = m_bundle.digest(),
                      .bundle_json = m_bundle.bundle_json(),
                      .published_at = now(),
-                     .artifacts = m_bundle.artifacts(),
+                     .artifacts = m_landing.artifacts,
                      .other_files = m_front,
                      .facts = std::move(m_facts)},
                     m_request.restore_retired ? Catalog::Retired::restore : Catalog::Retired::refuse);
@@ -363,7 +445,11 @@ class Ingest {
   IngestResult m_result;
   std::vector<std::string> m_statements;
   std::vector<SignatureFile> m_signatures;
-  TrustRoot m_root;                  ///< by which the bundle was judged
+  TrustRoot m_root;  ///< by which the bundle was judged
+  std::optional<CarriedWithheld> m_withheld;
+  Landing m_landing;
+  std::vector<std::size_t> m_to_land;  ///< indexes of the bundle's files
+  std::optional<ScanReport> m_scan;
   std::vector<std::string> m_facts;  ///< what inspection learnt of each artifact
   std::vector<ArtifactFile> m_front;
   std::unordered_set<Digest> m_absent;  ///< from the store, when its room was checked
@@ -382,14 +468,16 @@ void write_transfer_line(const Site& site, const std::string& actor, std::string
   sync_file(fd.get(), site.transfers_log().string());
 }
 
-void record_failure(const Site& site, const IngestRequest& request, const Error& error, const BundleInfo* info,
-                    const Digest* digest) {
+void record_failure(const Site& site, const IngestRequest& request, const Error& error, const Ingest* run) {
+  const auto* info = run != nullptr ? &run->info() : nullptr;
+  const auto* digest = run != nullptr ? &run->digest() : nullptr;
   const auto subject =
       info != nullptr ? fmt::format("{}/{}", info->channel, info->sequence) : printable(request.source);
   Json detail = {{"code", liftlock::info(error.code()).slug},
                  {"message", printable(error.what())},
                  {"source", printable(request.source)}};
   if (digest != nullptr) detail["bundle"] = digest->text();
+  if (run != nullptr && run->scan_report()) detail["scan"] = scan_detail(*run->scan_report());
   AuditLog(site.audit_folder(), k_log_origin)
       .append({.type = std::string(k_ingest_event),
                .actor = request.actor,
@@ -426,7 +514,7 @@ IngestResult ingest(const Site& site, const IngestRequest& request, Reporter& re
   std::unique_ptr<Ingest> run;
   const auto record = [&](Error& error) {
     try {
-      record_failure(site, request, error, run ? &run->info() : nullptr, run ? &run->digest() : nullptr);
+      record_failure(site, request, error, run.get());
     } catch (const std::exception& second) {
       error.add_context(fmt::format("and the failure could not be recorded: {}", second.what()));
     }

@@ -113,6 +113,8 @@ std::string checksum_line(const Digest& digest, const RelPath& path);
 inline constexpr std::string_view k_bundle_json_path = "manifest/bundle.json";
 inline constexpr std::string_view k_files_list_path = "manifest/files.jsonl";
 inline constexpr std::string_view k_left_out_list_path = "manifest/left-out.jsonl";
+inline constexpr std::string_view k_withheld_folder = "withheld";  ///< beside what is signed, as signatures/
+inline constexpr std::string_view k_withheld_path = "withheld/withheld.json";
 inline constexpr std::string_view k_artifacts_list_path = "manifest/artifacts.jsonl";
 inline constexpr std::string_view k_sbom_path = "manifest/sbom.cdx.json";
 inline constexpr std::string_view k_readme_path = "README.txt";

@@ -34,6 +34,7 @@ void check_content(const BundleReader& bundle, VerifyReport& report, Reporter& r
   ProgressTask progress(reporter, "verify", Unit::bytes, report.info.content_bytes);
   parallel_for(order.size(), [&](std::size_t i) {
     const auto& file = files[order[i]];
+    if (bundle.is_withheld(file)) return;
     std::vector<Problem> found;
     collect(found, file.path.text(), [&] {
       const auto range = bundle.open_content(order[i]);
@@ -51,7 +52,9 @@ void check_content(const BundleReader& bundle, VerifyReport& report, Reporter& r
   });
 }
 
-void check_signatures(const BundleReader& bundle, const VerifyOptions& options, VerifyReport& report) {
+/// The root by which signatures are judged, where they are.
+std::optional<TrustRoot> check_signatures(const BundleReader& bundle, const VerifyOptions& options,
+                                          VerifyReport& report) {
   const auto signatures = bundle.signatures();
   if (!options.pinned) {
     for (const auto& signature : signatures) {
@@ -62,12 +65,24 @@ void check_signatures(const BundleReader& bundle, const VerifyOptions& options, 
                                    .status = SignatureStatus::unknown_key,
                                    .message = "not judged"});
     }
-    return;
+    return std::nullopt;
   }
-  const auto root = judge_chain(*options.pinned, bundle.trust_statements(), options.when);
+  auto root = judge_chain(*options.pinned, bundle.trust_statements(), options.when);
   report.signatures_judged = true;
   report.signatures = judge(bundle.bundle_json(), signatures, root, options.when);
   require_thresholds(report.signatures, root);
+  return root;
+}
+
+void take_withheld(BundleReader& bundle, const std::optional<TrustRoot>& root, const VerifyOptions& options,
+                   VerifyReport& report) {
+  const auto carried = read_withheld(bundle.folder());
+  if (!carried) return;
+  check_withheld(carried->withheld, bundle);
+  if (options.pinned && !root) fail(ErrorCode::unsigned_document, "nobody is known here who could have signed it");
+  if (root) require_scanner(*carried, *root, options.when);
+  bundle.withhold(paths_of(carried->withheld));
+  report.withheld = carried->withheld.files;
 }
 
 void drop_repeated(std::vector<Problem>& problems) {
@@ -88,6 +103,7 @@ VerifyReport verify_bundle(const fs::path& folder, const VerifyOptions& options,
                       .signatures_judged = false,
                       .signatures = {},
                       .problems = {},
+                      .withheld = {},
                       .files = 0,
                       .bytes = 0};
   auto& problems = report.problems;
@@ -95,7 +111,8 @@ VerifyReport verify_bundle(const fs::path& folder, const VerifyOptions& options,
     problems.push_back({ErrorCode::expect_mismatch, std::string(k_bundle_json_path),
                         fmt::format("it is {}, and {} was announced", bundle.digest().text(), options.expect->text())});
   }
-  collect(problems, "signatures", [&] { check_signatures(bundle, options, report); });
+  std::optional<TrustRoot> root;
+  collect(problems, "signatures", [&] { root = check_signatures(bundle, options, report); });
   if (report.info.expires && *report.info.expires < options.when) {
     problems.push_back({ErrorCode::bundle_expired, std::string(k_bundle_json_path),
                         fmt::format("the bundle expired on {}", format_time(*report.info.expires))});
@@ -109,6 +126,7 @@ VerifyReport verify_bundle(const fs::path& folder, const VerifyOptions& options,
     lists_good = true;
   });
   if (lists_good) {
+    collect(problems, std::string(k_withheld_path), [&] { take_withheld(bundle, root, options, report); });
     collect(problems, "", [&] {
       for (auto& problem : bundle.survey()) problems.push_back(std::move(problem));
     });

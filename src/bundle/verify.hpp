@@ -6,6 +6,7 @@
 
 #include "base/reporter.hpp"
 #include "bundle/bundle_reader.hpp"
+#include "bundle/withheld.hpp"
 
 namespace liftlock {
 
@@ -21,7 +22,8 @@ struct VerifyReport {
   Digest digest;
   bool signatures_judged = false;
   std::vector<JudgedSignature> signatures;
-  std::vector<Problem> problems;  ///< empty: the bundle is good
+  std::vector<Problem> problems;         ///< empty: the bundle is good
+  std::vector<Withheld::File> withheld;  ///< by a scanner
   std::size_t files = 0;
   std::uint64_t bytes = 0;
 };

@@ -33,7 +33,7 @@ void run(Invocation& invocation) {
   auto histories = channel_histories(open_audit_log(invocation));
   for (const auto& [channel, every] : config.cadence) histories[channel];
   auto channels = Json::array();
-  std::vector<std::vector<std::string>> rows{{"CHANNEL", "NEWEST", "MADE", "EXPECTED", "PENDING", "STATE"}};
+  std::vector<std::vector<std::string>> rows{{"CHANNEL", "NEWEST", "MADE", "EXPECTED", "PENDING", "WITHHELD", "STATE"}};
   bool bad = false;
   for (const auto& [channel, history] : histories) {
     const auto made = history.newest_created ? format_time(*history.newest_created) : "";
@@ -44,14 +44,22 @@ void run(Invocation& invocation) {
     bad = bad || !state.empty();
     std::vector<std::string> pending;
     for (const auto sequence : history.still_pending) pending.push_back(std::to_string(sequence));
+    auto withheld = Json::array();
+    std::vector<std::string> withheld_of;
+    for (const auto& [sequence, artifacts] : history.withheld) {
+      withheld.push_back({{"sequence", sequence}, {"artifacts", artifacts}});
+      withheld_of.push_back(fmt::format("{}:{}", sequence, artifacts));
+    }
     channels.push_back({{"channel", channel},
                         {"newest", history.newest()},
                         {"made", made.empty() ? Json() : Json(made)},
                         {"expected", due.empty() ? Json() : Json(due)},
                         {"pending", history.still_pending},
+                        {"withheld", std::move(withheld)},
                         {"state", state.empty() ? "ok" : state}});
     rows.push_back({printable(channel), std::to_string(history.newest()), made, due,
-                    boost::algorithm::join(pending, " "), state.empty() ? "ok" : state});
+                    boost::algorithm::join(pending, " "), boost::algorithm::join(withheld_of, " "),
+                    state.empty() ? "ok" : state});
   }
   invocation.print({{"channels", std::move(channels)}, {"time", format_time(when)}}, [&] {
     auto out = rows.size() == 1 ? std::string("nothing was ingested here yet\n") : format_table(rows);
@@ -69,8 +77,9 @@ void run(Invocation& invocation) {
 
 void add_status(CLI::App& app, Invocation& invocation) {
   auto* command =
-      app.add_subcommand("status", "Show each channel: its newest bundle, what is pending, what is overdue");
+      app.add_subcommand("status", "Show each channel: its newest bundle, what is pending, withheld, overdue");
   command->footer(
+      "WITHHELD is, for each bundle that landed in part, how many of its artifacts did not (SEQUENCE:COUNT).\n"
       "How often a channel brings one says config.toml: [channel.NAME] every = \"90d\". The exit status is 3 when\n"
       "something is overdue, or this machine's clock is behind what was signed already.\n"
       "Example: liftlock status --json");

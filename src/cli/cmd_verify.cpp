@@ -45,6 +45,12 @@ std::optional<std::vector<std::string>> chosen_chain(const Invocation& invocatio
   return std::vector{statement};
 }
 
+Json withheld_json(const std::vector<Withheld::File>& files) {
+  auto out = Json::array();
+  for (const auto& file : files) out.push_back({{"path", file.path.text()}, {"reason", file.reason}});
+  return out;
+}
+
 Json to_json(const VerifyReport& report) {
   auto problems = Json::array();
   for (const auto& problem : report.problems) {
@@ -59,6 +65,7 @@ Json to_json(const VerifyReport& report) {
           {"signatures", signatures_json(report.signatures)},
           {"files", report.files},
           {"bytes", report.bytes},
+          {"withheld", withheld_json(report.withheld)},
           {"problems", std::move(problems)}};
 }
 
@@ -66,6 +73,9 @@ std::string to_text(const VerifyReport& report) {
   std::string out = bundle_heading(report.info, report.digest);
   out += signatures_text(report.signatures);
   out += left_out_text(report.info);
+  for (const auto& file : report.withheld) {
+    out += fmt::format("withheld: {} ({})\n", file.path.text(), printable(file.reason));
+  }
   if (!report.signatures_judged) out += "signatures were NOT judged: only the integrity of the files was checked\n";
   for (const auto& problem : report.problems) {
     out += fmt::format("PROBLEM [{}] {}: {}\n", info(problem.code).slug, problem.path.empty() ? "bundle" : problem.path,

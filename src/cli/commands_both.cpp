@@ -11,6 +11,7 @@ CommandTable commands_of_both() {
       add_init,
       add_trust,
       add_sign,
+      add_withhold,
       add_verify,
       add_inspect,
       add_store_ls,

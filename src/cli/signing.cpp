@@ -7,6 +7,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "bundle/manifest.hpp"
 #include "cli/trust_change.hpp"
 #include "crypto/hash.hpp"
 
@@ -34,6 +35,25 @@ void add_signing_options(CLI::App& command, SigningKey& key, bool required) {
       ->required(required);
   command.add_option("--passphrase-file", key.passphrase_file, "File whose first line unlocks the key")
       ->type_name("FILE");
+}
+
+std::optional<TrustRoot> root_to_ask(const Site& site, const fs::path& bundle) {
+  const TrustStore pinned(site.trust_folder()), carried(bundle / "manifest" / "trust");
+  if (!pinned.empty()) return pinned.current();
+  if (!carried.empty()) return parse_root(carried.statements().back());
+  return std::nullopt;
+}
+
+void require_bundle_to_write(const fs::path& bundle) {
+  if (!fs::is_regular_file(bundle / k_bundle_json_path)) {
+    fail(ErrorCode::not_a_bundle, "there is no manifest/bundle.json in '{}'", printable(bundle.string()));
+  }
+  if (is_on_read_only_mount(bundle)) {
+    throw Error(ErrorCode::io_error,
+                fmt::format("'{}' is on a medium that is mounted read-only", printable(bundle.string())),
+                "sign before it goes there; or sign a copy of its manifest/ elsewhere, and carry what that writes "
+                "beside it");
+  }
 }
 
 Json sign_beside(Invocation& invocation, const fs::path& folder, std::string_view document, Role role,

@@ -287,6 +287,45 @@ std::map<std::string, PoolConfig> read_pools(const toml::table& table) {
   return pools;
 }
 
+ScanConfig read_scan(const toml::table& table) {
+  const TableReader reader(
+      table, "[scan]",
+      {"command", "version", "max_file_size", "skip_kinds", "not_scanned_names", "not_scanned", "timeout"});
+  ScanConfig out;
+  out.command = reader.texts("command");
+  if (out.command.empty()) {
+    throw Error(ErrorCode::config_invalid, "config.toml: [scan] needs 'command'",
+                "for ClamAV: command = [\"clamscan\", \"--recursive\", \"--infected\", \"--no-summary\"]");
+  }
+  out.version = reader.texts("version");
+  out.skip_kinds = reader.texts("skip_kinds");
+  out.not_scanned_names = reader.texts("not_scanned_names");
+  const auto not_scanned = reader.get<std::string>("not_scanned").value_or("refuse");
+  if (not_scanned != "refuse" && not_scanned != "accept") {
+    throw Error(ErrorCode::config_invalid,
+                fmt::format("config.toml line {}: 'not_scanned' of [scan] cannot be '{}'", reader.line("not_scanned"),
+                            printable(not_scanned)),
+                "it is refuse or accept");
+  }
+  out.accept_not_scanned = not_scanned == "accept";
+  if (const auto text = reader.get<std::string>("max_file_size")) {
+    out.max_file_size = parse_size(*text);
+    if (!out.max_file_size) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: 'max_file_size' of [scan] is no size like \"2GiB\"",
+           reader.line("max_file_size"));
+    }
+  }
+  if (const auto text = reader.get<std::string>("timeout")) {
+    const auto timeout = parse_duration(*text);
+    if (!timeout || timeout->count() <= 0) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: 'timeout' of [scan] is no time like \"6h\"",
+           reader.line("timeout"));
+    }
+    out.timeout = *timeout;
+  }
+  return out;
+}
+
 /// [channel.NAME]
 std::map<std::string, std::chrono::seconds> read_cadence(const toml::table& table) {
   std::map<std::string, std::chrono::seconds> out;
@@ -371,7 +410,7 @@ SiteConfig parse_config(const std::string& text) {
   const auto document = parse_toml(text, ErrorCode::config_invalid, "config.toml ");
   const TableReader reader(document, "the top level",
                            {"zone", "organisation", "source", "policy", "serve", "models", "gateway", "roles", "pool",
-                            "record", "labels", "telemetry", "channel"});
+                            "record", "labels", "telemetry", "channel", "scan"});
   SiteConfig config;
   const auto zone_text = reader.get<std::string>("zone");
   if (zone_text) {
@@ -386,6 +425,7 @@ SiteConfig parse_config(const std::string& text) {
   config.organisation = reader.get<std::string>("organisation").value_or("");
   if (const auto* table = reader.table("source")) config.sources = read_sources(*table);
   if (const auto* table = reader.table("policy")) read_policy(*table, config);
+  if (const auto* table = reader.table("scan")) config.scan = read_scan(*table);
   if (const auto* table = reader.table("channel")) config.cadence = read_cadence(*table);
   if (const auto* table = reader.table("serve")) read_serve(*table, config);
   if (const auto* table = reader.table("models")) read_models(*table, config);
@@ -510,6 +550,15 @@ Json settings_json(const SiteConfig& config) {
   for (const auto& [source_name, source] : config.sources) {
     out["source." + source_name + ".path"] = source.path.string();
     out["source." + source_name + ".require_read_only"] = source.require_read_only;
+  }
+  if (const auto& scan = config.scan) {
+    out["scan.command"] = scan->command;
+    out["scan.version"] = scan->version;
+    out["scan.max_file_size"] = scan->max_file_size ? Json(*scan->max_file_size) : Json();
+    out["scan.skip_kinds"] = scan->skip_kinds;
+    out["scan.not_scanned_names"] = scan->not_scanned_names;
+    out["scan.not_scanned"] = scan->accept_not_scanned ? "accept" : "refuse";
+    out["scan.timeout"] = scan->timeout.count();
   }
   for (const auto& [channel, every] : config.cadence) out["channel." + channel + ".every"] = every.count();
   for (const auto& [role, model] : config.roles) out["roles." + role] = model;

@@ -56,6 +56,17 @@ struct PoolConfig {
   std::chrono::seconds idle_timeout{120};    ///< between two pieces of it
 };
 
+/// The site's own malware scanner, as config.toml says it.
+struct ScanConfig {
+  std::vector<std::string> command;            ///< a program and its arguments; the folder to look at comes last
+  std::vector<std::string> version;            ///< prints what engine and signatures it has; empty: nobody asks
+  std::optional<std::uint64_t> max_file_size;  ///< larger files are not given to it
+  std::vector<std::string> skip_kinds;         ///< kinds of artifacts that are not given to it
+  std::vector<std::string> not_scanned_names;  ///< findings that mean "I did not look", by how they begin
+  bool accept_not_scanned = false;
+  std::chrono::seconds timeout = std::chrono::hours(6);
+};
+
 struct SiteConfig {
   Zone zone = Zone::none;
   std::string organisation;
@@ -69,6 +80,7 @@ struct SiteConfig {
   bool recheck_models = true;  ///< hash every byte at each load; false: not those of a file that nobody touched since
   /// [channel.NAME] every: how often a bundle is expected
   std::map<std::string, std::chrono::seconds> cadence;
+  std::optional<ScanConfig> scan;
   // [serve]
   std::string listen = "127.0.0.1:8480";
   std::optional<fs::path> tls_certificate;

@@ -101,6 +101,8 @@ class StagedBlobs {
   void seal(const Digest& expected, const Digest& actual);
   /// A descriptor of a staged or stored blob. @throws Error{not_found}
   UniqueFd open(const Digest& digest) const;
+  /// One more name for a staged or stored blob, in a folder of the same file system: for who only reads by name.
+  void link_to(int folder, const std::string& name, const Digest& digest) const;
   /// Everything that was sealed becomes visible and durable; the staging folder is removed. Nothing may be staged any
   /// more; the lock is held on.
   void commit();

@@ -182,7 +182,9 @@ Catalog& Catalog::operator=(Catalog&&) noexcept = default;
 void Catalog::publish(const Publication& publication, Retired retired) {
   Transaction transaction(m_impl->db);
   auto known = m_impl->db.prepare(
-      "SELECT bundle_digest, retired OR withdrawn FROM publication WHERE channel = ? AND sequence = ?");
+      "SELECT bundle_digest, retired OR withdrawn,"
+      " (SELECT count(*) FROM publication_artifact pa WHERE pa.publication = p.id)"
+      " FROM publication p WHERE channel = ? AND sequence = ?");
   known.start(publication.channel, publication.sequence);
   if (known.step()) {
     const auto digest = digest_column(known, 0);
@@ -190,8 +192,9 @@ void Catalog::publish(const Publication& publication, Retired retired) {
       fail(ErrorCode::immutable, "{}/{} is already the bundle {}; {} cannot take its place",
            printable(publication.channel), publication.sequence, digest.text(), publication.bundle_digest.text());
     }
-    if (known.integer(1) == 0) return;
-    if (retired == Retired::refuse) {
+    const bool brings_more = known.unsigned_integer(2) < publication.artifacts.size();
+    if (known.integer(1) == 0 && !brings_more) return;
+    if (known.integer(1) != 0 && retired == Retired::refuse) {
       fail(ErrorCode::immutable, "{}/{} was retired", printable(publication.channel), publication.sequence);
     }
     known.reset();

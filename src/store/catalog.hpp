@@ -64,8 +64,8 @@ class Catalog {
   Catalog& operator=(Catalog&&) noexcept;
 
   /// One transaction: the publication appears whole and `latest` of its channel moves to it if its sequence is higher.
-  /// The same publication again is no error and changes nothing; one that was retired, and what was withdrawn of one,
-  /// comes back only on demand.
+  /// The same publication again is no error and changes nothing, unless it brings more artifacts (what was withheld
+  /// before). One that was retired, and what was withdrawn of one, comes back only on demand.
   /// @throws Error{immutable} when the channel has, or once had, another bundle with this sequence, or retired this one
   enum class Retired : std::uint8_t { refuse, restore };
   void publish(const Publication& publication, Retired retired = Retired::refuse);

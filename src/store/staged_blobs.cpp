@@ -169,6 +169,14 @@ UniqueFd StagedBlobs::open(const Digest& digest) const {
   return UniqueFd(fd);
 }
 
+void StagedBlobs::link_to(int folder, const std::string& name, const Digest& digest) const {
+  const bool staged = is_sealed(digest);
+  const auto from = staged ? digest.hex() : m_store.path(digest).string();
+  if (::linkat(staged ? m_fd.get() : AT_FDCWD, from.c_str(), folder, name.c_str(), 0) != 0) {
+    fail_errno(fmt::format("link {}", digest.text()));
+  }
+}
+
 UniqueFd StagedBlobs::create_named(std::string_view name, Open open) {
   return create_part(named_part(name), open);
 }
