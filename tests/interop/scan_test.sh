@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Debian's ClamAV with a signature of our own looks at what a bundle brings; what it finds does not land; what a kiosk's key
+# withholds stays out, and the rest lands (B17).   scan_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
+step() { echo "ok: $*"; }
+mkdir "$work/stack" "$work/medium" "$work/signatures"
+cd "$work/stack"
+# Its only signature finds these words; ClamAV wants them in hex.
+sick="liftlock test: this file is sick"
+printf 'Liftlock.Test.Sick:0:*:%s\n' "$(printf '%s' "$sick" | od -An -tx1 | tr -d ' \n')" > ../signatures/test.ndb
+digest() { sha256sum < "../medium/$1/manifest/bundle.json" | cut -d' ' -f1; }
+notes() { json '["notes"]' <<< "$1"; }
+
+printf 'healthy\n' > well.txt
+printf 'before %s after\n' "$sick" > ill.txt
+head -c 3000000 /dev/zero > large.bin
+printf 'secret\n' > inner.txt && zip -q -P password locked.zip inner.txt
+printf '[stack]\nname = "plant"\n' > liftlock.toml
+for file in well.txt ill.txt large.bin locked.zip; do printf '[file.%s]\nsource = "%s"\n' "${file%.*}" "$file"; done >> liftlock.toml
+low init > /dev/null
+low trust keygen --role root --out ../root.pem > /dev/null
+low trust keygen --role builder --out ../builder.pem > /dev/null
+low trust keygen --role scanner --out ../scanner.pem > /dev/null
+low trust init --organisation Acme --root-key ../root.pem --add builder:../builder.pem.pub --add scanner:../scanner.pem.pub > /dev/null
+low lock > /dev/null && low fetch > /dev/null
+for sequence in 1 2; do
+  low pack --output "../medium/plant-$sequence" --sequence "$sequence" > /dev/null
+  low sign "../medium/plant-$sequence" --role builder --key ../builder.pem > /dev/null
+done
+
+high init --zone ingest --organisation Acme > /dev/null
+cat >> "$high_state/config.toml" <<TOML
+[source.usb]
+path = "$work/medium"
+require_read_only = false
+[scan]
+command = ["clamscan", "--database=$work/signatures", "--recursive", "--infected", "--no-summary",
+           "--max-filesize=2M", "--alert-exceeds-max=yes", "--alert-encrypted=yes"]
+version = ["clamscan", "--version"]
+not_scanned_names = ["Heuristics.Limits.Exceeded", "Heuristics.Encrypted"]
+TOML
+high trust pin ../medium/plant-1 --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
+
+refused scan-found high ingest usb/plant-1 --expect "$(digest plant-1)"
+[ "$(high --json ls --publications | json '["publications"]')" = "[]" ] || fail "something landed"
+high --json audit tail | grep -q "Liftlock.Test.Sick" || fail "the audit log does not name what was found"
+step "what ClamAV finds keeps the bundle out, and is in the audit log"
+
+# The kiosk takes the file away and says so; the shell completes the name with the folder in front.
+ill=$(cd ../medium/plant-1 && find files -name ill.txt)
+refused key-role low withhold ../medium/plant-1 "$ill" --reason sick --key ../builder.pem
+[ ! -e ../medium/plant-1/withheld ] || fail "a key that may not sign left something"
+refused not-found low withhold ../medium/plant-1 files/none.txt --reason sick --key ../scanner.pem
+low withhold ../medium/plant-1 "../medium/plant-1/$ill" --reason "Liftlock.Test.Sick" --key ../scanner.pem | grep -q "file:ill@.* is withheld" || fail "withhold names what does not land"
+rm "../medium/plant-1/$ill"
+refused scan-incomplete high ingest usb/plant-1 --expect "$(digest plant-1)"
+sed -i 's/^not_scanned_names/not_scanned = "accept"\n&/' "$high_state/config.toml"
+high verify ../medium/plant-1 | grep -q "withheld: $ill (Liftlock.Test.Sick)" || fail "verify names what is withheld"
+out=$(high --json ingest usb/plant-1 --expect "$(digest plant-1)")
+notes "$out" | grep -q "scanned 3 files.* with ClamAV" || fail "the scan is not told: $out"
+notes "$out" | grep -q "not scanned: .*large.bin: Heuristics.Limits.Exceeded" || fail "the large file: $out"
+notes "$out" | grep -q "not scanned: .*locked.zip: Heuristics.Encrypted" || fail "the locked file: $out"
+[ "$(high ls | awk 'NR > 1 { print $2 }' | tr "\n" " ")" = "large locked well " ] || fail "what landed: $(high ls)"
+high status | grep -q " 1:1 " || fail "status does not tell that something is withheld"
+high --json audit tail | grep -q "ClamAV 1" || fail "engine and signatures are not in the audit log"
+step "the kiosk's key withholds one file, the rest lands; what ClamAV could not look at is recorded"
+
+# Without the statement the same bundle brings the rest: still sick, still refused; then healed by nobody looking.
+cp ill.txt "../medium/plant-1/$ill"
+rm -r ../medium/plant-1/withheld
+refused scan-found high ingest usb/plant-1 --expect "$(digest plant-1)"
+rm ../signatures/test.ndb && printf 'Liftlock.Test.Other:0:*:%s\n' "$(printf 'something else entirely' | od -An -tx1 | tr -d ' \n')" > ../signatures/test.ndb
+high ingest usb/plant-1 --expect "$(digest plant-1)" | grep -q "^published" || fail "what was withheld lands later"
+high --json status | json '["channels"][0]["withheld"]' | grep -qx '\[\]' || fail "nothing is withheld any more"
+step "what was withheld lands later, by the same bundle"
+
+# A kiosk with a smart card or gpg signs in the same way; cut off between statement and signature nothing lands.
+low withhold ../medium/plant-2 "$ill" --reason sick --key ../scanner.pem > /dev/null
+low withhold ../medium/plant-2 "$(cd ../medium/plant-2 && find files -name well.txt)" --reason "sick, too" --key ../scanner.pem > /dev/null
+[ "$(grep -o '"path"' ../medium/plant-2/withheld/withheld.json | wc -l)" = 2 ] || fail "the second statement forgot the first"
+mv ../medium/plant-2/withheld/signatures ../medium/held
+refused unsigned high ingest usb/plant-2 --expect "$(digest plant-2)"
+mv ../medium/held ../medium/plant-2/withheld/signatures
+high ingest usb/plant-2 --expect "$(digest plant-2)" > /dev/null
+python3 - "$root/docs/formats/schema/withheld.schema.json" ../medium/plant-2/withheld/withheld.json <<'PY'
+import json, sys
+import jsonschema
+schema, document = [json.load(open(name)) for name in sys.argv[1:]]
+jsonschema.Draft202012Validator(schema).validate(document)
+PY
+# A scanner that is not there stops the ingest, and says so.
+sed -i 's/"clamscan", "--database/"no-such-scanner", "--database/' "$high_state/config.toml"
+low pack --output ../medium/plant-3 > /dev/null && low sign ../medium/plant-3 --role builder --key ../builder.pem > /dev/null
+refused scan-failed high ingest usb/plant-3 --expect "$(digest plant-3)"
+high audit verify > /dev/null || fail "the audit log"
+step "two files are withheld one after the other; a statement without its signature, and a scanner that is not there, stop the ingest"
