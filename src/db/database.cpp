@@ -46,6 +46,15 @@ fs::path beside(const fs::path& file, const char* suffix) {
   return file.string() + suffix;
 }
 
+/// https://www.sqlite.org/fileformat2.html#the_write_ahead_log: frames, which are the changes, follow it.
+constexpr std::uint64_t k_wal_header = 32;
+
+std::uint64_t wal_size(const fs::path& file) {
+  std::error_code absent;
+  const auto size = fs::file_size(beside(file, "-wal"), absent);
+  return absent ? 0 : size;
+}
+
 /// file:/path?parameters, with what a URI would read as something else escaped.
 std::string uri(const fs::path& file, std::string_view parameters) {
   std::string out = "file:";
@@ -104,7 +113,17 @@ void Database::open(const std::string& name, int flags) {
   sqlite3_db_config(handle, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
 }
 
+// A writer that was killed between the header of -wal and its first frame leaves that header alone. SQLite's readers
+// without write access compare it with an index that knows nothing of it, for ten seconds, and give up with
+// SQLITE_PROTOCOL (walBeginShmUnreliable of wal.c). Who may write mends it; to others it says nothing yet.
 void Database::open_to_read(const fs::path& file) {
+  if (wal_size(file) == k_wal_header) {
+    try {
+      const Database mended(file, Access::write);
+    } catch (const Error&) {
+      return load_copy(file);
+    }
+  }
   if (fs::exists(beside(file, "-wal")) && fs::exists(beside(file, "-shm"))) {
     open(uri(file, "?mode=ro&readonly_shm=1"), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
   } else {
@@ -120,8 +139,7 @@ void Database::load_copy(const fs::path& file) {
     const auto fd = open_file(file, O_RDONLY);
     const auto before = stat_of(fd.get(), m_name);
     auto bytes = read_all(fd.get(), k_max_copy, m_name);
-    std::error_code absent;
-    if (fs::file_size(beside(file, "-wal"), absent) > 0 && !absent) {
+    if (wal_size(file) > k_wal_header) {
       throw Error(ErrorCode::io_error, fmt::format("'{}' has changes that were not merged into it", printable(m_name)),
                   "run a command that writes (such as `liftlock gc`) once as the user who owns the store");
     }

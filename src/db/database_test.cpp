@@ -176,8 +176,24 @@ TEST_F(DatabaseTest, ReaderNeedsNoFilesBesideTheDatabase) {
   EXPECT_EQ(files_beside(file), std::set<std::string>{"x.db"});
   EXPECT_EQ(code_of([&] { Database(folder.path() / "none.db", Access::read); }), ErrorCode::not_found);
   // What was not merged must not be left out in silence.
-  std::ofstream(file.string() + "-wal") << "frames";
+  std::ofstream(file.string() + "-wal") << std::string(32, 'h') << "frames";
   EXPECT_EQ(code_of([&] { Database(file, Access::read); }), ErrorCode::io_error);
+}
+
+TEST_F(DatabaseTest, ReaderIsNotStoppedByAWalThatWasOnlyBegun) {
+  Writer writer(file);
+  {
+    Database db(file);
+    db.migrate(k_v1, "test");
+    db.prepare("INSERT INTO t VALUES ('a', 1)").run();
+  }
+  // What a writer leaves that was killed at the first frame; the magic and version that SQLite checks.
+  const std::string magic("\x37\x7f\x06\x82\x00\x2d\xe2\x18\x00\x00\x10\x00", 12);
+  std::ofstream(file.string() + "-wal") << magic << std::string(20, '\x5a');
+  Database reader(file, Access::read);
+  EXPECT_EQ(count(reader), 1);
+  writer.insert('b');
+  EXPECT_EQ(count(reader), 2) << "it is no copy";
 }
 
 TEST_F(DatabaseTest, EmptyTextAndBlobAreNotNull) {
