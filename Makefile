@@ -5,7 +5,7 @@ export CCACHE_NOHASHDIR ?= 1
 JOBS ?= $(shell nproc)
 PRESET ?= release
 
-.PHONY: help deps build dev demo test test-online asan tsan fuzz bench format lint tidy install package clean
+.PHONY: help deps build dev demo test test-online asan tsan faults fuzz bench format lint tidy install package clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -42,6 +42,11 @@ asan tsan: deps
 	$(MAKE) build/$@/build.ninja
 	cmake --build build/$@ -j $(JOBS)
 	cd build/$@ && ctest -L unit -j $(JOBS) --output-on-failure
+
+## faults       each step of a crossing killed, starved and refused at every system call; every bit of a bundle flipped
+faults: build
+	tests/faults/faults_test.py build/release/src/cli/liftlock-low build/release/src/cli/liftlock-high
+	LIFTLOCK_EVERY_BIT=1 build/release/src/bundle/pack_test --gtest_filter='BitsTest.*'
 
 FUZZ_SECONDS ?= 60
 ## fuzz         every fuzz target for FUZZ_SECONDS (default 60)

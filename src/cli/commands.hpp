@@ -51,6 +51,7 @@ void add_diff(CLI::App& app, Invocation& invocation);
 // high side
 void add_ingest(CLI::App& app, Invocation& invocation);
 void add_receipt(CLI::App& app, Invocation& invocation);
+void add_retire(CLI::App& app, Invocation& invocation);
 void add_request(CLI::App& app, Invocation& invocation);
 void add_engine(CLI::App& app, Invocation& invocation);
 void add_engine_default(CLI::App& app, Invocation& invocation);

@@ -27,6 +27,7 @@ CommandTable commands_of_side() {
       add_receipt,
       add_request,
       add_acknowledge,
+      add_retire,
       add_run,
       add_ask,
       add_embed,

@@ -12,9 +12,10 @@ std::string_view side_name() {
 }
 
 std::span<const std::string_view> commands_of_other_side() {
-  static constexpr std::array<std::string_view, 20> k_names = {
-      "ingest", "receipt", "request", "model", "chain",      "gate",      "engine", "serve", "render", "record",
-      "run",    "ask",     "key",     "embed", "transcribe", "translate", "ps",     "top",   "health", "inventory"};
+  static constexpr std::array<std::string_view, 21> k_names = {
+      "ingest", "receipt",    "request",   "retire", "model", "chain",  "gate",
+      "engine", "serve",      "render",    "record", "run",   "ask",    "key",
+      "embed",  "transcribe", "translate", "ps",     "top",   "health", "inventory"};
   return k_names;
 }
 

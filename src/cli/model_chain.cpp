@@ -138,7 +138,8 @@ class Chain {
           fmt::format("{} by {} ({})", name(one.status), printable(one.owner), one.role ? name(*one.role) : "no role"));
     }
     if (m_depth == ChainDepth::show) return;
-    const auto files = parse_files_list(bound_file(bundle, k_files_list_path));
+    auto files = parse_files_list(bound_file(bundle, k_files_list_path));
+    if (bundle.builds_on) files = join_files(files, parse_files_list(bound_file(bundle, k_left_out_list_path)));
     const auto artifacts = parse_artifacts_list(bound_file(bundle, k_artifacts_list_path), files);
     if (std::find(artifacts.begin(), artifacts.end(), m_model) == artifacts.end())
       fail(ErrorCode::store_invalid, "the signed list of {} has another '{}'", subject(), printable(m_model.id()));

@@ -1,0 +1,205 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <boost/algorithm/string/join.hpp>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "audit/audit_log.hpp"
+#include "base/counted.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "bundle/standing.hpp"
+#include "cli/commands.hpp"
+#include "cli/config_record.hpp"
+#include "cli/store_view.hpp"
+#include "cli/whole_number.hpp"
+#include "engine/choices.hpp"
+
+namespace liftlock {
+namespace {
+
+struct Options {
+  std::vector<std::string> names;  ///< CHANNEL/SEQUENCE; with --keep channels
+  std::size_t keep = 0;
+  bool revoked = false;
+  bool dry_run = false;
+  std::string reason;
+};
+
+struct Chosen {
+  PublicationSummary publication;
+  std::string why;
+};
+
+std::string subject_of(const PublicationSummary& publication) {
+  return fmt::format("{}/{}", publication.channel, publication.sequence);
+}
+
+/// All but the newest `keep` of each channel.
+std::vector<Chosen> choose_old(const std::vector<PublicationSummary>& live, const Options& options) {
+  std::map<std::string, std::vector<PublicationSummary>> channels;
+  for (const auto& publication : live) channels[publication.channel].push_back(publication);
+  for (const auto& channel : options.names) {
+    if (!channels.contains(channel)) fail(ErrorCode::not_found, "no publication of channel {}", printable(channel));
+  }
+  std::vector<Chosen> out;
+  for (auto& [channel, publications] : channels) {
+    const bool named =
+        std::find(options.names.begin(), options.names.end(), channel) != options.names.end() || options.names.empty();
+    if (!named || publications.size() <= options.keep) continue;
+    publications.erase(publications.end() - static_cast<std::ptrdiff_t>(options.keep), publications.end());
+    for (auto& publication : publications) {
+      out.push_back({std::move(publication), fmt::format("older than the newest {}", options.keep)});
+    }
+  }
+  return out;
+}
+
+std::vector<Chosen> choose_named(const std::vector<PublicationSummary>& live, const Options& options) {
+  std::vector<Chosen> out;
+  for (const auto& wanted : std::set<std::string>(options.names.begin(), options.names.end())) {
+    const auto found =
+        std::find_if(live.begin(), live.end(), [&](const auto& one) { return subject_of(one) == wanted; });
+    if (found == live.end()) {
+      throw Error(ErrorCode::not_found, fmt::format("there is no publication '{}'", printable(wanted)),
+                  "name them like demo/7, as `liftlock ls --publications` lists them");
+    }
+    out.push_back({*found, "named"});
+  }
+  return out;
+}
+
+std::vector<Chosen> choose_revoked(const Site& site, const OpenStore& store,
+                                   const std::vector<PublicationSummary>& live) {
+  const auto root = TrustStore(site.trust_folder()).current();
+  std::vector<Chosen> out;
+  for (const auto& summary : live) {
+    const auto publication = store.catalog.publication(summary.channel, summary.sequence);
+    if (!publication) continue;
+    for (const auto& signature : revoked_signatures(*publication, store.blobs, root, now())) {
+      out.push_back(
+          {summary, fmt::format("signed by {}: {}", printable(signature.owner), printable(signature.message))});
+      break;
+    }
+  }
+  return out;
+}
+
+/// When a digest was last read from the mirror, and a model last loaded: by digest's text, and by id.
+std::map<std::string, Timestamp> last_uses(const AuditLog& log) {
+  std::map<std::string, Timestamp> out;
+  log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+    if (entry.event.type == "mirror.read" || entry.event.type == "model.load") out[entry.event.subject] = entry.time;
+    return true;
+  });
+  return out;
+}
+
+std::optional<Timestamp> last_use(const Publication& publication, const std::map<std::string, Timestamp>& uses) {
+  std::optional<Timestamp> newest;
+  const auto look = [&](const std::string& subject) {
+    const auto found = uses.find(subject);
+    if (found != uses.end() && (!newest || *newest < found->second)) newest = found->second;
+  };
+  for (const auto& artifact : publication.artifacts) {
+    look(artifact.id());
+    for (const auto& file : artifact.files) look(file.digest.text());
+  }
+  return newest;
+}
+
+/// A model behind an alias answers somebody: it stays until another one stands there.
+void require_no_alias(const Site& site, const OpenStore& store, const std::vector<Chosen>& chosen) {
+  std::set<std::string> leaving;
+  for (const auto& one : chosen) leaving.insert(subject_of(one.publication));
+  const auto aliases = engine::Choices(site.aliases_file()).all();
+  for (const auto& [alias, history] : *aliases) {
+    const auto holders = store.catalog.holders(history.back().value);
+    const bool stays =
+        std::any_of(holders.begin(), holders.end(), [&](const auto& one) { return !leaving.contains(one); });
+    if (holders.empty() || stays) continue;
+    throw Error(ErrorCode::busy,
+                fmt::format("{} stands behind the alias '{}'", printable(history.back().value), printable(alias)),
+                "put another model there first: `liftlock model swap`");
+  }
+}
+
+void run(Invocation& invocation, const Options& options) {
+  const auto site = invocation.site();
+  site.require_zone("retire", {Zone::ingest, Zone::production});
+  if ((options.keep != 0) + options.revoked + (options.keep == 0 && !options.names.empty()) != 1) {
+    throw Error(ErrorCode::usage, "say which: CHANNEL/SEQUENCE, --keep N, or --revoked",
+                "see `liftlock retire --help`");
+  }
+  if (!options.dry_run && options.reason.empty()) fail(ErrorCode::reason_required, "retiring needs --reason");
+  if (!options.dry_run) site.require_own();
+  OpenStore store(site, "retire", options.dry_run ? Access::read : Access::write);
+  const auto live = store.catalog.publications();
+  const auto chosen = options.revoked     ? choose_revoked(site, store, live)
+                      : options.keep != 0 ? choose_old(live, options)
+                                          : choose_named(live, options);
+  require_no_alias(site, store, chosen);
+  const auto uses = last_uses(AuditLog::open_to_read(site.audit_folder()));
+  auto list = Json::array();
+  std::vector<std::vector<std::string>> rows{{"PUBLICATION", "PUBLISHED", "ARTIFACTS", "SIZE", "LAST USED", "WHY"}};
+  for (const auto& [publication, why] : chosen) {
+    const auto whole = store.catalog.publication(publication.channel, publication.sequence);
+    const auto used = whole ? last_use(*whole, uses) : std::nullopt;
+    list.push_back({{"publication", subject_of(publication)},
+                    {"published", format_time(publication.published_at)},
+                    {"artifacts", publication.artifact_count},
+                    {"bytes", publication.size},
+                    {"last_used", used ? Json(format_time(*used)) : Json()},
+                    {"why", why}});
+    rows.push_back({subject_of(publication), format_time(publication.published_at),
+                    std::to_string(publication.artifact_count), format_size(publication.size),
+                    used ? format_time(*used) : "never", why});
+  }
+  if (!options.dry_run && !chosen.empty()) {
+    record_config(invocation, site);
+    AuditLog log(site.audit_folder(), "");
+    for (const auto& [publication, why] : chosen) {
+      logged_effect(log,
+                    {.type = "bundle.retire",
+                     .actor = invocation.actor(),
+                     .outcome = Outcome::intent,
+                     .subject = subject_of(publication),
+                     .detail = dump_json_line(
+                         {{"bundle", publication.bundle_digest.text()}, {"why", why}, {"reason", options.reason}})},
+                    [&] { store.catalog.retire(publication.channel, publication.sequence); });
+    }
+  }
+  invocation.print({{"dry_run", options.dry_run}, {"retired", std::move(list)}}, [&] {
+    if (chosen.empty()) return std::string("nothing to retire\n");
+    return format_table(rows) + (options.dry_run
+                                     ? fmt::format("{} would be retired\n", counted(chosen.size(), "publication"))
+                                     : fmt::format("{} out of use; `liftlock gc` frees what nothing else needs\n",
+                                                   counted(chosen.size(), "publication")));
+  });
+}
+
+}  // namespace
+
+void add_retire(CLI::App& app, Invocation& invocation) {
+  auto* command = app.add_subcommand("retire", "Take publications out of use: old ones, or those of a revoked key");
+  auto options = std::make_shared<Options>();
+  command->add_option("NAME", options->names, "CHANNEL/SEQUENCE; with --keep the channels that it is for");
+  command->add_option("--keep", options->keep, "All but the newest N of each channel")
+      ->check(whole_number(1, 1'000'000))
+      ->type_name("N");
+  command->add_flag("--revoked", options->revoked, "Those with a signature by a key that is revoked by now");
+  command->add_flag("--dry-run", options->dry_run, "Only list them, with when each was last used");
+  command->add_option("--reason", options->reason, "Why; written to the audit log")->type_name("TEXT");
+  command->footer(
+      "The sequence stays taken; ingesting the same bundle with --restore-retired brings it back, unless its signer "
+      "is\n"
+      "revoked. LAST USED is the last read of one of its files from the mirror, or load of one of its models.\n"
+      "Example: liftlock retire --keep 3 --dry-run");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock

@@ -1,0 +1,307 @@
+#!/usr/bin/env python3
+"""Kills and starves each step of a crossing at one system call after the other (issue "Under pressure", Faults).
+
+    faults_test.py LIFTLOCK_LOW LIFTLOCK_HIGH [--every N] [--only STEP,…]
+
+For each step (lock, fetch, pack, sign, ingest, gc, acknowledge: the bare append to the audit log) and each system call that
+changes a file system, strace ends the program with SIGKILL at the first, second, third … such call of a thread, until a run is no
+longer touched. Then, with the error in place of the call, the same for ENOSPC, EDQUOT and EIO. And the step runs on a file system
+that is really full, at one size after the other: there writes are short before they fail. After each:
+
+  * what was visible before is visible, whole, or what should be afterwards is: never something between;
+  * the same command, given again, does the whole work;
+  * `scrub` and `audit verify` have nothing to say;
+  * a program that was told of an error ends with an error, never by a signal; and never with 0 when a sync failed.
+
+--every N tries each Nth point of every row (the first and the last always). Ends with a table of points tried.
+"""
+import argparse
+import collections
+import hashlib
+import itertools
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+CHANGING = ("write", "pwrite64", "writev", "openat", "mkdir", "mkdirat", "rename", "renameat", "renameat2", "link", "linkat",
+            "unlink", "unlinkat", "rmdir", "ftruncate", "fallocate", "copy_file_range", "fchmod", "fchmodat", "chmod",
+            "fsync", "fdatasync", "syncfs", "sync_file_range")
+FAILING = {"ENOSPC": ("write", "pwrite64", "writev", "openat", "mkdir", "mkdirat", "linkat", "renameat", "ftruncate", "fsync",
+                      "syncfs"),
+           "EDQUOT": ("write", "pwrite64", "openat", "mkdir"),
+           "EIO": ("write", "pwrite64", "fsync", "fdatasync", "syncfs", "renameat", "ftruncate", "unlinkat")}
+SYNCING = ("fsync", "fdatasync", "syncfs")
+KILLED = 137
+
+
+def fail(text):
+    sys.exit(f"FAILED: {text}")
+
+
+class Step:
+    """One command on one side, from one state of that side's folders."""
+
+    def __init__(self, name, side, command, visible):
+        self.name, self.side, self.command, self.visible = name, side, command, visible
+
+
+class Bench:
+    def __init__(self, low, high, folder):
+        self.programs = {"low": os.path.realpath(low), "high": os.path.realpath(high)}
+        self.folder = folder
+        self.where = "while nothing was hurt"
+        self.live = folder / "live"  # what the step works on; put back before each try
+        self.environment = dict(os.environ, SOURCE_DATE_EPOCH="1790000000", HOME=str(folder))
+        self.environment.pop("LIFTLOCK_STATE", None)
+
+    def command(self, side, *arguments):
+        return [self.programs[side], "--quiet", "--state", f"{self.live}/{side}", *arguments]
+
+    def run(self, side, *arguments, before=(), check=True):
+        done = subprocess.run([*before, *self.command(side, *arguments)], cwd=self.live / "stack", env=self.environment,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        if check and done.returncode != 0:
+            fail(f"{self.where}: {side} {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+        return done
+
+    def ask(self, side, *arguments):
+        return json.loads(self.run(side, "--json", *arguments).stdout)
+
+    def snapshot(self, name):
+        shutil.copytree(self.live, self.folder / name, symlinks=True)
+
+    def restore(self, name):
+        # The folder itself may be a mount.
+        subprocess.run(["find", str(self.live), "-mindepth", "1", "-delete"], check=True)
+        subprocess.run(["cp", "-a", f"{self.folder / name}/.", str(self.live)], check=True)
+
+    def build(self):
+        """A stack of a few files, and the state before each step."""
+        self.live.mkdir()
+        (self.live / "stack").mkdir()
+        text = '[stack]\nname = "demo"\n'
+        for name, content in (("small", b"small\n"), ("large", bytes(range(256)) * 2000), ("empty", b"")):
+            (self.live / "stack" / f"{name}.bin").write_bytes(content)
+            text += f'[file.{name}]\nsource = "{name}.bin"\n'
+        (self.live / "stack" / "liftlock.toml").write_text(text)
+        keys = [f"{self.live}/{name}.pem" for name in ("root", "builder")]
+        self.run("low", "init")
+        self.run("low", "trust", "keygen", "--role", "root", "--out", keys[0])
+        self.run("low", "trust", "keygen", "--role", "builder", "--out", keys[1])
+        self.run("low", "trust", "init", "--organisation", "Test", "--root-key", keys[0], "--add", f"builder:{keys[1]}.pub")
+        bundle = f"{self.live}/medium/demo-1"
+        steps = [Step("lock", "low", ["lock"], self.lock_of),
+                 Step("fetch", "low", ["fetch"], self.store_of("low")),
+                 Step("pack", "low", ["pack", "--output", bundle], self.bundle_of),
+                 Step("sign", "low", ["sign", bundle, "--role", "builder", "--key", keys[1]], self.bundle_of)]
+        for step in steps:
+            self.snapshot(step.name)
+            self.run(step.side, *step.command)
+        self.run("high", "init", "--zone", "ingest", "--organisation", "Test")
+        config = self.live / "high" / "config.toml"
+        config.write_text(config.read_text().replace('reserve = "1GiB"', 'reserve = "0B"') +
+                          f'[source.usb]\npath = "{self.live}/medium"\nrequire_read_only = false\n')
+        self.run("high", "trust", "pin", bundle, "--fingerprint", self.ask("low", "trust", "show")["fingerprint"])
+        digest = hashlib.sha256((self.live / "medium/demo-1/manifest/bundle.json").read_bytes()).hexdigest()
+        steps.append(Step("ingest", "high", ["ingest", "usb/demo-1", "--expect", digest], self.store_of("high")))
+        self.snapshot("ingest")
+        self.run("high", *steps[-1].command)
+        # The old version of a file that changed is what gc removes.
+        (self.live / "stack" / "large.bin").write_bytes(b"changed")
+        self.run("low", "lock", "--update", "file.large")
+        self.run("low", "fetch")
+        steps.append(Step("gc", "low", ["gc"], self.store_of("low")))
+        self.snapshot("gc")
+        words = self.ask("high", "acknowledge", "demo")["words"].split()
+        steps.append(Step("acknowledge", "low", ["acknowledge", "demo", "1", *words], self.acknowledged))
+        self.snapshot("acknowledge")
+        return steps
+
+    # What a user can see, to be compared: the same before and after, or the whole of the new.
+    def lock_of(self):
+        lock = self.live / "stack" / "liftlock.lock"
+        return lock.read_text() if lock.exists() else None
+
+    def store_of(self, side):
+        def look():
+            listed = self.ask(side, "ls")["artifacts"]
+            held = [(one["id"], one.get("stored")) for one in listed]
+            return json.dumps(held)
+        return look
+
+    def bundle_of(self):
+        bundle = self.live / "medium" / "demo-1"
+        if not bundle.exists():
+            return None
+        seen = [(str(file.relative_to(bundle)), hashlib.sha256(file.read_bytes()).hexdigest())
+                for file in sorted(bundle.rglob("*")) if file.is_file() and file.name not in ("bundle.json",)]
+        # ECDSA signs anew each time, and bundle.json has the time of its making.
+        return json.dumps([(path, None if path.startswith("signatures/") else digest) for path, digest in seen])
+
+    def acknowledged(self):
+        return json.dumps(self.ask("low", "status")["channels"][0]["not_acknowledged"])
+
+    def check(self, step, before, after, where, done):
+        """After a run that was hurt: old or new; the same command again; and all is clean."""
+        self.where = where
+        if step.visible() not in (before, after):
+            fail(f"{where}: half of it is visible: {step.visible()}\n{done.stderr}")
+        self.run(step.side, *step.command)
+        if step.visible() != after:
+            fail(f"{where}: the same command again did not do it: {step.visible()} instead of {after}")
+        self.run(step.side, "audit", "verify")
+        if step.name in ("fetch", "ingest", "gc"):
+            self.run(step.side, "scrub")
+        if step.name in ("pack", "sign"):
+            self.run("low", "verify", f"{self.live}/medium/demo-1", "--integrity-only")
+
+    def hurt(self, step, call, effect, count):
+        # With --seccomp-bpf strace 6.1 injects errors, and no signals.
+        faster = [] if effect.startswith("signal") else ["--seccomp-bpf"]
+        return self.run(step.side, *step.command, check=False, before=[
+            "strace", "-f", *faster, "-y", "-qq", "-o", str(self.folder / "hurt"), "-e", f"trace={call}",
+            "-e", f"inject={call}:{effect}:when={count}"])
+
+    def hurt_a_file(self):
+        """Was it a file of which somebody was told that it is durable? SQLite lets two failures pass, rightly: that of a
+        folder, for a sync of ours covers it later; and that of a database into which it copies -wal when it closes, for -wal
+        was synced before and stays."""
+        for line in (self.folder / "hurt").read_text(errors="replace").splitlines():
+            if "(INJECTED)" in line:
+                path = line.partition("<")[2].partition(">")[0]
+                return not os.path.isdir(path) and not path.endswith(".db")
+        return False
+
+    def outcome(self, step):
+        """What is visible before the step, and after it."""
+        self.where = f"{step.name}, while nothing was hurt"
+        self.restore(step.name)
+        before = step.visible()
+        self.run(step.side, *step.command)
+        return before, step.visible()
+
+
+def counts(every):
+    """1, 2, 3 … or each Nth of them, with the first."""
+    return itertools.chain([1] if every > 1 else [], itertools.count(every, every))
+
+
+def calls_of(bench, step):
+    """How often the busiest thread of the step makes each call."""
+    bench.restore(step.name)
+    trace = bench.folder / "trace"
+    bench.run(step.side, *step.command, before=["strace", "-f", "--seccomp-bpf", "-qq", "-o", str(trace), "-e",
+                                                "trace=" + ",".join(CHANGING)])
+    seen = collections.Counter()
+    for line in trace.read_text(errors="replace").splitlines():
+        thread, _, call = line.partition(" ")
+        name = call.strip().partition("(")[0]
+        if name in CHANGING:
+            seen[thread, name] += 1
+    most = collections.Counter()
+    for (_, name), count in seen.items():
+        most[name] = max(most[name], count)
+    return most
+
+
+def try_kills(bench, step, every, table):
+    before, after = bench.outcome(step)
+    for call, most in sorted(calls_of(bench, step).items()):
+        for count in counts(every):
+            bench.restore(step.name)
+            done = bench.hurt(step, call, "signal=SIGKILL", count)
+            if done.returncode not in (-9, KILLED, 0):
+                fail(f"{step.name}, killed at {call} {count}: ended with {done.returncode}: {done.stderr}")
+            if done.returncode == 0:  # no longer touched
+                break
+            table[step.name, "kill"] += 1
+            bench.check(step, before, after, f"{step.name}, killed at {call} {count} of about {most}", done)
+
+
+def try_errors(bench, step, every, table):
+    before, after = bench.outcome(step)
+    calls = calls_of(bench, step)
+    for error, failing in FAILING.items():
+        for call in failing:
+            for count in counts(every):
+                if count > calls[call]:
+                    break
+                where = f"{step.name}, {error} at {call} {count}"
+                bench.restore(step.name)
+                done = bench.hurt(step, call, f"error={error}", count)
+                if done.returncode not in range(8):
+                    fail(f"{where}: ended with {done.returncode}: {done.stderr}")
+                if call in SYNCING and done.returncode == 0 and bench.hurt_a_file():
+                    fail(f"{where}: a sync failed, and it says that all is well")
+                if done.returncode != 0 and "error[" not in done.stderr:
+                    fail(f"{where}: no error code: {done.stderr}")
+                table[step.name, error] += 1
+                bench.check(step, before, after, where, done)
+
+
+def try_full(bench, step, every, table):
+    """A tmpfs over the live folder, so small that the step does not fit; then one that is large enough."""
+    before, after = bench.outcome(step)
+    used = int(subprocess.run(["du", "-s", "--block-size=4096", str(bench.live)], capture_output=True, text=True).stdout.split()[0])
+    for extra in range(0, 8192, 8 * every):
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512M,mode=755", "tmpfs", str(bench.live)], check=True)
+        try:
+            bench.restore(step.name)
+            used = int(subprocess.run(["du", "-s", "--block-size=4096", str(bench.live)], capture_output=True, text=True).stdout.split()[0])
+            subprocess.run(["mount", "-o", f"remount,size={(used + extra + 1) * 4096}", str(bench.live)], check=True)
+            done = bench.run(step.side, *step.command, check=False)
+            if done.returncode not in range(8):
+                fail(f"{step.name} with {extra} blocks free: ended with {done.returncode}: {done.stderr}")
+            subprocess.run(["mount", "-o", "remount,size=512M", str(bench.live)], check=True)
+            if done.returncode == 0:
+                return
+            table[step.name, "full disk"] += 1
+            bench.check(step, before, after, f"{step.name} with {extra} blocks free", done)
+        finally:
+            subprocess.run(["umount", str(bench.live)], check=True)
+    fail(f"{step.name} does not end on a disk with 32 MiB free: {done.stderr}")
+
+
+def may_mount():
+    """A full disk is a tmpfs of ours, so this is for root with all its rights."""
+    with tempfile.TemporaryDirectory() as folder:
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True).returncode == 0
+        if mounted:
+            subprocess.run(["umount", folder], check=True)
+    return mounted
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("low")
+    parser.add_argument("high")
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    probe = subprocess.run(["strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "true"], capture_output=True)
+    if probe.returncode != 0:
+        print("strace may not trace here")
+        sys.exit(77)
+    table = collections.Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(options.low, options.high, pathlib.Path(folder))
+        for step in bench.build():
+            if options.only and step.name not in options.only.split(","):
+                continue
+            try_kills(bench, step, options.every, table)
+            try_errors(bench, step, options.every, table)
+            if may_mount():
+                try_full(bench, step, options.every, table)
+            print(f"{step.name}: clean after", ", ".join(f"{count} × {what}" for (name, what), count in table.items()
+                                                          if name == step.name), flush=True)
+    if not table:
+        fail("nothing was tried")
+    print(f"{sum(table.values())} points tried, all clean")
+
+
+if __name__ == "__main__":
+    main()
