@@ -32,6 +32,7 @@ void add_audit(CLI::App& app, Invocation& invocation) {
   add_audit_verify(*group, invocation);
   add_audit_prove(*group, invocation);
   add_audit_export(*group, invocation);
+  add_audit_report(*group, invocation);
   add_audit_of_side(*group, invocation);
 }
 

@@ -14,6 +14,7 @@ void add_audit_tail(CLI::App& group, Invocation& invocation);
 void add_audit_verify(CLI::App& group, Invocation& invocation);
 void add_audit_prove(CLI::App& group, Invocation& invocation);
 void add_audit_export(CLI::App& group, Invocation& invocation);
+void add_audit_report(CLI::App& group, Invocation& invocation);
 /// What only one side has; defined on each side.
 void add_audit_of_side(CLI::App& group, Invocation& invocation);
 

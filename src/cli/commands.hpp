@@ -16,6 +16,7 @@ void add_completion(CLI::App& app, Invocation& invocation);
 void add_manual(CLI::App& app, Invocation& invocation);
 void add_sign(CLI::App& app, Invocation& invocation);
 void add_withhold(CLI::App& app, Invocation& invocation);
+void add_transfer(CLI::App& app, Invocation& invocation);
 void add_trust(CLI::App& app, Invocation& invocation);
 void add_trust_add_key(CLI::App& app, Invocation& invocation);
 void add_trust_init(CLI::App& app, Invocation& invocation);

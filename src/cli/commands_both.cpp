@@ -12,6 +12,7 @@ CommandTable commands_of_both() {
       add_trust,
       add_sign,
       add_withhold,
+      add_transfer,
       add_verify,
       add_inspect,
       add_store_ls,

@@ -94,3 +94,34 @@ low pack --output ../medium/plant-3 > /dev/null && low sign ../medium/plant-3 --
 refused scan-failed high ingest usb/plant-3 --expect "$(digest plant-3)"
 high audit verify > /dev/null || fail "the audit log"
 step "two files are withheld one after the other; a statement without its signature, and a scanner that is not there, stop the ingest"
+
+# What people sign, and what an auditor reads (X11 B16): overrides first.
+sheet=$(low transfer sheet ../medium/plant-2 --ticket CHG-4711)
+for words in "TRANSFER SHEET   plant/2" "CHG-4711" "builder.pem.pub (builder): valid" "withheld: $ill (sick)" "not ingested here" "RECEIVED BY"; do
+  grep -qF "$words" <<< "$sheet" || fail "the sheet does not say '$words': $sheet"
+done
+[ "$(awk '{ if (length > 110) print }' <<< "$sheet")" = "" ] && [ "$(wc -l <<< "$sheet")" -lt 60 ] || fail "more than a page: $sheet"
+high transfer sheet ../medium/plant-2 | grep -q "^SCAN .*ClamAV.* 0 found, .*: success)" || fail "the sheet of the high side has its scan"
+low pack --output ../medium/plant-9 --sequence 9 > /dev/null && low sign ../medium/plant-9 --role builder --key ../builder.pem > /dev/null
+sed -i '/^\[scan\]/,$d' "$high_state/config.toml"
+high ingest usb/plant-9 --expect "$(digest plant-9)" > /dev/null
+refused replayed high ingest usb/plant-3 --expect "$(digest plant-3)"
+high ingest usb/plant-3 --expect "$(digest plant-3)" --allow-rollback --reason "=cmd: the plant manager wants it" > /dev/null
+report=$(high audit report --from 1d)
+[ "$(head -1 <<< "$report")" = "OVERRIDES: 1" ] || fail "overrides come first: $report"
+grep -q "plant/3 .*allow-rollback: =cmd: the plant manager wants it" <<< "$report" || fail "the override and its reason: $report"
+grep -q "Liftlock.Test\|scan-found" <<< "$report" || fail "what was refused"
+high audit report --csv > ../report.csv
+high --json audit report > ../report.json
+python3 - ../report.csv ../report.json <<'PY'
+import csv, json, sys
+rows = list(csv.DictReader(open(sys.argv[1], newline="")))
+report = json.load(open(sys.argv[2]))
+assert rows[0]["weight"] == "override" and rows[0]["subject"] == "plant/3", rows[0]
+assert [int(row["entry"]) for row in rows] == [entry["index"] for entry in report["entries"]]
+assert not any(cell.startswith(tuple("=+-@")) for row in rows for cell in row.values()), "a formula"
+assert report["counts"]["bundle.ingest"] >= 8 and report["entries"][0]["weight"] == "override"
+PY
+[ "$(high --json audit report --to 2020-01-01 | json '["entries"]')" = "[]" ] || fail "another time"
+refused usage high audit report --from yesterday
+step "a page to sign, and a report with its overrides first, as table, CSV and JSON"

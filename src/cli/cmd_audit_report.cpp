@@ -1,0 +1,204 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "audit/audit_entry.hpp"
+#include "base/counted.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "cli/cmd_audit.hpp"
+
+namespace liftlock {
+namespace {
+
+/// Written for each prompt and each download: they are counted, and listed only on demand.
+constexpr std::array<std::string_view, 3> k_bulk = {"mirror.read", "prompt.record", "model.load"};
+/// More than a person reads, and than memory should hold.
+constexpr std::size_t k_max_rows = 200'000;
+
+struct Options {
+  std::string from;
+  std::string to;
+  bool all = false;
+  bool csv = false;
+};
+
+enum class Weight : std::uint8_t { override_, refused, unfinished, done };
+
+std::string_view word(Weight weight) {
+  constexpr std::array<std::string_view, 4> k_names = {"override", "refused", "unfinished", "done"};
+  return k_names.at(static_cast<std::size_t>(weight));
+}
+
+struct Row {
+  AuditEntry entry;
+  Weight weight = Weight::done;
+  std::string remark;  ///< for people: why a rule was overridden, the error, what was scanned
+};
+
+/// A day, a time, or how long ago. @param end a day is meant to its end
+Timestamp moment(const std::string& text, std::string_view option, bool end) {
+  try {
+    if (const auto ago = parse_duration(text)) return now() - *ago;
+    if (text.size() == 10) return parse_time(text + "T00:00:00Z") + std::chrono::days(end ? 1 : 0);
+    return parse_time(text);
+  } catch (const Error&) {
+    throw Error(ErrorCode::usage, fmt::format("{} cannot be '{}'", option, printable(text)),
+                "it is a day (2026-11-01), a time (2026-11-01T12:00:00Z), or how long ago (90d)");
+  }
+}
+
+/// An effect that was announced, and of which neither success nor failure followed.
+using Pending = std::map<std::pair<std::string, std::string>, std::size_t>;
+
+std::string remark_of(const AuditEntry& entry, const Json& detail) {
+  std::string out;
+  const auto add = [&](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
+  if (detail.contains("remark")) add(detail.value("remark", ""));
+  for (const auto* member : {"code", "error"}) {
+    if (detail.contains(member) && detail[member].is_string()) add(detail.value(member, ""));
+  }
+  if (detail.contains("reason") && detail["reason"].is_string()) add(detail.value("reason", ""));
+  if (detail.contains("withheld")) add(fmt::format("withheld: {}", detail["withheld"].dump()));
+  if (const auto scan = detail.find("scan"); scan != detail.end() && scan->is_object()) {
+    add(fmt::format("scanned with {}: {} found, {} not scanned", scan->value("scanner", ""),
+                    scan->value("found", Json::array()).size(), scan->value("not_scanned_files", 0)));
+  }
+  if (entry.event.type == "bundle.ingest" && detail.contains("bundle")) add(detail.value("bundle", ""));
+  return out;
+}
+
+class Report {
+ public:
+  Report(const AuditLog& log, const Options& options) {
+    const auto begin = options.from.empty() ? Timestamp::min() : moment(options.from, "--from", false);
+    const auto end = options.to.empty() ? Timestamp::max() : moment(options.to, "--to", true);
+    log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+      if (entry.time < begin || entry.time >= end) return true;
+      add(entry, options.all);
+      return true;
+    });
+    for (const auto& [what, index] : m_pending) rows[index].weight = Weight::unfinished;
+    std::erase_if(rows, [](const Row& row) {
+      return row.entry.event.outcome == Outcome::intent && row.weight != Weight::unfinished;
+    });
+    // What an auditor must not miss comes first.
+    std::stable_sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.weight < b.weight; });
+  }
+
+  std::vector<Row> rows;
+  std::map<std::string, std::uint64_t> counts;  ///< by type
+  std::optional<Timestamp> first, last;
+
+ private:
+  void add(const AuditEntry& entry, bool all) {
+    const auto& event = entry.event;
+    if (!first) first = entry.time;
+    last = entry.time;
+    if (event.outcome != Outcome::intent) ++counts[event.type];
+    if (!all && std::find(k_bulk.begin(), k_bulk.end(), event.type) != k_bulk.end()) return;
+    if (rows.size() == k_max_rows) {
+      throw Error(ErrorCode::limit_exceeded, fmt::format("more than {} entries", k_max_rows),
+                  "choose a shorter time with --from and --to");
+    }
+    const auto what = std::pair(event.type, event.subject);
+    if (event.outcome == Outcome::intent) {
+      m_pending[what] = rows.size();
+    } else {
+      m_pending.erase(what);
+    }
+    const auto detail = parse_json(event.detail);
+    const auto weight = event.outcome == Outcome::failure ? Weight::refused
+                        : detail.contains("remark")       ? Weight::override_
+                                                          : Weight::done;
+    rows.push_back({entry, weight, remark_of(entry, detail)});
+  }
+
+  Pending m_pending;
+};
+
+/// RFC 4180; what a spreadsheet would take for a formula gets a quote in front.
+std::string csv_cell(std::string text) {
+  if (!text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos) text.insert(0, "'");
+  std::string out = "\"";
+  for (const char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return out + "\"";
+}
+
+std::string to_csv(const Report& report) {
+  std::string out = "weight,entry,time,type,outcome,subject,actor,remark,detail\r\n";
+  for (const auto& [entry, weight, remark] : report.rows) {
+    const auto& event = entry.event;
+    out += fmt::format("{},{},{},{},{},{},{},{},{}\r\n", word(weight), entry.index, format_time(entry.time),
+                       csv_cell(event.type), name(event.outcome), csv_cell(event.subject), csv_cell(event.actor),
+                       csv_cell(remark), csv_cell(event.detail));
+  }
+  return out;
+}
+
+Json to_json(const Report& report, const std::string& checkpoint) {
+  auto rows = Json::array();
+  for (const auto& row : report.rows) {
+    auto one = to_json(row.entry);
+    one["weight"] = word(row.weight);
+    one["remark"] = row.remark;
+    rows.push_back(std::move(one));
+  }
+  return {{"first", report.first ? Json(format_time(*report.first)) : Json()},
+          {"last", report.last ? Json(format_time(*report.last)) : Json()},
+          {"entries", std::move(rows)},
+          {"counts", report.counts},
+          {"checkpoint", checkpoint}};
+}
+
+std::string to_text(const Report& report, const std::string& checkpoint) {
+  constexpr std::array<std::string_view, 4> k_titles = {"OVERRIDES", "REFUSED", "BEGUN AND NEVER ENDED", "DONE"};
+  std::string out;
+  for (const auto weight : {Weight::override_, Weight::refused, Weight::unfinished, Weight::done}) {
+    std::vector<std::vector<std::string>> table{{"ENTRY", "TIME", "TYPE", "SUBJECT", "ACTOR", "REMARK"}};
+    for (const auto& row : report.rows) {
+      if (row.weight != weight) continue;
+      const auto& event = row.entry.event;
+      table.push_back({std::to_string(row.entry.index), format_time(row.entry.time), event.type,
+                       printable(event.subject), printable(event.actor), printable(row.remark)});
+    }
+    out += fmt::format("{}: {}\n", k_titles.at(static_cast<std::size_t>(weight)), table.size() - 1);
+    if (table.size() > 1) out += format_table(table);
+    out += "\n";
+  }
+  out += "COUNTS\n";
+  for (const auto& [type, count] : report.counts) out += fmt::format("{:>10}  {}\n", count, type);
+  return out + "\nCHECKPOINT\n" + checkpoint;
+}
+
+void run(Invocation& invocation, const Options& options) {
+  const auto log = open_audit_log(invocation);
+  const Report report(log, options);
+  invocation.print(to_json(report, log.checkpoint()),
+                   [&] { return options.csv ? to_csv(report) : to_text(report, log.checkpoint()); });
+}
+
+}  // namespace
+
+void add_audit_report(CLI::App& group, Invocation& invocation) {
+  auto* command = group.add_subcommand("report", "What happened between two days, for an auditor: overrides first");
+  auto options = std::make_shared<Options>();
+  command->add_option("--from", options->from, "A day, a time, or how long ago: 2026-11-01, 90d (default: the first)")
+      ->type_name("TIME");
+  command->add_option("--to", options->to, "The same; a day is meant to its end (default: the last)")
+      ->type_name("TIME");
+  command->add_flag("--all", options->all, "List each download, prompt and load of a model too, not only their number");
+  command->add_flag("--csv", options->csv, "As CSV (RFC 4180) for a spreadsheet");
+  command->footer(
+      "Then what was refused, what was begun and never ended, and the rest. `liftlock audit verify` checks the log; "
+      "the\n"
+      "report ends with its checkpoint, which can be compared with one that was kept elsewhere.\n"
+      "Example: liftlock audit report --from 2026-10-01 --to 2026-12-31 --csv");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock
