@@ -17,11 +17,16 @@ constexpr std::string_view k_suffix = ".root.json";
 std::map<std::uint64_t, fs::path> list(const fs::path& folder) {
   std::map<std::uint64_t, fs::path> files;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const auto file = entry.path().filename().string();
+  fs::directory_iterator entries(folder, error);
+  for (const auto end = fs::directory_iterator(); !error && entries != end; entries.increment(error)) {
+    const auto file = entries->path().filename().string();
     if (!file.ends_with(k_suffix)) continue;
     const auto version = parse_uint(std::string_view(file).substr(0, file.size() - k_suffix.size()));
-    if (version && file == std::to_string(*version) + std::string(k_suffix)) files.emplace(*version, entry.path());
+    if (version && file == std::to_string(*version) + std::string(k_suffix)) files.emplace(*version, entries->path());
+  }
+  // A folder that cannot be read is not one that trusts nobody, and half a chain lacks its revocations.
+  if (error && error != std::errc::no_such_file_or_directory) {
+    fail_errno(fmt::format("read {}", printable(folder.string())), error.value());
   }
   return files;
 }

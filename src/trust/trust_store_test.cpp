@@ -18,6 +18,12 @@ TEST_F(TrustStoreTest, TrustsNobodyAtFirst) {
   EXPECT_EQ(code_of([&] { store.follow({first}, k_now); }), ErrorCode::trust_missing);
 }
 
+TEST_F(TrustStoreTest, AFolderThatCannotBeReadIsNotOneThatTrustsNobody) {
+  write_file_atomically(folder.path() / "no-folder", "");
+  EXPECT_EQ(code_of([&] { (void)TrustStore(folder.path() / "no-folder").empty(); }), ErrorCode::io_error);
+  EXPECT_TRUE(TrustStore(folder.path() / "none").empty());
+}
+
 TEST_F(TrustStoreTest, PinsOnlyWhatHasTheGivenFingerprint) {
   EXPECT_EQ(code_of([&] { store.pin(first, root_fingerprint(second)); }), ErrorCode::confirmation_required);
   EXPECT_TRUE(store.empty());
