@@ -130,8 +130,12 @@ void put_receipt(const fs::path& folder, const Receipt& receipt) {
     throw Error(ErrorCode::immutable, fmt::format("'{}' is there already", printable(folder.string())),
                 "name a new folder with --output");
   }
-  make_folders(folder / "signatures");
-  write_file_atomically(folder / file_of(receipt.kind), write_receipt(receipt));
+  // Under its name only when it is whole: killed before that, the same command begins anew.
+  const fs::path partial = folder.string() + ".partial";
+  remove_tree(partial);
+  make_folders(partial / "signatures");
+  write_file_atomically(partial / file_of(receipt.kind), write_receipt(receipt));
+  rename_file(partial, folder);
 }
 
 }  // namespace liftlock

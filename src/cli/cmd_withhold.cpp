@@ -10,6 +10,7 @@
 #include "bundle/withheld.hpp"
 #include "cli/commands.hpp"
 #include "cli/signing.hpp"
+#include "os/leftovers.hpp"
 
 namespace liftlock {
 namespace {
@@ -63,6 +64,7 @@ void run(Invocation& invocation, const Options& options) {
   for (const auto& old : fs::directory_iterator(place / "signatures")) {
     if (old.path() != place / result["file"].get<std::string>()) remove_tree(old.path());
   }
+  remove_leftovers(folder / k_withheld_path);
   write_file_atomically(folder / k_withheld_path, text);
   const auto landing = judge_landing(bundle.artifacts(), paths_of(withheld));
   invocation.print({{"bundle", bundle.digest().text()},

@@ -10,6 +10,7 @@
 #include "bundle/manifest.hpp"
 #include "cli/trust_change.hpp"
 #include "crypto/hash.hpp"
+#include "os/leftovers.hpp"
 
 namespace liftlock {
 namespace {
@@ -72,6 +73,7 @@ Json sign_beside(Invocation& invocation, const fs::path& folder, std::string_vie
       {"file", "signatures/" + file}, {"role", name(role)}, {"key_id", signer->key_id()}, {"digest", digest.text()}};
   recorded_effect(invocation, event, digest.text(), result, [&] {
     make_folders(folder / "signatures");
+    remove_leftovers(folder / "signatures" / file);
     write_file_atomically(folder / "signatures" / file, signature);
   });
   return result;

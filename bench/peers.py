@@ -1,0 +1,366 @@
+#!/usr/bin/env python3
+"""The race: the same content, from sources on disk to served content on the high side, by Liftlock and by what people use today.
+
+usage: peers.py BUILD_FOLDER WORK_FOLDER [--gib N] [--small N] [--images N] [--rounds N] [--only CONTENT,…]
+
+Contents: a few large files, many small ones, images that share layers, and a new top layer on one of those images for a receiver
+that has the rest. Racers: Liftlock (lock, fetch, pack, sign, ingest, serve); tar and zstd, and tar and gzip, with sha256sum before
+and after, behind nginx (images: skopeo and docker-registry); Zarf (package create, package deploy or mirror-resources, behind the
+same servers, for Zarf has none outside a cluster); Hauler (store add, save, load, serve). ZARF and HAULER name the binaries; a racer
+that is not there is left out and named. Rounds are interleaved; time ends with the first file, or manifest, that a client got whole.
+Each racer starts without state, except for the new layer. Images come from a docker-registry on loopback.
+"""
+import collections
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import time
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import crossing  # noqa: E402
+import measure  # noqa: E402
+import skopeo  # noqa: E402
+
+
+class Content:
+    """What crosses: a folder of files, or images in the registry of the low side."""
+
+    def __init__(self, name, folder=None, images=(), before=()):
+        self.name, self.folder, self.images, self.before = name, folder, list(images), list(before)
+
+    def files(self):
+        return sorted(path for path in self.folder.rglob("*") if path.is_file())
+
+
+class Server:
+    """A server of the high side; it ends with the race."""
+
+    def __init__(self, command, cwd=None):
+        self.process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def stop(self):
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait()
+
+
+def get(url, accept="*/*", patience=60):
+    """Until somebody answers."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": accept})) as answer:
+                return answer.read()
+        except OSError:
+            if time.monotonic() > end:
+                raise SystemExit(f"nothing answers at {url}")
+            time.sleep(0.01)
+
+
+def manifest(address, image):
+    name, tag = image.rsplit(":", 1)
+    return get(f"http://{address}/v2/{name}/manifests/{tag}", "application/vnd.oci.image.manifest.v1+json")
+
+
+def nginx(work, root, port):
+    (work / "nginx.conf").write_text(
+        f"daemon off; pid {work}/nginx.pid; error_log /dev/null; events {{}}\n"
+        f"http {{ access_log off; client_body_temp_path {work}/b; proxy_temp_path {work}/p; fastcgi_temp_path {work}/f;\n"
+        f"uwsgi_temp_path {work}/u; scgi_temp_path {work}/s; server {{ listen 127.0.0.1:{port}; root {root}; }} }}\n")
+    return Server(["/usr/sbin/nginx", "-c", str(work / "nginx.conf")])
+
+
+def registry(work, port):
+    (work / "registry.yml").write_text(
+        f"version: 0.1\nlog: {{level: error, accesslog: {{disabled: true}}}}\n"
+        f"storage: {{filesystem: {{rootdirectory: {work}/registry}}}}\nhttp: {{addr: '127.0.0.1:{port}'}}\n")
+    server = Server(["docker-registry", "serve", str(work / "registry.yml")])
+    skopeo.wait_for(f"http://127.0.0.1:{port}/v2/")
+    return server
+
+
+class Racer:
+    """create() on the low side, land() on the high side, then serve() and the first byte. `low` and `high` are empty folders,
+    but for what ship() left of the content before."""
+
+    def __init__(self, name, source, build):
+        self.name, self.source, self.build = name, source, build  # source: the registry of the low side
+
+    def begin(self, work):
+        self.low, self.high, self.medium, self.port = work / "low", work / "high", work / "medium", skopeo.free_port()
+        for folder in (self.low, self.high, self.medium):
+            folder.mkdir(parents=True)
+
+    def first(self, content):
+        """What a client gets first, to be compared with what was sent."""
+        if content.images:
+            return manifest(f"127.0.0.1:{self.port}", content.images[-1])
+        return get(f"http://127.0.0.1:{self.port}/{self.path_of(content)}")
+
+    def path_of(self, content):
+        return str(content.files()[-1].relative_to(content.folder))
+
+
+class Liftlock(Racer):
+    def run(self, side, *arguments, **options):
+        return measure.run([str(self.build / f"src/cli/liftlock-{side}"), "--quiet", "--state", str(self.low / "state" if side == "low" else self.high / "state"),
+                            *arguments], **options)
+
+    def begin(self, work):
+        super().begin(work)
+        self.sequence, self.last = 0, None
+        self.run("low", "init")
+        for role in ("root", "builder"):
+            self.run("low", "trust", "keygen", "--role", role, "--out", str(self.low / f"{role}.pem"))
+        self.run("low", "trust", "init", "--organisation", "bench", "--root-key", str(self.low / "root.pem"), "--add",
+                 f"builder:{self.low}/builder.pem")
+        fingerprint = json.loads(self.run("low", "--json", "trust", "show")["output"])["fingerprint"]
+        self.run("high", "init", "--zone", "ingest")
+        (self.high / "state/config.toml").write_text(
+            f'zone = "ingest"\n[policy]\nrequire_expect = false\n[source.usb]\npath = "{self.medium}"\nrequire_read_only = false\n'
+            f'[serve]\nlisten = "127.0.0.1:{self.port}"\n')
+        self.run("high", "trust", "pin", str(self.low / "state/trust/1.root.json"), "--fingerprint", fingerprint)
+
+    def create(self, content):
+        stack = '[stack]\nname = "bench"\n'
+        if content.folder:
+            stack += f'[file.data]\nsource = "{content.folder}"\n'
+        for image in content.before + content.images:
+            name, tag = image.rsplit(":", 1)
+            stack += f'[image.{name}-{tag}]\nsource = "docker://{self.source}/{image}"\nname = "{name}"\ninsecure = true\n'
+        (self.low / "liftlock.toml").write_text(stack)
+        self.sequence += 1
+        bundle = self.medium / f"bench-{self.sequence}"
+        base = ["--since", str(self.last)] if self.last else []
+        for command in (["lock"], ["fetch"], ["pack", "--output", str(bundle), *base],
+                        ["sign", str(bundle), "--role", "builder", "--key", str(self.low / "builder.pem")]):
+            self.peak = max(self.peak, self.run("low", *command, cwd=self.low, memory=True)["memory"])
+        self.last = bundle
+
+    def land(self, content):
+        self.peak = max(self.peak, self.run("high", "ingest", f"usb/bench-{self.sequence}", memory=True)["memory"])
+
+    def serve(self, content):
+        return Server([str(self.build / "src/cli/liftlock-high"), "--quiet", "--state", str(self.high / "state"), "serve"])
+
+    def path_of(self, content):
+        return f"bundles/bench/latest/files/data/{super().path_of(content)}"
+
+
+class Archive(Racer):
+    """tar with a compressor, and sha256sum on both sides, as people write it down."""
+
+    def __init__(self, name, source, build, pack, unpack):
+        super().__init__(name, source, build)
+        self.pack, self.unpack = pack, unpack
+
+    def do(self, command):
+        self.peak = max(self.peak, measure.run(f"set -euo pipefail; {command}", memory=True)["memory"])
+
+    def create(self, content):
+        folder = content.folder
+        if content.images:
+            folder = self.low / "images"
+            self.do("; ".join(f"skopeo copy -q --src-tls-verify=false docker://{self.source}/{image} oci:{folder}:{image}" for image in content.images))
+        self.do(f"cd {folder} && find . -type f -print0 | xargs -0 sha256sum > {self.low}/files.sha256 && "
+                f"tar -C {folder} -c . | {self.pack} > {self.medium}/b.tar && cp {self.low}/files.sha256 {self.medium}/ && "
+                f"cd {self.medium} && sha256sum b.tar files.sha256 > sums && sync -f .")
+
+    def land(self, content):
+        to = self.high / "data"
+        self.do(f"cd {self.medium} && sha256sum --quiet -c sums && mkdir -p {to} && {self.unpack} < b.tar | tar -C {to} -x && "
+                f"cd {to} && sha256sum --quiet -c {self.medium}/files.sha256 && sync -f {to}")
+        if content.images:
+            server = registry(self.high, self.port)
+            self.do("; ".join(f"skopeo copy -q --dest-tls-verify=false oci:{to}:{image} docker://127.0.0.1:{self.port}/{image}" for image in content.images))
+            server.stop()
+            measure.run(f"sync -f {self.high}")
+
+    def serve(self, content):
+        return registry(self.high, self.port) if content.images else nginx(self.high, self.high / "data", self.port)
+
+
+class Zarf(Archive):
+    def __init__(self, source, build, program):
+        super().__init__("Zarf", source, build, "", "")
+        self.program = program
+
+    def zarf(self, command):
+        self.do(f"HOME={self.low} {self.program} {command} --no-progress --log-level error --zarf-cache {self.low}/cache --tmpdir {self.low}")
+
+    def create(self, content):
+        component = "components:\n  - name: data\n    required: true\n"
+        if content.folder:
+            component += f"    files:\n      - source: {content.folder}\n        target: {self.high}/data\n"
+        if content.images:
+            component += "    images:\n" + "".join(f"      - {self.source}/{image}\n" for image in content.images)
+        (self.low / "zarf.yaml").write_text(f"kind: ZarfPackageConfig\nmetadata:\n  name: bench\n  architecture: amd64\n{component}")
+        self.zarf(f"package create {self.low} --confirm --skip-sbom --plain-http -o {self.medium}")
+        self.do(f"sync -f {self.medium}")
+
+    def land(self, content):
+        package = next(self.medium.glob("zarf-package-*"))
+        if content.images:
+            server = registry(self.high, self.port)
+            self.zarf(f"package mirror-resources {package} --confirm --plain-http --no-img-checksum --images "
+                      f"--registry-url 127.0.0.1:{self.port} --registry-push-username x --registry-push-password x")
+            server.stop()
+        else:
+            self.zarf(f"package deploy {package} --confirm")
+        self.do(f"sync -f {self.high}")
+
+
+class Hauler(Archive):
+    def __init__(self, source, build, program):
+        super().__init__("Hauler", source, build, "", "")
+        self.program = program
+
+    def hauler(self, side, command):
+        self.do(f"cd {side} && HOME={side} {self.program} --log-level error --store {side}/store --tempdir {side} {command}")
+
+    def create(self, content):
+        kind, key = ("Images", "images") if content.images else ("Files", "files")
+        members = [{"name": f"{self.source}/{image}"} for image in content.images] or \
+                  [{"path": str(path), "name": path.name} for path in content.files()]
+        (self.low / "hauler.yaml").write_text(json.dumps(
+            {"apiVersion": f"content.hauler.cattle.io/v1", "kind": kind, "metadata": {"name": "bench"}, "spec": {key: members}}))
+        self.hauler(self.low, f"store sync --filename {self.low}/hauler.yaml")
+        self.hauler(self.low, f"store save --filename {self.medium}/haul.tar.zst")
+        self.do(f"sync -f {self.medium}")
+
+    def land(self, content):
+        self.hauler(self.high, f"store load --filename {self.medium}/haul.tar.zst")
+        self.do(f"sync -f {self.high}")
+
+    def serve(self, content):
+        what = "registry" if content.images else "fileserver"
+        return Server(["/bin/sh", "-c", f"cd {self.high} && HOME={self.high} exec {self.program} --log-level error --store {self.high}/store --tempdir {self.high} "
+                       f"store serve {what} --port {self.port} --directory {self.high}/served"])
+
+    def path_of(self, content):
+        return content.files()[-1].name
+
+
+def expected(source, content):
+    return manifest(source, content.images[-1]) if content.images else content.files()[-1].read_bytes()
+
+
+def disk_of(folder):
+    return int(subprocess.run(["du", "-sB1", str(folder)], capture_output=True, text=True).stdout.split()[0])
+
+
+def race(racer, content, source, work):
+    """Seconds of each stage; memory and disk."""
+    shutil.rmtree(work, ignore_errors=True)
+    racer.peak = 0
+    racer.begin(work)
+    if content.before:  # the receiver has it, whoever brought it
+        before = Content("before", images=content.before)
+        racer.create(before)
+        racer.land(before)
+        for old in racer.medium.iterdir():
+            if not isinstance(racer, Liftlock):  # its delta names what it builds on
+                old.unlink()
+        racer.peak = 0
+    start = time.monotonic()
+    racer.create(content)
+    created = time.monotonic()
+    racer.land(content)
+    landed = time.monotonic()
+    server = racer.serve(content)
+    try:
+        got = racer.first(content)
+    finally:
+        end = time.monotonic()
+        server.stop()
+    if hashlib.sha256(got).digest() != hashlib.sha256(expected(source, content)).digest():
+        raise SystemExit(f"{racer.name} serves something else of {content.name}")
+    return {"create": created - start, "land": landed - created, "serve": end - landed, "total": end - start,
+            "memory": racer.peak, "disk": disk_of(racer.low) + disk_of(racer.medium) + disk_of(racer.high)}
+
+
+def make_images(work, count, address):
+    """Images that share four layers of 16 MiB and have one of 2 MiB of their own; and app-0:2 with a new one."""
+    layout = work / "layout"
+    measure.run(f"umoci init --layout {layout} && umoci new --image {layout}:base")
+
+    def add(image, mib):
+        (work / "layer.bin").write_bytes(os.urandom(mib * 2**20))
+        measure.run(f"tar --owner 0 --group 0 -C {work} -cf {work}/layer.tar layer.bin && umoci raw add-layer --image {layout}:{image} {work}/layer.tar")
+
+    for _ in range(4):
+        add("base", 16)
+    images = [f"app-{i}:1" for i in range(count)]
+    for image in images + ["app-0:2"]:
+        tag = image.replace(":", "-")
+        measure.run(f"umoci tag --image {layout}:base {tag}")
+        add(tag, 2)
+        measure.run(f"skopeo copy -q --dest-tls-verify=false oci:{layout}:{tag} docker://{address}/{image}")
+    shutil.rmtree(layout)
+    return images
+
+
+def racers(source, build):
+    found = [Liftlock("Liftlock", source, build), Archive("tar, zstd", source, build, "zstd -q -T0", "zstd -q -d"),
+             Archive("tar, gzip", source, build, "gzip", "gzip -d")]
+    for name, make in (("ZARF", Zarf), ("HAULER", Hauler)):
+        program = os.environ.get(name) or shutil.which(name.lower())
+        if program:
+            found.append(make(source, build, program))
+            version = subprocess.run([program, "version"], capture_output=True, text=True)
+            print(f"{name.lower()}: {' '.join(version.stdout.split())[:200]}")
+        else:
+            print(f"{name.lower()}: not here, left out")
+    return found
+
+
+def table(name, results):
+    print(f"\n{name}\n{'':12} {'total':>8} {'create':>8} {'land':>8} {'serve':>8} {'memory':>10} {'disk':>10}   ours is")
+    medians = {racer: {key: statistics.median(one[key] for one in runs) for key in runs[0]} for racer, runs in results.items()}
+    ours = medians["Liftlock"]["total"]
+    for racer, one in medians.items():
+        ratio = "" if racer == "Liftlock" else f"{one['total'] / ours:.2f} × as fast"
+        print(f"{racer:12} {one['total']:>7.2f}s {one['create']:>7.2f}s {one['land']:>7.2f}s {one['serve']:>7.2f}s "
+              f"{one['memory'] / 2**20:>6.0f} MiB {one['disk'] / 2**20:>6.0f} MiB   {ratio}", flush=True)
+
+
+def main():
+    args = measure.arguments(gib=1.0, small=20000, images=30, rounds=3, only="")
+    build, work = args.build.resolve(), args.work.resolve()
+    port = skopeo.free_port()
+    source = f"127.0.0.1:{port}"
+    (work / "source").mkdir()
+    upstream = registry(work / "source", port)
+    try:
+        wanted = set(filter(None, args.only.split(",")))
+        contents = []
+        if not wanted or "large" in wanted:
+            crossing.make_large(work / "large", args.gib)
+            contents.append(Content(f"{args.gib:g} GiB in four files", folder=work / "large"))
+        if not wanted or "small" in wanted:
+            crossing.make_small(work / "small", args.small)
+            contents.append(Content(f"{args.small} files of 8 KiB", folder=work / "small"))
+        if not wanted or "images" in wanted:
+            images = make_images(work, args.images, source)
+            contents.append(Content(f"{args.images} images that share layers", images=images))
+            contents.append(Content("a new layer on one of them", images=["app-0:2"], before=images))
+        found = racers(source, build)
+        for content in contents:
+            results = collections.defaultdict(list)
+            for _ in range(args.rounds):
+                for racer in found:
+                    results[racer.name].append(race(racer, content, source, work / "race"))
+            table(content.name, results)
+    finally:
+        upstream.stop()
+        shutil.rmtree(work, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
