@@ -179,7 +179,8 @@ class Ingest {
     m_landing = judge_landing(m_bundle.artifacts(), carried ? paths_of(carried->withheld) : std::set<RelPath>());
     for (const auto& left : m_landing.left) note(fmt::format("does not land: {}", left));
     if (!m_bundle.artifacts().empty() && m_landing.artifacts.empty()) {
-      fail(ErrorCode::scan_found, "everything in the bundle is withheld, or needs what is");
+      throw Error(ErrorCode::scan_found, "everything in the bundle is withheld, or needs what is",
+                  "nothing landed; ask for another bundle");
     }
     std::unordered_set<std::string> landing;
     for (const auto& artifact : m_landing.artifacts) landing.insert(artifact.id());
@@ -359,12 +360,14 @@ class Ingest {
     if (!config) return;
     const auto items = [&] {
       std::vector<ScanItem> out;
-      for (const auto i : m_to_land) {
-        const auto& file = m_bundle.files()[i];
+      const auto add = [&](const FileEntry& file) {
         std::set<std::string> kinds;
         for (const auto& id : file.artifacts) kinds.insert(id.substr(0, id.find(':')));
         out.push_back({file.path, file.size, file.digest, {kinds.begin(), kinds.end()}});
-      }
+      };
+      for (const auto i : m_to_land) add(m_bundle.files()[i]);
+      // What a delta left out is published anew, and nobody knows what looked at it when it came.
+      for (const auto& file : m_bundle.left_out()) add(file);
       return out;
     }();
     m_scan = scan(

@@ -116,8 +116,8 @@ Receipt parse_receipt(std::string_view text) {
 std::optional<CarriedReceipt> read_receipt(const fs::path& folder) {
   for (const auto kind : {Receipt::Kind::receipt, Receipt::Kind::request}) {
     const auto file = folder / file_of(kind);
-    std::error_code ignored;
-    if (!fs::is_regular_file(file, ignored)) continue;
+    std::error_code absent;
+    if (!fs::is_regular_file(fs::symlink_status(file, absent))) continue;
     CarriedReceipt out{.receipt = {}, .text = read_file(file, k_max_bytes), .signatures = read_signatures(folder)};
     out.receipt = with_context(fmt::format("in {}", file_of(kind)), [&] { return parse_receipt(out.text); });
     return out;
@@ -125,7 +125,7 @@ std::optional<CarriedReceipt> read_receipt(const fs::path& folder) {
   return std::nullopt;
 }
 
-void put_receipt(const fs::path& folder, const Receipt& receipt) {
+void put_receipt(const fs::path& folder, const Receipt& receipt, const std::function<void(const fs::path&)>& sign) {
   if (fs::exists(fs::symlink_status(folder))) {
     throw Error(ErrorCode::immutable, fmt::format("'{}' is there already", printable(folder.string())),
                 "name a new folder with --output");
@@ -135,6 +135,12 @@ void put_receipt(const fs::path& folder, const Receipt& receipt) {
   remove_tree(partial);
   make_folders(partial / "signatures");
   write_file_atomically(partial / file_of(receipt.kind), write_receipt(receipt));
+  try {
+    sign(partial);
+  } catch (const Error&) {
+    remove_tree(partial);
+    throw;
+  }
   rename_file(partial, folder);
 }
 

@@ -2,6 +2,7 @@
 // a bundle it lacks. Either makes the next bundle small. Format: docs/formats/receipt.md.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -49,7 +50,9 @@ struct CarriedReceipt {
 /// nullopt when the folder holds neither receipt.json nor request.json.
 /// @throws as parse_receipt, Error{limit_exceeded, not_regular}
 std::optional<CarriedReceipt> read_receipt(const fs::path& folder);
-/// Makes the folder; its signatures come later. @throws Error{immutable} when there is something
-void put_receipt(const fs::path& folder, const Receipt& receipt);
+/// Makes the folder, which appears whole or not at all.
+/// @param sign may add signatures/ to the folder that it is given; what it throws ends all of it
+/// @throws Error{immutable} when there is something
+void put_receipt(const fs::path& folder, const Receipt& receipt, const std::function<void(const fs::path&)>& sign);
 
 }  // namespace liftlock

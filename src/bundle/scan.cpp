@@ -103,10 +103,21 @@ ProcessResult run_scanner(const std::vector<std::string>& command, std::chrono::
   }
 }
 
+std::string version_of(const ScanConfig& config) {
+  if (config.version.empty()) return "";
+  const auto result =
+      run_scanner(config.version, std::min<std::chrono::seconds>(config.timeout, std::chrono::minutes(1)));
+  const auto version = first_line(result.output);
+  if (result.status != 0 || version.empty()) {
+    fail(ErrorCode::scan_failed, "[scan] version '{}' ended with {} and said '{}'", printable(config.version[0]),
+         result.status, version);
+  }
+  return version;
+}
+
 void sort_findings(ScanReport& report, const ScanConfig& config, const ProcessResult& result, const std::string& folder,
                    const std::map<std::string, Identity, std::less<>>& given) {
-  if (result.status == 0) return;
-  if (result.status != 1) {
+  if (result.status != 0 && result.status != 1) {
     const auto& text = result.error_output.empty() ? result.output : result.error_output;
     fail(ErrorCode::scan_failed, "the scanner '{}' ended with {}: {}", printable(config.command[0]), result.status,
          first_line(text));
@@ -116,8 +127,12 @@ void sort_findings(ScanReport& report, const ScanConfig& config, const ProcessRe
     if (!finding) continue;
     (means_not_scanned(config, finding->name) ? report.not_scanned : report.found).push_back(std::move(*finding));
   }
-  // It says that there is something, and not what: that is something.
-  if (report.found.empty() && report.not_scanned.empty()) report.found.push_back({"", first_line(result.output)});
+  // It says that there is something, and not what: that is something. (A pipe in a wrapper loses the status, and not
+  // the lines: those count whatever the status is.)
+  if (result.status == 1 && report.found.empty() && report.not_scanned.empty()) {
+    const auto said = first_line(result.output);
+    report.found.push_back({"", said.empty() ? "something that it does not name" : said});
+  }
 }
 
 Json list_of(const std::vector<ScanReport::Finding>& findings) {
@@ -161,7 +176,7 @@ ScanReport scan(const ScanConfig& config, const std::vector<ScanItem>& items, co
   }
   reporter.note(
       fmt::format("{} looks at {}, {}", config.command[0], counted(report.files, "file"), format_size(report.bytes)));
-  if (!config.version.empty()) report.scanner = first_line(run_scanner(config.version, std::chrono::minutes(1)).output);
+  report.scanner = version_of(config);
   auto command = config.command;
   command.push_back(view.folder().string());
   const auto result = run_scanner(command, config.timeout);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bundle/channel.hpp"
+#include "bundle/delta.hpp"
 #include "bundle/ingest_fixture.hpp"
 #include "bundle/scan.hpp"
 
@@ -219,6 +220,27 @@ TEST_F(WithheldTest, WhatWasNotLookedAtIsForThePolicy) {
   EXPECT_THAT(result.notes, testing::Contains(HasSubstr("Limits.Exceeded.Size")));
 }
 
+TEST_F(WithheldTest, WhatADeltaLeavesOutIsLookedAtAgain) {
+  packed("one");
+  ingested("one");
+  const auto before = m_artifacts;
+  add("file", "more", "1", {{"files/more.txt", "more"}});
+  auto made = request("two", ContentForm::tree, 2);
+  made.base = base_of_artifacts("bundle", sha256("bundle.json"), before);
+  pack(m_store, made, silent_reporter());
+  sign_as("bob", "two");
+  scanner("for f in $(find \"$1\" -name hello.txt); do echo \"$f: Test.Worm FOUND\"; exit 1; done");
+  EXPECT_EQ(refused("two"), ErrorCode::scan_found);
+}
+
+TEST_F(WithheldTest, AScannerWhoseVersionFailsStopsTheIngest) {
+  overwrite("scanner.sh", "exit 0\n");
+  configure(fmt::format("[scan]\ncommand = [\"sh\", \"{}\"]\nversion = [\"false\"]\n",
+                        (m_folder.path() / "scanner.sh").string()));
+  packed("one");
+  EXPECT_EQ(refused("one"), ErrorCode::scan_failed);
+}
+
 TEST_F(WithheldTest, AScannerThatFailsOrMeddlesStopsTheIngest) {
   packed("one");
   const auto with = [&](const std::string& script) {
@@ -228,6 +250,8 @@ TEST_F(WithheldTest, AScannerThatFailsOrMeddlesStopsTheIngest) {
   scanner("exit 2");
   EXPECT_EQ(refused("one"), ErrorCode::scan_failed);
   EXPECT_EQ(with("exit 1"), ErrorCode::scan_found) << "something, and it does not say what";
+  EXPECT_EQ(with("find \"$1\" -name hello.txt | sed 's/$/: Test.Worm FOUND/'"), ErrorCode::scan_found)
+      << "a pipe lost its status";
   EXPECT_EQ(with("find \"$1\" -name hello.txt -delete"), ErrorCode::scan_failed);
   EXPECT_EQ(with("f=$(find \"$1\" -name hello.txt); chmod u+w \"$f\"; printf HELLO > \"$f\"; chmod u-w \"$f\""),
             ErrorCode::scan_failed);

@@ -26,8 +26,16 @@ void run(Invocation& invocation, const Options& options) {
   const auto history = channel_history(open_audit_log(invocation), options.channel);
   const auto sequence = options.sequence != 0 ? options.sequence : history.newest();
   const auto found = history.seen.find(sequence);
+  if (history.seen.empty()) {
+    fail(ErrorCode::not_found, "no bundle of channel {} was accepted here", printable(options.channel));
+  }
   if (found == history.seen.end()) {
     fail(ErrorCode::not_found, "no bundle {} of channel {} was accepted here", sequence, printable(options.channel));
+  }
+  if (const auto withheld = history.withheld.find(sequence); withheld != history.withheld.end()) {
+    invocation.reporter().warn(
+        fmt::format("it landed in part: {} artifacts are withheld. Say so, for the low side must not build on them",
+                    withheld->second));
   }
   const auto words = spoken_words(found->second);
   invocation.print(

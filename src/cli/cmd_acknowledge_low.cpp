@@ -34,7 +34,8 @@ Digest acknowledged(const AuditLog& log, const Options& options) {
     throw Error(
         ErrorCode::expect_mismatch,
         fmt::format("these are not the words of bundle {} of channel {}", options.sequence, printable(options.channel)),
-        "ask again for the words; when they stay different, another bundle arrived than was packed: stop");
+        "ask again for the words, in lower case; when they stay different, another bundle arrived than was packed: "
+        "stop");
   }
   return digest;
 }

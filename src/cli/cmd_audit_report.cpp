@@ -77,6 +77,7 @@ class Report {
   Report(const AuditLog& log, const Options& options) {
     const auto begin = options.from.empty() ? Timestamp::min() : moment(options.from, "--from", false);
     const auto end = options.to.empty() ? Timestamp::max() : moment(options.to, "--to", true);
+    if (begin > end) fail(ErrorCode::usage, "--from is after --to");
     log.for_each(0, log.size(), [&](const AuditEntry& entry) {
       if (entry.time < begin || entry.time >= end) return true;
       add(entry, options.all);
@@ -176,6 +177,7 @@ std::string to_text(const Report& report, const std::string& checkpoint) {
 }
 
 void run(Invocation& invocation, const Options& options) {
+  if (options.csv && invocation.json()) fail(ErrorCode::usage, "either --json or --csv");
   const auto log = open_audit_log(invocation);
   const Report report(log, options);
   invocation.print(to_json(report, log.checkpoint()),

@@ -14,6 +14,7 @@
 #include "bundle/pack.hpp"
 #include "bundle/packed.hpp"
 #include "bundle/resolve.hpp"
+#include "bundle/withheld.hpp"
 #include "cli/bundle_view.hpp"
 #include "cli/collectors.hpp"
 #include "cli/commands.hpp"
@@ -35,7 +36,7 @@ struct Options {
   std::uint64_t sequence = 0;
   std::vector<std::uint64_t> pending;
   std::string expires;
-  std::string since;
+  std::optional<std::string> since;
 };
 
 /// What this low side packed last into a channel: a fact of its catalog.
@@ -72,8 +73,9 @@ void judge_receipt(const CarriedReceipt& carried, const TrustStore& trust) {
 
 /// What the receiver has, as a lock, a bundle, a receipt or a request tells.
 DeltaBase base_at(const fs::path& place, const TrustStore& trust) {
-  if (!fs::exists(place)) {
-    throw Error(ErrorCode::not_found, fmt::format("there is no '{}'", printable(place.string())),
+  const auto type = fs::status(place).type();
+  if (type != fs::file_type::regular && type != fs::file_type::directory) {
+    throw Error(ErrorCode::not_found, fmt::format("there is no file or folder '{}'", printable(place.string())),
                 "--since takes a lock, or the folder of a bundle, a receipt or a request");
   }
   if (!fs::is_directory(place)) {
@@ -86,7 +88,12 @@ DeltaBase base_at(const fs::path& place, const TrustStore& trust) {
   }
   BundleReader bundle(place);
   bundle.load_lists();
-  return base_of_artifacts("bundle", bundle.digest(), bundle.artifacts());
+  // What a scanner withheld, the receiver does not have.
+  const auto carried = read_withheld(place);
+  if (!carried) return base_of_artifacts("bundle", bundle.digest(), bundle.artifacts());
+  check_withheld(carried->withheld, bundle);
+  return base_of_artifacts("bundle", bundle.digest(),
+                           judge_landing(bundle.artifacts(), paths_of(carried->withheld)).artifacts);
 }
 
 PackRequest make_request(const Invocation& invocation, const Options& options, const Site& site, const Lock& lock,
@@ -107,7 +114,7 @@ PackRequest make_request(const Invocation& invocation, const Options& options, c
                       .expires = std::nullopt,
                       .creator = invocation.actor(),
                       .low_side_host = host_name()};
-  if (!options.since.empty()) request.base = base_at(options.since, trust);
+  if (options.since) request.base = base_at(*options.since, trust);
   if (!request.trust_statements.empty()) request.first_trust_version = parse_root(request.trust_statements[0]).version;
   request.generated = oci::assemble_oci_layout(request.artifacts);
   std::sort(request.pending.begin(), request.pending.end());
@@ -173,7 +180,7 @@ void run(Invocation& invocation, const Options& options) {
   }
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
-  const auto subject = packed_subject(request.channel, request.sequence);
+  auto subject = packed_subject(request.channel, request.sequence);
   const auto record = [&](Outcome outcome, const Json& detail) {
     log.append({.type = std::string(k_pack_event),
                 .actor = invocation.actor(),
@@ -195,6 +202,8 @@ void run(Invocation& invocation, const Options& options) {
     catalog.set_fact(channel_fact(request.channel),
                      dump_json_line({{"sequence", request.sequence}, {"bundle", result.digest.text()}}));
   }
+  // What was there already, unchanged, has its own sequence.
+  subject = packed_subject(result.info.channel, result.info.sequence);
   record(Outcome::success, {{"bundle", result.digest.text()}, {"unchanged", result.unchanged}});
   Json json = {{"bundle", request.output.string()},  {"digest", result.digest.text()},
                {"channel", result.info.channel},     {"sequence", result.info.sequence},

@@ -58,7 +58,6 @@ std::vector<Digest> held_files(const Site& site) {
 
 void put(Invocation& invocation, const Site& site, const Options& options, const Receipt& receipt) {
   const fs::path folder(options.output);
-  put_receipt(folder, receipt);
   const auto text = write_receipt(receipt);
   const auto event = fmt::format("{}.write", name(receipt.kind));
   Json json = {{"folder", folder.string()},
@@ -66,18 +65,20 @@ void put(Invocation& invocation, const Site& site, const Options& options, const
                {"files", receipt.files.size()},
                {"digest", sha256(text).text()},
                {"signature", nullptr}};
-  if (options.key.key.empty()) {
-    AuditLog(site.audit_folder(), "")
-        .append({.type = event,
-                 .actor = invocation.actor(),
-                 .outcome = Outcome::success,
-                 .subject = sha256(text).text(),
-                 .detail = dump_json_line({{"files", receipt.files.size()}})});
-  } else {
+  put_receipt(folder, receipt, [&](const fs::path& made) {
+    if (options.key.key.empty()) {
+      AuditLog(site.audit_folder(), "")
+          .append({.type = event,
+                   .actor = invocation.actor(),
+                   .outcome = Outcome::success,
+                   .subject = sha256(text).text(),
+                   .detail = dump_json_line({{"files", receipt.files.size()}})});
+      return;
+    }
     const TrustStore trust(site.trust_folder());
     const auto root = trust.empty() ? std::nullopt : std::optional(trust.current());
-    json["signature"] = sign_beside(invocation, folder, text, Role::ingest, options.key, root, event);
-  }
+    json["signature"] = sign_beside(invocation, made, text, Role::ingest, options.key, root, event);
+  });
   invocation.print(json, [&] {
     return fmt::format("{} of {} in {}{}\n", name(receipt.kind), counted(receipt.files.size(), "file"),
                        printable(folder.string()), options.key.key.empty() ? ", unsigned" : ", signed");

@@ -3,12 +3,14 @@
 #include <CLI/CLI.hpp>
 #include <boost/algorithm/string/join.hpp>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "bundle/channel.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
+#include "store/catalog.hpp"
 
 namespace liftlock {
 namespace {
@@ -32,21 +34,26 @@ void run(Invocation& invocation) {
   const auto when = now();
   auto histories = channel_histories(open_audit_log(invocation));
   for (const auto& [channel, every] : config.cadence) histories[channel];
+  std::set<std::string> live;
+  for (const auto& publication : Catalog(site.catalog_file(), Access::read).publications()) {
+    live.insert(fmt::format("{}/{}", publication.channel, publication.sequence));
+  }
   auto channels = Json::array();
   std::vector<std::vector<std::string>> rows{{"CHANNEL", "NEWEST", "MADE", "EXPECTED", "PENDING", "WITHHELD", "STATE"}};
-  bool bad = false;
+  std::set<std::string> states;
   for (const auto& [channel, history] : histories) {
     const auto made = history.newest_created ? format_time(*history.newest_created) : "";
     const auto every = config.cadence.find(channel);
     const bool expected = every != config.cadence.end() && history.newest_created;
     const auto due = expected ? format_time(*history.newest_created + every->second) : "";
     const auto state = trouble(config, channel, history, when);
-    bad = bad || !state.empty();
+    if (!state.empty()) states.insert(state);
     std::vector<std::string> pending;
     for (const auto sequence : history.still_pending) pending.push_back(std::to_string(sequence));
     auto withheld = Json::array();
     std::vector<std::string> withheld_of;
     for (const auto& [sequence, artifacts] : history.withheld) {
+      if (!live.contains(fmt::format("{}/{}", channel, sequence))) continue;  // retired since
       withheld.push_back({{"sequence", sequence}, {"artifacts", artifacts}});
       withheld_of.push_back(fmt::format("{}:{}", sequence, artifacts));
     }
@@ -63,14 +70,13 @@ void run(Invocation& invocation) {
   }
   invocation.print({{"channels", std::move(channels)}, {"time", format_time(when)}}, [&] {
     auto out = rows.size() == 1 ? std::string("nothing was ingested here yet\n") : format_table(rows);
-    if (bad) {
-      out +=
-          "overdue: no bundle came within [channel.NAME] every; clock: this machine's clock is behind what was "
-          "signed already, so expiry cannot be judged\n";
+    if (states.contains("overdue")) out += "overdue: no bundle came within [channel.NAME] every\n";
+    if (states.contains("clock")) {
+      out += "clock: this machine's clock is behind what was signed already, so expiry cannot be judged\n";
     }
     return out;
   });
-  if (bad) invocation.set_status(static_cast<int>(ErrorClass::policy));
+  if (!states.empty()) invocation.set_status(static_cast<int>(ErrorClass::policy));
 }
 
 }  // namespace

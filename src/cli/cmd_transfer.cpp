@@ -70,15 +70,17 @@ Json sheet_of(const Invocation& invocation, const Options& options) {
   const TrustStore trust(site.trust_folder());
   auto signatures = Json::array();
   const bool judged = !trust.empty();
+  std::optional<TrustRoot> root;
   if (judged) {
-    const auto root = judge_chain(trust.pinned_chain(), bundle.trust_statements(), now());
-    signatures = signatures_json(judge(bundle.bundle_json(), bundle.signatures(), root, now()));
+    root = judge_chain(trust.pinned_chain(), bundle.trust_statements(), now());
+    signatures = signatures_json(judge(bundle.bundle_json(), bundle.signatures(), *root, now()));
   } else {
     for (const auto& file : bundle.signatures()) signatures.push_back({{"file", file.name}, {"status", "not judged"}});
   }
   auto withheld = Json::array();
   if (const auto carried = read_withheld(bundle.folder())) {
     check_withheld(carried->withheld, bundle);
+    if (root) require_scanner(*carried, *root, now());
     for (const auto& file : carried->withheld.files) {
       withheld.push_back({{"path", file.path.text()}, {"reason", file.reason}});
     }

@@ -34,18 +34,22 @@ Withheld::File withheld_file(const BundleReader& bundle, const RelPath& path, co
     if (file.path == path) return {path, file.digest, reason};
   }
   throw Error(ErrorCode::not_found, fmt::format("the bundle carries no '{}'", path.text()),
-              "name files as `liftlock inspect` lists them, like packages/pypi/idna-3.4-py3-none-any.whl");
+              "name files as `liftlock inspect --files` lists them; what a delta leaves out does not travel, and is "
+              "withheld where it is");
 }
 
 void run(Invocation& invocation, const Options& options) {
   const fs::path folder(options.bundle);
+  if (options.reason.empty()) fail(ErrorCode::reason_required, "a file is withheld for a reason");
   require_bundle_to_write(folder);
   BundleReader bundle(folder);
   bundle.load_lists();
   std::map<RelPath, Withheld::File> files;
-  // What an earlier look found stays withheld; it is signed anew, with the rest.
+  const auto root = root_to_ask(invocation.site(), folder);
+  // What an earlier look found stays withheld; it is signed anew, with the rest. Only what a scanner signed.
   if (const auto before = read_withheld(folder)) {
     check_withheld(before->withheld, bundle);
+    if (root) require_scanner(*before, *root, now());
     for (const auto& file : before->withheld.files) files.emplace(file.path, file);
   }
   for (const auto& file : options.files) {
@@ -57,9 +61,9 @@ void run(Invocation& invocation, const Options& options) {
   check_withheld(withheld, bundle);
 
   const auto text = write_withheld(withheld);
+  parse_withheld(text);  // nobody signs what no receiver reads
   const auto place = folder / k_withheld_folder;
-  const auto result = sign_beside(invocation, place, text, Role::scanner, options.key,
-                                  root_to_ask(invocation.site(), folder), "bundle.withhold");
+  const auto result = sign_beside(invocation, place, text, Role::scanner, options.key, root, "bundle.withhold");
   // Cut off before its end this leaves what no receiver accepts: better than a statement that does not say all.
   for (const auto& old : fs::directory_iterator(place / "signatures")) {
     if (old.path() != place / result["file"].get<std::string>()) remove_tree(old.path());

@@ -95,6 +95,8 @@ low trust keygen --role ingest --out ../other.pem > /dev/null
 low trust add-key ../ingest.pem.pub --role ingest --root-key ../root.pem > /dev/null
 low trust threshold ingest 1 --root-key ../root.pem > /dev/null
 high receipt --output ../back/unsigned > /dev/null
+refused key-role high receipt --output ../back/wrong --key ../builder.pem
+[ ! -e ../back/wrong ] && [ ! -e ../back/wrong.partial ] || fail "a receipt that could not be signed was left"
 refused unsigned low pack --output ../medium/plant-5 --since ../back/unsigned
 put big 2000000
 ship plant-5 --since ../medium/plant-4
@@ -114,11 +116,14 @@ land plant-6
 cp -r ../back/receipt-5 ../back/changed && sed -i 's/"Acme"/"Amce"/' ../back/changed/receipt.json
 refused signature-invalid low pack --output ../medium/plant-7 --since ../back/changed
 refused not-found low pack --output ../medium/plant-7 --since ../back/none
+mkfifo ../back/pipe && refused not-found low pack --output ../medium/plant-7 --since ../back/pipe
+refused not-found low pack --output ../medium/plant-7 --since ""
 step "a signed receipt makes the next bundle small; a changed or unsigned one is refused where a signature is wanted"
 
 # --- spoken words, and status on both sides
 words=$(high acknowledge plant 6 | cut -d' ' -f3-)
 [ "$(wc -w <<< "$words")" = 8 ] || fail "words: $words"
+low pack --output ../medium/plant-6 --since ../back/receipt-5 > /dev/null  # unchanged: no bundle more
 # shellcheck disable=SC2086
 low acknowledge plant 6 $words | grep -q "plant/6 arrived" || fail "acknowledge on the low side"
 # shellcheck disable=SC2086

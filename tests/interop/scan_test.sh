@@ -43,7 +43,7 @@ high trust pin ../medium/plant-1 --fingerprint "$(low --json trust show | json '
 
 refused scan-found high ingest usb/plant-1 --expect "$(digest plant-1)"
 [ "$(high --json ls --publications | json '["publications"]')" = "[]" ] || fail "something landed"
-high --json audit tail | grep -q "Liftlock.Test.Sick" || fail "the audit log does not name what was found"
+grep -q "Liftlock.Test.Sick" <<< "$(high --json audit tail)" || fail "the audit log does not name what was found"
 step "what ClamAV finds keeps the bundle out, and is in the audit log"
 
 # The kiosk takes the file away and says so; the shell completes the name with the folder in front.
@@ -62,7 +62,7 @@ notes "$out" | grep -q "not scanned: .*large.bin: Heuristics.Limits.Exceeded" ||
 notes "$out" | grep -q "not scanned: .*locked.zip: Heuristics.Encrypted" || fail "the locked file: $out"
 [ "$(high ls | awk 'NR > 1 { print $2 }' | tr "\n" " ")" = "large locked well " ] || fail "what landed: $(high ls)"
 high status | grep -q " 1:1 " || fail "status does not tell that something is withheld"
-high --json audit tail | grep -q "ClamAV 1" || fail "engine and signatures are not in the audit log"
+grep -q "ClamAV 1" <<< "$(high --json audit tail)" || fail "engine and signatures are not in the audit log"
 step "the kiosk's key withholds one file, the rest lands; what ClamAV could not look at is recorded"
 
 # Without the statement the same bundle brings the rest: still sick, still refused; then healed by nobody looking.
@@ -88,9 +88,22 @@ import jsonschema
 schema, document = [json.load(open(name)) for name in sys.argv[1:]]
 jsonschema.Draft202012Validator(schema).validate(document)
 PY
+# Nobody's entry gets a scanner's signature by being there, and no statement is written that no receiver reads.
+cp -r ../medium/plant-2 ../medium/forged
+sed -i 's/"sick, too"/"planted"/' ../medium/forged/withheld/withheld.json
+refused signature-invalid low withhold ../medium/forged "$ill" --reason sick --key ../scanner.pem
+refused limit-exceeded low withhold ../medium/plant-2 "$ill" --reason "$(head -c 2000 /dev/zero | tr '\0' x)" --key ../scanner.pem
+refused reason-required low withhold ../medium/plant-2 "$ill" --reason "" --key ../scanner.pem
+high verify ../medium/plant-2 > /dev/null || fail "what was refused changed the statement"
+refused signature-invalid low transfer sheet ../medium/forged
+rm -r ../medium/forged
+# What was withheld is not what a delta may build on.
+low pack --output ../medium/plant-20 --sequence 20 --since ../medium/plant-2 > /dev/null
+[ "$(find ../medium/plant-20/files -type f | wc -l)" = 2 ] || fail "the delta leaves out what was withheld"
+rm -r ../medium/plant-20
 # A scanner that is not there stops the ingest, and says so.
 sed -i 's/"clamscan", "--database/"no-such-scanner", "--database/' "$high_state/config.toml"
-low pack --output ../medium/plant-3 > /dev/null && low sign ../medium/plant-3 --role builder --key ../builder.pem > /dev/null
+low pack --output ../medium/plant-3 --sequence 21 > /dev/null && low sign ../medium/plant-3 --role builder --key ../builder.pem > /dev/null
 refused scan-failed high ingest usb/plant-3 --expect "$(digest plant-3)"
 high audit verify > /dev/null || fail "the audit log"
 step "two files are withheld one after the other; a statement without its signature, and a scanner that is not there, stop the ingest"
@@ -102,14 +115,14 @@ for words in "TRANSFER SHEET   plant/2" "CHG-4711" "builder.pem.pub (builder): v
 done
 [ "$(awk '{ if (length > 110) print }' <<< "$sheet")" = "" ] && [ "$(wc -l <<< "$sheet")" -lt 60 ] || fail "more than a page: $sheet"
 high transfer sheet ../medium/plant-2 | grep -q "^SCAN .*ClamAV.* 0 found, .*: success)" || fail "the sheet of the high side has its scan"
-low pack --output ../medium/plant-9 --sequence 9 > /dev/null && low sign ../medium/plant-9 --role builder --key ../builder.pem > /dev/null
+low pack --output ../medium/plant-29 --sequence 29 > /dev/null && low sign ../medium/plant-29 --role builder --key ../builder.pem > /dev/null
 sed -i '/^\[scan\]/,$d' "$high_state/config.toml"
-high ingest usb/plant-9 --expect "$(digest plant-9)" > /dev/null
+high ingest usb/plant-29 --expect "$(digest plant-29)" > /dev/null
 refused replayed high ingest usb/plant-3 --expect "$(digest plant-3)"
 high ingest usb/plant-3 --expect "$(digest plant-3)" --allow-rollback --reason "=cmd: the plant manager wants it" > /dev/null
 report=$(high audit report --from 1d)
 [ "$(head -1 <<< "$report")" = "OVERRIDES: 1" ] || fail "overrides come first: $report"
-grep -q "plant/3 .*allow-rollback: =cmd: the plant manager wants it" <<< "$report" || fail "the override and its reason: $report"
+grep -q "plant/21 .*allow-rollback: =cmd: the plant manager wants it" <<< "$report" || fail "the override and its reason: $report"
 grep -q "Liftlock.Test\|scan-found" <<< "$report" || fail "what was refused"
 high audit report --csv > ../report.csv
 high --json audit report > ../report.json
@@ -117,7 +130,7 @@ python3 - ../report.csv ../report.json <<'PY'
 import csv, json, sys
 rows = list(csv.DictReader(open(sys.argv[1], newline="")))
 report = json.load(open(sys.argv[2]))
-assert rows[0]["weight"] == "override" and rows[0]["subject"] == "plant/3", rows[0]
+assert rows[0]["weight"] == "override" and rows[0]["subject"] == "plant/21", rows[0]
 assert [int(row["entry"]) for row in rows] == [entry["index"] for entry in report["entries"]]
 assert not any(cell.startswith(tuple("=+-@")) for row in rows for cell in row.values()), "a formula"
 assert report["counts"]["bundle.ingest"] >= 8 and report["entries"][0]["weight"] == "override"
