@@ -5,7 +5,7 @@ export CCACHE_NOHASHDIR ?= 1
 JOBS ?= $(shell nproc)
 PRESET ?= release
 
-.PHONY: help deps build dev demo test test-online asan tsan faults fuzz bench format lint tidy install package clean
+.PHONY: help deps build dev demo test test-online asan tsan faults fuzz bench bench-peers format lint tidy install package clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -57,6 +57,10 @@ fuzz: deps build/fuzz/build.ninja
 ## bench        the table of bench/README.md, measured here
 bench: build
 	bench/run.sh
+
+## bench-peers  the race: the same content through Liftlock and what people use today (ZARF, HAULER: their binaries)
+bench-peers: build
+	bench/peers.py build/release build/bench-work
 
 ## format       clang-format over all sources
 format:
