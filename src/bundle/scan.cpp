@@ -80,19 +80,22 @@ bool means_not_scanned(const ScanConfig& config, std::string_view name) {
                      [&](const auto& prefix) { return name.starts_with(prefix); });
 }
 
-/// "FOLDER/PATH: NAME FOUND" of a file that the scanner was given.
+/// "FOLDER/PATH: NAME FOUND". Of a file that it was not given by that name (a scanner may print another path of the
+/// same place) the whole line is the name: a finding is never passed over.
 std::optional<ScanReport::Finding> parse_finding(std::string_view line, const std::string& folder,
                                                  const std::map<std::string, Identity, std::less<>>& given) {
   constexpr std::string_view k_end = " FOUND";
-  if (!line.ends_with(k_end) || !line.starts_with(folder)) return std::nullopt;
+  if (!line.ends_with(k_end)) return std::nullopt;
   line.remove_suffix(k_end.size());
+  const auto unknown = ScanReport::Finding{"", printable(line.substr(0, k_max_name))};
+  if (!line.starts_with(folder)) return unknown;
   line.remove_prefix(folder.size());
   for (auto at = line.find(": "); at != std::string_view::npos; at = line.find(": ", at + 1)) {
     const auto path = line.substr(0, at);
     if (!given.contains(path)) continue;
     return ScanReport::Finding{std::string(path), printable(line.substr(at + 2).substr(0, k_max_name))};
   }
-  return std::nullopt;
+  return unknown;
 }
 
 ProcessResult run_scanner(const std::vector<std::string>& command, std::chrono::seconds timeout) {

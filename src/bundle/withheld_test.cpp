@@ -241,6 +241,14 @@ TEST_F(WithheldTest, AScannerWhoseVersionFailsStopsTheIngest) {
   EXPECT_EQ(refused("one"), ErrorCode::scan_failed);
 }
 
+TEST_F(WithheldTest, WhatWasNotLookedAtHidesNoFindingOfAnUnknownPath) {
+  scanner(
+      "for f in $(find \"$1\" -name hello.txt); do echo \"$f: Limits.Size FOUND\"; done; echo 'x: Worm FOUND'; exit 1",
+      "not_scanned_names = [\"Limits\"]\nnot_scanned = \"accept\"\n");
+  packed("one");
+  EXPECT_EQ(refused("one"), ErrorCode::scan_found);
+}
+
 TEST_F(WithheldTest, AScannerThatFailsOrMeddlesStopsTheIngest) {
   packed("one");
   const auto with = [&](const std::string& script) {
@@ -252,6 +260,7 @@ TEST_F(WithheldTest, AScannerThatFailsOrMeddlesStopsTheIngest) {
   EXPECT_EQ(with("exit 1"), ErrorCode::scan_found) << "something, and it does not say what";
   EXPECT_EQ(with("find \"$1\" -name hello.txt | sed 's/$/: Test.Worm FOUND/'"), ErrorCode::scan_found)
       << "a pipe lost its status";
+  EXPECT_EQ(with("echo 'hello.txt: Test.Worm FOUND'"), ErrorCode::scan_found) << "by another path";
   EXPECT_EQ(with("find \"$1\" -name hello.txt -delete"), ErrorCode::scan_failed);
   EXPECT_EQ(with("f=$(find \"$1\" -name hello.txt); chmod u+w \"$f\"; printf HELLO > \"$f\"; chmod u-w \"$f\""),
             ErrorCode::scan_failed);
