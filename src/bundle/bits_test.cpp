@@ -1,5 +1,5 @@
 // Every bit of a whole bundle, README, padding and signatures included, flipped one at a time: none goes unnoticed.
-// LIFTLOCK_EVERY_BIT=1 tries all of them (a quarter of an hour); without it every 61st, which meets each bit of a byte.
+// LIFTLOCK_EVERY_BIT=1 tries all of them; without it every 61st, which meets each bit of a byte.
 #include <gtest/gtest.h>
 
 #include <atomic>

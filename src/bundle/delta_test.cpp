@@ -3,8 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "bundle/bundle_reader.hpp"
 #include "bundle/ingest_fixture.hpp"
 #include "bundle/receipt.hpp"
@@ -132,12 +134,25 @@ TEST_F(DeltaTest, ListsThatLieAreRefused) {
   EXPECT_EQ(refused("counted"), ErrorCode::schema_violation);
 
   fs::copy(m_folder.path() / "delta", m_folder.path() / "both", fs::copy_options::recursive);
-  overwrite("both/" + list, content("both/" + list) + content("both/manifest/files.jsonl"));
+  std::map<std::string, std::string> lines;  // by path: right in everything, but that a file is in both lists
+  std::uint64_t bytes = 0;
+  for (const auto& text : {content("both/" + list), content("both/manifest/files.jsonl")}) {
+    for (const auto line : split(text, '\n')) {
+      if (line.empty()) continue;
+      const auto file = parse_json(line);
+      lines[file["path"].get<std::string>()] = line;
+      bytes += file["size"].get<std::uint64_t>();
+    }
+  }
+  std::string joined;
+  for (const auto& [path, line] : lines) joined += line + "\n";
+  overwrite("both/" + list, joined);
   forge("both", [&](Json& json) {
     rebind(json, "both", list);
-    json["builds_on"]["files"] = made.artifacts.size() + 10;
+    json["builds_on"]["files"] = lines.size();
+    json["builds_on"]["bytes"] = bytes;
   });
-  EXPECT_TRUE(refused("both"));
+  EXPECT_EQ(refused("both"), ErrorCode::path_collision);
 
   fs::copy(m_folder.path() / "delta", m_folder.path() / "truncated", fs::copy_options::recursive);
   const auto whole = content("truncated/" + list);
@@ -146,7 +161,7 @@ TEST_F(DeltaTest, ListsThatLieAreRefused) {
   EXPECT_EQ(publications(), 1u);
 }
 
-TEST_F(DeltaTest, AReaderOfTheFirstVersionIsToldThatItIsTooOld) {
+TEST_F(DeltaTest, OnlyADeltaAsksForANewerReader) {
   packed_signed("delta", second("delta"));
   packed("whole");
   EXPECT_EQ(parse_json(content("delta/manifest/bundle.json"))["min_reader"], 2);

@@ -2,7 +2,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <boost/algorithm/string/join.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>

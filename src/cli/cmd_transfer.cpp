@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <boost/algorithm/string/join.hpp>
 #include <map>
 #include <nlohmann/json.hpp>
 
