@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -23,6 +22,7 @@
 #include "cli/stack_session.hpp"
 #include "cli/whole_number.hpp"
 #include "ecosystem/oci/image.hpp"
+#include "os/host.hpp"
 #include "store/catalog.hpp"
 #include "trust/trust.hpp"
 
@@ -50,11 +50,6 @@ std::optional<PreviousBundle> last_packed(const Catalog& catalog, const std::str
   const auto json = parse_json(*fact);
   return PreviousBundle{uint_member(json, "sequence", "channel fact"),
                         Digest::parse(string_member(json, "bundle", "channel fact"))};
-}
-
-std::string host_name() {
-  char name[256] = {};
-  return ::gethostname(name, sizeof name - 1) == 0 ? portable_component(name) : "unknown";
 }
 
 /// "out/demo-7/" names the same folder as "out/demo-7"; what stands beside it while it is packed must not stand in it.

@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
@@ -17,6 +16,7 @@
 #include "cli/commands.hpp"
 #include "cli/signing.hpp"
 #include "crypto/hash.hpp"
+#include "os/host.hpp"
 #include "store/catalog.hpp"
 
 namespace liftlock {
@@ -27,11 +27,6 @@ struct Options {
   std::string output;
   SigningKey key;
 };
-
-std::string host_name() {
-  char host[256] = {};
-  return ::gethostname(host, sizeof host - 1) == 0 ? portable_component(host) : "unknown";
-}
 
 Receipt begin(const Invocation& invocation, const Site& site, Receipt::Kind kind) {
   if (!site.config().may_send_receipts) {
