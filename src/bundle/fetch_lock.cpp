@@ -63,7 +63,7 @@ std::string set_of_stack(std::string_view stack) {
 }
 
 FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors collectors, CollectContext& context,
-                           Catalog& catalog, const InspectArtifact& inspect) {
+                           Catalog& catalog, const Inspect& inspect) {
   if (const auto why = why_stale(stack, lock); !why.empty()) {
     fail(ErrorCode::lock_stale, "the lock is not that of the stack: {}", why);
   }
@@ -98,15 +98,16 @@ FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors coll
   if (const auto jobs = plan_jobs(stack, lock, collectors, context); !jobs.empty()) context.downloader.fetch(jobs);
   check_complete(artifacts, context.store);
   std::vector<std::string> facts;
-  if (!passed_before && inspect) {
+  if (!passed_before && inspect.artifact) {
     facts = inspect_all(
-        artifacts, inspect, [&](const Digest& digest) { return context.store.open(digest); }, context.reporter);
+        artifacts, inspect, [&](const Digest& digest) { return context.store.open(digest); }, catalog,
+        context.reporter);
     result.inspected = artifacts.size();
   }
   context.store.sync();
   catalog.replace_set(set_of_stack(stack.name), artifacts, facts);
   // Only now: whoever dies before this inspects again.
-  if (inspect) catalog.set_fact(fact, content);
+  if (inspect.artifact) catalog.set_fact(fact, content);
   catalog.unpin(pin);
   hold.remove();
   return result;

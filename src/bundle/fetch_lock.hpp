@@ -24,7 +24,7 @@ struct FetchLockResult {
 /// @throws Error{lock_stale} when the lock is not that of the stack, what Downloader::fetch throws, Error{not_fetched}
 ///         when a file is still missing afterwards, and the code of the first finding of an inspector
 FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors collectors, CollectContext& context,
-                           Catalog& catalog, const InspectArtifact& inspect);
+                           Catalog& catalog, const Inspect& inspect);
 
 /// The name of the catalog's set.
 std::string set_of_stack(std::string_view stack);

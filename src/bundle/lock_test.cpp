@@ -40,7 +40,7 @@ class LockTest : public testing::Test {
   }
   FetchLockResult fetch(std::string_view text, const Lock& lock) {
     return fetch_lock(parse(text), lock, m_collectors, m_context, m_catalog,
-                      [this](const Artifact& artifact, const OpenChecked& open) {
+                      {.artifact = [this](const Artifact& artifact, const OpenChecked& open, const FileInspections&) {
                         ++m_inspections;
                         Inspection out;
                         for (const auto& file : artifact.files) EXPECT_TRUE(open(file.digest).valid());
@@ -48,7 +48,7 @@ class LockTest : public testing::Test {
                           out.findings.push_back({ErrorCode::schema_violation, artifact.files[0].path.text(), "bad"});
                         }
                         return out;
-                      });
+                      }});
   }
 
   TemporaryFolder m_temporary;
@@ -101,13 +101,13 @@ TEST_F(LockTest, AChangedEntryAloneIsResolvedAgain) {
 
 TEST_F(LockTest, GcBesideAFetchTakesNothingOfIt) {
   const auto lock = resolve(k_text).lock;
-  const auto collect_garbage = [&](const Artifact&, const OpenChecked&) {
+  const auto collect_garbage = [&](const Artifact&, const OpenChecked&, const FileInspections&) {
     Catalog other(m_temporary.path() / "store" / "catalog.db");
     remove_abandoned(m_store, other, find_abandoned(m_store, other, now() + std::chrono::hours(1)));
     remove_garbage(m_store, other, find_garbage(m_store, other));
     return Inspection{};
   };
-  fetch_lock(parse(k_text), lock, m_collectors, m_context, m_catalog, collect_garbage);
+  fetch_lock(parse(k_text), lock, m_collectors, m_context, m_catalog, {.artifact = collect_garbage});
   for (const auto& artifact : m_catalog.artifacts()) {
     for (const auto& file : artifact.files) EXPECT_TRUE(m_store.contains(file.digest)) << file.path.text();
   }

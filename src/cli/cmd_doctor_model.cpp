@@ -223,8 +223,8 @@ void inspect_files(Patient& patient) {
   }
   if (artifact.files.empty()) return;
   std::sort(artifact.files.begin(), artifact.files.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
-  const auto inspection =
-      make_inspect()(artifact, [&](const Digest& digest) { return open_file(places.at(digest), O_RDONLY); });
+  const auto inspection = make_inspect().artifact(
+      artifact, [&](const Digest& digest) { return open_file(places.at(digest), O_RDONLY); }, {});
   for (const auto& finding : inspection.findings) patient.diagnoses.push_back(diagnosis_of(finding));
   patient.facts = inspection.facts;
 }

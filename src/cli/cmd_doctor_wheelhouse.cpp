@@ -188,7 +188,7 @@ class Examination {
                                        .digest = sha256_of_file(fd.get(), file.filename),
                                        .origin = {},
                                        .evidence = {}}}};
-    return m_inspect(artifact, [&](const Digest&) { return open_file(file.at, O_RDONLY); });
+    return m_inspect.artifact(artifact, [&](const Digest&) { return open_file(file.at, O_RDONLY); }, {});
   }
 
   Examined wheel(const HousedFile& file) {
@@ -223,7 +223,7 @@ class Examination {
   }
 
   Reporter& m_reporter;
-  InspectArtifact m_inspect = make_inspect();
+  Inspect m_inspect = make_inspect();
 };
 
 std::string wanted_by(const MissingProject& project) {

@@ -9,6 +9,7 @@
 #include "cli/commands.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/pypi/wheelhouse.hpp"
+#include "os/build_id.hpp"
 #include "os/cell.hpp"
 #include "os/parallel.hpp"
 
@@ -47,19 +48,21 @@ Inspection refusal(const Artifact& artifact, ErrorCode code, std::string message
   return {.findings = {{code, artifact.files[0].path.text(), std::move(message)}}, .facts = Json::object()};
 }
 
-std::string encode(const Inspection& inspection) {
+Json to_json(const Inspection& inspection) {
   auto findings = Json::array();
   for (const auto& finding : inspection.findings) {
     findings.push_back({{"code", info(finding.code).slug},
                         {"path", printable(finding.path)},
                         {"message", printable(finding.message)}});
   }
-  return dump_json_line({{"findings", std::move(findings)}, {"facts", inspection.facts}});
+  return {{"findings", std::move(findings)}, {"facts", inspection.facts}};
+}
+std::string encode(const Inspection& inspection) {
+  return dump_json_line(to_json(inspection));
 }
 
-Inspection decode(std::string_view text) {
+Inspection inspection_from_json(const Json& json) {
   constexpr std::string_view where = "the answer of an inspector";
-  const auto json = parse_json(text, k_answer_limits);
   Inspection inspection;
   inspection.facts = object_member(json, "facts", where);
   for (const auto& finding : array_member(json, "findings", where)) {
@@ -69,6 +72,9 @@ Inspection decode(std::string_view text) {
                                    printable(string_member(finding, "message", where))});
   }
   return inspection;
+}
+Inspection decode(std::string_view text) {
+  return inspection_from_json(parse_json(text, k_answer_limits));
 }
 
 /// Instead of an artifact: unpack the wheelhouse of the first descriptor into the second.
@@ -88,16 +94,36 @@ std::string unpack_in_cell(std::span<const int> files) {
   return encode(out);
 }
 
+/// Instead of an artifact, with a kind behind it: inspect the one file by its bytes alone.
+constexpr std::string_view k_inspect_file = "inspect file ";
+
+std::string inspect_file_in_cell(std::string_view kind, std::span<const int> files) {
+  const auto* inspector = inspector_of(kind);
+  if (files.size() != 1 || inspector == nullptr) {
+    fail(ErrorCode::internal, "{} files of kind '{}' to be inspected alone", files.size(), printable(kind));
+  }
+  try {
+    return encode(inspector->inspect_file(files[0]));
+  } catch (const Error& error) {
+    return encode({.findings = {{error.code(), "", error.message()}}});
+  }
+}
+
 std::string answer_in_cell(std::string_view request, std::span<const int> files) {
   if (request == k_unpack_wheelhouse) return unpack_in_cell(files);
-  const auto artifact = artifact_from_json(parse_json(request, {.max_bytes = 512u << 20, .max_depth = 64}));
+  if (request.starts_with(k_inspect_file)) return inspect_file_in_cell(request.substr(k_inspect_file.size()), files);
+  const auto json = parse_json(request, {.max_bytes = 512u << 20, .max_depth = 64});
+  const auto artifact = artifact_from_json(object_member(json, "artifact", "a request"));
+  FileInspections inspected;
+  for (const auto& [digest, inspection] : object_member(json, "inspected", "a request").items())
+    inspected.emplace(Digest::parse(digest), inspection_from_json(inspection));
   const auto read = indices_read(artifact);
   if (read.size() != files.size()) {
     fail(ErrorCode::internal, "{} descriptors where {} files are read", files.size(), read.size());
   }
   std::vector<int> by_index(artifact.files.size(), -1);
   for (std::size_t i = 0; i < read.size(); ++i) by_index[read[i]] = files[i];
-  return encode(inspect_here(artifact, by_index));
+  return encode(inspect_here(artifact, by_index, inspected));
 }
 
 }  // namespace
@@ -111,14 +137,14 @@ std::vector<std::string_view> inspected_kinds() {
   return all;
 }
 
-Inspection inspect_here(const Artifact& artifact, std::span<const int> files) {
+Inspection inspect_here(const Artifact& artifact, std::span<const int> files, const FileInspections& inspected) {
   const auto* inspector = inspector_of(artifact.kind);
   if (inspector == nullptr) {
     return refusal(artifact, ErrorCode::too_new,
                    fmt::format("nothing here can inspect the kind '{}'", printable(artifact.kind)));
   }
   try {
-    return inspector->inspect(artifact, files);
+    return inspector->inspect_rest(artifact, files, inspected);
   } catch (const Error& error) {
     return refusal(artifact, error.code(), printable(error.what()));
   }
@@ -132,9 +158,10 @@ Inspection unpack_wheelhouse_in_cell(int archive, int out) {
   }
 }
 
-InspectArtifact make_inspect() {
+Inspect make_inspect() {
   auto pool = std::make_shared<CellPool>(cell_command(), usable_cores());
-  return [pool](const Artifact& artifact, const OpenChecked& open) -> Inspection {
+  Inspect out{.artifact = {}, .version = build_id()};
+  out.artifact = [pool](const Artifact& artifact, const OpenChecked& open, const FileInspections& inspected) {
     const auto read = indices_read(artifact);
     if (read.size() > k_most_files) {
       return refusal(artifact, ErrorCode::limit_exceeded,
@@ -143,12 +170,29 @@ InspectArtifact make_inspect() {
     std::vector<UniqueFd> files;
     std::vector<int> fds;
     for (const auto index : read) fds.push_back(files.emplace_back(open(artifact.files[index].digest)).get());
+    auto known = Json::object();
+    for (const auto& [digest, inspection] : inspected) known[digest.text()] = to_json(inspection);
     try {
-      return decode(pool->call(dump_json_line(to_json(artifact)), fds));
+      const Json request = {{"artifact", to_json(artifact)}, {"inspected", std::move(known)}};
+      return decode(pool->call(dump_json_line(request), fds));
     } catch (const Error& error) {
       return refusal(artifact, error.code(), error.message());
     }
   };
+  out.alone = [](const Artifact& artifact) {
+    auto indices = indices_read(artifact);
+    const auto* inspector = inspector_of(artifact.kind);
+    std::erase_if(indices, [&](std::size_t index) { return !inspector->stands_alone(artifact, index); });
+    return indices;
+  };
+  out.file = [pool](std::string_view kind, int file) -> Inspection {
+    try {
+      return decode(pool->call(fmt::format("{}{}", k_inspect_file, kind), std::array{file}));
+    } catch (const Error& error) {
+      return {.findings = {{error.code(), "", error.message()}}, .facts = Json::object()};
+    }
+  };
+  return out;
 }
 
 void add_cell(CLI::App& app, Invocation& invocation) {

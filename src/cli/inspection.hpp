@@ -16,10 +16,10 @@ const std::vector<const Inspector*>& inspectors();
 std::vector<std::string_view> inspected_kinds();
 
 /// Finds the inspector of the artifact's kind and runs it here, in this process. A kind without inspector is a finding.
-Inspection inspect_here(const Artifact& artifact, std::span<const int> files);
+Inspection inspect_here(const Artifact& artifact, std::span<const int> files, const FileInspections& inspected);
 
 /// What fetch and ingest are given: inspection in a process without network and write access.
-InspectArtifact make_inspect();
+Inspect make_inspect();
 
 /// unpack_wheelhouse() there: facts hold "files" of "name", "offset" and "size", or there is a finding.
 Inspection unpack_wheelhouse_in_cell(int archive, int out);

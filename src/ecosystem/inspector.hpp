@@ -2,6 +2,7 @@
 // access, on read-only descriptors; a crash there is a refusal here.
 #pragma once
 
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,9 @@ struct Inspection {
   Json facts = Json::object();  ///< what was learnt (GGUF architecture, wheel metadata …), shown by inspect and show
 };
 
+/// Of files that were inspected by themselves.
+using FileInspections = std::map<Digest, Inspection>;
+
 class Inspector {
  public:
   virtual ~Inspector() = default;
@@ -34,10 +38,30 @@ class Inspector {
   ///        digests were checked
   /// Malformed content is a Finding; what it throws becomes one.
   virtual Inspection inspect(const Artifact& artifact, std::span<const int> files) const = 0;
+
+  /// Is artifact.files[index], one that it reads, inspected by its bytes alone? Then inspect_file() gets it once,
+  /// however many artifacts share it, and inspect_rest() gets what that said.
+  virtual bool stands_alone(const Artifact& artifact, std::size_t index) const;
+  /// Depends on nothing but the bytes, for it may be remembered by their digest. What the file is may be known to the
+  /// artifact only: findings count where inspect_rest() says so. What it throws becomes a finding.
+  virtual Inspection inspect_file(int file) const;
+  /// inspect(), with what is known of files that stand alone.
+  virtual Inspection inspect_rest(const Artifact& artifact, std::span<const int> files,
+                                  const FileInspections& inspected) const;
 };
 
 inline bool Inspector::reads(const Artifact&, std::size_t) const {
   return true;
+}
+inline bool Inspector::stands_alone(const Artifact&, std::size_t) const {
+  return false;
+}
+inline Inspection Inspector::inspect_file(int) const {
+  return {};
+}
+inline Inspection Inspector::inspect_rest(const Artifact& artifact, std::span<const int> files,
+                                          const FileInspections&) const {
+  return inspect(artifact, files);
 }
 
 }  // namespace liftlock

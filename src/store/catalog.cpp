@@ -424,6 +424,28 @@ void Catalog::remove_unreferenced(std::span<const Digest> candidates,
   transaction.commit();
 }
 
+std::optional<std::string> Catalog::passed(const Digest& key) const {
+  auto rows = m_impl->db.prepare("SELECT facts FROM passed WHERE key = ?");
+  if (!rows.start(key.bytes()).step()) return std::nullopt;
+  return std::string(rows.text(0));
+}
+
+void Catalog::add_passed(const std::vector<std::pair<Digest, std::string>>& keys_and_facts) {
+  if (keys_and_facts.empty()) return;
+  Transaction transaction(m_impl->db);
+  auto add = m_impl->db.prepare("INSERT OR REPLACE INTO passed VALUES (?, ?)");
+  for (const auto& [key, facts] : keys_and_facts) {
+    if (facts.size() <= k_max_facts) add.run(key.bytes(), facts);
+  }
+  transaction.commit();
+}
+
+void Catalog::forget_passed() {
+  Transaction transaction(m_impl->db);
+  m_impl->db.prepare("DELETE FROM passed").run();
+  transaction.commit();
+}
+
 std::optional<std::string> Catalog::fact(std::string_view key) const {
   auto rows = m_impl->db.prepare("SELECT value FROM fact WHERE key = ?");
   if (!rows.start(key).step()) return std::nullopt;

@@ -117,6 +117,12 @@ class Catalog {
   /// between the look and the removal. Keep the candidates few (hundreds), for writers wait meanwhile.
   void remove_unreferenced(std::span<const Digest> candidates, const std::function<void(const Digest&)>& remove);
 
+  /// What an inspection found good and what it learnt, under a key that the caller derives from all that it depends on.
+  std::optional<std::string> passed(const Digest& key) const;
+  /// One transaction.
+  void add_passed(const std::vector<std::pair<Digest, std::string>>& keys_and_facts);
+  void forget_passed();
+
   /// Small facts of the installation (e.g. scrub's last run).
   std::optional<std::string> fact(std::string_view key) const;
   void set_fact(std::string_view key, std::string_view value);

@@ -80,6 +80,11 @@ CREATE TABLE inspection(
     R"(
 ALTER TABLE publication ADD COLUMN withdrawn INTEGER NOT NULL DEFAULT 0;
 )",
+    R"(
+CREATE TABLE passed(
+  key   BLOB PRIMARY KEY CHECK (length(key) = 32),
+  facts TEXT NOT NULL) STRICT, WITHOUT ROWID;
+)",
 };
 
 }  // namespace

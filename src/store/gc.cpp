@@ -37,6 +37,8 @@ std::vector<SizedDigest> remove_garbage(BlobStore& store, Catalog& catalog, cons
       removed.push_back(garbage[next]);
     });
   }
+  // What it is about may be among what went. The next inspection looks again.
+  if (!removed.empty()) catalog.forget_passed();
   return removed;
 }
 

@@ -16,6 +16,8 @@ namespace {
 constexpr std::array k_kinds = {k_image_kind};
 constexpr std::size_t k_max_findings = 100;
 constexpr int k_max_index_depth = 4;
+/// Below that a layer is read with its image: to ask for it alone would cost more than it saves.
+constexpr std::uint64_t k_alone_from = 256u << 10;
 
 struct Blob {
   int fd;
@@ -23,11 +25,28 @@ struct Blob {
   bool used = false;
 };
 
+Inspection inspect_layer(int file, const LayerLimits& limits) {
+  Inspection out;
+  try {
+    const auto report = scan_layer(file, limits);
+    for (const auto& problem : report.problems) out.findings.push_back({problem.code, "", problem.message});
+    out.facts = {{"diff_id", report.diff_id.text()},
+                 {"bytes", report.bytes},
+                 {"entries", report.entries},
+                 {"devices", report.devices},
+                 {"set_id", report.set_id}};
+  } catch (const Error& error) {
+    out.findings.push_back({error.code(), "", error.message()});
+  }
+  return out;
+}
+
 /// One inspection: a walk from the root and the referrers over what they name.
 class Walk {
  public:
-  Walk(const Artifact& artifact, std::span<const int> files, const LayerLimits& limits)
-      : m_artifact(artifact), m_limits(limits) {
+  Walk(const Artifact& artifact, std::span<const int> files, const FileInspections& inspected,
+       const LayerLimits& limits)
+      : m_artifact(artifact), m_inspected(inspected), m_limits(limits) {
     for (std::size_t i = 0; i < files.size(); ++i) {
       const auto& file = artifact.files[i];
       if (file.path != blob_path(file.digest))
@@ -132,28 +151,29 @@ class Walk {
     }
   }
 
-  /// Each layer is read once, however many manifests share it.
+  /// Each layer counts once, however many manifests share it.
   std::optional<Digest> scan(const Blob& blob, const std::string& what) {
     const auto known = m_layers.find(blob.file->digest);
     if (known != m_layers.end()) return known->second;
+    const auto alone = m_inspected.find(blob.file->digest);
+    const auto layer = alone != m_inspected.end() ? alone->second : inspect_layer(blob.fd, m_limits);
+    for (const auto& finding : layer.findings)
+      find(finding.code, blob.file->path.text(), fmt::format("{}: {}", what, finding.message));
     std::optional<Digest> diff_id;
-    const auto path = blob.file->path.text();
-    try {
-      const auto report = scan_layer(blob.fd, what, m_limits);
-      for (const auto& problem : report.problems) find(problem.code, path, what + ": " + problem.message);
-      m_unpacked += report.bytes;
-      m_entries += report.entries;
-      m_devices += report.devices;
-      m_set_id += report.set_id;
-      diff_id = report.diff_id;
-    } catch (const Error& error) {
-      find(error.code(), path, error.message());
+    if (!layer.facts.empty()) {
+      constexpr std::string_view where = "what is known of a layer";
+      diff_id = Digest::parse(string_member(layer.facts, "diff_id", where));
+      m_unpacked += uint_member(layer.facts, "bytes", where);
+      m_entries += uint_member(layer.facts, "entries", where);
+      m_devices += uint_member(layer.facts, "devices", where);
+      m_set_id += uint_member(layer.facts, "set_id", where);
     }
     m_layers.emplace(blob.file->digest, diff_id);
     return diff_id;
   }
 
   const Artifact& m_artifact;
+  const FileInspections& m_inspected;
   const LayerLimits& m_limits;
   std::map<Digest, Blob> m_blobs;
   std::optional<ImageFacts> m_image;
@@ -171,7 +191,20 @@ std::span<const std::string_view> ImageInspector::kinds() const {
 }
 
 Inspection ImageInspector::inspect(const Artifact& artifact, std::span<const int> files) const {
-  return Walk(artifact, files, m_limits).run();
+  return inspect_rest(artifact, files, {});
+}
+
+bool ImageInspector::stands_alone(const Artifact& artifact, std::size_t index) const {
+  return artifact.files[index].size >= k_alone_from;
+}
+
+Inspection ImageInspector::inspect_file(int file) const {
+  return inspect_layer(file, m_limits);
+}
+
+Inspection ImageInspector::inspect_rest(const Artifact& artifact, std::span<const int> files,
+                                        const FileInspections& inspected) const {
+  return Walk(artifact, files, inspected, m_limits).run();
 }
 
 }  // namespace liftlock::oci

@@ -16,6 +16,13 @@ class ImageInspector : public Inspector {
   std::span<const std::string_view> kinds() const override;
   Inspection inspect(const Artifact& artifact, std::span<const int> files) const override;
 
+  /// Images share layers: what is too large for a manifest or a config is looked at as a layer, once.
+  bool stands_alone(const Artifact& artifact, std::size_t index) const override;
+  /// facts: those of a LayerReport.
+  Inspection inspect_file(int file) const override;
+  Inspection inspect_rest(const Artifact& artifact, std::span<const int> files,
+                          const FileInspections& inspected) const override;
+
  private:
   LayerLimits m_limits;
 };

@@ -106,6 +106,42 @@ TEST(ImageInspector, RefusesALayerThatIsCompressedTwiceOrBroken) {
   }
 }
 
+TEST(ImageInspector, BelievesWhatALayerSaidByItself) {
+  Blobs blobs;
+  const auto layer = blobs.add(tar({{"a", "1"}}), media::oci_layer);
+  const auto artifact = sample::artifact(blobs, blobs.manifest(blobs.config({tar({{"a", "1"}})}), {layer}));
+  const sample::Opened files(artifact, blobs);
+  const ImageInspector inspector;
+  const auto at = std::find_if(artifact.files.begin(), artifact.files.end(),
+                               [&](const auto& file) { return file.digest == layer.digest; }) -
+                  artifact.files.begin();
+  const auto alone = inspector.inspect_file(files.fds()[static_cast<std::size_t>(at)]);
+  EXPECT_EQ(alone.facts["entries"], 1);
+  EXPECT_EQ(words(inspector.inspect_rest(artifact, files.fds(), {{layer.digest, alone}})), "");
+  auto other = alone;
+  other.facts["diff_id"] = sha256("something else").text();
+  EXPECT_TRUE(found(inspector.inspect_rest(artifact, files.fds(), {{layer.digest, other}}), ErrorCode::digest_mismatch,
+                    "the config says"));
+  other.findings.push_back({ErrorCode::path_unsafe, "", "the entry '../x' is refused"});
+  EXPECT_TRUE(found(inspector.inspect_rest(artifact, files.fds(), {{layer.digest, other}}), ErrorCode::path_unsafe,
+                    "layer 1 of 1: the entry '../x' is refused"));
+}
+
+TEST(ImageInspector, WhatIsNoLayerIsNotJudgedAsOne) {
+  const ImageInspector inspector;
+  Blobs blobs;
+  const auto weights = blobs.add(std::string(2u << 20, 'w'), "application/vnd.example.weights");
+  const auto artifact = sample::artifact(blobs, blobs.manifest(blobs.config({}), {weights}));
+  const sample::Opened files(artifact, blobs);
+  for (std::size_t i = 0; i < artifact.files.size(); ++i) {
+    EXPECT_EQ(inspector.stands_alone(artifact, i), artifact.files[i].digest == weights.digest);
+    if (artifact.files[i].digest != weights.digest) continue;
+    const auto alone = inspector.inspect_file(files.fds()[i]);
+    EXPECT_FALSE(alone.findings.empty());
+    EXPECT_EQ(words(inspector.inspect_rest(artifact, files.fds(), {{weights.digest, alone}})), "");
+  }
+}
+
 TEST(ImageInspector, RefusesMissingSurplusAndMisstatedFiles) {
   Blobs blobs;
   const auto root = blobs.image({tar({{"a", "1"}})});

@@ -25,9 +25,9 @@ struct FreeArchive {
 };
 using ReadArchive = std::unique_ptr<archive, FreeArchive>;
 
-[[noreturn]] void malformed(std::string_view what, archive* a) {
+[[noreturn]] void malformed(archive* a) {
   const char* words = archive_error_string(a);
-  fail(ErrorCode::image_malformed, "{}: {}", what, printable(words == nullptr ? "unreadable" : words));
+  throw Error(ErrorCode::image_malformed, printable(words == nullptr ? "unreadable" : words));
 }
 
 /// The bytes of the layer as they are stored, for libarchive.
@@ -55,10 +55,10 @@ struct StoredBytes {
 /// The uncompressed tar as a stream: hashed and counted while the tar reader pulls it.
 class Uncompressed {
  public:
-  Uncompressed(int fd, std::string_view what, const LayerLimits& limits)
-      : m_what(what), m_limits(limits), m_stored(std::make_unique<StoredBytes>()), m_archive(archive_read_new()) {
+  Uncompressed(int fd, const LayerLimits& limits)
+      : m_limits(limits), m_stored(std::make_unique<StoredBytes>()), m_archive(archive_read_new()) {
     struct stat status {};
-    if (::fstat(fd, &status) != 0) fail_errno(what);
+    if (::fstat(fd, &status) != 0) fail_errno("a layer");
     m_stored_size = static_cast<std::uint64_t>(status.st_size);
     m_stored->fd = fd;
     archive_read_support_filter_gzip(m_archive.get());
@@ -66,15 +66,14 @@ class Uncompressed {
     archive_read_support_format_raw(m_archive.get());
     archive_read_support_format_empty(m_archive.get());
     if (archive_read_open(m_archive.get(), m_stored.get(), nullptr, &StoredBytes::read, nullptr) != ARCHIVE_OK) {
-      malformed(what, m_archive.get());
+      malformed(m_archive.get());
     }
     archive_entry* entry = nullptr;
     const int result = archive_read_next_header(m_archive.get(), &entry);
     m_ended = result == ARCHIVE_EOF;
-    if (!m_ended && result != ARCHIVE_OK && result != ARCHIVE_WARN) malformed(what, m_archive.get());
+    if (!m_ended && result != ARCHIVE_OK && result != ARCHIVE_WARN) malformed(m_archive.get());
     // libarchive would undo any number of compressions; a container runtime undoes one.
-    if (archive_filter_count(m_archive.get()) > 2)
-      fail(ErrorCode::image_malformed, "{}: compressed more than once", what);
+    if (archive_filter_count(m_archive.get()) > 2) fail(ErrorCode::image_malformed, "compressed more than once");
   }
 
   /// The next bytes; empty at the end.
@@ -88,15 +87,15 @@ class Uncompressed {
       m_ended = true;
       return {};
     }
-    if (result != ARCHIVE_OK) malformed(m_what, m_archive.get());
+    if (result != ARCHIVE_OK) malformed(m_archive.get());
     const std::string_view bytes(static_cast<const char*>(block), size);
     m_bytes += size;
     if (m_bytes > m_limits.max_bytes) {
-      fail(ErrorCode::limit_exceeded, "{}: it unpacks to more than {}", m_what, format_size(m_limits.max_bytes));
+      fail(ErrorCode::limit_exceeded, "it unpacks to more than {}", format_size(m_limits.max_bytes));
     }
     if (m_bytes > m_limits.ratio_floor && m_bytes / m_limits.max_ratio > m_stored_size) {
-      fail(ErrorCode::limit_exceeded, "{}: {} unpack to more than {}, {} times as much", m_what,
-           format_size(m_stored_size), format_size(m_bytes), m_limits.max_ratio);
+      fail(ErrorCode::limit_exceeded, "{} unpack to more than {}, {} times as much", format_size(m_stored_size),
+           format_size(m_bytes), m_limits.max_ratio);
     }
     m_hasher.update(bytes);
     return bytes;
@@ -125,7 +124,6 @@ class Uncompressed {
   }
 
  private:
-  std::string_view m_what;
   const LayerLimits& m_limits;
   std::unique_ptr<StoredBytes> m_stored;
   ReadArchive m_archive;
@@ -179,15 +177,15 @@ std::string why_not_layer_path(std::string_view name) {
   return {};
 }
 
-LayerReport scan_layer(int fd, std::string_view what, const LayerLimits& limits) {
-  Uncompressed in(fd, what, limits);
+LayerReport scan_layer(int fd, const LayerLimits& limits) {
+  Uncompressed in(fd, limits);
   const ReadArchive tar(archive_read_new());
   archive_read_support_format_tar(tar.get());
   archive_read_support_format_empty(tar.get());
   LayerReport report{.diff_id = sha256(std::string_view())};
   const auto stop = [&] {
     if (in.error()) throw Error(*in.error());
-    malformed(what, tar.get());
+    malformed(tar.get());
   };
   if (archive_read_open(tar.get(), &in, nullptr, &Uncompressed::read, nullptr) != ARCHIVE_OK) stop();
   while (true) {
@@ -196,7 +194,7 @@ LayerReport scan_layer(int fd, std::string_view what, const LayerLimits& limits)
     if (result == ARCHIVE_EOF) break;
     if (result != ARCHIVE_OK && result != ARCHIVE_WARN) stop();
     if (++report.entries > limits.max_entries) {
-      fail(ErrorCode::limit_exceeded, "{}: more than {} entries", what, limits.max_entries);
+      fail(ErrorCode::limit_exceeded, "more than {} entries", limits.max_entries);
     }
     check_entry(entry, report);
   }

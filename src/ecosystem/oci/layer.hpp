@@ -37,7 +37,7 @@ struct LayerReport {
 /// window.
 /// @throws Error{image_malformed} broken compression or tar, or compressed twice
 /// @throws Error{limit_exceeded} a bomb
-LayerReport scan_layer(int fd, std::string_view what, const LayerLimits& limits = {});
+LayerReport scan_layer(int fd, const LayerLimits& limits = {});
 
 /// Why a name must not be unpacked; empty when it may. "./" in front and a '/' at the end are usual and allowed.
 std::string why_not_layer_path(std::string_view name);
