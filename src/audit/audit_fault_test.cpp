@@ -1,16 +1,21 @@
 // Crashes and company: processes that die at any moment, and several that append at once.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <fstream>
+#include <iostream>
 #include <map>
 #include <random>
 #include <thread>
 
 #include "audit/audit_log.hpp"
+#include "audit/audit_reserve.hpp"
 #include "base/error.hpp"
 
 namespace liftlock {
@@ -223,6 +228,68 @@ TEST(AuditFault, EntriesAreDurableBeforeTheirViews) {
   EXPECT_NO_THROW(log.verify());
   EXPECT_EQ(checkpoint(), log.checkpoint());
   EXPECT_EQ(AuditLog(folder, "o").size(), 303u);
+}
+
+/// Runs `work` in a child that sees a file system of 96 MiB at `at`. Returns its exit status; 77 where that is not
+/// allowed.
+template <typename F>
+int on_small_disk(const fs::path& at, F&& work) {
+  const auto child = ::fork();
+  if (child == 0) {
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("none", at.c_str(), "tmpfs", 0, "size=96m") != 0) {
+      ::_exit(77);
+    }
+    int status = 1;
+    try {
+      status = work();
+    } catch (const std::exception& error) {
+      std::cerr << error.what() << "\n";
+    }
+    ::_exit(status);
+  }
+  const auto status = wait_for(child);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+void fill(const fs::path& file) {
+  const UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  const std::string block(4096, 'x');
+  while (::write(fd.get(), block.data(), block.size()) > 0) {
+  }
+}
+
+TEST(AuditFault, AFullDiskStopsEverythingElseFirst) {
+  const TemporaryFolder temporary;
+  const auto disk = temporary.path();
+  const auto status = on_small_disk(disk, [&] {
+    const auto folder = disk / "audit";
+    AuditLog log(folder, "o");
+    if (!has_audit_reserve(folder)) return 10;
+    fill(disk / "filler");
+    std::uint64_t written = 0;
+    try {
+      for (; written < 1'000'000; ++written) log.append(event(std::string(500, 'e')));
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::disk_full) return 11;
+    }
+    if (written < 5000 || written == 1'000'000) return 12;
+    if (has_audit_reserve(folder)) return 13;
+    std::uint64_t said = 0;
+    log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+      said += entry.event.type == "audit.reserve" ? 1 : 0;
+      return true;
+    });
+    if (said != 1 || log.size() != written + 1) return 14;
+    log.verify();
+    ::unlink((disk / "filler").c_str());
+    AuditLog again(folder, "o");
+    again.append(event("room"));
+    again.verify();
+    return has_audit_reserve(folder) ? 0 : 15;
+  });
+  if (status == 77) GTEST_SKIP() << "mounting is not allowed here";
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace

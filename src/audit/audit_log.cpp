@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "audit/audit_entry.hpp"
+#include "audit/audit_reserve.hpp"
 #include "audit/audit_state.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -60,6 +61,30 @@ AuditEntry entry_of(const std::string& bytes, std::uint64_t index) {
               "list its end with `liftlock audit tail`");
 }
 
+std::string reserve_entry(std::string_view log, Timestamp time) {
+  return entry_to_bytes({.type = "audit.reserve",
+                         .actor = current_actor(),
+                         .outcome = Outcome::success,
+                         .subject = std::string(log),
+                         .detail = "{}"},
+                        time);
+}
+
+/// On a full disk the log goes on with its reserve, and says so in the next entry.
+template <typename F>
+void with_reserve(const fs::path& folder, bool& spent, F&& write) {
+  while (true) {
+    try {
+      return write();
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::disk_full) throw;
+      const auto slice = spend_audit_reserve(folder);
+      if (slice == ReserveSlice::none) throw;
+      if (slice == ReserveSlice::first) spent = true;
+    }
+  }
+}
+
 }  // namespace
 
 AuditLog::AuditLog(fs::path folder, std::string_view origin) : m_impl(std::make_unique<Impl>()) {
@@ -72,6 +97,7 @@ AuditLog::AuditLog(fs::path folder, std::string_view origin) : m_impl(std::make_
     m_impl->load_key();
     m_impl->reload_locked();
   });
+  keep_audit_reserve(m_impl->folder);
 }
 
 AuditLog AuditLog::open_to_read(fs::path folder) {
@@ -109,13 +135,15 @@ bool AuditLog::is_writable() const {
 }
 
 void AuditLog::publish() {
-  or_unwritable([&] { m_impl->publish_full_tiles(); });
+  const auto publish_full_tiles = [&] { m_impl->publish_full_tiles(); };
+  or_unwritable([&] { with_reserve(m_impl->folder, m_impl->reserve_spent, publish_full_tiles); });
   const std::lock_guard guard(m_impl->mutex);
   if (m_impl->published == m_impl->state.size()) return;
   or_unwritable([&] {
     const FileLock lock(m_impl->folder / "lock", "an append to the audit log", FileLock::Wait::yes);
     m_impl->reload_locked();
-    if (m_impl->published != m_impl->state.size()) m_impl->publish(Impl::Publish::changes);
+    if (m_impl->published == m_impl->state.size()) return;
+    with_reserve(m_impl->folder, m_impl->reserve_spent, [&] { m_impl->publish(Impl::Publish::changes); });
   });
 }
 
@@ -149,7 +177,15 @@ std::uint64_t AuditLog::append(const std::vector<AuditEvent>& events, const std:
     }
     if (bytes > k_max_batch_bytes) fail(ErrorCode::limit_exceeded, "{} bytes of audit entries at once", bytes);
     const auto first = m_impl->state.size() + (recovered ? 1 : 0);
-    if (!entries.empty()) m_impl->commit(entries);
+    if (!entries.empty()) {
+      bool said = false;
+      with_reserve(m_impl->folder, m_impl->reserve_spent, [&] {
+        if (m_impl->reserve_spent && !said) entries.push_back(reserve_entry(m_impl->verifier.name, time));
+        said = m_impl->reserve_spent;
+        m_impl->commit(entries);
+        m_impl->reserve_spent = false;
+      });
+    }
     m_impl->dropped_bytes = 0;
     durable();
     if (m_impl->state.whole_bytes > k_long_journal) m_impl->publish(Impl::Publish::changes);

@@ -46,6 +46,7 @@ struct AuditLog::Impl {
   UniqueFd journal;                 ///< kept open: while it is, its inode number is not given to another file
   std::uint64_t dropped_bytes = 0;  ///< torn bytes that the next append reports
   std::uint64_t published = 0;      ///< the size that the derived files show
+  bool reserve_spent = false;       ///< and no entry says so yet
   bool failed = false;              ///< an fdatasync failed: what is on disk is unknown until the log is opened again
 
   fs::path journal_path() const { return folder / "journal"; }
