@@ -43,9 +43,10 @@ asan tsan: deps
 	cmake --build build/$@ -j $(JOBS)
 	cd build/$@ && ctest -L unit -j $(JOBS) --output-on-failure
 
-## faults       each step of a crossing killed, starved and refused at every system call; every bit of a bundle flipped
+## faults       each step of a crossing killed, starved and refused at every system call, the power cut at every flush; every bit flipped
 faults: build
 	tests/faults/faults_test.py build/release/src/cli/liftlock-low build/release/src/cli/liftlock-high
+	tests/faults/power_test.py build/release/src/cli/liftlock-low build/release/src/cli/liftlock-high
 	LIFTLOCK_EVERY_BIT=1 build/release/src/bundle/pack_test --gtest_filter='BitsTest.*'
 
 FUZZ_SECONDS ?= 60
