@@ -57,8 +57,24 @@ BundleReader::BundleReader(fs::path folder)
       m_digest(sha256(m_bundle_json)),
       m_info(parse_bundle_info(m_bundle_json)) {}
 
-std::vector<SignatureFile> BundleReader::signatures() const {
-  return read_signatures(m_folder);
+std::vector<SignatureFile> BundleReader::signatures(const std::vector<fs::path>& more) const {
+  auto out = read_signatures(m_folder);
+  for (const auto& folder : more) {
+    auto found = read_signatures(folder);
+    if (found.empty()) {
+      throw Error(ErrorCode::not_found,
+                  fmt::format("there are no signatures in '{}'", printable((folder / "signatures").string())),
+                  "name the folder that `liftlock sign --out` was given");
+    }
+    for (auto& signature : found) {
+      const bool known = std::any_of(out.begin(), out.end(), [&](const auto& s) { return s.name == signature.name; });
+      if (!known) out.push_back(std::move(signature));
+    }
+  }
+  if (out.size() > bundle_limits::k_signatures)
+    fail(ErrorCode::limit_exceeded, "more than {} signatures", bundle_limits::k_signatures);
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return out;
 }
 
 std::vector<std::string> BundleReader::trust_statements() const {

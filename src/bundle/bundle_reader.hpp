@@ -42,7 +42,8 @@ class BundleReader {
   const Digest& digest() const { return m_digest; }
 
   /// The files of signatures/, sorted by name. @throws Error{limit_exceeded, not_regular}
-  std::vector<SignatureFile> signatures() const;
+  /// Also those in FOLDER/signatures/ of each of `more`; of one name the first found.
+  std::vector<SignatureFile> signatures(const std::vector<fs::path>& more = {}) const;
   /// The trust statements that travel along, lowest version first; they prove themselves. @throws Error{limit_exceeded}
   std::vector<std::string> trust_statements() const;
 

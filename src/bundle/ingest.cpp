@@ -66,7 +66,7 @@ class Ingest {
     check_left_out(store);  // what gc removed before the pins
     stage_content(store, staged);
     stage_front(store, staged);
-    inspect(staged);
+    inspect(staged, catalog);
     look_for_malware(staged);
     if (m_request.dry_run) {
       staged.discard();
@@ -117,10 +117,33 @@ class Ingest {
     }
     // Read once: what is judged here is what is kept, whatever the medium answers next time.
     m_statements = m_bundle.trust_statements();
-    m_signatures = m_bundle.signatures();
+    m_signatures = m_bundle.signatures(m_request.signatures);
     m_root = judge_chain(trust.pinned_chain(), m_statements, now());
     m_result.signatures = judge(m_bundle.bundle_json(), m_signatures, m_root, now());
     require_thresholds(m_result.signatures, m_root);
+    require_approvals();
+  }
+
+  /// The site's own rule, which nobody on the low side can lower.
+  void require_approvals() const {
+    const auto wanted = m_site.config().approvals;
+    const auto people = approvers();
+    if (people.size() >= wanted) return;
+    throw Error(ErrorCode::unsigned_document,
+                fmt::format("the policy wants the approval of {}, and {}", counted(wanted, "person", "people"),
+                            people.empty() ? "nobody approved" : fmt::format("only {} did", fmt::join(people, ", "))),
+                "who approves runs `liftlock sign BUNDLE --role approver --key KEY --out FOLDER`, and ingest is given "
+                "--signatures FOLDER");
+  }
+
+  /// Distinct keys that count as approvers, by their owners.
+  std::set<std::string> approvers() const {
+    std::set<std::string> out;
+    for (const auto& signature : m_result.signatures) {
+      if (signature.role == Role::approver && signature.status == SignatureStatus::valid)
+        out.insert(fmt::format("{} ({})", printable(signature.owner), signature.key_id.substr(0, 16)));
+    }
+    return out;
   }
 
   Arrival check_channel() {
@@ -349,9 +372,9 @@ class Ingest {
     std::sort(m_front.begin(), m_front.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
   }
 
-  void inspect(const StagedBlobs& staged) {
+  void inspect(const StagedBlobs& staged, Catalog& catalog) {
     const auto open = [&](const Digest& digest) { return staged.open(digest); };
-    m_facts = inspect_all(m_landing.artifacts, m_request.inspect, open, m_reporter);
+    m_facts = inspect_all(m_landing.artifacts, m_request.inspect, open, catalog, m_reporter);
   }
 
   /// What the low side's scanner said does not count here: this is the site's own look, at what is about to land.
@@ -384,6 +407,7 @@ class Ingest {
   Json remarks() const {
     auto out = Json::object();
     if (!m_overrides.empty()) out["remark"] = m_overrides;
+    if (const auto people = approvers(); !people.empty()) out["approved_by"] = people;
     if (!m_landing.left.empty()) out["withheld"] = m_landing.left.size();
     if (m_scan) out["scan"] = scan_detail(*m_scan);
     return out;

@@ -20,15 +20,16 @@
 namespace liftlock {
 
 struct IngestRequest {
-  std::string source;            ///< NAME, NAME/SUBFOLDER of a configured source, or a path inside one
-  std::optional<Digest> expect;  ///< the announced SHA-256 of bundle.json
-  bool dry_run = false;          ///< everything but the last three steps
+  std::string source;                     ///< NAME, NAME/SUBFOLDER of a configured source, or a path inside one
+  std::optional<Digest> expect;           ///< the announced SHA-256 of bundle.json
+  std::vector<fs::path> signatures = {};  ///< folders with more signatures of it, each in FOLDER/signatures/
+  bool dry_run = false;                   ///< everything but the last three steps
   bool allow_rollback = false;
   bool accept_expired = false;
   bool restore_retired = false;
   std::string reason;  ///< demanded by the three overrides
   std::string actor;
-  InspectArtifact inspect;
+  Inspect inspect;
 };
 
 struct IngestResult {

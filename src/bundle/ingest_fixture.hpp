@@ -33,7 +33,8 @@ class IngestTest : public BundleTest {
             .restore_retired = false,
             .reason = {},
             .actor = "ian(1000)",
-            .inspect = [](const Artifact&, const OpenChecked&) { return Inspection{}; }};
+            .inspect = {
+                .artifact = [](const Artifact&, const OpenChecked&, const FileInspections&) { return Inspection{}; }}};
   }
 
   IngestResult ingested(const std::string& where) { return ingest(site(), order(where), silent_reporter()); }

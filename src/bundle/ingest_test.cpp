@@ -83,7 +83,7 @@ TEST_F(IngestTest, SourcesAreNamedAndReadOnlyWhereTheyMustBe) {
 TEST_F(IngestTest, AnInspectorThatObjectsStopsIt) {
   packed("objected");
   auto request = order("objected");
-  request.inspect = [](const Artifact& artifact, const OpenChecked&) {
+  request.inspect.artifact = [](const Artifact& artifact, const OpenChecked&, const FileInspections&) {
     Inspection out;
     if (artifact.kind == "model") out.findings.push_back({ErrorCode::model_malformed, "models/tiny/a.gguf", "no"});
     return out;
@@ -172,7 +172,7 @@ TEST_F(IngestTest, ARootThatABundleBringsIsAnnouncedBeforeItIsFollowed) {
 TEST_F(IngestTest, ARootThatChangesMeanwhileStopsTheIngest) {
   packed("overtaken");
   auto request = order("overtaken");
-  request.inspect = [&](const Artifact&, const OpenChecked&) {
+  request.inspect.artifact = [&](const Artifact&, const OpenChecked&, const FileInspections&) {
     TrustStore(site().trust_folder()).follow({signed_statement(next(sample_root()), {"root1"})}, k_now);
     return Inspection{};
   };
@@ -216,7 +216,7 @@ TEST_F(IngestTest, KilledWhileInspectingItLeavesNothingVisibleAndResumes) {
   ASSERT_GE(child, 0);
   if (child == 0) {
     auto request = order("killed");
-    request.inspect = [](const Artifact&, const OpenChecked&) -> Inspection {
+    request.inspect.artifact = [](const Artifact&, const OpenChecked&, const FileInspections&) -> Inspection {
       ::raise(SIGKILL);
       return {};
     };

@@ -55,7 +55,7 @@ void check_content(const BundleReader& bundle, VerifyReport& report, Reporter& r
 /// The root by which signatures are judged, where they are.
 std::optional<TrustRoot> check_signatures(const BundleReader& bundle, const VerifyOptions& options,
                                           VerifyReport& report) {
-  const auto signatures = bundle.signatures();
+  const auto signatures = bundle.signatures(options.signatures);
   if (!options.pinned) {
     for (const auto& signature : signatures) {
       report.signatures.push_back({.file = signature.name,

@@ -14,7 +14,8 @@ struct VerifyOptions {
   std::optional<Digest> expect;  ///< of bundle.json, as announced by another way
   /// The chain of root statements that is trusted; nullopt: signatures are listed, not judged, and the report says so
   std::optional<std::vector<std::string>> pinned;
-  Timestamp when;  ///< for expiry of keys and of the bundle
+  Timestamp when;                         ///< for expiry of keys and of the bundle
+  std::vector<fs::path> signatures = {};  ///< folders with more signatures of it, each in FOLDER/signatures/
 };
 
 struct VerifyReport {

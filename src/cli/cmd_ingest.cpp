@@ -20,6 +20,7 @@ namespace {
 struct Options {
   std::string source;
   std::string expect;
+  std::vector<std::string> signatures;
   bool dry_run = false;
   bool allow_rollback = false;
   bool accept_expired = false;
@@ -60,6 +61,7 @@ void run(Invocation& invocation, const Options& options) {
   record_config(invocation, site);
   IngestRequest request{.source = options.source,
                         .expect = std::nullopt,
+                        .signatures = {options.signatures.begin(), options.signatures.end()},
                         .dry_run = options.dry_run,
                         .allow_rollback = options.allow_rollback,
                         .accept_expired = options.accept_expired,
@@ -95,6 +97,11 @@ void add_ingest(CLI::App& app, Invocation& invocation) {
       ->required();
   command->add_option("--expect", options->expect, "SHA-256 of manifest/bundle.json, as announced by another way")
       ->type_name("DIGEST");
+  command
+      ->add_option("--signatures", options->signatures,
+                   "A folder that `sign --out` wrote: more signatures of this bundle; may be given again")
+      ->type_name("FOLDER")
+      ->check(CLI::ExistingDirectory);
   command->add_flag("--dry-run", options->dry_run, "Do all but publish");
   command->add_flag("--allow-rollback", options->allow_rollback,
                     "Accept a sequence that the channel has left behind; needs --reason");

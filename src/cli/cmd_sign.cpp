@@ -17,6 +17,7 @@ namespace {
 struct Options {
   std::string bundle;
   std::string role;
+  std::string out;
   SigningKey key;
 };
 
@@ -24,10 +25,14 @@ void run(Invocation& invocation, const Options& options) {
   const auto role = require_role(options.role);
   if (!bundle_roles().contains(role)) fail(ErrorCode::usage, "the role {} does not speak for bundles", name(role));
   const fs::path bundle(options.bundle);
-  require_bundle_to_write(bundle);
+  if (options.out.empty()) {
+    require_bundle_to_write(bundle);
+  } else {
+    require_bundle(bundle);
+  }
   const auto document = read_file(bundle / k_bundle_json_path, bundle_limits::k_bundle_json);
-  const auto result = sign_beside(invocation, bundle, document, role, options.key,
-                                  root_to_ask(invocation.site(), bundle), "bundle.sign");
+  const auto result = sign_beside(invocation, options.out.empty() ? bundle : fs::path(options.out), document, role,
+                                  options.key, root_to_ask(invocation.site(), bundle), "bundle.sign");
   invocation.print(result, [&] {
     return fmt::format("signed bundle.json as {}: {}\ndigest {}", name(role), result["file"].get<std::string>(),
                        sha256(document).spoken());
@@ -42,6 +47,10 @@ void add_sign(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   command->add_option("BUNDLE", options->bundle, "The bundle's folder")->required();
   command->add_option("--role", options->role, "builder, scanner or approver")->required();
+  command
+      ->add_option("--out", options->out,
+                   "Put the signature into FOLDER/signatures/ instead, for a bundle on a read-only medium")
+      ->type_name("FOLDER");
   add_signing_options(*command, options->key, true);
   command->footer(
       "Example: liftlock sign /mnt/bundle --role approver --key gpg:0123456789ABCDEF0123456789ABCDEF01234567");

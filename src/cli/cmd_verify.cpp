@@ -18,6 +18,7 @@ namespace {
 struct Options {
   std::string bundle;
   std::string expect;
+  std::vector<std::string> signatures;
   std::string root;
   std::string fingerprint;
   bool integrity_only = false;
@@ -96,7 +97,10 @@ int status_of(const std::vector<Problem>& problems) {
 }
 
 void run(Invocation& invocation, const Options& options) {
-  VerifyOptions verify{.expect = std::nullopt, .pinned = chosen_chain(invocation, options), .when = now()};
+  VerifyOptions verify{.expect = std::nullopt,
+                       .pinned = chosen_chain(invocation, options),
+                       .when = now(),
+                       .signatures = {options.signatures.begin(), options.signatures.end()}};
   if (!options.expect.empty()) verify.expect = parse_digest(options.expect);
   const auto report = verify_bundle(options.bundle, verify, invocation.reporter());
   invocation.print(to_json(report), [&] { return to_text(report); });
@@ -111,6 +115,11 @@ void add_verify(CLI::App& app, Invocation& invocation) {
   command->add_option("BUNDLE", options->bundle, "Folder of the bundle; may be on a read-only medium")->required();
   command->add_option("--expect", options->expect, "SHA-256 of manifest/bundle.json, as announced by another way")
       ->type_name("DIGEST");
+  command
+      ->add_option("--signatures", options->signatures,
+                   "A folder that `sign --out` wrote: more signatures of this bundle; may be given again")
+      ->type_name("FOLDER")
+      ->check(CLI::ExistingDirectory);
   command->add_option("--root", options->root, "Judge by this root statement instead of the pinned one")
       ->type_name("FILE");
   command->add_option("--fingerprint", options->fingerprint, "The fingerprint that the root statement must have")

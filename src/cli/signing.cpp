@@ -45,15 +45,18 @@ std::optional<TrustRoot> root_to_ask(const Site& site, const fs::path& bundle) {
   return std::nullopt;
 }
 
-void require_bundle_to_write(const fs::path& bundle) {
+void require_bundle(const fs::path& bundle) {
   if (!fs::is_regular_file(bundle / k_bundle_json_path)) {
     fail(ErrorCode::not_a_bundle, "there is no manifest/bundle.json in '{}'", printable(bundle.string()));
   }
+}
+
+void require_bundle_to_write(const fs::path& bundle) {
+  require_bundle(bundle);
   if (is_on_read_only_mount(bundle)) {
     throw Error(ErrorCode::io_error,
                 fmt::format("'{}' is on a medium that is mounted read-only", printable(bundle.string())),
-                "sign before it goes there; or sign a copy of its manifest/ elsewhere, and carry what that writes "
-                "beside it");
+                "name a folder for the signature with --out; `verify` and `ingest` take it with --signatures");
   }
 }
 

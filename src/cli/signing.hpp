@@ -20,6 +20,8 @@ void add_signing_options(CLI::App& command, SigningKey& key, bool required);
 /// The root that tells whether a key may sign: the pinned one, else the newest that the bundle carries (believed for
 /// this warning to the signer only; the receiver judges by its own).
 std::optional<TrustRoot> root_to_ask(const Site& site, const fs::path& bundle);
+/// @throws Error{not_a_bundle}
+void require_bundle(const fs::path& bundle);
 /// @throws Error{not_a_bundle, io_error}
 void require_bundle_to_write(const fs::path& bundle);
 

@@ -100,8 +100,8 @@ std::map<std::string, Source> read_sources(const toml::table& table) {
 
 void read_policy(const toml::table& table, SiteConfig& config) {
   const TableReader reader(table, "[policy]",
-                           {"require_expect", "accept_expired_bundles", "reserve", "require_countersignature",
-                            "recheck_models", "outbound"});
+                           {"require_expect", "accept_expired_bundles", "approvals", "reserve",
+                            "require_countersignature", "recheck_models", "outbound"});
   const auto outbound = reader.get<std::string>("outbound").value_or("nothing");
   if (outbound != "nothing" && outbound != "receipts") {
     throw Error(ErrorCode::config_invalid,
@@ -121,6 +121,12 @@ void read_policy(const toml::table& table, SiteConfig& config) {
   config.recheck_models = reader.get<bool>("recheck_models").value_or(config.recheck_models);
   config.require_expect = reader.get<bool>("require_expect").value_or(config.require_expect);
   config.accept_expired_bundles = reader.get<bool>("accept_expired_bundles").value_or(config.accept_expired_bundles);
+  const auto approvals = reader.get<std::int64_t>("approvals").value_or(0);
+  if (approvals < 0 || approvals > 16) {
+    fail(ErrorCode::config_invalid, "config.toml line {}: 'approvals' of [policy] is no number from 0 to 16",
+         reader.line("approvals"));
+  }
+  config.approvals = static_cast<std::uint64_t>(approvals);
   if (const auto text = reader.get<std::string>("reserve")) {
     const auto bytes = parse_size(*text);
     if (!bytes) {
@@ -520,6 +526,7 @@ Json settings_json(const SiteConfig& config) {
               {"organisation", config.organisation},
               {"policy.require_expect", config.require_expect},
               {"policy.accept_expired_bundles", config.accept_expired_bundles},
+              {"policy.approvals", config.approvals},
               {"policy.reserve", config.reserve_bytes},
               {"policy.require_countersignature", config.countersigners},
               {"policy.recheck_models", config.recheck_models},

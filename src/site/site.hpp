@@ -74,6 +74,7 @@ struct SiteConfig {
   // [policy]
   bool require_expect = true;  ///< ingest wants --expect
   bool accept_expired_bundles = false;
+  std::uint64_t approvals = 0;  ///< people whose approver signatures ingest wants, whatever the trust root says
   std::uint64_t reserve_bytes = 1u << 30;   ///< kept free by ingest
   bool may_send_receipts = false;           ///< outbound: "receipts" rather than "nothing"
   std::vector<std::string> countersigners;  ///< roles that must have countersigned a model before it is loaded
