@@ -85,6 +85,10 @@ void with_reserve(const fs::path& folder, bool& spent, F&& write) {
   }
 }
 
+[[noreturn]] void no_such_size(std::uint64_t wanted, std::uint64_t size) {
+  fail(ErrorCode::not_found, "the audit log holds {} entries, not {}", size, wanted);
+}
+
 }  // namespace
 
 AuditLog::AuditLog(fs::path folder, std::string_view origin) : m_impl(std::make_unique<Impl>()) {
@@ -257,6 +261,18 @@ std::string AuditLog::prove(std::uint64_t index) const {
   std::string out = fmt::format("c2sp.org/tlog-proof@v1\nindex {}\n", index);
   for (const auto& hash : inclusion_path(index, snapshot.size(), snapshot.reader())) out += encode_base64(hash) + "\n";
   return out + "\n" + snapshot.state.checkpoint;
+}
+
+AuditLog::Continuation AuditLog::prove_continuation(std::uint64_t old_size) const {
+  const auto snapshot = m_impl->snapshot();
+  if (old_size > snapshot.size()) no_such_size(old_size, snapshot.size());
+  return {consistency_path(old_size, snapshot.size(), snapshot.reader()), snapshot.state.checkpoint};
+}
+
+TreeHash AuditLog::root_at(std::uint64_t size) const {
+  const auto snapshot = m_impl->snapshot();
+  if (size > snapshot.size()) no_such_size(size, snapshot.size());
+  return liftlock::root_at(size, snapshot.reader());
 }
 
 void logged_effect(AuditLog& log, AuditEvent event, const std::function<void()>& effect) {

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "audit/merkle.hpp"
 #include "base/clock.hpp"
 #include "base/digest.hpp"
 #include "base/json.hpp"
@@ -93,7 +94,17 @@ class AuditLog {
   void verify() const;
   /// C2SP tlog-proof text for one entry against the current checkpoint. @throws Error{not_found}
   std::string prove(std::uint64_t index) const;
-  /// Copies the log (tiles, entries, checkpoint, public key, check script, README) to an empty folder.
+  /// RFC 6962 consistency proof from an earlier size, and the checkpoint that it leads to.
+  struct Continuation {
+    std::vector<TreeHash> path;
+    std::string checkpoint;  ///< the signed note, exact bytes
+  };
+  /// @throws Error{not_found} when the log never had that size
+  Continuation prove_continuation(std::uint64_t old_size) const;
+  /// The root that the log had at that size. @throws Error{not_found}
+  TreeHash root_at(std::uint64_t size) const;
+  /// Copies the log (tiles, entries, checkpoint, public key, statements of witnesses, check script, README) to an empty
+  /// folder.
   /// @throws Error{usage} when there is something in it
   void export_to(const fs::path& folder) const;
 

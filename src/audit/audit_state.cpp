@@ -253,7 +253,7 @@ bool AuditLog::Impl::views_are_current() const {
            state.size());
     }
     const AuditSnapshot now{folder, state};
-    if (seen.size == state.size() || seen.root != root_at(seen.size, now.reader())) {
+    if (seen.size == state.size() || seen.root != liftlock::root_at(seen.size, now.reader())) {
       fail(ErrorCode::audit_broken, "the log was forked: the checkpoint file has another history");
     }
     return false;

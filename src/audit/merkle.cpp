@@ -49,6 +49,10 @@ TreeHash range_root(std::uint64_t begin, std::uint64_t end, const ReadTile& read
 
 }  // namespace
 
+TreeHash empty_root() {
+  return to_hash(sha256(std::string_view()));
+}
+
 TreeHash leaf_hash(std::string_view entry) {
   Hasher hasher;
   hasher.update(std::string_view("\0", 1));
@@ -89,7 +93,7 @@ TreeHash TreeEdge::root() const {
       end -= width;
     }
   }
-  return right ? *right : to_hash(sha256(std::string_view()));
+  return right ? *right : empty_root();
 }
 
 std::vector<FullTile> TreeEdge::append(const TreeHash& leaf) {
@@ -124,7 +128,7 @@ TreeEdge TreeEdge::restore(std::uint64_t size, std::vector<std::vector<TreeHash>
 }
 
 TreeHash root_at(std::uint64_t size, const ReadTile& read_tile) {
-  return size == 0 ? to_hash(sha256(std::string_view())) : range_root(0, size, read_tile);
+  return size == 0 ? empty_root() : range_root(0, size, read_tile);
 }
 
 std::vector<TreeHash> inclusion_path(std::uint64_t index, std::uint64_t size, const ReadTile& read_tile) {
@@ -161,6 +165,55 @@ std::optional<TreeHash> root_by_path(std::uint64_t index, std::uint64_t size, co
   }
   if (last != 0) return std::nullopt;
   return hash;
+}
+
+std::vector<TreeHash> consistency_path(std::uint64_t old_size, std::uint64_t size, const ReadTile& read_tile) {
+  std::vector<TreeHash> path;
+  if (old_size == 0) return path;
+  std::uint64_t begin = 0;
+  std::uint64_t end = size;
+  // SUBPROOF of RFC 6962 §2.1.2, from the outside in: what is appended last there comes first here.
+  while (old_size != end) {
+    const auto split = begin + std::bit_floor(end - begin - 1);
+    if (old_size <= split) {
+      path.push_back(range_root(split, end, read_tile));
+      end = split;
+    } else {
+      path.push_back(range_root(begin, split, read_tile));
+      begin = split;
+    }
+  }
+  // A whole old tree is known to who checks; a part of it is not.
+  if (begin != 0) path.push_back(range_root(begin, end, read_tile));
+  std::reverse(path.begin(), path.end());
+  return path;
+}
+
+bool is_continuation(std::uint64_t old_size, const TreeHash& old_root, std::uint64_t new_size, const TreeHash& new_root,
+                     const std::vector<TreeHash>& path) {
+  if (old_size > new_size) return false;
+  if (old_size == 0) return path.empty() && old_root == empty_root() && (new_size > 0 || new_root == empty_root());
+  if (old_size == new_size) return path.empty() && old_root == new_root;
+  auto rest = path;
+  if (std::has_single_bit(old_size)) rest.insert(rest.begin(), old_root);
+  if (rest.empty()) return false;
+  auto first = old_size - 1;
+  auto second = new_size - 1;
+  while (first % 2 == 1) first /= 2, second /= 2;
+  auto first_root = rest.front();
+  auto second_root = rest.front();
+  for (std::size_t i = 1; i < rest.size(); ++i) {
+    if (second == 0) return false;
+    if (first % 2 == 1 || first == second) {
+      first_root = node_hash(rest[i], first_root);
+      second_root = node_hash(rest[i], second_root);
+      while (first % 2 == 0 && first != 0) first /= 2, second /= 2;
+    } else {
+      second_root = node_hash(second_root, rest[i]);
+    }
+    first /= 2, second /= 2;
+  }
+  return second == 0 && first_root == old_root && second_root == new_root;
 }
 
 std::string frame_entry(std::string_view entry) {

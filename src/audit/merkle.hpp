@@ -18,6 +18,8 @@ using TreeHash = std::array<std::uint8_t, 32>;
 inline constexpr std::size_t k_tile_width = 256;
 inline constexpr std::size_t k_max_entry_bytes = 65535;
 
+/// SHA-256 of nothing.
+TreeHash empty_root();
 /// SHA-256(0x00 || entry)
 TreeHash leaf_hash(std::string_view entry);
 /// SHA-256(0x01 || left || right)
@@ -62,6 +64,14 @@ std::vector<TreeHash> inclusion_path(std::uint64_t index, std::uint64_t size, co
 /// The root that leaf `index` and its path lead to (RFC 9162 §2.1.3.2); nullopt for a path of the wrong length.
 std::optional<TreeHash> root_by_path(std::uint64_t index, std::uint64_t size, const TreeHash& leaf,
                                      const std::vector<TreeHash>& path);
+
+/// RFC 6962 §2.1.2 consistency proof from the tree of old_size to that of size; empty when old_size is 0 or size.
+/// Precondition: old_size <= size.
+std::vector<TreeHash> consistency_path(std::uint64_t old_size, std::uint64_t size, const ReadTile& read_tile);
+/// Does the path prove that the tree of new_root continues that of old_root (RFC 9162 §2.1.4.2)? The empty tree is
+/// continued by every tree; its path is empty (C2SP tlog-witness).
+bool is_continuation(std::uint64_t old_size, const TreeHash& old_root, std::uint64_t new_size, const TreeHash& new_root,
+                     const std::vector<TreeHash>& path);
 
 /// One entry with its length in front. Precondition: at most k_max_entry_bytes.
 std::string frame_entry(std::string_view entry);

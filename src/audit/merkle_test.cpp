@@ -73,6 +73,46 @@ TEST(Merkle, EarlierRootsAndPathsFollowFromTheTiles) {
   }
 }
 
+TEST(Merkle, AConsistencyProofFitsItsTwoTreesAndNoOther) {
+  constexpr std::size_t k_size = 40;
+  std::vector<TreeHash> roots{empty_root()};
+  for (std::size_t size = 1; size <= k_size; ++size) roots.push_back(GrownTree(size).edge.root());
+  for (std::size_t size = 1; size <= k_size; ++size) {
+    const GrownTree tree(size);
+    for (std::size_t old = 0; old <= size; ++old) {
+      auto path = consistency_path(old, size, tree.reader());
+      EXPECT_TRUE(is_continuation(old, roots[old], size, roots[size], path)) << old << " " << size;
+      for (std::size_t other = 1; other <= k_size; ++other) {
+        if (other == old || other > size || old == 0) continue;
+        EXPECT_FALSE(is_continuation(other, roots[other], size, roots[size], path)) << old << " " << other;
+      }
+      if (old == 0) continue;
+      EXPECT_FALSE(is_continuation(old, leaf_hash("other"), size, roots[size], path)) << old << " " << size;
+      EXPECT_FALSE(is_continuation(old, roots[old], size, leaf_hash("other"), path)) << old << " " << size;
+      for (auto& hash : path) {
+        hash[7] ^= 1;
+        EXPECT_FALSE(is_continuation(old, roots[old], size, roots[size], path)) << old << " " << size;
+        hash[7] ^= 1;
+      }
+      path.push_back(roots[1]);
+      EXPECT_FALSE(is_continuation(old, roots[old], size, roots[size], path)) << "too long";
+      path.pop_back();
+      if (path.empty()) continue;
+      path.pop_back();
+      EXPECT_FALSE(is_continuation(old, roots[old], size, roots[size], path)) << "too short";
+    }
+  }
+}
+
+TEST(Merkle, AConsistencyProofReachesAcrossTiles) {
+  const GrownTree tree(70'000);
+  for (const std::size_t old : {1, 255, 256, 257, 511, 512, 4096, 65'535, 65'536, 65'537, 69'999, 70'000}) {
+    const auto path = consistency_path(old, 70'000, tree.reader());
+    EXPECT_TRUE(is_continuation(old, root_at(old, tree.reader()), 70'000, tree.edge.root(), path)) << old;
+    EXPECT_LE(path.size(), 34u);
+  }
+}
+
 TEST(Merkle, TilesAreNamedAsC2spSays) {
   EXPECT_EQ(tile_path(0, 0, 256), "tile/0/000");
   EXPECT_EQ(tile_path(1, 1234067, 0), "tile/1/x001/x234/067");

@@ -12,17 +12,12 @@ namespace {
 
 constexpr std::size_t k_max_note = 64 * 1024;
 constexpr std::size_t k_max_signatures = 100;
+constexpr std::uint8_t k_ed25519 = 0x01;
 constexpr std::string_view k_dash = "\xE2\x80\x94 ";  // EM DASH and a space begin every signature line
 
 /// What SubjectPublicKeyInfo puts in front of an Ed25519 key (RFC 8410 section 4).
 constexpr std::array<std::uint8_t, 12> k_spki_prefix = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
                                                         0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
-
-PublicKey to_public_key(const Ed25519PublicKey& raw) {
-  Bytes der(k_spki_prefix.begin(), k_spki_prefix.end());
-  der.insert(der.end(), raw.begin(), raw.end());
-  return PublicKey::from_der(der);
-}
 
 [[noreturn]] void malformed(std::string_view why) {
   fail(ErrorCode::schema_violation, "a signed note: {}", why);
@@ -51,10 +46,17 @@ Ed25519PublicKey raw_ed25519(const PublicKey& key) {
   return raw;
 }
 
-std::array<std::uint8_t, 4> NoteKey::id() const {
+PublicKey public_key_of(const Ed25519PublicKey& raw) {
+  Bytes der(k_spki_prefix.begin(), k_spki_prefix.end());
+  der.insert(der.end(), raw.begin(), raw.end());
+  return PublicKey::from_der(der);
+}
+
+std::array<std::uint8_t, 4> note_key_id(std::string_view name, std::uint8_t type, const Ed25519PublicKey& key) {
+  const std::array<std::uint8_t, 2> between = {'\n', type};
   Hasher hasher;
   hasher.update(name);
-  hasher.update(std::string_view("\n\x01", 2));
+  hasher.update(between);
   hasher.update(key);
   const auto digest = hasher.finish();
   std::array<std::uint8_t, 4> out;
@@ -62,24 +64,39 @@ std::array<std::uint8_t, 4> NoteKey::id() const {
   return out;
 }
 
-std::string NoteKey::text() const {
-  Bytes typed{1};
+std::string verifier_key_text(std::string_view name, std::uint8_t type, const Ed25519PublicKey& key) {
+  Bytes typed{type};
   typed.insert(typed.end(), key.begin(), key.end());
-  return fmt::format("{}+{}+{}", name, encode_hex(id()), encode_base64(typed));
+  return fmt::format("{}+{}+{}", name, encode_hex(note_key_id(name, type, key)), encode_base64(typed));
 }
 
-NoteKey NoteKey::parse(std::string_view text) {
-  const auto refuse = [] { fail(ErrorCode::schema_violation, "not a verifier key of the form NAME+HEX+BASE64"); };
+NamedKey parse_verifier_key(std::string_view text, std::uint8_t type) {
+  const auto refuse = [&] {
+    fail(ErrorCode::schema_violation, "not a verifier key of the form NAME+HEX+BASE64 and of type {}", type);
+  };
   const auto first = text.find('+');
   const auto second = first == std::string_view::npos ? first : text.find('+', first + 1);
   if (second == std::string_view::npos) refuse();
-  NoteKey out;
+  NamedKey out;
   out.name = text.substr(0, first);
   const auto typed = decode_base64(text.substr(second + 1));
-  if (!why_not_note_name(out.name).empty() || !typed || typed->size() != 33 || typed->front() != 1) refuse();
+  if (!why_not_note_name(out.name).empty() || !typed || typed->size() != 33 || typed->front() != type) refuse();
   std::copy(typed->begin() + 1, typed->end(), out.key.begin());
-  if (encode_hex(out.id()) != text.substr(first + 1, second - first - 1)) refuse();
+  if (encode_hex(note_key_id(out.name, type, out.key)) != text.substr(first + 1, second - first - 1)) refuse();
   return out;
+}
+
+std::array<std::uint8_t, 4> NoteKey::id() const {
+  return note_key_id(name, k_ed25519, key);
+}
+
+std::string NoteKey::text() const {
+  return verifier_key_text(name, k_ed25519, key);
+}
+
+NoteKey NoteKey::parse(std::string_view text) {
+  auto parsed = parse_verifier_key(text, k_ed25519);
+  return {.name = std::move(parsed.name), .key = parsed.key};
 }
 
 SignedNote parse_signed_note(std::string_view note) {
@@ -111,12 +128,16 @@ SignedNote parse_signed_note(std::string_view note) {
   return out;
 }
 
+std::string signature_line(std::string_view name, std::span<const std::uint8_t> bytes) {
+  return fmt::format("{}{} {}\n", k_dash, name, encode_base64(bytes));
+}
+
 std::string sign_note(std::string_view text, const NoteKey& name, const PrivateKey& key) {
   const auto id = name.id();
   const auto signature = key.sign(text);
   Bytes bytes(id.begin(), id.end());
   bytes.insert(bytes.end(), signature.begin(), signature.end());
-  return fmt::format("{}\n{}{} {}\n", text, k_dash, name.name, encode_base64(bytes));
+  return fmt::format("{}\n{}", text, signature_line(name.name, bytes));
 }
 
 bool is_signed_by(const SignedNote& note, const NoteKey& key) {
@@ -126,7 +147,7 @@ bool is_signed_by(const SignedNote& note, const NoteKey& key) {
   for (const auto& signature : note.signatures) {
     if (signature.name != key.name || !std::equal(id.begin(), id.end(), signature.bytes.begin())) continue;
     ++found;
-    fits = to_public_key(key.key).verify(note.text, std::span(signature.bytes).subspan(4));
+    fits = public_key_of(key.key).verify(note.text, std::span(signature.bytes).subspan(4));
   }
   return found == 1 && fits;
 }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,20 @@ namespace liftlock {
 using Ed25519PublicKey = std::array<std::uint8_t, 32>;
 /// @throws Error{schema_violation} for a key of another algorithm
 Ed25519PublicKey raw_ed25519(const PublicKey& key);
+
+/// @throws Error{schema_violation} where no key has these 32 bytes
+PublicKey public_key_of(const Ed25519PublicKey& raw);
+
+/// The form that verifier keys of each signature type have: "name+keyid+base64(type || public key)".
+std::string verifier_key_text(std::string_view name, std::uint8_t type, const Ed25519PublicKey& key);
+struct NamedKey {
+  std::string name;
+  Ed25519PublicKey key{};
+};
+/// @throws Error{schema_violation}
+NamedKey parse_verifier_key(std::string_view text, std::uint8_t type);
+/// SHA-256(name || "\n" || type || key)[:4]
+std::array<std::uint8_t, 4> note_key_id(std::string_view name, std::uint8_t type, const Ed25519PublicKey& key);
 
 /// A verifier key: "name+keyid+base64(0x01 || public key)", key id = SHA-256(name || "\n" || 0x01 || key)[:4].
 struct NoteKey {
@@ -43,6 +58,8 @@ struct SignedNote {
 
 /// At most 64 KiB and 100 signatures. @throws Error{schema_violation, limit_exceeded}
 SignedNote parse_signed_note(std::string_view note);
+/// One line of signatures, ended. `bytes` are key id and signature.
+std::string signature_line(std::string_view name, std::span<const std::uint8_t> bytes);
 /// The note with one signature. Precondition: text ends with a newline and has no empty line.
 std::string sign_note(std::string_view text, const NoteKey& name, const PrivateKey& key);
 /// Does exactly one signature of this name and key id stand there, and does it fit?

@@ -24,6 +24,7 @@
 #include "os/parallel.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
+#include "witness/meetings.hpp"
 
 namespace liftlock {
 namespace {
@@ -45,6 +46,7 @@ class Ingest {
   }
 
   IngestResult run() {
+    Meetings(m_site).require_met(m_log);
     check_expectation();
     check_signatures();
     const auto arrival = check_channel();

@@ -26,13 +26,14 @@ Json to_json(const AuditEntry& entry) {
 }
 
 void add_audit(CLI::App& app, Invocation& invocation) {
-  auto* group = app.add_subcommand("audit", "Read, check, prove from and export the audit log");
+  auto* group = app.add_subcommand("audit", "Read, check, prove from and export the audit log; have it witnessed");
   group->require_subcommand(1);
   add_audit_tail(*group, invocation);
   add_audit_verify(*group, invocation);
   add_audit_prove(*group, invocation);
   add_audit_export(*group, invocation);
   add_audit_report(*group, invocation);
+  add_audit_witness(*group, invocation);
   add_audit_of_side(*group, invocation);
 }
 

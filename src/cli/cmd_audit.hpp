@@ -15,6 +15,11 @@ void add_audit_verify(CLI::App& group, Invocation& invocation);
 void add_audit_prove(CLI::App& group, Invocation& invocation);
 void add_audit_export(CLI::App& group, Invocation& invocation);
 void add_audit_report(CLI::App& group, Invocation& invocation);
+void add_audit_witness(CLI::App& group, Invocation& invocation);
+void add_audit_witness_accept(CLI::App& group, Invocation& invocation);
+void add_audit_witness_cosign(CLI::App& group, Invocation& invocation);
+void add_audit_witness_key(CLI::App& group, Invocation& invocation);
+void add_audit_witness_request(CLI::App& group, Invocation& invocation);
 /// What only one side has; defined on each side.
 void add_audit_of_side(CLI::App& group, Invocation& invocation);
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <boost/algorithm/string/join.hpp>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -10,6 +11,7 @@
 #include "bundle/channel.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
+#include "cli/witness_view.hpp"
 #include "store/catalog.hpp"
 
 namespace liftlock {
@@ -32,7 +34,9 @@ void run(Invocation& invocation) {
   site.require_zone("status", {Zone::ingest});
   const auto& config = site.config();
   const auto when = now();
-  auto histories = channel_histories(open_audit_log(invocation));
+  const auto log = open_audit_log(invocation);
+  const auto standings = Meetings(site).standings(log, when);
+  auto histories = channel_histories(log);
   for (const auto& [channel, every] : config.cadence) histories[channel];
   std::set<std::string> live;
   for (const auto& publication : Catalog(site.catalog_file(), Access::read).publications()) {
@@ -68,15 +72,17 @@ void run(Invocation& invocation) {
                     boost::algorithm::join(pending, " "), boost::algorithm::join(withheld_of, " "),
                     state.empty() ? "ok" : state});
   }
-  invocation.print({{"channels", std::move(channels)}, {"time", format_time(when)}}, [&] {
-    auto out = rows.size() == 1 ? std::string("nothing was ingested here yet\n") : format_table(rows);
-    if (states.contains("overdue")) out += "overdue: no bundle came within [channel.NAME] every\n";
-    if (states.contains("clock")) {
-      out += "clock: this machine's clock is behind what was signed already, so expiry cannot be judged\n";
-    }
-    return out;
-  });
-  if (!states.empty()) invocation.set_status(static_cast<int>(ErrorClass::policy));
+  invocation.print(
+      {{"channels", std::move(channels)}, {"time", format_time(when)}, {"witnesses", witnesses_json(standings)}}, [&] {
+        auto out = rows.size() == 1 ? std::string("nothing was ingested here yet\n") : format_table(rows);
+        if (states.contains("overdue")) out += "overdue: no bundle came within [channel.NAME] every\n";
+        if (states.contains("clock")) {
+          out += "clock: this machine's clock is behind what was signed already, so expiry cannot be judged\n";
+        }
+        return out + witnesses_text(standings, when);
+      });
+  const auto status = status_of(standings);
+  if (status != 0 || !states.empty()) invocation.set_status(std::max(status, static_cast<int>(ErrorClass::policy)));
 }
 
 }  // namespace
@@ -87,7 +93,9 @@ void add_status(CLI::App& app, Invocation& invocation) {
   command->footer(
       "WITHHELD is, for each bundle that landed in part, how many of its artifacts did not (SEQUENCE:COUNT).\n"
       "How often a channel brings one says config.toml: [channel.NAME] every = \"90d\". The exit status is 3 when\n"
-      "something is overdue, or this machine's clock is behind what was signed already.\n"
+      "something is overdue, this machine's clock is behind what was signed already, or a witness of the audit log "
+      "was\n"
+      "not met; 4 when the log is not what a witness saw.\n"
       "Example: liftlock status --json");
   command->callback([&invocation] { run(invocation); });
 }

@@ -1,4 +1,4 @@
-// The name of this machine, as documents tell where they were made.
+// This machine: its name, as documents tell where they were made, and which of its runs this is.
 #pragma once
 
 #include <string>
@@ -7,5 +7,8 @@ namespace liftlock {
 
 /// gethostname(2), as a portable path component; "unknown" where there is none.
 std::string host_name();
+
+/// A random name that the kernel gave this boot (/proc/sys/kernel/random/boot_id). @throws Error{io_error}
+std::string boot_id();
 
 }  // namespace liftlock

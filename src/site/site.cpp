@@ -332,6 +332,19 @@ ScanConfig read_scan(const toml::table& table) {
   return out;
 }
 
+void read_audit(const toml::table& table, SiteConfig& config) {
+  const TableReader reader(table, "[audit]", {"witness", "witness_max_age"});
+  config.witnesses = reader.texts("witness");
+  if (const auto text = reader.get<std::string>("witness_max_age")) {
+    const auto age = parse_duration(*text);
+    if (!age || age->count() <= 0) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: 'witness_max_age' of [audit] is no duration like \"31d\"",
+           reader.line("witness_max_age"));
+    }
+    config.witness_max_age = *age;
+  }
+}
+
 /// [channel.NAME]
 std::map<std::string, std::chrono::seconds> read_cadence(const toml::table& table) {
   std::map<std::string, std::chrono::seconds> out;
@@ -416,7 +429,7 @@ SiteConfig parse_config(const std::string& text) {
   const auto document = parse_toml(text, ErrorCode::config_invalid, "config.toml ");
   const TableReader reader(document, "the top level",
                            {"zone", "organisation", "source", "policy", "serve", "models", "gateway", "roles", "pool",
-                            "record", "labels", "telemetry", "channel", "scan"});
+                            "record", "labels", "telemetry", "channel", "scan", "audit"});
   SiteConfig config;
   const auto zone_text = reader.get<std::string>("zone");
   if (zone_text) {
@@ -432,6 +445,7 @@ SiteConfig parse_config(const std::string& text) {
   if (const auto* table = reader.table("source")) config.sources = read_sources(*table);
   if (const auto* table = reader.table("policy")) read_policy(*table, config);
   if (const auto* table = reader.table("scan")) config.scan = read_scan(*table);
+  if (const auto* table = reader.table("audit")) read_audit(*table, config);
   if (const auto* table = reader.table("channel")) config.cadence = read_cadence(*table);
   if (const auto* table = reader.table("serve")) read_serve(*table, config);
   if (const auto* table = reader.table("models")) read_models(*table, config);
@@ -553,6 +567,8 @@ Json settings_json(const SiteConfig& config) {
               {"record.when_unwritable", config.record_or_stop ? "stop" : "answer"},
               {"labels.order", config.labels},
               {"labels.models", config.model_labels},
+              {"audit.witness", config.witnesses},
+              {"audit.witness_max_age", config.witness_max_age.count()},
               {"record.keep", config.record_keep ? Json(config.record_keep->count()) : Json()}};
   for (const auto& [source_name, source] : config.sources) {
     out["source." + source_name + ".path"] = source.path.string();

@@ -3,6 +3,7 @@
 //   STATE/config.toml   zone, sources, policy, serving
 //   STATE/store/        blobs and catalog.db
 //   STATE/audit/        the log
+//   STATE/witness/      what this machine remembers of other logs as their witness
 //   STATE/trust/        pinned trust statements
 //   STATE/keys/         private keys of this installation (mode 0700)
 //   STATE/engines/      unpacked engines
@@ -82,6 +83,9 @@ struct SiteConfig {
   /// [channel.NAME] every: how often a bundle is expected
   std::map<std::string, std::chrono::seconds> cadence;
   std::optional<ScanConfig> scan;
+  // [audit]
+  std::vector<std::string> witnesses;                            ///< verifier keys of those that cosign the log
+  std::chrono::seconds witness_max_age = std::chrono::days(31);  ///< after that, `status` calls a cosignature old
   // [serve]
   std::string listen = "127.0.0.1:8480";
   std::optional<fs::path> tls_certificate;
@@ -146,6 +150,7 @@ class Site {
   fs::path store_folder() const { return m_folder / "store"; }
   fs::path catalog_file() const { return m_folder / "store" / "catalog.db"; }
   fs::path audit_folder() const { return m_folder / "audit"; }
+  fs::path witness_folder() const { return m_folder / "witness"; }
   fs::path trust_folder() const { return m_folder / "trust"; }
   fs::path keys_folder() const { return m_folder / "keys"; }
   fs::path engines_folder() const { return m_folder / "engines"; }
