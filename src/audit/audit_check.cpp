@@ -19,11 +19,13 @@ checkpoint          size and root hash of the log, signed (C2SP tlog-checkpoint)
 key.pub             the key that signs it (a C2SP signed-note verifier key). Compare it with one you got another way
 tile/entries/...    the entries, 256 to a file, each a line of JSON after its length as two bytes
 tile/0/... 1/...    the Merkle tree over them (RFC 6962, C2SP tlog-tiles)
+witness/...         earlier checkpoints that witnesses cosigned (C2SP tlog-cosignature), where there are some
 check_log.py        checks all of it; needs Python 3 and nothing else
 
     python3 check_log.py .                                every hash, the root, the signature
     python3 check_log.py . --key 'NAME+HEX+BASE64'        with the key that you trust
     python3 check_log.py . --earlier OLD/checkpoint       that this log continues the one you saw earlier
+    python3 check_log.py . --witness 'NAME+HEX+BASE64'    that it continues what this witness cosigned
     python3 check_log.py . --print                        the entries as JSON Lines
 )";
 
@@ -55,6 +57,16 @@ void copy_full_tiles(const AuditSnapshot& snapshot, const fs::path& folder) {
       fs::create_directories((folder / path).parent_path());
       copy_small_file(snapshot.folder / path, folder / path);
     }
+  }
+}
+
+/// What witnesses stated: FOLDER/witness/*.checkpoint. docs/formats/witness.md
+void copy_statements(const fs::path& from, const fs::path& to) {
+  std::error_code none;
+  for (const auto& entry : fs::directory_iterator(from / "witness", none)) {
+    if (entry.path().extension() != ".checkpoint") continue;
+    make_folders(to / "witness");
+    copy_small_file(entry.path(), to / "witness" / entry.path().filename());
   }
 }
 
@@ -116,6 +128,7 @@ void AuditLog::export_to(const fs::path& folder) const {
   const auto snapshot = m_impl->snapshot();
   copy_full_tiles(snapshot, folder);
   for (const auto& [path, content] : snapshot.partial_files()) write_new_file(folder / path, content);
+  copy_statements(snapshot.folder, folder);
   write_new_file(folder / "key.pub", m_impl->verifier.text() + "\n");
   write_new_file(folder / "check_log.py", k_check_log_script);
   write_new_file(folder / "README.txt", k_readme);

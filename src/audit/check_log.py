@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Checks an exported audit log: every entry, every tile, the root and the signature of its checkpoint.
 
-    python3 check_log.py [FOLDER] [--key VERIFIER_KEY] [--earlier CHECKPOINT] [--print]
+    python3 check_log.py [FOLDER] [--key VERIFIER_KEY] [--earlier CHECKPOINT] [--witness WITNESS_KEY] [--print]
 
-Formats: RFC 6962 hashes, C2SP tlog-tiles, tlog-checkpoint and signed-note, RFC 8032 signatures. Standard library only.
+Formats: RFC 6962 hashes, C2SP tlog-tiles, tlog-checkpoint, tlog-cosignature and signed-note, RFC 8032 signatures. Standard
+library only.
 Without --key the signature is checked with the key.pub of the folder, which only shows that the folder is whole: compare
 the key that is printed with one you got another way. Exit status: 0 good, 1 not.
 """
-import argparse, base64, hashlib, json, pathlib, sys
+import argparse, base64, datetime, hashlib, json, pathlib, sys
 
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
@@ -66,24 +67,39 @@ def read(path):
         sys.exit(f"BAD: {error}")
 
 
-def checkpoint(path, key_text):
+def checkpoint(path, key_text, witness=None):
+    """Size, root, and when the witness cosigned it."""
     try:
-        name, key_id, key = key_text.split("+", 2)
         text, signatures = read(path).decode().split("\n\n")
         origin, size, root, end = (text + "\n").split("\n")
     except ValueError:
-        sys.exit(f"BAD: {path}: not a checkpoint, or not a verifier key")
-    key, size_number = unbase64(key, "the key"), int(size) if size.isascii() and size.isdigit() else -1
-    key_hash = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
-    need(len(key) == 33 and key[0] == 1 and key_hash.hex() == key_id, "the verifier key is malformed")
-    need(origin == name and end == "" and str(size_number) == size, f"{path}: its lines are wrong")
+        sys.exit(f"BAD: {path}: not a checkpoint")
+    size_number = int(size) if size.isascii() and size.isdigit() else -1
+    need(origin == key_text.split("+")[0] and end == "" and str(size_number) == size, f"{path}: its lines are wrong")
     need(signatures.endswith("\n"), f"{path}: the last line is not ended")
-    mine = [line for line in signatures[:-1].split("\n") if line.startswith(f"\u2014 {name} ")]
-    need(len(mine) == 1, f"{path}: no signature of {name}")
-    raw = unbase64(mine[0].split(" ", 2)[2], f"{path}: the signature")
-    need(len(raw) == 68 and raw[:4] == key_hash and ed25519(key[1:], (text + "\n").encode(), raw[4:]),
-         f"{path}: the signature does not fit")
-    return size_number, unbase64(root, f"{path}: the root")
+
+    def signature(key_text, kind, length):
+        try:
+            name, key_id, key = key_text.split("+", 2)
+        except ValueError:
+            sys.exit("BAD: not a verifier key")
+        key = unbase64(key, "the key")
+        key_hash = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
+        need(len(key) == 33 and key[0] == kind and key_hash.hex() == key_id, f"the verifier key of {name} is malformed")
+        mine = [line for line in signatures[:-1].split("\n") if line.startswith(f"\u2014 {name} ")]
+        raw = [unbase64(line.split(" ", 2)[2], f"{path}: the signature") for line in mine]
+        raw = [one for one in raw if one[:4] == key_hash]
+        need(len(raw) == 1 and len(raw[0]) == length, f"{path}: no signature of {name}")
+        return key[1:], raw[0][4:]
+
+    body, time = (text + "\n").encode(), None
+    key, raw = signature(key_text, 1, 68)
+    need(ed25519(key, body, raw), f"{path}: the signature does not fit")
+    if witness:
+        key, raw = signature(witness, 4, 76)
+        time = int.from_bytes(raw[:8], "big")
+        need(ed25519(key, b"cosignature/v1\ntime %d\n" % time + body, raw[8:]), f"{path}: the cosignature does not fit")
+    return size_number, unbase64(root, f"{path}: the root"), time
 
 
 def tile(folder, level, number, width):
@@ -125,6 +141,7 @@ def main():
     options.add_argument("folder", nargs="?", default=".", type=pathlib.Path)
     options.add_argument("--key", help="the verifier key that you trust: NAME+HEX+BASE64")
     options.add_argument("--earlier", type=pathlib.Path, help="a checkpoint of this log that you saw before")
+    options.add_argument("--witness", action="append", default=[], help="the key of a witness that you trust: NAME+HEX+BASE64")
     options.add_argument("--print", action="store_true", help="print the entries, one JSON document per line")
     chosen = options.parse_args()
     own_key = read(chosen.folder / "key.pub").decode(errors="replace")
@@ -132,7 +149,7 @@ def main():
     key = chosen.key or own_key[:-1]
     need(key == own_key[:-1], "key.pub is not the key that you trust")
 
-    size, root = checkpoint(chosen.folder / "checkpoint", key)
+    size, root, _ = checkpoint(chosen.folder / "checkpoint", key)
     level, leaves = 0, []
     for entry in entries(chosen.folder, size):
         leaves.append(hashlib.sha256(b"\0" + entry).digest())
@@ -148,9 +165,16 @@ def main():
         level += 1
     need(tree_root(leaves) == root, "the root of the entries is not the root of the checkpoint")
     if chosen.earlier:
-        old_size, old_root = checkpoint(chosen.earlier, key)
+        old_size, old_root, _ = checkpoint(chosen.earlier, key)
         need(old_size <= size, f"the log is shorter than it was: {size} entries, {old_size} in {chosen.earlier}")
         need(tree_root(leaves[:old_size]) == old_root, f"the log is not a continuation of {chosen.earlier}: a fork")
+    for witness in chosen.witness:
+        path = chosen.folder / "witness" / (hashlib.sha256(witness.encode()).hexdigest()[:16] + ".checkpoint")
+        old_size, old_root, time = checkpoint(path, key, witness)
+        need(old_size <= size, f"the log is shorter than its witness saw it: {size} entries, {old_size} in {path}")
+        need(tree_root(leaves[:old_size]) == old_root, f"the log is not a continuation of {path}: a fork")
+        when = datetime.datetime.fromtimestamp(time, datetime.timezone.utc).isoformat()
+        print(f"good: {old_size} entries were there on {when}, cosigned by {witness}", file=sys.stderr)
     print(f"good: {size} entries, root {root.hex()}, signed by {key}", file=sys.stderr)
 
 

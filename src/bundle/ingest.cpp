@@ -46,7 +46,6 @@ class Ingest {
   }
 
   IngestResult run() {
-    Meetings(m_site).require_met(m_log);
     check_expectation();
     check_signatures();
     const auto arrival = check_channel();
@@ -550,6 +549,9 @@ IngestResult ingest(const Site& site, const IngestRequest& request, Reporter& re
   };
   IngestResult result;
   try {
+    // Before a byte of the medium is read: this node may be one that was rolled back.
+    const Meetings meetings(site);
+    if (!meetings.witnesses().empty()) meetings.require_met(AuditLog(site.audit_folder(), k_log_origin));
     run = std::make_unique<Ingest>(site, request, reporter);
     result = run->run();
   } catch (Error& error) {

@@ -1,7 +1,7 @@
 // The one way into the high side: a fail-stop pipeline. Nothing is visible before the last step, and everything before
 // it can be killed at any point and run again.
 //
-//   source → the witness of the log was met → announced digest → signatures → channel rules → lists → free space →
+//   the log's witness was met → source → announced digest → signatures → channel rules → lists → free space →
 //   every file, streamed into staging → inspection in a sandbox → audit intent → blobs → catalog → audit success
 #pragma once
 

@@ -3,11 +3,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <boost/algorithm/string/join.hpp>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "bundle/channel.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
@@ -19,6 +21,35 @@ namespace {
 
 /// A clock that runs a little behind the builder's is no alarm.
 constexpr auto k_clock_slack = std::chrono::minutes(10);
+
+/// What the audit log says of the catalog and the catalog does not, for people; by channel.
+using Differences = std::map<std::string, std::vector<std::string>>;
+
+/// Subject ("channel/sequence") → is it in use, as the audit log has it?
+std::map<std::string, bool> in_use(const AuditLog& log) {
+  std::map<std::string, bool> out;
+  log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+    if (entry.event.outcome != Outcome::success) return true;
+    if (entry.event.type == k_ingest_event) out[entry.event.subject] = true;
+    if (entry.event.type == "bundle.retire") out[entry.event.subject] = false;
+    return true;
+  });
+  return out;
+}
+
+/// An old copy of the catalog lacks what landed since, and has in use what was retired since.
+Differences behind(const AuditLog& log, const Catalog& catalog, const std::set<std::string>& live) {
+  Differences out;
+  for (const auto& [subject, used] : in_use(log)) {
+    const auto slash = subject.rfind('/');
+    const auto channel = subject.substr(0, slash);
+    const auto sequence = parse_uint(std::string_view(subject).substr(slash + 1)).value_or(0);
+    if (used && !live.contains(subject) && !catalog.is_retired(channel, sequence))
+      out[channel].push_back(subject + " is missing: ingest it again");
+    if (!used && live.contains(subject)) out[channel].push_back(subject + " was retired: retire it again");
+  }
+  return out;
+}
 
 /// What has to be looked at; empty when all is well.
 std::string trouble(const SiteConfig& config, const std::string& channel, const ChannelHistory& history,
@@ -39,9 +70,15 @@ void run(Invocation& invocation) {
   auto histories = channel_histories(log);
   for (const auto& [channel, every] : config.cadence) histories[channel];
   std::set<std::string> live;
-  for (const auto& publication : Catalog(site.catalog_file(), Access::read).publications()) {
-    live.insert(fmt::format("{}/{}", publication.channel, publication.sequence));
+  const Catalog catalog(site.catalog_file(), Access::read);
+  Differences unlogged;
+  for (const auto& publication : catalog.publications()) {
+    const auto subject = fmt::format("{}/{}", publication.channel, publication.sequence);
+    live.insert(subject);
+    if (histories[publication.channel].seen.contains(publication.sequence)) continue;
+    unlogged[publication.channel].push_back(subject + " is not in the audit log: ingest it again");
   }
+  const auto lost = behind(log, catalog, live);
   auto channels = Json::array();
   std::vector<std::vector<std::string>> rows{{"CHANNEL", "NEWEST", "MADE", "EXPECTED", "PENDING", "WITHHELD", "STATE"}};
   std::set<std::string> states;
@@ -50,7 +87,9 @@ void run(Invocation& invocation) {
     const auto every = config.cadence.find(channel);
     const bool expected = every != config.cadence.end() && history.newest_created;
     const auto due = expected ? format_time(*history.newest_created + every->second) : "";
-    const auto state = trouble(config, channel, history, when);
+    const std::string state = lost.contains(channel)       ? "catalog"
+                              : unlogged.contains(channel) ? "unlogged"
+                                                           : trouble(config, channel, history, when);
     if (!state.empty()) states.insert(state);
     std::vector<std::string> pending;
     for (const auto sequence : history.still_pending) pending.push_back(std::to_string(sequence));
@@ -76,6 +115,14 @@ void run(Invocation& invocation) {
       {{"channels", std::move(channels)}, {"time", format_time(when)}, {"witnesses", witnesses_json(standings)}}, [&] {
         auto out = rows.size() == 1 ? std::string("nothing was ingested here yet\n") : format_table(rows);
         if (states.contains("overdue")) out += "overdue: no bundle came within [channel.NAME] every\n";
+        const auto list = [&](const char* state, const char* why, const Differences& differences) {
+          if (states.contains(state)) out += fmt::format("{}: {}\n", state, why);
+          for (const auto& [channel, lines] : differences) {
+            for (const auto& line : lines) out += "  " + printable(line) + "\n";
+          }
+        };
+        list("catalog", "the catalog is behind the audit log: an old copy of it was restored", lost);
+        list("unlogged", "the audit log is behind the catalog: it was cut, or begun anew", unlogged);
         if (states.contains("clock")) {
           out += "clock: this machine's clock is behind what was signed already, so expiry cannot be judged\n";
         }
@@ -93,9 +140,8 @@ void add_status(CLI::App& app, Invocation& invocation) {
   command->footer(
       "WITHHELD is, for each bundle that landed in part, how many of its artifacts did not (SEQUENCE:COUNT).\n"
       "How often a channel brings one says config.toml: [channel.NAME] every = \"90d\". The exit status is 3 when\n"
-      "something is overdue, this machine's clock is behind what was signed already, or a witness of the audit log "
-      "was\n"
-      "not met; 4 when the log is not what a witness saw.\n"
+      "something is overdue, catalog and audit log differ, this machine's clock is behind what was signed already, or\n"
+      "a witness of the audit log was not met; 4 when the log is not what a witness saw.\n"
       "Example: liftlock status --json");
   command->callback([&invocation] { run(invocation); });
 }
