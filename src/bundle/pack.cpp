@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <set>
 
@@ -283,6 +284,51 @@ class OutputLock {
   FileLock m_lock;
 };
 
+/// What will lie in the folder, and in content.tar, and the signature that is made later. Refers to what it is given.
+std::vector<GuardedFile> guarded_files(const BlobStore& store, const PackRequest& request, const Front& front,
+                                       const Content& content, const BundleInfo& info) {
+  const auto root = folder_name(request.output) + "/";
+  std::vector<GuardedFile> files;
+  // Texts stay where they are: the lists of a large bundle are large.
+  const auto add_text = [&](std::string path, const std::string& text) {
+    GuardedFile file{.path = std::move(path), .size = text.size()};
+    file.text = std::shared_ptr<const std::string>(std::shared_ptr<void>(), &text);
+    files.push_back(std::move(file));
+  };
+  for (const auto& [path, text] : front.documents) add_text(root + path.text(), text);
+  GuardedFile bundle_json{.path = root + std::string(k_bundle_json_path), .size = 0};
+  bundle_json.text = std::make_shared<const std::string>(write_bundle_info(info));
+  bundle_json.size = bundle_json.text->size();
+  files.push_back(std::move(bundle_json));
+  GuardedFile signature{.path = root + "signatures/builder.0123456789abcdef.sigstore.json",
+                        .size = bundle_limits::k_signature};
+  signature.type = ContentType::json;
+  signature.place = GuardedFile::Place::foreseen;
+  files.push_back(std::move(signature));
+
+  const bool in_tar = request.form == ContentForm::tar;
+  const auto tar = root + std::string(k_content_tar_path);
+  if (in_tar) {
+    GuardedFile file{.path = tar, .size = tar_layout(content.carried).total_size};
+    file.type = ContentType::tar;
+    files.push_back(std::move(file));
+  }
+  std::map<std::string_view, const std::string*> generated;
+  for (const auto& [path, text] : request.generated) generated.emplace(path.text(), &text);
+  for (const auto& entry : content.carried) {
+    auto path = in_tar ? tar + "!" + entry.path.text() : root + entry.path.text();
+    if (const auto made = generated.find(entry.path.text()); made != generated.end()) {
+      add_text(std::move(path), *made->second);
+    } else {
+      GuardedFile file{.path = std::move(path), .size = entry.size, .digest = entry.digest};
+      file.open = [&store, digest = entry.digest] { return store.open(digest); };
+      files.push_back(std::move(file));
+    }
+    if (in_tar) files.back().place = GuardedFile::Place::in_tar;
+  }
+  return files;
+}
+
 /// The folder is a bundle with exactly these lists, and every byte of it is right.
 std::optional<PackResult> unchanged_bundle(const PackRequest& request, const Front& front, Reporter& reporter) {
   if (is_free(request.output)) return std::nullopt;
@@ -355,9 +401,10 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
   const auto front = make_front(request, content);
   // What we write must be what a reader accepts.
   parse_files_list(front.documents.at(RelPath::parse(k_files_list_path)));
+  const auto info = make_info(request, front, content);
+  if (request.judge) request.judge(guarded_files(store, request, front, content, info));
   if (auto existing = unchanged_bundle(request, front, reporter)) return *existing;
 
-  const auto info = make_info(request, front, content);
   const auto partial = fs::path(request.output.string() + ".partial");
   if (const auto parent = request.output.parent_path(); !parent.empty()) make_folders(parent);
   const OutputLock lock(request.output);

@@ -1,6 +1,7 @@
 // Low side: seals a locked stack into a bundle folder, streamed straight from the store.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
@@ -8,6 +9,7 @@
 
 #include "base/reporter.hpp"
 #include "bundle/delta.hpp"
+#include "bundle/guard.hpp"
 #include "bundle/manifest.hpp"
 #include "store/blob_store.hpp"
 
@@ -24,6 +26,8 @@ struct PackRequest {
   Digest lock;
   ContentForm form = ContentForm::tree;
   std::optional<DeltaBase> base;  ///< what its receiver has is left out
+  /// Sees every file of the bundle before anything is written; what it throws ends the pack. May be empty.
+  std::function<void(const std::vector<GuardedFile>&)> judge;
   // What only bundle.json says:
   std::string channel;
   std::uint64_t sequence = 0;

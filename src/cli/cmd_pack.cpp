@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "audit/audit_log.hpp"
 #include "base/counted.hpp"
@@ -18,9 +19,11 @@
 #include "cli/collectors.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/stack_session.hpp"
 #include "cli/whole_number.hpp"
+#include "crypto/hash.hpp"
 #include "ecosystem/oci/image.hpp"
 #include "os/host.hpp"
 #include "store/catalog.hpp"
@@ -37,6 +40,7 @@ struct Options {
   std::vector<std::uint64_t> pending;
   std::string expires;
   std::optional<std::string> since;
+  std::string profile;
 };
 
 /// What this low side packed last into a channel: a fact of its catalog.
@@ -157,7 +161,88 @@ void check_unchanged(const Options& options, const PackResult& result) {
       "name a new folder with --output to pack it under another sequence or expiry");
 }
 
-void run(Invocation& invocation, const Options& options) {
+/// --profile: a guard that judges what is packed, and remembers what it said.
+class Gatehouse {
+ public:
+  explicit Gatehouse(const std::string& profile)
+      : m_guard(read_guard_profile(profile), make_look_inside()), m_digest(sha256(read_file(profile, 1u << 20))) {}
+
+  /// @throws Error{profile_refused}
+  void judge(const std::vector<GuardedFile>& files, Guard::Archives archives = Guard::Archives::look_inside) {
+    m_report = m_guard.judge(files, archives);
+    if (m_report.count == 0) return;
+    const auto& first = m_report.breaches.at(0);
+    throw Error(ErrorCode::profile_refused,
+                fmt::format("the profile '{}' does not let it pass: {}, the first is {} of {}",
+                            printable(m_guard.profile().name), counted(m_report.count, "breach", "breaches"),
+                            name(first.rule), first.path.empty() ? "the whole bundle" : "'" + first.path + "'"));
+  }
+
+  /// As the bundle lies there now, with the signatures that it has.
+  std::vector<fs::path> write_lists(const fs::path& bundle) {
+    try {
+      judge(files_of_bundle(bundle), Guard::Archives::seen_before);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::profile_refused) throw;
+      throw Error(
+          error.code(), error.message(),
+          "the bundle is there, but no lists: remove from it what was added and is named above, then run this again");
+    }
+    return write_guard_lists(bundle, m_report);
+  }
+
+  /// For the audit log.
+  Json detail() const { return {{"name", printable(m_guard.profile().name)}, {"digest", m_digest.text()}}; }
+
+  Json breaches_json() const {
+    auto out = Json::array();
+    for (const auto& one : m_report.breaches) {
+      out.push_back(
+          {{"rule", name(one.rule)}, {"path", one.path}, {"message", one.message}, {"remedy", remedy(one.rule)}});
+    }
+    return out;
+  }
+
+  std::string breaches_text() const {
+    std::string out;
+    std::set<GuardRule> rules;
+    for (const auto& one : m_report.breaches) {
+      out +=
+          fmt::format("[{}] {}: {}\n", name(one.rule), one.path.empty() ? "the whole bundle" : one.path, one.message);
+      rules.insert(one.rule);
+    }
+    if (m_report.count > m_report.breaches.size()) {
+      out += fmt::format("… and {} more\n", m_report.count - m_report.breaches.size());
+    }
+    for (const auto rule : rules) out += fmt::format("what to do about {}: {}\n", name(rule), remedy(rule));
+    return out;
+  }
+
+  std::uint64_t count() const { return m_report.count; }
+
+ private:
+  Guard m_guard;
+  Digest m_digest;
+  GuardReport m_report;
+};
+
+/// A refusal is listed whole, as text or as the one JSON document of the run. @return it is told
+bool tell_refusal(Invocation& invocation, const Gatehouse& gate, const Error& error) {
+  const Json json = {{"error",
+                      {{"code", info(error.code()).slug},
+                       {"message", printable(error.message())},
+                       {"context", error.context()},
+                       {"hint", error.hint()},
+                       {"exit_status", error.exit_status()}}},
+                     {"breaches", gate.breaches_json()},
+                     {"count", gate.count()}};
+  invocation.print(json, [&] { return gate.breaches_text(); });
+  if (!invocation.json()) return false;
+  invocation.set_status(error.exit_status());
+  return true;
+}
+
+void pack_and_tell(Invocation& invocation, const Options& options, Gatehouse* gate) {
   const auto site = invocation.site();
   site.require_zone("pack", {Zone::low});
   site.require_own();
@@ -168,7 +253,8 @@ void run(Invocation& invocation, const Options& options) {
   Catalog catalog(site.catalog_file());
   check_sequence(options, last_packed(catalog, lock.channel));
   resume_after_interrupt();
-  const auto request = make_request(invocation, options, site, lock, catalog);
+  auto request = make_request(invocation, options, site, lock, catalog);
+  if (gate != nullptr) request.judge = [gate](const auto& files) { gate->judge(files); };
   if (request.trust_statements.empty()) {
     invocation.reporter().warn(
         "no trust root here: the bundle carries no trust statements (see `liftlock trust init`)");
@@ -183,7 +269,9 @@ void run(Invocation& invocation, const Options& options) {
                 .subject = subject,
                 .detail = dump_json_line(detail)});
   };
-  record(Outcome::intent, {{"output", request.output.string()}, {"lock", request.lock.text()}});
+  Json intent = {{"output", request.output.string()}, {"lock", request.lock.text()}};
+  if (gate != nullptr) intent["profile"] = gate->detail();
+  record(Outcome::intent, intent);
   PackResult result = [&] {
     try {
       return pack(BlobStore(site.store_folder()), request, invocation.reporter());
@@ -207,14 +295,33 @@ void run(Invocation& invocation, const Options& options) {
   if (const auto& base = result.info.builds_on) {
     json["left_out"] = {{"base", base->base}, {"files", base->files}, {"bytes", base->bytes}};
   }
+  std::string lists;
+  if (gate != nullptr) {
+    json["lists"] = Json::array();
+    for (const auto& list : gate->write_lists(request.output)) {
+      json["lists"].push_back(list.string());
+      lists += fmt::format("for the guard: {}\n", list.string());
+    }
+  }
   invocation.print(json, [&] {
     return fmt::format(
-        "{}{}, {} in {}{}\n{}announce this digest to the receiver by another way than the medium:\n  {}\n",
+        "{}{}, {} in {}{}\n{}{}announce this digest to the receiver by another way than the medium:\n  {}\n",
         bundle_heading(result.info, result.digest), counted(result.info.content_files, "file"),
         format_size(result.info.content_bytes), request.output.string(),
-        result.unchanged ? " (it was there already, whole and unchanged)" : "", left_out_text(result.info),
+        result.unchanged ? " (it was there already, whole and unchanged)" : "", left_out_text(result.info), lists,
         result.digest.text());
   });
+}
+
+void run(Invocation& invocation, const Options& options) {
+  std::optional<Gatehouse> gate;
+  if (!options.profile.empty()) gate.emplace(options.profile);
+  try {
+    pack_and_tell(invocation, options, gate ? &*gate : nullptr);
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::profile_refused && tell_refusal(invocation, *gate, error)) return;
+    throw;
+  }
 }
 
 }  // namespace
@@ -234,6 +341,11 @@ void add_pack(CLI::App& app, Invocation& invocation) {
       ->add_option("--since", options->since,
                    "Leave out what the receiver has: by a lock, or the folder of a bundle, a receipt or a request")
       ->type_name("PLACE");
+  command
+      ->add_option(
+          "--profile", options->profile,
+          "Judge every file by this guard profile first, and write the hash lists of a guard beside the bundle")
+      ->type_name("FILE");
   command->add_option("--expires", options->expires, "After how long the bundle is stale, like 90d (default: never)")
       ->type_name("TIME");
   command->footer(

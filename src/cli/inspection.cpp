@@ -109,9 +109,16 @@ std::string inspect_file_in_cell(std::string_view kind, std::span<const int> fil
   }
 }
 
+/// Begins a request to look into the archive that the one descriptor is.
+constexpr std::string_view k_look_inside = "look inside ";
+
 std::string answer_in_cell(std::string_view request, std::span<const int> files) {
   if (request == k_unpack_wheelhouse) return unpack_in_cell(files);
   if (request.starts_with(k_inspect_file)) return inspect_file_in_cell(request.substr(k_inspect_file.size()), files);
+  if (request.starts_with(k_look_inside)) {
+    if (files.size() != 1) fail(ErrorCode::internal, "{} descriptors instead of 1", files.size());
+    return answer_inside_request(request.substr(k_look_inside.size()), files[0]);
+  }
   const auto json = parse_json(request, {.max_bytes = 512u << 20, .max_depth = 64});
   const auto artifact = artifact_from_json(object_member(json, "artifact", "a request"));
   FileInspections inspected;
@@ -193,6 +200,13 @@ Inspect make_inspect() {
     }
   };
   return out;
+}
+
+LookInside make_look_inside() {
+  auto pool = std::make_shared<CellPool>(cell_command(), usable_cores());
+  return [pool](const std::string& request, int fd) {
+    return pool->call(std::string(k_look_inside) + request, std::array{fd});
+  };
 }
 
 void add_cell(CLI::App& app, Invocation& invocation) {

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bundle/guard.hpp"
 #include "bundle/inspect_all.hpp"
 #include "ecosystem/inspector.hpp"
 
@@ -20,6 +21,9 @@ Inspection inspect_here(const Artifact& artifact, std::span<const int> files, co
 
 /// What fetch and ingest are given: inspection in a process without network and write access.
 Inspect make_inspect();
+
+/// Looks into archives for a guard profile, there too.
+LookInside make_look_inside();
 
 /// unpack_wheelhouse() there: facts hold "files" of "name", "offset" and "size", or there is a finding.
 Inspection unpack_wheelhouse_in_cell(int archive, int out);
