@@ -39,7 +39,7 @@ class Ingest {
         m_request(request),
         m_reporter(reporter),
         m_log(site.audit_folder(), k_log_origin),
-        m_bundle(resolve_source(site.config(), request.source)) {
+        m_bundle(request.remote != nullptr ? request.remote->front() : resolve_source(site.config(), request.source)) {
     make_folders(site.store_folder());
     m_result.info = m_bundle.info();
     m_result.digest = m_bundle.digest();
@@ -51,13 +51,14 @@ class Ingest {
     const auto arrival = check_channel();
     check_age();
     check_retired();
+    if (m_request.remote != nullptr) m_request.remote->bring_lists(m_bundle.info());
     m_bundle.load_lists();
     take_withheld();
     if (arrival == Arrival::repeated && is_published() && store_is_complete() && !m_request.restore_retired) {
       m_result.status = IngestResult::Status::already_present;
       return m_result;
     }
-    check_folder();
+    if (m_request.remote == nullptr) check_folder();
     BlobStore store(m_site.store_folder());
     Catalog catalog(m_site.catalog_file());
     check_left_out(store);
@@ -65,7 +66,11 @@ class Ingest {
     StagedBlobs staged(store, batch());
     catalog.pin(batch(), digests_to_pin());
     check_left_out(store);  // what gc removed before the pins
-    stage_content(store, staged);
+    if (m_request.remote != nullptr) {
+      stage_remote(store, staged);
+    } else {
+      stage_content(store, staged);
+    }
     stage_front(store, staged);
     inspect(staged, catalog);
     look_for_malware(staged);
@@ -98,6 +103,14 @@ class Ingest {
   }
 
   void check_expectation() {
+    const auto* remote = m_request.remote;
+    const auto& info = m_bundle.info();
+    if (remote != nullptr && (info.channel != remote->channel() || info.sequence != remote->sequence())) {
+      throw Error(ErrorCode::expect_mismatch,
+                  fmt::format("the peer announced {}/{}, and this bundle is {}/{}", remote->channel(),
+                              remote->sequence(), printable(info.channel), info.sequence),
+                  "stop: the peer mixes its bundles up, or lies");
+    }
     if (!m_request.expect && m_site.config().require_expect) {
       throw Error(ErrorCode::expect_required, "the policy wants the announced digest of bundle.json",
                   "give --expect DIGEST as the sender announced it by another way; never copy it from the medium");
@@ -201,6 +214,7 @@ class Ingest {
     }
     m_withheld = carried;
     m_landing = judge_landing(m_bundle.artifacts(), carried ? paths_of(carried->withheld) : std::set<RelPath>());
+    if (m_request.remote != nullptr) leave_withdrawn(*m_request.remote);
     for (const auto& left : m_landing.left) note(fmt::format("does not land: {}", left));
     if (!m_bundle.artifacts().empty() && m_landing.artifacts.empty()) {
       throw Error(ErrorCode::scan_found, "everything in the bundle is withheld, or needs what is",
@@ -215,6 +229,20 @@ class Ingest {
     for (std::size_t i = 0; i < m_bundle.files().size(); ++i) {
       if (lands(m_bundle.files()[i])) m_to_land.push_back(i);
     }
+    // A peer has what its bundle left out, and may have withdrawn some of it since.
+    for (const auto& file : m_bundle.left_out()) {
+      if (m_request.remote == nullptr || lands(file)) m_left_out.push_back(file);
+    }
+  }
+
+  /// Not by what needs what: in use at the peer is what is in use there.
+  void leave_withdrawn(const RemoteBundle& remote) {
+    std::erase_if(m_landing.artifacts, [&](const Artifact& artifact) {
+      const auto id = artifact.id();
+      if (remote.has(id)) return false;
+      m_landing.left.push_back(fmt::format("{}: the peer does not have it in use", id));
+      return true;
+    });
   }
 
   void note(std::string text) {
@@ -227,11 +255,12 @@ class Ingest {
     const BlobStore store(m_site.store_folder());
     const auto is_stored = [&](const auto& file) { return store.contains(file.digest); };
     return std::all_of(m_to_land.begin(), m_to_land.end(), [&](auto i) { return is_stored(m_bundle.files()[i]); }) &&
-           std::all_of(m_bundle.left_out().begin(), m_bundle.left_out().end(), is_stored);
+           std::all_of(m_left_out.begin(), m_left_out.end(), is_stored);
   }
 
   /// A delta lands on what its sender counted on, or not at all.
   void check_left_out(const BlobStore& store) const {
+    if (m_request.remote != nullptr) return;  // it comes as all else does
     const auto missing = missing_files(m_bundle, store);
     if (missing.empty()) return;
     throw Error(ErrorCode::base_missing,
@@ -259,8 +288,7 @@ class Ingest {
 
   void check_space(const BlobStore& store) {
     std::uint64_t needed = m_site.config().reserve_bytes;
-    for (const auto i : m_to_land) {
-      const auto& file = m_bundle.files()[i];
+    for (const auto& file : content_to_land()) {
       if (!store.contains(file.digest) && m_absent.insert(file.digest).second) needed += file.size;
     }
     const auto available = free_space(m_site.store_folder());
@@ -270,10 +298,17 @@ class Ingest {
     }
   }
 
+  /// What lands, and what a delta left out.
+  std::vector<FileEntry> content_to_land() const {
+    std::vector<FileEntry> files;
+    for (const auto i : m_to_land) files.push_back(m_bundle.files()[i]);
+    files.insert(files.end(), m_left_out.begin(), m_left_out.end());
+    return files;
+  }
+
   std::vector<Digest> digests_to_pin() const {
     std::vector<Digest> digests;
-    for (const auto i : m_to_land) digests.push_back(m_bundle.files()[i].digest);
-    for (const auto& file : m_bundle.left_out()) digests.push_back(file.digest);
+    for (const auto& file : content_to_land()) digests.push_back(file.digest);
     for (const auto& [path, bound] : m_bundle.info().lists) digests.push_back(bound.digest);
     for (const auto& signature : m_signatures) digests.push_back(sha256(signature.bytes));
     if (m_withheld) {
@@ -324,6 +359,29 @@ class Ingest {
     });
     m_result.files = order.size();
     m_result.new_blobs = new_blobs;
+  }
+
+  /// What the store has is read there, and only what it lacks comes from the peer.
+  void stage_remote(const BlobStore& store, StagedBlobs& staged) {
+    std::unordered_set<Digest> seen;
+    std::vector<FileEntry> stored, lacking;
+    const auto content = content_to_land();
+    for (const auto& file : content) {
+      m_result.bytes += file.size;
+      if (!seen.insert(file.digest).second || staged.is_sealed(file.digest)) continue;
+      const bool is_here = !m_absent.contains(file.digest) && store.contains(file.digest);
+      (is_here ? stored : lacking).push_back(file);
+    }
+    parallel_for(stored.size(), [&](std::size_t i) { check_stored(store, stored[i].digest, stored[i].path.text()); });
+    std::uint64_t to_come = 0;
+    for (const auto& file : lacking) to_come += file.size - std::min(file.size, staged.part_size(file.digest));
+    ProgressTask progress(m_reporter, "take from the peer", Unit::bytes, to_come);
+    m_request.remote->stage(lacking, staged, [&](std::uint64_t done) { progress.advance(done); });
+    for (const auto& file : lacking) {
+      if (!staged.is_sealed(file.digest)) fail(ErrorCode::internal, "'{}' was not staged", file.path.text());
+    }
+    m_result.files = content.size();
+    m_result.new_blobs = lacking.size();
   }
 
   static void check(const FileEntry& file, const Digest& actual) {
@@ -391,7 +449,7 @@ class Ingest {
       };
       for (const auto i : m_to_land) add(m_bundle.files()[i]);
       // What a delta left out is published anew, and nobody knows what looked at it when it came.
-      for (const auto& file : m_bundle.left_out()) add(file);
+      for (const auto& file : m_left_out) add(file);
       return out;
     }();
     m_scan = scan(
@@ -411,6 +469,7 @@ class Ingest {
     if (const auto people = approvers(); !people.empty()) out["approved_by"] = people;
     if (!m_landing.left.empty()) out["withheld"] = m_landing.left.size();
     if (m_scan) out["scan"] = scan_detail(*m_scan);
+    if (m_request.remote != nullptr) out["peer"] = m_request.source;
     return out;
   }
 
@@ -477,6 +536,7 @@ class Ingest {
   std::optional<CarriedWithheld> m_withheld;
   Landing m_landing;
   std::vector<std::size_t> m_to_land;  ///< indexes of the bundle's files
+  std::vector<FileEntry> m_left_out;   ///< by a delta, of what lands
   std::optional<ScanReport> m_scan;
   std::vector<std::string> m_facts;  ///< what inspection learnt of each artifact
   std::vector<ArtifactFile> m_front;

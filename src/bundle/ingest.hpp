@@ -19,6 +19,25 @@
 
 namespace liftlock {
 
+/// A bundle whose files lie elsewhere than in a folder: on a peer. What is in front of its content comes into a folder,
+/// step by step as the pipeline believes it; its content goes straight into staging.
+class RemoteBundle {
+ public:
+  virtual ~RemoteBundle() = default;
+  /// As a bundle's folder; at first with bundle.json, the trust statements, signatures/ and withheld/ alone.
+  virtual const fs::path& front() const = 0;
+  /// What it was asked for: another bundle is refused.
+  virtual const std::string& channel() const = 0;
+  virtual std::uint64_t sequence() const = 0;
+  /// Brings the lists of bundle.json, which was judged by now. Each is checked against it when it is read.
+  virtual void bring_lists(const BundleInfo& info) = 0;
+  /// Is this artifact in use there? What is not cannot land here. Called once the lists were read.
+  virtual bool has(const std::string& artifact_id) const = 0;
+  /// Stages each of these digests, and seals it. Tells of bytes as they come; any thread.
+  virtual void stage(const std::vector<FileEntry>& files, StagedBlobs& staged,
+                     const std::function<void(std::uint64_t)>& progress) = 0;
+};
+
 struct IngestRequest {
   std::string source;                     ///< NAME, NAME/SUBFOLDER of a configured source, or a path inside one
   std::optional<Digest> expect;           ///< the announced SHA-256 of bundle.json
@@ -30,6 +49,7 @@ struct IngestRequest {
   std::string reason;  ///< demanded by the three overrides
   std::string actor;
   Inspect inspect;
+  RemoteBundle* remote = nullptr;  ///< takes the place of a folder; `source` then only names it for people
 };
 
 struct IngestResult {

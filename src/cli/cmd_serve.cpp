@@ -40,6 +40,7 @@ MirrorOptions mirror_options(const Site& site, const Options& options) {
   MirrorOptions mirror;
   mirror.store_folder = site.store_folder();
   mirror.catalog_file = site.catalog_file();
+  mirror.rings_file = site.rings_file();
   mirror.key_folder = site.keys_folder() / "mirror-gnupg";
   mirror.organisation = config.organisation;
   mirror.tokens_file = config.tokens_file;

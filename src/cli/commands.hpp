@@ -79,6 +79,8 @@ void add_health(CLI::App& app, Invocation& invocation);
 void add_inventory(CLI::App& app, Invocation& invocation);
 void add_ps(CLI::App& app, Invocation& invocation);
 void add_top(CLI::App& app, Invocation& invocation);
+void add_ring(CLI::App& app, Invocation& invocation);
+void add_store(CLI::App& app, Invocation& invocation);
 void add_serve(CLI::App& app, Invocation& invocation);
 void add_render_clients(CLI::App& app, Invocation& invocation);
 void add_record(CLI::App& app, Invocation& invocation);

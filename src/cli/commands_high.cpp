@@ -28,6 +28,8 @@ CommandTable commands_of_side() {
       add_request,
       add_acknowledge,
       add_retire,
+      add_ring,
+      add_store,
       add_run,
       add_ask,
       add_embed,

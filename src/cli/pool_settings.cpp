@@ -12,16 +12,6 @@ namespace {
 
 constexpr std::size_t k_max_credential = 4096;
 
-std::string read_credential(const fs::path& file) {
-  const auto text = read_file(file, k_max_credential + 2);
-  const auto credential = trim(text);
-  const bool plain = std::all_of(credential.begin(), credential.end(), [](char c) { return c > 0x20 && c < 0x7f; });
-  if (credential.empty() || !plain) {
-    fail(ErrorCode::config_invalid, "'{}' holds no token of one line", printable(file.string()));
-  }
-  return std::string(credential);
-}
-
 std::vector<HttpAddress> endpoints_of(const std::string& name, const PoolConfig& config, const Networks& networks) {
   std::vector<HttpAddress> out;
   for (const auto& text : config.endpoints) {
@@ -51,6 +41,16 @@ std::vector<HttpAddress> endpoints_of(const std::string& name, const PoolConfig&
 }
 
 }  // namespace
+
+std::string read_credential(const fs::path& file) {
+  const auto text = read_file(file, k_max_credential + 2);
+  const auto credential = trim(text);
+  const bool plain = std::all_of(credential.begin(), credential.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+  if (credential.empty() || !plain) {
+    fail(ErrorCode::config_invalid, "'{}' holds no token of one line", printable(file.string()));
+  }
+  return std::string(credential);
+}
 
 std::shared_ptr<const Networks> pool_networks(const Site& site) {
   const auto& listed = site.config().networks;

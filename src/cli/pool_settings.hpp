@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "audit/audit_log.hpp"
@@ -12,6 +13,8 @@ namespace liftlock {
 
 /// [gateway] networks, or private ones. @throws Error{config_invalid}
 std::shared_ptr<const Networks> pool_networks(const Site& site);
+/// The one line of a file that holds a bearer token. @throws Error{config_invalid, not_found}
+std::string read_credential(const fs::path& file);
 /// Reads credentials and certificates. @throws Error{config_invalid, tls_invalid, not_found, forbidden}: forbidden for
 /// a pool without `gated` where [gateway] require_gate is set
 std::vector<pool::Settings> pool_settings(const Site& site);

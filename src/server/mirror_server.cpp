@@ -203,6 +203,7 @@ struct MirrorServer::Impl {
     }
     if (under("/files/")) return the_state.files.answer(blobs, path.substr(7));
     if (under("/bundles/")) return bundle_file(the_state, path.substr(9));
+    if (under("/sync/")) return the_state.sync.answer(blobs, Rings(options.rings_file), path.substr(6));
     if (path == "/files" || path == "/bundles") return redirect(std::string(path) + "/");
     if (path == "/") {
       route = "/";

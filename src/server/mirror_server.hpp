@@ -24,6 +24,7 @@ class Gateway;
 struct MirrorOptions {
   fs::path store_folder;
   fs::path catalog_file;
+  fs::path rings_file;  ///< may be missing
   fs::path key_folder;  ///< GnuPG home of the mirror's key
   std::string organisation;
   std::optional<fs::path> tokens_file;

@@ -81,10 +81,12 @@ std::shared_ptr<const MirrorState> load_mirror_state(const Catalog& catalog, con
     const auto publication = catalog.publication(summary.channel, summary.sequence);
     if (!publication) continue;  // retired meanwhile
     add_publication(*state, *view, *publication);
+    state->sync.add(*publication);
     if (summary.latest) state->latest[summary.channel] = summary.sequence;
   }
   state->files.seal();
   state->bundles.seal();
+  state->sync.seal(published_bundles(catalog));
   sort_view(*view);
   state->bytes = distinct_bytes(*view);
   state->view = view;

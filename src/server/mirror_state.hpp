@@ -9,6 +9,7 @@
 
 #include "ecosystem/route.hpp"
 #include "server/file_tree.hpp"
+#include "server/sync_pages.hpp"
 #include "store/catalog.hpp"
 
 namespace liftlock {
@@ -18,9 +19,10 @@ struct MirrorState {
   std::shared_ptr<const MirrorView> view;
   std::vector<std::unique_ptr<const Route>> routes;
   std::vector<PublicationSummary> publications;
-  std::uint64_t bytes = 0;                                   ///< of the distinct blobs
-  FileTree files;                                            ///< KIND/NAME/VERSION/PATH
-  FileTree bundles;                                          ///< CHANNEL/SEQUENCE/PATH
+  std::uint64_t bytes = 0;  ///< of the distinct blobs
+  FileTree files;           ///< KIND/NAME/VERSION/PATH
+  FileTree bundles;         ///< CHANNEL/SEQUENCE/PATH
+  SyncPages sync;
   std::map<std::string, std::uint64_t, std::less<>> latest;  ///< by channel
 };
 

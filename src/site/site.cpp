@@ -345,6 +345,46 @@ void read_audit(const toml::table& table, SiteConfig& config) {
   }
 }
 
+SyncConfig read_sync(const toml::table& table) {
+  const TableReader reader(
+      table, "[sync]",
+      {"peer", "ca_file", "token_file", "allow_http", "ring", "channels", "follow_retired", "connections", "patience"});
+  SyncConfig out;
+  out.peer = reader.get<std::string>("peer").value_or("");
+  out.ring = reader.get<std::string>("ring").value_or("");
+  if (out.peer.empty() || out.ring.empty()) {
+    throw Error(
+        ErrorCode::config_invalid, "config.toml: [sync] needs 'peer' and 'ring'",
+        "peer = \"https://NAME:8443\" is the ingest node's mirror; the ring \"canary\" takes what landed there, any "
+        "other what a person promoted");
+  }
+  if (portable_component(out.ring) != out.ring || out.ring.size() > 64) {
+    fail(ErrorCode::config_invalid, "config.toml line {}: 'ring' of [sync] is no name of letters, digits, '-' and '_'",
+         reader.line("ring"));
+  }
+  if (const auto path = reader.get<std::string>("ca_file")) out.ca_file = *path;
+  if (const auto path = reader.get<std::string>("token_file")) out.token_file = *path;
+  out.allow_http = reader.get<bool>("allow_http").value_or(out.allow_http);
+  out.channels = reader.texts("channels");
+  out.follow_retired = reader.get<bool>("follow_retired").value_or(out.follow_retired);
+  if (const auto count = reader.get<std::int64_t>("connections")) {
+    if (*count < 1 || *count > 32) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: 'connections' of [sync] must be 1 to 32",
+           reader.line("connections"));
+    }
+    out.connections = static_cast<unsigned>(*count);
+  }
+  if (const auto text = reader.get<std::string>("patience")) {
+    const auto patience = parse_duration(*text);
+    if (!patience || patience->count() <= 0 || *patience > std::chrono::hours(1)) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: 'patience' of [sync] is no time like \"30s\"",
+           reader.line("patience"));
+    }
+    out.patience = *patience;
+  }
+  return out;
+}
+
 /// [channel.NAME]
 std::map<std::string, std::chrono::seconds> read_cadence(const toml::table& table) {
   std::map<std::string, std::chrono::seconds> out;
@@ -429,7 +469,7 @@ SiteConfig parse_config(const std::string& text) {
   const auto document = parse_toml(text, ErrorCode::config_invalid, "config.toml ");
   const TableReader reader(document, "the top level",
                            {"zone", "organisation", "source", "policy", "serve", "models", "gateway", "roles", "pool",
-                            "record", "labels", "telemetry", "channel", "scan", "audit"});
+                            "record", "labels", "telemetry", "channel", "scan", "audit", "sync"});
   SiteConfig config;
   const auto zone_text = reader.get<std::string>("zone");
   if (zone_text) {
@@ -446,6 +486,7 @@ SiteConfig parse_config(const std::string& text) {
   if (const auto* table = reader.table("policy")) read_policy(*table, config);
   if (const auto* table = reader.table("scan")) config.scan = read_scan(*table);
   if (const auto* table = reader.table("audit")) read_audit(*table, config);
+  if (const auto* table = reader.table("sync")) config.sync = read_sync(*table);
   if (const auto* table = reader.table("channel")) config.cadence = read_cadence(*table);
   if (const auto* table = reader.table("serve")) read_serve(*table, config);
   if (const auto* table = reader.table("models")) read_models(*table, config);
@@ -582,6 +623,17 @@ Json settings_json(const SiteConfig& config) {
     out["scan.not_scanned_names"] = scan->not_scanned_names;
     out["scan.not_scanned"] = scan->accept_not_scanned ? "accept" : "refuse";
     out["scan.timeout"] = scan->timeout.count();
+  }
+  if (const auto& sync = config.sync) {
+    out["sync.peer"] = sync->peer;
+    out["sync.ca_file"] = path_or_null(sync->ca_file);
+    out["sync.token_file"] = path_or_null(sync->token_file);
+    out["sync.allow_http"] = sync->allow_http;
+    out["sync.ring"] = sync->ring;
+    out["sync.channels"] = sync->channels;
+    out["sync.follow_retired"] = sync->follow_retired;
+    out["sync.connections"] = sync->connections;
+    out["sync.patience"] = sync->patience.count();
   }
   for (const auto& [channel, every] : config.cadence) out["channel." + channel + ".every"] = every.count();
   for (const auto& [role, model] : config.roles) out["roles." + role] = model;

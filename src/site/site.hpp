@@ -10,6 +10,8 @@
 //   STATE/records/      the encrypted record of prompts and answers
 //   STATE/access.db     the users' API keys
 //   STATE/engines.json  the default engine of each model format
+//   STATE/rings.json    which bundles a person promoted to which ring of production nodes
+//   STATE/sync/         what stands in front of the bundle that `store sync` takes
 //   STATE/aliases.json  which model stands behind an alias
 //   STATE/gate/         empty; what `gate` starts sees the model there
 //   STATE/verified.json where the audit log has the last full check of each model
@@ -68,6 +70,19 @@ struct ScanConfig {
   std::chrono::seconds timeout = std::chrono::hours(6);
 };
 
+/// The ingest node that a production node takes its bundles from, as config.toml says it.
+struct SyncConfig {
+  std::string peer;                    ///< "https://ingest.example:8443"
+  std::optional<fs::path> ca_file;     ///< PEM; needed for https
+  std::optional<fs::path> token_file;  ///< its one line is sent as a bearer token
+  bool allow_http = false;             ///< also to other machines than this
+  std::string ring;                    ///< which of the peer's bundles are for this node
+  std::vector<std::string> channels;   ///< of the ring; empty: all
+  bool follow_retired = true;          ///< what the peer took out of use goes out of use here
+  unsigned connections = 4;            ///< at a time
+  std::chrono::seconds patience{30};   ///< in which at least 64 KiB, or what is left, must come
+};
+
 struct SiteConfig {
   Zone zone = Zone::none;
   std::string organisation;
@@ -86,6 +101,7 @@ struct SiteConfig {
   // [audit]
   std::vector<std::string> witnesses;                            ///< verifier keys of those that cosign the log
   std::chrono::seconds witness_max_age = std::chrono::days(31);  ///< after that, `status` calls a cosignature old
+  std::optional<SyncConfig> sync;
   // [serve]
   std::string listen = "127.0.0.1:8480";
   std::optional<fs::path> tls_certificate;
@@ -159,6 +175,8 @@ class Site {
   fs::path access_file() const { return m_folder / "access.db"; }
   fs::path engine_defaults_file() const { return m_folder / "engines.json"; }
   fs::path aliases_file() const { return m_folder / "aliases.json"; }
+  fs::path rings_file() const { return m_folder / "rings.json"; }
+  fs::path sync_folder() const { return m_folder / "sync"; }
   fs::path countersignatures_folder() const { return m_folder / "countersignatures"; }
   fs::path gate_folder() const { return m_folder / "gate"; }
   fs::path verified_file() const { return m_folder / "verified.json"; }

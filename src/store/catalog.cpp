@@ -273,6 +273,16 @@ void Catalog::withdraw(const Artifact& artifact) {
   transaction.commit();
 }
 
+std::vector<Catalog::RetiredPublication> Catalog::retired() const {
+  auto rows = m_impl->db.prepare(
+      "SELECT channel, sequence, bundle_digest FROM publication WHERE retired ORDER BY channel, sequence");
+  std::vector<RetiredPublication> out;
+  while (rows.step()) {
+    out.push_back({std::string(rows.text(0)), rows.unsigned_integer(1), digest_column(rows, 2)});
+  }
+  return out;
+}
+
 bool Catalog::is_retired(std::string_view channel, std::uint64_t sequence) const {
   auto rows =
       m_impl->db.prepare("SELECT 1 FROM publication WHERE channel = ? AND sequence = ? AND (retired OR withdrawn)");

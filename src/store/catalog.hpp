@@ -78,6 +78,14 @@ class Catalog {
   /// Takes one artifact out of every publication: it is no longer live, and gc may have its blobs. The publications
   /// stay in use without it. @throws Error{not_found} when no publication holds this very artifact
   void withdraw(const Artifact& artifact);
+  /// A publication that was taken out of use: only its name and its bundle are still known.
+  struct RetiredPublication {
+    std::string channel;
+    std::uint64_t sequence = 0;
+    Digest bundle_digest;
+  };
+  /// Sorted by channel and sequence.
+  std::vector<RetiredPublication> retired() const;
   /// Was it retired, or a part of it withdrawn?
   bool is_retired(std::string_view channel, std::uint64_t sequence) const;
 
