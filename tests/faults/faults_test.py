@@ -3,8 +3,8 @@
 
     faults_test.py LIFTLOCK_LOW LIFTLOCK_HIGH [--every N] [--only STEP,…]
 
-For each step (lock, fetch, pack, sign, ingest, gc, acknowledge: the bare append to the audit log) and each system call that
-changes a file system, strace ends the program with SIGKILL at the first, second, third … such call of a thread, until a run is no
+For each step (lock, fetch, pack, sign, ingest, store sync of a production node, gc, acknowledge: the bare append to the audit
+log) and each system call that changes a file system, strace ends the program with SIGKILL at the first, second, third … such call of a thread, until a run is no
 longer touched. Then, with the error in place of the call, the same for ENOSPC, EDQUOT and EIO. And the step runs on a file system
 that is really full, at one size after the other: there writes are short before they fail. After each:
 
@@ -51,7 +51,8 @@ class Step:
 
 class Bench:
     def __init__(self, low, high, folder):
-        self.programs = {"low": os.path.realpath(low), "high": os.path.realpath(high)}
+        self.programs = {"low": os.path.realpath(low), "high": os.path.realpath(high), "prod": os.path.realpath(high)}
+        self.peer = None  # a mirror that serves while the steps run
         self.folder = folder
         self.where = "while nothing was hurt"
         self.live = folder / "live"  # what the step works on; put back before each try
@@ -110,6 +111,7 @@ class Bench:
         steps.append(Step("ingest", "high", ["ingest", "usb/demo-1", "--expect", digest], self.store_of("high")))
         self.snapshot("ingest")
         self.run("high", *steps[-1].command)
+        steps.append(self.build_sync())
         # The old version of a file that changed is what gc removes.
         (self.live / "stack" / "large.bin").write_bytes(b"changed")
         self.run("low", "lock", "--update", "file.large")
@@ -120,6 +122,30 @@ class Bench:
         steps.append(Step("acknowledge", "low", ["acknowledge", "demo", "1", *words], self.acknowledged))
         self.snapshot("acknowledge")
         return steps
+
+    def build_sync(self):
+        """A production node, and a peer that is not hurt: a copy of the ingest node, in no folder that is put back."""
+        shutil.copytree(self.live / "high", self.folder / "peer", symlinks=True)
+        self.peer = subprocess.Popen([self.programs["high"], "--quiet", "--state", f"{self.folder}/peer", "serve", "--listen",
+                                      "127.0.0.1:0"], env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                     stderr=subprocess.DEVNULL, text=True)
+        url = self.peer.stdout.readline().strip().removeprefix("listening on ")
+        self.run("prod", "init", "--zone", "production", "--organisation", "Test")
+        config = self.live / "prod" / "config.toml"
+        config.write_text(config.read_text().replace('reserve = "1GiB"', 'reserve = "0B"') +
+                          f'[sync]\npeer = "{url}"\nring = "canary"\n')
+        self.run("prod", "trust", "pin", f"{self.live}/medium/demo-1", "--fingerprint",
+                 self.ask("low", "trust", "show")["fingerprint"])
+        self.snapshot("sync")
+        step = Step("sync", "prod", ["store", "sync"], self.store_of("prod"))
+        self.run("prod", *step.command)
+        return step
+
+    def close(self):
+        if self.peer:
+            self.peer.terminate()
+            self.peer.wait()
+            subprocess.run(["gpgconf", "--homedir", f"{self.folder}/peer/keys/mirror-gnupg", "--kill", "all"], check=False)
 
     # What a user can see, to be compared: the same before and after, or the whole of the new.
     def lock_of(self):
@@ -156,7 +182,7 @@ class Bench:
         if step.visible() != after:
             fail(f"{where}: the same command again did not do it: {step.visible()} instead of {after}")
         self.run(step.side, "audit", "verify")
-        if step.name in ("fetch", "ingest", "gc"):
+        if step.name in ("fetch", "ingest", "sync", "gc"):
             self.run(step.side, "scrub")
         if step.name in ("pack", "sign"):
             if list((self.live / "medium/demo-1").rglob(".*")):
@@ -295,15 +321,18 @@ def main():
     table = collections.Counter()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(options.low, options.high, pathlib.Path(folder))
-        for step in bench.build():
-            if options.only and step.name not in options.only.split(","):
-                continue
-            try_kills(bench, step, options.every, table)
-            try_errors(bench, step, options.every, table)
-            if may_mount():
-                try_full(bench, step, options.every, table)
-            print(f"{step.name}: clean after", ", ".join(f"{count} × {what}" for (name, what), count in table.items()
-                                                          if name == step.name), flush=True)
+        try:
+            for step in bench.build():
+                if options.only and step.name not in options.only.split(","):
+                    continue
+                try_kills(bench, step, options.every, table)
+                try_errors(bench, step, options.every, table)
+                if may_mount():
+                    try_full(bench, step, options.every, table)
+                print(f"{step.name}: clean after", ", ".join(f"{count} × {what}" for (name, what), count in table.items()
+                                                              if name == step.name), flush=True)
+        finally:
+            bench.close()
     if not table:
         fail("nothing was tried")
     print(f"{sum(table.values())} points tried, all clean")
