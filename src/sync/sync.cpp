@@ -63,8 +63,10 @@ class Sync {
  private:
   void read_ring() {
     const auto& ring = m_request.config.ring;
-    auto document =
-        parse_ring_document(m_connection.document(fmt::format("rings/{}.json", ring), sync_limits::k_ring_document));
+    auto document = with_context(fmt::format("of {}", m_request.config.peer), [&] {
+      return parse_ring_document(
+          m_connection.document(fmt::format("rings/{}.json", ring), sync_limits::k_ring_document));
+    });
     if (document.ring != ring) {
       fail(ErrorCode::schema_violation, "the peer was asked for the ring '{}' and gives '{}'", ring, document.ring);
     }
@@ -118,8 +120,8 @@ class Sync {
     }
     const auto& highest = bundles.back();
     if (highest.sequence > history.newest()) return highest;
-    const bool is_known = history.seen.contains(highest.sequence) || history.still_pending.contains(highest.sequence);
-    if (highest.sequence == history.newest()) return std::nullopt;
+    if (highest.sequence == history.newest() || history.still_pending.contains(highest.sequence)) return std::nullopt;
+    const bool is_known = history.seen.contains(highest.sequence);
     const bool went_back = std::any_of(m_retired.begin(), m_retired.end(), [&](const Bundle& one) {
       return one.channel == highest.channel && one.sequence == history.newest();
     });

@@ -52,7 +52,7 @@ for ((n = 1; n <= rounds; n++)); do
   [ "$(grep -c ' ok$' ../round)" = 5 ] || fail "round $n: $(cat ../round)"
   for channel in a b; do
     rm -rf ../exported
-    high export "$channel" --to ../exported > /dev/null
+    high export "file:$channel@$(sha256sum < "../out/$channel-$n.bin" | cut -c1-12)" --to ../exported > /dev/null
     cmp "../out/$channel-$n.bin" "$(find ../exported -name "$channel.bin")" || fail "round $n: $channel is not what was packed"
   done
   cat ../round >> ../rounds
