@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "audit/audit_reserve.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -79,6 +80,7 @@ void run(Invocation& invocation) {
     unlogged[publication.channel].push_back(subject + " is not in the audit log: ingest it again");
   }
   const auto lost = behind(log, catalog, live);
+  const bool has_room = has_audit_reserve(site.audit_folder());
   auto channels = Json::array();
   std::vector<std::vector<std::string>> rows{{"CHANNEL", "NEWEST", "MADE", "EXPECTED", "PENDING", "WITHHELD", "STATE"}};
   std::set<std::string> states;
@@ -112,7 +114,11 @@ void run(Invocation& invocation) {
                     state.empty() ? "ok" : state});
   }
   invocation.print(
-      {{"channels", std::move(channels)}, {"time", format_time(when)}, {"witnesses", witnesses_json(standings)}}, [&] {
+      {{"channels", std::move(channels)},
+       {"time", format_time(when)},
+       {"witnesses", witnesses_json(standings)},
+       {"audit_reserve", has_room}},
+      [&] {
         auto out = rows.size() == 1 ? std::string("nothing was ingested here yet\n") : format_table(rows);
         if (states.contains("overdue")) out += "overdue: no bundle came within [channel.NAME] every\n";
         const auto list = [&](const char* state, const char* why, const Differences& differences) {
@@ -126,10 +132,12 @@ void run(Invocation& invocation) {
         if (states.contains("clock")) {
           out += "clock: this machine's clock is behind what was signed already, so expiry cannot be judged\n";
         }
+        if (!has_room) out += "disk: full, or nearly so; the audit log goes on with what is left of its reserve\n";
         return out + witnesses_text(standings, when);
       });
   const auto status = status_of(standings);
-  if (status != 0 || !states.empty()) invocation.set_status(std::max(status, static_cast<int>(ErrorClass::policy)));
+  if (status != 0 || !states.empty() || !has_room)
+    invocation.set_status(std::max(status, static_cast<int>(ErrorClass::policy)));
 }
 
 }  // namespace
@@ -140,8 +148,9 @@ void add_status(CLI::App& app, Invocation& invocation) {
   command->footer(
       "WITHHELD is, for each bundle that landed in part, how many of its artifacts did not (SEQUENCE:COUNT).\n"
       "How often a channel brings one says config.toml: [channel.NAME] every = \"90d\". The exit status is 3 when\n"
-      "something is overdue, catalog and audit log differ, this machine's clock is behind what was signed already, or\n"
-      "a witness of the audit log was not met; 4 when the log is not what a witness saw.\n"
+      "something is overdue, catalog and audit log differ, this machine's clock is behind what was signed already, "
+      "the\n"
+      "disk is full, or a witness of the audit log was not met; 4 when the log is not what a witness saw.\n"
       "Example: liftlock status --json");
   command->callback([&invocation] { run(invocation); });
 }

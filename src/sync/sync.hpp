@@ -16,7 +16,7 @@ struct SyncRequest {
   const SyncConfig& config;
   Peer peer;
   std::string actor;
-  InspectArtifact inspect;
+  Inspect inspect;
   bool accept_expired = false;   ///< as in IngestRequest
   bool restore_retired = false;  ///< as in IngestRequest
   std::string reason;
