@@ -5,7 +5,7 @@ export CCACHE_NOHASHDIR ?= 1
 JOBS ?= $(shell nproc)
 PRESET ?= release
 
-.PHONY: help deps build dev demo test test-online asan tsan faults fuzz bench bench-peers format lint tidy install package clean
+.PHONY: help deps build dev demo demo-week test test-online asan tsan faults fuzz bench bench-peers format lint tidy install package clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -28,6 +28,10 @@ dev: build/dev/build.ninja
 ## demo         the whole crossing, in view
 demo: build
 	tests/demo/demo.sh
+
+## demo-week    an operator's week, in view: overtaking, withholding, approvals, a full disk, a witness
+demo-week: build
+	tests/demo/week.sh
 
 ## test         all tests that need no upstream
 test: build

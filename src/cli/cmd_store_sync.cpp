@@ -15,6 +15,7 @@
 #include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/pool_settings.hpp"
+#include "cli/remote_server.hpp"
 #include "sync/sync.hpp"
 
 namespace liftlock {
@@ -44,40 +45,14 @@ const SyncConfig& sync_config(const Site& site, const Options& options) {
 }
 
 Peer peer_of(const Site& site, const SyncConfig& config) {
-  const auto address = HttpAddress::parse(config.peer);
-  if (!address) {
-    throw Error(ErrorCode::config_invalid,
-                fmt::format("config.toml: 'peer' of [sync] is no address: '{}'", config.peer),
-                "write it as \"https://NAME:8443\"");
-  }
-  if (address->tls && !config.ca_file) {
-    throw Error(ErrorCode::config_invalid, "config.toml: [sync] has an https peer and needs 'ca_file'",
-                "name the PEM file of the CA that the ingest node's certificate comes from");
-  }
-  const auto literal = IpAddress::parse(address->host);
-  const bool is_local = literal && Network::parse(literal->is_v4() ? "127.0.0.0/8" : "::1/128")->contains(*literal);
-  if (!address->tls && !is_local && !config.allow_http) {
-    throw Error(
-        ErrorCode::config_invalid,
-        fmt::format("config.toml: the peer '{}' is another machine, and would be asked without TLS", config.peer),
-        "write it with https, or say allow_http = true under [sync] where something else protects the way");
-  }
-  if (config.token_file && !address->tls && !literal) {
-    throw Error(ErrorCode::config_invalid,
-                fmt::format("config.toml: [sync] would send its token to whatever '{}' resolves to", address->host),
-                "write the peer with https, or with an address instead of a name");
-  }
-  const auto networks = pool_networks(site);
-  if (literal && !networks->contain(*literal)) {
-    throw Error(ErrorCode::config_invalid,
-                fmt::format("config.toml: the peer '{}' is in none of the allowed networks", config.peer),
-                "add its network to networks under [gateway]");
-  }
-  Peer peer{.server = {.address = *address, .networks = networks, .tls = nullptr},
-            .token = config.token_file ? read_credential(*config.token_file) : "",
-            .patience = config.patience};
-  if (address->tls) peer.server.tls = make_client_tls(*config.ca_file);
-  return peer;
+  return {.server = remote_server(site, {.table = "[sync]",
+                                         .key = "peer",
+                                         .address = config.peer,
+                                         .ca_file = config.ca_file,
+                                         .allow_http = config.allow_http,
+                                         .sends_secret = config.token_file.has_value()}),
+          .token = config.token_file ? read_credential(*config.token_file) : "",
+          .patience = config.patience};
 }
 
 Json json_of(const SyncConfig& config, const SyncResult& result) {

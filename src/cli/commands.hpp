@@ -80,6 +80,7 @@ void add_inventory(CLI::App& app, Invocation& invocation);
 void add_ps(CLI::App& app, Invocation& invocation);
 void add_top(CLI::App& app, Invocation& invocation);
 void add_ring(CLI::App& app, Invocation& invocation);
+void add_push(CLI::App& app, Invocation& invocation);
 void add_store(CLI::App& app, Invocation& invocation);
 void add_serve(CLI::App& app, Invocation& invocation);
 void add_render_clients(CLI::App& app, Invocation& invocation);

@@ -30,6 +30,7 @@ CommandTable commands_of_side() {
       add_retire,
       add_ring,
       add_store,
+      add_push,
       add_run,
       add_ask,
       add_embed,

@@ -12,10 +12,10 @@ std::string_view side_name() {
 }
 
 std::span<const std::string_view> commands_of_other_side() {
-  static constexpr std::array<std::string_view, 23> k_names = {
+  static constexpr std::array<std::string_view, 24> k_names = {
       "ingest", "receipt",    "request",   "retire", "model", "chain",  "gate",
       "engine", "serve",      "render",    "record", "run",   "ask",    "key",
-      "embed",  "transcribe", "translate", "ps",     "top",   "health", "inventory", "ring", "store"};
+      "embed",  "transcribe", "translate", "ps",     "top",   "health", "inventory", "ring", "store", "push"};
   return k_names;
 }
 

@@ -83,6 +83,15 @@ struct SyncConfig {
   std::chrono::seconds patience{30};   ///< in which at least 64 KiB, or what is left, must come
 };
 
+/// A registry that the site runs, which `push` fills, as config.toml says it.
+struct RegistryConfig {
+  std::string address;                 ///< "https://registry.site.example:5000"
+  std::string prefix;                  ///< in front of the names of images there: "airgap"; may be empty
+  std::optional<fs::path> ca_file;     ///< PEM; needed for https
+  std::optional<fs::path> login_file;  ///< its one line is USER:PASSWORD
+  bool allow_http = false;             ///< also to other machines than this
+};
+
 struct SiteConfig {
   Zone zone = Zone::none;
   std::string organisation;
@@ -102,6 +111,7 @@ struct SiteConfig {
   std::vector<std::string> witnesses;                            ///< verifier keys of those that cosign the log
   std::chrono::seconds witness_max_age = std::chrono::days(31);  ///< after that, `status` calls a cosignature old
   std::optional<SyncConfig> sync;
+  std::map<std::string, RegistryConfig> registries;  ///< [registry.NAME]
   // [serve]
   std::string listen = "127.0.0.1:8480";
   std::optional<fs::path> tls_certificate;

@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# Images of the store into a docker-registry of the site, with a plan first, again, cut off, and with a login (issue "Under pressure", 4).
+# push_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
+step() { echo "ok: $*"; }
+mkdir "$work/stack" "$work/medium"
+cd "$work/stack"
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+registry() {  # registry NAME PORT [YAML…]: a docker-registry of its own; its process id in $pid
+  { printf 'version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s/%s}}\n' "$work" "$1"
+    printf '%s\n' "${@:3}"; } > "$work/$1.yml"
+  docker-registry serve "$work/$1.yml" > "$work/$1.log" 2>&1 &
+  pid=$!
+  pids+=("$pid")
+  for _ in $(seq 100); do curl -sk -o /dev/null "http://127.0.0.1:$2/v2/" && return; sleep 0.1; done
+  cat "$work/$1.log" >&2; fail "the registry $1 did not start"
+}
+
+# Two images that share a layer of 20 MiB (so that it goes in pieces), and a second tag.
+from=$(free_port) to=$(free_port) tls=$(free_port)
+registry upstream "$from" "http: {addr: '127.0.0.1:$from'}"
+head -c 20971520 /dev/urandom > layer.bin
+umoci init --layout oci && umoci new --image oci:base
+tar --owner 0 --group 0 -cf layer.tar layer.bin && umoci raw add-layer --image oci:base layer.tar
+for name in app db; do
+  echo "$name" > note.txt
+  tar --owner 0 --group 0 -cf note.tar note.txt
+  umoci tag --image oci:base "$name" && umoci raw add-layer --image "oci:$name" note.tar
+  skopeo copy -q --dest-tls-verify=false "oci:oci:$name" "docker://127.0.0.1:$from/team/$name:1"
+done
+{ printf '[stack]\nname = "demo"\n'
+  for name in app db; do printf '[image.%s]\nsource = "docker://127.0.0.1:%s/team/%s:1"\nname = "team/%s"\ninsecure = true\n' "$name" "$from" "$name" "$name"; done
+} > liftlock.toml
+low init > /dev/null
+for role in root builder; do low trust keygen --role $role --out "../$role.pem" > /dev/null; done
+low trust init --organisation Acme --root-key ../root.pem --add builder:../builder.pem.pub > /dev/null
+{ low lock && low fetch && low pack --output ../medium/demo-1 && low sign ../medium/demo-1 --role builder --key ../builder.pem; } > /dev/null
+high init --zone ingest --organisation Acme > /dev/null
+printf '[source.usb]\npath = "%s/medium"\nrequire_read_only = false\n' "$work" >> "$high_state/config.toml"
+high trust pin ../medium/demo-1 --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
+high ingest usb/demo-1 --expect "$(sha256sum < ../medium/demo-1/manifest/bundle.json | cut -d' ' -f1)" > /dev/null
+
+refused source-unknown high push "oci://127.0.0.1:$to"
+refused usage high push "docker://127.0.0.1:$to"
+printf '[registry.plain]\naddress = "http://127.0.0.1:%s"\nprefix = "airgap"\n' "$to" >> "$high_state/config.toml"
+refused network high push "oci://127.0.0.1:$to"
+registry site "$to" "http: {addr: '127.0.0.1:$to'}"
+plan=$(high push "oci://127.0.0.1:$to" --dry-run)
+[ "$(grep -c "to send" <<< "$plan")" = 2 ] || fail "the plan: $plan"
+[ "$(curl -s "http://127.0.0.1:$to/v2/_catalog")" = '{"repositories":[]}' ] || fail "a dry run sent something"
+high push plain > "$work/out" 2>&1 && fail "a name without oci:// was accepted"
+high push oci://plain > "$work/out" || fail "push"
+for name in app db; do
+  skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$to/airgap/team/$name:1" > pushed.json
+  skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$from/team/$name:1" | cmp - pushed.json || fail "the manifest of $name changed"
+  skopeo copy -q --src-tls-verify=false "docker://127.0.0.1:$to/airgap/team/$name:1" "oci:pulled:$name" || fail "skopeo does not get $name"
+done
+step "images are pushed, manifests byte for byte; skopeo pulls them"
+grep -q "nothing to send" <<< "$(high push oci://plain)" || fail "the second push sends something"
+[ "$(high --json audit tail -n 50 --type image.push | json '["entries"]' | grep -o "'outcome': 'success'" | wc -l)" = 2 ] || fail "the audit log"
+step "the same push again sends nothing, and the log has each once"
+
+# A blob that is lost there, and a tag that somebody moved: the plan sees both.
+curl -s -o /dev/null -X PUT -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' --data-binary @pushed.json \
+  "http://127.0.0.1:$to/v2/airgap/team/app/manifests/1" || true
+skopeo copy -q --src-tls-verify=false --dest-tls-verify=false "docker://127.0.0.1:$to/airgap/team/db:1" "docker://127.0.0.1:$to/airgap/team/app:1"
+plan=$(high --json push oci://plain --dry-run)
+[ "$(json '["images"][0]["lacking"]' <<< "$plan")" = 1 ] || fail "the moved tag is not seen: $plan"
+high push oci://plain team/app > /dev/null
+skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$to/airgap/team/app:1" | sha256sum | cut -d' ' -f1 > got
+skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$from/team/app:1" | sha256sum | cut -d' ' -f1 | cmp - got || fail "the tag was not put back"
+step "a tag that somebody moved is put back"
+
+# Killed in the middle, at several moments: the same command ends it.
+kill "$pid"; wait "$pid" 2> /dev/null || true
+rm -rf "$work/site"
+registry site "$to" "http: {addr: '127.0.0.1:$to'}"
+for moment in 0.02 0.05 0.1 0.2; do timeout -s KILL "$moment" "$high_exe" --quiet --state "$high_state" push oci://plain > /dev/null 2>&1 || true; done
+high push oci://plain > /dev/null || fail "the push after a kill"
+skopeo copy -q --src-tls-verify=false "docker://127.0.0.1:$to/airgap/team/app:1" oci:after:app || fail "skopeo does not get what was cut off"
+high audit verify > /dev/null || fail "the log"
+step "killed at four moments, the same command ends it"
+
+# TLS by the site's CA, and a login.
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=registry -addext subjectAltName=IP:127.0.0.1 \
+  -keyout ../registry.key -out ../registry.pem 2> /dev/null
+python3 - > ../htpasswd <<'PY'
+import crypt
+print("plant:" + crypt.crypt("secret", crypt.mksalt(crypt.METHOD_BLOWFISH)))
+PY
+registry locked "$tls" "http: {addr: '127.0.0.1:$tls', tls: {certificate: $work/registry.pem, key: $work/registry.key}}" \
+  "auth: {htpasswd: {realm: site, path: $work/htpasswd}}"
+printf '[registry.locked]\naddress = "https://127.0.0.1:%s"\n' "$tls" >> "$high_state/config.toml"
+refused config-invalid high push oci://locked
+printf 'ca_file = "%s/builder.pem.pub"\n' "$work" >> "$high_state/config.toml"
+refused tls-invalid high push oci://locked
+sed -i "s|^ca_file.*|ca_file = \"$work/registry.pem\"|" "$high_state/config.toml"
+refused unauthorized high push oci://locked
+echo "plant:wrong" > ../login
+printf 'login_file = "%s/login"\n' "$work" >> "$high_state/config.toml"
+refused unauthorized high push oci://locked
+echo "plant:secret" > ../login
+high push oci://locked > /dev/null || fail "push over TLS with a login"
+skopeo copy -q --src-creds plant:secret --src-tls-verify=false "docker://127.0.0.1:$tls/team/db:1" oci:locked:db || fail "skopeo"
+if grep -rq secret "$high_state/audit/"; then fail "the password is in the audit log"; fi
+step "TLS by the site's CA alone, and a login of a file"
+
+# A registry that lies: uploads and tokens elsewhere, a redirect.
+lying=$(free_port)
+printf '[registry.lying]\naddress = "http://127.0.0.1:%s"\n' "$lying" >> "$high_state/config.toml"
+python3 "$root/tests/tools/lying_registry.py" "$lying" ../asked &
+pids+=($!)
+for _ in $(seq 50); do curl -s -o /dev/null "http://127.0.0.1:$lying/" && break; sleep 0.1; done
+for mode in location realm redirect garbage; do
+  echo "$mode" > ../asked
+  refused http-status high push oci://lying team/app
+done
+[ -z "$(ls ../asked.* 2> /dev/null)" ] || fail "it went elsewhere: $(ls ../asked.*)"
+step "a registry that sends elsewhere is not followed"
