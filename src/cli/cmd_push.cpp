@@ -8,6 +8,7 @@
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/pool_settings.hpp"

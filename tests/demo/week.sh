@@ -51,7 +51,7 @@ officer() { "$build/src/cli/liftlock-high" --state "$run/officer-$1" "${@:2}"; }
 digest() { sha256sum < "$run/media/$1/manifest/bundle.json" | cut -d' ' -f1; }
 # The medium is read-only wherever it is plugged in.
 plug() { umount "$run/mnt" 2> /dev/null || true; mount --bind "$run/media" "$run/mnt"; mount -o remount,bind,ro "$run/mnt"; }
-live() { "$1" --quiet --json ls --publications | python3 -c 'import json,sys; print(*[f"{p["channel"]}/{p["sequence"]}" for p in json.load(sys.stdin)["publications"]])'; }
+live() { "$1" --quiet --json ls --publications | python3 -c 'import json,sys; print(*["{channel}/{sequence}".format(**p) for p in json.load(sys.stdin)["publications"]])'; }
 serve() {  # serve WHO PORT
   "$1" --quiet serve --listen "127.0.0.1:$2" > "$run/serve-$2.log" 2>&1 &
   servers+=($!)
@@ -137,6 +137,7 @@ say "A new ingest node meets its witness before it takes anything in, and two pe
 refused witness-required ingest_node ingest usb/plant-1 --expect "$(digest plant-1)"
 meet --new-log --reason "the plant's first ingest node" --fingerprint "$(ingest_node --quiet --json audit witness show | member '["fingerprint"]')"
 refused unsigned ingest_node ingest usb/plant-1 --expect "$(digest plant-1)"
+prove "a new ingest node took nothing in before it had met its witness"
 show approve ada plant-1
 refused unsigned ingest_node ingest usb/plant-1 --expect "$(digest plant-1)" --signatures "$run/stick/ada-plant-1"
 show approve carol plant-1

@@ -17,7 +17,7 @@ ship() {  # ship NAME [PACK OPTION…]: locks, fetches, packs and signs what the
   low sign "../medium/$name" --role builder --key ../builder.pem > /dev/null
 }
 land() { high ingest "usb/$1" --expect "$(digest "$1")" "${@:2}" > /dev/null; }
-has() { "$1" --json ls --publications | python3 -c 'import json,sys; print(*[f"{p["channel"]}/{p["sequence"]}" for p in json.load(sys.stdin)["publications"]])'; }
+has() { "$1" --json ls --publications | python3 -c 'import json,sys; print(*["{channel}/{sequence}".format(**p) for p in json.load(sys.stdin)["publications"]])'; }
 sound() { "$1" scrub > /dev/null && "$1" audit verify > /dev/null || fail "the store or the log of $1 is not sound"; }
 mode() { echo "${1:-honest}" > "$work/between/mode"; echo "${2:-.}" > "$work/between/match"; : > "$work/between/log"; }
 start() {  # start FILE COMMAND…: in the background; sets $server
