@@ -267,20 +267,23 @@ TEST(AuditFault, AFullDiskStopsEverythingElseFirst) {
     AuditLog log(folder, "o");
     if (!has_audit_reserve(folder)) return 10;
     fill(disk / "filler");
+    auto large = event("large");
+    large.detail = fmt::format("{{\"text\":\"{}\"}}", std::string(20'000, 't'));
     std::uint64_t written = 0;
     try {
-      for (; written < 1'000'000; ++written) log.append(event(std::string(500, 'e')));
+      for (; written < 100'000; ++written) log.append(large);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::disk_full) return 11;
     }
-    if (written < 5000 || written == 1'000'000) return 12;
+    if (written < 100 || written == 100'000) return 12;
     if (has_audit_reserve(folder)) return 13;
     std::uint64_t said = 0;
     log.for_each(0, log.size(), [&](const AuditEntry& entry) {
       said += entry.event.type == "audit.reserve" ? 1 : 0;
       return true;
     });
-    if (said != 1 || log.size() != written + 1) return 14;
+    // The last append may have been durable before its derived files found no room.
+    if (said != 1 || log.size() < written + 1 || log.size() > written + 2) return 14;
     log.verify();
     ::unlink((disk / "filler").c_str());
     AuditLog again(folder, "o");
