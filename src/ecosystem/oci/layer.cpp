@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -107,6 +108,19 @@ class Uncompressed {
     return m_hasher.finish();
   }
   std::uint64_t bytes() const { return m_bytes; }
+
+  /// A file of this size comes out when the layer is unpacked: a sparse one is larger than its bytes in the tar.
+  void expect_file(std::uint64_t size) {
+    m_expected = size > m_limits.max_bytes - std::min(m_expected, m_limits.max_bytes) ? m_limits.max_bytes + 1
+                                                                                      : m_expected + size;
+    if (m_expected > m_limits.max_bytes) {
+      fail(ErrorCode::limit_exceeded, "{}: its files unpack to more than {}", m_what, format_size(m_limits.max_bytes));
+    }
+    if (m_expected > m_limits.ratio_floor && m_expected / m_limits.max_ratio > m_stored_size) {
+      fail(ErrorCode::limit_exceeded, "{}: {} unpack to files of more than {}, {} times as much", m_what,
+           format_size(m_stored_size), format_size(m_expected), m_limits.max_ratio);
+    }
+  }
   const std::optional<Error>& error() const { return m_error; }
 
   /// libarchive's callback; exceptions must not pass through C.
@@ -129,6 +143,7 @@ class Uncompressed {
   ReadArchive m_archive;
   std::uint64_t m_stored_size = 0;
   std::uint64_t m_bytes = 0;
+  std::uint64_t m_expected = 0;
   bool m_ended = false;
   Hasher m_hasher;
   std::optional<Error> m_error;
@@ -174,6 +189,14 @@ std::string why_not_layer_path(std::string_view name) {
   for (const auto component : split(name, '/')) {
     if (component == "..") return "it holds '..'";
   }
+  while (name.ends_with('/')) name.remove_suffix(1);
+  const auto last = name.substr(name.rfind('/') + 1);
+  // A whiteout removes what stands behind the prefix, beside it.
+  constexpr std::string_view k_whiteout = ".wh.";
+  if (last.starts_with(k_whiteout)) {
+    const auto removed = last.substr(k_whiteout.size());
+    if (removed.empty() || removed == "." || removed == "..") return "it removes its own folder or the one above";
+  }
   return {};
 }
 
@@ -197,6 +220,9 @@ LayerReport scan_layer(int fd, const LayerLimits& limits) {
       fail(ErrorCode::limit_exceeded, "more than {} entries", limits.max_entries);
     }
     check_entry(entry, report);
+    const auto size = archive_entry_size(entry);
+    if (size < 0) fail(ErrorCode::image_malformed, "{}: an entry of negative size", what);
+    if (archive_entry_filetype(entry) == AE_IFREG) in.expect_file(static_cast<std::uint64_t>(size));
   }
   report.diff_id = in.drain();
   report.bytes = in.bytes();

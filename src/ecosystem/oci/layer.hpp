@@ -29,7 +29,7 @@ struct LayerReport {
   std::uint64_t entries = 0;
   std::uint64_t devices = 0;  ///< character and block devices: legal in old base images, worth knowing
   std::uint64_t set_id = 0;   ///< files with the set-user-id or set-group-id bit
-  /// Names that are absolute or hold "..", hardlinks that leave the layer; at most 16.
+  /// Names that are absolute or hold "..", whiteouts that do, hardlinks that leave the layer; at most 16.
   std::vector<LayerProblem> problems;
 };
 
@@ -39,7 +39,8 @@ struct LayerReport {
 /// @throws Error{limit_exceeded} a bomb
 LayerReport scan_layer(int fd, const LayerLimits& limits = {});
 
-/// Why a name must not be unpacked; empty when it may. "./" in front and a '/' at the end are usual and allowed.
+/// Why a name must not be unpacked; empty when it may. "./" in front and a '/' at the end are usual and allowed. Of
+/// whiteouts (image-spec layer.md) those of ".", ".." and nothing are refused.
 std::string why_not_layer_path(std::string_view name);
 
 }  // namespace liftlock::oci

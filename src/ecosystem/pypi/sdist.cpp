@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 
@@ -83,6 +84,13 @@ class SdistScan {
     if (link || (type != AE_IFREG && type != AE_IFDIR)) {
       fail(ErrorCode::not_regular, "'{}' in the sdist is a link or a special file", printable(name));
     }
+    // Of a sparse file only its data is in the tar, and all of it on the disk of whoever unpacks it.
+    const auto stated = archive_entry_size(entry);
+    if (stated < 0) fail(ErrorCode::package_malformed, "'{}' in the sdist has a negative size", printable(name));
+    if (static_cast<std::uint64_t>(stated) > m_most - std::min(m_most, m_stated)) {
+      fail(ErrorCode::limit_exceeded, "the sdist would unpack to more than {}", format_size(m_most));
+    }
+    m_stated += static_cast<std::uint64_t>(stated);
     const bool wanted = name == m_top + "/PKG-INFO";
     if (wanted && pkg_info) fail(ErrorCode::path_collision, "the sdist has '{}' twice", printable(name));
     if (wanted) pkg_info.emplace();
@@ -105,6 +113,7 @@ class SdistScan {
   archive* m_archive;
   std::uint64_t m_most;
   std::uint64_t m_total = 0;
+  std::uint64_t m_stated = 0;
   std::string m_top;
 };
 
