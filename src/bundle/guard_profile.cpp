@@ -244,8 +244,9 @@ GuardProfile parse_guard_profile(std::string_view text) {
 }
 
 GuardProfile read_guard_profile(const fs::path& file) {
-  const auto fd = open_file_if_exists(file, O_RDONLY);
-  if (!fd || !fs::is_regular_file(file)) {
+  // Looked at before it is opened: a pipe would wait for its writer.
+  const auto fd = fs::is_regular_file(file) ? open_file_if_exists(file, O_RDONLY) : std::nullopt;
+  if (!fd) {
     throw Error(ErrorCode::not_found, fmt::format("there is no profile '{}'", printable(file.string())),
                 "docs/guides/guards.md has one to begin with");
   }

@@ -150,14 +150,21 @@ inline std::string gnu_name(const std::string& name) {
 inline std::string tar_end() {
   return std::string(1024, '\0');
 }
+/// A number of a tar header past eight octal gigabytes, in 12 bytes.
+inline std::string base256(std::uint64_t value) {
+  std::string out(12, '\0');
+  out[0] = '\x80';
+  for (std::size_t i = 0; i < 8; ++i) out[11 - i] = static_cast<char>(value >> (8 * i));
+  return out;
+}
+
 /// GNU's old sparse entry: no data but a hole of this size.
 inline std::string gnu_sparse(const std::string& name, std::uint64_t real_size) {
   return tar_block(name, 0, 'S', [&](std::string& header) {
     header.replace(257, 8, "ustar  ", 8);
-    header.replace(386, 24, std::string(24, '\0'));
-    header.replace(386, 11, fmt::format("{:011o}", real_size));
+    header.replace(386, 12, base256(real_size));
     header.replace(398, 11, "00000000000");
-    header.replace(483, 11, fmt::format("{:011o}", real_size));
+    header.replace(483, 12, base256(real_size));
   });
 }
 

@@ -15,8 +15,8 @@ python3 "$root/tests/tools/make_model.py" gguf tiny.gguf > /dev/null
 printf 'words\n' > notes.txt
 cp /bin/true innocent.txt                                        # a program under the name of a text
 printf '#!/bin/sh\n' > run.txt
-printf 'inner\n' > inner.txt && zip -q inner.zip inner.txt && zip -q outer.zip inner.zip notes.txt
-tar -cf tar.bin notes.txt && gzip -n tar.bin && mv tar.bin.gz tar.bin
+printf 'inner\n' > inner.txt && printf 'words\n' > grün.txt && zip -q inner.zip inner.txt && zip -q outer.zip inner.zip notes.txt grün.txt
+tar -cf tar.bin notes.txt grün.txt && gzip -n tar.bin && mv tar.bin.gz tar.bin
 { cat notes.txt; cat inner.zip; } > readme.txt                   # text in front, a zip to everyone who unzips
 declare_files() {
   printf '[stack]\nname = "plant"\n[model.tiny]\nsource = "tiny.gguf"\n'
