@@ -35,7 +35,7 @@ refused profile-refused pack plant-1 --profile ../plain.toml
 nothing_left plant-1
 state=0; out=$(low --json pack --output ../medium/plant-1 --profile ../plain.toml) || state=$?
 [ "$state" = 3 ] || fail "a refusal ends with 3, not $state"
-[ "$(breaches <<< "$out")" = "type:plant-1/files/innocent/innocent.txt type:plant-1/files/readme/readme.txt type:plant-1/files/run/run.txt" ] || fail "breaches: $out"
+[ "$(breaches <<< "$out")" = "type:plant-1/files/innocent.txt type:plant-1/files/readme.txt type:plant-1/files/run.txt" ] || fail "breaches: $out"
 [ "$(json '["error"]["code"]' <<< "$out")" = profile-refused ] || fail "the error: $out"
 grep -q "elf is not allowed" <<< "$out" || fail "the type is told: $out"
 nothing_left plant-1
@@ -68,7 +68,7 @@ step "a wrong profile packs nothing"
 lock notes.txt
 profile sizes '"text", "json", "gguf"' 'max_file_size = "100B"' 'max_bundle_size = "1kB"' 'max_files = 3' 'max_depth = 2' 'name_characters = "a-z"'
 state=0; out=$(low --json pack --output ../medium/plant-1 --profile ../sizes.toml) || state=$?
-for rule in file-size:plant-1/models/tiny bundle-size: file-count: depth:plant-1/files/notes/notes.txt name-characters:plant-1/README.txt; do
+for rule in file-size:plant-1/models/tiny bundle-size: file-count: depth:plant-1/models/tiny/ name-characters:plant-1/README.txt; do
   grep -q -- "$rule" <<< "$(breaches <<< "$out")" || fail "$rule was not told: $out"
 done
 nothing_left plant-1
@@ -78,11 +78,11 @@ step "sizes, counts, depth and names"
 lock notes.txt outer.zip tar.bin
 profile nest '"text", "json", "gguf", "zip", "gzip"' '[unpack]' 'max_nesting = 1' 'types = ["text", "zip", "tar"]'
 state=0; out=$(low --json pack --output ../medium/plant-1 --profile ../nest.toml) || state=$?
-[ "$(breaches <<< "$out")" = "nesting:plant-1/files/outer/outer.zip!inner.zip nesting:plant-1/files/tar/tar.bin!" ] || fail "breaches: $out"
+[ "$(breaches <<< "$out")" = "nesting:plant-1/files/outer.zip!inner.zip nesting:plant-1/files/tar.bin!" ] || fail "breaches: $out"
 sed -i 's/max_nesting = 1/max_nesting = 2/' ../nest.toml
 pack plant-1 --profile ../nest.toml | grep -q "for the guard: .*plant-1.csv" || fail "the lists are named"
 state=0; out=$(low --json pack --output ../medium/tar-1 --sequence 2 --form tar --profile ../nest.toml) || state=$?
-[ "$(breaches <<< "$out")" = "type:tar-1/content.tar" ] || [[ "$(breaches <<< "$out")" == *"type:tar-1/content.tar"* ]] || fail "breaches: $out"
+[[ "$(breaches <<< "$out")" == *"nesting:tar-1/content.tar!files/outer.zip!inner.zip"*"type:tar-1/content.tar"* ]] || fail "breaches: $out"
 nothing_left tar-1
 step "archives in archives count, in the tar as well"
 
@@ -118,7 +118,7 @@ printf 'newer words\n' > notes.txt
 lock notes.txt outer.zip tar.bin
 profile delta '"text", "json"'
 pack plant-2 --since ../medium/plant-1 --profile ../delta.toml > /dev/null
-grep -q "files/notes/notes.txt" ../medium/plant-2.sha256 && ! grep -q "outer.zip" ../medium/plant-2.sha256 || fail "the list of a delta"
+grep -q "files/notes.txt" ../medium/plant-2.sha256 && ! grep -q "outer.zip" ../medium/plant-2.sha256 || fail "the list of a delta"
 low sign ../medium/plant-2 --role builder --key ../builder.pem > /dev/null
 printf -- '-----BEGIN PGP SIGNATURE-----\n' > ../medium/plant-2/signatures/x.asc
 refused profile-refused pack plant-2 --since ../medium/plant-1 --profile ../delta.toml
