@@ -150,7 +150,7 @@ std::vector<Attack> sdists() {
       sdist("tar checksum", ErrorCode::package_malformed, "x" + file.substr(1)),
       later("tar gzip bomb", ErrorCode::limit_exceeded,
             [] {
-              return sdist("", ErrorCode::limit_exceeded, tar_file("demo_pkg-1.0/z", std::string(200u << 20, '\0')));
+              return sdist("", ErrorCode::limit_exceeded, tar_file("demo_pkg-1.0/z", std::string(120u << 20, '\0')));
             }),
   };
 }
