@@ -119,7 +119,7 @@ void run(Invocation& invocation, const std::string& given) {
 
 }  // namespace
 
-void add_audit_of_side(CLI::App& group, Invocation& invocation) {
+void add_audit_spill(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("spill", "List every record and log that holds a text that leaked");
   auto text = std::make_shared<std::string>();
   command

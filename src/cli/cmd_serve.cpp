@@ -14,6 +14,7 @@
 #include "cli/ecosystems_high.hpp"
 #include "cli/engine_import.hpp"
 #include "cli/model_serving.hpp"
+#include "cli/syslog_settings.hpp"
 #include "net/server.hpp"
 #include "server/local_door.hpp"
 #include "server/mirror_server.hpp"
@@ -110,7 +111,12 @@ void run(Invocation& invocation, const Options& options) {
       return text_response(200, "application/json", status_text(*models, mirror, started));
     });
   }
+  auto collector = syslog_target(site);
   mirror.start();
+  std::optional<SyslogShipper> shipper;
+  if (collector) {
+    shipper.emplace(site.syslog_folder(), site.audit_folder(), std::move(*collector), invocation.reporter());
+  }
   invocation.print({{"url", mirror.url()}, {"pid", ::getpid()}}, [&] { return "listening on " + mirror.url(); });
   std::fflush(stdout);
   sd_notify("READY=1\nSTATUS=serving on " + mirror.url());

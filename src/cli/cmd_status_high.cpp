@@ -14,6 +14,7 @@
 #include "bundle/channel.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
+#include "cli/syslog_settings.hpp"
 #include "cli/witness_view.hpp"
 #include "store/catalog.hpp"
 
@@ -63,7 +64,7 @@ std::string trouble(const SiteConfig& config, const std::string& channel, const 
 
 void run(Invocation& invocation) {
   const auto site = invocation.site();
-  site.require_zone("status", {Zone::ingest});
+  site.require_zone("status", {Zone::ingest, Zone::production});
   const auto& config = site.config();
   const auto when = now();
   const auto log = open_audit_log(invocation);
@@ -113,11 +114,14 @@ void run(Invocation& invocation) {
                     boost::algorithm::join(pending, " "), boost::algorithm::join(withheld_of, " "),
                     state.empty() ? "ok" : state});
   }
+  const auto collector = syslog_report(site, log, when);
+  if (collector && collector->state != "ok") states.insert(collector->state);
   invocation.print(
       {{"channels", std::move(channels)},
        {"time", format_time(when)},
        {"witnesses", witnesses_json(standings)},
-       {"audit_reserve", has_room}},
+       {"audit_reserve", has_room},
+       {"collector", collector ? collector->json : Json()}},
       [&] {
         auto out = rows.size() == 1 ? std::string("nothing was ingested here yet\n") : format_table(rows);
         if (states.contains("overdue")) out += "overdue: no bundle came within [channel.NAME] every\n";
@@ -133,7 +137,7 @@ void run(Invocation& invocation) {
           out += "clock: this machine's clock is behind what was signed already, so expiry cannot be judged\n";
         }
         if (!has_room) out += "disk: full, or nearly so; the audit log goes on with what is left of its reserve\n";
-        return out + witnesses_text(standings, when);
+        return out + witnesses_text(standings, when) + (collector ? collector->text : "");
       });
   const auto status = status_of(standings);
   if (status != 0 || !states.empty() || !has_room)
@@ -148,9 +152,9 @@ void add_status(CLI::App& app, Invocation& invocation) {
   command->footer(
       "WITHHELD is, for each bundle that landed in part, how many of its artifacts did not (SEQUENCE:COUNT).\n"
       "How often a channel brings one says config.toml: [channel.NAME] every = \"90d\". The exit status is 3 when\n"
-      "something is overdue, catalog and audit log differ, this machine's clock is behind what was signed already, "
-      "the\n"
-      "disk is full, or a witness of the audit log was not met; 4 when the log is not what a witness saw.\n"
+      "something is overdue, catalog and audit log differ, this machine's clock is behind what was signed already, the\n"
+      "disk is full, a witness of the audit log was not met, or audit entries wait too long for the site's collector; 4\n"
+      "when the log is not what a witness saw.\n"
       "Example: liftlock status --json");
   command->callback([&invocation] { run(invocation); });
 }

@@ -1,6 +1,7 @@
 #include <array>
 #include <vector>
 
+#include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
 #include "cli/program.hpp"
 
@@ -17,6 +18,11 @@ std::optional<std::string> stack_file_text(std::string_view) {
 std::span<const std::string_view> commands_of_other_side() {
   static constexpr std::array<std::string_view, 4> k_names = {"lock", "fetch", "pack", "diff"};
   return k_names;
+}
+
+void add_audit_of_side(CLI::App& group, Invocation& invocation) {
+  add_audit_ship(group, invocation);
+  add_audit_spill(group, invocation);
 }
 
 CommandTable commands_of_side() {

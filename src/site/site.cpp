@@ -333,7 +333,9 @@ ScanConfig read_scan(const toml::table& table) {
 }
 
 void read_audit(const toml::table& table, SiteConfig& config) {
-  const TableReader reader(table, "[audit]", {"witness", "witness_max_age"});
+  const TableReader reader(table, "[audit]",
+                           {"witness", "witness_max_age", "syslog", "syslog_ca_file", "syslog_certificate",
+                            "syslog_key", "syslog_max_delay"});
   config.witnesses = reader.texts("witness");
   if (const auto text = reader.get<std::string>("witness_max_age")) {
     const auto age = parse_duration(*text);
@@ -342,6 +344,21 @@ void read_audit(const toml::table& table, SiteConfig& config) {
            reader.line("witness_max_age"));
     }
     config.witness_max_age = *age;
+  }
+  const auto address = reader.get<std::string>("syslog");
+  if (!address) return;
+  auto& syslog = config.syslog.emplace();
+  syslog.address = *address;
+  if (const auto path = reader.get<std::string>("syslog_ca_file")) syslog.ca_file = *path;
+  if (const auto path = reader.get<std::string>("syslog_certificate")) syslog.certificate = *path;
+  if (const auto path = reader.get<std::string>("syslog_key")) syslog.key = *path;
+  if (const auto text = reader.get<std::string>("syslog_max_delay")) {
+    const auto delay = parse_duration(*text);
+    if (!delay || delay->count() <= 0) {
+      fail(ErrorCode::config_invalid, "config.toml line {}: 'syslog_max_delay' of [audit] is no duration like \"15m\"",
+           reader.line("syslog_max_delay"));
+    }
+    syslog.max_delay = *delay;
   }
 }
 
@@ -635,6 +652,13 @@ Json settings_json(const SiteConfig& config) {
               {"audit.witness", config.witnesses},
               {"audit.witness_max_age", config.witness_max_age.count()},
               {"record.keep", config.record_keep ? Json(config.record_keep->count()) : Json()}};
+  if (const auto& syslog = config.syslog) {
+    out["audit.syslog"] = syslog->address;
+    out["audit.syslog_ca_file"] = path_or_null(syslog->ca_file);
+    out["audit.syslog_certificate"] = path_or_null(syslog->certificate);
+    out["audit.syslog_key"] = path_or_null(syslog->key);
+    out["audit.syslog_max_delay"] = syslog->max_delay.count();
+  }
   for (const auto& [source_name, source] : config.sources) {
     out["source." + source_name + ".path"] = source.path.string();
     out["source." + source_name + ".require_read_only"] = source.require_read_only;

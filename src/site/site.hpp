@@ -4,6 +4,7 @@
 //   STATE/store/        blobs and catalog.db
 //   STATE/audit/        the log
 //   STATE/witness/      what this machine remembers of other logs as their witness
+//   STATE/syslog/       how far audit entries were sent to the site's collector
 //   STATE/trust/        pinned trust statements
 //   STATE/keys/         private keys of this installation (mode 0700)
 //   STATE/engines/      unpacked engines
@@ -92,6 +93,15 @@ struct RegistryConfig {
   bool allow_http = false;             ///< also to other machines than this
 };
 
+/// Where audit entries are sent to as well, as config.toml says it.
+struct SyslogConfig {
+  std::string address;                                        ///< "tls://HOST:PORT" or "unix:///PATH"
+  std::optional<fs::path> ca_file;                            ///< PEM; needed for tls
+  std::optional<fs::path> certificate;                        ///< PEM; of this side, where the receiver wants one
+  std::optional<fs::path> key;                                ///< PEM; of the certificate
+  std::chrono::seconds max_delay = std::chrono::minutes(15);  ///< what waits longer is an alarm
+};
+
 struct SiteConfig {
   Zone zone = Zone::none;
   std::string organisation;
@@ -112,6 +122,7 @@ struct SiteConfig {
   std::chrono::seconds witness_max_age = std::chrono::days(31);  ///< after that, `status` calls a cosignature old
   std::optional<SyncConfig> sync;
   std::map<std::string, RegistryConfig> registries;  ///< [registry.NAME]
+  std::optional<SyslogConfig> syslog;
   // [serve]
   std::string listen = "127.0.0.1:8480";
   std::optional<fs::path> tls_certificate;
@@ -177,6 +188,7 @@ class Site {
   fs::path catalog_file() const { return m_folder / "store" / "catalog.db"; }
   fs::path audit_folder() const { return m_folder / "audit"; }
   fs::path witness_folder() const { return m_folder / "witness"; }
+  fs::path syslog_folder() const { return m_folder / "syslog"; }
   fs::path trust_folder() const { return m_folder / "trust"; }
   fs::path keys_folder() const { return m_folder / "keys"; }
   fs::path engines_folder() const { return m_folder / "engines"; }
