@@ -24,11 +24,9 @@ void run(Invocation& invocation) {
                  {"witness_key", nullptr},
                  {"logs", Json::array()}};
   std::vector<std::vector<std::string>> rows{{"LOG", "ENTRIES", "COSIGNED", "FINGERPRINT"}};
-  // Looking does not make a witness of this installation.
-  if (fs::exists(site.witness_folder() / "key.pub")) {
-    const WitnessMemory memory(site.witness_folder(), "");
-    result["witness_key"] = memory.key().text();
-    for (const auto& known : memory.logs()) {
+  if (const auto memory = WitnessMemory::look(site.witness_folder())) {
+    result["witness_key"] = memory->key.text();
+    for (const auto& known : memory->logs) {
       result["logs"].push_back({{"log", known.key.name},
                                 {"key", known.key.text()},
                                 {"fingerprint", fingerprint(known.key).text()},

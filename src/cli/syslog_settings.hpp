@@ -1,10 +1,10 @@
 // Where audit entries are sent to, as [audit] of config.toml says, and how far that is.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
-#include "base/json.hpp"
 #include "site/site.hpp"
 #include "syslog/syslog_shipper.hpp"
 

@@ -575,6 +575,10 @@ mode = "{}"{}# of prompts and answers: full, hash-only (digests in the audit log
 when_unwritable = "{}"{}# stop: no answer without its record; answer: it goes out, and is counted
 # keep = "6y"                    # what `liftlock record expire` erases when older
 
+# [audit]
+# witness = ["NAME+HEX+BASE64"]  # what `liftlock audit witness key` prints on a second machine, which is met before ingests
+# syslog = "tls://10.0.0.9:6514" # the site's collector, if entries are to go there as well; needs syslog_ca_file
+
 # Where bundles may come from: `liftlock ingest SOURCE`.
 # [source.usb]
 # path = "/mnt/transfer"

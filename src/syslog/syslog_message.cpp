@@ -1,5 +1,7 @@
 #include "syslog/syslog_message.hpp"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "audit/audit_entry.hpp"

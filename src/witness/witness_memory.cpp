@@ -47,6 +47,18 @@ WitnessedLog parse_stored(std::string_view text, const CosignerKey& witness) {
   return out;
 }
 
+std::vector<WitnessedLog> read_logs(const fs::path& folder, const CosignerKey& witness) {
+  std::vector<WitnessedLog> out;
+  for (const auto& entry : walk(folder / "logs", 100'000)) {
+    if (entry.path.starts_with('.')) continue;  // what a crash left of a file that was being written
+    const auto file = folder / "logs" / entry.path;
+    out.push_back(with_context("in " + printable(file.string()),
+                               [&] { return parse_stored(read_file(file, k_max_file), witness); }));
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key.name < b.key.name; });
+  return out;
+}
+
 /// Not now(): what a witness states of the time must not follow the environment.
 Timestamp wall_clock() {
   return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
@@ -103,15 +115,16 @@ std::optional<WitnessedLog> WitnessMemory::find(std::string_view origin) const {
 }
 
 std::vector<WitnessedLog> WitnessMemory::logs() const {
-  std::vector<WitnessedLog> out;
-  for (const auto& entry : walk(m_folder / "logs", 100'000)) {
-    if (entry.path.starts_with('.')) continue;  // what a crash left of a file that was being written
-    const auto file = m_folder / "logs" / entry.path;
-    out.push_back(with_context("in " + printable(file.string()),
-                               [&] { return parse_stored(read_file(file, k_max_file), m_key); }));
-  }
-  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.key.name < b.key.name; });
-  return out;
+  return read_logs(m_folder, m_key);
+}
+
+std::optional<WitnessMemory::View> WitnessMemory::look(const fs::path& folder) {
+  const auto file = folder / "key.pub";
+  const auto fd = open_file_if_exists(file, O_RDONLY);
+  if (!fd) return std::nullopt;
+  auto key = CosignerKey::parse(trim(read_all(fd->get(), 4096, file.string())));
+  auto logs = read_logs(folder, key);
+  return View{std::move(key), std::move(logs)};
 }
 
 void WitnessMemory::judge(const WitnessRequest& request, const std::optional<WitnessedLog>& known,

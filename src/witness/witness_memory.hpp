@@ -35,6 +35,9 @@ class WitnessMemory {
   const CosignerKey& key() const { return m_key; }
   /// Sorted by origin. @throws Error{schema_violation, signature_invalid} for a file that this witness did not write
   std::vector<WitnessedLog> logs() const;
+  /// Its key and what logs() returns, without writing anything or needing the private key; nullopt: no witness is here.
+  struct View;
+  static std::optional<View> look(const fs::path& folder);
   std::optional<WitnessedLog> find(std::string_view origin) const;
 
   struct NewLog {
@@ -56,6 +59,11 @@ class WitnessMemory {
   fs::path m_folder;
   std::optional<PrivateKey> m_secret;
   CosignerKey m_key;
+};
+
+struct WitnessMemory::View {
+  CosignerKey key;
+  std::vector<WitnessedLog> logs;
 };
 
 }  // namespace liftlock
