@@ -80,15 +80,20 @@ void feed(Hasher& hasher, int part, std::uint64_t size, std::string_view what) {
   fail(ErrorCode::http_status, "the peer answered {} for {}", status, target);
 }
 
-/// Calls attempt until it ends well: again after a connection that broke, as long as some bring something.
-void until_it_comes(const std::function<void()>& attempt, const std::function<std::uint64_t()>& have) {
+/// Calls attempt until it ends well: again after a connection that broke, as long as some bring something. One that was
+/// slow besides brings nothing, however often it comes.
+void until_it_comes(const std::function<void()>& attempt, const std::function<std::uint64_t()>& have,
+                    std::chrono::milliseconds patience) {
   for (unsigned fruitless = 0;;) {
     const auto before = have();
+    const auto begun = Clock::now();
     try {
       return attempt();
     } catch (const Error& error) {
       if (error.code() != ErrorCode::network) throw;
-      fruitless = have() > before ? 0 : fruitless + 1;
+      const auto brought = have() - std::min(before, have());
+      const bool was_slow = Clock::now() - begun >= patience && brought < k_least;
+      fruitless = brought > 0 && !was_slow ? 0 : fruitless + 1;
       if (fruitless == k_fruitless) throw;
     }
     std::this_thread::sleep_for(fruitless == 0 ? std::chrono::milliseconds(10) : k_rest * (1u << fruitless));
@@ -155,7 +160,8 @@ std::string PeerConnection::document(const std::string& target, std::uint64_t ma
           body += piece;
         });
   };
-  until_it_comes(attempt, [&] { return static_cast<std::uint64_t>(body.size()); });
+  until_it_comes(
+      attempt, [&] { return static_cast<std::uint64_t>(body.size()); }, m_peer.patience);
   return body;
 }
 
@@ -183,7 +189,7 @@ void PeerConnection::blob(const Digest& digest, std::uint64_t size, int part,
         [&] {
           if (have < size) range(digest, have, size, start_over, take);
         },
-        [&] { return have; });
+        [&] { return have; }, m_peer.patience);
     return hasher.finish();
   };
   if (fetch() == digest) return;
