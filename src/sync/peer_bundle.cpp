@@ -78,10 +78,6 @@ PeerBundle::PeerBundle(const Peer& peer, unsigned connections, const RingDocumen
   bring_beside("", bundle_limits::k_signatures);
 }
 
-void PeerBundle::remove_front() const {
-  remove_tree(m_front);
-}
-
 void PeerBundle::bring(const RelPath& path, const Digest& digest, std::uint64_t size) {
   const auto file = m_front / path.text();
   make_folders(file.parent_path());

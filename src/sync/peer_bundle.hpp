@@ -19,8 +19,6 @@ class PeerBundle final : public RemoteBundle {
   /// @param peer must outlive the object
   /// @throws as PeerConnection, parse_publication_document, parse_bundle_info; Error{expect_mismatch}
   PeerBundle(const Peer& peer, unsigned connections, const RingDocument::Bundle& wanted, const fs::path& folder);
-  /// After it landed.
-  void remove_front() const;
 
   const fs::path& front() const override { return m_front; }
   const std::string& channel() const override { return m_publication.channel; }

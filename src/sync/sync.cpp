@@ -45,6 +45,7 @@ class Sync {
     }
     m_is_recorded = true;
     if (m_first_refusal) throw *m_first_refusal;
+    remove_tree(m_site.sync_folder());  // also what a run left that was killed once its bundle had landed
     return m_result;
   }
 
@@ -161,7 +162,6 @@ class Sync {
     m_is_recorded = true;
     auto result = ingest(m_site, request, m_reporter);
     m_is_recorded = false;
-    remote.remove_front();
     if (result.status == IngestResult::Status::published) m_result.taken.push_back(std::move(result));
   }
 

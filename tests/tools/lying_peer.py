@@ -16,6 +16,7 @@ expression; everything without it). Writes one line for each answer to FOLDER/lo
     redirect        elsewhere                      busy       503
     no-ranges       the whole body whatever was asked
     file PATH       that file in place of the body
+    rename A B      where the peer says A, it says B, and asks back for A
     silent          no answer at all
 """
 import http.client
@@ -63,6 +64,9 @@ class Answer(socketserver.BaseRequestHandler):
             mode = "honest"
         if mode == "no-ranges":
             fields.pop("Range", None)
+        old, _, new = argument.partition(" ") if mode == "rename" else ("", "", "")
+        if new:
+            target = target.replace(new, old)
         peer = http.client.HTTPConnection("127.0.0.1", UPSTREAM, timeout=60)
         peer.request("GET", target, headers={key: fields[key] for key in ("Range", "If-Range", "Authorization") if key in fields})
         answer = peer.getresponse()
@@ -72,6 +76,8 @@ class Answer(socketserver.BaseRequestHandler):
         if mode == "file":
             with open(argument, "rb") as file:
                 body = file.read()
+        if new:
+            body = body.replace(old.encode(), new.encode())
         length, chunked = len(body), mode in ("more", "less", "endless")
         if mode == "flip" and body:
             body = body[:-1] + bytes([body[-1] ^ 1])
