@@ -1,10 +1,11 @@
 // A whole bundle before a guard.
-#include "bundle/guard.hpp"
+#include "guard/guard.hpp"
+#include "bundle/guarded_bundle.hpp"
 
 #include <gmock/gmock.h>
 
-#include "bundle/archive_fixture.hpp"
 #include "bundle/bundle_fixture.hpp"
+#include "guard/archive_fixture.hpp"
 #include "os/process.hpp"
 
 namespace liftlock {

@@ -9,7 +9,7 @@
 
 #include "base/reporter.hpp"
 #include "bundle/delta.hpp"
-#include "bundle/guard.hpp"
+#include "guard/guard.hpp"
 #include "bundle/manifest.hpp"
 #include "store/blob_store.hpp"
 

@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bundle/guard.hpp"
+#include "guard/guard.hpp"
 #include "bundle/inspect_all.hpp"
 #include "ecosystem/inspector.hpp"
 

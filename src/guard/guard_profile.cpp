@@ -1,4 +1,4 @@
-#include "bundle/guard_profile.hpp"
+#include "guard/guard_profile.hpp"
 
 #include <fcntl.h>
 

@@ -1,4 +1,4 @@
-#include "bundle/content_type.hpp"
+#include "guard/content_type.hpp"
 
 #include <unistd.h>
 

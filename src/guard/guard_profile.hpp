@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bundle/content_type.hpp"
+#include "guard/content_type.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {

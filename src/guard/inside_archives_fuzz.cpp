@@ -8,7 +8,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
-#include "bundle/inside_archives.hpp"
+#include "guard/inside_archives.hpp"
 #include "os/fd.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "bundle/guard_profile.hpp"
+#include "guard/guard_profile.hpp"
 
 namespace liftlock {
 

@@ -1,4 +1,4 @@
-#include "bundle/text_scan.hpp"
+#include "guard/text_scan.hpp"
 
 #include <string_view>
 

@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "base/encoding.hpp"
-#include "bundle/content_type.hpp"
+#include "guard/content_type.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace liftlock;

@@ -5,7 +5,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
-#include "bundle/guard_profile.hpp"
+#include "guard/guard_profile.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {

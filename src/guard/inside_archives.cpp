@@ -1,4 +1,4 @@
-#include "bundle/inside_archives.hpp"
+#include "guard/inside_archives.hpp"
 
 #include <archive.h>
 #include <archive_entry.h>

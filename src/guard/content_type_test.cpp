@@ -1,11 +1,11 @@
 // Types are decided by bytes: the table of docs/formats/profile.md.
-#include "bundle/content_type.hpp"
+#include "guard/content_type.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
 #include "base/encoding.hpp"
-#include "bundle/tar_layout.hpp"
+#include "guard/archive_fixture.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {
@@ -46,7 +46,7 @@ TEST(ContentType, IsDecidedByTheBytes) {
       {"BZh are three letters", "text"},
       {"\xfd"s + "7zXZ\0\1"s, "xz"},
       {"\x28\xb5\x2f\xfd\1"s, "zstd"},
-      {tar_header(RelPath::parse("a"), 0), "tar"},
+      {test_archive("ustar", "none", {{"a", ""}}), "tar"},
       {std::string(1024, '\0'), "unknown"},
       {"!<arch>\ndebian-binary   0  ", "deb"},
       {"!<arch>\nother.o/  ", "ar"},

@@ -1,11 +1,11 @@
 // What a guard sees that unpacks.
-#include "bundle/inside_archives.hpp"
+#include "guard/inside_archives.hpp"
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
 #include "base/error.hpp"
-#include "bundle/archive_fixture.hpp"
+#include "guard/archive_fixture.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "bundle/text_scan.hpp"
+#include "guard/text_scan.hpp"
 
 namespace liftlock {
 

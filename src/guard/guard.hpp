@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/digest.hpp"
-#include "bundle/guard_profile.hpp"
-#include "bundle/inside_archives.hpp"
+#include "guard/guard_profile.hpp"
+#include "guard/inside_archives.hpp"
 #include "os/fd.hpp"
 
 namespace liftlock {
@@ -80,10 +80,6 @@ class Guard {
   std::mutex m_mutex;
   std::map<Digest, Seen> m_seen;
 };
-
-/// The files of a bundle as it lies in its folder now, signatures included. Digests are those of its lists; of what
-/// they do not name they are computed. Sorted by path. @throws as BundleReader
-std::vector<GuardedFile> files_of_bundle(const fs::path& folder);
 
 /// FOLDER.sha256 and FOLDER.csv, each whole or not at all.
 /// @return their names
