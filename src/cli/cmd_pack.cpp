@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "bundle/bundle_reader.hpp"
+#include "bundle/guarded_bundle.hpp"
 #include "bundle/lock.hpp"
 #include "bundle/pack.hpp"
 #include "bundle/packed.hpp"

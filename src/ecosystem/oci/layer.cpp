@@ -114,10 +114,10 @@ class Uncompressed {
     m_expected = size > m_limits.max_bytes - std::min(m_expected, m_limits.max_bytes) ? m_limits.max_bytes + 1
                                                                                       : m_expected + size;
     if (m_expected > m_limits.max_bytes) {
-      fail(ErrorCode::limit_exceeded, "{}: its files unpack to more than {}", m_what, format_size(m_limits.max_bytes));
+      fail(ErrorCode::limit_exceeded, "its files unpack to more than {}", format_size(m_limits.max_bytes));
     }
     if (m_expected > m_limits.ratio_floor && m_expected / m_limits.max_ratio > m_stored_size) {
-      fail(ErrorCode::limit_exceeded, "{}: {} unpack to files of more than {}, {} times as much", m_what,
+      fail(ErrorCode::limit_exceeded, "{} unpack to files of more than {}, {} times as much",
            format_size(m_stored_size), format_size(m_expected), m_limits.max_ratio);
     }
   }
@@ -221,7 +221,7 @@ LayerReport scan_layer(int fd, const LayerLimits& limits) {
     }
     check_entry(entry, report);
     const auto size = archive_entry_size(entry);
-    if (size < 0) fail(ErrorCode::image_malformed, "{}: an entry of negative size", what);
+    if (size < 0) fail(ErrorCode::image_malformed, "an entry of negative size");
     if (archive_entry_filetype(entry) == AE_IFREG) in.expect_file(static_cast<std::uint64_t>(size));
   }
   report.diff_id = in.drain();
