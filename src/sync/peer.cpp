@@ -146,6 +146,10 @@ std::string PeerConnection::document(const std::string& target, std::uint64_t ma
         "/sync/" + target, headers,
         [&](const UnixResponse& head) {
           const bool goes_on = head.status == 206 && !headers.empty();
+          if (head.status == 416) {  // it ends before where this was to go on: another one by now, or a lie
+            body.clear();
+            fail(ErrorCode::network, "the peer changed {} meanwhile", target);
+          }
           if (!goes_on && head.status != 200) refuse_status(head.status, target);
           if (goes_on && !head.header("Content-Range").starts_with(fmt::format("bytes {}-", before))) {
             fail(ErrorCode::size_mismatch, "the peer gives another part of {} than was asked for", target);

@@ -132,7 +132,7 @@ sound prod
 step "killed at six moments: nothing half visible, and the same command goes on"
 
 # --- a liar
-node "$work/lied" "$liar" canary 'patience = "1s"'
+node "$work/lied" "$liar" canary 'patience = "2s"'
 blob=$(sha256sum < small.bin | cut -d' ' -f1)
 lie() {  # lie CODE MODE [MATCH]
   mode "$2" "${3:-/blobs/$blob}"
