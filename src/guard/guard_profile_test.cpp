@@ -98,6 +98,19 @@ TEST(GuardProfile, MistakesAreToldWithTheirLine) {
   }
 }
 
+TEST(GuardProfile, TheDocumentNamesEveryTypeAndRuleAndItsExampleIsOne) {
+  const auto page = read_file(fs::path(LIFTLOCK_SOURCE_DIR) / "docs/formats/profile.md", 1u << 20);
+  for (const auto type : content_type_names())
+    EXPECT_THAT(page, testing::ContainsRegex(fmt::format("[| `]{}[`|, ]", type)));
+  for (int i = 0; i <= static_cast<int>(GuardRule::unsafe_name); ++i) {
+    EXPECT_THAT(page, testing::ContainsRegex(fmt::format("[| ]{}[|, ]", name(static_cast<GuardRule>(i)))));
+  }
+  const auto begin = page.find("```toml\n") + 8;
+  const auto profile = parse_guard_profile(page.substr(begin, page.find("```", begin) - begin));
+  EXPECT_EQ(profile.name, "Scan kiosk, plant 4");
+  EXPECT_EQ(profile.unpack->max_nesting, 1u);
+}
+
 TEST(GuardProfile, CharactersAreSinglesAndRanges) {
   EXPECT_EQ(parse_characters("a-cx")->count(), 4u);
   EXPECT_TRUE(parse_characters("a-z-")->test('-'));
