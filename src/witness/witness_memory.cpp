@@ -156,8 +156,11 @@ void WitnessMemory::judge(const WitnessRequest& request, const std::optional<Wit
     return;  // the same once more: the answer did not arrive
   }
   if (request.old_size != before.size) {
-    throw Error(ErrorCode::usage, fmt::format("{}, and the proof begins at {}", seen, request.old_size),
-                fmt::format("make the request with `liftlock audit witness request --since {}`", before.size));
+    throw Error(
+        ErrorCode::usage, fmt::format("{}, and the proof begins at {}", seen, request.old_size),
+        fmt::format("make the request with `liftlock audit witness request --since {}`; that the node did not know "
+                    "that size means that an answer was lost on its way, or that an old copy was restored",
+                    before.size));
   }
   if (!is_continuation(before.size, before.root, now.size, now.root, request.path)) {
     throw Error(ErrorCode::log_forked, fmt::format("{}, and its {} entries now do not continue them", seen, now.size),
