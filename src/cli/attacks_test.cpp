@@ -333,11 +333,11 @@ class Attacks : public IngestTest, public testing::WithParamInterface<Attack> {
   }
 
   /// In this process: what a cell keeps from happening is tested elsewhere.
-  static Inspection inspect(const Artifact& artifact, const OpenChecked& open) {
+  static Inspection inspect(const Artifact& artifact, const OpenChecked& open, const FileInspections&) {
     std::vector<UniqueFd> files;
     std::vector<int> fds;
     for (const auto& file : artifact.files) fds.push_back(files.emplace_back(open(file.digest)).get());
-    return inspect_here(artifact, fds);
+    return inspect_here(artifact, fds, {});
   }
 
   void carry(const Attack& given) {
@@ -356,7 +356,7 @@ TEST_P(Attacks, IsRefusedWithItsCodeAndLeavesNothing) {
   const auto& attack = GetParam();
   carry(attack);
   auto made = order("bundle");
-  made.inspect = &inspect;
+  made.inspect = {.artifact = &inspect};
   try {
     ingest(site(), made, silent_reporter());
     FAIL() << attack.name << " was accepted";
@@ -400,7 +400,7 @@ class Harmless : public Attacks {};
 TEST_P(Harmless, Lands) {
   carry(GetParam());
   auto made = order("bundle");
-  made.inspect = &inspect;
+  made.inspect = {.artifact = &inspect};
   EXPECT_EQ(ingest(site(), made, silent_reporter()).status, IngestResult::Status::published);
 }
 

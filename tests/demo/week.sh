@@ -52,8 +52,8 @@ digest() { sha256sum < "$run/media/$1/manifest/bundle.json" | cut -d' ' -f1; }
 # The medium is read-only wherever it is plugged in.
 plug() { umount "$run/mnt" 2> /dev/null || true; mount --bind "$run/media" "$run/mnt"; mount -o remount,bind,ro "$run/mnt"; }
 live() { "$1" --quiet --json ls --publications | python3 -c 'import json,sys; print(*["{channel}/{sequence}".format(**p) for p in json.load(sys.stdin)["publications"]])'; }
-serve() {  # serve WHO PORT
-  "$1" --quiet serve --listen "127.0.0.1:$2" > "$run/serve-$2.log" 2>&1 &
+serve() {  # serve STATE PORT; not by a function, whose process id is that of a shell
+  "$build/src/cli/liftlock-high" --state "$1" --quiet serve --listen "127.0.0.1:$2" > "$run/serve-$2.log" 2>&1 &
   servers+=($!)
   for _ in $(seq 100); do curl -sf "http://127.0.0.1:$2/healthz" > /dev/null && return; sleep 0.1; done
   fail "nothing serves on port $2: $(cat "$run/serve-$2.log")"
@@ -168,7 +168,7 @@ low transfer sheet "$run/mnt/plant-2" --ticket CHG-4711 | sed -n 1,30p
 approve ada plant-2 > /dev/null; approve carol plant-2 > /dev/null
 show take plant-2
 ingest_node status || true
-serve ingest_node 8480
+serve "$run/disk/ingest" 8480
 unset PIP_NO_INDEX PIP_FIND_LINKS
 install() { pip install --quiet --disable-pip-version-check --no-cache-dir --root-user-action ignore --target "$run/$1" --index-url "http://127.0.0.1:$2/simple/" "$3"; }
 show install from-ingest 8480 idna==3.4
@@ -200,7 +200,7 @@ show ingest_node ring promote line-1 plant 4
 sleep 2
 show node store sync
 [ "$(live node)" = "plant/4" ] || fail "in use at the node: $(live node)"
-serve node 8490
+serve "$run/node" 8490
 show install from-node 8490 colour==2.0
 prove "a production node follows its ring; pip installs from it"
 

@@ -132,5 +132,5 @@ high trust pin ../medium/plant-1 --fingerprint "$(low --json trust show | json '
 for bundle in plant-1 plant-2; do
   high ingest "usb/$bundle" --expect "$(sha256sum < "../medium/$bundle/manifest/bundle.json" | cut -d' ' -f1)" > /dev/null
 done
-cmp notes.txt "$(high export notes --to ../exported > /dev/null; find ../exported -name notes.txt)" || fail "it did not land"
+cmp notes.txt "$(high export "file:notes@$(sha256sum < notes.txt | cut -c1-12)" --to ../exported > /dev/null; find ../exported -name notes.txt)" || fail "it did not land"
 step "what the guard let pass lands"
