@@ -26,7 +26,7 @@ AuditEntry entry(std::string subject = "plant/7", std::string detail = "{}", Out
 
 TEST(SyslogMessage, HasTheFieldsOfRfc5424) {
   const std::string entry_json =
-      R"({"actor":"maria(1000)","detail":{},"index":41,"log":"liftlock/h/1","outcome":"success",)"
+      R"x({"actor":"maria(1000)","detail":{},"index":41,"log":"liftlock/h/1","outcome":"success",)x"
       R"("subject":"plant/7","time":"2026-11-28T06:00:00Z","type":"bundle.ingest","v":1})";
   EXPECT_EQ(syslog_message(entry(), "liftlock/h/1", "ingest1"),
             "<110>1 2026-11-28T06:00:00Z ingest1 liftlock - bundle.ingest - " + entry_json);
