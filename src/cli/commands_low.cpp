@@ -13,9 +13,9 @@ std::string_view side_name() {
 
 std::span<const std::string_view> commands_of_other_side() {
   static constexpr std::array<std::string_view, 24> k_names = {
-      "ingest", "receipt",    "request",   "retire", "model", "chain",  "gate",
-      "engine", "serve",      "render",    "record", "run",   "ask",    "key",
-      "embed",  "transcribe", "translate", "ps",     "top",   "health", "inventory", "ring", "store", "push"};
+      "ingest",    "receipt", "request", "retire", "model",     "chain", "gate",  "engine",
+      "serve",     "render",  "record",  "run",    "ask",       "key",   "embed", "transcribe",
+      "translate", "ps",      "top",     "health", "inventory", "ring",  "store", "push"};
   return k_names;
 }
 
