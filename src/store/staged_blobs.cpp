@@ -21,6 +21,7 @@ constexpr const char* k_list = "sealed";
 constexpr std::string_view k_lock_suffix = ".lock";
 constexpr std::uint64_t k_max_list = 256u << 20;
 constexpr std::size_t k_max_left = 10'000'000;
+constexpr std::size_t k_few_folders = 8;
 
 std::string checked_batch(std::string_view batch) {
   if (batch.empty() || batch.starts_with('.') || batch.ends_with(k_lock_suffix) || batch.ends_with(".tmp") ||
@@ -206,7 +207,12 @@ void StagedBlobs::commit() {
     m_store.adopt(m_fd.get(), digest.hex(), digest);
     folders.insert(m_store.path(digest).parent_path());
   }
-  for (const auto& folder : folders) sync_folder(folder);
+  // Each fsync of a folder makes the disk flush its cache.
+  if (folders.size() > k_few_folders) {
+    sync_file_system(m_fd.get(), m_folder.string());
+  } else {
+    for (const auto& folder : folders) sync_folder(folder);
+  }
   remove_folder();
 }
 
