@@ -150,12 +150,13 @@ class Ingest {
                 "--signatures FOLDER");
   }
 
-  /// Distinct keys that count as approvers, by their owners.
+  /// Distinct people who approved, by what the trust root calls the owner of their key; a key without one stands for
+  /// itself.
   std::set<std::string> approvers() const {
     std::set<std::string> out;
     for (const auto& signature : m_result.signatures) {
       if (signature.role == Role::approver && signature.status == SignatureStatus::valid)
-        out.insert(fmt::format("{} ({})", printable(signature.owner), signature.key_id.substr(0, 16)));
+        out.insert(printable(signature.owner.empty() ? signature.key_id.substr(0, 16) : signature.owner));
     }
     return out;
   }

@@ -1,10 +1,12 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
+#include "base/error.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/config_record.hpp"
 #include "cli/whole_number.hpp"
@@ -20,6 +22,15 @@ struct Options {
   std::optional<std::uint64_t> since;
 };
 
+/// A request that cannot be carried must not take the place of the one under way.
+void require_place(const std::string& output) {
+  if (output == "-") return;
+  const auto folder = fs::absolute(output).parent_path();
+  if (fs::is_directory(output) || ::access(folder.c_str(), W_OK) != 0) {
+    fail(ErrorCode::io_error, "'{}' cannot be written", printable(output));
+  }
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("audit witness request", {Zone::low, Zone::transfer, Zone::ingest, Zone::production});
@@ -27,6 +38,7 @@ void run(Invocation& invocation, const Options& options) {
   const Meetings meetings(site);
   const auto& witness = meetings.witness(options.witness);
   AuditLog log(site.audit_folder(), "");
+  require_place(options.output);
   const auto asked = meetings.request(log, witness, options.since, invocation.actor());
   put_carried(options.output, asked.text);
   if (options.output == "-") return;

@@ -53,6 +53,12 @@ oci::PushTarget target_of(const Site& site, const RegistryConfig& config) {
                                                         .sends_secret = config.login_file.has_value()}),
                          .prefix = config.prefix,
                          .login = {}};
+  if (!config.prefix.empty() && !oci::is_repository(config.prefix)) {
+    throw Error(
+        ErrorCode::config_invalid,
+        fmt::format("config.toml: the prefix '{}' of a registry is no repository name", printable(config.prefix)),
+        "lower-case letters, digits, '-', '_', '.' and '/' between them: \"airgap/plant4\"");
+  }
   if (config.login_file) target.login = read_credential(*config.login_file);
   if (!target.login.empty() && target.login.find(':') == std::string::npos) {
     fail(ErrorCode::config_invalid, "'{}' does not hold USER:PASSWORD", printable(config.login_file->string()));
@@ -64,7 +70,11 @@ oci::PushTarget target_of(const Site& site, const RegistryConfig& config) {
 std::vector<Artifact> chosen_images(const Catalog& catalog, const std::vector<std::string>& names) {
   std::set<std::string> ids;
   for (const auto& name : names) {
-    const auto found = catalog.find(name);
+    auto found = catalog.find(name);
+    // As the plan writes them, and clients do.
+    const auto colon = name.rfind(':');
+    if (!found && colon != std::string::npos)
+      found = catalog.find(name.substr(0, colon) + "@" + name.substr(colon + 1));
     if (!found) fail(ErrorCode::not_found, "nothing here is called '{}'", printable(name));
     if (found->kind != oci::k_image_kind) fail(ErrorCode::usage, "'{}' is no image", printable(found->id()));
     ids.insert(found->id());

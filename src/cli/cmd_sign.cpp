@@ -32,7 +32,8 @@ void run(Invocation& invocation, const Options& options) {
   }
   const auto document = read_file(bundle / k_bundle_json_path, bundle_limits::k_bundle_json);
   const auto result = sign_beside(invocation, options.out.empty() ? bundle : fs::path(options.out), document, role,
-                                  options.key, root_to_ask(invocation.site(), bundle), "bundle.sign");
+                                  options.key, root_to_ask(invocation.site(), bundle), "bundle.sign",
+                                  options.out.empty() ? OutOfPlace::no : OutOfPlace::yes);
   invocation.print(result, [&] {
     return fmt::format("signed bundle.json as {}: {}\ndigest {}", name(role), result["file"].get<std::string>(),
                        sha256(document).spoken());

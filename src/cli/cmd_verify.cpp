@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
@@ -70,6 +71,18 @@ Json to_json(const VerifyReport& report) {
           {"problems", std::move(problems)}};
 }
 
+/// What ingest will want besides; who approves verifies before that.
+std::string approvals_text(const VerifyReport& report, std::uint64_t wanted) {
+  std::set<std::string> people;
+  for (const auto& signature : report.signatures) {
+    if (signature.role == Role::approver && signature.status == SignatureStatus::valid)
+      people.insert(signature.owner.empty() ? signature.key_id : signature.owner);
+  }
+  if (people.size() >= wanted) return "";
+  return fmt::format("note: to land here it needs the approval of {}; it has that of {}\n",
+                     counted(wanted, "person", "people"), people.size());
+}
+
 std::string to_text(const VerifyReport& report) {
   std::string out = bundle_heading(report.info, report.digest);
   out += signatures_text(report.signatures);
@@ -103,7 +116,8 @@ void run(Invocation& invocation, const Options& options) {
                        .signatures = {options.signatures.begin(), options.signatures.end()}};
   if (!options.expect.empty()) verify.expect = parse_digest(options.expect);
   const auto report = verify_bundle(options.bundle, verify, invocation.reporter());
-  invocation.print(to_json(report), [&] { return to_text(report); });
+  const auto wanted = report.signatures_judged ? invocation.site().config().approvals : 0;
+  invocation.print(to_json(report), [&] { return approvals_text(report, wanted) + to_text(report); });
   invocation.set_status(status_of(report.problems));
 }
 

@@ -61,7 +61,8 @@ void require_bundle_to_write(const fs::path& bundle) {
 }
 
 Json sign_beside(Invocation& invocation, const fs::path& folder, std::string_view document, Role role,
-                 const SigningKey& key, const std::optional<TrustRoot>& root, const std::string& event) {
+                 const SigningKey& key, const std::optional<TrustRoot>& root, const std::string& event,
+                 OutOfPlace out_of_place) {
   const auto signer =
       open_signer(key.key, key.passphrase_file.empty() ? std::nullopt : std::optional<fs::path>(key.passphrase_file));
   if (root) {
@@ -71,6 +72,11 @@ Json sign_beside(Invocation& invocation, const fs::path& folder, std::string_vie
   }
   const auto digest = sha256(document);
   const auto file = fmt::format("{}.{}{}", name(role), signer->key_id().substr(0, 16), signer->suffix());
+  // A folder of its own may hold what the same key signed of another document, under the same name.
+  if (out_of_place == OutOfPlace::yes && fs::exists(folder / "signatures" / file)) {
+    throw Error(ErrorCode::immutable, fmt::format("'{}' exists", printable((folder / "signatures" / file).string())),
+                "give each bundle a folder of its own, or remove the old signature");
+  }
   const auto signature = signer->sign(document);
   Json result{
       {"file", "signatures/" + file}, {"role", name(role)}, {"key_id", signer->key_id()}, {"digest", digest.text()}};

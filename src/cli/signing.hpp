@@ -25,11 +25,15 @@ void require_bundle(const fs::path& bundle);
 /// @throws Error{not_a_bundle, io_error}
 void require_bundle_to_write(const fs::path& bundle);
 
+/// Is the folder another one than the document's? Then a signature that is there is not replaced.
+enum class OutOfPlace : std::uint8_t { no, yes };
+
 /// Writes FOLDER/signatures/ROLE.KEY.SUFFIX and an entry "EVENT" to the audit log.
 /// @param root may the key sign? With none there is a warning.
 /// @return file, role, key_id and digest of the document, for people and programs
-/// @throws Error{key_unknown, key_role, key_revoked, key_expired} and those of open_signer
+/// @throws Error{immutable, key_unknown, key_role, key_revoked, key_expired} and those of open_signer
 Json sign_beside(Invocation& invocation, const fs::path& folder, std::string_view document, Role role,
-                 const SigningKey& key, const std::optional<TrustRoot>& root, const std::string& event);
+                 const SigningKey& key, const std::optional<TrustRoot>& root, const std::string& event,
+                 OutOfPlace out_of_place = OutOfPlace::no);
 
 }  // namespace liftlock

@@ -676,6 +676,14 @@ Json settings_json(const SiteConfig& config) {
     out["scan.not_scanned"] = scan->accept_not_scanned ? "accept" : "refuse";
     out["scan.timeout"] = scan->timeout.count();
   }
+  for (const auto& [registry, one] : config.registries) {
+    const auto key = fmt::format("registry.{}.", registry);
+    out[key + "address"] = one.address;
+    out[key + "prefix"] = one.prefix;
+    out[key + "ca_file"] = path_or_null(one.ca_file);
+    out[key + "login_file"] = path_or_null(one.login_file);
+    out[key + "allow_http"] = one.allow_http;
+  }
   if (const auto& sync = config.sync) {
     out["sync.peer"] = sync->peer;
     out["sync.ca_file"] = path_or_null(sync->ca_file);

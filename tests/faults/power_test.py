@@ -101,7 +101,9 @@ def watched_disk(image, log, folder):
 def mounted(disk, where, kind):
     device = subprocess.run(["losetup", "--find", "--show", str(disk)], check=True, capture_output=True, text=True).stdout.strip()
     try:
-        subprocess.run(["mount", "-t", kind, device, str(where)], check=True)
+        # Copies of one disk: XFS would not mount the next while the kernel is still letting go of the last.
+        options = ["-o", "nouuid"] if kind == "xfs" else []
+        subprocess.run(["mount", "-t", kind, *options, device, str(where)], check=True)
         try:
             yield
         finally:

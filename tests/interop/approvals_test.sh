@@ -11,6 +11,8 @@ for person in ada carol dan; do low trust keygen --role approver --out "../$pers
 low init > /dev/null
 low trust init --organisation Acme --root-key ../root.pem --add builder:../builder.pem.pub > /dev/null
 for person in ada carol; do low trust add-key "../$person.pem.pub" --role approver --owner "$person" --root-key ../root.pem > /dev/null; done
+low trust keygen --role approver --out ../ada2.pem > /dev/null
+low trust add-key ../ada2.pem.pub --role approver --owner ada --root-key ../root.pem > /dev/null
 printf '[stack]\nname = "plant"\n[file.notes]\nsource = "notes.txt"\n' > liftlock.toml
 for bundle in plant-1 plant-2; do
   echo "$bundle" > notes.txt
@@ -45,11 +47,15 @@ station ada plant-1 ../stick-ada || fail "ada approves"
 [ "$(ls ../stick-ada/signatures | wc -l)" = 1 ] || fail "one signature"
 refused unsigned take --signatures ../stick-ada
 said=$(take --signatures ../stick-ada 2>&1 || true)
-grep -q "only ada (" <<< "$said" || fail "who approved: $said"
+grep -q "only ada did" <<< "$said" || fail "who approved: $said"
 step "a bundle that one person approved does not land"
 
 station ada plant-1 ../stick-again
 refused unsigned take --signatures ../stick-ada --signatures ../stick-again
+station ada2 plant-1 ../stick-other-key
+refused unsigned take --signatures ../stick-ada --signatures ../stick-other-key
+refused immutable high sign ../medium/plant-2 --role approver --key ../ada.pem --out ../stick-ada
+high verify ../medium/plant-1 --signatures ../stick-ada > ../verified && grep -q "approval of 2 people; it has that of 1" ../verified || fail "verify does not say what is still wanted"
 refused key-unknown low sign ../medium/plant-1 --role approver --key ../dan.pem --out ../stick-dan
 refused key-role low sign ../medium/plant-1 --role approver --key ../builder.pem --out ../stick-dan
 station carol plant-2 ../stick-other
@@ -57,14 +63,14 @@ refused signature-invalid take --signatures ../stick-ada --signatures ../stick-o
 mkdir -p ../empty/signatures
 refused not-found take --signatures ../empty
 [ "$(high --json ls --publications | json '["publications"]')" = "[]" ] || fail "something landed"
-step "the same person twice, a stranger, another role, another bundle: none counts as the second"
+step "the same person twice, by one key or two, a stranger, another role, another bundle: none counts as the second"
 
 station carol plant-1 ../stick-carol
 high verify ../medium/plant-1 --signatures ../stick-ada --signatures ../stick-carol > ../verified || fail "verify"
 grep -q carol ../verified && grep -q ada ../verified || fail "verify names both"
 take --signatures ../stick-ada --signatures ../stick-carol > /dev/null || fail "both approved"
 entry=$(high --json audit tail -n 20 --type bundle.ingest)
-grep -q "ada (" <<< "$entry" && grep -q "carol (" <<< "$entry" || fail "the audit log does not name both: $entry"
+grep -q "approved_by" <<< "$entry" && grep -q "ada" <<< "$entry" && grep -q "carol" <<< "$entry" || fail "the audit log does not name both: $entry"
 exported=$(high --json ls --publications | json '["publications"]')
 grep -q "'sequence': 1" <<< "$exported" || fail "it did not land"
 step "two people on two machines: it lands, and the log names them"

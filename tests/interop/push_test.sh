@@ -66,10 +66,21 @@ curl -s -o /dev/null -X PUT -H 'Content-Type: application/vnd.oci.image.manifest
 skopeo copy -q --src-tls-verify=false --dest-tls-verify=false "docker://127.0.0.1:$to/airgap/team/db:1" "docker://127.0.0.1:$to/airgap/team/app:1"
 plan=$(high --json push oci://plain --dry-run)
 [ "$(json '["images"][0]["lacking"]' <<< "$plan")" = 1 ] || fail "the moved tag is not seen: $plan"
-high push oci://plain team/app > /dev/null
+high push oci://plain team/app:1 > /dev/null
 skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$to/airgap/team/app:1" | sha256sum | cut -d' ' -f1 > got
 skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$from/team/app:1" | sha256sum | cut -d' ' -f1 | cmp - got || fail "the tag was not put back"
 step "a tag that somebody moved is put back"
+
+# A blob that rotted in the store is not sent, and a prefix that is none is told so.
+sed -i 's|^prefix = "airgap"|prefix = "rotten"|' "$high_state/config.toml"
+blob=$(find "$high_state/store/blobs" -type f -size +10M | head -n 1)
+chmod u+w "$blob" && cp "$blob" kept && printf x | dd of="$blob" bs=1 seek=9000000 conv=notrunc status=none
+refused blob-corrupt high push oci://plain team/app
+cp kept "$blob" && chmod 444 "$blob"
+sed -i 's|^prefix = "rotten"|prefix = "Air Gap/../x"|' "$high_state/config.toml"
+refused config-invalid high push oci://plain --dry-run
+sed -i 's|^prefix = "Air Gap/../x"|prefix = "airgap"|' "$high_state/config.toml"
+step "what rotted is not sent"
 
 # Killed in the middle, at several moments: the same command ends it.
 kill "$pid"; wait "$pid" 2> /dev/null || true

@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
+#include "crypto/hash.hpp"
 #include "ecosystem/oci/www_authenticate.hpp"
 #include "os/file.hpp"
 
@@ -284,6 +285,7 @@ void RegistryPush::send_blob(const std::string& repository, const ImagePlan::Blo
   if (answer.status == 201) return progress(blob.size);  // mounted
   if (answer.status != 202) m_wire->refuse(answer, what);
   const auto file = m_store.open(blob.digest);
+  Hasher hasher;
   for (std::uint64_t at = 0; at < blob.size || blob.size == 0;) {
     const auto size = std::min(k_piece, blob.size - at);
     std::string piece(size, '\0');
@@ -291,6 +293,9 @@ void RegistryPush::send_blob(const std::string& repository, const ImagePlan::Blo
                      blob.digest.text()))
       fail(ErrorCode::size_mismatch, "the store's {} is shorter than its manifest says", blob.digest.text());
     const bool is_last = at + size == blob.size;
+    hasher.update(piece);
+    if (is_last && hasher.finish() != blob.digest)
+      fail(ErrorCode::blob_corrupt, "the store's own copy of {} has rotted", blob.digest.text());
     auto next = m_wire->location(answer);
     UnixRequest request{.method = is_last ? "PUT" : "PATCH",
                         .target = {},
