@@ -21,5 +21,5 @@ alice=$(key alice)
 serve
 cp "$here/clients_node.mjs" "$work/node/"
 (cd "$work/node" && node clients_node.mjs "$url" "$alice") || fail "the clients"
-high record find --user alice | grep -q . || fail "nothing is on record"
+grep -q . <<< "$(high record find --user alice)" || fail "nothing is on record"
 echo "ok: $(cd "$work/node" && npm ls --depth 0 2> /dev/null | grep @ | tr -d '├└─' | tr '\n' ' ')"

@@ -19,5 +19,5 @@ make_site
 alice=$(key alice)
 serve
 "$work/venv/bin/python" "$here/clients_python.py" "$url" "$alice" || fail "the clients"
-high record find --user alice | grep -q . || fail "nothing is on record"
+grep -q . <<< "$(high record find --user alice)" || fail "nothing is on record"
 "$work/venv/bin/pip" freeze | grep -iE '^(anthropic|langchain-(openai|ollama|anthropic)|llama-index-core)=='

@@ -59,7 +59,7 @@ low sign "$work/media/one" --role builder --key "$work/builder.pem" > /dev/null
 low pack --output "$work/media/tar" --form tar --sequence 2 > /dev/null
 low sign "$work/media/tar" --role builder --key "$work/builder.pem" > /dev/null
 low verify "$work/media/one" && low verify "$work/media/tar"
-low diff "$work/media/one" "$work/media/tar" | grep -q "no difference" || fail "diff"
+grep -q "no difference" <<< "$(low diff "$work/media/one" "$work/media/tar")" || fail "diff"
 
 # A second machine packs the same lock: content and lists are byte for byte the same.
 cp -r "$work/low" "$work/low2"
@@ -81,7 +81,7 @@ refused digest-mismatch high ingest drop/damaged --expect "$digest"
 [ "$(high --json ls --publications | json '["publications"].__len__()')" = 0 ] || fail "a refused bundle is visible"
 high ingest drop/tar --expect "$digest" --dry-run > /dev/null
 high ingest drop/tar --expect "$digest" > /dev/null
-high ingest drop/tar --expect "$digest" | grep -q "already present" || fail "the same bundle again"
+grep -q "already present" <<< "$(high ingest drop/tar --expect "$digest")" || fail "the same bundle again"
 refused replayed high ingest drop/one --expect "$(sha256sum < "$work/media/one/manifest/bundle.json" | cut -d' ' -f1)"
 high export tiny --to "$work/exported" > /dev/null
 cmp "$work/tiny.gguf" "$(find "$work/exported" -name tiny.gguf)"

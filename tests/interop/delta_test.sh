@@ -45,8 +45,8 @@ land plant-1
 put small 100
 ship plant-2 --since ../medium/plant-1
 [ "$(carried plant-2)" = "small.bin " ] || fail "the delta carries $(carried plant-2)"
-high verify ../medium/plant-2 | grep -q "left out, for the receiver has it .*: 2 files," || fail "verify does not tell what is left out"
-high inspect ../medium/plant-2 | grep -q "left out, for the receiver has it .*: 2 files," || fail "inspect does not tell what is left out"
+grep -q "left out, for the receiver has it .*: 2 files," <<< "$(high verify ../medium/plant-2)" || fail "verify does not tell what is left out"
+grep -q "left out, for the receiver has it .*: 2 files," <<< "$(high inspect ../medium/plant-2)" || fail "inspect does not tell what is left out"
 (cd ../medium/plant-2 && sha256sum --check --quiet checksums.txt) || fail "checksums.txt of a delta"
 land plant-2
 high export big --to ../exported > /dev/null && cmp big.bin "$(find ../exported -name big.bin)" || fail "the file that did not travel"
@@ -102,7 +102,7 @@ refused unsigned low pack --output ../medium/plant-5 --since ../back/unsigned
 put big 2000000
 ship plant-5 --since ../medium/plant-4
 land plant-5
-high receipt --output ../back/receipt-5 --key ../ingest.pem | grep -q "signed" || fail "a signed receipt"
+grep -q "signed" <<< "$(high receipt --output ../back/receipt-5 --key ../ingest.pem)" || fail "a signed receipt"
 python3 - "$root/docs/formats/schema/receipt.schema.json" ../back/receipt-5/receipt.json ../back/request-3/request.json <<'PY'
 import json, sys
 import jsonschema
@@ -126,7 +126,7 @@ words=$(high acknowledge plant 6 | cut -d' ' -f3-)
 [ "$(wc -w <<< "$words")" = 8 ] || fail "words: $words"
 low pack --output ../medium/plant-6 --since ../back/receipt-5 > /dev/null  # unchanged: no bundle more
 # shellcheck disable=SC2086
-low acknowledge plant 6 $words | grep -q "plant/6 arrived" || fail "acknowledge on the low side"
+grep -q "plant/6 arrived" <<< "$(low acknowledge plant 6 $words)" || fail "acknowledge on the low side"
 # shellcheck disable=SC2086
 refused expect-mismatch low acknowledge plant 5 $words
 # shellcheck disable=SC2086

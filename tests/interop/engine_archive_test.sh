@@ -78,7 +78,7 @@ printf '[source.usb]\npath = "%s/medium"\nrequire_read_only = false\n' "$work" >
 high trust pin ../medium/chat-1 --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
 high ingest usb/chat-1 --expect "$(sha256sum < ../medium/chat-1/manifest/bundle.json | cut -d' ' -f1)" > /dev/null
 high engine install llama-release > /dev/null
-high engine show llama-release | grep -q 'llama-b1-bin-ubuntu-x64.tar.gz b1' || fail "show does not name the archive"
+grep -q 'llama-b1-bin-ubuntu-x64.tar.gz b1' <<< "$(high engine show llama-release)" || fail "show does not name the archive"
 ask() {
   "$high_exe" --quiet --state "$work/high" engine run llama-release --model "$1" > "$work/run.out" 2> "$work/run.err" &
   engine=$!
@@ -137,7 +137,7 @@ grep -q 'digest-mismatch' "$work/incoming/refused/changed.tar.reason.txt" || fai
 await refused/x.baiengine.reason.txt
 [ -e "$work/incoming/unsigned.tar" ] || fail "a package that nobody vouched for was taken"
 stop
-high engine ls | grep -q 'llama-release/b1-cpu .*gguf' || fail "$(high engine ls)"
+grep -q 'llama-release/b1-cpu .*gguf' <<< "$(high engine ls)" || fail "$(high engine ls)"
 high --json audit tail --type engine.import > "$work/imports" || fail "audit tail"
 grep -q '"signature"\|signature' "$work/imports" || fail "$(cat "$work/imports")"
 high audit verify > /dev/null

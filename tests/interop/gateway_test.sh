@@ -68,20 +68,20 @@ id=$(cat "$work/record-id")
 high record show "$id" > "$work/shown"
 grep -q 'What is Liftlock?' "$work/shown" || fail "the record lacks the question: $(cat "$work/shown")"
 high record verify "$id" > /dev/null || fail "the record does not fit the log"
-high record find --user alice | grep -q "$id" || fail "the record is not found"
+grep -q "$id" <<< "$(high record find --user alice)" || fail "the record is not found"
 high audit verify > /dev/null || fail "the log"
 if grep -rqF 'zebra-in-the-canal' "$work/high"; then fail "a prompt lies about in plain text"; fi
-high record find --text zebra-in-the-canal | grep -q . || fail "the secret prompt is not on record"
+grep -q . <<< "$(high record find --text zebra-in-the-canal)" || fail "the secret prompt is not on record"
 
 # Vectors in the terminal, through the same server; equal texts are as near as can be.
 [ "$(high --json embed vectors hello | json '["embedding"].__len__()')" = 64 ] || fail "embed: $(high --json embed vectors hello | head -c 300)"
-high embed --compare vectors 'a boat lift' 'a boat lift' | grep -q '1\.0' || fail "compare: $(high embed --compare vectors 'a boat lift' 'a boat lift')"
-high record find --model vectors | grep -q alice || fail "embeddings are not on record"
+grep -q '1\.0' <<< "$(high embed --compare vectors 'a boat lift' 'a boat lift')" || fail "compare: $(high embed --compare vectors 'a boat lift' 'a boat lift')"
+grep -q alice <<< "$(high record find --model vectors)" || fail "embeddings are not on record"
 
 # An alias moves to what answers the canary, and nowhere else.
 high model swap chat demo --prompt 'What is Liftlock?' --expect liftlock > /dev/null || fail "swap"
 if high model swap chat demo --prompt 'What is Liftlock?' --expect zebra > /dev/null 2>&1; then fail "a canary that said something else"; fi
-high --json model ls | grep -q '"chat"' || fail "the alias is gone"
+grep -q '"chat"' <<< "$(high --json model ls)" || fail "the alias is gone"
 
 # The server is killed with a stream running: no engine survives, and what was sent is on record.
 "$work/venv/bin/python" - "$url" "$alice" "$work/half" <<'PY' &

@@ -25,7 +25,7 @@ refused 2 usage "liftlock trust needs a command" low trust
 refused 2 usage "output.*liftlock pack --help" low pack
 "$low_exe" pack --help | grep -q -- --output || fail "help of a command"
 [ "$("$high_exe" --json engine --help | json '["help"]')" = "$("$high_exe" engine --help)" ] || fail "--json --help"
-"$low_exe" --help | grep -q "Exit status" || fail "the top help"
+grep -q "Exit status" <<< "$("$low_exe" --help)" || fail "the top help"
 [ "$("$low_exe" --json pakc 2>/dev/null | json '["error"]["code"]')" = usage ] || fail "a mistake as JSON"
 # Each side knows the other's commands by name, and no side says so of its own.
 commands() { "$1" completion | sed -n "s/^ *'liftlock') words='\([^']*\)'.*/\1/p" | tr ' ' '\n' | grep -v '^--' | sort; }
@@ -141,7 +141,7 @@ refused 7 not-found "no bundle of a channel 'nope'" low ls --channel nope
 for kind in wheel sdist deb apt-index image model engine file; do
   low ls --kind "$kind" > /dev/null || fail "ls --kind $kind"
 done
-low ls --kind wheel | grep -q "nothing fits" || fail "a kind that the store does not have"
+grep -q "nothing fits" <<< "$(low ls --kind wheel)" || fail "a kind that the store does not have"
 cp -r "$work/media/one" "$work/media/lacking"
 find "$work/media/lacking" -name big.bin -delete
 low verify "$work/media/lacking" > "$work/out" && fail "a missing file was accepted"
@@ -174,7 +174,7 @@ refused 7 not-found "nothing is mounted on.*-o ro" high ingest usb/one --expect 
 refused 7 not-found "source 'drop' has no folder 'nothing'" high ingest drop/nothing --expect "$digest"
 refused 7 not-found "source 'drop' has no folder 'nothing'" high ingest "$work/media/nothing" --expect "$digest"
 refused 3 source-unknown "." high ingest "$work/elsewhere" --expect "$digest"
-high ingest drop/one --expect "$digest" | grep -q "published: 3 files" || fail "the ingest"
+grep -q "published: 3 files" <<< "$(high ingest drop/one --expect "$digest")" || fail "the ingest"
 refused 7 not-found "the channels here are test" high ls --channel nope
 [ "$(high --json ls --channel test | json '["artifacts"].__len__()')" = 2 ] || fail "ls --channel"
 
@@ -202,7 +202,7 @@ refused 7 not-found "did you mean 'big'" high export bgi --to "$work/exported"
 refused 2 usage "--to wants a folder, and '$work/sums' is none" high export big --to "$work/sums"
 echo edited > "$work/exported/big.bin"
 ! high export big --to "$work/exported" > /dev/null 2>&1 || fail "an edited file was replaced"
-high scrub | grep -q "all sound" || fail "scrub of a sound store"
+grep -q "all sound" <<< "$(high scrub)" || fail "scrub of a sound store"
 blob=$(sha256sum < big.bin | cut -d' ' -f1)
 place=$work/state/store/blobs/sha256/${blob:0:2}/$blob
 chmod u+w "$place" && printf x | dd of="$place" bs=1 seek=7 conv=notrunc status=none
@@ -211,20 +211,20 @@ grep -A1 "^next: .*liftlock scrub --quarantine" "$work/out" | grep -q "^next: in
 status=0; high --json scrub --quarantine > "$work/out" || status=$?
 [ "$status" = 4 ] && [ "$(json '["findings"][0]["kind"]' < "$work/out")" = corrupt ] || fail "scrub of a rotten store"
 [ -f "$work/state/store/quarantine/$blob" ] && [ ! -e "$place" ] || fail "quarantine"
-high ls | grep -q "file .*1 of 1 missing" || fail "ls does not mark what is missing"
+grep -q "file .*1 of 1 missing" <<< "$(high ls)" || fail "ls does not mark what is missing"
 [ "$(high --json ls --kind file | json '["artifacts"][0]["missing_files"]')" = 1 ] || fail "ls --json"
 again="ingest the bundle test/1 again: liftlock ingest SOURCE --expect sha256:$digest"
 refused 4 blob-corrupt "is in quarantine.*hint: $again" high export big --to "$work/again"
 mv "$work/state/store/quarantine/$blob" "$work/quarantined"
 refused 7 not-found "does not hold.*hint: $again" high export big --to "$work/again"
 high ingest drop/one --expect "$digest" > /dev/null && high scrub > /dev/null || fail "the same ingest mends it"
-high ls | grep -q "file .* yes " || fail "ls after the mending"
+grep -q "file .* yes " <<< "$(high ls)" || fail "ls after the mending"
 orphan=$(printf orphan | sha256sum | cut -d' ' -f1)
 orphan_place=$work/state/store/blobs/sha256/${orphan:0:2}/$orphan
 printf orphan > "$orphan_place"
 [ "$(high gc --dry-run)" = "would remove 1 blob, 6 B" ] && [ -f "$orphan_place" ] || fail "gc --dry-run"
 [ "$(high gc)" = "removed 1 blob, 6 B" ] && [ ! -e "$orphan_place" ] || fail "gc"
-high audit tail --type store.gc | grep -q success || fail "gc in the log"
+grep -q success <<< "$(high audit tail --type store.gc)" || fail "gc in the log"
 
 # --- serve
 "$high_exe" --quiet --state "$work/state" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &

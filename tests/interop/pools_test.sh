@@ -78,8 +78,8 @@ grep -q 'far-away' "$work/stream" && fail "the stream names the model as the end
 refusal=$(call /v1/embeddings --data '{"model":"far/demo","input":"x"}')
 case $refusal in *127.0.0.1*) fail "the refusal names the machine: $refusal" ;; *error*) ;; *) fail "no refusal: $refusal" ;; esac
 call /api/chat --data "{\"model\":\"far/demo\",\"stream\":false,$(echo "$body" | sed 's/,"temperature":0//')}" | json '["message"]["content"]' > /dev/null
-high --json record show "$record" | grep -q "far at http://127.0.0.1:$port" || fail "the record does not say who answered"
-high audit tail | grep -q pool.open || fail "the pool is not in the log"
+grep -q "far at http://127.0.0.1:$port" <<< "$(high --json record show "$record")" || fail "the record does not say who answered"
+grep -q pool.open <<< "$(high audit tail)" || fail "the pool is not in the log"
 
 # What must not be started.
 refused() {

@@ -76,7 +76,7 @@ refused not-found high retire plant/9 --reason none
 refused usage high retire --keep 1 --revoked --dry-run
 [ "$(high --json retire --keep 1 --dry-run | json '["retired"]' | grep -o "plant/[0-9]" | tr '\n' ' ')" = "plant/1 plant/2 " ] || fail "all but the newest"
 high retire plant/1 --reason "nobody uses it" > /dev/null
-high retire --keep 1 plant --reason "old" | grep -q "^plant/2 .* never " || fail "last use"
+grep -q "^plant/2 .* never " <<< "$(high retire --keep 1 plant --reason "old")" || fail "last use"
 [ "$(live)" = "5 " ] || fail "what stands: $(live)"
 high retire plant/5 --reason "too early" > /dev/null
 refused replayed take plant-5

@@ -18,7 +18,7 @@ source = \"$work/says.bin\""
 python3 "$here/../tools/make_model.py" whisper "$work/says.bin" --say "the patient is stable"
 make_site
 high engine install whisper > /dev/null
-high engine list | grep -q 'whisper.*ggml' || fail "the engine is not known as one for speech"
+grep -q 'whisper.*ggml' <<< "$(high engine list)" || fail "the engine is not known as one for speech"
 cd "$work"
 python3 - <<'PY'
 import math, struct, wave

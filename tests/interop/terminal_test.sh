@@ -17,7 +17,7 @@ python3 "$here/terminal_person.py" "$high_exe" "$work/high" "$work" || fail "the
 [ "$(stat -c %a "$work/talk.json")" = 600 ] || fail "a saved talk is open to others"
 
 # Pipes.
-high ask demo "What is Liftlock?" --temperature 0 | grep -q 'air gap' || fail "ask"
+grep -q 'air gap' <<< "$(high ask demo "What is Liftlock?" --temperature 0)" || fail "ask"
 echo "What is Liftlock?" | high --json ask demo --temperature 0 | json '["answer"]' | grep -q 'air gap' || fail "ask in a pipe"
 status=0; high ask demo < /dev/null 2> "$work/err" || status=$?
 [ "$status" = 2 ] && grep -q 'empty' "$work/err" || fail "an empty question: $status"
@@ -41,7 +41,7 @@ serve
 for i in 1 2 3 4; do high --json ask demo "What is Liftlock?" --temperature 0 > "$work/asked.$i" & pids+=($!); done
 wait "${pids[@]}"
 for i in 1 2 3 4; do json '["answer"]' < "$work/asked.$i" | grep -q 'air gap' || fail "ask beside a server: $(cat "$work/asked.$i")"; done
-high record show "$(json '["record"]' < "$work/asked.1")" | grep -q 'What is Liftlock' || fail "the record of what the server was asked"
+grep -q 'What is Liftlock' <<< "$(high record show "$(json '["record"]' < "$work/asked.1")")" || fail "the record of what the server was asked"
 high --json ps | json '["models"][0]["model"]' | grep -qx demo || fail "the server has not loaded it"
 rm "$work/talk.json"
 python3 "$here/terminal_person.py" "$high_exe" "$work/high" "$work" || fail "the terminal beside a server"

@@ -42,7 +42,7 @@ ready() { [ "$(curl -s -o "$work/ready" -w '%{http_code}' "$url/readyz")" = "$1"
 high ps > "$work/out" 2>&1 && fail "ps without a server" || grep -q 'no server answers' "$work/out" || fail "$(cat "$work/out")"
 serve
 soon ready 200 || fail "not ready: $(cat "$work/ready")"
-high ps | grep -q 'no model is loaded' || fail "ps: $(high ps)"
+grep -q 'no model is loaded' <<< "$(high ps)" || fail "ps: $(high ps)"
 ask first 'What is Liftlock?' | json '["choices"][0]["message"]["content"]' > /dev/null || fail "no answer"
 high ps > "$work/ps"
 grep -q '^demo *ready *llama/.*sha256:.*0/2 *0 .* min *0' "$work/ps" || fail "ps: $(cat "$work/ps")"
@@ -67,7 +67,7 @@ assert any(line["path"] == "/readyz" for line in lines)
 PY
 if grep -rqF zebra-in-the-canal "$work/high/logs" "$work/serve.out" "$work/serve.err"; then fail "a prompt is in a log"; fi
 if grep -rqF "$alice" "$work/high/logs" "$work/serve.out" "$work/serve.err"; then fail "a key is in a log"; fi
-high record find --text zebra-in-the-canal | grep -q . || fail "the secret prompt is not on record"
+grep -q . <<< "$(high record find --text zebra-in-the-canal)" || fail "the secret prompt is not on record"
 
 curl -sS "$url/metrics" > "$work/metrics"
 for name in requests_total tokens_total first_token_seconds_bucket model_requests engine_resident_bytes \
