@@ -9,8 +9,8 @@
 
 #include "base/reporter.hpp"
 #include "bundle/delta.hpp"
-#include "guard/guard.hpp"
 #include "bundle/manifest.hpp"
+#include "guard/guard.hpp"
 #include "store/blob_store.hpp"
 
 namespace liftlock {

@@ -152,8 +152,10 @@ void add_status(CLI::App& app, Invocation& invocation) {
   command->footer(
       "WITHHELD is, for each bundle that landed in part, how many of its artifacts did not (SEQUENCE:COUNT).\n"
       "How often a channel brings one says config.toml: [channel.NAME] every = \"90d\". The exit status is 3 when\n"
-      "something is overdue, catalog and audit log differ, this machine's clock is behind what was signed already, the\n"
-      "disk is full, a witness of the audit log was not met, or audit entries wait too long for the site's collector; 4\n"
+      "something is overdue, catalog and audit log differ, this machine's clock is behind what was signed already, "
+      "the\n"
+      "disk is full, a witness of the audit log was not met, or audit entries wait too long for the site's collector; "
+      "4\n"
       "when the log is not what a witness saw.\n"
       "Example: liftlock status --json");
   command->callback([&invocation] { run(invocation); });

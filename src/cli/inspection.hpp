@@ -4,9 +4,9 @@
 #include <string_view>
 #include <vector>
 
-#include "guard/guard.hpp"
 #include "bundle/inspect_all.hpp"
 #include "ecosystem/inspector.hpp"
+#include "guard/guard.hpp"
 
 namespace liftlock {
 

@@ -101,9 +101,7 @@ def watched_disk(image, log, folder):
 def mounted(disk, where, kind):
     device = subprocess.run(["losetup", "--find", "--show", str(disk)], check=True, capture_output=True, text=True).stdout.strip()
     try:
-        # Copies of one disk: XFS would not mount the next while the kernel is still letting go of the last.
-        options = ["-o", "nouuid"] if kind == "xfs" else []
-        subprocess.run(["mount", "-t", kind, *options, device, str(where)], check=True)
+        subprocess.run(["mount", "-t", kind, device, str(where)], check=True)
         try:
             yield
         finally:
@@ -213,6 +211,10 @@ def main():
     if not may_mount() or not os.path.exists("/dev/fuse") or not os.path.exists("/dev/loop-control"):
         print("this needs root, /dev/fuse and loop devices")
         sys.exit(77)
+    # Whoever makes a mount namespace meanwhile would take our mounts along, and unmounting would not end them.
+    if "LIFTLOCK_POWER_ALONE" not in os.environ:
+        os.execvpe("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv],
+                   dict(os.environ, LIFTLOCK_POWER_ALONE="1"))
     dice, tried, blind = random.Random(options.seed), {}, []
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
