@@ -63,6 +63,14 @@ std::string remark_of(const AuditEntry& entry, const Json& detail) {
     if (detail.contains(member) && detail[member].is_string()) add(detail.value(member, ""));
   }
   if (detail.contains("reason") && detail["reason"].is_string()) add(detail.value("reason", ""));
+  if (detail.contains("why") && detail["why"].is_string()) add(detail.value("why", ""));
+  if (const auto changed = detail.find("changed"); changed != detail.end() && changed->is_object()) {
+    std::vector<std::string> keys;
+    for (const auto& [key, values] : changed->items()) keys.push_back(key);
+    add(fmt::format("changed: {}", fmt::join(keys, ", ")));
+  }
+  if (const auto people = detail.find("approved_by"); people != detail.end() && people->is_array())
+    add(fmt::format("approved by {}", fmt::join(people->get<std::vector<std::string>>(), ", ")));
   if (detail.contains("withheld")) add(fmt::format("withheld: {}", detail["withheld"].dump()));
   if (const auto scan = detail.find("scan"); scan != detail.end() && scan->is_object()) {
     add(fmt::format("scanned with {}: {} found, {} not scanned", scan->value("scanner", ""),

@@ -199,6 +199,15 @@ def cut(bench, step, kind, every, dice, folder, program=()):
     return tried
 
 
+def may_loop():
+    with tempfile.NamedTemporaryFile() as file:
+        file.truncate(MIB)
+        made = subprocess.run(["losetup", "--find", "--show", file.name], capture_output=True, text=True)
+        if made.returncode == 0:
+            subprocess.run(["losetup", "--detach", made.stdout.strip()], check=True)
+        return made.returncode == 0
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("low")
@@ -208,7 +217,7 @@ def main():
     parser.add_argument("--fs", default="ext4", choices=sorted(SIZES))
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    if not may_mount() or not os.path.exists("/dev/fuse") or not os.path.exists("/dev/loop-control"):
+    if not may_mount() or not may_loop() or not os.path.exists("/dev/fuse"):
         print("this needs root, /dev/fuse and loop devices")
         sys.exit(77)
     # Whoever makes a mount namespace meanwhile would take our mounts along, and unmounting would not end them.

@@ -75,5 +75,11 @@ exported=$(high --json ls --publications | json '["publications"]')
 grep -q "'sequence': 1" <<< "$exported" || fail "it did not land"
 step "two people on two machines: it lands, and the log names them"
 
-sed -i 's/^approvals = 2/approvals = 17/' "$high_state/config.toml"
+sed -i 's/^approvals = 2/approvals = 1/' "$high_state/config.toml"
+high retire plant/1 --reason "seen" > /dev/null
+report=$(high audit report)
+grep -q "approved by ada, carol" <<< "$report" || fail "the report does not say who approved: $report"
+grep -q "changed: .*policy.approvals" <<< "$report" || fail "the report does not say what changed in config.toml: $report"
+step "the auditor's report says who approved, and what changed in config.toml"
+sed -i 's/^approvals = 1/approvals = 17/' "$high_state/config.toml"
 refused config-invalid take
