@@ -184,7 +184,7 @@ class Sync {
         return one.channel == here.channel && one.sequence == here.sequence && one.digest == here.bundle_digest;
       });
       if (found == m_retired.end()) continue;
-      effect("publication.retire", name_of(*found), {{"bundle", found->digest.text()}},
+      effect("bundle.retire", name_of(*found), {{"bundle", found->digest.text()}},
              [&] { catalog.retire(here.channel, here.sequence); });
       m_result.retired.push_back(name_of(*found));
     }

@@ -242,7 +242,7 @@ high retire demo/2 --reason "a bad one" > /dev/null
 sleep 1.5
 grep -q "out of use, as at the peer: demo/2" <<< "$(prod store sync)" || fail "the retirement"
 [ "$(has prod)" = demo/1 ] || fail "after the retirement: $(has prod)"
-grep -q "publication.retire" <<< "$(prod audit tail)" || fail "the retirement is not in the node's log"
+grep -q "bundle.retire" <<< "$(prod audit tail)" || fail "the retirement is not in the node's log"
 high ingest usb/demo-2 --expect "$(digest demo-2)" --restore-retired --reason "it was good" > /dev/null
 sleep 1.5
 [ "$(prod store sync)" = "nothing new" ] || fail "what was retired comes back by itself"
