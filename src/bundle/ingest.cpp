@@ -18,6 +18,7 @@
 #include "base/text.hpp"
 #include "bundle/channel.hpp"
 #include "bundle/scan.hpp"
+#include "bundle/signatures.hpp"
 #include "bundle/source.hpp"
 #include "bundle/withheld.hpp"
 #include "crypto/hash.hpp"
@@ -141,24 +142,13 @@ class Ingest {
   /// The site's own rule, which nobody on the low side can lower.
   void require_approvals() const {
     const auto wanted = m_site.config().approvals;
-    const auto people = approvers();
+    const auto people = approvers_of(m_result.signatures);
     if (people.size() >= wanted) return;
     throw Error(ErrorCode::unsigned_document,
                 fmt::format("the policy wants the approval of {}, and {}", counted(wanted, "person", "people"),
                             people.empty() ? "nobody approved" : fmt::format("only {} did", fmt::join(people, ", "))),
                 "who approves runs `liftlock sign BUNDLE --role approver --key KEY --out FOLDER`, and ingest is given "
                 "--signatures FOLDER");
-  }
-
-  /// Distinct people who approved, by what the trust root calls the owner of their key; a key without one stands for
-  /// itself.
-  std::set<std::string> approvers() const {
-    std::set<std::string> out;
-    for (const auto& signature : m_result.signatures) {
-      if (signature.role == Role::approver && signature.status == SignatureStatus::valid)
-        out.insert(printable(signature.owner.empty() ? signature.key_id.substr(0, 16) : signature.owner));
-    }
-    return out;
   }
 
   Arrival check_channel() {
@@ -467,7 +457,7 @@ class Ingest {
   Json remarks() const {
     auto out = Json::object();
     if (!m_overrides.empty()) out["remark"] = m_overrides;
-    if (const auto people = approvers(); !people.empty()) out["approved_by"] = people;
+    if (const auto people = approvers_of(m_result.signatures); !people.empty()) out["approved_by"] = people;
     if (!m_landing.left.empty()) out["withheld"] = m_landing.left.size();
     if (m_scan) out["scan"] = scan_detail(*m_scan);
     if (m_request.remote != nullptr) out["peer"] = m_request.source;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "bundle/manifest.hpp"
 
@@ -27,6 +28,15 @@ std::vector<SignatureFile> read_signatures(const fs::path& folder) {
     if (!fd) continue;
     regular_size(fd->get(), path->text());
     out.push_back({std::string(path->filename()), read_all(fd->get(), bundle_limits::k_signature, path->text())});
+  }
+  return out;
+}
+
+std::set<std::string> approvers_of(const std::vector<JudgedSignature>& judged) {
+  std::set<std::string> out;
+  for (const auto& signature : judged) {
+    if (signature.role != Role::approver || signature.status != SignatureStatus::valid) continue;
+    out.insert(printable(signature.owner.empty() ? signature.key_id.substr(0, 16) : signature.owner));
   }
   return out;
 }

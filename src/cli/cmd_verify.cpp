@@ -2,12 +2,12 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/signatures.hpp"
 #include "bundle/verify.hpp"
 #include "cli/bundle_view.hpp"
 #include "cli/commands.hpp"
@@ -73,11 +73,7 @@ Json to_json(const VerifyReport& report) {
 
 /// What ingest will want besides; who approves verifies before that.
 std::string approvals_text(const VerifyReport& report, std::uint64_t wanted) {
-  std::set<std::string> people;
-  for (const auto& signature : report.signatures) {
-    if (signature.role == Role::approver && signature.status == SignatureStatus::valid)
-      people.insert(signature.owner.empty() ? signature.key_id : signature.owner);
-  }
+  const auto people = approvers_of(report.signatures);
   if (people.size() >= wanted) return "";
   return fmt::format("note: to land here it needs the approval of {}; it has that of {}\n",
                      counted(wanted, "person", "people"), people.size());
@@ -116,7 +112,9 @@ void run(Invocation& invocation, const Options& options) {
                        .signatures = {options.signatures.begin(), options.signatures.end()}};
   if (!options.expect.empty()) verify.expect = parse_digest(options.expect);
   const auto report = verify_bundle(options.bundle, verify, invocation.reporter());
-  const auto wanted = report.signatures_judged ? invocation.site().config().approvals : 0;
+  // With a root of one's own no installation is asked.
+  const bool here = report.signatures_judged && options.root.empty();
+  const auto wanted = here ? invocation.site().config().approvals : 0;
   invocation.print(to_json(report), [&] { return approvals_text(report, wanted) + to_text(report); });
   invocation.set_status(status_of(report.problems));
 }
