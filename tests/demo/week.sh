@@ -31,7 +31,7 @@ refused() {
 }
 member() { python3 -c "import json,sys; print(json.load(sys.stdin)$1)"; }
 servers=()
-stop() {
+stop() {  # whatever was not started, or ended by itself, is no error here
   for pid in "${servers[@]}"; do kill "$pid" 2> /dev/null || true; done
   for home in "$run"/disk/ingest/keys/mirror-gnupg "$run"/node/keys/mirror-gnupg; do
     [ ! -d "$home" ] || gpgconf --homedir "$home" --kill all 2> /dev/null || true
@@ -49,7 +49,7 @@ node() { "$build/src/cli/liftlock-high" --state "$run/node" "$@"; }
 archive() { "$build/src/cli/liftlock-high" --state "$run/archive" "$@"; }
 officer() { "$build/src/cli/liftlock-high" --state "$run/officer-$1" "${@:2}"; }
 digest() { sha256sum < "$run/media/$1/manifest/bundle.json" | cut -d' ' -f1; }
-# The medium is read-only wherever it is plugged in.
+# The medium is read-only wherever it is plugged in; the first time nothing is there to be pulled out.
 plug() { umount "$run/mnt" 2> /dev/null || true; mount --bind "$run/media" "$run/mnt"; mount -o remount,bind,ro "$run/mnt"; }
 live() { "$1" --quiet --json ls --publications | python3 -c 'import json,sys; print(*["{channel}/{sequence}".format(**p) for p in json.load(sys.stdin)["publications"]])'; }
 serve() {  # serve STATE PORT; not by a function, whose process id is that of a shell
@@ -133,6 +133,16 @@ approve() {  # approve PERSON BUNDLE: on a machine of their own, from the read-o
 }
 take() { ingest_node ingest "usb/$1" --expect "$(digest "$1")" --signatures "$run/stick/ada-$1" --signatures "$run/stick/carol-$1"; }
 
+another() {  # another SEQUENCE: one more bundle, packed, signed and approved, out of view
+  export PIP_NO_INDEX=1 PIP_FIND_LINKS=$run/wheels
+  stack 2.0 "$1"
+  unset PIP_NO_INDEX PIP_FIND_LINKS
+  low pack --output "$run/media/plant-$1" --sequence "$1" > /dev/null
+  low sign "$run/media/plant-$1" --role builder --key "$run/keys/builder2.pem" > /dev/null
+  plug
+  approve ada "plant-$1" > /dev/null; approve carol "plant-$1" > /dev/null
+}
+
 say "A new ingest node meets its witness before it takes anything in, and two people approve on two machines"
 refused witness-required ingest_node ingest usb/plant-1 --expect "$(digest plant-1)"
 meet --new-log --reason "the plant's first ingest node" --fingerprint "$(ingest_node --quiet --json audit witness show | member '["fingerprint"]')"
@@ -167,7 +177,7 @@ plug
 low transfer sheet "$run/mnt/plant-2" --ticket CHG-4711 | sed -n 1,30p
 approve ada plant-2 > /dev/null; approve carol plant-2 > /dev/null
 show take plant-2
-ingest_node status || true
+show ingest_node status
 serve "$run/disk/ingest" 8480
 unset PIP_NO_INDEX PIP_FIND_LINKS
 install() { pip install --quiet --disable-pip-version-check --no-cache-dir --root-user-action ignore --target "$run/$1" --index-url "http://127.0.0.1:$2/simple/" "$3"; }
@@ -205,13 +215,7 @@ show install from-node 8490 colour==2.0
 prove "a production node follows its ring; pip installs from it"
 
 say "The disk of the ingest node fills: ingests stop, reads and their log go on"
-export PIP_NO_INDEX=1 PIP_FIND_LINKS=$run/wheels
-stack 2.0 5
-unset PIP_NO_INDEX PIP_FIND_LINKS
-low pack --output "$run/media/plant-5" --sequence 5 > /dev/null
-low sign "$run/media/plant-5" --role builder --key "$run/keys/builder2.pem" > /dev/null
-plug
-approve ada plant-5 > /dev/null; approve carol plant-5 > /dev/null
+another 5
 dd if=/dev/zero of="$run/disk/filler" bs=4k status=none 2> /dev/null || true
 df -h "$run/disk" | tail -1
 refused disk-full take plant-5
@@ -223,13 +227,7 @@ prove "on a full disk an ingest is refused, and the log of what is read goes on 
 
 say "Friday: an old copy of the ingest node is put back, and its witness does not take it"
 cp -a "$run/disk/ingest" "$run/disk/copy"
-export PIP_NO_INDEX=1 PIP_FIND_LINKS=$run/wheels
-stack 2.0 6
-unset PIP_NO_INDEX PIP_FIND_LINKS
-low pack --output "$run/media/plant-6" --sequence 6 > /dev/null
-low sign "$run/media/plant-6" --role builder --key "$run/keys/builder2.pem" > /dev/null
-plug
-approve ada plant-6 > /dev/null; approve carol plant-6 > /dev/null
+another 6
 show take plant-6
 show meet
 mv "$run/disk/ingest" "$run/disk/newest"
