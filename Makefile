@@ -47,11 +47,13 @@ asan tsan: deps
 	cmake --build build/$@ -j $(JOBS)
 	cd build/$@ && ctest -L unit -j $(JOBS) --output-on-failure
 
-## faults       each step of a crossing killed, starved and refused at every system call, the power cut at every flush; every bit flipped
+## faults       each step of a crossing killed, starved and refused at every system call, the power cut at every flush, the medium pulled out; every bit flipped
 faults: build
 	tests/faults/faults_test.py build/release/src/cli/liftlock-low build/release/src/cli/liftlock-high
 	tests/faults/power_test.py build/release/src/cli/liftlock-low build/release/src/cli/liftlock-high
+	tests/faults/medium_test.py build/release/src/cli/liftlock-low build/release/src/cli/liftlock-high
 	LIFTLOCK_EVERY_BIT=1 build/release/src/bundle/pack_test --gtest_filter='BitsTest.*'
+	LIFTLOCK_EVERY_BIT=1 build/release/src/audit/audit_test --gtest_filter='*NoSingleBit*'
 
 FUZZ_SECONDS ?= 60
 ## fuzz         every fuzz target for FUZZ_SECONDS (default 60)

@@ -2,11 +2,14 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <map>
 
 #include "audit/audit_entry.hpp"
 #include "audit/audit_state.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "crypto/hash.hpp"
+#include "crypto/sha256sums.hpp"
 
 namespace liftlock {
 namespace {
@@ -21,6 +24,7 @@ tile/entries/...    the entries, 256 to a file, each a line of JSON after its le
 tile/0/... 1/...    the Merkle tree over them (RFC 6962, C2SP tlog-tiles)
 witness/...         earlier checkpoints that witnesses cosigned (C2SP tlog-cosignature), where there are some
 check_log.py        checks all of it; needs Python 3 and nothing else
+SHA256SUMS          the digests of the files, for a bit that a medium turned: sha256sum --check SHA256SUMS
 
     python3 check_log.py .                                every hash, the root, the signature
     python3 check_log.py . --key 'NAME+HEX+BASE64'        with the key that you trust
@@ -68,6 +72,18 @@ void copy_statements(const fs::path& from, const fs::path& to) {
     make_folders(to / "witness");
     copy_small_file(entry.path(), to / "witness" / entry.path().filename());
   }
+}
+
+/// SHA256SUMS, of everything that lies in the folder.
+void write_digests(const fs::path& folder) {
+  std::map<std::string, Digest> digests;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_regular_file()) continue;
+    digests.emplace(entry.path().lexically_relative(folder).string(), sha256(read_file(entry.path(), k_max_file)));
+  }
+  std::string text;
+  for (const auto& [path, digest] : digests) text += sha256sums_line(digest, path);
+  write_new_file(folder / "SHA256SUMS", text);
 }
 
 }  // namespace
@@ -133,6 +149,7 @@ void AuditLog::export_to(const fs::path& folder) const {
   write_new_file(folder / "check_log.py", k_check_log_script);
   write_new_file(folder / "README.txt", k_readme);
   write_new_file(folder / "checkpoint", snapshot.state.checkpoint);
+  write_digests(folder);
   const auto fd = open_folder(folder);
   sync_file_system(fd.get(), folder.string());
 }

@@ -286,7 +286,7 @@ TEST_F(AuditLogTest, AnExportSatisfiesTheStandAloneScript) {
   }
 }
 
-TEST_F(AuditLogTest, NoFlippedBitOfAnExportPassesTheScript) {
+TEST_F(AuditLogTest, NoFlippedBitOfAnExportPassesEvenWhenItsDigestWasMadeToFit) {
   AuditLog log(m_folder, "o");
   log.append(events(258));
   const auto exported = m_temporary.path() / "export";
@@ -295,9 +295,15 @@ TEST_F(AuditLogTest, NoFlippedBitOfAnExportPassesTheScript) {
   // One Python process for the whole sweep: it flips bits at every byte of small files and at every 97th of large ones.
   const auto sweep = m_temporary.path() / "sweep.py";
   overwrite(sweep, R"(
-import pathlib, runpy, sys, io, contextlib
+import pathlib, runpy, sys, io, contextlib, hashlib
 folder, key = pathlib.Path(sys.argv[1]), sys.argv[2]
 script = str(folder / "check_log.py")
+sums = folder / "SHA256SUMS"
+def put(path, content):
+    path.write_bytes(content)
+    lines = [line for line in sums.read_text().splitlines() if line[66:] != str(path.relative_to(folder))]
+    lines.append(f"{hashlib.sha256(content).hexdigest()}  {path.relative_to(folder)}")
+    sums.write_text("\n".join(lines) + "\n")
 def good():
     sys.argv = [script, str(folder), "--key", key]
     try:
@@ -308,25 +314,71 @@ def good():
     return True
 assert good()
 count = 0
-for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("check_log.py", "README.txt")):
+for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in ("check_log.py", "README.txt", "SHA256SUMS")):
     original = path.read_bytes()
     step = 1 if len(original) < 100 else 5 if len(original) < 400 else 997
     for at in range(0, len(original), step):
-        path.write_bytes(original[:at] + bytes([original[at] ^ (1 << at % 8)]) + original[at + 1:])
+        put(path, original[:at] + bytes([original[at] ^ (1 << at % 8)]) + original[at + 1:])
         assert not good(), f"{path} with byte {at} changed"
         count += 1
     for cut in (original[:-1], original + b"\0", original + b"\n", b""):
-        path.write_bytes(cut)
+        put(path, cut)
         assert not good(), f"{path} with {len(cut)} bytes"
     path.unlink()
     assert not good(), f"without {path}"
-    path.write_bytes(original)
+    put(path, original)
 assert good()
 print(count)
 )");
   const auto result = run_process({.argv = {"python3", sweep.string(), exported.string(), key}});
   EXPECT_EQ(result.status, 0) << result.error_output;
   EXPECT_GT(std::stoi("0" + result.output), 150);
+}
+
+TEST_F(AuditLogTest, NoSingleBitOfAnExportTurnsUnnoticed) {
+  AuditLog log(m_folder, "o");
+  log.append(events(3));
+  const auto exported = m_temporary.path() / "export";
+  log.export_to(exported);
+  const auto sweep = m_temporary.path() / "sweep.py";
+  overwrite(sweep, R"(
+import contextlib, io, pathlib, shutil, subprocess, sys
+folder, key, every = pathlib.Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+shutil.copyfile(folder / "check_log.py", "check_log_copy.py")  # the one that is trusted
+code = compile(pathlib.Path("check_log_copy.py").read_text(), "check_log_copy.py", "exec")
+def good():
+    sys.argv = ["check_log_copy.py", str(folder), "--key", key]
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            exec(code, {"__name__": "__main__", "__doc__": ""})
+    except SystemExit as e:
+        return not e.code
+    return True
+def good_to_coreutils():
+    return subprocess.run(["sha256sum", "--status", "--strict", "--check", "SHA256SUMS"], cwd=folder).returncode == 0
+assert good() and good_to_coreutils()
+count = 0
+for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    original = path.read_bytes()
+    for bit in range(0, 8 * len(original), every):
+        turned = bytearray(original)
+        turned[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(turned)
+        assert not good(), f"{path} with bit {bit} turned"
+        if count % 50 == 0 and path.name != "SHA256SUMS":
+            assert not good_to_coreutils(), f"{path} with bit {bit} turned"
+        count += 1
+    path.write_bytes(original)
+assert good()
+print(count)
+)");
+  const auto* const all = std::getenv("LIFTLOCK_EVERY_BIT");
+  const auto result = run_process(
+      {.argv = {"python3", sweep.string(), exported.string(), log.verifier_key(), all != nullptr ? "1" : "193"},
+       .working_folder = m_temporary.path()});
+  EXPECT_EQ(result.status, 0) << result.error_output;
+  EXPECT_GT(std::stoi("0" + result.output), 400);
+  std::cout << result.output << " bits turned, none unnoticed\n";
 }
 
 TEST_F(AuditLogTest, TheScriptSeesTruncationAndForkAgainstAnEarlierCheckpoint) {

@@ -67,6 +67,18 @@ def read(path):
         sys.exit(f"BAD: {error}")
 
 
+def digests(folder):
+    """SHA256SUMS names every file of the folder, and no other, with the digest that it has."""
+    text = read(folder / "SHA256SUMS").decode(errors="replace")
+    need(text.endswith("\n"), "SHA256SUMS: the last line is not ended")
+    listed = {line[66:]: line[:66] for line in text[:-1].split("\n")}
+    there = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    there.pop("SHA256SUMS")
+    for name in sorted(listed.keys() | there.keys()):
+        need(name in there and name in listed, f"{name} is not both in the folder and in SHA256SUMS")
+        need(listed[name] == hashlib.sha256(read(there[name])).hexdigest() + "  ", f"{name} does not have the digest of SHA256SUMS")
+
+
 def checkpoint(path, key_text, witness=None):
     """Size, root, and when the witness cosigned it."""
     try:
@@ -175,6 +187,7 @@ def main():
         need(tree_root(leaves[:old_size]) == old_root, f"the log is not a continuation of {path}: a fork")
         when = datetime.datetime.fromtimestamp(time, datetime.timezone.utc).isoformat()
         print(f"good: {old_size} entries were there on {when}, cosigned by {witness}", file=sys.stderr)
+    digests(chosen.folder)
     print(f"good: {size} entries, root {root.hex()}, signed by {key}", file=sys.stderr)
 
 
