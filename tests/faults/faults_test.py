@@ -56,6 +56,7 @@ class Bench:
         self.folder = folder
         self.where = "while nothing was hurt"
         self.live = folder / "live"  # what the step works on; put back before each try
+        self.medium = self.live / "medium"
         self.environment = dict(os.environ, SOURCE_DATE_EPOCH="1790000000", HOME=str(folder))
         self.environment.pop("LIFTLOCK_STATE", None)
 
@@ -94,7 +95,7 @@ class Bench:
         self.run("low", "trust", "keygen", "--role", "root", "--out", keys[0])
         self.run("low", "trust", "keygen", "--role", "builder", "--out", keys[1])
         self.run("low", "trust", "init", "--organisation", "Test", "--root-key", keys[0], "--add", f"builder:{keys[1]}.pub")
-        bundle = f"{self.live}/medium/demo-1"
+        bundle = f"{self.medium}/demo-1"
         steps = [Step("lock", "low", ["lock"], self.lock_of),
                  Step("fetch", "low", ["fetch"], self.store_of("low")),
                  Step("pack", "low", ["pack", "--output", bundle], self.bundle_of),
@@ -105,9 +106,9 @@ class Bench:
         self.run("high", "init", "--zone", "ingest", "--organisation", "Test")
         config = self.live / "high" / "config.toml"
         config.write_text(config.read_text().replace('reserve = "1GiB"', 'reserve = "0B"') +
-                          f'[source.usb]\npath = "{self.live}/medium"\nrequire_read_only = false\n')
+                          f'[source.usb]\npath = "{self.medium}"\nrequire_read_only = false\n')
         self.run("high", "trust", "pin", bundle, "--fingerprint", self.ask("low", "trust", "show")["fingerprint"])
-        digest = hashlib.sha256((self.live / "medium/demo-1/manifest/bundle.json").read_bytes()).hexdigest()
+        digest = hashlib.sha256((self.medium / "demo-1/manifest/bundle.json").read_bytes()).hexdigest()
         steps.append(Step("ingest", "high", ["ingest", "usb/demo-1", "--expect", digest], self.store_of("high")))
         self.snapshot("ingest")
         self.run("high", *steps[-1].command)
@@ -134,7 +135,7 @@ class Bench:
         config = self.live / "prod" / "config.toml"
         config.write_text(config.read_text().replace('reserve = "1GiB"', 'reserve = "0B"') +
                           f'[sync]\npeer = "{url}"\nring = "canary"\n')
-        self.run("prod", "trust", "pin", f"{self.live}/medium/demo-1", "--fingerprint",
+        self.run("prod", "trust", "pin", f"{self.medium}/demo-1", "--fingerprint",
                  self.ask("low", "trust", "show")["fingerprint"])
         self.snapshot("sync")
         step = Step("sync", "prod", ["store", "sync"], self.store_of("prod"))
@@ -160,7 +161,7 @@ class Bench:
         return look
 
     def bundle_of(self):
-        bundle = self.live / "medium" / "demo-1"
+        bundle = self.medium / "demo-1"
         if not bundle.exists():
             return None
         # What a killed `sign` leaves begins with a dot: verify refuses it, and the same command removes it.
@@ -185,9 +186,9 @@ class Bench:
         if step.name in ("fetch", "ingest", "sync", "gc"):
             self.run(step.side, "scrub")
         if step.name in ("pack", "sign"):
-            if list((self.live / "medium/demo-1").rglob(".*")):
+            if list((self.medium / "demo-1").rglob(".*")):
                 fail(f"{where}: something is left in the bundle")
-            self.run("low", "verify", f"{self.live}/medium/demo-1", "--integrity-only")
+            self.run("low", "verify", f"{self.medium}/demo-1", "--integrity-only")
 
     def hurt(self, step, call, effect, count):
         # With --seccomp-bpf strace 6.1 injects errors, and no signals.
