@@ -26,6 +26,7 @@ CommandTable commands_of_side() {
   static const std::vector<AddCommand> k_commands = {
       add_lock,
       add_fetch,
+      add_check,
       add_pack,
       add_diff,
       add_status,

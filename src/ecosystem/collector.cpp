@@ -43,4 +43,8 @@ std::vector<FetchJob> Collector::plan(const Artifact& artifact, const StackEntry
   return jobs;
 }
 
+CheckResult Collector::check(const StackEntry&, const std::vector<Artifact>&, CollectContext&) const {
+  return {};
+}
+
 }  // namespace liftlock

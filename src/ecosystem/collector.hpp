@@ -56,6 +56,18 @@ struct Collected {
   std::vector<std::string> notes;   ///< "tag 3 of x/y is pinned to sha256:…": kept in the lock
 };
 
+/// Something that an entry needs on the other side and the stack does not have.
+struct Missing {
+  std::string what;  ///< one line
+  std::string add;   ///< lines for liftlock.toml; empty when they cannot be known
+};
+
+/// What `liftlock check` finds of one entry.
+struct CheckResult {
+  std::string proven;  ///< "14 wheels install without a network (pip 23.2.1, Python 3.11.7)"; empty: nothing was tried
+  std::vector<Missing> missing;
+};
+
 class Collector {
  public:
   virtual ~Collector() = default;
@@ -73,6 +85,12 @@ class Collector {
 
   /// Jobs for those files of a locked artifact that the store lacks. The default downloads file.origin.
   virtual std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const;
+
+  /// Does what was fetched suffice? By the ecosystem's own client, without a network (ecosystem/without_network.hpp),
+  /// in the scratch folder. All files of the artifacts are in the store. The default tries nothing.
+  /// @throws Error{tool_missing, sandbox_unavailable}
+  virtual CheckResult check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
+                            CollectContext& context) const;
 };
 
 }  // namespace liftlock

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -95,6 +96,8 @@ class PypiCollector : public Collector {
 
   Collected resolve(const StackEntry& entry, CollectContext& context) const override;
   std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
+  CheckResult check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
+                    CollectContext& context) const override;
 
  private:
   static PipQuestion question_of(const StackEntry& entry, const CollectContext& context);
@@ -258,6 +261,30 @@ std::vector<FetchJob> PypiCollector::plan(const Artifact& artifact, const StackE
     job.headers = [credentials = known->second, url = job.url] { return credentials.headers_for(url); };
   }
   return jobs;
+}
+
+CheckResult PypiCollector::check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
+                                 CollectContext& context) const {
+  const auto question = question_of(entry, context);
+  const auto wheelhouse = context.scratch / "wheelhouse";
+  make_folders(wheelhouse);
+  std::size_t files = 0;
+  for (const auto& artifact : artifacts) {
+    for (const auto& file : artifact.files) {
+      // The name is that of the last component: pip reads the project and its version from it.
+      fs::create_symlink(context.store.path(file.digest), wheelhouse / fs::path(file.path.text()).filename());
+      ++files;
+    }
+  }
+  const Pip pip(entry.text("interpreter", "python3"), context.scratch);
+  const auto target = context.scratch / "installed";
+  const auto words = pip.install_from(question, wheelhouse, target);
+  fs::remove_all(target);
+  fs::remove_all(wheelhouse);
+  if (!words.empty()) return {.proven = {}, .missing = {{"they do not install without a network: " + words, ""}}};
+  return {.proven = fmt::format("{} without a network ({})", counted(files, "package installs", "packages install"),
+                                pip.version()),
+          .missing = {}};
 }
 
 }  // namespace

@@ -3,9 +3,9 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "ecosystem/without_network.hpp"
 #include "fetch/url.hpp"
 #include "os/file.hpp"
-#include "os/process.hpp"
 
 namespace liftlock {
 namespace {
@@ -67,21 +67,21 @@ std::vector<HttpHeader> IndexCredentials::headers_for(const std::string& url) co
 Pip::Pip(std::string interpreter, std::filesystem::path scratch)
     : m_interpreter(std::move(interpreter)), m_scratch(std::move(scratch)) {}
 
-PipReport Pip::resolve(const PipQuestion& question) const {
-  const auto report = m_scratch / "pip-report.json";
+/// `pip install` with these options, for what is asked for. The options of a target other than the interpreter's own
+/// need
+/// --target among them.
+ProcessResult Pip::run(const std::vector<std::string>& options, const PipQuestion& question, bool network) const {
   ProcessSpec spec;
   spec.argv = {m_interpreter,
                "-m",
                "pip",
                "install",
-               "--dry-run",
                "--ignore-installed",
                "--quiet",
                "--no-input",
                "--disable-pip-version-check",
-               "--no-python-version-warning",
-               "--report",
-               report.string()};
+               "--no-python-version-warning"};
+  spec.argv.insert(spec.argv.end(), options.begin(), options.end());
   if (!question.sdists) spec.argv.emplace_back("--only-binary=:all:");
   if (question.sdists) spec.argv.emplace_back("--prefer-binary");
   if (question.prereleases) spec.argv.emplace_back("--pre");
@@ -89,16 +89,13 @@ PipReport Pip::resolve(const PipQuestion& question) const {
     spec.argv.insert(spec.argv.end(), {"--python-version", question.python_version});
   }
   for (const auto& platform : question.platforms) spec.argv.insert(spec.argv.end(), {"--platform", platform});
-  if (!question.platforms.empty() || !question.python_version.empty()) {
-    spec.argv.insert(spec.argv.end(),
-                     {"--target", (m_scratch / "target").string()});  // pip insists; nothing is written
-  }
   for (const auto& folder : question.find_links) spec.argv.insert(spec.argv.end(), {"--find-links", folder});
   if (!question.constraints.empty()) spec.argv.insert(spec.argv.end(), {"--constraint", question.constraints});
   if (!question.requirements_file.empty()) {
     spec.argv.insert(spec.argv.end(), {"--requirement", question.requirements_file});
   }
   spec.argv.insert(spec.argv.end(), question.requirements.begin(), question.requirements.end());
+  if (!network) spec.argv = without_network(std::move(spec.argv));
   // Not in the user's virtual environment's cache, and no package of the stack's folder in the place of pip's own.
   spec.set_environment = {{"PIP_CACHE_DIR", (m_scratch / "pip-cache").string()},
                           {"PYTHONSAFEPATH", "1"},
@@ -107,16 +104,50 @@ PipReport Pip::resolve(const PipQuestion& question) const {
                           {"PIP_USER", "0"}};
   spec.unset_environment = {"PIP_TARGET", "PIP_PREFIX", "PIP_REPORT", "PIP_LOG"};
   spec.working_folder = m_scratch;
-  const auto result = run_process(spec);
+  auto result = run_process(spec);
+  if (result.status != 0 && result.error_output.find("No module named pip") != std::string::npos) {
+    throw Error(ErrorCode::tool_missing, fmt::format("{} has no pip", m_interpreter), "install python3-pip for it");
+  }
+  return result;
+}
+
+PipReport Pip::resolve(const PipQuestion& question) const {
+  const auto report = m_scratch / "pip-report.json";
+  std::vector<std::string> options = {"--dry-run", "--report", report.string()};
+  if (!question.platforms.empty() || !question.python_version.empty()) {
+    options.insert(options.end(), {"--target", (m_scratch / "target").string()});  // pip insists; nothing is written
+  }
+  const auto result = run(options, question, true);
   if (result.status != 0 && result.error_output.find("no such option: --report") != std::string::npos) {
     throw Error(ErrorCode::tool_missing, fmt::format("the pip of {} is older than 22.2", m_interpreter),
                 "upgrade it, or name another interpreter");
   }
-  if (result.status != 0 && result.error_output.find("No module named pip") != std::string::npos) {
-    throw Error(ErrorCode::tool_missing, fmt::format("{} has no pip", m_interpreter), "install python3-pip for it");
-  }
   if (result.status != 0) fail(ErrorCode::unresolvable, "pip: {}", last_words(result));
   return parse_pip_report(read_file(report, k_max_report));
+}
+
+std::string Pip::install_from(const PipQuestion& question, const std::filesystem::path& wheelhouse,
+                              const std::filesystem::path& target) const {
+  auto there = question;
+  there.find_links = {wheelhouse.string()};
+  const auto result = run({"--no-index", "--no-compile", "--target", target.string()}, there, false);
+  if (result.status == 0) return {};
+  const auto words = last_words(result);
+  return words.empty() ? fmt::format("pip ended with {}", result.status) : words;
+}
+
+std::string Pip::version() const {
+  const auto result = run_process({.argv = {m_interpreter, "-m", "pip", "--version"},
+                                   .input = {},
+                                   .set_environment = {{"PYTHONSAFEPATH", "1"}},
+                                   .unset_environment = {},
+                                   .working_folder = m_scratch});
+  // "pip 23.2.1 from FOLDER (python 3.11)"
+  const auto words = split(trim(result.output), ' ');
+  if (result.status != 0 || words.size() < 4) return "pip";
+  auto python = words.back();
+  if (python.ends_with(')')) python.remove_suffix(1);
+  return fmt::format("pip {}, Python {}", printable(words[1]), printable(python));
 }
 
 IndexCredentials Pip::index_credentials() const {

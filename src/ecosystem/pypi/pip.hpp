@@ -9,6 +9,7 @@
 
 #include "ecosystem/pypi/pip_report.hpp"
 #include "fetch/downloader.hpp"
+#include "os/process.hpp"
 
 namespace liftlock {
 
@@ -44,7 +45,16 @@ class Pip {
   PipReport resolve(const PipQuestion& question) const;
   IndexCredentials index_credentials() const;
 
+  /// Installs what is asked for into target, from nothing but the files of a folder, without a network.
+  /// @return pip's own words when it cannot; empty when it did. @throws as resolve, Error{sandbox_unavailable}
+  std::string install_from(const PipQuestion& question, const std::filesystem::path& wheelhouse,
+                           const std::filesystem::path& target) const;
+  /// "pip 23.2.1, Python 3.11"
+  std::string version() const;
+
  private:
+  ProcessResult run(const std::vector<std::string>& command, const PipQuestion& question, bool network) const;
+
   std::string m_interpreter;
   std::filesystem::path m_scratch;
 };

@@ -1,0 +1,200 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/counted.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "bundle/hidden_downloads.hpp"
+#include "bundle/resolve.hpp"
+#include "cli/collectors.hpp"
+#include "cli/commands.hpp"
+#include "cli/stack_session.hpp"
+#include "ecosystem/oci/named_images.hpp"
+#include "os/file.hpp"
+#include "store/catalog.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::uint64_t k_max_yaml = 4u << 20;
+
+struct Options {
+  StackOptions stack;
+  bool strict = false;
+};
+
+/// One entry of the stack, and what is known of it.
+struct CheckedEntry {
+  std::string where;
+  std::string proven;              ///< what was done, and held
+  std::vector<std::string> notes;  ///< may be meant so: "there is no tokenizer beside …"
+  std::vector<Missing> missing;
+};
+
+void require_fetched(const StackSession& session, const Lock& lock, const BlobStore& store) {
+  if (const auto why = why_stale(session.stack(), lock); !why.empty()) {
+    throw Error(ErrorCode::lock_stale, fmt::format("the lock is not that of the stack: {}", why));
+  }
+  for (const auto& artifact : artifacts_of(lock)) {
+    for (const auto& file : artifact.files) {
+      if (store.contains(file.digest)) continue;
+      throw Error(ErrorCode::not_fetched, fmt::format("{} of {} is not in the store", file.path.text(), artifact.id()));
+    }
+  }
+}
+
+/// What fetch's inspection proves already, and what it noted.
+CheckedEntry inspected(const LockedEntry& entry, const Catalog& catalog) {
+  std::uint64_t files = 0;
+  CheckedEntry out{.where = entry.where()};
+  for (const auto& artifact : entry.artifacts) {
+    files += artifact.files.size();
+    const auto facts = catalog.inspection(artifact);
+    if (!facts.contains("notes") || !facts.at("notes").is_array()) continue;
+    for (const auto& note : facts.at("notes")) {
+      if (note.is_string()) out.notes.push_back(fmt::format("{}: {}", artifact.id(), note.get<std::string>()));
+    }
+  }
+  out.proven = fmt::format("{} in {}: whole, as fetch inspected them", counted(entry.artifacts.size(), "artifact"),
+                           counted(files, "file"));
+  return out;
+}
+
+/// Images that files of Kubernetes objects and compose files of the entry ask for, and no entry brings.
+void check_images(const LockedEntry& entry, const std::vector<Artifact>& stack, const BlobStore& store,
+                  CheckedEntry& checked) {
+  for (const auto& artifact : entry.artifacts) {
+    if (artifact.kind != "file") continue;
+    for (const auto& file : artifact.files) {
+      const auto& path = file.path.text();
+      if (file.size > k_max_yaml || !(path.ends_with(".yaml") || path.ends_with(".yml"))) continue;
+      const auto text = read_all(store.open(file.digest).get(), k_max_yaml, path);
+      for (const auto& reference : oci::images_named_in(text)) {
+        const bool brought = std::any_of(stack.begin(), stack.end(), [&](const Artifact& one) {
+          return one.kind == "image" && oci::is_asked_for(one, reference);
+        });
+        if (brought) continue;
+        const auto name = reference.repository.substr(reference.repository.rfind('/') + 1);
+        checked.missing.push_back(
+            {fmt::format("{} asks for the image {}, which the stack does not bring", path, reference.text()),
+             fmt::format("[image.{}]\nsource = \"docker://{}{}\"", name, reference.host.empty() ? "<registry>/" : "",
+                         reference.text())});
+      }
+    }
+  }
+}
+
+std::vector<CheckedEntry> check_entries(StackSession& session, const Lock& lock, const Catalog& catalog) {
+  std::vector<CheckedEntry> out;
+  const auto stack = artifacts_of(lock);
+  ProgressTask progress(session.context().reporter, "checking", Unit::items, lock.entries.size());
+  for (const auto& entry : lock.entries) {
+    auto checked = inspected(entry, catalog);
+    const auto* collector = find_collector(collectors(), entry.table);
+    const auto* wanted = session.stack().find(entry.table, entry.name);
+    if (collector != nullptr && wanted != nullptr) {
+      auto proof = collector->check(*wanted, entry.artifacts, session.context());
+      if (!proof.proven.empty()) checked.proven = std::move(proof.proven);
+      checked.missing = std::move(proof.missing);
+    }
+    check_images(entry, stack, session.context().store, checked);
+    out.push_back(std::move(checked));
+    progress.advance(1);
+  }
+  return out;
+}
+
+Json to_json(const std::vector<CheckedEntry>& entries) {
+  Json out = Json::array();
+  for (const auto& entry : entries) {
+    Json missing = Json::array();
+    for (const auto& one : entry.missing) missing.push_back({{"what", one.what}, {"add", one.add}});
+    out.push_back({{"entry", entry.where}, {"proven", entry.proven}, {"notes", entry.notes}, {"missing", missing}});
+  }
+  return out;
+}
+
+Json to_json(const std::vector<HiddenNeed>& needs) {
+  Json out = Json::array();
+  for (const auto& need : needs) {
+    out.push_back({{"needed_by", need.needed_by},
+                   {"downloads", need.download->what},
+                   {"add", need.download->add},
+                   {"there", need.download->there},
+                   {"source", need.download->source}});
+  }
+  return out;
+}
+
+void print_lines(std::string& out, std::string_view lines) {
+  for (const auto line : split(lines, '\n')) out += fmt::format("        {}\n", line);
+}
+
+std::string to_text(const std::vector<CheckedEntry>& entries, const std::vector<HiddenNeed>& needs) {
+  std::string out;
+  for (const auto& entry : entries) {
+    if (entry.missing.empty()) out += fmt::format("✓ {}  {}\n", entry.where, entry.proven);
+    for (const auto& missing : entry.missing) {
+      out += fmt::format("✗ {}  {}\n", entry.where, missing.what);
+      if (missing.add.empty()) continue;
+      out += "      add to liftlock.toml:\n";
+      print_lines(out, missing.add);
+    }
+    for (const auto& note : entry.notes) out += fmt::format("  note: {}\n", note);
+  }
+  for (const auto& need : needs) {
+    out += fmt::format("! {}  it downloads {}\n", need.needed_by, need.download->what);
+    if (!need.download->add.empty()) {
+      out += "      add to liftlock.toml, if it is used:\n";
+      print_lines(out, need.download->add);
+    }
+    out += fmt::format("      on the other side: {}\n", need.download->there);
+  }
+  return out;
+}
+
+void run(Invocation& invocation, Options& options) {
+  options.stack.offline = true;
+  StackSession session(invocation, "check", options.stack);
+  const auto lock = read_lock(session.lock_file());
+  require_fetched(session, lock, session.context().store);
+  const Catalog catalog(session.site().catalog_file());
+  const auto entries = check_entries(session, lock, catalog);
+  const auto needs = hidden_needs(artifacts_of(lock));
+  std::size_t missing = 0;
+  for (const auto& entry : entries) missing += entry.missing.size();
+  const Json json = {{"stack", session.stack().name},
+                     {"complete", missing == 0},
+                     {"entries", to_json(entries)},
+                     {"hidden_downloads", to_json(needs)}};
+  invocation.print(json, [&] { return to_text(entries, needs); });
+  if (missing > 0) fail(ErrorCode::stack_incomplete, "{} missing", counted(missing, "thing is", "things are"));
+  if (options.strict && !needs.empty()) {
+    fail(ErrorCode::stack_incomplete, "{} when used, and the stack does not bring what",
+         counted(needs.size(), "package downloads", "packages download"));
+  }
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, Invocation& invocation) {
+  auto* command =
+      app.add_subcommand("check", "Prove, with the network off, that what was fetched is all that is needed");
+  auto options = std::make_shared<Options>();
+  command->add_option("--stack", options->stack.stack_file, "The stack file (default liftlock.toml)")
+      ->type_name("FILE");
+  command->add_flag("--strict", options->strict,
+                    "Fail, too, where a package downloads something when it is first used");
+  command->footer(
+      "Run it after fetch, before pack. Packages are installed for real, by the ecosystem's own client, in an empty\n"
+      "network namespace and a folder that is thrown away. ✗ is missing, and exit status 3 says so; ! downloads when "
+      "it\n"
+      "is first used (a vocabulary, an embedding model), which no dependency list shows: bring it, or do not use it.\n"
+      "Example: liftlock fetch && liftlock check && liftlock pack --output /media/out/demo-7");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock

@@ -1,0 +1,21 @@
+// Which images does a file of Kubernetes objects or a compose file ask for? Its lines "image: NAME" are read, not its
+// YAML: what a template or a variable makes of it is nobody's to know before it runs.
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "artifact/artifact.hpp"
+#include "ecosystem/oci/reference.hpp"
+
+namespace liftlock::oci {
+
+/// Each once, in the order of their lines; at most 1000. Lines with "{{" or "$", and what is no image name, are left
+/// out.
+std::vector<Reference> images_named_in(std::string_view yaml);
+
+/// Is the artifact, of kind image, what the reference asks for? Hosts are not compared, since the mirror is the host;
+/// an official image may be written with or without "library/".
+bool is_asked_for(const Artifact& image, const Reference& reference);
+
+}  // namespace liftlock::oci

@@ -1,0 +1,53 @@
+#include "ecosystem/oci/named_images.hpp"
+
+#include <gmock/gmock.h>
+
+#include "base/encoding.hpp"
+
+namespace liftlock::oci {
+namespace {
+
+std::vector<std::string> names(std::string_view yaml) {
+  std::vector<std::string> out;
+  for (const auto& one : images_named_in(yaml)) out.push_back(one.text());
+  return out;
+}
+
+TEST(NamedImages, AreTheImageLinesOfObjectsAndComposeFiles) {
+  EXPECT_THAT(
+      names("services:\n  web:\n    image: nginx:1.25  # the front\n  db:\n    image: \"reg.example:5000/a/b:2\"\n"
+            "spec:\n  containers:\n  - image: 'team/app@sha256:"
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'\n    name: x\n  - image: nginx:1.25\n"),
+      testing::ElementsAre("nginx:1.25", "reg.example:5000/a/b:2",
+                           "team/app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+}
+
+TEST(NamedImages, LeaveOutTemplatesVariablesAndOtherThings) {
+  EXPECT_THAT(
+      names("image: {{ .Values.image }}\nimage: ${IMAGE}\nimage:\nimage: /a/picture.png\nimagePullPolicy: Always\n"
+            "image: \"unclosed\nimage: " +
+            std::string(5000, 'a') + "\n"),
+      testing::IsEmpty());
+  EXPECT_EQ(names("image: a\r\nimage: b\r\n").size(), 2u);
+}
+
+TEST(NamedImages, AreBounded) {
+  std::string many;
+  for (int i = 0; i < 3000; ++i) many += "image: a" + std::to_string(i) + "\n";
+  EXPECT_EQ(images_named_in(many).size(), 1000u);
+}
+
+TEST(NamedImages, AnImageIsAskedForByRepositoryAndTagOrDigest) {
+  const std::string digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+  const Artifact image{
+      .kind = "image", .name = "library/nginx", .version = "1.25", .facts = {{"manifest", {{"digest", digest}}}}};
+  EXPECT_TRUE(is_asked_for(image, parse_reference("nginx:1.25")));
+  EXPECT_TRUE(is_asked_for(image, parse_reference("registry.example/library/nginx:1.25")));
+  EXPECT_TRUE(is_asked_for(image, parse_reference("nginx@" + digest)));
+  EXPECT_FALSE(is_asked_for(image, parse_reference("nginx")));
+  EXPECT_FALSE(is_asked_for(image, parse_reference("team/nginx:1.25")));
+  EXPECT_FALSE(is_asked_for(image, parse_reference("nginx@sha256:" + std::string(64, '0'))));
+}
+
+}  // namespace
+}  // namespace liftlock::oci
