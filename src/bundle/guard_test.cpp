@@ -4,8 +4,8 @@
 
 #include <gmock/gmock.h>
 
+#include "archive/archive_fixture.hpp"
 #include "bundle/bundle_fixture.hpp"
-#include "guard/archive_fixture.hpp"
 #include "os/process.hpp"
 
 namespace liftlock {

@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include "archive/archive_fixture.hpp"
 #include "base/encoding.hpp"
-#include "guard/archive_fixture.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {

@@ -4,8 +4,8 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
+#include "archive/archive_fixture.hpp"
 #include "base/error.hpp"
-#include "guard/archive_fixture.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {

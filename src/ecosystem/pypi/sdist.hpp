@@ -2,22 +2,15 @@
 // 643): a gzipped tar with one folder NAME-VERSION that holds PKG-INFO.
 #pragma once
 
-#include <cstdint>
-
+#include "archive/tar_reader.hpp"
 #include "ecosystem/pypi/core_metadata.hpp"
 #include "ecosystem/pypi/wheel_filename.hpp"
 
 namespace liftlock {
 
-struct SdistLimits {
-  std::uint64_t entries = 300'000;
-  std::uint64_t ratio = 200;
-  std::uint64_t free_size = 64u << 20;  ///< unpacked size beyond ratio * (size of the file)
-};
-
 /// Reads the whole archive once. Refused: links and special files, unsafe names, names outside of the one folder,
 /// bombs.
 /// @throws Error{package_malformed, path_unsafe, not_regular, limit_exceeded}
-CoreMetadata check_sdist(int fd, const SdistFilename& name, SdistLimits limits = {});
+CoreMetadata check_sdist(int fd, const SdistFilename& name, TarLimits limits = {});
 
 }  // namespace liftlock

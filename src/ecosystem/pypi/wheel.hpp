@@ -8,9 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "archive/zip_reader.hpp"
 #include "ecosystem/pypi/core_metadata.hpp"
 #include "ecosystem/pypi/wheel_filename.hpp"
-#include "ecosystem/pypi/zip_reader.hpp"
 
 namespace liftlock {
 

@@ -1,4 +1,4 @@
-#include "ecosystem/pypi/zip_reader.hpp"
+#include "archive/zip_reader.hpp"
 
 #include <zlib.h>
 

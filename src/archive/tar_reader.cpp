@@ -1,0 +1,134 @@
+#include "archive/tar_reader.hpp"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "os/file.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::size_t k_block = 64u << 10;
+
+struct FreeArchive {
+  void operator()(archive* a) const { archive_read_free(a); }
+};
+
+/// pread, so that the descriptor's offset is neither used nor moved.
+struct Source {
+  int fd;
+  std::uint64_t offset = 0;
+  std::vector<std::uint8_t> block = std::vector<std::uint8_t>(k_block);
+
+  static la_ssize_t read(archive*, void* self, const void** data) {
+    auto& source = *static_cast<Source*>(self);
+    const auto got = ::pread(source.fd, source.block.data(), source.block.size(), static_cast<off_t>(source.offset));
+    if (got > 0) source.offset += static_cast<std::uint64_t>(got);
+    *data = source.block.data();
+    return got;
+  }
+};
+
+class TarScan {
+ public:
+  TarScan(archive* a, std::string_view what, std::uint64_t most) : m_archive(a), m_what(what), m_most(most) {}
+
+  void run(std::uint64_t entries, const std::function<TarSink(const TarEntry&)>& on_entry) {
+    archive_entry* entry = nullptr;
+    for (std::uint64_t count = 0;; ++count) {
+      const int code = archive_read_next_header(m_archive, &entry);
+      if (code == ARCHIVE_EOF) return;
+      if (code != ARCHIVE_OK) malformed();
+      if (count >= entries) fail(ErrorCode::limit_exceeded, "{} has more than {} entries", m_what, entries);
+      const auto judged = judge(entry);
+      stream(on_entry(judged));
+    }
+  }
+
+ private:
+  [[noreturn]] void malformed() const {
+    const char* text = archive_error_string(m_archive);
+    fail(ErrorCode::package_malformed, "{} is no sound tar: {}", m_what, printable(text != nullptr ? text : "unknown"));
+  }
+  [[noreturn]] void too_large() const {
+    fail(ErrorCode::limit_exceeded, "{} would unpack to more than {}", m_what, format_size(m_most));
+  }
+
+  void check_name(std::string_view name) const {
+    const auto refuse = [&](std::string_view why) {
+      fail(ErrorCode::path_unsafe, "{} has an entry '{}' that {}", m_what, printable(name.substr(0, 200)), why);
+    };
+    if (name.empty() || name.size() > 1024 || name.find('\\') != std::string_view::npos) refuse("has an unsafe name");
+    if (name.starts_with('/')) refuse("is absolute");
+    for (const auto component : split(name, '/')) {
+      if (component.empty() || component == "." || component == "..") refuse("leaves its folder");
+    }
+  }
+
+  TarEntry judge(archive_entry* entry) {
+    const char* raw = archive_entry_pathname(entry);
+    if (raw == nullptr) raw = archive_entry_pathname_utf8(entry);
+    TarEntry out{.name = raw != nullptr ? raw : ""};
+    const auto type = archive_entry_filetype(entry);
+    while (out.name.size() > 1 && out.name.ends_with('/')) out.name.pop_back();
+    check_name(out.name);
+    const bool link = archive_entry_hardlink(entry) != nullptr || archive_entry_symlink(entry) != nullptr;
+    if (link || (type != AE_IFREG && type != AE_IFDIR)) {
+      fail(ErrorCode::not_regular, "'{}' in {} is a link or a special file", printable(out.name), m_what);
+    }
+    out.is_folder = type == AE_IFDIR;
+    // Of a sparse file only its data is in the tar, and all of it on the disk of whoever unpacks it.
+    const auto stated = archive_entry_size(entry);
+    if (stated < 0) fail(ErrorCode::package_malformed, "'{}' in {} has a negative size", printable(out.name), m_what);
+    out.size = static_cast<std::uint64_t>(stated);
+    if (out.size > m_most - std::min(m_most, m_stated)) too_large();
+    m_stated += out.size;
+    return out;
+  }
+
+  void stream(const TarSink& sink) {
+    const void* data = nullptr;
+    std::size_t size = 0;
+    la_int64_t offset = 0;
+    for (;;) {
+      const int code = archive_read_data_block(m_archive, &data, &size, &offset);
+      if (code == ARCHIVE_EOF) return;
+      if (code != ARCHIVE_OK) malformed();
+      m_total += size;
+      if (m_total > m_most) too_large();
+      if (sink) sink({static_cast<const std::uint8_t*>(data), size});
+    }
+  }
+
+  archive* m_archive;
+  std::string_view m_what;
+  std::uint64_t m_most;
+  std::uint64_t m_total = 0;
+  std::uint64_t m_stated = 0;
+};
+
+}  // namespace
+
+void read_tar(int fd, std::string_view what, const TarLimits& limits,
+              const std::function<TarSink(const TarEntry&)>& on_entry) {
+  const auto size = regular_size(fd, what);
+  const std::unique_ptr<archive, FreeArchive> reader(archive_read_new());
+  Source source{.fd = fd};
+  archive_read_support_format_tar(reader.get());
+  archive_read_support_filter_gzip(reader.get());
+  if (archive_read_open(reader.get(), &source, nullptr, &Source::read, nullptr) != ARCHIVE_OK) {
+    fail(ErrorCode::package_malformed, "{} is no tar", what);
+  }
+  TarScan(reader.get(), what, limits.free_size + limits.ratio * size).run(limits.entries, on_entry);
+}
+
+}  // namespace liftlock
