@@ -14,7 +14,7 @@ std::string component_type(std::string_view kind) {
   if (kind == "image") return "container";
   if (kind == "engine") return "application";
   if (kind == "file") return "file";
-  if (kind == "apt-index") return "data";
+  if (kind == "apt-index" || kind == "advisories") return "data";
   return "library";
 }
 

@@ -20,6 +20,7 @@ CommandTable commands_of_both() {
       add_store_export,
       add_store_gc,
       add_store_scrub,
+      add_report,
       add_doctor,
       add_audit,
       add_explain,

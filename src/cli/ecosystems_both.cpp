@@ -1,3 +1,4 @@
+#include "advisory/inspector.hpp"
 #include "cli/inspection.hpp"
 #include "ecosystem/apt/deb_inspector.hpp"
 #include "ecosystem/apt/index_inspector.hpp"
@@ -17,8 +18,9 @@ const std::vector<const Inspector*>& inspectors() {
   static const oci::ImageInspector k_image;
   static const std::unique_ptr<Inspector> k_python = make_pypi_inspector();
   static const engine::EngineInspector k_engine;
-  static const std::vector<const Inspector*> k_inspectors = {k_python.get(), &k_apt,    &k_apt_index, &k_image,
-                                                             &k_model,       &k_engine, &k_file};
+  static const advisory::AdvisoriesInspector k_advisories;
+  static const std::vector<const Inspector*> k_inspectors = {k_python.get(), &k_apt,    &k_apt_index,  &k_image,
+                                                             &k_model,       &k_engine, &k_advisories, &k_file};
   return k_inspectors;
 }
 

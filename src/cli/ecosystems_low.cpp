@@ -1,5 +1,6 @@
 #include <vector>
 
+#include "advisory/collector.hpp"
 #include "cli/collectors.hpp"
 #include "cli/program.hpp"
 #include "ecosystem/apt/apt_collector.hpp"
@@ -17,9 +18,10 @@ Collectors collectors() {
   static const oci::ImageCollector k_image;
   static const ModelCollector k_model;
   static const engine::EngineCollector k_engine;
+  static const advisory::AdvisoriesCollector k_advisories;
   static const FileCollector k_file;
-  static const std::vector<const Collector*> k_collectors = {k_python.get(), &k_apt,    &k_image,
-                                                             &k_model,       &k_engine, &k_file};
+  static const std::vector<const Collector*> k_collectors = {k_python.get(), &k_apt,        &k_image, &k_model,
+                                                             &k_engine,      &k_advisories, &k_file};
   return k_collectors;
 }
 

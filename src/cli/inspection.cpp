@@ -112,12 +112,18 @@ std::string inspect_file_in_cell(std::string_view kind, std::span<const int> fil
 /// Begins a request to look into the archive that the one descriptor is.
 constexpr std::string_view k_look_inside = "look inside ";
 
+/// Begins a request to search the databases of advisories that the descriptors are.
+constexpr std::string_view k_match_advisories = "match advisories ";
+
 std::string answer_in_cell(std::string_view request, std::span<const int> files) {
   if (request == k_unpack_wheelhouse) return unpack_in_cell(files);
   if (request.starts_with(k_inspect_file)) return inspect_file_in_cell(request.substr(k_inspect_file.size()), files);
   if (request.starts_with(k_look_inside)) {
     if (files.size() != 1) fail(ErrorCode::internal, "{} descriptors instead of 1", files.size());
     return answer_inside_request(request.substr(k_look_inside.size()), files[0]);
+  }
+  if (request.starts_with(k_match_advisories)) {
+    return advisory::answer_match_request(request.substr(k_match_advisories.size()), files);
   }
   const auto json = parse_json(request, {.max_bytes = 512u << 20, .max_depth = 64});
   const auto artifact = artifact_from_json(object_member(json, "artifact", "a request"));
@@ -163,6 +169,12 @@ Inspection unpack_wheelhouse_in_cell(int archive, int out) {
   } catch (const Error& error) {
     return {.findings = {{error.code(), "", error.message()}}, .facts = Json::object()};
   }
+}
+
+advisory::Match match_advisories_in_cell(const std::vector<advisory::Subject>& subjects,
+                                         std::span<const int> databases) {
+  const auto request = fmt::format("{}{}", k_match_advisories, advisory::match_request(subjects));
+  return advisory::parse_match_answer(CellPool(cell_command(), 1).call(request, databases));
 }
 
 Inspect make_inspect() {

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "advisory/match.hpp"
 #include "bundle/inspect_all.hpp"
 #include "ecosystem/inspector.hpp"
 #include "guard/guard.hpp"
@@ -27,5 +28,9 @@ LookInside make_look_inside();
 
 /// unpack_wheelhouse() there: facts hold "files" of "name", "offset" and "size", or there is a finding.
 Inspection unpack_wheelhouse_in_cell(int archive, int out);
+
+/// Searches databases of advisories there. @throws Error{inspection_failed, package_malformed, …}
+advisory::Match match_advisories_in_cell(const std::vector<advisory::Subject>& subjects,
+                                         std::span<const int> databases);
 
 }  // namespace liftlock
