@@ -69,6 +69,7 @@ constexpr std::string_view k_end = R"README(
 
    Python    pip install --no-index --find-links packages/pypi NAME
    Debian    apt-get install ./packages/apt/*.deb
+   npm       find packages/npm -name '*.tgz' | xargs npm cache add; then npm ci --offline
    Images    skopeo copy oci:images:NAME:TAG docker-archive:image.tar
    Models    models/ holds the files as their publisher made them
 

@@ -50,6 +50,8 @@ std::string package_url(const Artifact& artifact) {
   const auto name = encode_percent_path(artifact.name);
   const auto version = encode_percent_path(artifact.version);
   if (artifact.kind == "wheel" || artifact.kind == "sdist") return fmt::format("pkg:pypi/{}@{}", name, version);
+  // encode_percent_path leaves '/', which ends the namespace, and escapes the '@' of a scope, as the purl type asks.
+  if (artifact.kind == "npm") return fmt::format("pkg:npm/{}@{}", name, version);
   if (artifact.kind == "deb") {
     const auto architecture = fact(artifact, "architecture");
     return fmt::format("pkg:deb/debian/{}@{}{}", name, version, architecture.empty() ? "" : "?arch=" + architecture);

@@ -19,6 +19,7 @@ struct Options {
 std::string_view meaning(std::string_view type) {
   if (type == "apt-release") return "the signed release file of its archive leads to it";
   if (type == "index-hash") return "the package index stated its digest";
+  if (type == "lock-hash") return "the lock file of the project's own package manager states a digest of it";
   if (type == "registry-digest") return "it was addressed by its digest";
   if (type == "lfs-oid") return "its repository's LFS pointer states the digest";
   if (type == "stated") return "the stack file states its digest";

@@ -4,6 +4,7 @@
 #include "ecosystem/apt/index_inspector.hpp"
 #include "ecosystem/file/inspector.hpp"
 #include "ecosystem/model/inspector.hpp"
+#include "ecosystem/npm/inspector.hpp"
 #include "ecosystem/oci/inspector.hpp"
 #include "ecosystem/pypi/inspector.hpp"
 #include "engine/engine_inspector.hpp"
@@ -17,10 +18,11 @@ const std::vector<const Inspector*>& inspectors() {
   static const ModelInspector k_model;
   static const oci::ImageInspector k_image;
   static const std::unique_ptr<Inspector> k_python = make_pypi_inspector();
+  static const npm::PackageInspector k_npm;
   static const engine::EngineInspector k_engine;
   static const advisory::AdvisoriesInspector k_advisories;
-  static const std::vector<const Inspector*> k_inspectors = {k_python.get(), &k_apt,    &k_apt_index,  &k_image,
-                                                             &k_model,       &k_engine, &k_advisories, &k_file};
+  static const std::vector<const Inspector*> k_inspectors = {
+      k_python.get(), &k_apt, &k_apt_index, &k_image, &k_model, &k_engine, &k_advisories, &k_file, &k_npm};
   return k_inspectors;
 }
 

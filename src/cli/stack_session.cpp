@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "cli/collectors.hpp"
 #include "cli/config_record.hpp"
+#include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/source_files.hpp"
@@ -40,7 +41,16 @@ StackSession::StackSession(Invocation& invocation, std::string_view command, con
       m_store(m_site.store_folder()),
       m_downloader(m_store, invocation.reporter(), {.offline = options.offline}),
       m_scratch("scratch", m_site.folder()),
-      m_context{m_store, m_downloader, invocation.reporter(), m_stack.folder, m_scratch.path(), m_stack.platform} {
+      m_context{m_store,
+                m_downloader,
+                invocation.reporter(),
+                m_stack.folder,
+                m_scratch.path(),
+                m_stack.platform,
+                {},
+                [this, inspect = make_inspect()](const Artifact& artifact) {
+                  return inspect.artifact(artifact, [this](const Digest& digest) { return m_store.open(digest); }, {});
+                }} {
   resume_after_interrupt();
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,6 +12,7 @@
 #include "artifact/artifact.hpp"
 #include "base/json.hpp"
 #include "base/reporter.hpp"
+#include "ecosystem/inspector.hpp"
 #include "fetch/downloader.hpp"
 #include "store/blob_store.hpp"
 
@@ -49,6 +51,11 @@ struct CollectContext {
   std::filesystem::path stack_folder;  ///< relative paths of the stack are relative to it
   std::filesystem::path scratch;       ///< an empty folder of the caller's, removed afterwards
   std::string platform;                ///< "linux/amd64"
+  /// What the lock held for this entry until now: spares a download where the upstream states no SHA-256, so that the
+  /// store cannot be asked for the file.
+  std::span<const Artifact> before = {};
+  /// Inspects an artifact whose files are in the store, in a cell: how a collector learns what foreign bytes hold.
+  std::function<Inspection(const Artifact&)> inspect = {};
 };
 
 struct Collected {

@@ -33,6 +33,8 @@ struct RouteEnvironment {
   /// The mirror's public key, binary and armored.
   std::string public_key;
   std::string public_key_armored;
+  /// "https" or "http": of links that must be absolute, where no proxy in front says otherwise.
+  std::string_view scheme = "http";
 };
 
 /// One ecosystem's answers over one view. Immutable after construction; handle() is called from several threads.

@@ -50,6 +50,9 @@ struct FetchJob {
   std::function<std::vector<HttpHeader>()> headers;
   /// Makes the bytes locally: writes them to the descriptor. Used when url is empty.
   std::function<void(int out)> produce;
+  /// A digest of another algorithm that the bytes must have, too, made in the same pass: for upstreams that state no
+  /// SHA-256. What the store has by its SHA-256 is not read for it.
+  std::optional<Digest> also = {};
 };
 
 struct FetchResult {

@@ -25,21 +25,32 @@ void truncate(int fd) {
 
 }  // namespace
 
-PartFile::PartFile(BlobStore& store, std::string_view batch)
+PartFile::PartFile(BlobStore& store, std::string_view batch, std::optional<DigestAlgorithm> also)
     : m_staged(store, batch),
       m_part(m_staged.create_named(k_part, StagedBlobs::Open::append)),
       m_state(m_staged.create_named(k_state, StagedBlobs::Open::append)) {
+  if (also) m_also.emplace(*also);
   rehash();
 }
 
+void PartFile::hash(std::span<const std::uint8_t> bytes) {
+  m_hasher.update(bytes);
+  if (m_also) m_also->update(bytes);
+}
+
+void PartFile::forget_hashes() {
+  m_hasher.finish();
+  if (m_also) m_also->finish();
+}
+
 void PartFile::rehash() {
-  m_hasher = Hasher();
+  forget_hashes();
   m_size = regular_size(m_part.get(), "a part file");
   std::vector<std::uint8_t> buffer(k_block);
   for (std::uint64_t offset = 0; offset < m_size;) {
     const std::span block(buffer.data(), std::min<std::uint64_t>(buffer.size(), m_size - offset));
     if (!pread_exact(m_part.get(), block, offset, "a part file")) fail(ErrorCode::io_error, "a part file shrank");
-    m_hasher.update(block);
+    hash(block);
     offset += block.size();
   }
   if (::lseek(m_part.get(), 0, SEEK_END) < 0) fail_errno("seek in a part file");
@@ -60,14 +71,14 @@ void PartFile::remember(std::string_view url, std::string_view validator) {
 
 void PartFile::append(std::span<const std::uint8_t> bytes) {
   write_all(m_part.get(), bytes, "a part file");
-  m_hasher.update(bytes);
+  hash(bytes);
   m_size += bytes.size();
 }
 
 void PartFile::restart() {
   truncate(m_part.get());
   truncate(m_state.get());
-  m_hasher = Hasher();
+  forget_hashes();
   m_size = 0;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,7 +22,8 @@ class PartFile {
  public:
   /// Opens or creates the batch and hashes what an earlier run left in it (which takes time).
   /// @throws Error{busy} when another process works on this batch
-  PartFile(BlobStore& store, std::string_view batch);
+  /// @param also one more digest to make of the bytes
+  PartFile(BlobStore& store, std::string_view batch, std::optional<DigestAlgorithm> also = {});
 
   std::uint64_t size() const { return m_size; }
   /// What the sidecar says of the bytes that are there; empty when it does not fit the URL.
@@ -38,16 +40,22 @@ class PartFile {
 
   /// The digest of the bytes; call once, then commit() or restart().
   Digest finish() { return m_hasher.finish(); }
+  /// The one that the constructor was asked for; in the same way.
+  Digest finish_also() { return m_also->finish(); }
   /// Makes the bytes a blob of the store.
   void commit(const Digest& digest);
   /// Removes the bytes and the batch; only destruction may follow.
   void discard();
 
  private:
+  void hash(std::span<const std::uint8_t> bytes);
+  void forget_hashes();
+
   StagedBlobs m_staged;
   UniqueFd m_part;
   UniqueFd m_state;
   Hasher m_hasher;
+  std::optional<Hasher> m_also;
   std::uint64_t m_size = 0;
 };
 

@@ -50,7 +50,8 @@ Transfer::Transfer(const FetchJob& job, std::string batch, const TransferSetting
       m_exchange(job.url.empty() ? nullptr : std::make_unique<Exchange>(settings)) {}
 
 void Transfer::open(BlobStore& store) {
-  m_part = std::make_unique<PartFile>(store, m_batch);
+  m_part = std::make_unique<PartFile>(
+      store, m_batch, m_job.also ? std::optional(m_job.also->algorithm()) : std::optional<DigestAlgorithm>());
   if (m_job.url.empty()) {
     m_part->restart();
     m_job.produce(m_part->fd());
@@ -82,7 +83,7 @@ void Transfer::start() {
     const auto validator = m_part->validator_for(m_job.url);
     const bool is_file = parse_url(m_job.url).scheme == "file";
     // Without a validator only the expected digest can tell whether both halves belong together.
-    if (is_file || (validator.empty() && !m_job.digest)) {
+    if (is_file || (validator.empty() && !m_job.digest && !m_job.also)) {
       restart();
     } else {
       request.range = fmt::format("{}-", m_part->size());
@@ -205,7 +206,9 @@ Transfer::Next Transfer::on_done(int curl_code) {
 std::optional<FetchResult> Transfer::finish() {
   const auto size = m_part->size();
   const auto digest = m_part->finish();
-  const bool fits = (!m_job.size || *m_job.size == size) && (!m_job.digest || *m_job.digest == digest);
+  const auto also = m_job.also ? std::optional(m_part->finish_also()) : std::optional<Digest>();
+  const bool fits =
+      (!m_job.size || *m_job.size == size) && (!m_job.digest || *m_job.digest == digest) && m_job.also == also;
   if (!fits && m_from_earlier) {
     restart();
     return std::nullopt;
@@ -213,12 +216,13 @@ std::optional<FetchResult> Transfer::finish() {
   if (!fits) m_part->discard();  // nothing of a wrong file is kept
   check_size(size);
   if (!fits) {
-    throw Error(
-        ErrorCode::digest_mismatch,
-        fmt::format("'{}' has the digest {} where {} was expected", m_job.title, digest.text(), m_job.digest->text()),
-        m_job.url.empty()
-            ? ""
-            : fmt::format("taken from {}; the origin changed it, or somebody on the way did", shown_url(m_job.url)));
+    const bool is_other = !m_job.digest || *m_job.digest == digest;
+    throw Error(ErrorCode::digest_mismatch,
+                fmt::format("'{}' has the digest {} where {} was expected", m_job.title,
+                            is_other ? also->text() : digest.text(), (is_other ? m_job.also : m_job.digest)->text()),
+                m_job.url.empty() ? ""
+                                  : fmt::format("taken from {}; the origin changed it, or somebody on the way did",
+                                                shown_url(m_job.url)));
   }
   m_part->commit(digest);
   m_part.reset();

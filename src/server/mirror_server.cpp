@@ -57,7 +57,7 @@ struct MirrorServer::Impl {
         readiness(all_checks()),
         key(options.key_folder, options.organisation),
         environment{blobs, [this](std::string_view text) { return key.clearsign(text); }, key.public_key(),
-                    key.public_key_armored()} {
+                    key.public_key_armored(), options.http.tls ? "https" : "http"} {
     blobs.use_cache(&cache);
     check_exposure(options);
     if (options.tokens_file) tokens = std::make_shared<const ReadTokens>(ReadTokens::load(*options.tokens_file));
