@@ -113,8 +113,7 @@ eval "exec ${registry[1]}>&-"
 wait "$registry_PID" 2> /dev/null || true
 rm -rf "$work/cache"
 high init --zone ingest > /dev/null
-printf '[policy]\nreserve = "1MiB"\n[source.usb]\npath = "%s/media"\nrequire_read_only = false\n' "$work" >> "$high_state/config.toml"
-sed -i '0,/^reserve = .*/{/^reserve = .*/d}' "$high_state/config.toml" 2> /dev/null || true
+printf 'zone = "ingest"\n[policy]\nreserve = "1MiB"\n[source.usb]\npath = "%s"\nrequire_read_only = false\n' "$work/media" > "$high_state/config.toml"
 export work high_exe high_state root MADE_TOKEN=
 fingerprint=$(low --json trust show | json '["fingerprint"]')
 high trust pin "$work/media/one" --fingerprint "$fingerprint" > /dev/null
