@@ -51,6 +51,14 @@ Attack sdist(const std::string& name, ErrorCode code, const std::string& entries
           {{"packages/pypi/demo_pkg-1.0.tar.gz", oci::sample::gzip(info + entries + attack::tar_end())}},
           std::move(word)};
 }
+/// The tarball of demo@1.0.0.
+Attack npm_package(const std::string& name, ErrorCode code, const std::string& entries, std::string word = "") {
+  return {name,
+          code,
+          "npm",
+          {{"packages/npm/demo/demo-1.0.0.tgz", oci::sample::gzip(entries + attack::tar_end())}},
+          std::move(word)};
+}
 Attack deb(const std::string& name, ErrorCode code, std::string bytes, std::string word = "") {
   return {name, code, "deb", {{"packages/apt/pool/demo_1.0_all.deb", std::move(bytes)}}, std::move(word)};
 }
@@ -252,6 +260,38 @@ std::vector<Attack> debs() {
   };
 }
 
+std::vector<Attack> npm_packages() {
+  using attack::tar_file;
+  const auto malformed = ErrorCode::package_malformed;
+  const auto manifest = [](const std::string& text) { return tar_file("package/package.json", text); };
+  const auto good = manifest(R"({"name": "demo", "version": "1.0.0"})");
+  auto lying = npm_package("npm facts that the tarball does not have", malformed, good, "fact");
+  lying.facts = {{"manifest", {{"name", "demo"}, {"version", "1.0.0"}, {"dependencies", {{"evil", "1.0.0"}}}}}};
+  return {
+      npm_package("npm package.json of another package", malformed,
+                  manifest(R"({"name": "dem0", "version": "1.0.0"})")),
+      npm_package("npm package.json of a scope", malformed, manifest(R"({"name": "@x/demo", "version": "1.0.0"})")),
+      npm_package("npm package.json of another version", malformed,
+                  manifest(R"({"name": "demo", "version": "6.6.6"})")),
+      npm_package("npm package.json with a key twice", ErrorCode::json_duplicate_key,
+                  manifest(R"({"name": "demo", "version": "1.0.0", "version": "6.6.6"})")),
+      npm_package("npm second package.json", ErrorCode::path_collision,
+                  good + manifest(R"({"name": "demo", "version": "1.0.0", "scripts": {"install": "evil"}})")),
+      npm_package("npm package.json in a second folder", ErrorCode::path_unsafe,
+                  good + tar_file("other/package.json", R"({"name": "demo", "version": "1.0.0"})")),
+      npm_package("npm tar slip", ErrorCode::path_unsafe, good + tar_file("package/../../x", "evil")),
+      npm_package("npm symlink", ErrorCode::not_regular, good + tar_file("package/l", "", '2', "/etc")),
+      npm_package("npm file through a hard link", ErrorCode::not_regular,
+                  good + tar_file("package/l", "", '1', "/etc/shadow")),
+      later("npm bomb", ErrorCode::limit_exceeded,
+            [good] {
+              return npm_package("", ErrorCode::limit_exceeded,
+                                 good + tar_file("package/z", std::string(120u << 20, '\0')));
+            }),
+      lying,
+  };
+}
+
 std::vector<Attack> models() {
   using attack::gguf;
   using attack::gguf_text;
@@ -342,9 +382,10 @@ class Attacks : public IngestTest, public testing::WithParamInterface<Attack> {
 
   void carry(const Attack& given) {
     const auto attack = given.made_later ? given.made_later() : given;
-    const auto known = std::map<std::string, std::string>{
-        {"deb", "demo"}, {"wheel", "demo-pkg"}, {"sdist", "demo-pkg"}, {"image", "team/app"}, {"model", "demo"}};
-    add(attack.kind, known.at(attack.kind), "1.0", attack.files);
+    const auto known =
+        std::map<std::string, std::string>{{"deb", "demo"},       {"wheel", "demo-pkg"}, {"sdist", "demo-pkg"},
+                                           {"image", "team/app"}, {"model", "demo"},     {"npm", "demo"}};
+    add(attack.kind, known.at(attack.kind), attack.kind == "npm" ? "1.0.0" : "1.0", attack.files);
     for (auto& artifact : m_artifacts) {
       if (artifact.kind == attack.kind) artifact.facts = attack.facts;
     }
@@ -383,12 +424,13 @@ INSTANTIATE_TEST_SUITE_P(Sdists, Attacks, testing::ValuesIn(sdists()), test_name
 INSTANTIATE_TEST_SUITE_P(Images, Attacks, testing::ValuesIn(layers()), test_name);
 INSTANTIATE_TEST_SUITE_P(Debs, Attacks, testing::ValuesIn(debs()), test_name);
 INSTANTIATE_TEST_SUITE_P(Models, Attacks, testing::ValuesIn(models()), test_name);
+INSTANTIATE_TEST_SUITE_P(NpmPackages, Attacks, testing::ValuesIn(npm_packages()), test_name);
 
 /// docs/attacks.md has one row per attack, and no other.
 TEST(AttackTable, IsThatOfTheDocument) {
   const auto page = read_file(fs::path(LIFTLOCK_SOURCE_DIR) / "docs/attacks.md", 1u << 20);
   std::string table;
-  for (const auto& some : {wheels(), sdists(), layers(), debs(), models()}) {
+  for (const auto& some : {wheels(), sdists(), layers(), debs(), models(), npm_packages()}) {
     for (const auto& one : some) table += fmt::format("| {} | `{}` |\n", one.name, info(one.code).slug);
   }
   EXPECT_THAT(page, testing::HasSubstr("|---|---|\n" + table + "\n")) << "the table must be:\n" << table;
@@ -413,6 +455,7 @@ std::vector<Attack> harmless() {
       layer("image", none, tar_file("a/.wh..wh..opq", "") + tar_file("a/.wh.b", "") + tar_file("l", "", '2', "/etc")),
       deb("deb", none,
           apt::testing_support::make_deb(apt::testing_support::control_text("demo", "1.0", "all"), {{"./a", "x"}})),
+      npm_package("npm", none, tar_file("package/package.json", R"({"name": "demo", "version": "1.0.0"})")),
       model("gguf", none, "m.gguf", attack::gguf({})),
       model("safetensors", none, "m.safetensors",
             attack::safetensors("{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4))};
