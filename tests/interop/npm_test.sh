@@ -32,6 +32,8 @@ package mac '{"name":"@made/native-mac","version":"1.0.0","os":["darwin"]}' inde
 package setup '{"name":"setup","version":"3.0.0","scripts":{"postinstall":"node -e 0"}}' index.js 'x'
 coproc registry { exec python3 "$root/tests/tools/npm_registry.py" "$work/packages" --prefix /npm/ --log "$work/log" --token s3cret; }
 read -r url <&"${registry[0]}"
+registry_pid=$registry_PID
+pids+=("$registry_pid")
 printf 'registry=%s\n%s:_authToken=${MADE_TOKEN}\n' "$url" "${url#http:}" > "$HOME/.npmrc"
 export MADE_TOKEN=s3cret
 cd "$work/site"
@@ -62,7 +64,7 @@ cmp liftlock.lock "$work/first.lock" || fail "the lock changed"
 step "five tarballs once, with a token"
 
 # A change asks for what is new, and for nothing else.
-cp package.json package-lock.json "$work/"
+mkdir "$work/first" && cp package.json package-lock.json "$work/first/"
 package more '{"name":"more","version":"1.0.0"}' index.js 'x'
 npm install --package-lock-only more > /dev/null 2>&1 || fail "npm install more"
 : > "$work/log"
@@ -80,7 +82,7 @@ step "a change costs one request; packed, signed, verified"
 printf 'not a tarball' > "$work/packages/words1/.swap"
 rm -rf "$work/other"; mkdir "$work/other"
 (
-  cd "$work/other" && cp "$work"/package*.json . && cp ../site/liftlock.toml .
+  cd "$work/other" && cp "$work"/first/package*.json . && cp ../site/liftlock.toml .
   low_state=$work/low2
   low init --zone low > /dev/null
   refused digest-mismatch low lock
@@ -102,15 +104,15 @@ PY
   sed -i 's/"version":"1.0.1"/"version":"1.0.0"/' "$work/packages/words1/package.json"
   refused package-malformed low lock
   rm "$work/packages/words1/.swap"
-  cp "$work/package-lock.json" . && MADE_TOKEN=wrong refused http-status low lock
+  cp "$work/first/package-lock.json" . && MADE_TOKEN=wrong refused http-status low lock
   sed -i 's/"lockfileVersion": [23]/"lockfileVersion": 1/' package-lock.json
   refused stack-invalid low lock
 )
 step "other bytes, a lying version, a wrong token and an old lock are refused"
 
 # --- the gate closes
-eval "exec ${registry[1]}>&-"
-wait "$registry_PID" 2> /dev/null || true
+kill "$registry_pid"
+wait "$registry_pid" 2> /dev/null || true
 rm -rf "$work/cache"
 high init --zone ingest > /dev/null
 printf 'zone = "ingest"\n[policy]\nreserve = "1MiB"\n[source.usb]\npath = "%s"\nrequire_read_only = false\n' "$work/media" > "$high_state/config.toml"

@@ -109,6 +109,7 @@ parser.add_argument("--token")
 Handler.options = parser.parse_args()
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
 server.daemon_threads = True
+server.handle_error = lambda *_: None  # a client that went away
 print(f"http://127.0.0.1:{server.server_address[1]}{Handler.options.prefix}", flush=True)
 threading.Timer(600, lambda: os._exit(1)).start()
 threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -139,11 +139,16 @@ ClientConfig ClientConfig::read(const fs::path& folder, const fs::path& scratch)
       out.scopes[key.substr(0, key.find(':'))] = with_slash(value.get<std::string>());
     }
   }
-  // What npm calls "npmjs": the registry that it has when nobody configures one.
-  const auto bare = config_of({"--userconfig=/dev/null", "--globalconfig=/dev/null"}, scratch, scratch,
-                              {"npm_config_registry", "NPM_CONFIG_REGISTRY"});
-  out.default_registry = with_slash(text_of(bare, "registry"));
   return out;
+}
+
+void ClientConfig::ask_default_registry(const fs::path& scratch) {
+  if (registry.empty()) return;
+  // Two names: npm refuses one file in both places.
+  const auto bare = config_of({"--userconfig=" + (scratch / "no-user-npmrc").string(),
+                               "--globalconfig=" + (scratch / "no-global-npmrc").string()},
+                              scratch, scratch, {"npm_config_registry", "NPM_CONFIG_REGISTRY"});
+  default_registry = with_slash(text_of(bare, "registry"));
 }
 
 std::string ClientConfig::tarball_url(const std::string& name, const std::string& version,

@@ -28,7 +28,7 @@ class Credentials {
 
 struct ClientConfig {
   std::string registry;                       ///< with a '/' at its end; empty: there is no npm here to ask
-  std::string default_registry;               ///< what it would be without any configuration
+  std::string default_registry;               ///< what npm calls "npmjs"; see ask_default_registry()
   std::map<std::string, std::string> scopes;  ///< "@scope" → its registry, with a '/' at its end
   std::string replace_registry_host = "npmjs";
   Credentials credentials;
@@ -36,6 +36,9 @@ struct ClientConfig {
   /// @param folder the project's, whose .npmrc counts
   /// @param scratch a folder for npm's cache and logs
   static ClientConfig read(const std::filesystem::path& folder, const std::filesystem::path& scratch);
+
+  /// Asks npm what it would do without any configuration; nothing where there is no npm.
+  void ask_default_registry(const std::filesystem::path& scratch);
 
   /// Where the tarball is, as `npm ci` with this configuration would find it.
   /// @param resolved as the lock has it; may be empty

@@ -162,7 +162,9 @@ class Resolution {
       if (!registry.ends_with('/')) registry += '/';
     }
     auto config = ClientConfig::read(project_of(m_entry, m_context), m_context.scratch);
-    if (!registry.empty()) {
+    if (registry.empty()) {
+      config.ask_default_registry(m_context.scratch);
+    } else {
       config.registry = registry;
       config.replace_registry_host = "always";
       config.scopes.clear();

@@ -23,7 +23,7 @@ class PackageCollectorTest : public testing::Test {
   PackageCollectorTest() {
     // What the user of this machine configured must not decide what these tests see.
     ::setenv("npm_config_userconfig", "/dev/null", 1);
-    ::setenv("npm_config_globalconfig", "/dev/null", 1);
+    ::setenv("npm_config_globalconfig", "/nonexistent/npmrc", 1);
     fs::create_directories(m_folder.path() / "registry/@demo/tool/-");
     fs::create_directory(m_folder.path() / "scratch");
     put("good");

@@ -53,17 +53,15 @@ Integrity Integrity::parse(std::string_view text) {
     const auto dash = word.find('-');
     if (dash == std::string_view::npos) refuse("is not of the form ALGORITHM-BASE64");
     const auto algorithm = word.substr(0, dash);
-    const auto known = algorithm == "sha512"   ? std::optional(DigestAlgorithm::sha512)
-                       : algorithm == "sha384" ? std::optional(DigestAlgorithm::sha384)
-                       : algorithm == "sha256" ? std::optional(DigestAlgorithm::sha256)
-                                               : std::nullopt;
-    if (!known && algorithm != "sha1") continue;
-    const auto bytes = decode_base64(word.substr(dash + 1, word.find('?', dash) - dash - 1));
-    if (!bytes || bytes->size() != (known ? digest_size(*known) : k_sha1_size)) refuse("breaks its form");
-    if (!known) {
-      out.sha1 = encode_hex(*bytes);
-    } else if (!out.digest || out.digest->bytes().size() < bytes->size()) {
-      out.digest = Digest(*known, *bytes);
+    const auto bytes = decode_base64(word.substr(dash + 1, word.find('?', dash) - dash - 1)).value_or(Bytes());
+    if (algorithm == "sha1") {
+      if (bytes.size() != k_sha1_size) refuse("breaks its form");
+      out.sha1 = encode_hex(bytes);
+    }
+    for (const auto known : {DigestAlgorithm::sha256, DigestAlgorithm::sha384, DigestAlgorithm::sha512}) {
+      if (algorithm != name(known)) continue;
+      if (bytes.size() != digest_size(known)) refuse("breaks its form");
+      if (!out.digest || out.digest->bytes().size() < bytes.size()) out.digest = Digest(known, bytes);
     }
   }
   if (out.digest) out.sha1.clear();
