@@ -266,6 +266,32 @@ TEST_F(DownloaderTest, NamesBothSidesOfAMismatch) {
   EXPECT_EQ(lie.code(), ErrorCode::network) << "the connection ended before the promised length, every time";
 }
 
+TEST_F(DownloaderTest, ChecksADigestOfAnotherAlgorithmInTheSamePass) {
+  const auto sha512 = [](std::string_view text) {
+    Hasher hasher(DigestAlgorithm::sha512);
+    hasher.update(text);
+    return hasher.finish();
+  };
+  const auto content = random_bytes(300'000, 9);
+  const auto digest = serve("w", content);
+  auto with = job("w?cut=200000&times=1", std::nullopt);
+  with.also = sha512("other");
+  const auto error = error_of([&] { fetch({with}); });
+  EXPECT_EQ(error.code(), ErrorCode::digest_mismatch);
+  EXPECT_THAT(error.what(), HasSubstr(sha512(content).text()));
+  EXPECT_THAT(error.what(), HasSubstr(sha512("other").text()));
+  EXPECT_FALSE(store.contains(digest));
+  // One URL, two claims about it: both are looked at.
+  auto right = job("w", std::nullopt), wrong = job("w", std::nullopt);
+  right.also = sha512(content);
+  wrong.also = sha512("other");
+  EXPECT_EQ(error_of([&] { fetch({right, wrong}); }).code(), ErrorCode::digest_mismatch);
+  // Continued after a cut, the digest is that of the whole.
+  auto cut = job("w?cut=100000&times=2", std::nullopt);
+  cut.also = sha512(content);
+  EXPECT_EQ(fetch({cut})[0].digest, digest);
+}
+
 TEST_F(DownloaderTest, FollowsTenRedirectsAndNoMore) {
   const auto digest = serve("r", "there");
   fetch({job("r?hops=10", digest)});

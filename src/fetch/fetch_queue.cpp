@@ -14,7 +14,9 @@ constexpr int k_poll_ms = 500;
 /// Equal for equal files in different runs, so that a later run finds the part file of an earlier one.
 std::string batch_name(const FetchJob& job) {
   if (job.digest) return "fetch-" + job.digest->hex();
-  return "fetch-" + sha256(job.url.empty() ? "produce:" + job.title : "url:" + job.url).hex();
+  const auto also =
+      job.also ? "also:" + job.also->text() : std::string();  // it is checked, so it is part of what is wanted
+  return "fetch-" + sha256((job.url.empty() ? "produce:" + job.title : "url:" + job.url) + also).hex();
 }
 
 }  // namespace

@@ -17,6 +17,7 @@ cat > package.json <<'JSON'
 JSON
 npm install --package-lock-only > "$work/npm.log" 2>&1 || { tail -3 "$work/npm.log"; skip "the registry of this machine's npm gives no packages"; }
 npm install --prefix "$work/npm9" npm@9.2.0 > "$work/npm.log" 2>&1 || skip "no npm 9.2"  # that of Debian 12
+npm install --prefix "$work/others" pnpm@9.15.0 yarn@1.22.22 > "$work/npm.log" 2>&1 || skip "no pnpm, no Yarn"
 # A second project whose lock says nothing of where its packages are.
 mkdir ../bare && (cd ../bare && echo '{"name": "bare", "version": "1.0.0", "dependencies": {"ms": "2.1.3"}}' > package.json &&
   npm_config_omit_lockfile_registry_resolved=true npm install --package-lock-only > /dev/null 2>&1)
@@ -83,8 +84,19 @@ mkdir "$work/there-bare"; cd "$work/there-bare"; cp "$work"/bare/package*.json .
 npm ci > "$work/ci.log" 2>&1 || { cat "$work/ci.log"; fail "npm ci without resolved"; }
 [ "$(node -p 'require("ms")("2d")')" = 172800000 ] || fail "ms"
 mkdir "$work/there-free"; cd "$work/there-free"
-npm install prettier chalk@4 > "$work/ci.log" 2>&1 || { cat "$work/ci.log"; fail "npm install without a lock"; }
+npm install prettier chalk@4 esbuild > "$work/ci.log" 2>&1 || { cat "$work/ci.log"; fail "npm install without a lock"; }
+node_modules/.bin/esbuild --version > /dev/null || fail "esbuild without a lock"
 echo "ok: a lock without addresses, and no lock at all"
+others=$work/others/node_modules/.bin
+mkdir "$work/there-pnpm"; cd "$work/there-pnpm"; cp "$work/site/package.json" .
+"$others/pnpm" install > "$work/ci.log" 2>&1 || { cat "$work/ci.log"; fail "pnpm install"; }
+[ "$(node_modules/.bin/esbuild --minify <<< 'console.log( "a" + "b" )')" = 'console.log("ab");' ] || fail "esbuild by pnpm"
+# Yarn 1 wants the packages of every platform, which this bundle does not have, where nothing but package.json is there.
+mkdir "$work/there-yarn"; cd "$work/there-yarn"
+echo '{"name": "site", "version": "1.0.0", "license": "MIT", "dependencies": {"chalk": "^4", "JSONStream": "1.3.5", "@types/node": "*"}}' > package.json
+"$others/yarn" install > "$work/ci.log" 2>&1 || { cat "$work/ci.log"; fail "yarn install"; }
+grep -q "2.1" <<< "$(node -p 'require("chalk").green(2.1)')" || fail "chalk by Yarn"
+echo "ok: pnpm $("$others/pnpm" --version), Yarn $("$others/yarn" --version)"
 SH
 inside=(unshare --net); [ "$(id -u)" -eq 0 ] || inside=(unshare --map-root-user --net)
 "${inside[@]}" bash "$work/inside.sh" || exit 1
