@@ -5,6 +5,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "ecosystem/oci/answers.hpp"
 #include "ecosystem/oci/client_text.hpp"
 #include "ecosystem/oci/mirror_index.hpp"
 
@@ -12,21 +13,6 @@ namespace liftlock::oci {
 namespace {
 
 constexpr std::size_t k_max_page = 1000;
-constexpr std::string_view k_json = "application/json";
-
-HttpResponse document(int status, std::string_view type, const Json& json) {
-  HttpResponse out;
-  out.status = status;
-  out.set("Content-Type", std::string(type));
-  out.set("Docker-Distribution-Api-Version", "registry/2.0");
-  out.body = dump_json_line(json);
-  return out;
-}
-
-/// The specification's error form; clients show code and message.
-HttpResponse refusal(int status, std::string_view code, std::string message) {
-  return document(status, k_json, {{"errors", Json::array({{{"code", code}, {"message", std::move(message)}}})}});
-}
 
 /// One page of sorted names after `last`, and the Link to the next.
 template <typename Map>
@@ -79,13 +65,9 @@ class ImageRoute : public Route {
     path.remove_prefix(4);
     if (path == "_catalog") return page(request, m_index.repositories(), Json::object(), "repositories");
     if (path.ends_with("/tags/list")) return tags(request, path.substr(0, path.size() - 10));
-    // Names may hold these words as well, so the last one counts.
-    const auto slash = path.rfind('/');
-    const bool has_verb = slash != std::string_view::npos && slash > 0;
-    const auto verb = has_verb ? path.rfind('/', slash - 1) : std::string_view::npos;
-    if (verb == std::string_view::npos) return refusal(404, "NAME_UNKNOWN", "this is no path of the registry protocol");
-    const auto name = path.substr(0, verb), what = path.substr(verb + 1, slash - verb - 1),
-               which = path.substr(slash + 1);
+    const auto asked = split_registry_path(path);
+    if (!asked) return refusal(404, "NAME_UNKNOWN", "this is no path of the registry protocol");
+    const auto& [name, what, which] = *asked;
     if (what == "manifests") return manifest(request, name, which);
     if (what == "blobs") return blob(request, name, which);
     if (what == "referrers") return referrers(request, name, which);
