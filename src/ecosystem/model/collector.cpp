@@ -8,6 +8,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/sha256sums.hpp"
+#include "ecosystem/hub/git_oid.hpp"
 #include "ecosystem/model/content.hpp"
 #include "ecosystem/model/hub_client.hpp"
 #include "ecosystem/source_files.hpp"
@@ -169,6 +170,8 @@ void Resolution::from_hub(const std::string& source) {
   if (m_artifact.license.empty()) m_artifact.license = printable(revision.license);
   if (m_artifact.version.empty()) m_artifact.version = revision.commit.substr(0, 12);
   m_artifact.facts = {{"source", "hf"}, {"repository", repository}, {"commit", revision.commit}};
+  // What clients on the high side may ask for as well.
+  if (m_entry.values.contains("revision") && wanted != revision.commit) m_artifact.facts["revision"] = wanted;
 }
 
 void Resolution::add_hub_files(const HubClient& hub, const std::string& repository, const std::string& commit,

@@ -1,33 +1,18 @@
 #include "ecosystem/model/hub_protocol.hpp"
 
-#include <openssl/evp.h>
-
-#include <algorithm>
-#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
-#include "os/file.hpp"
+#include "ecosystem/hub/git_oid.hpp"
+#include "ecosystem/hub/repository.hpp"
 
 namespace liftlock {
 namespace {
 
 constexpr JsonLimits k_limits{.max_bytes = 64u << 20, .max_depth = 16};
-
-bool is_commit(std::string_view text) {
-  return text.size() == 40 && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
-bool is_repository_part(std::string_view part) {
-  return !part.empty() && part.size() <= 96 && part.front() != '.' && part.front() != '-' &&
-         std::all_of(part.begin(), part.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
-                  c == '.';
-         });
-}
 
 std::string license_of(const Json& document) {
   const auto card = document.find("cardData");
@@ -51,10 +36,7 @@ std::string license_of(const Json& document) {
 
 std::string parse_hub_repository(std::string_view source, std::string_view where) {
   const auto repository = source.substr(3);
-  const auto parts = split(repository, '/');
-  const bool fine =
-      (parts.size() == 1 || parts.size() == 2) && std::all_of(parts.begin(), parts.end(), is_repository_part);
-  if (!fine) {
+  if (!hub::is_repository(repository)) {
     throw Error(ErrorCode::stack_invalid, fmt::format("{}: '{}' names no repository", where, printable(source)),
                 "write hf:ORG/NAME; files are chosen with include, the version with revision");
   }
@@ -66,7 +48,7 @@ HubRevision parse_hub_revision(std::string_view json) {
   const auto document = parse_json(json, k_limits);
   HubRevision out;
   out.commit = string_member(document, "sha", k_where);
-  if (!is_commit(out.commit)) fail(ErrorCode::schema_violation, "{}: 'sha' is no commit", k_where);
+  if (!is_git_oid(out.commit)) fail(ErrorCode::schema_violation, "{}: 'sha' is no commit", k_where);
   out.license = license_of(document);
   const auto gated = document.find("gated");
   out.gated = gated != document.end() && !gated->is_null() && *gated != Json(false);
@@ -86,7 +68,7 @@ std::vector<HubFile> parse_hub_tree(std::string_view json) {
     file.path = string_member(entry, "path", k_where);
     file.size = uint_member(entry, "size", k_where);
     file.git_oid = string_member(entry, "oid", k_where);
-    if (!is_commit(file.git_oid)) fail(ErrorCode::schema_violation, "{}: 'oid' is no SHA-1", k_where);
+    if (!is_git_oid(file.git_oid)) fail(ErrorCode::schema_violation, "{}: 'oid' is no SHA-1", k_where);
     const auto lfs = entry.find("lfs");
     if (lfs != entry.end() && !lfs->is_null()) {
       file.sha256 = Digest::parse_sha256_hex(string_member(*lfs, "oid", k_where));
@@ -119,29 +101,6 @@ std::string origin_of_url(std::string_view url) {
   const auto scheme = url.find("://");
   if (scheme == std::string_view::npos) return {};
   return to_lower(url.substr(0, url.find_first_of("/?#", scheme + 3)));
-}
-
-std::string git_blob_oid(int fd, std::uint64_t size) {
-  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(EVP_MD_CTX_new(), EVP_MD_CTX_free);
-  const std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> sha1(EVP_MD_fetch(nullptr, "SHA1", nullptr), EVP_MD_free);
-  if (!context || !sha1 || EVP_DigestInit_ex2(context.get(), sha1.get(), nullptr) != 1) {
-    fail(ErrorCode::internal, "SHA-1 is not available, so git blob names cannot be checked");
-  }
-  const auto header = fmt::format("blob {}", size);
-  EVP_DigestUpdate(context.get(), header.c_str(), header.size() + 1);
-  std::vector<std::uint8_t> buffer(256 * 1024);
-  for (std::uint64_t at = 0; at < size;) {
-    const auto piece =
-        std::span(buffer).first(static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), size - at)));
-    if (!pread_exact(fd, piece, at, "a downloaded file"))
-      fail(ErrorCode::size_mismatch, "a downloaded file ends early");
-    EVP_DigestUpdate(context.get(), piece.data(), piece.size());
-    at += piece.size();
-  }
-  std::uint8_t digest[EVP_MAX_MD_SIZE];
-  unsigned length = 0;
-  EVP_DigestFinal_ex(context.get(), digest, &length);
-  return encode_hex({digest, length});
 }
 
 }  // namespace liftlock

@@ -41,7 +41,4 @@ std::optional<std::string> next_link(std::string_view header);
 /// Scheme, host and port: "https://host:8443". Empty for what is no URL.
 std::string origin_of_url(std::string_view url);
 
-/// git hash-object of the bytes of an open file. @throws Error{io_error}
-std::string git_blob_oid(int fd, std::uint64_t size);
-
 }  // namespace liftlock
