@@ -50,11 +50,11 @@ bool reap(pid_t program, int& program_status) {
 
 }  // namespace
 
-void become_keeper(pid_t parent) {
+void become_keeper(pid_t parent, KeeperSession session) {
   sigset_t all;
   ::sigfillset(&all);
   ::sigprocmask(SIG_SETMASK, &all, nullptr);
-  ::setsid();
+  if (session == KeeperSession::own) ::setsid();
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   ::prctl(PR_SET_NAME, "keeper");
   die_with(parent, SIGTERM);

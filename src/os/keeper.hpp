@@ -5,12 +5,19 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+
 namespace liftlock {
 
-/// Makes the calling process, a fresh child of `parent`, a keeper: in a session of its own, told of its parent's death,
-/// and the one that orphans below it fall to. All signals are blocked from here on.
+enum class KeeperSession : std::uint8_t {
+  own,     ///< nothing reaches what it keeps from a terminal
+  shared,  ///< what it keeps stays in the foreground of its terminal: reads it, and gets its Ctrl-C
+};
+
+/// Makes the calling process, a fresh child of `parent`, a keeper: told of its parent's death, and the one that orphans
+/// below it fall to. All signals are blocked from here on.
 /// Async-signal-safe; ends the process when the parent is gone already.
-void become_keeper(pid_t parent);
+void become_keeper(pid_t parent, KeeperSession session = KeeperSession::own);
 
 /// In the child of a keeper that becomes the program: undoes what it must not inherit. Call it after the last change of
 /// credentials. Async-signal-safe.

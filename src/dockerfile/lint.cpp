@@ -1,0 +1,446 @@
+#include "dockerfile/lint.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <regex>
+
+#include "base/encoding.hpp"
+#include "base/text.hpp"
+#include "quiet/switch_check.hpp"
+
+namespace liftlock::dockerfile {
+namespace {
+
+using enum Level;
+
+constexpr std::array k_rules = {
+    Rule{"apt-cache-sharing", error, "a cache of apt is mounted without sharing=locked",
+         "--mount=type=cache,target=/var/cache/apt,sharing=locked: two builds at once break apt's own lock"},
+    Rule{"apt-docker-clean", error,
+         "apt's cache is mounted, but /etc/apt/apt.conf.d/docker-clean empties it after each install",
+         "RUN rm -f /etc/apt/apt.conf.d/docker-clean, once before, or in the same RUN"},
+    Rule{"apt-lists-lost", warning, "/var/cache/apt is mounted, but the lists in /var/lib/apt are not",
+         "add --mount=type=cache,target=/var/lib/apt,sharing=locked: lists are downloaded again otherwise"},
+    Rule{"apt-lists-removed", warning, "the RUN empties a cache that it mounts",
+         "leave out `rm -rf /var/lib/apt/lists/*` and `apt-get clean`: what is mounted is not in the image"},
+    Rule{"apt-not-cached", warning, "apt-get installs without a mounted cache",
+         "mount /var/cache/apt and /var/lib/apt, sharing=locked"},
+    Rule{"apt-goes-out", note, "apt-get update asks its servers in every build; only a layer that is kept hides that",
+         "point the sources at the mirror, and prove it with `liftlock offline`"},
+    Rule{"pip-no-cache-dir", error, "--no-cache-dir (or PIP_NO_CACHE_DIR) makes the mounted cache of pip useless",
+         "leave it out: what is mounted is not in the image"},
+    Rule{"pip-cache-place", error, "the mounted cache is not where pip keeps its own",
+         "mount ~/.cache/pip of the user who runs it, or set PIP_CACHE_DIR"},
+    Rule{"pip-not-cached", warning, "pip installs without a mounted cache",
+         "--mount=type=cache,target=/root/.cache/pip"},
+    Rule{"pip-index-reachable", error, "--find-links without --no-index asks the index as well",
+         "add --no-index, or leave out --find-links and set the mirror as index-url"},
+    Rule{"wheelhouse-flat", error, "an archive of a wheelhouse is unpacked flat, and --find-links looks into a folder",
+         "tar -x --one-top-level=wheelhouse, or -C wheelhouse; `liftlock doctor wheelhouse` reads both kinds"},
+    Rule{"wheels-without-dependencies", error, "--no-deps leaves out what the named packages need",
+         "leave out --no-deps, and check the folder with `liftlock doctor wheelhouse`"},
+    Rule{"network-open", note, "what installs from local files only still has a network",
+         "RUN --network=none: then the build itself proves that nothing was missing"},
+    Rule{"moving-tag", error, "the base image has a tag that moves, or none",
+         "FROM NAME@sha256:…: the digest that `liftlock lock` pinned"},
+    Rule{"tag-not-pinned", warning, "the base image is named by a tag, which somebody may move",
+         "FROM NAME:TAG@sha256:…"},
+    Rule{"syntax-goes-out", warning, "`# syntax=` makes BuildKit pull another image before it reads the file",
+         "leave it out (cache mounts and here-documents are built in since BuildKit 0.10), or name it by digest on the "
+         "mirror"},
+    Rule{"add-from-network", error, "ADD downloads without a checksum",
+         "ADD --checksum=sha256:…, or COPY a file that came in the bundle"},
+    Rule{"curl-without-fail", error, "curl saves the server's error page as if it were the file", "curl -f (--fail)"},
+    Rule{"download-name", warning, "wget keeps what follows the ? as part of the file's name",
+         "wget -O NAME, or leave out ?download=true"},
+    Rule{"download-unchecked", note, "a download is not compared with a digest",
+         "sha256sum --check, or bring the file in the bundle"},
+    Rule{"source-missing", error, "what is copied is not there",
+         "correct the path; paths are relative to the build context"},
+    Rule{"switch-not-read", warning, "a variable that looks like a switch, and that nothing reads",
+         "`liftlock render telemetry --form dockerfile` writes those that are read"},
+    Rule{"switch-not-accepted", error, "a switch has a value that its program does not accept",
+         "`liftlock render telemetry --form dockerfile` writes those that are read"},
+    Rule{"secret-in-image", error, "a secret stands in the image's history", "RUN --mount=type=secret"},
+};
+
+const Rule& rule(std::string_view id) {
+  return *std::find_if(k_rules.begin(), k_rules.end(), [&](const auto& one) { return one.id == id; });
+}
+
+/// Names that documents give, and that no reader was found for; see docs/formats/telemetry.md.
+constexpr std::array<std::string_view, 5> k_not_read = {"OLLAMA_SKIP_TELEMETRY", "CRAWL4AI_NO_TELEMETRY",
+                                                        "CRAWL4AI_TELEMETRY", "CHAINLIT_NO_TELEMETRY",
+                                                        "LITELLM_DISABLE_TELEMETRY"};
+constexpr std::array<std::string_view, 8> k_moving = {"latest",  "main", "master", "stable",
+                                                      "nightly", "edge", "dev",    "rolling"};
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> out;
+  std::string word;
+  char quote = 0;
+  bool any = false;
+  const auto end = [&] {
+    if (any) out.push_back(word);
+    word.clear(), any = false;
+  };
+  for (const char c : text) {
+    if (quote != 0) {
+      if (c == quote)
+        quote = 0;
+      else
+        word += c;
+    } else if (c == '"' || c == '\'') {
+      quote = c, any = true;
+    } else if (c == ' ' || c == '\t' || c == '\n') {
+      end();
+    } else {
+      word += c, any = true;
+    }
+  }
+  end();
+  return out;
+}
+
+/// The commands of a shell text, as far as a look without a shell can tell them apart: split at ; & | and line ends.
+std::vector<std::vector<std::string>> commands_of(const Instruction& run) {
+  auto text = run.shell_text();
+  // The JSON form: ["pip", "install", …]
+  if (text.starts_with('['))
+    std::replace_if(
+        text.begin(), text.end(), [](char c) { return c == '[' || c == ']' || c == ','; }, ' ');
+  std::vector<std::vector<std::string>> out;
+  std::string command;
+  char quote = 0;
+  const auto end = [&] {
+    auto words = words_of(command);
+    if (!words.empty()) out.push_back(std::move(words));
+    command.clear();
+  };
+  for (const char c : text) {
+    if (quote != 0) {
+      if (c == quote) quote = 0;
+      command += c;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+      command += c;
+    } else if (c == ';' || c == '&' || c == '|' || c == '\n' || c == '(' || c == ')') {
+      end();
+    } else {
+      command += c;
+    }
+  }
+  end();
+  return out;
+}
+
+using Words = std::vector<std::string>;
+
+bool has(const Words& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+bool has_prefix(const Words& words, std::string_view prefix) {
+  return std::any_of(words.begin(), words.end(), [&](const auto& word) { return word.starts_with(prefix); });
+}
+
+std::string base_name(std::string_view path) {
+  return std::string(path.substr(path.rfind('/') == std::string_view::npos ? 0 : path.rfind('/') + 1));
+}
+
+/// Is it `program … verb`, whatever stands before it (sudo, env, python -m)?
+bool calls(const Words& words, std::initializer_list<std::string_view> programs, std::string_view verb) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const auto name = base_name(words[i]);
+    if (std::find(programs.begin(), programs.end(), name) == programs.end()) continue;
+    return verb.empty() || std::find(words.begin() + static_cast<std::ptrdiff_t>(i), words.end(), verb) != words.end();
+  }
+  return false;
+}
+
+bool calls_pip(const Words& words, std::string_view verb) {
+  return calls(words, {"pip", "pip3"}, verb);
+}
+
+bool is_download(const Words& words) {
+  return (calls(words, {"curl"}, "") || calls(words, {"wget"}, "")) &&
+         std::any_of(words.begin(), words.end(),
+                     [](const auto& word) { return word.find("://") != std::string::npos; });
+}
+
+bool curl_fails(const Words& words) {
+  return std::any_of(words.begin(), words.end(), [](const auto& word) {
+    return word.starts_with("--fail") ||
+           (word.size() > 1 && word[0] == '-' && word[1] != '-' && word.find('f') != std::string::npos &&
+            word.find_first_not_of("-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ#0123456789") ==
+                std::string::npos);
+  });
+}
+
+class Linter {
+ public:
+  Linter(const Dockerfile& file, const IsThere& is_there) : m_file(file), m_is_there(is_there) {}
+
+  std::vector<Finding> run() {
+    look_at_syntax();
+    for (const auto& one : m_file.instructions) {
+      if (one.name == "FROM") look_at_from(one);
+      if (one.name == "USER") m_user = one.arguments;
+      if (one.name == "ENV" || one.name == "ARG") look_at_variables(one);
+      if (one.name == "ADD" || one.name == "COPY") look_at_copy(one);
+      if (one.name == "RUN") look_at_run(one);
+    }
+    std::stable_sort(m_found.begin(), m_found.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
+    return std::move(m_found);
+  }
+
+ private:
+  void find(std::string_view id, std::size_t line, std::string message) {
+    m_found.push_back({&rule(id), line, std::move(message)});
+  }
+
+  void look_at_syntax() {
+    if (m_file.syntax && m_file.syntax->find("@sha256:") == std::string::npos) {
+      find("syntax-goes-out", 1, fmt::format("# syntax={} is pulled before the build", *m_file.syntax));
+    }
+  }
+
+  void look_at_from(const Instruction& from) {
+    m_docker_clean_removed = false;
+    m_user.clear();
+    m_pip_cache_off = m_pip_cache_moved = false;
+    const auto words = words_of(from.arguments);
+    if (words.empty()) return;
+    const auto image = words[0];
+    const bool is_stage = std::find(m_stages.begin(), m_stages.end(), to_lower(image)) != m_stages.end();
+    if (words.size() >= 3 && to_lower(words[1]) == "as") m_stages.push_back(to_lower(words[2]));
+    if (is_stage || image == "scratch" || image.find('$') != std::string::npos) return;
+    if (image.find("@sha256:") != std::string::npos) return;
+    const auto colon = image.find(':', image.rfind('/') == std::string::npos ? 0 : image.rfind('/'));
+    const auto tag = colon == std::string::npos ? std::string() : image.substr(colon + 1);
+    if (tag.empty() || std::find(k_moving.begin(), k_moving.end(), to_lower(tag)) != k_moving.end()) {
+      find("moving-tag", from.line, fmt::format("{} is another image from day to day", image));
+    } else {
+      find("tag-not-pinned", from.line, fmt::format("{} has no digest", image));
+    }
+  }
+
+  void look_at_variables(const Instruction& one) {
+    for (const auto& word : words_of(one.arguments)) {
+      const auto equals = word.find('=');
+      const auto name = word.substr(0, equals);
+      const auto value = equals == std::string::npos ? std::string() : word.substr(equals + 1);
+      if (name == "PIP_NO_CACHE_DIR" && !value.empty() && value != "0" && to_lower(value) != "false")
+        m_pip_cache_off = true;
+      if (name == "PIP_CACHE_DIR") m_pip_cache_moved = true;
+      if (std::find(k_not_read.begin(), k_not_read.end(), name) != k_not_read.end()) {
+        find("switch-not-read", one.line, fmt::format("{}: no program was found that reads it", name));
+      }
+      if (equals != std::string::npos && value.find('$') == std::string::npos) look_at_switch(one, name, value);
+      static const std::regex k_secret("(^|_)(PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE_KEY)$", std::regex::icase);
+      if (name.size() < 200 && !value.empty() && value.find('$') == std::string::npos &&
+          std::regex_search(name, k_secret)) {
+        find("secret-in-image", one.line, fmt::format("{} has a value", name));
+      }
+    }
+  }
+
+  void look_at_switch(const Instruction& one, const std::string& name, const std::string& value) {
+    for (const auto& known : quiet::all_switches()) {
+      if (known.variable != name || one.name != "ENV") continue;
+      const auto states = quiet::check_switches({{name, value}}, [](std::string_view) { return std::nullopt; }, {});
+      const auto state = std::find_if(states.begin(), states.end(), [&](const auto& s) { return s.what == &known; });
+      const bool for_mirror = known.mirror_variable == known.variable && value.find("://") != std::string::npos;
+      if (state != states.end() && !state->in_force() && !for_mirror) {
+        find("switch-not-accepted", one.line,
+             fmt::format("{}={} leaves {} as it is; it wants {}", name, value, known.program, known.value));
+      }
+    }
+  }
+
+  void look_at_copy(const Instruction& one) {
+    bool from_elsewhere = !one.documents.empty(), checked = false;
+    for (const auto& [flag, value] : one.flags) {
+      from_elsewhere = from_elsewhere || flag == "from";
+      checked = checked || flag == "checksum";
+    }
+    auto words = words_of(one.arguments);
+    if (one.arguments.starts_with('[')) {
+      auto text = one.arguments;
+      std::replace_if(
+          text.begin(), text.end(), [](char c) { return c == '[' || c == ']' || c == ','; }, ' ');
+      words = words_of(text);
+    }
+    if (words.size() < 2) return;
+    words.pop_back();
+    for (const auto& source : words) {
+      if (source.find("://") != std::string::npos || source.starts_with("git@")) {
+        if (one.name == "ADD" && !checked) find("add-from-network", one.line, fmt::format("ADD {}", source));
+        continue;
+      }
+      if (from_elsewhere || !m_is_there || source.find_first_of("*?[$") != std::string::npos) continue;
+      if (!m_is_there(source)) find("source-missing", one.line, fmt::format("{} is not in the build context", source));
+    }
+  }
+
+  struct Caches {
+    bool apt = false, lists = false, pip = false;
+    std::vector<Mount> all;
+  };
+
+  Caches caches_of(const Instruction& run) {
+    Caches out;
+    for (const auto& [flag, value] : run.flags) {
+      if (flag != "mount") continue;
+      Mount mount(value);
+      if (mount.value("type") != "cache") continue;
+      auto target = mount.value("target");
+      while (target.size() > 1 && target.ends_with('/')) target.remove_suffix(1);
+      const bool archives = target == "/var/cache/apt" || target == "/var/cache/apt/archives";
+      const bool lists = target == "/var/lib/apt" || target == "/var/lib/apt/lists";
+      out.apt = out.apt || archives;
+      out.lists = out.lists || lists;
+      if ((archives || lists) && mount.value("sharing") != "locked") {
+        find("apt-cache-sharing", run.line,
+             fmt::format("{} is {}", target,
+                         mount.value("sharing").empty() ? "shared, as caches are when nothing is said"
+                                                        : mount.value("sharing")));
+      }
+      if (target.find("pip") != std::string_view::npos) {
+        out.pip = true;
+        if (!m_pip_cache_moved && target != pip_home()) {
+          find("pip-cache-place", run.line, fmt::format("{} is mounted; pip uses {}", target, pip_home()));
+        }
+      }
+      out.all.push_back(std::move(mount));
+    }
+    return out;
+  }
+
+  std::string pip_home() const {
+    const auto user = m_user.substr(0, m_user.find(':'));
+    return user.empty() || user == "root" || user == "0" ? "/root/.cache/pip"
+                                                         : fmt::format("/home/{}/.cache/pip", user);
+  }
+
+  void look_at_run(const Instruction& run) {
+    const auto caches = caches_of(run);
+    const auto commands = commands_of(run);
+    const auto text = run.shell_text();
+    const bool no_network = std::any_of(run.flags.begin(), run.flags.end(), [](const auto& flag) {
+      return flag.first == "network" && flag.second == "none";
+    });
+    if (text.find("docker-clean") != std::string::npos) m_docker_clean_removed = true;
+    look_at_apt(run, caches, commands);
+    for (const auto& words : commands) {
+      look_at_pip(run, caches, words, no_network);
+      look_at_download(run, words, text);
+      look_at_wheelhouse(run, words, text);
+    }
+  }
+
+  void look_at_apt(const Instruction& run, const Caches& caches, const std::vector<Words>& commands) {
+    const auto any = [&](std::string_view verb) {
+      return std::any_of(commands.begin(), commands.end(), [&](const auto& words) {
+        return calls(words, {"apt-get", "apt"}, verb);
+      });
+    };
+    const bool installs = any("install");
+    if (any("update")) find("apt-goes-out", run.line, "apt-get update");
+    if (installs && !caches.apt) find("apt-not-cached", run.line, "apt-get install");
+    if (installs && caches.apt && !m_docker_clean_removed)
+      find("apt-docker-clean", run.line, "docker-clean is still there");
+    if (installs && caches.apt && !caches.lists) find("apt-lists-lost", run.line, "/var/lib/apt is not mounted");
+    for (const auto& words : commands) {
+      const bool removes =
+          has(words, "rm") && (has_prefix(words, "/var/lib/apt") || has_prefix(words, "/var/cache/apt"));
+      const bool cleans = calls(words, {"apt-get", "apt"}, "clean");
+      if ((removes || cleans) && (caches.apt || caches.lists))
+        find("apt-lists-removed", run.line, fmt::format("{}", fmt::join(words, " ")));
+    }
+  }
+
+  void look_at_pip(const Instruction& run, const Caches& caches, const Words& words, bool no_network) {
+    const bool installs = calls_pip(words, "install"),
+               builds = calls_pip(words, "wheel") || calls_pip(words, "download");
+    if (!installs && !builds) return;
+    const bool no_index = has(words, "--no-index");
+    const bool links = has_prefix(words, "--find-links") || has(words, "-f");
+    if (caches.pip && (has(words, "--no-cache-dir") || m_pip_cache_off))
+      find("pip-no-cache-dir", run.line, "the cache stays empty");
+    if (!caches.pip && !no_index) find("pip-not-cached", run.line, "pip downloads again in every build");
+    if (links && !no_index)
+      find("pip-index-reachable", run.line, "--find-links adds to the index, it does not replace it");
+    if (builds && has(words, "--no-deps")) find("wheels-without-dependencies", run.line, "--no-deps");
+    if (installs && no_index && !no_network) find("network-open", run.line, "pip install --no-index");
+  }
+
+  void look_at_download(const Instruction& run, const Words& words, const std::string& text) {
+    if (!is_download(words)) return;
+    if (calls(words, {"curl"}, "") && !curl_fails(words))
+      find("curl-without-fail", run.line, fmt::format("{}", fmt::join(words, " ")));
+    const bool named = has(words, "-O") || has_prefix(words, "--output-document") || has_prefix(words, "-O");
+    if (calls(words, {"wget"}, "") && !named && std::any_of(words.begin(), words.end(), [](const auto& word) {
+          return word.find("://") != std::string::npos && word.find('?') != std::string::npos;
+        })) {
+      find("download-name", run.line, fmt::format("{}", fmt::join(words, " ")));
+    }
+    if (text.find("sha256sum") == std::string::npos && text.find("sha512sum") == std::string::npos) {
+      find("download-unchecked", run.line, fmt::format("{}", fmt::join(words, " ")));
+    }
+  }
+
+  void look_at_wheelhouse(const Instruction& run, const Words& words, const std::string& text) {
+    const bool unpacks = calls(words, {"tar"}, "") && std::any_of(words.begin(), words.end(), [](const auto& word) {
+                           return base_name(word).starts_with("wheelhouse") && word.find(".t") != std::string::npos;
+                         });
+    if (!unpacks || has(words, "-C") || has_prefix(words, "--directory") || has_prefix(words, "--one-top-level"))
+      return;
+    if (text.find("--find-links=wheelhouse") == std::string::npos &&
+        text.find("--find-links wheelhouse") == std::string::npos &&
+        text.find("--find-links=./wheelhouse") == std::string::npos) {
+      return;
+    }
+    find("wheelhouse-flat", run.line, "made with -C wheelhouse . it has no folder wheelhouse/ in it");
+  }
+
+  const Dockerfile& m_file;
+  const IsThere& m_is_there;
+  std::vector<Finding> m_found;
+  std::vector<std::string> m_stages;
+  std::string m_user;
+  bool m_docker_clean_removed = false, m_pip_cache_off = false, m_pip_cache_moved = false;
+};
+
+}  // namespace
+
+std::string_view name_of(Level level) {
+  switch (level) {
+    case Level::error:
+      return "error";
+    case Level::warning:
+      return "warning";
+    case Level::note:
+      return "note";
+  }
+  return "note";
+}
+
+std::span<const Rule> all_rules() {
+  return k_rules;
+}
+
+std::vector<Finding> lint(const Dockerfile& file, const IsThere& is_there) {
+  return Linter(file, is_there).run();
+}
+
+std::string rules_markdown() {
+  std::string out = "| rule | level | what | instead |\n|---|---|---|---|\n";
+  for (const auto& one : k_rules)
+    out += fmt::format("| `{}` | {} | {} | {} |\n", one.id, name_of(one.level), one.what, one.remedy);
+  return out;
+}
+
+}  // namespace liftlock::dockerfile

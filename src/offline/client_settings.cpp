@@ -1,0 +1,82 @@
+#include "offline/client_settings.hpp"
+
+#include <fmt/format.h>
+
+#include "quiet/switches.hpp"
+
+namespace liftlock::offline {
+namespace {
+
+/// Of the user's cargo home, what was downloaded before stays in use; its configuration is replaced by ours.
+void make_cargo_home(const std::string& mirror, const fs::path& home, const fs::path& users) {
+  fs::create_directories(home);
+  for (const auto* name : {"registry", "git", "bin", "env", "credentials.toml"}) {
+    std::error_code ignored;
+    if (fs::exists(users / name, ignored)) fs::create_symlink(users / name, home / name, ignored);
+  }
+  write_file_atomically(home / "config.toml",
+                        fmt::format("[source.crates-io]\nreplace-with = \"mirror\"\n\n[source.mirror]\nregistry = "
+                                    "\"sparse+{}/cargo/\"\n",
+                                    mirror));
+}
+
+std::string maven_settings(const std::string& mirror) {
+  if (mirror.empty()) return "<settings><offline>true</offline></settings>\n";
+  return fmt::format(
+      "<settings><mirrors><mirror><id>liftlock</id><mirrorOf>*</mirrorOf><url>{}/maven/</url></mirror></mirrors>"
+      "</settings>\n",
+      mirror);
+}
+
+std::string host_of(const std::string& mirror) {
+  const auto begin = mirror.find("://") + 3;
+  return mirror.substr(begin, mirror.find('/', begin) - begin);
+}
+
+}  // namespace
+
+ClientSettings client_settings(const std::string& mirror, const fs::path& folder,
+                               const std::map<std::string, std::string>& environment) {
+  ClientSettings out;
+  out.set = quiet::quiet_environment(mirror.empty() ? quiet::Mirror::none : quiet::Mirror::local);
+  // A proxy would be asked in place of the mirror, and lies outside.
+  for (const auto* name :
+       {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY",
+        "npm_config_proxy", "npm_config_https_proxy", "PIP_PROXY", "CARGO_HTTP_PROXY"}) {
+    out.unset.emplace_back(name);
+  }
+  // Other indexes than the mirror's, and what would go past a proxy of modules.
+  for (const auto* name : {"PIP_EXTRA_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "GOPRIVATE",
+                           "GONOPROXY", "GONOSUMDB", "NPM_CONFIG_REGISTRY"}) {
+    out.unset.emplace_back(name);
+  }
+  const auto settings = folder / "maven-settings.xml";
+  write_file_atomically(settings, maven_settings(mirror));
+  out.set["MAVEN_ARGS"] = fmt::format("--settings {}", settings.string());  // read by Maven 3.9 and later
+  out.set["PIP_CONFIG_FILE"] = "/dev/null";                                 // no file of the machine or the user
+  out.set["GOVCS"] = "*:off";
+  if (mirror.empty()) {
+    out.unset.emplace_back("LIFTLOCK_MIRROR");
+    return out;
+  }
+  for (const auto& one : quiet::all_switches()) {
+    if (!one.mirror_variable.empty()) out.unset.emplace_back(one.variable);
+  }
+  out.set["LIFTLOCK_MIRROR"] = mirror;
+  out.set["PIP_INDEX_URL"] = mirror + "/simple/";
+  if (mirror.starts_with("http://")) out.set["PIP_TRUSTED_HOST"] = host_of(mirror);
+  out.set["UV_DEFAULT_INDEX"] = mirror + "/simple/";
+  out.set["npm_config_registry"] = mirror + "/npm/";
+  out.set["GOPROXY"] = mirror + "/go";
+  out.set["HF_ENDPOINT"] = mirror + "/hf";
+  const auto users = environment.find("CARGO_HOME");
+  const auto home = environment.find("HOME");
+  if (users != environment.end() || home != environment.end()) {
+    make_cargo_home(mirror, folder / "cargo",
+                    users != environment.end() ? fs::path(users->second) : fs::path(home->second) / ".cargo");
+    out.set["CARGO_HOME"] = (folder / "cargo").string();
+  }
+  return out;
+}
+
+}  // namespace liftlock::offline

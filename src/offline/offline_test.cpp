@@ -1,0 +1,232 @@
+// The real thing: real programs in real namespaces. Where the machine allows none, the tests say so and are skipped.
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "base/error.hpp"
+#include "offline/client_settings.hpp"
+#include "offline/run.hpp"
+#include "offline/socket_address.hpp"
+#include "os/process.hpp"
+
+namespace liftlock::offline {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+/// Runs it without a mirror. What it prints is in `said`, below the folder.
+class Offline : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!find_program("python3") || !find_program("sh")) GTEST_SKIP() << "no python3";
+    try {
+      (void)run_words({"true"});
+    } catch (const Error& error) {
+      GTEST_SKIP() << error.message();
+    }
+  }
+  RunResult run_words(std::vector<std::string> words) {
+    RunSpec spec = m_spec;
+    spec.command.argv = std::move(words);
+    return run(spec);
+  }
+  RunResult python(const std::string& text) { return run_words({"python3", "-c", "import socket\n" + text}); }
+  std::string said() { return read_file(m_folder.path() / "said", 1u << 20); }
+
+  TemporaryFolder m_folder;
+  RunSpec m_spec;
+};
+
+std::vector<std::string> targets(const RunResult& result, AttemptKind kind) {
+  std::vector<std::string> out;
+  for (const auto& one : result.attempts.all()) {
+    if (one.kind == kind) out.push_back(one.target);
+  }
+  return out;
+}
+
+TEST_F(Offline, TheExitStatusOfTheCommandIsKept) {
+  EXPECT_EQ(run_words({"sh", "-c", "exit 42"}).status, 42);
+  EXPECT_EQ(run_words({"sh", "-c", "kill -9 $$"}).status, 128 + SIGKILL);
+  EXPECT_TRUE(run_words({"true"}).attempts.empty());
+  EXPECT_THROW(run_words({"no-such-program-here"}), Error);
+}
+
+TEST_F(Offline, AnAttemptThatTheProgramSwallowsIsNamedWithItsProgramAndAddress) {
+  const auto result = python(
+      "for family, address in ((socket.AF_INET, ('203.0.113.9', 80)), (socket.AF_INET6, ('2001:db8::1', 443))):\n"
+      "  try: socket.socket(family).connect(address)\n"
+      "  except OSError: pass");
+  EXPECT_EQ(result.status, 0);
+  EXPECT_THAT(targets(result, AttemptKind::connect),
+              ::testing::ElementsAre("203.0.113.9 port 80 (tcp)", "2001:db8::1 port 443 (tcp)"));
+  ASSERT_FALSE(result.attempts.all().empty());
+  EXPECT_THAT(result.attempts.all()[0].program, HasSubstr("python3"));
+  EXPECT_THAT(result.attempts.all()[0].command, HasSubstr("-c"));
+  EXPECT_GT(result.attempts.all()[0].pid, 0);
+}
+
+TEST_F(Offline, NamesAreNamedWhicheverResolverTheMachineHas) {
+  const auto result = python("try: socket.getaddrinfo('telemetry.example.com', 443)\nexcept OSError: pass");
+  EXPECT_THAT(targets(result, AttemptKind::name), Contains("telemetry.example.com"));
+  const auto datagram = python(
+      "q = b'\\x12\\x34\\x01\\x00\\0\\1\\0\\0\\0\\0\\0\\0\\4evil\\7example\\0\\0\\1\\0\\1'\n"
+      "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+      "try: s.sendto(q, ('192.0.2.53', 53))\nexcept OSError: pass\n"
+      "try: s.sendmsg([q], [], 0, ('192.0.2.53', 53))\nexcept OSError: pass");
+  EXPECT_THAT(targets(datagram, AttemptKind::name), Contains("evil.example"));
+  EXPECT_EQ(datagram.attempts.total(), 2u);
+}
+
+TEST_F(Offline, DatagramsAndTheVirtualMachinesHostAreWaysOutToo) {
+  const auto result = python(
+      "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+      "try: s.sendto(b'x', ('203.0.113.7', 9))\nexcept OSError: pass\n"
+      "try: socket.socket(40, socket.SOCK_STREAM)\nexcept OSError: pass");
+  EXPECT_THAT(targets(result, AttemptKind::send), Contains("203.0.113.7 port 9 (udp)"));
+  EXPECT_EQ(targets(result, AttemptKind::socket).size(), 1u);
+}
+
+TEST_F(Offline, WhatStaysInsideWorksAndIsNoAttempt) {
+  const auto result = python(
+      "import os, tempfile, threading\n"
+      "def talk(family, address, here=None):\n"
+      "  server = socket.socket(family); server.bind(address); server.listen()\n"
+      "  client = socket.socket(family); client.connect(here or server.getsockname()); server.accept()\n"
+      "talk(socket.AF_INET, ('127.0.0.1', 0))\n"
+      "os.chdir(tempfile.mkdtemp())\n"
+      "talk(socket.AF_UNIX, 's'); talk(socket.AF_UNIX, os.getcwd() + '/t'); talk(socket.AF_UNIX, '\\0abstract')\n"
+      "os.symlink('t', 'link'); os.unlink('t')\n"
+      "server = socket.socket(socket.AF_UNIX); server.bind('t'); server.listen()\n"
+      "socket.socket(socket.AF_UNIX).connect('link')\n"
+      "a, b = socket.socketpair(); a.sendmsg([b'x'])\n"
+      "assert socket.gethostbyname('localhost') == '127.0.0.1'\n"
+      "socket.getfqdn()\n"
+      "d = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); d.bind(('127.0.0.1', 0))\n"
+      "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', d.getsockname())\n");
+  EXPECT_EQ(result.status, 0);
+  for (const auto& one : result.attempts.all()) ADD_FAILURE() << name_of(one.kind) << " " << one.target;
+}
+
+TEST_F(Offline, ASocketOfAProgramOutsideIsADoorThatOpensOnlyWhenAllowed) {
+  const auto path = (m_folder.path() / "daemon.sock").string();
+  const UniqueFd server(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, sizeof address.sun_path - 1);
+  ASSERT_EQ(::bind(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  ASSERT_EQ(::listen(server.get(), 4), 0);
+  const auto connect = "socket.socket(socket.AF_UNIX).connect('" + path + "')";
+  const auto refused = python(connect);
+  EXPECT_NE(refused.status, 0);
+  EXPECT_THAT(targets(refused, AttemptKind::door), Contains(path));
+  m_spec.allowed_doors = {path};
+  const auto allowed = python(connect);
+  EXPECT_EQ(allowed.status, 0);
+  EXPECT_TRUE(allowed.attempts.empty());
+  EXPECT_EQ(allowed.used_doors.at(path), 1u);
+}
+
+TEST_F(Offline, NothingOutlivesTheCommand) {
+  const auto file = m_folder.path() / "pid";
+  EXPECT_EQ(run_words({"sh", "-c",
+                       "setsid sh -c 'echo $$ > " + file.string() + "; exec sleep 300' & while [ ! -s " +
+                           file.string() + " ]; do sleep 0.01; done"})
+                .status,
+            0);
+  const auto pid = std::stoi(read_file(file, 100));
+  EXPECT_NE(::kill(pid, 0), 0) << "the child that outlived its command is still there";
+}
+
+TEST_F(Offline, TheNamespaceIsEmptyAndCannotBeLeft) {
+  m_spec.command.argv = {};
+  EXPECT_EQ(run_words({"sh", "-c", "test $(grep -c : /proc/self/net/dev) = 1"}).status, 0);
+  if (find_program("nsenter")) {
+    EXPECT_NE(run_words({"nsenter", "--net=/proc/1/ns/net", "true"}).status, 0);
+  }
+  EXPECT_EQ(run_words({"grep", "-q", "NoNewPrivs:.1", "/proc/self/status"}).status, 0);
+  const auto nested = run_words({"sh", "-c",
+                                 "unshare --user --net python3 -c 'import socket; "
+                                 "socket.socket().connect((\"203.0.113.1\", 1))' 2>/dev/null"});
+  EXPECT_NE(nested.status, 0);
+  EXPECT_THAT(targets(nested, AttemptKind::connect), Contains("203.0.113.1 port 1 (tcp)"));
+}
+
+TEST_F(Offline, TheMirrorIsReachableAtItsOwnAddressAndIsCounted) {
+  const UniqueFd server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage address{};
+  auto size = to_socket_address(*IpAddress::parse("127.0.0.1"), 0, address);
+  ASSERT_EQ(::bind(server.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(server.get(), 4), 0);
+  ASSERT_EQ(::getsockname(server.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const auto port = parse_socket_address({reinterpret_cast<const std::uint8_t*>(&address), size})->port;
+  // In a process of its own, so that run() keeps its promise of one thread.
+  const pid_t mirror = ::fork();
+  if (mirror == 0) {
+    for (int i = 0; i < 2; ++i) {
+      const int client = ::accept(server.get(), nullptr, nullptr);
+      char request[4096];
+      [[maybe_unused]] auto done = ::read(client, request, sizeof request);
+      const std::string answer = i == 0 ? "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+                                        : "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+      done = ::write(client, answer.data(), answer.size());
+      ::close(client);
+    }
+    ::_exit(0);
+  }
+  const auto url = "http://127.0.0.1:" + std::to_string(port);
+  m_spec.mirror = HttpAddress::parse(url);
+  const auto result = python(
+      "import urllib.request\n"
+      "assert urllib.request.urlopen('" +
+      url +
+      "/a').read() == b'hi'\n"
+      "try: urllib.request.urlopen('" +
+      url +
+      "/b')\n"
+      "except urllib.error.HTTPError as e: assert e.code == 404");
+  ::kill(mirror, SIGKILL);
+  ::waitpid(mirror, nullptr, 0);
+  EXPECT_EQ(result.status, 0);
+  EXPECT_TRUE(result.attempts.empty());
+  EXPECT_EQ(result.mirror.connections, 2u);
+  EXPECT_EQ(result.mirror.hits, 1u);
+  EXPECT_EQ(result.mirror.misses, 1u);
+  EXPECT_TRUE(result.mirror.missed.contains("/b"));
+  EXPECT_TRUE(result.mirror.answers_known);
+}
+
+TEST(ClientSettings, PointEachClientAtTheMirrorAndNowhereElse) {
+  const TemporaryFolder folder;
+  const auto settings = client_settings("http://10.0.0.5:8480", folder.path(), {{"HOME", folder.path().string()}});
+  EXPECT_EQ(settings.set.at("PIP_INDEX_URL"), "http://10.0.0.5:8480/simple/");
+  EXPECT_EQ(settings.set.at("PIP_TRUSTED_HOST"), "10.0.0.5:8480");
+  EXPECT_EQ(settings.set.at("GOPROXY"), "http://10.0.0.5:8480/go");
+  EXPECT_FALSE(settings.set.contains("PIP_NO_INDEX") || settings.set.contains("HF_HUB_OFFLINE"));
+  EXPECT_THAT(settings.unset, Contains("HF_HUB_OFFLINE"));
+  EXPECT_THAT(settings.unset, Contains("https_proxy"));
+  EXPECT_THAT(read_file(fs::path(settings.set.at("CARGO_HOME")) / "config.toml", 4096),
+              HasSubstr("sparse+http://10.0.0.5:8480/cargo/"));
+  EXPECT_EQ(settings.set.at("VLLM_NO_USAGE_STATS"), "1");
+}
+
+TEST(ClientSettings, WithoutAMirrorTellEachThatThereIsNoNetwork) {
+  const TemporaryFolder folder;
+  const auto settings = client_settings("", folder.path(), {});
+  EXPECT_EQ(settings.set.at("PIP_NO_INDEX"), "1");
+  EXPECT_EQ(settings.set.at("GOPROXY"), "off");
+  EXPECT_EQ(settings.set.at("npm_config_offline"), "true");
+  EXPECT_FALSE(settings.set.contains("PIP_INDEX_URL") || settings.set.contains("CARGO_HOME"));
+}
+
+}  // namespace
+}  // namespace liftlock::offline
