@@ -4,6 +4,7 @@
 
 #include "base/encoding.hpp"
 #include "cli/commands.hpp"
+#include "cli/commands_more.hpp"
 #include "cli/doctor_view.hpp"
 
 namespace liftlock {
@@ -56,6 +57,7 @@ void add_doctor(CLI::App& app, Invocation& invocation) {
   group->require_subcommand(1);
   add_doctor_wheelhouse(*group, invocation);
   add_doctor_model(*group, invocation);
+  add_doctor_cache(*group, invocation);
   group->footer("Nothing is changed. The exit status is that of the gravest problem; 0: none was found.");
 }
 

@@ -12,6 +12,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/commands_more.hpp"
 #include "cli/pool_settings.hpp"
 #include "net/upstream.hpp"
 #include "pool/dialect.hpp"
@@ -148,10 +149,8 @@ void run(Invocation& invocation, const Options& options) {
 
 }  // namespace
 
-void add_health(CLI::App& app, Invocation& invocation) {
-  auto* group = app.add_subcommand("health", "Ask whether what an application needs is there and well");
-  group->require_subcommand(1);
-  auto* command = group->add_subcommand("services", "Ask the vector store, the embeddings and the language model");
+void add_health_services(CLI::App& group, Invocation& invocation) {
+  auto* command = group.add_subcommand("services", "Ask the vector store, the embeddings and the language model");
   auto options = std::make_shared<Options>();
   command->add_option("--ca-file", options->ca_file, "PEM; what certificates of https addresses are proved by");
   command->footer(

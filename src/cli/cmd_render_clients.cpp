@@ -8,9 +8,18 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/ecosystems_high.hpp"
+#include "cli/offline_settings.hpp"
 #include "server/mirror_server.hpp"
 
 namespace liftlock {
+
+std::string mirror_url(const Site& site) {
+  const auto [address, port] = parse_listen(site.config().listen);
+  const bool v6 = address.find(':') != std::string::npos;
+  return fmt::format("{}://{}{}{}:{}", site.config().tls_certificate ? "https" : "http", v6 ? "[" : "", address,
+                     v6 ? "]" : "", port);
+}
+
 namespace {
 
 struct Options {
@@ -32,13 +41,6 @@ bool serves(const ClientConfiguration& configuration, const std::string& client)
                           near ? fmt::format("did you mean '{}'? ", *near) : "", fmt::join(known, ", ")));
 }
 
-std::string default_url(const Site& site) {
-  const auto [address, port] = parse_listen(site.config().listen);
-  const bool v6 = address.find(':') != std::string::npos;
-  return fmt::format("{}://{}{}{}:{}", site.config().tls_certificate ? "https" : "http", v6 ? "[" : "", address,
-                     v6 ? "]" : "", port);
-}
-
 ClientConfiguration plain_files(const std::string& url) {
   return {"Plain files",
           "/bundles/",
@@ -49,7 +51,7 @@ ClientConfiguration plain_files(const std::string& url) {
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("render clients", {Zone::ingest, Zone::production});
-  auto url = options.base_url.empty() ? default_url(site) : options.base_url;
+  auto url = options.base_url.empty() ? mirror_url(site) : options.base_url;
   while (url.ends_with('/')) url.pop_back();
   if (!url.starts_with("http://") && !url.starts_with("https://")) {
     fail(ErrorCode::usage, "--base-url must begin with http:// or https://, not '{}'", url);
@@ -69,10 +71,8 @@ void run(Invocation& invocation, const Options& options) {
 
 }  // namespace
 
-void add_render_clients(CLI::App& app, Invocation& invocation) {
-  auto* render = app.add_subcommand("render", "Write configuration for other programs");
-  render->require_subcommand(1);
-  auto* command = render->add_subcommand("clients", "How pip, apt, container tools and others use this mirror");
+void add_render_clients(CLI::App& group, Invocation& invocation) {
+  auto* command = group.add_subcommand("clients", "How pip, apt, container tools and others use this mirror");
   auto options = std::make_shared<Options>();
   command->add_option("--base-url", options->base_url,
                       "URL that clients reach the mirror by (default: from config.toml)");

@@ -1,6 +1,7 @@
 #include <array>
 
 #include "cli/commands.hpp"
+#include "cli/commands_more.hpp"
 #include "cli/program.hpp"
 
 namespace liftlock {
@@ -22,6 +23,12 @@ CommandTable commands_of_both() {
       add_store_scrub,
       add_report,
       add_doctor,
+      add_offline,
+      add_egress,
+      add_checklist,
+      add_lint,
+      add_render,
+      add_health,
       add_audit,
       add_explain,
       add_completion,

@@ -3,6 +3,8 @@
 
 #include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
+#include "cli/commands_more.hpp"
+#include "cli/dockerfile_recipe.hpp"
 #include "cli/program.hpp"
 
 namespace liftlock {
@@ -23,6 +25,18 @@ std::span<const std::string_view> commands_of_other_side() {
 void add_audit_of_side(CLI::App& group, Invocation& invocation) {
   add_audit_ship(group, invocation);
   add_audit_spill(group, invocation);
+}
+
+void add_health_of_side(CLI::App& group, Invocation& invocation) {
+  add_health_services(group, invocation);
+}
+
+void add_render_of_side(CLI::App& group, Invocation& invocation) {
+  add_render_clients(group, invocation);
+}
+
+std::optional<dockerfile::Recipe> recipe_of_stack(const std::string&) {
+  return std::nullopt;
 }
 
 CommandTable commands_of_side() {
@@ -46,13 +60,11 @@ CommandTable commands_of_side() {
       add_chain,
       add_gate,
       add_engine,
-      add_health,
       add_inventory,
       add_key,
       add_serve,
       add_ps,
       add_top,
-      add_render_clients,
       add_record,
   };
   // clang-format on

@@ -3,6 +3,8 @@
 
 #include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
+#include "cli/commands_more.hpp"
+#include "cli/offline_settings.hpp"
 #include "cli/program.hpp"
 
 namespace liftlock {
@@ -12,14 +14,22 @@ std::string_view side_name() {
 }
 
 std::span<const std::string_view> commands_of_other_side() {
-  static constexpr std::array<std::string_view, 24> k_names = {
-      "ingest",    "receipt", "request", "retire", "model",     "chain", "gate",  "engine",
-      "serve",     "render",  "record",  "run",    "ask",       "key",   "embed", "transcribe",
-      "translate", "ps",      "top",     "health", "inventory", "ring",  "store", "push"};
+  static constexpr std::array<std::string_view, 22> k_names = {
+      "ingest", "receipt", "request",   "retire", "model", "chain", "gate",       "engine",
+      "serve",  "record",  "run",       "ask",    "key",   "embed", "transcribe", "translate",
+      "ps",     "top",     "inventory", "ring",   "store", "push"};
   return k_names;
 }
 
 void add_audit_of_side(CLI::App&, Invocation&) {}
+
+void add_health_of_side(CLI::App&, Invocation&) {}
+
+void add_render_of_side(CLI::App&, Invocation&) {}
+
+std::string mirror_url(const Site&) {
+  return {};
+}
 
 CommandTable commands_of_side() {
   // clang-format off

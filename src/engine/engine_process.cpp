@@ -15,6 +15,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "net/unix_client.hpp"
+#include "quiet/switches.hpp"
 
 namespace liftlock::engine {
 namespace {
@@ -149,9 +150,13 @@ SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedF
   std::string library_path;
   for (const auto& folder : engine.manifest.library_path)
     library_path += fmt::format("{}/{}", library_path.empty() ? "" : ":", folder);
-  spec.environment = {
-      {"PATH", "/usr/bin"},       {"HOME", "/tmp"},        {"LANG", "C.UTF-8"},  {"LD_LIBRARY_PATH", library_path},
-      {"LLAMA_ARG_OFFLINE", "1"}, {"HF_HUB_OFFLINE", "1"}, {"DO_NOT_TRACK", "1"}};
+  // There is no network in there anyway: the switches spare its programs the attempts, and their time.
+  spec.environment = quiet::quiet_environment(quiet::Mirror::none);
+  spec.environment.insert({{"PATH", "/usr/bin"},
+                           {"HOME", "/tmp"},
+                           {"LANG", "C.UTF-8"},
+                           {"LD_LIBRARY_PATH", library_path},
+                           {"LIFTLOCK_ENGINE", full_name(engine)}});
   spec.max_memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
                     static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 4 * 3;
   for (const auto& file : files) spec.files.emplace_back(file.path, file.file.get());

@@ -67,7 +67,7 @@ for exe in "$low_exe" "$high_exe"; do
     complete_words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _liftlock || true; echo "${COMPREPLY[*]}"; }
     [ "$(complete_words liftlock trust key)" = keygen ]
     [ "$(complete_words liftlock --quiet trust add)" = add-key ]
-    [ "$(complete_words liftlock doctor "")" = "wheelhouse model --help" ]
+    [ "$(complete_words liftlock doctor "")" = "wheelhouse model cache --help" ]
     [ "$(complete_words liftlock scrub --quar)" = --quarantine ]
     [ "$(complete_words liftlock verify "${1%on}")" = "$1" ]' _ "$work/completion" || fail "completion of $exe"
   "$exe" manual "$work/man" | grep -q "pages in" || fail "manual"
