@@ -5,7 +5,7 @@ export CCACHE_NOHASHDIR ?= 1
 JOBS ?= $(shell nproc)
 PRESET ?= release
 
-.PHONY: help deps build dev demo demo-week test test-online asan tsan faults fuzz bench bench-peers format lint tidy install package clean
+.PHONY: help deps build dev demo demo-week test test-online asan tsan faults fuzz bench bench-peers kinds format lint tidy install package clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -68,6 +68,12 @@ bench: build
 ## bench-peers  the race: the same content through Liftlock and what people use today (ZARF, HAULER: their binaries)
 bench-peers: build
 	bench/peers.py build/release build/bench-work
+
+## kinds        the README's table of kinds, with the clients of the tests that run for it
+kinds: build
+	rm -f build/clients.tsv
+	cd build/release && LIFTLOCK_CLIENTS=$(CURDIR)/build/clients.tsv ctest -R '^(interop|docs)' --output-on-failure
+	tools/kinds_table.py build/clients.tsv README.md
 
 ## format       clang-format over all sources
 format:

@@ -97,7 +97,9 @@ url=$(sed -n 's/^listening on //p' "$work/serve.out"); url=${url%/}
 [ -n "$url" ] || { cat "$work/serve.err"; fail "the mirror did not start"; }
 python3 -m pip install --quiet --isolated --no-cache-dir --disable-pip-version-check --index-url "$url/simple/" --target "$work/site" lifttest
 PYTHONPATH=$work/site python3 -c 'import lifttest, liftdep; assert liftdep.VERSION == "2.0"'
+tested python pip "$(python3 -m pip --version | cut -d' ' -f2)"
 skopeo copy -q --src-tls-verify=false "docker://${url#http://}/web:1.0" "oci:$work/pulled:1.0"
+tested image skopeo "$(skopeo --version | cut -d' ' -f3)"
 [ "$(curl -sf -r 10-19 "$url/bundles/test/latest/files/big.bin" | sha256sum)" = "$(tail -c +11 "$work/big.bin" | head -c 10 | sha256sum)" ] || fail "a range"
 [ "$(curl -s -o /dev/null -w '%{http_code}' --path-as-is "$url/bundles/test/latest/../../etc/passwd")" = 400 ] || fail "traversal"
 [ "$(curl -s -o /dev/null -w '%{http_code}' -H "X: $(head -c 1000000 /dev/zero | tr '\0' a | head -c 100000)" "$url/")" = 431 ] || fail "headers"
