@@ -8,7 +8,9 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/store_view.hpp"
+#include "ecosystem/hub/cache_export.hpp"
 #include "ecosystem/oci/image.hpp"
+#include "ecosystem/ollama/serving/store_export.hpp"
 #include "store/maintenance.hpp"
 
 namespace liftlock {
@@ -17,7 +19,10 @@ namespace {
 struct Options {
   std::string name;
   std::string to;
+  std::string ollama_name;
   bool tree = false;
+  bool hub_cache = false;
+  bool ollama_store = false;
 };
 
 constexpr std::uint64_t k_max_index = 16u << 20;
@@ -43,17 +48,45 @@ void check_target(const fs::path& folder) {
               "name a new or an existing folder; the artifact's files go into it under their own names");
 }
 
+std::vector<ExportedFile> export_plainly(const BlobStore& blobs, const Artifact& artifact, const Options& options,
+                                         Reporter& reporter) {
+  auto files = export_artifact(blobs, artifact, options.to, layout_of(artifact, options), reporter);
+  if (artifact.kind == oci::k_image_kind) {
+    write_oci_layout(artifact, options.tree ? fs::path(options.to) / "images" : fs::path(options.to));
+  }
+  return files;
+}
+
+ollama::Name ollama_name_of(const Artifact& artifact, const Options& options) {
+  if (options.ollama_name.empty()) return ollama::name_of(artifact);
+  try {
+    return ollama::parse_name(options.ollama_name);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::usage, error.what(), std::string(error.hint()));
+  }
+}
+
+std::vector<ExportedFile> export_as_asked(const BlobStore& blobs, const Artifact& artifact, const Options& options,
+                                          Reporter& reporter) {
+  if (!options.hub_cache && !options.ollama_store) return export_plainly(blobs, artifact, options, reporter);
+  if (artifact.kind != "model") {
+    throw Error(ErrorCode::usage, fmt::format("{} is no model", artifact.id()),
+                "--hf-cache and --ollama-store are for models; leave them out");
+  }
+  if (options.hub_cache) return hub::export_hub_cache(blobs, artifact, options.to, reporter);
+  const auto name = ollama_name_of(artifact, options);
+  auto files = ollama::export_to_store(blobs, artifact, name, options.to, reporter);
+  reporter.note(fmt::format("ollama run {}", name.text()));
+  return files;
+}
+
 void run(Invocation& invocation, const Options& options) {
   check_target(options.to);
   const auto site = invocation.site();
   const OpenStore store(site, "export", Access::read);
   const auto artifact = require_artifact(store.catalog, options.name);
   require_blobs(site, store, artifact);
-  const auto files =
-      export_artifact(store.blobs, artifact, options.to, layout_of(artifact, options), invocation.reporter());
-  if (artifact.kind == oci::k_image_kind) {
-    write_oci_layout(artifact, options.tree ? fs::path(options.to) / "images" : fs::path(options.to));
-  }
+  const auto files = export_as_asked(store.blobs, artifact, options, invocation.reporter());
   Json json = Json::array();
   for (const auto& file : files) {
     json.push_back({{"path", file.path.string()}, {"size", file.size}, {"sha256", file.digest.hex()}});
@@ -77,12 +110,25 @@ void add_store_export(CLI::App& app, Invocation& invocation) {
       ->add_option("--to", options->to,
                    "The folder; made when missing. Files there with other bytes are never replaced")
       ->required();
-  command->add_flag("--tree", options->tree,
-                    "Keep the folders of a bundle (packages/pypi/…), for several exports to one place");
+  auto* tree = command->add_flag("--tree", options->tree,
+                                 "Keep the folders of a bundle (packages/pypi/…), for several exports to one place");
+  auto* cache = command->add_flag("--hf-cache", options->hub_cache,
+                                  "A model as huggingface_hub's cache: the folder is its HF_HUB_CACHE");
+  auto* store = command->add_flag("--ollama-store", options->ollama_store,
+                                  "A model into a store of Ollama: the folder is its OLLAMA_MODELS");
+  tree->excludes(cache)->excludes(store);
+  cache->excludes(store);
+  command
+      ->add_option("--ollama-name", options->ollama_name,
+                   "[HOST/][NAMESPACE/]MODEL[:TAG] that Ollama shall know it by (default: as it was called there, else "
+                   "NAME:latest)")
+      ->needs(store);
   command->footer(
       "Prints lines that `sha256sum -c` reads. The files are copies: editing them leaves the store as it is.\n"
       "An image becomes an OCI layout: skopeo copy oci:DIR:NAME:TAG …; several images may share the folder.\n"
-      "Example: liftlock export tinyllama --to ./models");
+      "Examples: liftlock export tinyllama --to ./models\n"
+      "          liftlock export tinyllama --to ~/.cache/huggingface/hub --hf-cache\n"
+      "          liftlock export tinyllama --to /usr/share/ollama/.ollama/models --ollama-store");
   command->callback([&invocation, options] { run(invocation, *options); });
 }
 

@@ -38,6 +38,7 @@ void add_model_show(CLI::App& app, Invocation& invocation);
 void add_store_export(CLI::App& app, Invocation& invocation);
 void add_store_gc(CLI::App& app, Invocation& invocation);
 void add_store_scrub(CLI::App& app, Invocation& invocation);
+void add_ollama(CLI::App& app, Invocation& invocation);
 
 // both sides, each its own
 void add_acknowledge(CLI::App& app, Invocation& invocation);

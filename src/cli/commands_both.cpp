@@ -22,6 +22,7 @@ CommandTable commands_of_both() {
       add_store_gc,
       add_store_scrub,
       add_report,
+      add_ollama,
       add_doctor,
       add_offline,
       add_egress,

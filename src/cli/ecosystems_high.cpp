@@ -4,12 +4,13 @@
 #include "ecosystem/npm/route.hpp"
 #include "ecosystem/hub/route.hpp"
 #include "ecosystem/oci/route.hpp"
+#include "ecosystem/ollama/serving/route.hpp"
 #include "ecosystem/pypi/route.hpp"
 
 namespace liftlock {
 
 std::vector<MakeRoute> mirror_routes() {
-  return {make_pypi_route, apt::make_apt_route, npm::make_npm_route, oci::make_image_route, hub::make_hub_route};
+  return {make_pypi_route, apt::make_apt_route, npm::make_npm_route, oci::make_image_route, hub::make_hub_route, ollama::make_ollama_route};
 }
 
 }  // namespace liftlock

@@ -68,7 +68,7 @@ void refuse_stores(const fs::path& folder) {
   if (fs::is_directory(folder / "manifests") && fs::is_directory(folder / "blobs")) {
     throw Error(ErrorCode::stack_invalid,
                 fmt::format("'{}' is the store of Ollama, not a model", printable(folder.string())),
-                "name one file of its blobs/ folder: `ollama show --modelfile MODEL` prints its path after FROM");
+                "write source = \"ollama:NAME:TAG\", as `ollama list` shows it, and store = \"this folder\"");
   }
   for (const auto& child : fs::directory_iterator(folder)) {
     if (child.is_directory() && child.path().filename().string().starts_with("models--")) {

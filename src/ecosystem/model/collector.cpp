@@ -11,6 +11,7 @@
 #include "ecosystem/hub/git_oid.hpp"
 #include "ecosystem/model/content.hpp"
 #include "ecosystem/model/hub_client.hpp"
+#include "ecosystem/ollama/store_reader.hpp"
 #include "ecosystem/source_files.hpp"
 #include "os/file.hpp"
 
@@ -18,10 +19,14 @@ namespace liftlock {
 namespace {
 
 constexpr std::string_view k_manifest = "MODEL_MANIFEST.sha256";
+constexpr std::string_view k_ollama = "ollama:";
 
 constexpr std::array k_keys = {
-    KeySpec{"source", ValueType::string, true,
-            "A local file or folder, a URL, or hf:ORG/NAME for a repository of a Hugging Face Hub.", "\"hf:org/name\""},
+    KeySpec{
+        "source", ValueType::string, true,
+        "A local file or folder, a URL, hf:ORG/NAME for a repository of a Hugging Face Hub, or ollama:NAME[:TAG] for a "
+        "model of an Ollama store.",
+        "\"hf:org/name\""},
     KeySpec{"revision", ValueType::string, false,
             "Commit, tag or branch of the repository; a branch is pinned to its commit in the lock. Default: main.",
             "\"0123456789abcdef0123456789abcdef01234567\""},
@@ -30,6 +35,9 @@ constexpr std::array k_keys = {
     KeySpec{"exclude", ValueType::strings, false, "Patterns of files to leave out.", "[\"original/**\"]"},
     KeySpec{"endpoint", ValueType::string, false, "Address of the Hub; default: HF_ENDPOINT.",
             "\"https://hub.example\""},
+    KeySpec{"store", ValueType::string, false,
+            "Folder of the Ollama store; default: OLLAMA_MODELS, else that of this user or of the service.",
+            "\"/usr/share/ollama/.ollama/models\""},
     KeySpec{"sha256", ValueType::string_map, false, "File → SHA-256, as the publisher states them.",
             "{ \"model.gguf\" = \"…64 hexadecimal digits…\" }"},
     KeySpec{"license", ValueType::string, false, "Licence; default: what the repository states.", "\"apache-2.0\""},
@@ -37,6 +45,24 @@ constexpr std::array k_keys = {
     KeySpec{"version", ValueType::string, false,
             "Version; default: 12 digits of the commit or of the content's SHA-256.", "\"1.1\""},
 };
+
+bool is_ollama(std::string_view source) {
+  return source.starts_with(k_ollama);
+}
+/// As the stack writes it, or where Ollama keeps it.
+fs::path ollama_store(const StackEntry& entry) {
+  const auto text = entry.text("store");
+  return text.empty() ? ollama::default_store() : fs::path(text);
+}
+ollama::Name ollama_name(const StackEntry& entry) {
+  try {
+    return ollama::parse_name(
+        std::string_view(entry.values.at("source").get_ref<const std::string&>()).substr(k_ollama.size()));
+  } catch (const Error& error) {
+    throw Error(ErrorCode::stack_invalid, fmt::format("{}: {}", entry.where(), error.what()),
+                std::string(error.hint()));
+  }
+}
 
 /// What the stack states of digests: taken one by one, so that what is left over was misspelt.
 class StatedDigests {
@@ -86,6 +112,8 @@ class Resolution {
     const auto source = m_entry.text("source");
     if (source.starts_with("hf:")) {
       from_hub(source);
+    } else if (is_ollama(source)) {
+      from_ollama(source);
     } else if (is_url(source)) {
       from_url(source);
     } else {
@@ -105,6 +133,7 @@ class Resolution {
   void from_hub(const std::string& source);
   void from_url(const std::string& url);
   void from_local(const std::string& source);
+  void from_ollama(const std::string& source);
   void add_hub_files(const HubClient& hub, const std::string& repository, const std::string& commit,
                      const std::vector<HubFile>& files);
   bool selected(const std::string& path);
@@ -261,6 +290,45 @@ void Resolution::from_local(const std::string& source) {
   m_artifact.facts = {{"source", "local"}};
 }
 
+/// All of one model, or nothing: its manifest crosses with it, and what the mirror serves is the model of this ID.
+void Resolution::from_ollama(const std::string&) {
+  const auto as_written = ollama_store(m_entry);
+  const auto store = ollama::find_store(stack_path(as_written.string(), m_context.stack_folder));
+  const auto model = ollama::read_model(store, ollama_name(m_entry));
+  const auto names = ollama::file_names(model.manifest);
+  // Relative where the stack is, so that the lock does not depend on the machine.
+  const auto below =
+      store.filename() == "models" && as_written.filename() != "models" ? as_written / "models" : as_written;
+  std::vector<LocalFile> files{
+      {std::string(ollama::k_manifest_file), ollama::manifest_path(store, model.name), std::nullopt}};
+  std::vector<std::string> origins{ollama::manifest_path(below, model.name).string()};
+  std::map<Digest, std::string> taken_digests;
+  const auto add_layer = [&](std::string path, const ollama::Layer& layer) {
+    // A blob may stand for two layers; once is enough, and the manifest says what it is for.
+    if (!taken_digests.emplace(layer.digest, path).second) return;
+    files.push_back({std::move(path), ollama::blob_path(store, layer.digest), layer.digest});
+    origins.push_back(ollama::blob_path(below, layer.digest).string());
+  };
+  add_layer(std::string(ollama::k_config_file), model.manifest.config);
+  for (std::size_t i = 0; i < names.size(); ++i) add_layer(names[i], model.manifest.layers[i]);
+  for (const auto& file : files) {
+    if (fs::exists(file.at)) continue;
+    throw Error(
+        ErrorCode::model_incomplete,
+        fmt::format("the Ollama model '{}' lacks {}", model.name.text(), printable(file.at.string())),
+        fmt::format("`ollama pull {}` again; `liftlock ollama check` finds what else is missing", model.name.text()));
+  }
+  const auto taken = take_local_files(m_context, "lock-model-" + portable_component(m_entry.name), files);
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    std::vector<Evidence> evidence;
+    if (files[i].named) evidence.push_back(stated_evidence("the manifest in Ollama's store"));
+    add(files[i].path, taken[i], origins[i], std::move(evidence));
+  }
+  // What `ollama list` shows as ID.
+  if (m_artifact.version.empty()) m_artifact.version = taken[0].digest.hex().substr(0, 12);
+  m_artifact.facts = {{"source", "ollama"}, {"ollama", model.name.text()}};
+}
+
 }  // namespace
 
 std::string_view ModelCollector::table() const {
@@ -275,6 +343,16 @@ std::span<const KeySpec> ModelCollector::keys() const {
 
 std::vector<fs::path> ModelCollector::input_files(const StackEntry& entry, const fs::path& stack_folder) const {
   const auto source = entry.text("source");
+  if (is_ollama(source)) {
+    // A tag moves, as a branch does.
+    const auto store = ollama_store(entry);
+    for (const auto& folder : {store, store / "models"}) {
+      auto manifest = ollama::manifest_path(folder, ollama_name(entry));
+      const auto at = stack_path(manifest.string(), stack_folder);
+      if (fs::exists(at)) return {manifest.string().starts_with("~/") ? at : std::move(manifest)};
+    }
+    return {};
+  }
   if (source.starts_with("hf:") || is_url(source)) return {};
   auto list = fs::path(source) / k_manifest;
   return fs::exists(stack_folder / list) ? std::vector<fs::path>{std::move(list)} : std::vector<fs::path>{};

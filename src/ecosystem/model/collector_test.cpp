@@ -299,10 +299,62 @@ TEST_F(ModelCollecting, StoresThatAreNoModelsPointToWhatIs) {
   EXPECT_THAT(std::string(error_of([&] {
                             resolve({{"source", "ollama"}});
                           }).hint()),
-              HasSubstr("ollama show --modelfile"));
+              HasSubstr("source = \"ollama:NAME:TAG\""));
   write("hub/models--a--b/refs/main", std::string(40, 'a'));
   EXPECT_THAT(std::string(error_of([&] { resolve({{"source", "hub"}}); }).hint()), HasSubstr("models--a--b"));
   EXPECT_EQ(error_of([&] { resolve({{"source", "absent"}}); }).code(), ErrorCode::not_found);
+}
+
+class OllamaCollecting : public ModelCollecting {
+ protected:
+  /// A blob of the store; returns its layer for a manifest.
+  Json blob(const std::string& type, const std::string& content) {
+    write("ollama/blobs/sha256-" + sha256(content).hex(), content);
+    return {{"mediaType", "application/vnd.ollama.image." + type},
+            {"digest", sha256(content).text()},
+            {"size", content.size()}};
+  }
+  void write_manifest(const std::vector<Json>& layers) {
+    const Json manifest = {{"schemaVersion", 2}, {"config", blob("x", "{}")}, {"layers", layers}};
+    write("ollama/manifests/registry.ollama.ai/library/tiny/1b", dump_json_line(manifest));
+  }
+  Json m_values = {{"source", "ollama:tiny:1b"}, {"store", "ollama"}};
+};
+
+TEST_F(OllamaCollecting, OneModelIsTakenWholeFromAStore) {
+  write_manifest(
+      {blob("model", "GGUF"), blob("template", "{{ .Prompt }}"), blob("license", "a"), blob("license", "b")});
+  const auto artifact = resolve(m_values).artifacts.at(0);
+  EXPECT_THAT(paths(artifact), ElementsAre("models/tiny/model.gguf", "models/tiny/ollama/config",
+                                           "models/tiny/ollama/license", "models/tiny/ollama/license-2",
+                                           "models/tiny/ollama/manifest", "models/tiny/ollama/template"));
+  EXPECT_EQ(artifact.facts["ollama"], "tiny:1b");
+  EXPECT_EQ(artifact.version, artifact.files[4].digest.hex().substr(0, 12));
+  EXPECT_EQ(artifact.files[0].origin, "ollama/blobs/sha256-" + sha256("GGUF").hex());
+  const StackEntry entry{"model", "tiny", m_values, sha256("")};
+  EXPECT_THAT(ModelCollector().input_files(entry, m_folder.path()),
+              ElementsAre("ollama/manifests/registry.ollama.ai/library/tiny/1b"));
+}
+
+TEST_F(OllamaCollecting, ABrokenModelIsNot) {
+  write_manifest({blob("model", "GGUF"), blob("tensor", "x")});
+  EXPECT_EQ(error_of([&] { resolve(m_values); }).code(), ErrorCode::model_unsupported);
+  write_manifest({blob("model", "GGUF")});
+  write("ollama/blobs/sha256-" + sha256("GGUF").hex(), "GGUX");
+  EXPECT_EQ(error_of([&] { resolve(m_values); }).code(), ErrorCode::digest_mismatch);
+  fs::remove(at("ollama/blobs/sha256-" + sha256("GGUF").hex()));
+  EXPECT_EQ(error_of([&] { resolve(m_values); }).code(), ErrorCode::model_incomplete);
+  write("ollama/manifests/registry.ollama.ai/library/tiny/1b", "{}");
+  EXPECT_EQ(error_of([&] { resolve(m_values); }).code(), ErrorCode::schema_violation);
+  m_values["source"] = "ollama:none";
+  const auto error = error_of([&] { resolve(m_values); });
+  EXPECT_EQ(error.code(), ErrorCode::not_found);
+  EXPECT_THAT(std::string(error.hint()), HasSubstr("tiny:1b"));
+  m_values["source"] = "ollama:../x";
+  EXPECT_EQ(error_of([&] { resolve(m_values); }).code(), ErrorCode::stack_invalid);
+  m_values["store"] = "nowhere";
+  m_values["source"] = "ollama:tiny";
+  EXPECT_EQ(error_of([&] { resolve(m_values); }).code(), ErrorCode::not_found);
 }
 
 TEST(HubLinks, FollowRfc8288) {

@@ -85,6 +85,7 @@ struct Value {
   std::uint64_t number = 0;  ///< bits of a scalar
   std::string text;          ///< of a string, cut at max_held_string
   std::uint64_t length = 0;  ///< of a string
+  std::uint64_t offset = 0;  ///< where a string begins in the file
   std::optional<Digest> digest;
   ArrayShape array;
 };
@@ -211,6 +212,7 @@ Value Parser::scalar(std::uint32_t kind, std::string_view key) {
 Value Parser::string(std::string_view key) {
   Value out{.kind = k_string};
   out.length = m_in.u64();
+  out.offset = m_in.offset();
   if (out.length > m_in.remaining()) malformed("'{}' is a string longer than the file", key.substr(0, 100));
   Utf8Check utf8;
   Hasher hasher;
@@ -322,6 +324,7 @@ void Parser::take_facts() {
   if (const auto* found = find("tokenizer.chat_template", k_string); found != nullptr) {
     m_model.chat_template = found->digest;
     m_model.chat_template_length = found->length;
+    m_model.chat_template_offset = found->offset;
   }
   take_split();
   const bool has_architecture = !m_model.architecture.empty();

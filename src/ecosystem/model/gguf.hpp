@@ -51,6 +51,7 @@ struct GgufModel {
   std::optional<std::uint64_t> vocabulary;     ///< number of tokens
   std::optional<Digest> chat_template;         ///< SHA-256 of tokenizer.chat_template
   std::uint64_t chat_template_length = 0;      ///< in bytes
+  std::uint64_t chat_template_offset = 0;      ///< where its text begins in the file
   std::uint64_t parameters = 0;                ///< sum over all tensors
   std::uint64_t tensor_count = 0;
   std::vector<std::string> tensor_names;  ///< kept only for split sets, to see that no name stands in two files
