@@ -3,6 +3,7 @@
 #include "ecosystem/apt/apt_route.hpp"
 #include "ecosystem/npm/route.hpp"
 #include "ecosystem/hub/route.hpp"
+#include "ecosystem/modelpack/route.hpp"
 #include "ecosystem/oci/route.hpp"
 #include "ecosystem/ollama/serving/route.hpp"
 #include "ecosystem/pypi/route.hpp"
@@ -10,7 +11,7 @@
 namespace liftlock {
 
 std::vector<MakeRoute> mirror_routes() {
-  return {make_pypi_route, apt::make_apt_route, npm::make_npm_route, oci::make_image_route, hub::make_hub_route, ollama::make_ollama_route};
+  return {make_pypi_route, apt::make_apt_route, npm::make_npm_route, oci::make_image_route, hub::make_hub_route, ollama::make_ollama_route, modelpack::make_modelpack_route};
 }
 
 }  // namespace liftlock

@@ -1,0 +1,29 @@
+// A model that crossed as an OCI artifact of the CNCF ModelPack specification (modelpack/model-spec docs/spec.md,
+// docs/config.md): every file is a layer of its own, with the bytes that the store holds. Format:
+// docs/formats/modelpack.md.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "artifact/artifact.hpp"
+#include "ecosystem/oci/made_registry.hpp"
+
+namespace liftlock::modelpack {
+
+namespace media {
+inline constexpr std::string_view artifact = "application/vnd.cncf.model.manifest.v1+json";
+inline constexpr std::string_view config = "application/vnd.cncf.model.config.v1+json";
+inline constexpr std::string_view weight = "application/vnd.cncf.model.weight.v1.raw";
+inline constexpr std::string_view weight_config = "application/vnd.cncf.model.weight.config.v1.raw";
+inline constexpr std::string_view doc = "application/vnd.cncf.model.doc.v1.raw";
+inline constexpr std::string_view code = "application/vnd.cncf.model.code.v1.raw";
+}  // namespace media
+
+/// By the name alone, which is what the specification's annotation "untested" is for.
+std::string_view media_type_of(std::string_view path);
+
+/// Equal models give equal bytes. Reads nothing.
+oci::MadeManifest make_modelpack(const Artifact& model);
+
+}  // namespace liftlock::modelpack

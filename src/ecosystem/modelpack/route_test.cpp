@@ -1,0 +1,78 @@
+// Models as OCI artifacts; tests/interop/hub_test.sh lets skopeo copy one.
+#include "ecosystem/modelpack/route.hpp"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/json.hpp"
+#include "crypto/hash.hpp"
+#include "ecosystem/modelpack/modelpack.hpp"
+#include "ecosystem/oci/manifest.hpp"
+#include "os/file.hpp"
+
+namespace liftlock::modelpack {
+namespace {
+
+class ModelpackTest : public testing::Test {
+ protected:
+  ModelpackTest() : m_blobs(m_folder.path() / "store") {
+    m_model.kind = "model";
+    m_model.name = "Tiny_LLM";
+    m_model.version = "1.0";
+    m_model.license = "apache-2.0";
+    add("LICENSE", "as you like");
+    add("config.json", "{}");
+    add("sub/model.safetensors", "weights");
+  }
+  void add(const std::string& path, const std::string& content) {
+    m_model.files.push_back({RelPath::parse("models/Tiny_LLM/" + path), content.size(), m_blobs.put(content), {}, {}});
+  }
+  HttpResponse get(std::string_view path) const {
+    auto view = std::make_shared<MirrorView>();
+    view->artifacts.push_back({m_model, "demo", 1, {}});
+    const auto route = make_modelpack_route(view, RouteEnvironment{m_blobs, {}, {}, {}});
+    HttpRequest request{};
+    request.method = "GET";
+    request.path = request.raw_path = path;
+    request.header = [](std::string_view) { return std::string_view{}; };
+    return route->handle(request);
+  }
+
+  TemporaryFolder m_folder;
+  BlobStore m_blobs;
+  Artifact m_model;
+};
+
+TEST_F(ModelpackTest, IsAManifestThatStrictReadersTake) {
+  const auto made = make_modelpack(m_model);
+  const auto manifest = std::get<oci::Manifest>(oci::parse_manifest(made.bytes, oci::media::oci_manifest));
+  EXPECT_EQ(manifest.artifact_type, media::artifact);
+  EXPECT_EQ(manifest.config.media_type, media::config);
+  ASSERT_EQ(manifest.layers.size(), 3u);
+  EXPECT_EQ(manifest.layers[0].media_type, media::doc);
+  EXPECT_EQ(manifest.layers[1].media_type, media::weight_config);
+  EXPECT_EQ(manifest.layers[2].media_type, media::weight);
+  EXPECT_EQ(manifest.layers[2].annotation("org.cncf.model.filepath"), "sub/model.safetensors");
+  const auto config = parse_json(made.made.at(manifest.config.digest));
+  EXPECT_EQ(config["config"]["format"], "safetensors");
+  EXPECT_EQ(config["descriptor"]["licenses"][0], "apache-2.0");
+  EXPECT_EQ(config["modelfs"]["diffIds"].size(), 3u);
+  EXPECT_EQ(make_modelpack(m_model).bytes, made.bytes);
+}
+
+TEST_F(ModelpackTest, IsServedUnderANameThatRegistriesAllow) {
+  EXPECT_EQ(get("/v2/modelpack/tiny-llm/manifests/latest").status, 200);
+  EXPECT_EQ(get("/v2/modelpack/tiny-llm/manifests/1.0").status, 200);
+  EXPECT_EQ(get("/v2/modelpack/tiny-llm/blobs/" + sha256("weights").text()).status, 200);
+  EXPECT_EQ(get("/v2/modelpack/Tiny_LLM/manifests/latest").status, 404);
+  EXPECT_EQ(get("/v2/modelpack/tiny-llm/blobs/" + sha256("other").text()).status, 404);
+}
+
+TEST_F(ModelpackTest, AModelWithWithheldFilesIsNotOffered) {
+  m_model.files.push_back({RelPath::parse("models/Tiny_LLM/gone.bin"), 4, sha256("gone"), {}, {}});
+  EXPECT_EQ(get("/v2/modelpack/tiny-llm/manifests/latest").status, 404);
+}
+
+}  // namespace
+}  // namespace liftlock::modelpack
