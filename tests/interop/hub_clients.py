@@ -1,0 +1,56 @@
+"""What hub_online_test.sh lets the real huggingface_hub and transformers do: hub_clients.py mirror|offline WORK COMMIT"""
+import filecmp
+import os
+import pathlib
+import sys
+
+import huggingface_hub
+from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
+
+mode, work, commit = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
+
+
+def same(at, folder):
+    expected = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    found = {str(path.relative_to(at)) for path in pathlib.Path(at).rglob("*") if path.is_file()}
+    assert found == expected, (found, expected)
+    for name in expected:
+        assert filecmp.cmp(folder / name, pathlib.Path(at) / name, shallow=False), name
+
+
+def raises(kind, call):
+    try:
+        call()
+    except kind:
+        return
+    raise AssertionError(f"{kind.__name__} was expected")
+
+
+snapshot = snapshot_download("org/tiny")
+assert pathlib.Path(snapshot).name == commit, snapshot
+same(snapshot, work / "hub/org/tiny")
+same(snapshot_download("org/tiny", revision="v1"), work / "hub/org/tiny")
+same(snapshot_download("org/tiny", revision=commit), work / "hub/org/tiny")
+
+if mode == "mirror":
+    api = HfApi()
+    assert api.model_info("org/tiny").sha == commit
+    assert {model.id for model in api.list_models(search="tiny")} == {"org/tiny", "org/tiny-GGUF"}
+    assert api.list_repo_refs("org/tiny").branches[0].target_commit == commit
+    assert "onnx/config.json" in api.list_repo_files("org/tiny")
+    assert api.file_exists("org/tiny", "config.json") and not api.file_exists("org/tiny", "none.json")
+    file = hf_hub_download("org/tiny-GGUF", "tiny-Q8_0.gguf")
+    assert filecmp.cmp(file, work / "hub/org/tiny-GGUF/tiny-Q8_0.gguf", shallow=False)
+    same(snapshot_download("local/demo", local_dir=work / "here", ignore_patterns=[".*"]) and work / "stack/own", work / "stack/own")
+    assert filecmp.cmp(work / "here/demo.gguf", work / "stack/own/demo.gguf", shallow=False)
+    raises(RepositoryNotFoundError, lambda: snapshot_download("org/none"))
+    raises(RevisionNotFoundError, lambda: snapshot_download("org/tiny", revision="v9"))
+    raises(EntryNotFoundError, lambda: hf_hub_download("org/tiny", "none.json"))
+
+if os.environ.get("WITH_TRANSFORMERS"):
+    from transformers import AutoConfig, AutoTokenizer
+
+    assert AutoConfig.from_pretrained("org/tiny").model_type == "llama"
+    assert AutoTokenizer.from_pretrained("org/tiny")("lock").input_ids == [1]
+print(f"huggingface_hub {huggingface_hub.__version__}: {mode}")

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# The real huggingface_hub and transformers load what crossed: from the mirror, in a network namespace that has no route
+# anywhere, and from a cache on the disk with HF_HUB_OFFLINE. Label online: they come from the package index.
+#   hub_online_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: skipped.
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
+source "$(dirname "$0")/hub_site.sh"
+skip() { echo "skipped: $*"; exit 77; }
+unshare --net true 2> /dev/null || skip "no network namespace can be made here"
+venv=${HUB_VENV:-}  # one that has them already
+if [ -z "$venv" ]; then
+  venv=$work/venv
+  python3 -m venv "$venv" && "$venv/bin/pip" install -q huggingface_hub transformers > "$work/pip.log" 2>&1 ||
+    skip "the clients cannot be had: $(tail -3 "$work/pip.log")"
+fi
+hub_up
+models_cross
+commit=$(curl -sf "$upstream/api/models/org/tiny" | json '["sha"]')
+
+# --- from the mirror
+export HF_HUB_DISABLE_XET=1 HF_HUB_DISABLE_TELEMETRY=1 WITH_TRANSFORMERS=1 work commit mirror venv
+export high_exe high_state root
+unshare --net bash -euo pipefail <<'NETLESS'
+  ip link set lo up
+  "$high_exe" --quiet --state "$high_state" serve > "$work/serve.log" 2>&1 & server=$!
+  trap 'kill $server' EXIT
+  for _ in $(seq 100); do curl -sf "$mirror/healthz" > /dev/null && break; sleep 0.1; done
+  export HF_ENDPOINT=$mirror/hf HF_HOME=$work/home
+  "$venv/bin/python" "$root/tests/interop/hub_clients.py" mirror "$work" "$commit"
+  "$venv/bin/hf" download org/tiny-GGUF --local-dir "$work/by-hf" > "$work/hf.log" 2>&1 || { cat "$work/hf.log"; exit 1; }
+  cmp "$work/by-hf/tiny-Q8_0.gguf" "$work/hub/org/tiny-GGUF/tiny-Q8_0.gguf"
+NETLESS
+
+# --- the cache that the export writes is the one that the library filled
+high export tiny --to "$work/exported" --hf-cache > /dev/null
+(cd "$work/home/hub/models--org--tiny" && find blobs snapshots refs -printf '%p %l\n' | sort) > "$work/theirs"
+(cd "$work/exported/models--org--tiny" && find blobs snapshots refs -printf '%p %l\n' | grep -v "^refs/${commit:0:12} " | sort) > "$work/ours"
+diff "$work/theirs" "$work/ours" || fail "the export lays the cache out in another way than the library"
+HF_HUB_CACHE=$work/exported HF_HUB_OFFLINE=1 unshare --net "$venv/bin/python" "$root/tests/interop/hub_clients.py" offline "$work" "$commit"
+
+# --- llama.cpp downloads by itself, too (-hf); it comes from the machine's own Debian mirror
+low_state=$work/low2
+mkdir "$work/engine" && cd "$work/engine"
+printf '[stack]\nname = "engine"\n[engine.llama]\npackages = ["llama.cpp-tools"]\nsuites = ["forky"]\naccept_expired = "600d"\n' > liftlock.toml
+low init --zone low > /dev/null
+if low lock > /dev/null 2> "$work/engine.log"; then
+  low fetch > /dev/null && low export llama --to out > /dev/null
+  mkdir root "$work/llama-cache" && tar -xf out/*.tar -C root
+  unshare --net bash -euo pipefail <<'NETLESS' || fail "llama.cpp: $(tail -5 "$work/llama.log")"
+    ip link set lo up
+    "$high_exe" --quiet --state "$high_state" serve > "$work/serve.log" 2>&1 & pids=$!
+    trap 'kill $pids' EXIT
+    for _ in $(seq 100); do curl -sf "$mirror/healthz" > /dev/null && break; sleep 0.1; done
+    bwrap --die-with-parent --ro-bind root/usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 --proc /proc --dev /dev \
+      --bind "$work/llama-cache" /cache --clearenv --setenv HF_ENDPOINT "$mirror/hf" --setenv HF_HUB_CACHE /cache \
+      --setenv LD_LIBRARY_PATH /usr/lib/x86_64-linux-gnu/llama \
+      /usr/bin/llama-server -hf org/tiny-GGUF --port 8899 > "$work/llama.log" 2>&1 & pids="$pids $!"
+    for _ in $(seq 600); do curl -sf http://127.0.0.1:8899/health > /dev/null && break; sleep 0.1; done
+    curl -sf http://127.0.0.1:8899/health > /dev/null
+NETLESS
+  cmp "$work/hub/org/tiny-GGUF/tiny-Q8_0.gguf" "$work"/llama-cache/models--org--tiny-GGUF/snapshots/*/tiny-Q8_0.gguf || fail "llama.cpp loaded other bytes"
+  echo "llama.cpp -hf loads from the mirror"
+else
+  echo "without llama.cpp: $(tail -1 "$work/engine.log")"
+fi
+echo "the real clients of a Hub load what crossed"
