@@ -37,29 +37,23 @@ high export tiny --to "$work/exported" --hf-cache > /dev/null
 diff "$work/theirs" "$work/ours" || fail "the export lays the cache out in another way than the library"
 HF_HUB_CACHE=$work/exported HF_HUB_OFFLINE=1 unshare --net "$venv/bin/python" "$root/tests/interop/hub_clients.py" offline "$work" "$commit"
 
-# --- llama.cpp downloads by itself, too (-hf); it comes from the machine's own Debian mirror
-low_state=$work/low2
-mkdir "$work/engine" && cd "$work/engine"
-printf '[stack]\nname = "engine"\n[engine.llama]\npackages = ["llama.cpp-tools"]\nsuites = ["forky"]\naccept_expired = "600d"\n' > liftlock.toml
-low init --zone low > /dev/null
-if low lock > /dev/null 2> "$work/engine.log"; then
-  low fetch > /dev/null && low export llama --to out > /dev/null
-  mkdir root "$work/llama-cache" && tar -xf out/*.tar -C root
-  unshare --net bash -euo pipefail <<'NETLESS' || fail "llama.cpp: $(tail -5 "$work/llama.log")"
+# --- llama.cpp downloads by itself, too (-hf)
+if llama_unpacked; then
+  mkdir "$work/llama-cache"
+  command=("${within_engine[@]}" --bind "$work/llama-cache" /cache --setenv HF_ENDPOINT "$mirror/hf" --setenv HF_HUB_CACHE /cache
+    /usr/bin/llama-server -hf org/tiny-GGUF --port 8899)
+  unshare --net bash -euo pipefail -s "${command[@]}" <<'NETLESS' || fail "llama.cpp: $(tail -5 "$work/llama.log")"
     ip link set lo up
     "$high_exe" --quiet --state "$high_state" serve > "$work/serve.log" 2>&1 & pids=$!
     trap 'kill $pids' EXIT
     for _ in $(seq 100); do curl -sf "$mirror/healthz" > /dev/null && break; sleep 0.1; done
-    bwrap --die-with-parent --ro-bind root/usr /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64 --proc /proc --dev /dev \
-      --bind "$work/llama-cache" /cache --clearenv --setenv HF_ENDPOINT "$mirror/hf" --setenv HF_HUB_CACHE /cache \
-      --setenv LD_LIBRARY_PATH /usr/lib/x86_64-linux-gnu/llama \
-      /usr/bin/llama-server -hf org/tiny-GGUF --port 8899 > "$work/llama.log" 2>&1 & pids="$pids $!"
+    "$@" > "$work/llama.log" 2>&1 & pids="$pids $!"
     for _ in $(seq 600); do curl -sf http://127.0.0.1:8899/health > /dev/null && break; sleep 0.1; done
     curl -sf http://127.0.0.1:8899/health > /dev/null
 NETLESS
   cmp "$work/hub/org/tiny-GGUF/tiny-Q8_0.gguf" "$work"/llama-cache/models--org--tiny-GGUF/snapshots/*/tiny-Q8_0.gguf || fail "llama.cpp loaded other bytes"
   echo "llama.cpp -hf loads from the mirror"
 else
-  echo "without llama.cpp: $(tail -1 "$work/engine.log")"
+  echo "llama.cpp cannot be had here: left out"
 fi
 echo "the real clients of a Hub load what crossed"

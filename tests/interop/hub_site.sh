@@ -60,5 +60,20 @@ mirror_up() { # the mirror on loopback, at $mirror
   for _ in $(seq 100); do curl -sf "$mirror/healthz" > /dev/null && return; sleep 0.1; done
   fail "the mirror did not start: $(cat "$work/serve.log")"
 }
+# llama.cpp of the machine's own Debian mirror (suite forky), unpacked in $work/engine/root; false where it cannot be had.
+llama_unpacked() {
+  mkdir "$work/engine" && (
+    low_state=$work/low-engine
+    cd "$work/engine"
+    printf '[stack]\nname = "engine"\n[engine.llama]\npackages = ["llama.cpp-tools"]\nsuites = ["forky"]\naccept_expired = "600d"\n' > liftlock.toml
+    low init --zone low > /dev/null
+    low lock > /dev/null 2> "$work/engine.log" || { tail -1 "$work/engine.log"; exit 1; }
+    low fetch > /dev/null && low export llama --to out > /dev/null
+    mkdir root && tar -xf out/*.tar -C root
+  )
+}
+within_engine=(bwrap --die-with-parent --ro-bind "$work/engine/root/usr" /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64
+  --proc /proc --dev /dev --clearenv --setenv LD_LIBRARY_PATH /usr/lib/x86_64-linux-gnu/llama)
+
 mirror_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 mirror=http://127.0.0.1:$mirror_port

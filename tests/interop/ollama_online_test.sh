@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The real Ollama, client and server: pulls from the mirror in a network namespace that has no route anywhere, knows a
-# store that was written for it, and what it pulled is taken again as a source. Label online: it is built by the Go
-# toolchain from its module (no engine comes with that, so no model is run).
+# store that was written for it and answers from it, and what it pulled is taken again as a source. Label online: it is
+# built by the Go toolchain from its module; the engine that it wants beside it is llama.cpp of the Debian mirror.
 #   ollama_online_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: skipped.
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
 source "$(dirname "$0")/hub_site.sh"
@@ -14,11 +14,22 @@ if [ -z "$ollama" ]; then
   GOBIN=$work/bin GOFLAGS=-mod=mod go install "github.com/ollama/ollama@$version" > "$work/go.log" 2>&1 ||
     skip "Ollama cannot be built here: $(tail -3 "$work/go.log")"
   ollama=$work/bin/ollama
+else
+  mkdir "$work/bin" && cp "$ollama" "$work/bin/ollama" && ollama=$work/bin/ollama
+fi
+answers=no
+if llama_unpacked; then
+  # Ollama looks for it beside itself.
+  { echo '#!/bin/bash'; echo "exec ${within_engine[*]@Q} --ro-bind '$work/written' '$work/written' /usr/bin/llama-server \"\$@\""; } > "$work/bin/llama-server"
+  chmod +x "$work/bin/llama-server"
+  answers=yes
+else
+  echo "llama.cpp cannot be had here: nothing is asked of the models"
 fi
 hub_up
 models_cross
 
-export OLLAMA_NO_CLOUD=1 HOME=$work/home OLLAMA_HOST=127.0.0.1:11439 mirror_port mirror work ollama high_exe high_state
+export OLLAMA_NO_CLOUD=1 HOME=$work/home OLLAMA_HOST=127.0.0.1:11439 mirror_port mirror work ollama high_exe high_state answers
 mkdir -p "$HOME"
 netless() { # runs standard input where there is a mirror, an Ollama with the store $1, and no way out
   OLLAMA_MODELS=$1 unshare --net bash -euo pipefail -c '
@@ -51,10 +62,16 @@ high export demo --to "$work/written" --ollama-store --ollama-name "127.0.0.1:$m
 cmp "$work/pulled/manifests/127.0.0.1:$mirror_port/ollama/demo/latest" "$work/written/manifests/127.0.0.1:$mirror_port/ollama/demo/latest" ||
   fail "a pull and an export give two manifests"
 high export demo --to "$work/written" --ollama-store > /dev/null
+high export tiny-gguf --to "$work/written" --ollama-store > /dev/null
 netless "$work/written" <<'NETLESS' || fail "Ollama does not know the store: $(tail -5 "$work/ollama.log")"
   grep -q '^demo:latest ' <<< "$("$ollama" list)"
   "$ollama" show demo > "$work/show.log"
   ! grep -i 'corrupt\|bad manifest' "$work/ollama.log"
+  [ "$answers" = no ] || {
+    said=$(curl -s -m 120 "http://$OLLAMA_HOST/api/chat" -d '{"model": "tiny-gguf", "stream": false, "messages": [{"role": "user", "content": "hello"}]}')
+    grep -q 'Both gates were never open together' <<< "$said" || { echo "$said"; exit 1; }
+    echo "ollama answers from the store that was written for it"
+  }
 NETLESS
 
 # --- what stands in Ollama's own store is taken as a source, and is the same model behind the gap
