@@ -11,7 +11,6 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
-#include "cli/commands_more.hpp"
 #include "cli/model_config.hpp"
 #include "crypto/hash.hpp"
 #include "offline/run_history.hpp"
@@ -199,7 +198,12 @@ std::optional<std::pair<Json, offline::RunRecord>> newest_run() {
       if (!history.last) continue;
       auto json = parse_json(text);
       if (json.value("folder", "") != here) continue;
-      if (!out || out->second.started < history.last->started) out.emplace(std::move(json), *history.last);
+      // Of two in one second, the one that tried to leave counts.
+      const auto is_newer = [&](const offline::RunRecord& other) {
+        return other.started < history.last->started ||
+               (other.started == history.last->started && other.attempts < history.last->attempts);
+      };
+      if (!out || is_newer(out->second)) out.emplace(std::move(json), *history.last);
     } catch (const Error&) {
       // none of ours
     }

@@ -4,7 +4,6 @@
 
 #include "base/encoding.hpp"
 #include "cli/commands.hpp"
-#include "cli/commands_more.hpp"
 #include "cli/doctor_view.hpp"
 
 namespace liftlock {

@@ -10,7 +10,6 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
-#include "cli/commands_more.hpp"
 #include "cli/doctor_view.hpp"
 #include "dockerfile/build_log.hpp"
 #include "dockerfile/lint.hpp"

@@ -15,7 +15,6 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
-#include "cli/commands_more.hpp"
 #include "cli/whole_number.hpp"
 #include "net/address.hpp"
 #include "offline/socket_address.hpp"

@@ -12,7 +12,6 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
-#include "cli/commands_more.hpp"
 #include "cli/pool_settings.hpp"
 #include "net/upstream.hpp"
 #include "pool/dialect.hpp"

@@ -12,7 +12,6 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
-#include "cli/commands_more.hpp"
 #include "cli/offline_settings.hpp"
 #include "cli/whole_number.hpp"
 #include "offline/sockets.hpp"

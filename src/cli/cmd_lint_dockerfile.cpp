@@ -9,7 +9,6 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
-#include "cli/commands_more.hpp"
 #include "dockerfile/lint.hpp"
 #include "os/file.hpp"
 

@@ -11,7 +11,6 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
-#include "cli/commands_more.hpp"
 #include "cli/offline_settings.hpp"
 #include "offline/client_settings.hpp"
 #include "offline/run.hpp"

@@ -6,7 +6,6 @@
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
-#include "cli/commands_more.hpp"
 #include "cli/dockerfile_recipe.hpp"
 #include "cli/offline_settings.hpp"
 #include "cli/program.hpp"

@@ -7,7 +7,6 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
-#include "cli/commands_more.hpp"
 #include "quiet/switch_text.hpp"
 #include "quiet/switches.hpp"
 

@@ -32,6 +32,16 @@ void add_trust_update(CLI::App& app, Invocation& invocation);
 void add_doctor(CLI::App& app, Invocation& invocation);
 void add_doctor_model(CLI::App& app, Invocation& invocation);
 void add_doctor_wheelhouse(CLI::App& app, Invocation& invocation);
+void add_doctor_cache(CLI::App& app, Invocation& invocation);
+void add_offline(CLI::App& app, Invocation& invocation);
+void add_egress(CLI::App& app, Invocation& invocation);
+void add_checklist(CLI::App& app, Invocation& invocation);
+void add_lint(CLI::App& app, Invocation& invocation);
+void add_health(CLI::App& app, Invocation& invocation);
+void add_health_telemetry(CLI::App& group, Invocation& invocation);
+void add_render(CLI::App& app, Invocation& invocation);
+void add_render_telemetry(CLI::App& group, Invocation& invocation);
+void add_render_dockerfile(CLI::App& group, Invocation& invocation);
 void add_store_ls(CLI::App& app, Invocation& invocation);
 void add_store_show(CLI::App& app, Invocation& invocation);
 void add_model_show(CLI::App& app, Invocation& invocation);
@@ -39,6 +49,10 @@ void add_store_export(CLI::App& app, Invocation& invocation);
 void add_store_gc(CLI::App& app, Invocation& invocation);
 void add_store_scrub(CLI::App& app, Invocation& invocation);
 void add_ollama(CLI::App& app, Invocation& invocation);
+
+// what only one side has below a group of both; defined on each side
+void add_health_of_side(CLI::App& group, Invocation& invocation);
+void add_render_of_side(CLI::App& group, Invocation& invocation);
 
 // both sides, each its own
 void add_acknowledge(CLI::App& app, Invocation& invocation);
@@ -78,7 +92,8 @@ void add_model_rollback(CLI::App& group, Invocation& invocation);
 void add_model_swap(CLI::App& group, Invocation& invocation);
 void add_chain(CLI::App& app, Invocation& invocation);
 void add_gate(CLI::App& app, Invocation& invocation);
-void add_health(CLI::App& app, Invocation& invocation);
+void add_health_services(CLI::App& group, Invocation& invocation);
+void add_render_clients(CLI::App& group, Invocation& invocation);
 void add_inventory(CLI::App& app, Invocation& invocation);
 void add_ps(CLI::App& app, Invocation& invocation);
 void add_top(CLI::App& app, Invocation& invocation);
@@ -86,7 +101,6 @@ void add_ring(CLI::App& app, Invocation& invocation);
 void add_push(CLI::App& app, Invocation& invocation);
 void add_store(CLI::App& app, Invocation& invocation);
 void add_serve(CLI::App& app, Invocation& invocation);
-void add_render_clients(CLI::App& app, Invocation& invocation);
 void add_record(CLI::App& app, Invocation& invocation);
 
 }  // namespace liftlock

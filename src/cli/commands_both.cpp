@@ -1,7 +1,6 @@
 #include <array>
 
 #include "cli/commands.hpp"
-#include "cli/commands_more.hpp"
 #include "cli/program.hpp"
 
 namespace liftlock {

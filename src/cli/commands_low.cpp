@@ -3,7 +3,6 @@
 
 #include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
-#include "cli/commands_more.hpp"
 #include "cli/offline_settings.hpp"
 #include "cli/program.hpp"
 

@@ -7,6 +7,7 @@
 
 #include "offline/dns.hpp"
 #include "offline/http_counter.hpp"
+#include "offline/resolver.hpp"
 #include "offline/run_history.hpp"
 #include "offline/socket_address.hpp"
 #include "offline/sockets.hpp"
@@ -79,6 +80,22 @@ TEST(Dns, AnswersWithTheAddressesOfTheAskedType) {
   const auto none = make_dns_answer(asked, *question, nullptr);
   EXPECT_EQ(none.substr(2, 6), "\x81\x83\0\1\0\0"s);
   EXPECT_EQ(none.substr(12), asked.substr(12));
+}
+
+TEST(Dns, OnlyReverseNamesOfTheLoopbackAreItsOwn) {
+  std::string v6 = "1.";
+  for (int i = 0; i < 31; ++i) v6 += "0.";
+  EXPECT_TRUE(is_own_reverse("1.0.0.127.in-addr.arpa") && is_own_reverse(v6 + "ip6.arpa"));
+  EXPECT_FALSE(is_own_reverse("1.0.0.10.in-addr.arpa") || is_own_reverse("evil127.in-addr.arpa"));
+  EXPECT_FALSE(is_own_reverse("1.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa"));
+}
+
+TEST(Dns, OwnNamesStandBelowTheSearchDomains) {
+  const auto names = own_names("search corp.example\tLab.Example\n# search no\ndomain x\n");
+  ASSERT_GE(names.size(), 4u);
+  EXPECT_EQ(names[1], names[0] + ".corp.example");
+  EXPECT_EQ(names[2], names[0] + ".lab.example");
+  EXPECT_EQ(names.size(), 4u);
 }
 
 TEST(Dns, WhatIsNoQueryGetsNoAnswer) {

@@ -21,11 +21,6 @@ std::uint16_t port_of(const sockaddr_storage& address, socklen_t size) {
   return given ? given->port : 0;
 }
 
-/// A reverse look-up of an address of the loopback, which programs make to greet themselves.
-bool is_own_reverse(std::string_view name) {
-  return name.ends_with(".127.in-addr.arpa") || (name.ends_with(".ip6.arpa") && name.starts_with("1.0.0.0."));
-}
-
 }  // namespace
 
 struct Resolver::Stream {
@@ -108,6 +103,15 @@ void Resolver::handle(const std::vector<pollfd>& polls) {
     }
     stream = over ? m_streams.erase(stream) : std::next(stream);
   }
+}
+
+bool is_own_reverse(std::string_view name) {
+  static const std::string k_v6 = [] {
+    std::string out = "1.";
+    for (int i = 0; i < 31; ++i) out += "0.";
+    return out + "ip6.arpa";
+  }();
+  return name == k_v6 || name.ends_with(".127.in-addr.arpa");
 }
 
 std::vector<std::string> own_names(std::string_view resolv_conf) {

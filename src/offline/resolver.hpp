@@ -39,6 +39,9 @@ class Resolver {
   std::size_t m_first = 0;
 };
 
+/// Is it the reverse look-up of an address of the loopback? Programs make it to greet themselves.
+bool is_own_reverse(std::string_view name);
+
 /// The names that this machine has for itself: its host name, alone and below the search domains of resolv.conf.
 std::vector<std::string> own_names(std::string_view resolv_conf);
 

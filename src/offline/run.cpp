@@ -116,22 +116,26 @@ RunResult run(const RunSpec& spec) {
   MirrorRelay relay(endpoints, tls ? MirrorRelay::Wire::tls : MirrorRelay::Wire::http);
 
   int signal = 0;
+  bool watched = true;
   std::vector<pollfd> polls;
   for (;;) {
     polls.clear();
     polls.push_back({command.ended(), POLLIN, 0});
-    polls.push_back({command.notifications(), POLLIN, 0});
+    polls.push_back({watched ? command.notifications() : -1, POLLIN, 0});
     polls.push_back({end_signals.fd(), POLLIN, 0});
     for (const auto& socket : command.dns_datagrams()) polls.push_back({socket.get(), POLLIN, 0});
     for (const auto& socket : command.dns_streams()) polls.push_back({socket.get(), POLLIN, 0});
     for (const auto& socket : command.listeners()) polls.push_back({socket.get(), POLLIN, 0});
     resolver.prepare(polls);
     relay.prepare(polls);
-    // Without processes the filter only says so again and again.
     if (::poll(polls.data(), polls.size(), -1) < 0 && errno != EINTR) fail_errno("poll");
     relay.handle(polls);
     resolver.handle(polls);
-    if ((polls[1].revents & POLLIN) != 0) watch.handle();
+    if ((polls[1].revents & POLLIN) != 0) {
+      watch.handle();
+    } else if (polls[1].revents != 0) {
+      watched = false;  // nobody is left who could call; the keeper still takes their statuses
+    }
     std::size_t at = 3;
     for (const auto& socket : command.dns_datagrams()) {
       if (polls[at++].revents != 0) resolver.take_datagram(socket.get());

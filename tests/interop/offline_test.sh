@@ -104,7 +104,7 @@ printf '[stack]\nname = "test"\n[python.tools]\nrequirements = ["alpha", "beta"]
 (cd stack && PIP_NO_INDEX=1 PIP_FIND_LINKS=$work/stack/wheels low lock > /dev/null && low fetch > /dev/null && low pack --output "$work/media/one" > /dev/null)
 low sign media/one --role builder --key builder.pem > /dev/null
 high init --zone ingest > /dev/null
-printf '[source.drop]\npath = "%s"\n' "$work/media" >> "$high_state/config.toml"
+printf '[source.drop]\npath = "%s"\nrequire_read_only = false\n' "$work/media" >> "$high_state/config.toml"
 high trust pin media/one --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
 high ingest drop/one --expect "$(sha256sum < media/one/manifest/bundle.json | cut -d' ' -f1)" > /dev/null
 "$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:0 > serve.out 2> serve.err &
@@ -184,7 +184,8 @@ s = socket.socket(); s.bind((\"203.0.113.5\", 0)); s.listen(); c = socket.socket
   "$0" egress watch --for 1s --allow 203.0.113.0/24 > /dev/null
   kill $pid' "$low_exe" || fail "egress watch"
 [ "$(json '["could_leave"]' < quiet.json)" = False ] || fail "egress: $(cat quiet.json)"
-grep -q python3 <<< "$(json '["left"][0]["program"]' < loud.json)" || fail "egress names no program: $(cat loud.json)"
+# Two ends: one of them waits to be accepted, and is no program's yet.
+grep -q python3 <<< "$(json '["left"]' < loud.json)" || fail "egress names no program: $(cat loud.json)"
 refused usage low egress watch --for soon
 
 # --- Dockerfiles
@@ -195,7 +196,7 @@ grep -q 'FROM registry.example/python:3.11$' <<< "$(low render dockerfile --stac
 printf 'FROM python\nRUN --mount=type=cache,target=/root/.cache/pip pip install --no-cache-dir x\n' > Bad
 got=0; low --json lint dockerfile Bad > lint.json || got=$?
 [ "$got" = 3 ] && grep -q '"pip-no-cache-dir"' lint.json && grep -q '"moving-tag"' lint.json || fail "lint: $got $(cat lint.json)"
-refused usage low lint dockerfile <(printf 'FROM a\nRUM x\n')
+printf 'FROM a\nRUM x\n' > Wrong && refused usage low lint dockerfile Wrong
 refused not-found low lint dockerfile nosuch
 
 # --- the checklist

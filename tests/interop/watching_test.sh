@@ -48,6 +48,8 @@ high ps > "$work/ps"
 grep -q '^demo *ready *llama/.*sha256:.*0/2 *0 .* min *0' "$work/ps" || fail "ps: $(cat "$work/ps")"
 high --json ps | json '["models"][0]["resident"]' | grep -q '^[1-9]' || fail "ps --json"
 
+grep -q '^✓ telemetry: Telemetry: .* disables verified$' <<< "$(high health telemetry --engines)" || fail "the engine's switches"
+
 # top, while somebody asks; and the prompt with the secret.
 (sleep 0.5; ask second 'my password is zebra-in-the-canal' > /dev/null) &
 high top --once > "$work/top"
