@@ -350,7 +350,7 @@ std::vector<ClientConfiguration> client_configurations(const fs::path& store_fol
   const BlobStore blobs(store_folder);
   const Catalog catalog(catalog_file, Access::read);
   // Nothing is signed here: a configuration does not depend on the signature, and the key may be the server's alone.
-  const RouteEnvironment environment{blobs, [](std::string_view text) { return std::string(text); }, {}, {}};
+  const RouteEnvironment environment{blobs, [](std::string_view text) { return std::string(text); }, {}, {}, {}};
   const auto state = load_mirror_state(catalog, routes, environment);
   std::vector<ClientConfiguration> out;
   for (const auto& route : state->routes) {
