@@ -70,6 +70,9 @@ constexpr std::string_view k_end = R"README(
    Python    pip install --no-index --find-links packages/pypi NAME
    Debian    apt-get install ./packages/apt/*.deb
    npm       find packages/npm -name '*.tgz' | xargs npm cache add; then npm ci --offline
+   Rust      mkdir vendor; for c in packages/cargo/*.crate; do tar -xzf $c -C vendor; d=vendor/$(basename $c .crate);
+             echo "{\"files\":{},\"package\":\"$(sha256sum < $c | cut -c-64)\"}" > $d/.cargo-checksum.json; done
+             and vendor is a directory source of cargo ([source.crates-io] replace-with)
    Images    skopeo copy oci:images:NAME:TAG docker-archive:image.tar
    Models    models/ holds the files as their publisher made them
 

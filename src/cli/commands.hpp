@@ -30,6 +30,7 @@ void add_trust_sign_root(CLI::App& app, Invocation& invocation);
 void add_trust_threshold(CLI::App& app, Invocation& invocation);
 void add_trust_update(CLI::App& app, Invocation& invocation);
 void add_doctor(CLI::App& app, Invocation& invocation);
+void add_vendor(CLI::App& app, Invocation& invocation);
 void add_doctor_model(CLI::App& app, Invocation& invocation);
 void add_doctor_wheelhouse(CLI::App& app, Invocation& invocation);
 void add_doctor_cache(CLI::App& app, Invocation& invocation);

@@ -29,6 +29,7 @@ CommandTable commands_of_both() {
       add_lint,
       add_render,
       add_health,
+      add_vendor,
       add_audit,
       add_explain,
       add_completion,

@@ -2,6 +2,7 @@
 #include "cli/inspection.hpp"
 #include "ecosystem/apt/deb_inspector.hpp"
 #include "ecosystem/apt/index_inspector.hpp"
+#include "ecosystem/cargo/inspector.hpp"
 #include "ecosystem/file/inspector.hpp"
 #include "ecosystem/model/inspector.hpp"
 #include "ecosystem/npm/inspector.hpp"
@@ -14,6 +15,7 @@ namespace liftlock {
 const std::vector<const Inspector*>& inspectors() {
   static const apt::DebInspector k_apt;
   static const apt::IndexInspector k_apt_index;
+  static const cargo::CrateInspector k_crate;
   static const FileInspector k_file;
   static const ModelInspector k_model;
   static const oci::ImageInspector k_image;
@@ -21,8 +23,7 @@ const std::vector<const Inspector*>& inspectors() {
   static const npm::PackageInspector k_npm;
   static const engine::EngineInspector k_engine;
   static const advisory::AdvisoriesInspector k_advisories;
-  static const std::vector<const Inspector*> k_inspectors = {
-      k_python.get(), &k_apt, &k_apt_index, &k_image, &k_model, &k_engine, &k_advisories, &k_file, &k_npm};
+  static const std::vector<const Inspector*> k_inspectors = {k_python.get(), &k_apt, &k_apt_index, &k_image, &k_model, &k_engine, &k_advisories, &k_file, &k_npm, &k_crate};
   return k_inspectors;
 }
 

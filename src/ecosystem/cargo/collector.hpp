@@ -1,0 +1,19 @@
+// [cargo.NAME]: every crate that a Cargo.lock names, for all targets, with the checksum that stands there.
+#pragma once
+
+#include "ecosystem/collector.hpp"
+
+namespace liftlock::cargo {
+
+class CargoCollector : public Collector {
+ public:
+  std::string_view table() const override;
+  std::string_view summary() const override;
+  std::span<const KeySpec> keys() const override;
+  std::vector<std::filesystem::path> input_files(const StackEntry& entry,
+                                                 const std::filesystem::path& stack_folder) const override;
+  Collected resolve(const StackEntry& entry, CollectContext& context) const override;
+  std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
+};
+
+}  // namespace liftlock::cargo
