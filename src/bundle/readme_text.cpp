@@ -73,6 +73,7 @@ constexpr std::string_view k_end = R"README(
    Rust      mkdir vendor; for c in packages/cargo/*.crate; do tar -xzf $c -C vendor; d=vendor/$(basename $c .crate);
              echo "{\"files\":{},\"package\":\"$(sha256sum < $c | cut -c-64)\"}" > $d/.cargo-checksum.json; done
              and vendor is a directory source of cargo ([source.crates-io] replace-with)
+   Go        GOPROXY=file://$PWD/packages/go GOSUMDB=off go build
    Images    skopeo copy oci:images:NAME:TAG docker-archive:image.tar
    Models    models/ holds the files as their publisher made them
 

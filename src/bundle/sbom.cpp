@@ -57,6 +57,7 @@ std::string package_url(const Artifact& artifact) {
     return fmt::format("pkg:deb/debian/{}@{}{}", name, version, architecture.empty() ? "" : "?arch=" + architecture);
   }
   if (artifact.kind == "crate") return fmt::format("pkg:cargo/{}@{}", name, version);
+  if (artifact.kind == "go-module") return fmt::format("pkg:golang/{}@{}", name, version);
   if (artifact.kind == "image") {
     const auto slash = name.rfind('/');
     return fmt::format("pkg:oci/{}@{}", slash == std::string::npos ? name : name.substr(slash + 1), version);

@@ -1,0 +1,146 @@
+#include "ecosystem/go/route.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "crypto/hash.hpp"
+#include "ecosystem/go/module_path.hpp"
+
+namespace liftlock::go {
+namespace {
+
+constexpr std::string_view k_prefix = "/go/";
+constexpr std::string_view k_versions = "/@v/";
+constexpr std::string_view k_latest = "/@latest";
+constexpr std::string_view k_text = "text/plain; charset=utf-8";
+
+/// The files of one version by what their names end in: "zip", "mod", "info".
+using Ends = std::map<std::string, ArtifactFile, std::less<>>;
+
+struct Older {
+  bool operator()(const std::string& a, const std::string& b) const {
+    const auto order = compare_versions(a, b);
+    return order != 0 ? order < 0 : a < b;
+  }
+};
+using Versions = std::map<std::string, Ends, Older>;
+
+HttpResponse page(std::string body) {
+  HttpResponse response;
+  response.set("Content-Type", std::string(k_text)).set("Cache-Control", "no-cache");
+  response.set("ETag", "\"" + sha256(body).hex() + "\"");
+  response.body = std::move(body);
+  return response;
+}
+
+class GoRoute : public Route {
+ public:
+  GoRoute(const MirrorView& view, const RouteEnvironment& environment) : m_blobs(environment.blobs) {
+    for (const auto& mirrored : view.artifacts) {
+      const auto& artifact = mirrored.artifact;
+      if (artifact.kind != "go-module" || !is_module_version(artifact.version)) continue;
+      // Newest last; a .mod alone, of one stack, does not hide the .zip of another.
+      auto& ends = m_modules[artifact.name][artifact.version];
+      for (const auto& file : artifact.files) {
+        const auto name = file.path.filename();
+        ends.insert_or_assign(std::string(name.substr(name.rfind('.') + 1)), file);
+      }
+    }
+  }
+
+  std::string_view prefix() const override { return k_prefix; }
+  std::string_view title() const override { return "Go modules (go): a module proxy"; }
+  std::vector<std::string> clients() const override { return {"go"}; }
+  std::string client_configuration(std::string_view base_url) const override {
+    return fmt::format(
+        "# go: ~/.config/go/env, or `go env -w` with each line\n"
+        "GOPROXY={}/go\n"
+        "GOSUMDB=off\n"
+        "GOTOOLCHAIN=local\n"
+        "# go.sum is checked all the same; nobody asks a checksum database, another toolchain or version control\n",
+        base_url);
+  }
+  HttpResponse handle(const HttpRequest& request) const override;
+
+ private:
+  const Versions& versions_of(std::string_view escaped) const;
+  HttpResponse list(const Versions& versions) const;
+  HttpResponse latest(const Versions& versions) const;
+  HttpResponse file(const Versions& versions, std::string_view name) const;
+
+  const BlobStore& m_blobs;
+  std::map<std::string, Versions, std::less<>> m_modules;
+};
+
+[[noreturn]] void absent(std::string_view what) {
+  throw Error(ErrorCode::not_found, fmt::format("the mirror has no {}", printable(what.substr(0, 600))),
+              "add what needs it to the stack on the low side and bring a new bundle across");
+}
+
+const Versions& GoRoute::versions_of(std::string_view escaped) const {
+  const auto path = unescape_module(escaped);
+  const auto found = path ? m_modules.find(*path) : m_modules.end();
+  if (found == m_modules.end()) absent(fmt::format("module '{}'", path.value_or(std::string(escaped))));
+  return found->second;
+}
+
+/// Versions that can be had whole; those that are there for their go.mod alone are none to choose from.
+HttpResponse GoRoute::list(const Versions& versions) const {
+  std::string out;
+  for (const auto& [version, ends] : versions) {
+    if (ends.count("zip") != 0 && !pseudo_version_time(version)) out += version + "\n";
+  }
+  return page(std::move(out));
+}
+
+/// As go chooses: the highest release, else the highest pre-release, else the highest pseudo-version.
+HttpResponse GoRoute::latest(const Versions& versions) const {
+  const ArtifactFile* chosen = nullptr;
+  int rank = -1;
+  for (const auto& [version, ends] : versions) {
+    const auto info = ends.find("info");
+    if (ends.count("zip") == 0 || info == ends.end()) continue;
+    const int own = pseudo_version_time(version) ? 0 : is_prerelease(version) ? 1 : 2;
+    if (own < rank) continue;
+    rank = own;
+    chosen = &info->second;
+  }
+  if (chosen == nullptr) absent("version of it that is whole");
+  return blob_response(m_blobs, *chosen, "application/json");
+}
+
+HttpResponse GoRoute::file(const Versions& versions, std::string_view name) const {
+  const auto dot = name.rfind('.');
+  const auto version = dot == std::string_view::npos ? std::nullopt : unescape_module(name.substr(0, dot));
+  const auto found = version ? versions.find(*version) : versions.end();
+  if (found == versions.end()) absent(fmt::format("version '{}' of it", name));
+  const auto end = found->second.find(name.substr(dot + 1));
+  if (end == found->second.end()) absent(fmt::format("'{}'", name));
+  return blob_response(m_blobs, end->second,
+                       end->first == "zip"    ? "application/zip"
+                       : end->first == "info" ? "application/json"
+                                              : std::string(k_text));
+}
+
+HttpResponse GoRoute::handle(const HttpRequest& request) const {
+  auto path = request.path;
+  if (!path.starts_with(k_prefix)) fail(ErrorCode::not_found, "{} is not part of the module proxy", printable(path));
+  path.remove_prefix(k_prefix.size());
+  if (path.ends_with(k_latest)) return latest(versions_of(path.substr(0, path.size() - k_latest.size())));
+  const auto at = path.find(k_versions);
+  if (at == std::string_view::npos) absent(fmt::format("'{}'", path));
+  const auto& versions = versions_of(path.substr(0, at));
+  const auto name = path.substr(at + k_versions.size());
+  return name == "list" ? list(versions) : file(versions, name);
+}
+
+}  // namespace
+
+std::unique_ptr<const Route> make_go_route(std::shared_ptr<const MirrorView> view,
+                                           const RouteEnvironment& environment) {
+  return std::make_unique<GoRoute>(*view, environment);
+}
+
+}  // namespace liftlock::go
