@@ -58,6 +58,11 @@ std::string package_url(const Artifact& artifact) {
   }
   if (artifact.kind == "crate") return fmt::format("pkg:cargo/{}@{}", name, version);
   if (artifact.kind == "go-module") return fmt::format("pkg:golang/{}@{}", name, version);
+  if (artifact.kind == "maven") {
+    const auto colon = artifact.name.find(':');
+    return fmt::format("pkg:maven/{}/{}@{}", artifact.name.substr(0, colon),
+                       colon == std::string::npos ? "" : artifact.name.substr(colon + 1), version);
+  }
   if (artifact.kind == "image") {
     const auto slash = name.rfind('/');
     return fmt::format("pkg:oci/{}@{}", slash == std::string::npos ? name : name.substr(slash + 1), version);

@@ -5,6 +5,7 @@
 #include "ecosystem/cargo/inspector.hpp"
 #include "ecosystem/file/inspector.hpp"
 #include "ecosystem/go/inspector.hpp"
+#include "ecosystem/maven/inspector.hpp"
 #include "ecosystem/model/inspector.hpp"
 #include "ecosystem/npm/inspector.hpp"
 #include "ecosystem/oci/inspector.hpp"
@@ -18,6 +19,7 @@ const std::vector<const Inspector*>& inspectors() {
   static const apt::IndexInspector k_apt_index;
   static const cargo::CrateInspector k_crate;
   static const go::ModuleInspector k_go;
+  static const maven::MavenInspector k_maven;
   static const FileInspector k_file;
   static const ModelInspector k_model;
   static const oci::ImageInspector k_image;
@@ -25,7 +27,7 @@ const std::vector<const Inspector*>& inspectors() {
   static const npm::PackageInspector k_npm;
   static const engine::EngineInspector k_engine;
   static const advisory::AdvisoriesInspector k_advisories;
-  static const std::vector<const Inspector*> k_inspectors = {k_python.get(), &k_apt, &k_apt_index, &k_image, &k_model, &k_engine, &k_advisories, &k_file, &k_npm, &k_crate, &k_go};
+  static const std::vector<const Inspector*> k_inspectors = {k_python.get(), &k_apt, &k_apt_index, &k_image, &k_model, &k_engine, &k_advisories, &k_file, &k_npm, &k_crate, &k_go, &k_maven};
   return k_inspectors;
 }
 

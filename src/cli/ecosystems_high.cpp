@@ -6,6 +6,7 @@
 #include "ecosystem/modelpack/route.hpp"
 #include "ecosystem/cargo/route.hpp"
 #include "ecosystem/go/route.hpp"
+#include "ecosystem/maven/route.hpp"
 #include "ecosystem/oci/route.hpp"
 #include "ecosystem/ollama/serving/route.hpp"
 #include "ecosystem/pypi/route.hpp"
@@ -13,7 +14,7 @@
 namespace liftlock {
 
 std::vector<MakeRoute> mirror_routes() {
-  return {make_pypi_route, apt::make_apt_route, npm::make_npm_route, oci::make_image_route, hub::make_hub_route, ollama::make_ollama_route, modelpack::make_modelpack_route, cargo::make_cargo_route, go::make_go_route};
+  return {make_pypi_route, apt::make_apt_route, npm::make_npm_route, oci::make_image_route, hub::make_hub_route, ollama::make_ollama_route, modelpack::make_modelpack_route, cargo::make_cargo_route, go::make_go_route, maven::make_maven_route};
 }
 
 }  // namespace liftlock

@@ -1,0 +1,20 @@
+// [maven.NAME]: what a build with a local repository of its own put there.
+#pragma once
+
+#include "ecosystem/collector.hpp"
+
+namespace liftlock::maven {
+
+class MavenCollector : public Collector {
+ public:
+  std::string_view table() const override;
+  std::string_view summary() const override;
+  std::span<const KeySpec> keys() const override;
+  /// The POMs: a file that came or went has one.
+  std::vector<std::filesystem::path> input_files(const StackEntry& entry,
+                                                 const std::filesystem::path& stack_folder) const override;
+  Collected resolve(const StackEntry& entry, CollectContext& context) const override;
+  std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
+};
+
+}  // namespace liftlock::maven

@@ -1,0 +1,78 @@
+#include "ecosystem/maven/collector.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "crypto/hash.hpp"
+#include "os/file.hpp"
+
+namespace liftlock::maven {
+namespace {
+
+using testing::HasSubstr;
+
+class MavenCollectorTest : public testing::Test {
+ protected:
+  void put(const std::string& path, const std::string& text) {
+    fs::create_directories((m_root / "m2" / path).parent_path());
+    write_file_atomically(m_root / "m2" / path, text);
+  }
+  Collected resolve() { return MavenCollector().resolve(m_entry, context); }
+  Error error() {
+    try {
+      resolve();
+    } catch (const Error& error) {
+      return error;
+    }
+    ADD_FAILURE() << "no Error was thrown";
+    return Error(ErrorCode::internal, "");
+  }
+
+  TemporaryFolder m_folder;
+  fs::path m_root = m_folder.path();
+  BlobStore store{m_root / "store"};
+  Downloader downloader{store, silent_reporter()};
+  CollectContext context{store, downloader, silent_reporter(), m_root, m_root / "scratch", "linux/amd64"};
+  StackEntry m_entry{.table = "maven", .name = "app", .values = {{"repository", "m2"}}, .declared = sha256("")};
+};
+
+TEST_F(MavenCollectorTest, TakesArtifactsAndLeavesMavensOwnNotes) {
+  put("example/test/demo/1.0/demo-1.0.jar", "PK");
+  put("example/test/demo/1.0/demo-1.0.pom", "<project/>");
+  put("example/test/demo/1.0/demo-1.0.pom.sha1", "x");
+  put("example/test/demo/1.0/_remote.repositories", "#NOTE\ndemo-1.0.jar>central=\ndemo-1.0.pom>=\n");
+  put("example/test/demo/maven-metadata-central.xml", "<metadata/>");
+  put("example/test/demo/resolver-status.properties", "");
+  put("example/test/gone/1.0/gone-1.0.pom.lastUpdated", "");
+  put(".locks/x", "");
+  const auto collected = resolve();
+  ASSERT_EQ(collected.artifacts.size(), 1u);
+  const auto& demo = collected.artifacts[0];
+  EXPECT_EQ(demo.id(), "maven:example.test:demo@1.0");
+  ASSERT_EQ(demo.files.size(), 2u);
+  EXPECT_EQ(demo.files[0].path.text(), "packages/maven/example/test/demo/1.0/demo-1.0.jar");
+  EXPECT_EQ(demo.files[0].evidence[0].type, "first-use");
+  EXPECT_EQ(demo.files[0].evidence[0].details["repository"], "central");
+  EXPECT_TRUE(MavenCollector().plan(demo, m_entry, context).empty());
+}
+
+TEST_F(MavenCollectorTest, RefusesWhatChangesOrIsNoRepository) {
+  EXPECT_THAT(std::string(error().hint()), HasSubstr("mvn -Dmaven.repo.local=m2"));
+  fs::create_directories(m_root / "m2");
+  EXPECT_EQ(error().code(), ErrorCode::unresolvable);
+  put("example/test/demo/1.0-SNAPSHOT/demo-1.0-SNAPSHOT.jar", "PK");
+  EXPECT_EQ(error().code(), ErrorCode::moving_tag);
+  fs::remove_all(m_root / "m2/example");
+  put("settings.xml", "<settings/>");
+  EXPECT_EQ(error().code(), ErrorCode::unresolvable);
+  fs::remove_all(m_root / "m2/settings.xml");
+  fs::create_directories(m_root / "m2/a/b/1");
+  fs::create_symlink("/etc/passwd", m_root / "m2/a/b/1/b-1.jar");
+  EXPECT_EQ(error().code(), ErrorCode::not_regular);
+}
+
+}  // namespace
+}  // namespace liftlock::maven

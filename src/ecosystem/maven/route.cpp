@@ -1,0 +1,167 @@
+#include "ecosystem/maven/route.hpp"
+
+#include <openssl/evp.h>
+
+#include <map>
+#include <set>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "crypto/hash.hpp"
+#include "ecosystem/maven/repository_path.hpp"
+#include "os/file.hpp"
+
+namespace liftlock::maven {
+namespace {
+
+constexpr std::string_view k_prefix = "/maven/";
+constexpr std::string_view k_top = "packages/maven/";
+constexpr std::string_view k_metadata = "/maven-metadata.xml";
+constexpr std::size_t k_block = 256u << 10;
+
+/// Maven compares downloads with SHA-1, whatever else there is; nothing here is believed because of it.
+const EVP_MD* algorithm_of(std::string_view end) {
+  if (end == "sha1") return EVP_sha1();
+  if (end == "sha256") return EVP_sha256();
+  if (end == "sha512") return EVP_sha512();
+  return nullptr;
+}
+
+class Checksum {
+ public:
+  explicit Checksum(const EVP_MD* algorithm) : m_context(EVP_MD_CTX_new()) {
+    if (EVP_DigestInit_ex(m_context, algorithm, nullptr) != 1) {
+      EVP_MD_CTX_free(m_context);
+      fail(ErrorCode::algorithm_unavailable, "OpenSSL does not offer the checksum here");
+    }
+  }
+  ~Checksum() { EVP_MD_CTX_free(m_context); }
+  Checksum(const Checksum&) = delete;
+  Checksum& operator=(const Checksum&) = delete;
+  void update(std::span<const std::uint8_t> bytes) { EVP_DigestUpdate(m_context, bytes.data(), bytes.size()); }
+  std::string hex() {
+    std::array<std::uint8_t, EVP_MAX_MD_SIZE> out{};
+    unsigned size = 0;
+    EVP_DigestFinal_ex(m_context, out.data(), &size);
+    return encode_hex(std::span(out).first(size));
+  }
+
+ private:
+  EVP_MD_CTX* m_context;
+};
+
+HttpResponse page(std::string body, std::string type) {
+  HttpResponse response;
+  response.set("Content-Type", std::move(type)).set("Cache-Control", "no-cache");
+  response.set("ETag", "\"" + sha256(body).hex() + "\"");
+  response.body = std::move(body);
+  return response;
+}
+
+std::string type_of(std::string_view path) {
+  if (path.ends_with(".pom") || path.ends_with(".xml")) return "application/xml";
+  if (path.ends_with(".jar") || path.ends_with(".war") || path.ends_with(".aar")) return "application/java-archive";
+  return "application/octet-stream";
+}
+
+class MavenRoute : public Route {
+ public:
+  MavenRoute(const MirrorView& view, const RouteEnvironment& environment) : m_blobs(environment.blobs) {
+    for (const auto& mirrored : view.artifacts) {
+      if (mirrored.artifact.kind != "maven") continue;
+      for (const auto& file : mirrored.artifact.files) {
+        if (!file.path.text().starts_with(k_top)) continue;
+        const auto path = file.path.text().substr(k_top.size());
+        const auto place = parse_repository_path(path);
+        if (!place) continue;
+        m_files.insert_or_assign(path, file);  // newest last
+        const auto folder = place->folder();
+        auto& module = m_modules[folder.substr(0, folder.rfind('/'))];
+        module.group = place->group;
+        module.artifact = place->artifact;
+        module.versions.insert(place->version);
+      }
+    }
+  }
+
+  std::string_view prefix() const override { return k_prefix; }
+  std::string_view title() const override { return "Maven artifacts (mvn, Gradle): a repository of releases"; }
+  std::vector<std::string> clients() const override { return {"maven", "mvn"}; }
+  std::string client_configuration(std::string_view base_url) const override {
+    return fmt::format(
+        "<!-- Maven: ~/.m2/settings.xml -->\n"
+        "<settings>\n  <mirrors>\n    <mirror>\n      <id>liftlock</id>\n      <mirrorOf>*</mirrorOf>\n"
+        "      <url>{}/maven/</url>\n{}    </mirror>\n  </mirrors>\n</settings>\n",
+        base_url, base_url.starts_with("http://") ? "      <blocked>false</blocked>\n" : "");
+  }
+  HttpResponse handle(const HttpRequest& request) const override;
+
+ private:
+  struct Module {
+    std::string group, artifact;
+    std::set<std::string> versions;
+  };
+  std::optional<HttpResponse> find(std::string_view path) const;
+  std::optional<HttpResponse> checksum(std::string_view path) const;
+
+  const BlobStore& m_blobs;
+  std::map<std::string, ArtifactFile, std::less<>> m_files;  ///< by path
+  std::map<std::string, Module, std::less<>> m_modules;      ///< by GROUP/ARTIFACT
+};
+
+std::optional<HttpResponse> MavenRoute::find(std::string_view path) const {
+  if (const auto file = m_files.find(path); file != m_files.end()) {
+    return blob_response(m_blobs, file->second, type_of(path));
+  }
+  if (!path.ends_with(k_metadata)) return std::nullopt;
+  const auto module = m_modules.find(path.substr(0, path.size() - k_metadata.size()));
+  if (module == m_modules.end()) return std::nullopt;
+  // Names of a repository path hold nothing that XML would escape.
+  auto out = fmt::format(
+      "<metadata>\n  <groupId>{}</groupId>\n  <artifactId>{}</artifactId>\n  <versioning>\n    <versions>\n",
+      module->second.group, module->second.artifact);
+  for (const auto& version : module->second.versions) out += fmt::format("      <version>{}</version>\n", version);
+  return page(out + "    </versions>\n  </versioning>\n</metadata>\n", type_of(path));
+}
+
+std::optional<HttpResponse> MavenRoute::checksum(std::string_view path) const {
+  const auto dot = path.rfind('.');
+  const auto* algorithm = dot == std::string_view::npos ? nullptr : algorithm_of(path.substr(dot + 1));
+  if (algorithm == nullptr) return std::nullopt;
+  path = path.substr(0, dot);
+  Checksum sum(algorithm);
+  if (const auto file = m_files.find(path); file != m_files.end()) {
+    const auto fd = m_blobs.open(file->second.digest);
+    std::vector<std::uint8_t> block(k_block);
+    for (std::uint64_t offset = 0; offset < file->second.size;) {
+      const std::span part(block.data(), std::min<std::uint64_t>(block.size(), file->second.size - offset));
+      if (!pread_exact(fd.get(), part, offset, path)) fail(ErrorCode::blob_corrupt, "'{}' is too short", path);
+      sum.update(part);
+      offset += part.size();
+    }
+  } else if (const auto made = find(path)) {
+    sum.update(as_bytes(std::get<std::string>(made->body)));
+  } else {
+    return std::nullopt;
+  }
+  return page(sum.hex(), "text/plain; charset=utf-8");
+}
+
+HttpResponse MavenRoute::handle(const HttpRequest& request) const {
+  auto path = request.path;
+  if (!path.starts_with(k_prefix)) fail(ErrorCode::not_found, "{} is not part of the repository", printable(path));
+  path.remove_prefix(k_prefix.size());
+  if (auto answer = find(path)) return std::move(*answer);
+  if (auto answer = checksum(path)) return std::move(*answer);
+  throw Error(ErrorCode::not_found, fmt::format("the mirror has no '{}'", printable(path)),
+              "build once more with an empty local repository on the low side, and bring a new bundle across");
+}
+
+}  // namespace
+
+std::unique_ptr<const Route> make_maven_route(std::shared_ptr<const MirrorView> view,
+                                              const RouteEnvironment& environment) {
+  return std::make_unique<MavenRoute>(*view, environment);
+}
+
+}  // namespace liftlock::maven
