@@ -59,6 +59,16 @@ Attack npm_package(const std::string& name, ErrorCode code, const std::string& e
           {{"packages/npm/demo/demo-1.0.0.tgz", oci::sample::gzip(entries + attack::tar_end())}},
           std::move(word)};
 }
+/// The crate demo 1.0.0, with a sound Cargo.toml.
+Attack crate(const std::string& name, ErrorCode code, const std::string& entries, std::string word = "") {
+  const auto manifest = attack::tar_file("demo-1.0.0/Cargo.toml", "[package]\nname = \"demo\"\nversion = \"1.0.0\"\n");
+          "crate",
+          {{"packages/cargo/demo-1.0.0.crate", oci::sample::gzip(manifest + entries + attack::tar_end())}},
+/// The module example.test/demo v1.0.0, with a sound .mod.
+Attack go_module(const std::string& name, ErrorCode code, std::vector<ZipItem> items, std::string word = "") {
+  const std::string start = "packages/go/example.test/demo/@v/v1.0.0", mod = "module example.test/demo\n";
+  items.insert(items.begin(), {"example.test/demo@v1.0.0/go.mod", mod});
+  return {name, code, "go-module", {{start + ".mod", mod}, {start + ".zip", attack::zip(items)}}, std::move(word)};
 Attack deb(const std::string& name, ErrorCode code, std::string bytes, std::string word = "") {
   return {name, code, "deb", {{"packages/apt/pool/demo_1.0_all.deb", std::move(bytes)}}, std::move(word)};
 }
@@ -263,7 +273,39 @@ std::vector<Attack> debs() {
 std::vector<Attack> npm_packages() {
   using attack::tar_file;
   const auto malformed = ErrorCode::package_malformed;
-  const auto manifest = [](const std::string& text) { return tar_file("package/package.json", text); };
+std::vector<Attack> crates() {
+  const auto top = std::string("demo-1.0.0/");
+  const auto other = [&](const std::string& manifest) {
+    return Attack{"",
+                  ErrorCode::package_malformed,
+                  "crate",
+                  {{"packages/cargo/demo-1.0.0.crate",
+                    oci::sample::gzip(tar_file(top + "Cargo.toml", manifest) + attack::tar_end())}}};
+  };
+  auto renamed = other("[package]\nname = \"dem0\"\nversion = \"1.0.0\"\n");
+  renamed.name = "crate of another name";
+  auto aged = other("[package]\nname = \"demo\"\nversion = \"0.9.0\"\n");
+  aged.name = "crate of another version";
+  return {
+      renamed,
+      aged,
+      crate("crate slip", ErrorCode::path_unsafe, tar_file(top + "../../x", "evil")),
+      crate("crate file beside its folder", ErrorCode::path_unsafe, tar_file("serde-1.0.0/src/lib.rs", "evil")),
+      crate("crate symlink", ErrorCode::not_regular, tar_file(top + "l", "", '2', "/etc")),
+      crate("crate file through a hard link", ErrorCode::not_regular, tar_file(top + "l", "", '1', "/etc/shadow")),
+      crate("crate second Cargo.toml", ErrorCode::path_collision, tar_file(top + "Cargo.toml", "[package]\n")),
+      crate("crate cargo.toml in other letters", ErrorCode::path_collision, tar_file(top + "cargo.toml", "x")),
+      crate("crate with cargo's own mark", ErrorCode::package_malformed, tar_file(top + ".cargo-ok", "")),
+      later("crate bomb", ErrorCode::limit_exceeded,
+            [top] { return crate("", ErrorCode::limit_exceeded, tar_file(top + "z", std::string(120u << 20, '\0'))); }),
+  };
+}
+
+std::vector<Attack> go_modules() {
+  const auto top = std::string("example.test/demo@v1.0.0/");
+  auto lying =
+      go_module("Go module of another go.sum", ErrorCode::package_malformed, {{top + "a.go", "package demo\n"}});
+  const auto manifest = [](const std::string& text) {return tar_file("package/package.json", text);, top + "z", "words", true};
   const auto good = manifest(R"({"name": "demo", "version": "1.0.0"})");
   auto lying = npm_package("npm facts that the tarball does not have", malformed, good, "fact");
   lying.facts = {{"manifest", {{"name", "demo"}, {"version", "1.0.0"}, {"dependencies", {{"evil", "1.0.0"}}}}}};
@@ -386,6 +428,15 @@ class Attacks : public IngestTest, public testing::WithParamInterface<Attack> {
         std::map<std::string, std::string>{{"deb", "demo"},       {"wheel", "demo-pkg"}, {"sdist", "demo-pkg"},
                                            {"image", "team/app"}, {"model", "demo"},     {"npm", "demo"}};
     add(attack.kind, known.at(attack.kind), attack.kind == "npm" ? "1.0.0" : "1.0", attack.files);
+        std::map<std::string, std::pair<std::string, std::string>>{{"deb", {"demo", "1.0"}},
+                                                                   {"wheel", {"demo-pkg", "1.0"}},
+                                                                   {"sdist", {"demo-pkg", "1.0"}},
+                                                                   {"image", {"team/app", "1.0"}},
+                                                                   {"model", {"demo", "1.0"}},
+                                                                   {"crate", {"demo", "1.0.0"}},
+                                                                   {"go-module", {"example.test/demo", "v1.0.0"}}};
+    const auto& [name, version] = known.at(attack.kind);
+    add(attack.kind, name, version, attack.files);
     for (auto& artifact : m_artifacts) {
       if (artifact.kind == attack.kind) artifact.facts = attack.facts;
     }
@@ -423,6 +474,8 @@ INSTANTIATE_TEST_SUITE_P(Wheels, Attacks, testing::ValuesIn(wheels()), test_name
 INSTANTIATE_TEST_SUITE_P(Sdists, Attacks, testing::ValuesIn(sdists()), test_name);
 INSTANTIATE_TEST_SUITE_P(Images, Attacks, testing::ValuesIn(layers()), test_name);
 INSTANTIATE_TEST_SUITE_P(Debs, Attacks, testing::ValuesIn(debs()), test_name);
+INSTANTIATE_TEST_SUITE_P(Crates, Attacks, testing::ValuesIn(crates()), test_name);
+INSTANTIATE_TEST_SUITE_P(GoModules, Attacks, testing::ValuesIn(go_modules()), test_name);
 INSTANTIATE_TEST_SUITE_P(Models, Attacks, testing::ValuesIn(models()), test_name);
 INSTANTIATE_TEST_SUITE_P(NpmPackages, Attacks, testing::ValuesIn(npm_packages()), test_name);
 
@@ -431,6 +484,7 @@ TEST(AttackTable, IsThatOfTheDocument) {
   const auto page = read_file(fs::path(LIFTLOCK_SOURCE_DIR) / "docs/attacks.md", 1u << 20);
   std::string table;
   for (const auto& some : {wheels(), sdists(), layers(), debs(), models(), npm_packages()}) {
+  for (const auto& some : {wheels(), sdists(), layers(), debs(), models(), crates(), go_modules()}) {
     for (const auto& one : some) table += fmt::format("| {} | `{}` |\n", one.name, info(one.code).slug);
   }
   EXPECT_THAT(page, testing::HasSubstr("|---|---|\n" + table + "\n")) << "the table must be:\n" << table;
@@ -456,6 +510,8 @@ std::vector<Attack> harmless() {
       deb("deb", none,
           apt::testing_support::make_deb(apt::testing_support::control_text("demo", "1.0", "all"), {{"./a", "x"}})),
       npm_package("npm", none, tar_file("package/package.json", R"({"name": "demo", "version": "1.0.0"})")),
+      crate("crate", none, tar_file("demo-1.0.0/src/lib.rs", "")),
+      go_module("Go module", none, {{"example.test/demo@v1.0.0/a.go", "package demo\n", true}}),
       model("gguf", none, "m.gguf", attack::gguf({})),
       model("safetensors", none, "m.safetensors",
             attack::safetensors("{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4))};
