@@ -260,7 +260,7 @@ const ZipEntry* ZipReader::find(std::string_view name) const {
   return &m_entries[*found];
 }
 
-std::uint64_t ZipReader::data_offset(const ZipEntry& entry) const {
+std::uint64_t ZipReader::content_offset(const ZipEntry& entry) const {
   const auto header = bytes_at(entry.offset, k_local_size + entry.name.size());
   const auto differs = [&] { malformed(fmt::format("says two things about '{}'", printable(entry.name))); };
   if (u32(header, 0) != k_local_signature || u16(header, 26) != entry.name.size()) differs();
@@ -279,7 +279,7 @@ std::uint64_t ZipReader::data_offset(const ZipEntry& entry) const {
 }
 
 void ZipReader::stream(const ZipEntry& entry, const Sink& sink) const {
-  auto offset = data_offset(entry);
+  auto offset = content_offset(entry);
   std::uint64_t left = entry.packed_size, size = 0;
   uLong crc = crc32(0, nullptr, 0);
   const auto take = [&](std::span<const std::uint8_t> bytes) {

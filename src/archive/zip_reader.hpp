@@ -55,6 +55,9 @@ class ZipReader {
   void stream(const ZipEntry& entry, const Sink& sink) const;
   /// @throws Error{package_malformed, limit_exceeded}
   std::string read(const ZipEntry& entry, std::uint64_t max_bytes) const;
+  /// Where the bytes of an entry begin, its packed_size of them: for who reads stored entries in place. Its local
+  /// header was compared with the directory. @throws Error{package_malformed}
+  std::uint64_t content_offset(const ZipEntry& entry) const;
 
  private:
   struct Directory {
@@ -66,7 +69,6 @@ class ZipReader {
   Directory zip64_directory(std::uint64_t locator, const Directory& plain) const;
   ZipEntry parse_entry(std::span<const std::uint8_t>& rest, const Directory& directory) const;
   void check_layout(const Directory& directory);
-  std::uint64_t data_offset(const ZipEntry& entry) const;
   std::vector<std::uint8_t> bytes_at(std::uint64_t offset, std::uint64_t size) const;
 
   int m_fd;
