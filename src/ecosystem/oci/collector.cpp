@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "ecosystem/oci/gather.hpp"
+#include "ecosystem/oci/image_source.hpp"
 
 namespace liftlock::oci {
 namespace {
@@ -129,11 +130,12 @@ std::vector<std::filesystem::path> ImageCollector::input_files(const StackEntry&
 Collected ImageCollector::resolve(const StackEntry& entry, CollectContext& context) const {
   return with_context("while resolving " + entry.where(), [&] {
     const auto source = open_source(entry, context);
-    auto chosen = source->choose();
+    auto chosen = source->reader().choose();
     refuse_moving_tag(chosen, entry);
     name_it(chosen, entry);
     Collected out;
-    out.artifacts.push_back(gather_image(*source, chosen, choice_of(entry, context), context.store));
+    out.artifacts.push_back(gather_image(source->reader(), chosen, choice_of(entry, context),
+                                         [&](std::string_view bytes) { context.store.put(bytes); }));
     out.notes = std::move(chosen.notes);
     const auto facts = parse_image_facts(out.artifacts.front().facts);
     if (!facts.left_out.empty()) {

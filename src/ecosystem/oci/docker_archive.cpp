@@ -4,28 +4,22 @@
 #include <archive_entry.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <span>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
-#include "base/json.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
-#include "ecosystem/oci/manifest.hpp"
 #include "os/file.hpp"
 
 namespace liftlock::oci {
 namespace {
 
 constexpr std::size_t k_max_members = 200'000;
-constexpr std::size_t k_max_images = 1024;
-constexpr std::size_t k_max_name = 1024;
 constexpr int k_max_links = 8;
 constexpr std::uint64_t k_max_total = 2ull << 40;
 
@@ -96,16 +90,8 @@ void for_each_block(archive* tar, std::string_view what, const std::function<voi
   }
 }
 
-/// A member's name without "./" in front and '/' at the end; empty when it is none that an archive may have.
 std::string plain_name(const char* raw) {
-  std::string_view name = raw == nullptr ? std::string_view() : std::string_view(raw);
-  while (name.starts_with("./")) name.remove_prefix(2);
-  while (name.ends_with('/')) name.remove_suffix(1);
-  if (name.size() > k_max_name || name.starts_with('/')) return {};
-  for (const auto part : split(name, '/')) {
-    if (part == "..") return {};
-  }
-  return std::string(name);
+  return raw == nullptr ? std::string() : plain_member_name(raw);
 }
 
 /// What a symlink at `name` means: "../HEX/layer.tar" of old archives.
@@ -123,38 +109,7 @@ std::string link_target(std::string_view name, std::string_view target) {
   return fmt::format("{}", fmt::join(parts, "/"));
 }
 
-std::vector<std::string> strings(const Json& image, std::string_view key, std::size_t limit) {
-  std::vector<std::string> out;
-  const auto found = image.find(std::string(key));
-  if (found == image.end() || found->is_null()) return out;
-  if (!found->is_array() || found->size() > limit) fail(ErrorCode::image_malformed, "manifest.json: '{}'", key);
-  for (const auto& value : *found) {
-    if (!value.is_string()) fail(ErrorCode::schema_violation, "manifest.json: '{}' must hold strings", key);
-    out.push_back(value.get<std::string>());
-  }
-  return out;
-}
-
 }  // namespace
-
-std::vector<ArchivedImage> parse_archive_manifest(std::string_view text) {
-  const auto json = parse_json(text, {.max_bytes = k_max_manifest_bytes, .max_depth = 16});
-  if (!json.is_array() || json.empty() || json.size() > k_max_images) {
-    fail(ErrorCode::image_malformed, "manifest.json must be an array of 1 to {} images", k_max_images);
-  }
-  std::vector<ArchivedImage> out;
-  for (const auto& image : json) {
-    ArchivedImage one{.config = plain_name(string_member(image, "Config", "manifest.json").c_str()),
-                      .layers = strings(image, "Layers", k_max_layers),
-                      .tags = strings(image, "RepoTags", k_max_images)};
-    for (auto& layer : one.layers) layer = plain_name(layer.c_str());
-    if (one.config.empty() || std::find(one.layers.begin(), one.layers.end(), "") != one.layers.end()) {
-      fail(ErrorCode::image_malformed, "manifest.json names members that cannot be");
-    }
-    out.push_back(std::move(one));
-  }
-  return out;
-}
 
 DockerArchive::DockerArchive(UniqueFd file, std::string what) : m_file(std::move(file)), m_what(std::move(what)) {
   std::uint64_t total = 0;
@@ -166,7 +121,7 @@ DockerArchive::DockerArchive(UniqueFd file, std::string what) : m_file(std::move
     if (name.empty()) fail(ErrorCode::path_unsafe, "{}: a member has no usable name", m_what);
     if (m_members.size() == k_max_members)
       fail(ErrorCode::limit_exceeded, "{}: more than {} members", m_what, k_max_members);
-    Member member{.size = 0, .digest = sha256(std::string_view()), .magic = {}, .link = {}};
+    Member member{{.size = 0, .digest = sha256(std::string_view()), .magic = {}}, {}};
     if (hard != nullptr || type == AE_IFLNK) {
       const char* target = hard != nullptr ? hard : archive_entry_symlink(entry);
       member.link = hard != nullptr ? plain_name(hard) : link_target(name, target == nullptr ? "" : target);
@@ -204,12 +159,12 @@ const std::string& DockerArchive::resolve(const std::string& name) const {
   fail(ErrorCode::image_malformed, "{}: the links of '{}' do not end", m_what, printable(name));
 }
 
-const DockerArchive::Member& DockerArchive::member(const std::string& name) const {
+ArchiveMember DockerArchive::member(const std::string& name) const {
   return m_members.at(resolve(name));
 }
 
 std::string DockerArchive::read(const std::string& name, std::uint64_t max_bytes) const {
-  const auto& found = member(name);
+  const auto found = member(name);
   if (found.size > max_bytes)
     fail(ErrorCode::limit_exceeded, "{}: '{}' has {} bytes", m_what, printable(name), found.size);
   const auto wanted = resolve(name);

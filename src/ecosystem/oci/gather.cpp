@@ -18,8 +18,9 @@ constexpr const char* k_attests = "vnd.docker.reference.digest";
 
 class Gathering {
  public:
-  Gathering(ImageSource& source, const Chosen& chosen, const PlatformChoice& choice, BlobStore& store)
-      : m_source(source), m_chosen(chosen), m_choice(choice), m_store(store) {}
+  Gathering(ImageReader& reader, const Chosen& chosen, const PlatformChoice& choice,
+            const std::function<void(std::string_view)>& keep)
+      : m_reader(reader), m_chosen(chosen), m_choice(choice), m_keep(keep) {}
 
   Artifact run() {
     take_manifest(m_chosen.root, Role::image, 0);
@@ -34,8 +35,8 @@ class Gathering {
   enum class Role : std::uint8_t { image, chosen_image, referrer };
 
   /// Bytes of a small document, checked and kept.
-  std::string document(const Descriptor& descriptor, ImageSource::Part part) {
-    auto bytes = part == ImageSource::Part::manifest ? m_source.manifest(descriptor) : m_source.config(descriptor);
+  std::string document(const Descriptor& descriptor, ImageReader::Part part) {
+    auto bytes = part == ImageReader::Part::manifest ? m_reader.manifest(descriptor) : m_reader.config(descriptor);
     if (bytes.size() != descriptor.size) {
       fail(ErrorCode::size_mismatch, "{} has {} bytes; its descriptor says {}", descriptor.digest.text(), bytes.size(),
            descriptor.size);
@@ -43,18 +44,18 @@ class Gathering {
     if (const auto actual = sha256(bytes); actual != descriptor.digest) {
       fail(ErrorCode::digest_mismatch, "{} hashes to {}", descriptor.digest.text(), actual.text());
     }
-    m_store.put(bytes);
+    m_keep(bytes);
     add_file(descriptor, part);
     return bytes;
   }
 
-  void add_file(const Descriptor& descriptor, ImageSource::Part part) {
+  void add_file(const Descriptor& descriptor, ImageReader::Part part) {
     const auto [place, fresh] =
         m_files.try_emplace(descriptor.digest, ArtifactFile{.path = blob_path(descriptor.digest),
                                                             .size = descriptor.size,
                                                             .digest = descriptor.digest,
-                                                            .origin = m_source.origin(descriptor.digest, part),
-                                                            .evidence = {m_source.evidence(descriptor, m_chosen)}});
+                                                            .origin = m_reader.origin(descriptor.digest, part),
+                                                            .evidence = {m_reader.evidence(descriptor, m_chosen)}});
     if (!fresh && place->second.size != descriptor.size) {
       fail(ErrorCode::image_malformed, "{} is said to have {} and {} bytes", descriptor.digest.text(),
            place->second.size, descriptor.size);
@@ -65,7 +66,7 @@ class Gathering {
   void take_manifest(const Descriptor& descriptor, Role role, int depth) {
     if (depth > k_max_index_depth) fail(ErrorCode::limit_exceeded, "indexes nested deeper than {}", k_max_index_depth);
     if (!m_taken.insert(descriptor.digest).second) return;
-    const auto parsed = parse_manifest(document(descriptor, ImageSource::Part::manifest), descriptor.media_type);
+    const auto parsed = parse_manifest(document(descriptor, ImageReader::Part::manifest), descriptor.media_type);
     note_license(annotations_of(parsed));
     m_subjects.push_back(descriptor.digest);
     if (const auto* index = std::get_if<Index>(&parsed)) {
@@ -110,12 +111,12 @@ class Gathering {
     const bool tar_layers = std::any_of(manifest.layers.begin(), manifest.layers.end(),
                                         [](const auto& layer) { return media::is_layer(layer.media_type); });
     if (media::is_config(manifest.config.media_type) && manifest.config.size <= k_max_config_bytes) {
-      const auto bytes = document(manifest.config, ImageSource::Part::blob);
+      const auto bytes = document(manifest.config, ImageReader::Part::blob);
       if (role != Role::referrer && tar_layers) note_config(parse_image_config(bytes), descriptor, role);
     } else {
-      add_file(manifest.config, ImageSource::Part::blob);
+      add_file(manifest.config, ImageReader::Part::blob);
     }
-    for (const auto& layer : manifest.layers) add_file(layer, ImageSource::Part::blob);
+    for (const auto& layer : manifest.layers) add_file(layer, ImageReader::Part::blob);
   }
 
   void note_config(const ImageConfig& config, const Descriptor& descriptor, Role role) {
@@ -143,7 +144,7 @@ class Gathering {
     // m_subjects grows while signatures of SBOMs and the like are found.
     for (std::size_t i = 0; i < m_subjects.size(); ++i) {
       const auto subject = m_subjects[i];
-      for (auto& referrer : m_source.referrers(subject)) {
+      for (auto& referrer : m_reader.referrers(subject)) {
         referrer.manifest.annotations.clear();
         referrer.manifest.platform.reset();
         take_manifest(referrer.manifest, Role::referrer, 0);
@@ -180,10 +181,10 @@ class Gathering {
     return out;
   }
 
-  ImageSource& m_source;
+  ImageReader& m_reader;
   const Chosen& m_chosen;
   const PlatformChoice& m_choice;
-  BlobStore& m_store;
+  const std::function<void(std::string_view)>& m_keep;
   std::map<Digest, ArtifactFile> m_files;
   std::set<Digest> m_taken, m_left_out;
   std::vector<Digest> m_subjects;
@@ -196,8 +197,13 @@ class Gathering {
 
 }  // namespace
 
-Artifact gather_image(ImageSource& source, const Chosen& chosen, const PlatformChoice& choice, BlobStore& store) {
-  return Gathering(source, chosen, choice, store).run();
+std::string cosign_tag(const Digest& subject, std::string_view suffix) {
+  return "sha256-" + subject.hex() + std::string(suffix);
+}
+
+Artifact gather_image(ImageReader& reader, const Chosen& chosen, const PlatformChoice& choice,
+                      const std::function<void(std::string_view)>& keep) {
+  return Gathering(reader, chosen, choice, keep).run();
 }
 
 }  // namespace liftlock::oci

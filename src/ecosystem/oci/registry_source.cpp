@@ -42,7 +42,7 @@ std::optional<std::string> next_page(const Document& document, std::string_view 
   return std::string(target.substr(path.size()));
 }
 
-class RegistrySource : public ImageSource {
+class RegistrySource : public ImageSource, public ImageReader {
  public:
   RegistrySource(const Source& source, const StackEntry& entry, CollectContext& context)
       : m_reference(source.reference),
@@ -53,6 +53,8 @@ class RegistrySource : public ImageSource {
                             .scheme = entry.flag("insecure", false) ? RegistryAddress::Scheme::http
                                                                     : RegistryAddress::Scheme::https},
             credential_files(authfile(entry, context)))) {}
+
+  ImageReader& reader() override { return *this; }
 
   Chosen choose() override {
     const auto version = m_reference.version();
@@ -195,10 +197,6 @@ class RegistrySource : public ImageSource {
 };
 
 }  // namespace
-
-std::string cosign_tag(const Digest& subject, std::string_view suffix) {
-  return "sha256-" + subject.hex() + std::string(suffix);
-}
 
 std::unique_ptr<ImageSource> make_registry_source(const Source& source, const StackEntry& entry,
                                                   CollectContext& context) {
