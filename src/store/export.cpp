@@ -78,7 +78,8 @@ void export_file(const BlobStore& store, int folder, const RelPath& path, const 
   const auto parent = path.parent().empty()
                           ? UniqueFd(::fcntl(folder, F_DUPFD_CLOEXEC, 0))
                           : *open_beneath(folder, RelPath::parse(path.parent()), O_RDONLY | O_DIRECTORY);
-  const auto temporary = ".liftlock-" + file.digest.hex().substr(0, 16) + "-" + std::to_string(::getpid());
+  // By its path, not by its content: two files of one artifact may hold the same bytes, and are written at once.
+  const auto temporary = ".liftlock-" + sha256(path.text()).hex().substr(0, 16) + "-" + std::to_string(::getpid());
   ::unlinkat(parent.get(), temporary.c_str(), 0);
   const UniqueFd out(
       ::openat(parent.get(), temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
