@@ -1,8 +1,5 @@
 #include "bundle/ingest.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <map>
@@ -20,6 +17,7 @@
 #include "bundle/scan.hpp"
 #include "bundle/signatures.hpp"
 #include "bundle/source.hpp"
+#include "bundle/transfer_line.hpp"
 #include "bundle/withheld.hpp"
 #include "crypto/hash.hpp"
 #include "os/parallel.hpp"
@@ -535,18 +533,6 @@ class Ingest {
   std::string m_overrides;
 };
 
-/// The line of requirement G34: time, event, user, bundle version, digest; for failures with the error's code.
-void write_transfer_line(const Site& site, const std::string& actor, std::string_view event, std::string_view version,
-                         std::string_view digest_hex, std::string_view outcome) {
-  auto user = actor;
-  std::replace(user.begin(), user.end(), ' ', '_');
-  const auto line = fmt::format("{} {} {} bundle_{} sha256={}{}\n", format_time(now()), event, user,
-                                portable_component(version), digest_hex, outcome);
-  const auto fd = open_file(site.transfers_log(), O_WRONLY | O_CREAT | O_APPEND, 0640);
-  write_all(fd.get(), line, site.transfers_log().string());
-  sync_file(fd.get(), site.transfers_log().string());
-}
-
 void record_failure(const Site& site, const IngestRequest& request, const Error& error, const Ingest* run) {
   const auto* info = run != nullptr ? &run->info() : nullptr;
   const auto* digest = run != nullptr ? &run->digest() : nullptr;
@@ -563,9 +549,9 @@ void record_failure(const Site& site, const IngestRequest& request, const Error&
                .outcome = Outcome::failure,
                .subject = subject,
                .detail = dump_json_line(detail)});
-  write_transfer_line(site, request.actor, "BUNDLE_REFUSED", info != nullptr ? info->bundle_version : "unknown",
-                      digest != nullptr ? digest->hex() : "none",
-                      fmt::format(" error={}", liftlock::info(error.code()).slug));
+  write_transfer_line(
+      site, request.actor, "BUNDLE_REFUSED", "bundle_" + (info != nullptr ? info->bundle_version : "unknown"),
+      digest != nullptr ? digest->hex() : "none", fmt::format(" error={}", liftlock::info(error.code()).slug));
 }
 
 }  // namespace
@@ -614,7 +600,8 @@ IngestResult ingest(const Site& site, const IngestRequest& request, Reporter& re
     throw error;
   }
   if (result.status == IngestResult::Status::published) {
-    write_transfer_line(site, request.actor, "BUNDLE_INGEST", result.info.bundle_version, result.digest.hex(), "");
+    write_transfer_line(site, request.actor, "BUNDLE_INGEST", "bundle_" + result.info.bundle_version,
+                        result.digest.hex(), "");
   }
   return result;
 }

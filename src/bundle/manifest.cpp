@@ -10,6 +10,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/import_channel.hpp"
 
 namespace liftlock {
 namespace {
@@ -49,6 +50,10 @@ std::string channel_name(const Json& object) {
   auto channel = short_string(object, "channel");
   if (portable_component(channel) != channel) {
     fail(ErrorCode::schema_violation, "{}: '{}' is no channel name", k_where, printable(channel));
+  }
+  if (channel == k_import_channel) {
+    fail(ErrorCode::schema_violation, "{}: the channel '{}' is kept for what comes in without a bundle", k_where,
+         channel);
   }
   return channel;
 }

@@ -101,7 +101,8 @@ std::map<std::string, Source> read_sources(const toml::table& table) {
 void read_policy(const toml::table& table, SiteConfig& config) {
   const TableReader reader(table, "[policy]",
                            {"require_expect", "accept_expired_bundles", "approvals", "reserve",
-                            "require_countersignature", "recheck_models", "outbound"});
+                            "require_countersignature", "recheck_models", "outbound", "unsigned_imports"});
+  (void)reader.get<bool>("unsigned_imports");  // allows_unsigned_imports() reads it
   const auto outbound = reader.get<std::string>("outbound").value_or("nothing");
   if (outbound != "nothing" && outbound != "receipts") {
     throw Error(ErrorCode::config_invalid,

@@ -9,6 +9,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "bundle/import_channel.hpp"
 
 namespace liftlock {
 namespace {
@@ -75,9 +76,14 @@ void Rings::promote(const std::string& ring, const Promotion& promotion) {
 
 PublishedBundles published_bundles(const Catalog& catalog) {
   PublishedBundles out;
-  for (const auto& one : catalog.publications())
-    out.in_use.push_back({one.channel, one.sequence, one.bundle_digest, one.artifact_count});
-  for (const auto& one : catalog.retired()) out.retired.push_back({one.channel, one.sequence, one.bundle_digest, 0});
+  // What was imported here is no bundle: another node has no signature to judge it by.
+  for (const auto& one : catalog.publications()) {
+    if (one.channel != k_import_channel)
+      out.in_use.push_back({one.channel, one.sequence, one.bundle_digest, one.artifact_count});
+  }
+  for (const auto& one : catalog.retired()) {
+    if (one.channel != k_import_channel) out.retired.push_back({one.channel, one.sequence, one.bundle_digest, 0});
+  }
   return out;
 }
 
