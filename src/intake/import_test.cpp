@@ -1,0 +1,608 @@
+// The pipeline and every recogniser, with cells in this process and an inspector that finds nothing: what content is
+// worth, the real inspectors say in tests/interop/import_test.sh.
+#include "intake/import.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/code_of.hpp"
+#include "base/error.hpp"
+#include "crypto/hash.hpp"
+#include "crypto/sha256sums.hpp"
+#include "intake/describe.hpp"
+#include "intake/listing.hpp"
+#include "os/process.hpp"
+#include "store/blob_store.hpp"
+#include "store/catalog.hpp"
+
+namespace liftlock {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+class Imports : public ::testing::Test {
+ protected:
+  Imports() {
+    Site::create(m_folder.path() / "state", Zone::ingest, "test");
+    write_file_atomically(m_folder.path() / "state/config.toml", "zone = \"ingest\"\n[policy]\nreserve = \"1MiB\"\n");
+    make_folders(drop());
+  }
+
+  fs::path drop() const { return m_folder.path() / "drop"; }
+  void write(const std::string& name, std::string_view content) const {
+    make_folders((drop() / name).parent_path());
+    write_file_atomically(drop() / name, content);
+  }
+  void run(std::vector<std::string> argv) const {
+    run_process_checked({.argv = std::move(argv), .working_folder = drop()});
+  }
+  void python(const std::string& script) const { run({"python3", "-c", script}); }
+
+  Site site() const { return Site(m_folder.path() / "state"); }
+  ImportRequest request(const std::string& name) const {
+    const ImportCells cells{.scratch = m_folder.path(),
+                            .list = [](int file, int out) { return list_container(file, out); },
+                            .describe = describe_package};
+    return {.source = drop() / name,
+            .expect = std::nullopt,
+            .plan = false,
+            .replace = false,
+            .name = {},
+            .allow_unsigned = true,
+            .reason = "a test",
+            .actor = "ian(1000)",
+            .shapes = {},
+            .cells = cells,
+            .inspect = {
+                .artifact = [](const Artifact&, const OpenChecked&, const FileInspections&) { return Inspection{}; }}};
+  }
+  ImportResult imported(const std::string& name) const { return import_from(site(), request(name), silent_reporter()); }
+  std::optional<ErrorCode> refused(const std::string& name) const {
+    return code_of([&] { (void)imported(name); });
+  }
+  ImportResult planned(const std::string& name) const {
+    auto asked = request(name);
+    asked.plan = true;
+    return import_from(site(), asked, silent_reporter());
+  }
+  Catalog catalog() const { return Catalog(site().catalog_file()); }
+  Artifact artifact(const std::string& id) const {
+    const auto found = catalog().find(id);
+    EXPECT_TRUE(found) << id;
+    return found.value_or(Artifact{});
+  }
+  std::vector<std::string> entries() const {
+    const AuditLog log(site().audit_folder(), "");
+    std::vector<std::string> out;
+    log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+      const auto outcome = entry.event.outcome;
+      out.push_back(entry.event.type + (outcome == Outcome::intent    ? " intent"
+                                        : outcome == Outcome::success ? " success"
+                                                                      : " failure"));
+      return true;
+    });
+    return out;
+  }
+  /// A package whose manifest tells the truth, but for `lie`: a Python statement over `m` (the manifest), `z` is open.
+  void baimodel(const std::string& name, const std::string& lie = "pass",
+                const std::string& weights = "weights") const {
+    python(
+        "import zipfile, json, hashlib\n"
+        "w = b'" +
+        weights +
+        "'\n"
+        "m = {'format_version': 1, 'name': 'tiny', 'version': '1', 'format': 'gguf', 'publisher': 'org',\n"
+        "     'checksums': {'model/tiny.gguf': hashlib.sha256(w).hexdigest()}}\n"
+        "z = zipfile.ZipFile('" +
+        name + "', 'w')\n" + lie +
+        "\n"
+        "z.writestr('manifest.json', json.dumps(m))\nz.writestr('model/tiny.gguf', w)\nz.close()");
+  }
+  static std::string hex(std::string_view text) { return sha256(text).hex(); }
+
+  TemporaryFolder m_folder;
+};
+
+TEST_F(Imports, ABaimodelBecomesAModelLikeAnIngestedOne) {
+  baimodel("tiny.baimodel");
+  const auto result = imported("tiny.baimodel");
+  EXPECT_EQ(result.status, ImportResult::Status::imported);
+  EXPECT_EQ(result.shape, "baimodel");
+  const auto model = artifact("model:tiny@1");
+  ASSERT_EQ(model.files.size(), 1u);
+  EXPECT_EQ(model.files[0].path.text(), "models/tiny/tiny.gguf");
+  EXPECT_EQ(read_all(BlobStore(site().store_folder()).open(model.files[0].digest).get(), 100, "blob"), "weights");
+  EXPECT_EQ(imported_by(model), Belief::nobody);
+  EXPECT_THAT(import_label(model), HasSubstr("UNSIGNED IMPORT"));
+  EXPECT_THAT(entries(), ElementsAre("import intent", "import success"));
+  EXPECT_THAT(read_file(site().transfers_log(), 1000), HasSubstr(" IMPORT ian(1000) import_1 sha256="));
+}
+
+TEST_F(Imports, ItsRecordSaysWhoVouchedAndWhatCameIn) {
+  baimodel("tiny.baimodel");
+  (void)imported("tiny.baimodel");
+  const auto publication = catalog().publication("import", 1);
+  ASSERT_TRUE(publication);
+  EXPECT_EQ(sha256(publication->bundle_json), publication->bundle_digest);
+  const auto record = parse_import_record(publication->bundle_json);
+  EXPECT_EQ(record.belief, Belief::nobody);
+  EXPECT_EQ(record.reason, "a test");
+  EXPECT_THAT(record.artifacts, ElementsAre("model:tiny@1"));
+  EXPECT_EQ(record.content, import_content(publication->artifacts));
+  std::vector<std::string> kept;
+  for (const auto& file : publication->other_files) kept.push_back(file.path.text());
+  EXPECT_THAT(kept, ElementsAre("import/manifest.json", "manifest/bundle.json"));
+}
+
+TEST_F(Imports, WhatNobodyVouchesForNeedsThePolicyAndAReason) {
+  baimodel("tiny.baimodel");
+  auto asked = request("tiny.baimodel");
+  asked.allow_unsigned = false;
+  EXPECT_EQ(code_of([&] { (void)import_from(site(), asked, silent_reporter()); }), ErrorCode::unsigned_document);
+  asked.allow_unsigned = true;
+  asked.reason.clear();
+  EXPECT_EQ(code_of([&] { (void)import_from(site(), asked, silent_reporter()); }), ErrorCode::reason_required);
+  EXPECT_THAT(catalog().publications(), IsEmpty());
+  EXPECT_THAT(entries(), ElementsAre("import failure", "import failure"));
+  EXPECT_THAT(read_file(site().transfers_log(), 1000), HasSubstr("IMPORT_REFUSED"));
+}
+
+TEST_F(Imports, AnAnnouncedDigestVouchesWithoutTheUnsignedPolicy) {
+  baimodel("tiny.baimodel");
+  auto asked = request("tiny.baimodel");
+  asked.allow_unsigned = false;
+  asked.expect = sha256(read_file(drop() / "tiny.baimodel", 1u << 20));
+  EXPECT_EQ(import_from(site(), asked, silent_reporter()).belief, Belief::digest);
+  EXPECT_EQ(imported_by(artifact("tiny")), Belief::digest);
+  EXPECT_EQ(import_label(artifact("tiny")), "");
+}
+
+TEST_F(Imports, AnotherDigestThanTheAnnouncedOneEndsIt) {
+  baimodel("tiny.baimodel");
+  auto asked = request("tiny.baimodel");
+  asked.expect = sha256("another");
+  EXPECT_EQ(code_of([&] { (void)import_from(site(), asked, silent_reporter()); }), ErrorCode::digest_mismatch);
+}
+
+TEST_F(Imports, ThePlanTakesNothing) {
+  baimodel("tiny.baimodel");
+  const auto result = planned("tiny.baimodel");
+  EXPECT_EQ(result.status, ImportResult::Status::planned);
+  EXPECT_EQ(result.preview["publisher"], "org");
+  EXPECT_EQ(result.bytes, 7u);
+  EXPECT_THAT(catalog().publications(), IsEmpty());
+  EXPECT_THAT(entries(), IsEmpty());
+}
+
+TEST_F(Imports, LyingPackagesAreRefusedAndLeaveNothing) {
+  const std::pair<const char*, ErrorCode> lies[] = {
+      {"m['checksums']['model/tiny.gguf'] = '0' * 64", ErrorCode::digest_mismatch},
+      {"m['checksums']['model/other.gguf'] = '0' * 64", ErrorCode::missing_file},
+      {"z.writestr('model/more.gguf', b'x')", ErrorCode::extra_file},
+      {"z.writestr('run.sh', b'x')", ErrorCode::extra_file},
+      {"z.writestr('model/TINY.gguf', b'x')", ErrorCode::path_collision},
+      {"z.writestr('model/../../x', b'x')", ErrorCode::path_unsafe},
+      {"del m['name']", ErrorCode::schema_violation},
+      {"m['format_version'] = 9", ErrorCode::too_new},
+      {"z.writestr('metadata.json', b'{')", ErrorCode::json_invalid},
+      {"z.compression = zipfile.ZIP_DEFLATED", ErrorCode::package_malformed},
+  };
+  for (const auto& [lie, code] : lies) {
+    baimodel("evil.baimodel", lie);
+    EXPECT_EQ(refused("evil.baimodel"), code) << lie;
+  }
+  write("text.baimodel", "no zip at all");
+  EXPECT_EQ(refused("text.baimodel"), ErrorCode::package_malformed);
+  EXPECT_THAT(catalog().publications(), IsEmpty());
+  std::size_t blobs = 0;
+  BlobStore(site().store_folder()).for_each([&](const Digest&, std::uint64_t) { ++blobs; });
+  EXPECT_EQ(blobs, 0u);
+  EXPECT_THAT(waiting_batches(BlobStore(site().store_folder())), IsEmpty());
+}
+
+TEST_F(Imports, TheSameAgainIsNoErrorAndChangesNothing) {
+  baimodel("tiny.baimodel");
+  (void)imported("tiny.baimodel");
+  EXPECT_EQ(imported("tiny.baimodel").status, ImportResult::Status::already_present);
+  EXPECT_EQ(catalog().publications().size(), 1u);
+}
+
+TEST_F(Imports, OtherContentTakesThePlaceOnlyOnDemandAndOnlyWhenItIsGood) {
+  baimodel("tiny.baimodel");
+  (void)imported("tiny.baimodel");
+  baimodel("new.baimodel", "pass", "better weights");
+  EXPECT_EQ(refused("new.baimodel"), ErrorCode::immutable);
+  auto asked = request("new.baimodel");
+  asked.replace = true;
+  asked.inspect.artifact = [](const Artifact&, const OpenChecked&, const FileInspections&) {
+    return Inspection{.findings = {{ErrorCode::model_malformed, "x", "broken"}}};
+  };
+  EXPECT_EQ(code_of([&] { (void)import_from(site(), asked, silent_reporter()); }), ErrorCode::model_malformed);
+  EXPECT_EQ(artifact("tiny").files[0].digest, sha256("weights")) << "the old one stays until the new one is good";
+  asked.inspect = request("new.baimodel").inspect;
+  EXPECT_THAT(import_from(site(), asked, silent_reporter()).replaced, ElementsAre("model:tiny@1"));
+  EXPECT_EQ(artifact("tiny").files[0].digest, sha256("better weights"));
+  EXPECT_EQ(catalog().artifacts().size(), 1u);
+}
+
+TEST_F(Imports, AnUnsignedOneDoesNotTakeThePlaceOfOneThatIsBelieved) {
+  baimodel("tiny.baimodel");
+  auto asked = request("tiny.baimodel");
+  asked.expect = sha256(read_file(drop() / "tiny.baimodel", 1u << 20));
+  (void)import_from(site(), asked, silent_reporter());
+  baimodel("new.baimodel", "pass", "other weights");
+  auto other = request("new.baimodel");
+  other.replace = true;
+  EXPECT_EQ(code_of([&] { (void)import_from(site(), other, silent_reporter()); }), ErrorCode::immutable);
+}
+
+TEST_F(Imports, ALabelGoesWhenSomebodyVouchesForTheSameBytes) {
+  baimodel("tiny.baimodel");
+  (void)imported("tiny.baimodel");
+  auto asked = request("tiny.baimodel");
+  asked.expect = sha256(read_file(drop() / "tiny.baimodel", 1u << 20));
+  EXPECT_EQ(import_from(site(), asked, silent_reporter()).status, ImportResult::Status::imported);
+  EXPECT_EQ(import_label(artifact("tiny")), "");
+}
+
+TEST_F(Imports, AModelFolderIsCheckedAgainstItsList) {
+  write("m/a.gguf", "weights");
+  write("m/README.md", "hello");
+  write("m/odd \\ name.txt", "x");
+  EXPECT_EQ(refused("m"), ErrorCode::path_unsafe) << "a name that media do not keep";
+  fs::remove(drop() / "m/odd \\ name.txt");
+  write("m/with space.txt", "x");
+  python(
+      "import subprocess\n"
+      "open('m/MODEL_MANIFEST.sha256', 'wb').write(subprocess.run("
+      "\"cd m && find . -type f ! -name MODEL_MANIFEST.sha256 -exec sha256sum {} +\", shell=True, "
+      "capture_output=True).stdout)");
+  const auto result = imported("m");
+  EXPECT_EQ(result.shape, "model");
+  EXPECT_EQ(artifact("m").files.size(), 3u);
+  EXPECT_EQ(artifact("m").files[0].evidence[0].type, "stated");
+  write("m/late.txt", "x");
+  EXPECT_EQ(refused("m"), ErrorCode::extra_file) << "sha256sum -c would not have told";
+  fs::remove(drop() / "m/late.txt");
+  write("m/a.gguf", "WEIGHTS");
+  EXPECT_EQ(refused("m"), ErrorCode::digest_mismatch);
+  fs::remove(drop() / "m/a.gguf");
+  EXPECT_EQ(refused("m"), ErrorCode::missing_file);
+}
+
+TEST_F(Imports, AListBelievedByItsAnnouncedDigestBindsItsFiles) {
+  write("m/a.gguf", "weights");
+  const auto list = sha256sums_line(sha256("weights"), "a.gguf");
+  write("m/SHA256SUMS", list);
+  auto asked = request("m");
+  asked.allow_unsigned = false;
+  asked.expect = sha256(list);
+  EXPECT_EQ(import_from(site(), asked, silent_reporter()).belief, Belief::digest);
+}
+
+TEST_F(Imports, ASingleModelFileIsOneModel) {
+  write("tiny-Q4.gguf", "weights");
+  EXPECT_THAT(imported("tiny-Q4.gguf").artifacts, ElementsAre(HasSubstr("model:tiny-Q4@")));
+}
+
+TEST_F(Imports, FoldersOfSeveralModelsAreSeveral) {
+  write("models/embedding/model.safetensors", "e");
+  write("models/llm/model.safetensors", "l");
+  EXPECT_EQ(imported("models").artifacts.size(), 2u);
+}
+
+TEST_F(Imports, SymlinksCountInsideAndEndItOutside) {
+  write("m/blobs/real", "weights");
+  fs::create_symlink("blobs/real", drop() / "m/a.gguf");
+  EXPECT_EQ(imported("m").status, ImportResult::Status::imported);
+  write("n/b.gguf", "weights");
+  fs::create_symlink("/etc/hostname", drop() / "n/c.gguf");
+  EXPECT_EQ(refused("n"), ErrorCode::not_regular);
+}
+
+TEST_F(Imports, AHuggingFaceCacheIsReadByItsReferences) {
+  const std::string commit(40, 'c');
+  write("models--org--tiny/blobs/" + hex("weights"), "weights");
+  write("models--org--tiny/blobs/" + std::string(40, 'a'), "{}");
+  write("models--org--tiny/refs/main", commit);
+  make_folders(drop() / "models--org--tiny/snapshots" / commit);
+  const auto link = [&](const std::string& name, const std::string& blob) {
+    fs::create_symlink("../../blobs/" + blob, drop() / "models--org--tiny/snapshots" / commit / name);
+  };
+  link("model.safetensors", hex("weights"));
+  link("config.json", std::string(40, 'a'));
+  EXPECT_EQ(imported("models--org--tiny").shape, "hf-cache");
+  const auto model = artifact("tiny");
+  EXPECT_EQ(model.id(), "model:tiny@cccccccccccc");
+  EXPECT_EQ(model.facts["repository"], "org/tiny");
+  EXPECT_EQ(model.files.size(), 2u);
+  fs::remove(drop() / "models--org--tiny/blobs" / hex("weights"));
+  write("models--org--tiny/blobs/" + hex("weights"), "tampered");
+  EXPECT_EQ(refused("models--org--tiny"), ErrorCode::digest_mismatch);
+}
+
+std::string ollama_manifest(const std::string& hex_of_model, std::size_t size) {
+  return dump_json({{"schemaVersion", 2},
+                    {"layers",
+                     {{{"mediaType", "application/vnd.ollama.image.model"},
+                       {"digest", "sha256:" + hex_of_model},
+                       {"size", size}}}}});
+}
+
+TEST_F(Imports, AnOllamaStoreIsRehashedBlobByBlob) {
+  const std::string at = "models/manifests/hub.example/library/tiny/";
+  write(at + "8b", ollama_manifest(hex("weights"), 7));
+  write(at + "8b.sig", "a signature that reads as a tag");
+  write("models/blobs/sha256-" + hex("weights"), "weights");
+  const auto result = imported("models");
+  EXPECT_EQ(result.shape, "ollama");
+  EXPECT_THAT(result.artifacts, ElementsAre("model:tiny@8b"));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("8b.sig")));
+  EXPECT_EQ(artifact("tiny").files[0].path.text(), "models/tiny/model.gguf");
+  write("models/blobs/sha256-" + hex("weights"), "WEIGHTS");
+  EXPECT_EQ(refused("models"), ErrorCode::digest_mismatch);
+  write(at + "8b", ollama_manifest(hex("absent"), 7));
+  EXPECT_EQ(refused("models"), ErrorCode::model_incomplete);
+}
+
+TEST_F(Imports, WheelhousesComeInBothShapes) {
+  run({"python3", LIFTLOCK_SOURCE_DIR "/tests/tools/make_wheel.py", "wheelhouse", "alpha", "1.0"});
+  run({"python3", LIFTLOCK_SOURCE_DIR "/tests/tools/make_wheel.py", "wheelhouse", "beta", "2.0", "alpha>=1"});
+  run({"tar", "-czf", "flat.tar.gz", "-C", "wheelhouse", "."});
+  run({"tar", "-czf", "nested.tar.gz", "wheelhouse"});
+  for (const auto* name : {"wheelhouse", "flat.tar.gz", "nested.tar.gz"}) {
+    const auto plan = planned(name);
+    EXPECT_EQ(plan.shape, "wheelhouse") << name;
+    EXPECT_EQ(plan.files, 2u) << name;
+  }
+  EXPECT_THAT(imported("nested.tar.gz").artifacts, ElementsAre("wheel:alpha@1.0", "wheel:beta@2.0"));
+  EXPECT_EQ(artifact("beta").files[0].path.text(), "packages/pypi/beta-2.0-py3-none-any.whl");
+  EXPECT_EQ(imported("wheelhouse").status, ImportResult::Status::already_present);
+}
+
+TEST_F(Imports, DebsSayThemselvesWhatTheyAre) {
+  write("d/p/DEBIAN/control",
+        "Package: tool\nVersion: 1.2-1\nArchitecture: all\nMaintainer: x <x@example.org>\n"
+        "Depends: libc6 (>= 2.34) | libc6.1, other:any\nDescription: a tool\n");
+  run({"dpkg-deb", "--root-owner-group", "-b", "d/p", "tool_1.2-1_all.deb"});
+  make_folders(drop() / "debs");
+  fs::rename(drop() / "tool_1.2-1_all.deb", drop() / "debs/tool_1.2-1_all.deb");
+  const auto result = imported("debs");
+  EXPECT_THAT(result.artifacts, ElementsAre("deb:tool@1.2-1"));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("2 others that are not among them, and must be on the machine already: "
+                                               "libc6 | libc6.1, other")));
+  EXPECT_THAT(artifact("tool").facts["stanza"].get<std::string>(), HasSubstr("Package: tool\n"));
+  write("debs/broken_1_all.deb", "no package");
+  EXPECT_EQ(refused("debs"), ErrorCode::package_malformed);
+}
+
+TEST_F(Imports, ImagesOfDockerSaveKeepTheirTagsAndGetOneManifest) {
+  python(
+      "import tarfile, io, json, hashlib\n"
+      "def tar(files):\n"
+      "  b = io.BytesIO(); t = tarfile.open(fileobj=b, mode='w')\n"
+      "  for n, c in files:\n"
+      "    i = tarfile.TarInfo(n); i.size = len(c); t.addfile(i, io.BytesIO(c))\n"
+      "  t.close(); return b.getvalue()\n"
+      "layer = tar([('etc/motd', b'hello')]); d = hashlib.sha256(layer).hexdigest()\n"
+      "config = json.dumps({'os': 'linux', 'architecture': 'amd64', 'rootfs': {'type': 'layers', 'diff_ids': "
+      "['sha256:' + d]}}).encode()\n"
+      "c = hashlib.sha256(config).hexdigest()\n"
+      "m = json.dumps([{'Config': c + '.json', 'RepoTags': ['site/app:1.0', 'site/app:stable'], 'Layers': [d + "
+      "'/layer.tar']}]).encode()\n"
+      "open('app.tar', 'wb').write(tar([(d + '/layer.tar', layer), (c + '.json', config), ('manifest.json', m)]))\n"
+      "m = m.replace(d.encode(), b'0' * 64)\n"
+      "open('evil.tar', 'wb').write(tar([(d + '/layer.tar', layer), (c + '.json', config), ('manifest.json', m)]))");
+  const auto result = imported("app.tar");
+  EXPECT_EQ(result.shape, "docker-archive");
+  EXPECT_THAT(result.artifacts, ElementsAre("image:site/app@1.0", "image:site/app@stable"));
+  EXPECT_EQ(artifact("image:site/app@1.0").files.size(), 3u);
+  EXPECT_EQ(refused("evil.tar"), ErrorCode::image_malformed);
+}
+
+/// An OCI layout of one image, with these annotations of its entry in index.json.
+std::string layout_script(const std::string& folder, const std::string& annotations) {
+  return "import os, io, json, hashlib, tarfile\n"
+         "f = '" +
+         folder +
+         "'; os.makedirs(f + '/blobs/sha256', exist_ok=True)\n"
+         "def blob(b, t):\n"
+         "  h = hashlib.sha256(b).hexdigest(); open(f + '/blobs/sha256/' + h, 'wb').write(b)\n"
+         "  return {'mediaType': t, 'digest': 'sha256:' + h, 'size': len(b)}\n"
+         "b = io.BytesIO(); t = tarfile.open(fileobj=b, mode='w'); i = tarfile.TarInfo('a'); i.size = 1\n"
+         "t.addfile(i, io.BytesIO(b'x')); t.close()\n"
+         "v = 'application/vnd.oci.image.'\n"
+         "layer = blob(b.getvalue(), v + 'layer.v1.tar')\n"
+         "config = blob(json.dumps({'os': 'linux', 'architecture': 'amd64', 'rootfs': {'type': 'layers', 'diff_ids': "
+         "[layer['digest']]}}).encode(), v + 'config.v1+json')\n"
+         "m = blob(json.dumps({'schemaVersion': 2, 'mediaType': v + 'manifest.v1+json', 'config': config, 'layers': "
+         "[layer]}).encode(), v + 'manifest.v1+json')\n"
+         "m['annotations'] = " +
+         annotations +
+         "\n"
+         "open(f + '/index.json', 'w').write(json.dumps({'schemaVersion': 2, 'manifests': [m]}))\n"
+         "open(f + '/oci-layout', 'w').write('{\"imageLayoutVersion\": \"1.0.0\"}')\n";
+}
+
+TEST_F(Imports, AnOciLayoutIsTakenAsFolderAndAsArchive) {
+  python(layout_script("layout", "{'org.opencontainers.image.ref.name': 'site/app:2.0'}"));
+  run({"tar", "-cf", "layout.tar", "-C", "layout", "."});
+  EXPECT_EQ(planned("layout.tar").shape, "oci-layout");
+  EXPECT_THAT(imported("layout").artifacts, ElementsAre("image:site/app@2.0"));
+  python(
+      "import os\nb = 'layout/blobs/sha256/'\nf = max(os.listdir(b), key=lambda n: os.path.getsize(b + n))\n"
+      "open(b + f, 'r+b').write(b'X')");
+  EXPECT_EQ(refused("layout"), ErrorCode::digest_mismatch);
+}
+
+TEST_F(Imports, AHaulsImagesAreTakenByTheirWholeNames) {
+  python(layout_script("haul",
+                       "{'kind': 'dev.hauler/image', 'org.opencontainers.image.ref.name': 'site/app:3.0', "
+                       "'io.containerd.image.name': 'registry.example/site/app:3.0'}"));
+  run({"tar", "-C", "haul", "--zstd", "-cf", "haul.tar.zst", "."});
+  const auto result = imported("haul.tar.zst");
+  EXPECT_EQ(result.shape, "hauler");
+  EXPECT_THAT(result.artifacts, ElementsAre("image:site/app@3.0"));
+}
+
+TEST_F(Imports, AZarfPackageIsCheckedByItsOwnChain) {
+  python(
+      layout_script("z/images", "{'org.opencontainers.image.base.name': 'registry.example/site/app:4.0'}") +
+      "os.makedirs('z/components'); open('z/components/app.tar', 'w').write('charts')\n"
+      "def seal():\n"
+      "  names = [os.path.relpath(os.path.join(d, n), 'z') for d, _, ns in os.walk('z') for n in ns]\n"
+      "  c = ''.join(hashlib.sha256(open('z/' + n, 'rb').read()).hexdigest() + ' ' + n + '\\n' for n in sorted(names) "
+      "if n not in ('zarf.yaml', 'checksums.txt'))\n"
+      "  open('z/checksums.txt', 'w').write(c)\n"
+      "  open('z/zarf.yaml', 'w').write('kind: ZarfPackageConfig\\nmetadata:\\n  name: app\\n  aggregateChecksum: ' + "
+      "hashlib.sha256(c.encode()).hexdigest() + '\\n')\n"
+      "seal()");
+  run({"tar", "-C", "z", "--zstd", "-cf", "zarf-package-app-amd64.tar.zst", "."});
+  const auto result = imported("zarf-package-app-amd64.tar.zst");
+  EXPECT_EQ(result.shape, "zarf");
+  EXPECT_EQ(result.preview["package"], "app");
+  EXPECT_THAT(result.artifacts, ElementsAre("image:site/app@4.0"));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("1 file besides")));
+  write("z/components/app.tar", "CHARTS");
+  EXPECT_EQ(refused("z"), ErrorCode::digest_mismatch);
+  write("z/components/app.tar", "charts");
+  write("z/extra", "x");
+  EXPECT_EQ(refused("z"), ErrorCode::extra_file);
+  fs::remove(drop() / "z/extra");
+  python("open('z/checksums.txt', 'a').write('\\n')");
+  EXPECT_EQ(refused("z"), ErrorCode::digest_mismatch) << "zarf.yaml states another aggregate";
+}
+
+class FifthLayout : public Imports {
+ protected:
+  FifthLayout() {
+    write("b/binaries/ollama-linux-amd64", "program");
+    write("b/models/manifests/hub.example/library/tiny/8b", ollama_manifest(hex("weights"), 7));
+    write("b/models/blobs/sha256-" + hex("weights"), "weights");
+    write("b/packages/nested/README", "x");
+    run({"sh", "-c",
+         "cd b && mkdir -p signatures && sha256sum binaries/ollama-linux-amd64 > signatures/ollama.sha256"
+         " && sha256sum -b $(find models -type f) > signatures/models.sha256"});
+    seal();
+  }
+  /// As the document's own shell lines make it.
+  void seal() const {
+    run({"sh", "-c",
+         "cd b && mkdir -p manifest && cat > manifest/bundle.json <<EOF\n"
+         "{\"bundle_version\": \"20261129\", \"creator\": \"ada\", \"creation_date\": \"2026-11-29T00:00:00Z\",\n"
+         " \"low_side_host\": \"low\", \"artifacts\": {\n"
+         "  \"ollama_binary\": \"$(sha256sum binaries/ollama-linux-amd64 | cut -d' ' -f1)\",\n"
+         "  \"models_directory_hash\": \"$(find models -type f -exec sha256sum {} \\; | LC_ALL=C sort | sha256sum | "
+         "cut "
+         "-d' ' -f1)\"}}\nEOF"});
+  }
+};
+
+TEST_F(FifthLayout, ItsDirectoryHashIsComputedAsTheShellDoesIt) {
+  const auto result = imported("b");
+  EXPECT_EQ(result.shape, "bundle-layout");
+  EXPECT_EQ(result.preview["bundle_version"], "20261129");
+  EXPECT_THAT(result.artifacts, UnorderedElementsAre(HasSubstr("file:ollama-linux-amd64@"), "model:tiny@8b"));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("packages/ and all else is bound by nothing")));
+}
+
+TEST_F(FifthLayout, AFileMoreOrLessInModelsIsFound) {
+  write("b/models/extra", "x");
+  EXPECT_EQ(refused("b"), ErrorCode::digest_mismatch) << "sha256sum -c signatures/models.sha256 would have passed";
+  fs::remove(drop() / "b/models/extra");
+  fs::remove(drop() / "b/models/blobs" / ("sha256-" + hex("weights")));
+  EXPECT_EQ(refused("b"), ErrorCode::missing_file);
+}
+
+TEST_F(FifthLayout, ATamperedBinaryIsFoundByBundleJsonItself) {
+  write("b/binaries/ollama-linux-amd64", "PROGRAM");
+  run({"sh", "-c", "cd b && sha256sum binaries/ollama-linux-amd64 > signatures/ollama.sha256"});
+  EXPECT_EQ(refused("b"), ErrorCode::digest_mismatch) << "the list was made anew, and nobody had signed it";
+}
+
+TEST_F(FifthLayout, WhatBundleJsonDoesNotBindIsUnsignedWhateverVouchesForIt) {
+  write("b/packages/tool/DEBIAN/control",
+        "Package: tool\nVersion: 1\nArchitecture: all\nMaintainer: x <x@e>\n"
+        "Description: a tool\n");
+  run({"sh", "-c", "cd b/packages && dpkg-deb --root-owner-group -b tool tool_1_all.deb && rm -r tool nested"});
+  auto asked = request("b");
+  asked.expect = sha256(read_file(drop() / "b/manifest/bundle.json", 1u << 20));
+  const auto result = import_from(site(), asked, silent_reporter());
+  EXPECT_EQ(result.belief, Belief::digest);
+  EXPECT_THAT(result.unbound, ElementsAre("deb:tool@1"));
+  EXPECT_EQ(imported_by(artifact("tool")), Belief::nobody);
+  EXPECT_EQ(imported_by(artifact("tiny")), Belief::digest);
+}
+
+TEST_F(FifthLayout, ABundleOfLiftlockIsSentToIngest) {
+  write("b/manifest/bundle.json", R"({"channel": "demo", "sequence": 1})");
+  EXPECT_EQ(refused("b"), ErrorCode::import_unknown);
+}
+
+TEST_F(Imports, TheSecondLayoutIsBoundByItsList) {
+  write("s/models/tiny.gguf", "weights");
+  write("s/charts/infra/Chart.yaml", "name: infra\n");
+  write("s/patterns/initial.json", "[]");
+  run({"sh", "-c",
+       "cd s && find models charts patterns -type f -exec sha256sum {} + > checksums.txt && cd .. && tar czf "
+       "sensei.tar.gz s"});
+  const auto result = imported("sensei.tar.gz");
+  EXPECT_EQ(result.shape, "bundle-layout");
+  EXPECT_EQ(result.artifacts.size(), 3u);
+  write("s/charts/infra/evil.yaml", "x");
+  EXPECT_EQ(refused("s"), ErrorCode::extra_file);
+}
+
+TEST_F(Imports, ListedFilesOfAnyKindAreKeptAsTheyAre) {
+  write("f/tool.bin", "x");
+  write("f/SHA256SUMS", sha256sums_line(sha256("x"), "tool.bin"));
+  EXPECT_EQ(imported("f").shape, "listed-files");
+  EXPECT_EQ(artifact("f").files[0].path.text(), "files/f/tool.bin");
+}
+
+TEST_F(Imports, WhatIsNotKnownIsSaidWithWhatWouldBe) {
+  write("u/a.xyz", "x");
+  write("u/b.xyz", "x");
+  try {
+    (void)imported("u");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::import_unknown);
+    EXPECT_THAT(error.message(), HasSubstr("2 with .xyz"));
+    EXPECT_THAT(std::string(error.hint()), HasSubstr(".baimodel"));
+  }
+  EXPECT_EQ(refused("nothing"), ErrorCode::not_found);
+}
+
+TEST_F(Imports, AModelMayBeCalledOtherwise) {
+  baimodel("tiny.baimodel");
+  auto asked = request("tiny.baimodel");
+  asked.name = "house";
+  EXPECT_THAT(import_from(site(), asked, silent_reporter()).artifacts, ElementsAre("model:house@1"));
+  EXPECT_EQ(artifact("house").files[0].path.text(), "models/house/tiny.gguf");
+}
+
+TEST_F(Imports, NumbersAreNotGivenTwiceByARestoredCatalog) {
+  baimodel("tiny.baimodel");
+  (void)imported("tiny.baimodel");
+  for (const auto* name : {"catalog.db", "catalog.db-wal", "catalog.db-shm"})
+    fs::remove(m_folder.path() / "state/store" / name);
+  EXPECT_EQ(imported("tiny.baimodel").number, 2u);
+}
+
+TEST_F(Imports, ARetiredImportComesBackOnlyAsANewOne) {
+  baimodel("tiny.baimodel");
+  (void)imported("tiny.baimodel");
+  catalog().retire("import", 1);
+  EXPECT_EQ(imported("tiny.baimodel").number, 2u);
+}
+
+}  // namespace
+}  // namespace liftlock

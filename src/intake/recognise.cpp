@@ -1,0 +1,139 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "base/counted.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "intake/shape.hpp"
+#include "store/blob_store.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::array k_recognisers = {
+    Recogniser{"baimodel", "FILE.baimodel (zip without compression)", recognise_baimodel},
+    Recogniser{"zarf", "a Zarf package (.tar.zst, .tar): its images", recognise_zarf},
+    Recogniser{"hauler", "a Hauler haul (.tar.zst): its images", recognise_hauler},
+    Recogniser{"bundle-layout", "images/, models/, packages/ … with manifest/bundle.json or checksums.txt",
+               recognise_bundle_layout},
+    Recogniser{"docker-archive", "a `docker save` archive", recognise_docker_archive},
+    Recogniser{"oci-layout", "an OCI image layout, as folder or archive", recognise_oci_layout},
+    Recogniser{"ollama", "the models folder of Ollama", recognise_ollama},
+    Recogniser{"hf-cache", "a Hugging Face cache (models--ORG--NAME)", recognise_hf_cache},
+    Recogniser{"wheelhouse", "Python wheels and sdists, in a folder or an archive", recognise_wheelhouse},
+    Recogniser{"debs", "Debian packages (.deb)", recognise_debs},
+    Recogniser{"model", "GGUF, safetensors or ONNX files, with MODEL_MANIFEST.sha256 or without", recognise_model},
+    Recogniser{"listed-files", "any files with SHA256SUMS, checksums.txt or the like", recognise_listed_files},
+};
+
+/// A file without a name on the file system of the store.
+std::shared_ptr<const UniqueFd> unnamed_file(const fs::path& folder) {
+  auto file = std::make_shared<UniqueFd>(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+  if (!file->valid()) fail_errno("a file in " + folder.string());
+  return file;
+}
+
+/// A wrapping folder is taken off, as `tar` of a folder makes one; but not one that has a meaning.
+std::shared_ptr<const Tree> unwrapped(std::shared_ptr<const Tree> tree) {
+  constexpr std::array<std::string_view, 10> meaning = {"models", "images", "packages", "blobs",  "manifests",
+                                                        "hub",    "model",  "binaries", "charts", "patterns"};
+  const auto folder = tree->only_folder();
+  if (folder.empty() || folder.starts_with("models--")) return tree;
+  if (std::find(meaning.begin(), meaning.end(), folder) != meaning.end()) return tree;
+  return tree->below(folder);
+}
+
+std::shared_ptr<const Tree> open_container(std::shared_ptr<const UniqueFd> file, const std::string& name,
+                                           const ImportCells& cells) {
+  const auto out = unnamed_file(cells.scratch);
+  const auto found = with_context("in " + printable(name), [&] { return cells.list(file->get(), out->get()); });
+  return unwrapped(Tree::of_members(found.unpacked ? out : std::move(file), found.members, name));
+}
+
+/// Zip archives that are one package, and compressed files that are no tar.
+bool is_one_file(const std::string& name) {
+  const auto lower = to_lower(name);
+  return lower.ends_with(".whl") || lower.ends_with(".deb") || lower.ends_with(".gguf") ||
+         lower.ends_with(".safetensors") || lower.ends_with(".onnx");
+}
+
+std::shared_ptr<const Tree> single(std::shared_ptr<const UniqueFd> file, const std::string& name) {
+  const auto size = regular_size(file->get(), name);
+  return Tree::of_members(std::move(file), {{name, 0, size}}, name);
+}
+
+}  // namespace
+
+std::uint64_t StagedFiles::size(const Digest& digest) const {
+  return regular_size(open(digest).get(), digest.text());
+}
+
+std::string StagedFiles::read(const Digest& digest, std::uint64_t max_bytes) const {
+  return read_all(open(digest).get(), max_bytes, digest.text());
+}
+
+std::span<const Recogniser> recognisers() {
+  return k_recognisers;
+}
+
+Found recognise(const std::shared_ptr<const Tree>& tree, const ImportCells& cells) {
+  for (const auto& one : k_recognisers) {
+    if (auto found = one.recognise(tree, cells)) return std::move(*found);
+  }
+  std::map<std::string, std::size_t> endings;
+  for (const auto& path : tree->paths()) {
+    const auto name = path.substr(path.rfind('/') + 1);
+    const auto dot = name.rfind('.');
+    ++endings[dot == std::string::npos ? std::string("no ending") : name.substr(dot)];
+  }
+  std::vector<std::string> seen;
+  for (const auto& [ending, count] : endings) {
+    if (seen.size() == 8) break;
+    seen.push_back(fmt::format("{} with {}", count, printable(ending)));
+  }
+  std::vector<std::string_view> accepted;
+  for (const auto& one : k_recognisers) accepted.push_back(one.accepts);
+  throw Error(ErrorCode::import_unknown,
+              fmt::format("'{}' holds {} ({}), and is nothing that is known here", printable(tree->name()),
+                          counted(tree->paths().size(), "file"), fmt::join(seen, ", ")),
+              fmt::format("what would be taken: {}", fmt::join(accepted, "; ")));
+}
+
+std::shared_ptr<const Tree> open_import(const fs::path& source, std::shared_ptr<const UniqueFd> file,
+                                        const ImportCells& cells) {
+  if (!file && fs::is_directory(source)) return unwrapped(Tree::of_folder(source));
+  if (!file) {
+    if (!fs::exists(source))
+      throw Error(ErrorCode::not_found, fmt::format("'{}' does not exist", printable(source.string())),
+                  "check the path");
+    file = std::make_shared<const UniqueFd>(open_file(source, O_RDONLY | O_NONBLOCK));
+  }
+  const auto name = source.filename().string();
+  (void)regular_size(file->get(), printable(name));
+  if (is_one_file(name) || container_form(file->get()).empty()) return single(std::move(file), name);
+  auto tree = open_container(file, name, cells);
+  // One source distribution is an archive, too.
+  if (tree->has("PKG-INFO") && to_lower(name).ends_with(".tar.gz")) return single(std::move(file), name);
+  return tree;
+}
+
+std::shared_ptr<const Tree> open_inner(const Tree& tree, const std::string& path, const ImportCells& cells) {
+  auto range = tree.open(path);
+  std::shared_ptr<const UniqueFd> file;
+  if (range.owned.valid()) {
+    file = std::make_shared<const UniqueFd>(std::move(range.owned));
+  } else {
+    file = unnamed_file(cells.scratch);
+    copy_hashed(range.fd, range.offset, file->get(), range.size, path, {});
+  }
+  if (container_form(file->get()).empty()) return nullptr;
+  return open_container(std::move(file), path.substr(path.rfind('/') + 1), cells);
+}
+
+}  // namespace liftlock
