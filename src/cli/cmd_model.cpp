@@ -5,6 +5,7 @@
 
 #include "base/encoding.hpp"
 #include "base/text.hpp"
+#include "cli/cmd_import.hpp"
 #include "cli/commands.hpp"
 #include "cli/store_view.hpp"
 #include "engine/load_gate.hpp"
@@ -69,6 +70,9 @@ void add_model(CLI::App& app, Invocation& invocation) {
   ls->callback([&invocation] { list(invocation); });
   ls->alias("list");
   add_model_show(*group, invocation);
+  add_model_inspect(*group, invocation);
+  add_model_import(*group, invocation);
+  add_model_export(*group, invocation);
   add_model_swap(*group, invocation);
   add_model_rollback(*group, invocation);
   add_model_rm(*group, invocation);

@@ -11,12 +11,14 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/import_channel.hpp"
 #include "bundle/standing.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/store_view.hpp"
 #include "cli/whole_number.hpp"
 #include "engine/choices.hpp"
+#include "intake/record.hpp"
 
 namespace liftlock {
 namespace {
@@ -72,6 +74,18 @@ std::vector<Chosen> choose_named(const std::vector<PublicationSummary>& live, co
   return out;
 }
 
+/// Why an import would no longer be believed; empty when it would, or is no import.
+std::string revoked_import(const Publication& publication, const TrustRoot& root) {
+  if (publication.channel != k_import_channel) return {};
+  for (const auto& id : parse_import_record(publication.bundle_json).keys) {
+    const auto* key = root.find(id);
+    if (key != nullptr && key->revoked_since)
+      return fmt::format("signed by {}, whose key is revoked: {}", printable(key->owner),
+                         printable(key->revoked_reason));
+  }
+  return {};
+}
+
 std::vector<Chosen> choose_revoked(const Site& site, const OpenStore& store,
                                    const std::vector<PublicationSummary>& live) {
   const auto root = TrustStore(site.trust_folder()).current();
@@ -79,6 +93,7 @@ std::vector<Chosen> choose_revoked(const Site& site, const OpenStore& store,
   for (const auto& summary : live) {
     const auto publication = store.catalog.publication(summary.channel, summary.sequence);
     if (!publication) continue;
+    if (const auto why = revoked_import(*publication, root); !why.empty()) out.push_back({summary, why});
     for (const auto& signature : revoked_signatures(*publication, store.blobs, root, now())) {
       out.push_back(
           {summary, fmt::format("signed by {}: {}", printable(signature.owner), printable(signature.message))});

@@ -8,14 +8,17 @@
 #include <set>
 
 #include "audit/audit_reserve.hpp"
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "bundle/channel.hpp"
+#include "bundle/import_channel.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
 #include "cli/syslog_settings.hpp"
 #include "cli/witness_view.hpp"
+#include "intake/record.hpp"
 #include "store/catalog.hpp"
 
 namespace liftlock {
@@ -32,7 +35,7 @@ std::map<std::string, bool> in_use(const AuditLog& log) {
   std::map<std::string, bool> out;
   log.for_each(0, log.size(), [&](const AuditEntry& entry) {
     if (entry.event.outcome != Outcome::success) return true;
-    if (entry.event.type == k_ingest_event) out[entry.event.subject] = true;
+    if (entry.event.type == k_ingest_event || entry.event.type == k_import_event) out[entry.event.subject] = true;
     if (entry.event.type == "bundle.retire") out[entry.event.subject] = false;
     return true;
   });
@@ -62,6 +65,34 @@ std::string trouble(const SiteConfig& config, const std::string& channel, const 
   return !history.newest_created || *history.newest_created + every->second < when ? "overdue" : "";
 }
 
+/// What came in without a bundle.
+struct Imports {
+  std::size_t live = 0;
+  std::vector<std::string> unsigned_ones;  ///< "import/3 (tiny.baimodel)"
+  std::set<std::string> logged;            ///< subjects
+};
+
+Imports imports_of(const AuditLog& log, const Catalog& catalog) {
+  Imports out;
+  log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+    if (entry.event.type == k_import_event && entry.event.outcome == Outcome::intent)
+      out.logged.insert(entry.event.subject);
+    return true;
+  });
+  for (const auto& one : catalog.publications()) {
+    if (one.channel != k_import_channel || one.artifact_count == 0) continue;
+    ++out.live;
+    const auto publication = catalog.publication(one.channel, one.sequence);
+    if (!publication) continue;
+    const bool believed = std::all_of(publication->artifacts.begin(), publication->artifacts.end(),
+                                      [](const auto& artifact) { return import_label(artifact).empty(); });
+    if (believed) continue;
+    out.unsigned_ones.push_back(fmt::format("{}/{} ({})", one.channel, one.sequence,
+                                            printable(parse_import_record(publication->bundle_json).source)));
+  }
+  return out;
+}
+
 void run(Invocation& invocation) {
   const auto site = invocation.site();
   site.require_zone("status", {Zone::ingest, Zone::production});
@@ -74,9 +105,15 @@ void run(Invocation& invocation) {
   std::set<std::string> live;
   const Catalog catalog(site.catalog_file(), Access::read);
   Differences unlogged;
+  const auto imports = imports_of(log, catalog);
   for (const auto& publication : catalog.publications()) {
     const auto subject = fmt::format("{}/{}", publication.channel, publication.sequence);
     live.insert(subject);
+    if (publication.channel == k_import_channel) {
+      if (!imports.logged.contains(subject))
+        unlogged[publication.channel].push_back(subject + " is not in the audit log");
+      continue;
+    }
     if (histories[publication.channel].seen.contains(publication.sequence)) continue;
     unlogged[publication.channel].push_back(subject + " is not in the audit log: ingest it again");
   }
@@ -114,16 +151,22 @@ void run(Invocation& invocation) {
                     boost::algorithm::join(pending, " "), boost::algorithm::join(withheld_of, " "),
                     state.empty() ? "ok" : state});
   }
+  if (lost.contains(std::string(k_import_channel))) states.insert("catalog");
+  if (unlogged.contains(std::string(k_import_channel))) states.insert("unlogged");
   const auto collector = syslog_report(site, log, when);
   if (collector && collector->state != "ok") states.insert(collector->state);
   invocation.print(
       {{"channels", std::move(channels)},
        {"time", format_time(when)},
+       {"imports", {{"live", imports.live}, {"unsigned", imports.unsigned_ones}}},
        {"witnesses", witnesses_json(standings)},
        {"audit_reserve", has_room},
        {"collector", collector ? collector->json : Json()}},
       [&] {
-        auto out = rows.size() == 1 ? std::string("nothing was ingested here yet\n") : format_table(rows);
+        std::string out;
+        for (const auto& one : imports.unsigned_ones) out += fmt::format("UNSIGNED IMPORT: {}\n", one);
+        out += rows.size() == 1 ? std::string("nothing was ingested here yet\n") : format_table(rows);
+        if (imports.live > 0) out += fmt::format("without a bundle: {}\n", counted(imports.live, "import"));
         if (states.contains("overdue")) out += "overdue: no bundle came within [channel.NAME] every\n";
         const auto list = [&](const char* state, const char* why, const Differences& differences) {
           if (states.contains(state)) out += fmt::format("{}: {}\n", state, why);

@@ -1,16 +1,16 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/export_layouts.hpp"
 #include "cli/store_view.hpp"
-#include "ecosystem/hub/cache_export.hpp"
 #include "ecosystem/oci/image.hpp"
-#include "ecosystem/ollama/serving/store_export.hpp"
 #include "store/maintenance.hpp"
 
 namespace liftlock {
@@ -21,8 +21,7 @@ struct Options {
   std::string to;
   std::string ollama_name;
   bool tree = false;
-  bool hub_cache = false;
-  bool ollama_store = false;
+  std::vector<bool> layouts = std::vector<bool>(export_layouts().size());  ///< of which the flag was given
 };
 
 constexpr std::uint64_t k_max_index = 16u << 20;
@@ -48,54 +47,70 @@ void check_target(const fs::path& folder) {
               "name a new or an existing folder; the artifact's files go into it under their own names");
 }
 
-std::vector<ExportedFile> export_plainly(const BlobStore& blobs, const Artifact& artifact, const Options& options,
-                                         Reporter& reporter) {
-  auto files = export_artifact(blobs, artifact, options.to, layout_of(artifact, options), reporter);
-  if (artifact.kind == oci::k_image_kind) {
-    write_oci_layout(artifact, options.tree ? fs::path(options.to) / "images" : fs::path(options.to));
-  }
-  return files;
+void print_files(Invocation& invocation, const std::vector<std::string>& ids, const std::vector<ExportedFile>& files) {
+  Json json = Json::array();
+  for (const auto& file : files)
+    json.push_back({{"path", file.path.string()}, {"size", file.size}, {"sha256", file.digest.hex()}});
+  const Json out = ids.size() == 1 ? Json{{"id", ids.front()}, {"files", json}} : Json{{"ids", ids}, {"files", json}};
+  invocation.print(out, [&] {
+    std::string text;
+    for (const auto& file : files) text += fmt::format("{}  {}\n", file.digest.hex(), file.path.string());
+    return text;
+  });
 }
 
-ollama::Name ollama_name_of(const Artifact& artifact, const Options& options) {
-  if (options.ollama_name.empty()) return ollama::name_of(artifact);
-  try {
-    return ollama::parse_name(options.ollama_name);
-  } catch (const Error& error) {
-    throw Error(ErrorCode::usage, error.what(), std::string(error.hint()));
+/// The artifacts that a layout is to hold.
+std::vector<Artifact> chosen_for(const NamedLayout& layout, const OpenStore& store, const std::string& name) {
+  const auto fits = [&](const Artifact& artifact) {
+    return std::find(layout.kinds.begin(), layout.kinds.end(), artifact.kind) != layout.kinds.end();
+  };
+  if (!name.empty()) {
+    auto artifact = require_artifact(store.catalog, name);
+    if (!fits(artifact))
+      fail(ErrorCode::usage, "{} is for kind {}, and '{}' is none", layout.flag, fmt::join(layout.kinds, " or "),
+           printable(artifact.id()));
+    return {std::move(artifact)};
   }
+  if (layout.without_id == NamedLayout::Without::refuse) fail(ErrorCode::usage, "{} wants an ID", layout.flag);
+  auto all = store.catalog.artifacts();
+  std::erase_if(all, [&](const auto& artifact) { return !fits(artifact); });
+  if (all.empty()) fail(ErrorCode::not_found, "the store holds no {}", fmt::join(layout.kinds, " and no "));
+  return all;
 }
 
-std::vector<ExportedFile> export_as_asked(const BlobStore& blobs, const Artifact& artifact, const Options& options,
-                                          Reporter& reporter) {
-  if (!options.hub_cache && !options.ollama_store) return export_plainly(blobs, artifact, options, reporter);
-  if (artifact.kind != "model") {
-    throw Error(ErrorCode::usage, fmt::format("{} is no model", artifact.id()),
-                "--hf-cache and --ollama-store are for models; leave them out");
+void run_layout(Invocation& invocation, const NamedLayout& layout, const Options& options) {
+  if (options.tree) fail(ErrorCode::usage, "{} has a form of its own: leave --tree out", layout.flag);
+  if (layout.to == NamedLayout::To::folder) check_target(options.to);
+  const auto site = invocation.site();
+  const OpenStore store(site, "export", Access::read);
+  const LayoutOrder order{store, chosen_for(layout, store, options.name), options.to, invocation.reporter(), options.ollama_name};
+  std::vector<std::string> ids;
+  for (const auto& artifact : order.artifacts) {
+    require_blobs(site, store, artifact);
+    ids.push_back(artifact.id());
   }
-  if (options.hub_cache) return hub::export_hub_cache(blobs, artifact, options.to, reporter);
-  const auto name = ollama_name_of(artifact, options);
-  auto files = ollama::export_to_store(blobs, artifact, name, options.to, reporter);
-  reporter.note(fmt::format("ollama run {}", name.text()));
-  return files;
+  print_files(invocation, ids, layout.write(order));
 }
 
 void run(Invocation& invocation, const Options& options) {
+  const auto flags = std::count(options.layouts.begin(), options.layouts.end(), true);
+  if (flags > 1) fail(ErrorCode::usage, "one layout at a time");
+  if (flags == 1) {
+    const auto at = std::find(options.layouts.begin(), options.layouts.end(), true) - options.layouts.begin();
+    return run_layout(invocation, export_layouts()[static_cast<std::size_t>(at)], options);
+  }
+  if (options.name.empty()) fail(ErrorCode::usage, "name what is to be exported, as `liftlock ls` lists it");
   check_target(options.to);
   const auto site = invocation.site();
   const OpenStore store(site, "export", Access::read);
   const auto artifact = require_artifact(store.catalog, options.name);
   require_blobs(site, store, artifact);
-  const auto files = export_as_asked(store.blobs, artifact, options, invocation.reporter());
-  Json json = Json::array();
-  for (const auto& file : files) {
-    json.push_back({{"path", file.path.string()}, {"size", file.size}, {"sha256", file.digest.hex()}});
+  const auto files =
+      export_artifact(store.blobs, artifact, options.to, layout_of(artifact, options), invocation.reporter());
+  if (artifact.kind == oci::k_image_kind) {
+    write_oci_layout(artifact, options.tree ? fs::path(options.to) / "images" : fs::path(options.to));
   }
-  invocation.print({{"id", artifact.id()}, {"files", json}}, [&] {
-    std::string out;
-    for (const auto& file : files) out += fmt::format("{}  {}\n", file.digest.hex(), file.path.string());
-    return out;
-  });
+  print_files(invocation, {artifact.id()}, files);
 }
 
 }  // namespace
@@ -104,31 +119,29 @@ void add_store_export(CLI::App& app, Invocation& invocation) {
   auto* command =
       app.add_subcommand("export", "Write an artifact's files to a folder, each checked while it is copied");
   auto options = std::make_shared<Options>();
-  command->add_option("ID", options->name, "kind:name@version, or a name or name@version that only one artifact has")
-      ->required();
+  command->add_option("ID", options->name, "kind:name@version, or a name or name@version that only one artifact has");
   command
       ->add_option("--to", options->to,
-                   "The folder; made when missing. Files there with other bytes are never replaced")
+                   "The folder (or the file); made when missing. What is there with other bytes is never replaced")
       ->required();
-  auto* tree = command->add_flag("--tree", options->tree,
-                                 "Keep the folders of a bundle (packages/pypi/…), for several exports to one place");
-  auto* cache = command->add_flag("--hf-cache", options->hub_cache,
-                                  "A model as huggingface_hub's cache: the folder is its HF_HUB_CACHE");
-  auto* store = command->add_flag("--ollama-store", options->ollama_store,
-                                  "A model into a store of Ollama: the folder is its OLLAMA_MODELS");
-  tree->excludes(cache)->excludes(store);
-  cache->excludes(store);
+  command->add_flag("--tree", options->tree,
+                    "Keep the folders of a bundle (packages/pypi/…), for several exports to one place");
+  for (std::size_t i = 0; i < export_layouts().size(); ++i) {
+    const auto& layout = export_layouts()[i];
+    command->add_flag_callback(
+        std::string(layout.flag), [options, i] { options->layouts[i] = true; }, std::string(layout.doc));
+  }
   command
       ->add_option("--ollama-name", options->ollama_name,
                    "[HOST/][NAMESPACE/]MODEL[:TAG] that Ollama shall know it by (default: as it was called there, else "
                    "NAME:latest)")
-      ->needs(store);
+      ->needs("--ollama-store");
   command->footer(
       "Prints lines that `sha256sum -c` reads. The files are copies: editing them leaves the store as it is.\n"
       "An image becomes an OCI layout: skopeo copy oci:DIR:NAME:TAG …; several images may share the folder.\n"
-      "Examples: liftlock export tinyllama --to ./models\n"
-      "          liftlock export tinyllama --to ~/.cache/huggingface/hub --hf-cache\n"
-      "          liftlock export tinyllama --to /usr/share/ollama/.ollama/models --ollama-store");
+      "Examples:\n  liftlock export tinyllama --to ./models\n  liftlock export --wheelhouse --to ./wheelhouse\n"
+      "  liftlock export tinyllama --to ~/.cache/huggingface/hub --hf-cache\n"
+      "  liftlock export tinyllama --to /usr/share/ollama/.ollama/models --ollama-store");
   command->callback([&invocation, options] { run(invocation, *options); });
 }
 

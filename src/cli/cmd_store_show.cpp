@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/store_view.hpp"
+#include "intake/record.hpp"
 
 namespace liftlock {
 namespace {
@@ -22,8 +23,9 @@ std::string_view meaning(std::string_view type) {
   if (type == "lock-hash") return "the lock file of the project's own package manager states a digest of it";
   if (type == "registry-digest") return "it was addressed by its digest";
   if (type == "lfs-oid") return "its repository's LFS pointer states the digest";
-  if (type == "stated") return "the stack file states its digest";
+  if (type == "stated") return "the stack file, or a document beside it, states its digest";
   if (type == "first-use") return "nothing but the first download says so";
+  if (type == "import") return "`liftlock import` took it in, believed by";
   if (type == "derived") return "it was made by Liftlock from evidenced inputs";
   return "";
 }
@@ -38,6 +40,7 @@ std::string describe(const OpenStore& store, const Artifact& artifact, const Jso
       "{}\n  kind      {}\n  name      {}\n  version   {}\n  licence   {}\n  size      {}\n", printable(artifact.id()),
       printable(artifact.kind), printable(artifact.name), printable(artifact.version),
       artifact.license.empty() ? "not stated" : printable(artifact.license), format_size(artifact.total_size()));
+  if (const auto label = import_label(artifact); !label.empty()) out = label + "\n" + out;
   for (const auto& holder : holders) out += fmt::format("  held by   {}\n", printable(holder));
   for (const auto& need : artifact.needs) out += fmt::format("  needs     {}\n", printable(need));
   for (const auto& [key, value] : artifact.facts.items())
@@ -71,6 +74,7 @@ void run(Invocation& invocation, const Options& options, std::string_view kind) 
   json["id"] = artifact.id();
   json["size"] = artifact.total_size();
   json["held_by"] = holders;
+  if (const auto belief = imported_by(artifact)) json["import"] = {{"believed_by", name(*belief)}};
   json["inspection"] = facts;
   for (std::size_t i = 0; i < artifact.files.size(); ++i) {
     json["files"][i]["stored"] = store.blobs.contains(artifact.files[i].digest);

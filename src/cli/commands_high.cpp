@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "cli/cmd_audit.hpp"
+#include "cli/cmd_import.hpp"
 #include "cli/commands.hpp"
 #include "cli/dockerfile_recipe.hpp"
 #include "cli/program.hpp"
@@ -42,6 +43,7 @@ CommandTable commands_of_side() {
   // clang-format off
   static const std::vector<AddCommand> k_commands = {
       add_ingest,
+      add_import,
       add_status,
       add_receipt,
       add_request,

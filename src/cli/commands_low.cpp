@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "cli/cmd_audit.hpp"
+#include "cli/cmd_import.hpp"
 #include "cli/commands.hpp"
 #include "cli/offline_settings.hpp"
 #include "cli/program.hpp"
@@ -13,10 +14,7 @@ std::string_view side_name() {
 }
 
 std::span<const std::string_view> commands_of_other_side() {
-  static constexpr std::array<std::string_view, 22> k_names = {
-      "ingest", "receipt", "request",   "retire", "model", "chain", "gate",       "engine",
-      "serve",  "record",  "run",       "ask",    "key",   "embed", "transcribe", "translate",
-      "ps",     "top",     "inventory", "ring",   "store", "push"};
+  static constexpr std::array<std::string_view, 22> k_names = {"ingest", "receipt", "request", "retire", "import", "chain", "gate", "engine", "serve", "record", "run", "ask", "key", "embed", "transcribe", "translate", "ps", "top", "inventory", "ring", "store", "push"};
   return k_names;
 }
 
@@ -38,6 +36,7 @@ CommandTable commands_of_side() {
       add_check,
       add_pack,
       add_diff,
+      add_model_packages,
       add_status,
       add_acknowledge,
   };

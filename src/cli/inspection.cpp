@@ -9,8 +9,10 @@
 #include "cli/commands.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/pypi/wheelhouse.hpp"
+#include "intake/describe.hpp"
 #include "os/build_id.hpp"
 #include "os/cell.hpp"
+#include "os/file.hpp"
 #include "os/parallel.hpp"
 
 namespace liftlock {
@@ -94,6 +96,43 @@ std::string unpack_in_cell(std::span<const int> files) {
   return encode(out);
 }
 
+/// Instead of an artifact: what lies in the container of the first descriptor; a compressed one is unpacked to the
+/// second.
+constexpr std::string_view k_list_container = "list container";
+
+std::string list_in_cell(std::span<const int> files) {
+  Inspection out;
+  if (files.size() != 2) fail(ErrorCode::internal, "{} descriptors instead of 2", files.size());
+  try {
+    out.facts = to_json(list_container(files[0], files[1]));
+  } catch (const Error& error) {
+    out.findings.push_back({error.code(), "", error.message()});
+  }
+  return encode(out);
+}
+
+/// Instead of an artifact, with a kind and a file name behind it: what the package says of itself.
+constexpr std::string_view k_describe = "describe package ";
+
+std::string describe_in_cell(std::string_view what, std::span<const int> files) {
+  if (files.size() != 1) fail(ErrorCode::internal, "{} descriptors instead of 1", files.size());
+  const auto blank = what.find(' ');
+  Inspection out;
+  try {
+    out.facts = describe_package(what.substr(0, blank), files[0], what.substr(blank + 1));
+  } catch (const Error& error) {
+    out.findings.push_back({error.code(), "", error.message()});
+  }
+  return encode(out);
+}
+
+/// @throws Error of what was found there
+Json ask_cell(CellPool& pool, std::string_view request, std::span<const int> files) {
+  const auto answer = decode(pool.call(request, files));
+  if (!answer.findings.empty()) throw Error(answer.findings[0].code, answer.findings[0].message);
+  return answer.facts;
+}
+
 /// Instead of an artifact, with a kind behind it: inspect the one file by its bytes alone.
 constexpr std::string_view k_inspect_file = "inspect file ";
 
@@ -117,6 +156,8 @@ constexpr std::string_view k_match_advisories = "match advisories ";
 
 std::string answer_in_cell(std::string_view request, std::span<const int> files) {
   if (request == k_unpack_wheelhouse) return unpack_in_cell(files);
+  if (request == k_list_container) return list_in_cell(files);
+  if (request.starts_with(k_describe)) return describe_in_cell(request.substr(k_describe.size()), files);
   if (request.starts_with(k_inspect_file)) return inspect_file_in_cell(request.substr(k_inspect_file.size()), files);
   if (request.starts_with(k_look_inside)) {
     if (files.size() != 1) fail(ErrorCode::internal, "{} descriptors instead of 1", files.size());
@@ -175,6 +216,20 @@ advisory::Match match_advisories_in_cell(const std::vector<advisory::Subject>& s
                                          std::span<const int> databases) {
   const auto request = fmt::format("{}{}", k_match_advisories, advisory::match_request(subjects));
   return advisory::parse_match_answer(CellPool(cell_command(), 1).call(request, databases));
+}
+
+ImportCells make_import_cells(const fs::path& scratch) {
+  auto pool = std::make_shared<CellPool>(cell_command(), 1);
+  ImportCells out{.scratch = scratch, .list = {}, .describe = {}};
+  out.list = [pool](int file, int unpacked) {
+    const auto size = regular_size(file, "an archive");
+    const auto json = ask_cell(*pool, k_list_container, std::array{file, unpacked});
+    return container_from_json(json, size, regular_size(unpacked, "the unpacked archive"));
+  };
+  out.describe = [pool](std::string_view kind, int file, std::string_view filename) {
+    return ask_cell(*pool, fmt::format("{}{} {}", k_describe, kind, filename), std::array{file});
+  };
+  return out;
 }
 
 Inspect make_inspect() {

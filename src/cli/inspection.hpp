@@ -8,6 +8,7 @@
 #include "bundle/inspect_all.hpp"
 #include "ecosystem/inspector.hpp"
 #include "guard/guard.hpp"
+#include "intake/shape.hpp"
 
 namespace liftlock {
 
@@ -32,5 +33,9 @@ Inspection unpack_wheelhouse_in_cell(int archive, int out);
 /// Searches databases of advisories there. @throws Error{inspection_failed, package_malformed, …}
 advisory::Match match_advisories_in_cell(const std::vector<advisory::Subject>& subjects,
                                          std::span<const int> databases);
+
+/// list_container() and describe_package() there.
+/// @param scratch where compressed archives are unpacked to; nothing with a name is ever there
+ImportCells make_import_cells(const fs::path& scratch);
 
 }  // namespace liftlock

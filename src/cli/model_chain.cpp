@@ -11,11 +11,13 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "bundle/channel.hpp"
+#include "bundle/import_channel.hpp"
 #include "bundle/manifest.hpp"
 #include "cli/bundle_view.hpp"
 #include "crypto/hash.hpp"
 #include "engine/countersignature.hpp"
 #include "engine/load_gate.hpp"
+#include "intake/record.hpp"
 #include "trust/trust.hpp"
 
 namespace liftlock {
@@ -111,10 +113,31 @@ class Chain {
       step.words.push_back("recorded on the low side; the bundle's signatures cover it");
   }
 
+  /// An import has no bundle: its record stands in the place, with what vouched for it.
+  void import_record(ChainStep& step) {
+    const auto record = parse_import_record(publication().bundle_json);
+    step.evidence = {{"import", publication().bundle_digest.text()},
+                     {"source", record.source},
+                     {"believed_by", name(record.belief)},
+                     {"keys", record.keys}};
+    if (import_content(publication().artifacts) != record.content)
+      fail(ErrorCode::store_invalid, "the catalog has other artifacts of {} than its record", subject());
+    const auto belief = imported_by(m_model).value_or(Belief::nobody);
+    step.words.push_back(fmt::format("taken in from '{}' without a bundle", printable(record.source)));
+    if (belief == Belief::nobody)
+      return absent(step, fmt::format("UNSIGNED IMPORT: nobody vouches for these bytes; the reason given: {}",
+                                      printable(record.reason)));
+    step.words.push_back(belief == Belief::digest
+                             ? fmt::format("believed for the announced digest of {}", printable(record.document))
+                             : fmt::format("believed for the signatures over {} by {}", printable(record.document),
+                                           fmt::join(record.keys, ", ")));
+  }
+
   void bundle(ChainStep& step) {
     const auto& document = publication().bundle_json;
     if (sha256(document) != publication().bundle_digest)
       fail(ErrorCode::store_invalid, "the catalog's bundle.json of {} no longer has its digest", subject());
+    if (publication().channel == k_import_channel) return import_record(step);
     const auto bundle = parse_bundle_info(document);
     std::vector<SignatureFile> signatures;
     std::map<std::uint64_t, std::string> statements;
@@ -148,6 +171,11 @@ class Chain {
 
   void medium(ChainStep& step) {
     step.evidence = {{"bundle", publication().bundle_digest.text()}, {"subject", subject()}};
+    if (publication().channel == k_import_channel) {
+      step.words.push_back(fmt::format("{} came in by `liftlock import`", subject()));
+      if (!ingest_entry()) absent(step, "the audit log does not know this import");
+      return;
+    }
     step.words.push_back(fmt::format("bundle {} crossed as {}", subject(), publication().bundle_digest.spoken()));
     const auto entry = ingest_entry();
     if (!entry) return absent(step, "the audit log does not know this bundle");
@@ -231,7 +259,8 @@ class Chain {
     return *m_log;
   }
   std::optional<AuditEntry> ingest_entry() {
-    return log().find_last(k_ingest_event, subject(),
+    const auto event = publication().channel == k_import_channel ? k_import_event : k_ingest_event;
+    return log().find_last(event, subject(),
                            [](const AuditEntry& one) { return one.event.outcome == Outcome::success; });
   }
 

@@ -13,8 +13,6 @@
 #include "os/leftovers.hpp"
 
 namespace liftlock {
-namespace {
-
 void require_listed(const TrustRoot& root, const std::string& key_id, Role role) {
   const auto* key = root.find(key_id);
   if (key == nullptr) {
@@ -28,8 +26,6 @@ void require_listed(const TrustRoot& root, const std::string& key_id, Role role)
   if (key->expires && now() >= *key->expires)
     fail(ErrorCode::key_expired, "the key {} expired at {}", key_id, format_time(*key->expires));
 }
-
-}  // namespace
 
 void add_signing_options(CLI::App& command, SigningKey& key, bool required) {
   command.add_option("--key", key.key, "Private key file, or gpg:FINGERPRINT (smart cards through gpg-agent)")

@@ -20,6 +20,8 @@ void add_signing_options(CLI::App& command, SigningKey& key, bool required);
 /// The root that tells whether a key may sign: the pinned one, else the newest that the bundle carries (believed for
 /// this warning to the signer only; the receiver judges by its own).
 std::optional<TrustRoot> root_to_ask(const Site& site, const fs::path& bundle);
+/// May this key sign in that role? @throws Error{key_unknown, key_role, key_revoked, key_expired}
+void require_listed(const TrustRoot& root, const std::string& key_id, Role role);
 /// @throws Error{not_a_bundle}
 void require_bundle(const fs::path& bundle);
 /// @throws Error{not_a_bundle, io_error}

@@ -1,0 +1,48 @@
+// Layouts in which `export` gives artifacts back, for the programs that made or read them. One file per layout
+// (export_*.cpp), one line in the table of export_layouts.cpp.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artifact/artifact.hpp"
+#include "base/reporter.hpp"
+#include "cli/store_view.hpp"
+#include "store/maintenance.hpp"
+
+namespace liftlock {
+
+struct LayoutOrder {
+  const OpenStore& store;
+  std::vector<Artifact> artifacts;  ///< each of a kind that the layout is for; at least one
+  fs::path to;
+  Reporter& reporter;
+  std::string ollama_name = {};  ///< what Ollama shall know the model by; empty: as it is called
+};
+
+struct NamedLayout {
+  std::string_view flag;  ///< "--wheelhouse"
+  std::string_view doc;
+  std::vector<std::string_view> kinds;                                             ///< what it is for
+  enum class Without : std::uint8_t { refuse, all } without_id = Without::refuse;  ///< what no ID means
+  enum class To : std::uint8_t { folder, file } to = To::folder;
+  /// Everything that was written, checked against its digest while it was copied.
+  std::vector<ExportedFile> (*write)(const LayoutOrder&) = nullptr;
+};
+
+std::span<const NamedLayout> export_layouts();
+
+std::vector<ExportedFile> export_wheelhouse(const LayoutOrder& order);
+std::vector<ExportedFile> export_debs(const LayoutOrder& order);
+std::vector<ExportedFile> export_model_folder(const LayoutOrder& order);
+std::vector<ExportedFile> export_docker_archive(const LayoutOrder& order);
+std::vector<ExportedFile> export_hub_cache(const LayoutOrder& order);
+std::vector<ExportedFile> export_ollama_store(const LayoutOrder& order);
+
+/// Writes FOLDER/NAME, a list of digests that `sha256sum -c` reads there, and adds it to `files`. It replaces one that
+/// lists the same files, and no other. @throws Error{immutable}
+void write_export_list(const fs::path& folder, std::string_view name, std::vector<ExportedFile>& files);
+
+}  // namespace liftlock
