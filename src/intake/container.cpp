@@ -16,7 +16,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "os/file.hpp"
-#include "zip/zip_reader.hpp"
+#include "archive/zip_reader.hpp"
 
 namespace liftlock {
 namespace {

@@ -8,8 +8,8 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
-#include "zip/zip_reader.hpp"
-#include "zip/zip_writer.hpp"
+#include "archive/zip_reader.hpp"
+#include "archive/zip_writer.hpp"
 
 namespace liftlock {
 namespace {
