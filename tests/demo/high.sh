@@ -9,6 +9,8 @@ say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 show() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
 prove() { proven+=("$1"); }
 fail() { echo "DEMO FAILED: $*" >&2; exit 1; }
+# shellcheck source=../interop/tested.sh
+source "$(dirname "$0")/../interop/tested.sh"
 server="" engine=""
 stop() { [ -z "$server" ] || kill "$server" 2>/dev/null || true; [ -z "$engine" ] || kill "$engine" 2>/dev/null || true; gpgconf --kill all 2>/dev/null || true; }
 trap stop EXIT
@@ -99,6 +101,7 @@ show chroot "$RUN/apt/root" apt-get -o Acquire::http::Proxy=false update
 show chroot "$RUN/apt/root" env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::http::Proxy=false install -y --no-install-recommends tree
 show chroot "$RUN/apt/root" tree --version
 umount -R "$RUN/apt/root"
+tested apt apt "$(chroot "$RUN/apt/root" apt-get --version | sed -n '1s/^apt \([0-9.]*\).*/\1/p')"
 prove "pip installed from the mirror; apt-get checked its signature and installed"
 
 show skopeo copy --src-tls-verify=false "docker://${url#http://}/hello:1" "oci:$RUN/pulled:1"

@@ -108,6 +108,7 @@ args=""; [ "${3:-}" != online ] || args="--name Ada"
 out=$(cut_off "$build $args") || fail "cargo does not build from the mirror: $out $(tail -3 "$work/serve.log")"
 [ "$out" = "$expected" ] || fail "the program says: $out"
 cmp -s app/Cargo.lock "$work/Cargo.lock" || fail "cargo build --locked changed Cargo.lock"
+tested cargo cargo "$(cargo --version | cut -d' ' -f2)"
 step "cargo build --locked from the mirror, without a route; the program runs"
 
 if [ "${3:-}" = online ]; then

@@ -79,6 +79,7 @@ build='
 out=$(cut_off "$build") || fail "go does not build from the mirror: $out $(tail -3 "$work/serve.log")"
 [ "$out" = "$expected" ] || fail "the program says: $out"
 cmp -s app/go.sum "$work/go.sum" || fail "go build changed go.sum"
+tested go go "$(go version | sed 's/.* go\([0-9.]*\) .*/\1/')"
 step "go build from the mirror, without a route; the program runs"
 
 first=$(awk '!/go.mod/ {print $1; exit}' app/go.sum)

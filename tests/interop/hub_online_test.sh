@@ -37,6 +37,10 @@ high export tiny --to "$work/exported" --hf-cache > /dev/null
 diff "$work/theirs" "$work/ours" || fail "the export lays the cache out in another way than the library"
 HF_HUB_CACHE=$work/exported HF_HUB_OFFLINE=1 unshare --net "$venv/bin/python" "$root/tests/interop/hub_clients.py" offline "$work" "$commit"
 
+version_of() { "$venv/bin/python" -c "import $1; print($1.__version__)"; }
+tested hub huggingface_hub "$(version_of huggingface_hub)"
+tested hub transformers "$(version_of transformers)"
+
 # --- llama.cpp downloads by itself, too (-hf)
 if llama_unpacked; then
   mkdir "$work/llama-cache"

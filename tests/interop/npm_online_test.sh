@@ -100,4 +100,7 @@ echo "ok: pnpm $("$others/pnpm" --version), Yarn $("$others/yarn" --version)"
 SH
 inside=(unshare --net); [ "$(id -u)" -eq 0 ] || inside=(unshare --map-root-user --net)
 "${inside[@]}" bash "$work/inside.sh" || exit 1
+tested npm npm "$(npm --version)"
+tested npm pnpm "$("$work/others/node_modules/.bin/pnpm" --version)"
+tested npm Yarn "$("$work/others/node_modules/.bin/yarn" --version)"
 step "npm online"

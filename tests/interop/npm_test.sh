@@ -180,4 +180,5 @@ SH
 inside=(unshare --net); [ "$(id -u)" -eq 0 ] || inside=(unshare --map-root-user --net)
 "${inside[@]}" bash "$work/inside.sh" || exit 1
 high audit verify > /dev/null || fail "the audit log"
+tested npm npm "$(npm --version)"
 step "npm"

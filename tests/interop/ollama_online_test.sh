@@ -89,4 +89,5 @@ netless "$work/again/models" <<'NETLESS' || fail "the model that was taken: $(ta
   [ "$("$ollama" list | awk '$1 == "keeper:1" {print $2}')" = "$(cat "$work/id")" ]
   grep -q 'as you like' <<< "$("$ollama" show --license keeper:1)"
 NETLESS
+tested ollama Ollama "${version#v}"
 echo "the real Ollama (${OLLAMA:-$version}) pulls, knows and gives models"
