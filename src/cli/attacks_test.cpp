@@ -62,13 +62,18 @@ Attack npm_package(const std::string& name, ErrorCode code, const std::string& e
 /// The crate demo 1.0.0, with a sound Cargo.toml.
 Attack crate(const std::string& name, ErrorCode code, const std::string& entries, std::string word = "") {
   const auto manifest = attack::tar_file("demo-1.0.0/Cargo.toml", "[package]\nname = \"demo\"\nversion = \"1.0.0\"\n");
+  return {name,
+          code,
           "crate",
           {{"packages/cargo/demo-1.0.0.crate", oci::sample::gzip(manifest + entries + attack::tar_end())}},
+          std::move(word)};
+}
 /// The module example.test/demo v1.0.0, with a sound .mod.
 Attack go_module(const std::string& name, ErrorCode code, std::vector<ZipItem> items, std::string word = "") {
   const std::string start = "packages/go/example.test/demo/@v/v1.0.0", mod = "module example.test/demo\n";
   items.insert(items.begin(), {"example.test/demo@v1.0.0/go.mod", mod});
   return {name, code, "go-module", {{start + ".mod", mod}, {start + ".zip", attack::zip(items)}}, std::move(word)};
+}
 Attack deb(const std::string& name, ErrorCode code, std::string bytes, std::string word = "") {
   return {name, code, "deb", {{"packages/apt/pool/demo_1.0_all.deb", std::move(bytes)}}, std::move(word)};
 }
@@ -273,7 +278,34 @@ std::vector<Attack> debs() {
 std::vector<Attack> npm_packages() {
   using attack::tar_file;
   const auto malformed = ErrorCode::package_malformed;
+  const auto manifest = [](const std::string& text) { return tar_file("package/package.json", text); };
+  const auto good = manifest(R"({"name": "demo", "version": "1.0.0"})");
+  auto lying = npm_package("npm facts that the tarball does not have", malformed, good, "fact");
+  lying.facts = {{"manifest", {{"name", "demo"}, {"version", "1.0.0"}, {"dependencies", {{"evil", "1.0.0"}}}}}};
+  return {
+      npm_package("npm package.json of another package", malformed,
+                  manifest(R"({"name": "dem0", "version": "1.0.0"})")),
+      npm_package("npm package.json of a scope", malformed, manifest(R"({"name": "@x/demo", "version": "1.0.0"})")),
+      npm_package("npm package.json of another version", malformed,
+                  manifest(R"({"name": "demo", "version": "6.6.6"})")),
+      npm_package("npm package.json with a key twice", ErrorCode::json_duplicate_key,
+                  manifest(R"({"name": "demo", "version": "1.0.0", "version": "6.6.6"})")),
+      npm_package("npm second package.json", ErrorCode::path_collision,
+                  good + manifest(R"({"name": "demo", "version": "1.0.0", "scripts": {"install": "evil"}})")),
+      npm_package("npm package.json in a second folder", ErrorCode::path_unsafe,
+                  good + tar_file("other/package.json", R"({"name": "demo", "version": "1.0.0"})")),
+      npm_package("npm tar slip", ErrorCode::path_unsafe, good + tar_file("package/../../x", "evil")),
+      npm_package("npm symlink", ErrorCode::not_regular, good + tar_file("package/l", "", '2', "/etc")),
+      npm_package("npm file through a hard link", ErrorCode::not_regular,
+                  good + tar_file("package/l", "", '1', "/etc/shadow")),
+      later("npm bomb", ErrorCode::limit_exceeded,
+            [good] {
+              return npm_package("", ErrorCode::limit_exceeded,
+                                 good + tar_file("package/z", std::string(120u << 20, '\0')));
+            }),
+      lying,
 std::vector<Attack> crates() {
+  using attack::tar_file;
   const auto top = std::string("demo-1.0.0/");
   const auto other = [&](const std::string& manifest) {
     return Attack{"",
@@ -305,32 +337,18 @@ std::vector<Attack> go_modules() {
   const auto top = std::string("example.test/demo@v1.0.0/");
   auto lying =
       go_module("Go module of another go.sum", ErrorCode::package_malformed, {{top + "a.go", "package demo\n"}});
-  const auto manifest = [](const std::string& text) {return tar_file("package/package.json", text);, top + "z", "words", true};
-  const auto good = manifest(R"({"name": "demo", "version": "1.0.0"})");
-  auto lying = npm_package("npm facts that the tarball does not have", malformed, good, "fact");
-  lying.facts = {{"manifest", {{"name", "demo"}, {"version", "1.0.0"}, {"dependencies", {{"evil", "1.0.0"}}}}}};
+  auto bomb = ZipItem{top + "z", "words", true};
+  bomb.size_too_many = 520u << 20;
+  lying.facts = {{"h1", "h1:" + std::string(43, 'A') + "="}};
   return {
-      npm_package("npm package.json of another package", malformed,
-                  manifest(R"({"name": "dem0", "version": "1.0.0"})")),
-      npm_package("npm package.json of a scope", malformed, manifest(R"({"name": "@x/demo", "version": "1.0.0"})")),
-      npm_package("npm package.json of another version", malformed,
-                  manifest(R"({"name": "demo", "version": "6.6.6"})")),
-      npm_package("npm package.json with a key twice", ErrorCode::json_duplicate_key,
-                  manifest(R"({"name": "demo", "version": "1.0.0", "version": "6.6.6"})")),
-      npm_package("npm second package.json", ErrorCode::path_collision,
-                  good + manifest(R"({"name": "demo", "version": "1.0.0", "scripts": {"install": "evil"}})")),
-      npm_package("npm package.json in a second folder", ErrorCode::path_unsafe,
-                  good + tar_file("other/package.json", R"({"name": "demo", "version": "1.0.0"})")),
-      npm_package("npm tar slip", ErrorCode::path_unsafe, good + tar_file("package/../../x", "evil")),
-      npm_package("npm symlink", ErrorCode::not_regular, good + tar_file("package/l", "", '2', "/etc")),
-      npm_package("npm file through a hard link", ErrorCode::not_regular,
-                  good + tar_file("package/l", "", '1', "/etc/shadow")),
-      later("npm bomb", ErrorCode::limit_exceeded,
-            [good] {
-              return npm_package("", ErrorCode::limit_exceeded,
-                                 good + tar_file("package/z", std::string(120u << 20, '\0')));
-            }),
       lying,
+      go_module("Go module slip", ErrorCode::path_unsafe, {{top + "../../x", "evil"}}),
+      go_module("Go module file of another module", ErrorCode::path_unsafe, {{"example.test/x@v1.0.0/a.go", "evil"}}),
+      go_module("Go module file twice in other letters", ErrorCode::path_collision,
+                {{top + "a.go", "x"}, {top + "A.go", "y"}}),
+      go_module("Go module with a second go.mod", ErrorCode::package_malformed, {{top + "sub/go.mod", "module x\n"}}),
+      go_module("Go module symlink", ErrorCode::not_regular, {{top + "l", "/etc/passwd", false, 0120777}}),
+      go_module("Go module bomb", ErrorCode::limit_exceeded, {bomb}),
   };
 }
 
