@@ -5,7 +5,7 @@ import pathlib
 import sys
 
 import huggingface_hub
-from huggingface_hub import HfApi, hf_hub_download, snapshot_download
+from huggingface_hub import HfApi, HfFileSystem, hf_hub_download, snapshot_download
 from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, RevisionNotFoundError
 
 mode, work, commit = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
@@ -42,8 +42,12 @@ if mode == "mirror":
     assert api.file_exists("org/tiny", "config.json") and not api.file_exists("org/tiny", "none.json")
     file = hf_hub_download("org/tiny-GGUF", "tiny-Q8_0.gguf")
     assert filecmp.cmp(file, work / "hub/org/tiny-GGUF/tiny-Q8_0.gguf", shallow=False)
-    same(snapshot_download("local/demo", local_dir=work / "here", ignore_patterns=[".*"]) and work / "stack/own", work / "stack/own")
+    snapshot_download("local/demo", local_dir=work / "here")
     assert filecmp.cmp(work / "here/demo.gguf", work / "stack/own/demo.gguf", shallow=False)
+    files = HfFileSystem()  # what hf:// paths and vLLM's listing go through
+    assert "org/tiny/onnx" in files.ls("org/tiny", detail=False)
+    assert files.info("org/tiny/onnx/config.json")["size"] == (work / "hub/org/tiny/onnx/config.json").stat().st_size
+    assert files.open("org/tiny/onnx/config.json").read() == (work / "hub/org/tiny/onnx/config.json").read_bytes()
     raises(RepositoryNotFoundError, lambda: snapshot_download("org/none"))
     raises(RevisionNotFoundError, lambda: snapshot_download("org/tiny", revision="v9"))
     raises(EntryNotFoundError, lambda: hf_hub_download("org/tiny", "none.json"))

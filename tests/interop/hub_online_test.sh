@@ -9,7 +9,7 @@ unshare --net true 2> /dev/null || skip "no network namespace can be made here"
 venv=${HUB_VENV:-}  # one that has them already
 if [ -z "$venv" ]; then
   venv=$work/venv
-  python3 -m venv "$venv" && "$venv/bin/pip" install -q huggingface_hub transformers > "$work/pip.log" 2>&1 ||
+  python3 -m venv "$venv" && "$venv/bin/pip" install -q huggingface_hub fsspec transformers > "$work/pip.log" 2>&1 ||
     skip "the clients cannot be had: $(tail -3 "$work/pip.log")"
 fi
 hub_up

@@ -80,6 +80,16 @@ says ' 0 findings' "$(high ollama check "$work/models" --user "$(id -un)")"
 refused usage high export demo --to "$work/x" --ollama-store --ollama-name '../x'
 refused not-found high ollama check "$work/nowhere"
 
+# --- what root writes for the service is the service's
+if [ "$(id -u)" = 0 ]; then
+  mkdir "$work/service" && chown nobody "$work/service"
+  high export demo --to "$work/service" --ollama-store > /dev/null
+  [ -z "$(find "$work/service" ! -user nobody)" ] || fail "not all of the store is the service's: $(find "$work/service" ! -user nobody)"
+  says ' 0 findings' "$(high ollama check "$work/service" --user nobody)"
+  chown root "$work/service/manifests" && chmod 700 "$work/service/manifests"
+  says "unreadable    $work/service/manifests" "$(high ollama check "$work/service" --user nobody || true)"
+fi
+
 # --- and taken from such a store again: the same manifest, so the same model for Ollama
 low_state=$work/low2 high_state=$work/high2
 cd "$work" && mkdir again && cd again

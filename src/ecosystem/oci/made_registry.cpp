@@ -81,7 +81,8 @@ HttpResponse MadeRegistry::manifest(const Tags& tags, std::string_view name, std
     }
   } catch (const Error& error) {
     if (error.code() == ErrorCode::internal || error.code() == ErrorCode::io_error) throw;
-    return refusal(404, "MANIFEST_UNKNOWN", error.what());
+    // Not 404, of which Ollama would only say that it does not exist.
+    return refusal(400, "UNSUPPORTED", error.what());
   }
   return refusal(404, "MANIFEST_UNKNOWN",
                  fmt::format("{} of {} did not come across", printable(reference.substr(0, 200)), name));

@@ -24,7 +24,7 @@ struct Kind {
 };
 constexpr std::array k_kinds = {
     Kind{media::model, "model", ".gguf"},         Kind{media::projector, "mmproj", ".gguf"},
-    Kind{media::adapter, "model.lora", ".gguf"},     Kind{media::chat_template, "ollama/template", ""},
+    Kind{media::adapter, "model.lora", ".gguf"},  Kind{media::chat_template, "ollama/template", ""},
     Kind{media::system, "ollama/system", ""},     Kind{media::params, "ollama/params", ""},
     Kind{media::messages, "ollama/messages", ""}, Kind{media::license, "ollama/license", ""},
 };

@@ -97,7 +97,7 @@ TEST_F(OllamaRouteTest, SaysWhatIsMissing) {
   }
   EXPECT_EQ(get("/v2/ollama/ti-ny/blobs/sha512:00").status, 400);
   const auto broken = get("/v2/ollama/broken/manifests/latest");
-  EXPECT_EQ(broken.status, 404);
+  EXPECT_EQ(broken.status, 400);
   EXPECT_THAT(body(broken), HasSubstr("'x.gguf' of model:broken@1"));
 }
 
