@@ -85,13 +85,15 @@ Json Report::json() const {
   return out;
 }
 
-std::vector<std::string> row(const std::string& name, const RunRecord& run, bool answers_known) {
+enum class Answers : std::uint8_t { counted, unknown };
+
+std::vector<std::string> row(const std::string& name, const RunRecord& run, Answers answers) {
   return {name,
           format_time(run.started),
           fmt::format("{:.1f} s", run.seconds),
           std::to_string(run.status),
-          answers_known ? std::to_string(run.hits) : "?",
-          answers_known ? std::to_string(run.misses) : "?",
+          answers == Answers::counted ? std::to_string(run.hits) : "?",
+          answers == Answers::counted ? std::to_string(run.misses) : "?",
           format_size(run.received)};
 }
 
@@ -108,9 +110,10 @@ std::string Report::attempts_text() const {
 
 std::string Report::text() const {
   std::vector<std::vector<std::string>> rows{{"RUN", "STARTED", "TOOK", "STATUS", "HITS", "MISSES", "FROM THE MIRROR"}};
-  if (before.first) rows.push_back(row("first", *before.first, true));
-  if (before.last && before.last->started != before.first->started) rows.push_back(row("last", *before.last, true));
-  rows.push_back(row("this", run, result.mirror.answers_known));
+  if (before.first) rows.push_back(row("first", *before.first, Answers::counted));
+  if (before.last && before.last->started != before.first->started)
+    rows.push_back(row("last", *before.last, Answers::counted));
+  rows.push_back(row("this", run, result.mirror.answers_known ? Answers::counted : Answers::unknown));
   auto out = format_table(rows);
   for (const auto& [target, times] : result.mirror.missed) {
     out +=

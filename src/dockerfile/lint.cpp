@@ -170,7 +170,7 @@ bool is_download(const Words& words) {
                      [](const auto& word) { return word.find("://") != std::string::npos; });
 }
 
-bool curl_fails(const Words& words) {
+bool asks_to_fail(const Words& words) {
   return std::any_of(words.begin(), words.end(), [](const auto& word) {
     return word.starts_with("--fail") ||
            (word.size() > 1 && word[0] == '-' && word[1] != '-' && word.find('f') != std::string::npos &&
@@ -285,6 +285,8 @@ class Linter {
     }
   }
 
+  enum class Network : std::uint8_t { open, none };
+
   struct Caches {
     bool apt = false, lists = false, pip = false;
     std::vector<Mount> all;
@@ -335,7 +337,7 @@ class Linter {
     if (text.find("docker-clean") != std::string::npos) m_docker_clean_removed = true;
     look_at_apt(run, caches, commands);
     for (const auto& words : commands) {
-      look_at_pip(run, caches, words, no_network);
+      look_at_pip(run, caches, words, no_network ? Network::none : Network::open);
       look_at_download(run, words, text);
       look_at_wheelhouse(run, words, text);
     }
@@ -362,7 +364,7 @@ class Linter {
     }
   }
 
-  void look_at_pip(const Instruction& run, const Caches& caches, const Words& words, bool no_network) {
+  void look_at_pip(const Instruction& run, const Caches& caches, const Words& words, Network network) {
     const bool installs = calls_pip(words, "install"),
                builds = calls_pip(words, "wheel") || calls_pip(words, "download");
     if (!installs && !builds) return;
@@ -374,12 +376,12 @@ class Linter {
     if (links && !no_index)
       find("pip-index-reachable", run.line, "--find-links adds to the index, it does not replace it");
     if (builds && has(words, "--no-deps")) find("wheels-without-dependencies", run.line, "--no-deps");
-    if (installs && no_index && !no_network) find("network-open", run.line, "pip install --no-index");
+    if (installs && no_index && network == Network::open) find("network-open", run.line, "pip install --no-index");
   }
 
   void look_at_download(const Instruction& run, const Words& words, const std::string& text) {
     if (!is_download(words)) return;
-    if (calls(words, {"curl"}, "") && !curl_fails(words))
+    if (calls(words, {"curl"}, "") && !asks_to_fail(words))
       find("curl-without-fail", run.line, fmt::format("{}", fmt::join(words, " ")));
     const bool named = has(words, "-O") || has_prefix(words, "--output-document") || has_prefix(words, "-O");
     if (calls(words, {"wget"}, "") && !named && std::any_of(words.begin(), words.end(), [](const auto& word) {

@@ -24,11 +24,13 @@ std::string shell_word(std::string_view value) {
   return out + "'";
 }
 
+constexpr std::string_view k_special = "\"\\", k_special_with_dollar = "\"\\$";
+
 /// In double quotes, with what is special there escaped: C-like escapes are common to systemd, Dockerfiles and YAML.
-std::string double_quoted(std::string_view value, bool dollar_is_special) {
+std::string double_quoted(std::string_view value, std::string_view special) {
   std::string out = "\"";
   for (const char c : value) {
-    if (c == '"' || c == '\\' || (dollar_is_special && c == '$')) out += '\\';
+    if (special.find(c) != std::string_view::npos) out += '\\';
     out += c;
   }
   return out + "\"";
@@ -85,13 +87,13 @@ std::string environment_text(const std::map<std::string, std::string>& variables
       return out;
     case EnvironmentForm::systemd:
       for (const auto& [name, value] : variables) {
-        out += fmt::format("{}={}\n", name, is_plain(value) ? value : double_quoted(value, false));
+        out += fmt::format("{}={}\n", name, is_plain(value) ? value : double_quoted(value, k_special));
       }
       return out;
     case EnvironmentForm::dockerfile:
       for (const auto& [name, value] : variables) {
         out += fmt::format("{}{}={}", out.empty() ? "ENV " : " \\\n    ", name,
-                           is_plain(value) ? value : double_quoted(value, true));
+                           is_plain(value) ? value : double_quoted(value, k_special_with_dollar));
       }
       return out.empty() ? out : out + "\n";
     case EnvironmentForm::compose:
@@ -100,7 +102,7 @@ std::string environment_text(const std::map<std::string, std::string>& variables
       for (const auto& [name, value] : variables) {
         std::string doubled;
         for (const char c : value) doubled += c == '$' ? std::string("$$") : std::string(1, c);
-        out += fmt::format("  {}: {}\n", name, double_quoted(doubled, false));
+        out += fmt::format("  {}: {}\n", name, double_quoted(doubled, k_special));
       }
       return out;
   }
