@@ -42,9 +42,9 @@ step "$files files of a local repository crossed"
 
 out=$(cut_off '
   "$high_exe" --quiet --state "$high_state" render clients --client maven --base-url "$mirror" | sed -n "/<settings>/,\$p" > "$work/settings.xml"
-  cd "$work/stack" && mvn -B -q -C -s "$work/settings.xml" -f app/pom.xml "-Dmaven.repo.local=$work/high-m2" package
-  java -cp "app/target/app-1.0.jar:$(find "$work/high-m2" -name "commons-lang3-*.jar")" App') || fail "mvn does not build from the mirror: $out"
-[ "$(tail -n 1 <<< "$out")" = Ada ] || fail "the program says: $out"
+  cd "$work/stack" && mvn -B -q -C -s "$work/settings.xml" -f app/pom.xml "-Dmaven.repo.local=$work/high-m2" package > "$work/mvn.log" 2>&1 || { cat "$work/mvn.log"; exit 1; }
+  java -cp "app/target/app-1.0.jar:$(find "$work/high-m2" -name "commons-lang3-*.jar" | paste -sd:)" App') || fail "mvn does not build from the mirror: $out"
+[ "$out" = Ada ] || fail "the program says: $out"
 grep -q liftlock "$work/high-m2/org/apache/commons/commons-lang3/3.14.0/_remote.repositories" || fail "it came from elsewhere"
 tested maven Maven "$(mvn --version | sed -n 's/^Apache Maven \([0-9.]*\).*/\1/p')"
 step "mvn package from the mirror with strict checksums, without a route; the program runs"
@@ -53,7 +53,7 @@ rm -rf app/target "$work/high-m2"
 out=$(cut_off 'cd "$work/stack" && cp -r "$work/medium/java-1/packages/maven" "$work/copy" &&
   printf "<settings><mirrors><mirror><id>bundle</id><mirrorOf>*</mirrorOf><url>file://%s</url></mirror></mirrors></settings>" "$work/copy" > "$work/bundle.xml"
   sed "s/\[3.13,3.14.0\]/3.14.0/" app/pom.xml > app/fixed.xml
-  mvn -B -q -s "$work/bundle.xml" -f app/fixed.xml "-Dmaven.repo.local=$work/alone-m2" package 2>&1
-  java -cp "app/target/app-1.0.jar:$(find "$work/alone-m2" -name "commons-lang3-*.jar")" App') || fail "mvn does not build from the bundle: $out"
-[ "$(tail -n 1 <<< "$out")" = Ada ] || fail "built from the bundle alone: $out"
+  mvn -B -q -s "$work/bundle.xml" -f app/fixed.xml "-Dmaven.repo.local=$work/alone-m2" package > "$work/mvn.log" 2>&1 || { cat "$work/mvn.log"; exit 1; }
+  java -cp "app/target/app-1.0.jar:$(find "$work/alone-m2" -name "commons-lang3-*.jar" | paste -sd:)" App') || fail "mvn does not build from the bundle: $out"
+[ "$out" = Ada ] || fail "built from the bundle alone: $out"
 step "mvn package from the bundle alone"
