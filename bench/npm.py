@@ -49,7 +49,10 @@ def ci(work, registry=None):
 
 
 def start_verdaccio(work, upstream):
-    npm(["install", "--prefix", str(work / "verdaccio"), "verdaccio@6.0.5"], work)
+    (work / "verdaccio").mkdir()
+    # It asks for node-fetch by a tag, which not every mirror of a registry has; this is the version behind it.
+    (work / "verdaccio/package.json").write_text('{"dependencies": {"verdaccio": "6.0.5"}, "overrides": {"node-fetch": "2.6.7"}}')
+    npm(["install"], work / "verdaccio")
     port = skopeo.free_port()
     (work / "verdaccio.yml").write_text(
         f"storage: {work}/verdaccio-storage\nuplinks: {{up: {{url: '{upstream}', cache: true, maxage: 60m}}}}\n"
