@@ -5,7 +5,7 @@ set -eu
 packages="build-essential cmake ninja-build ccache pkg-config mold git ca-certificates curl
  clang-16 clang-tidy-16 clang-format-16 libclang-rt-16-dev cppcheck
  libboost1.81-dev libcurl4-openssl-dev libssl-dev libarchive-dev libsqlite3-dev libseccomp-dev libzstd-dev zlib1g-dev
- libedit-dev
+ libedit-dev libyaml-dev
  nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libbenchmark-dev
  gnupg gpgv gpg-agent openssl bubblewrap strace python3-fusepy iproute2 xz-utils zstd zip unzip jq file time
  fsverity skopeo umoci docker-registry nginx-light wrk apt-utils dpkg-dev python3 python3-pip python3-venv

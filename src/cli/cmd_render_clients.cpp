@@ -77,7 +77,7 @@ void add_render_clients(CLI::App& group, Invocation& invocation) {
   command->add_option("--base-url", options->base_url,
                       "URL that clients reach the mirror by (default: from config.toml)");
   command->add_option("--client", options->client,
-                      "Only what concerns this client: pip, uv, apt, npm, containerd, docker, podman, curl …");
+                      "Only what concerns this client: pip, uv, apt, npm, helm, containerd, docker, podman, curl …");
   command->footer("Example: liftlock render clients --client pip --base-url https://mirror.example:8443");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -6,6 +6,7 @@
 #include "ecosystem/file/inspector.hpp"
 #include "ecosystem/go/inspector.hpp"
 #include "ecosystem/maven/inspector.hpp"
+#include "ecosystem/helm/inspector.hpp"
 #include "ecosystem/model/inspector.hpp"
 #include "ecosystem/npm/inspector.hpp"
 #include "ecosystem/oci/inspector.hpp"
@@ -25,9 +26,10 @@ const std::vector<const Inspector*>& inspectors() {
   static const oci::ImageInspector k_image;
   static const std::unique_ptr<Inspector> k_python = make_pypi_inspector();
   static const npm::PackageInspector k_npm;
+  static const helm::ChartInspector k_chart;
   static const engine::EngineInspector k_engine;
   static const advisory::AdvisoriesInspector k_advisories;
-  static const std::vector<const Inspector*> k_inspectors = {k_python.get(), &k_apt, &k_apt_index, &k_image, &k_model, &k_engine, &k_advisories, &k_file, &k_npm, &k_crate, &k_go, &k_maven};
+  static const std::vector<const Inspector*> k_inspectors = {k_python.get(), &k_apt, &k_apt_index, &k_image, &k_model, &k_engine, &k_advisories, &k_file, &k_npm, &k_crate, &k_go, &k_maven, &k_chart};
   return k_inspectors;
 }
 

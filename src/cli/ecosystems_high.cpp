@@ -1,6 +1,7 @@
 #include "cli/ecosystems_high.hpp"
 
 #include "ecosystem/apt/apt_route.hpp"
+#include "ecosystem/helm/route.hpp"
 #include "ecosystem/npm/route.hpp"
 #include "ecosystem/hub/route.hpp"
 #include "ecosystem/modelpack/route.hpp"
@@ -14,7 +15,7 @@
 namespace liftlock {
 
 std::vector<MakeRoute> mirror_routes() {
-  return {make_pypi_route, apt::make_apt_route, npm::make_npm_route, oci::make_image_route, hub::make_hub_route, ollama::make_ollama_route, modelpack::make_modelpack_route, cargo::make_cargo_route, go::make_go_route, maven::make_maven_route};
+  return {make_pypi_route, apt::make_apt_route, npm::make_npm_route, oci::make_image_route, hub::make_hub_route, ollama::make_ollama_route, modelpack::make_modelpack_route, cargo::make_cargo_route, go::make_go_route, maven::make_maven_route, helm::make_chart_route};
 }
 
 }  // namespace liftlock

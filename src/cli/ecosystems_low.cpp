@@ -8,6 +8,7 @@
 #include "ecosystem/file/collector.hpp"
 #include "ecosystem/go/collector.hpp"
 #include "ecosystem/maven/collector.hpp"
+#include "ecosystem/helm/collector.hpp"
 #include "ecosystem/model/collector.hpp"
 #include "ecosystem/npm/collector.hpp"
 #include "ecosystem/oci/collector.hpp"
@@ -23,12 +24,13 @@ Collectors collectors() {
   static const cargo::CargoCollector k_cargo;
   static const go::GoCollector k_go;
   static const maven::MavenCollector k_maven;
+  static const helm::ChartCollector k_chart;
   static const oci::ImageCollector k_image;
   static const ModelCollector k_model;
   static const engine::EngineCollector k_engine;
   static const advisory::AdvisoriesCollector k_advisories;
   static const FileCollector k_file;
-  static const std::vector<const Collector*> k_collectors = {k_python.get(), &k_apt, &k_image, &k_model, &k_engine, &k_advisories, &k_file, &k_npm, &k_cargo, &k_go, &k_maven};
+  static const std::vector<const Collector*> k_collectors = {k_python.get(), &k_apt, &k_image, &k_model, &k_engine, &k_advisories, &k_file, &k_npm, &k_cargo, &k_go, &k_maven, &k_chart};
   return k_collectors;
 }
 

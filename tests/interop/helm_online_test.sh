@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Charts that Helm itself made and indexed cross the gap; then Helm reads the mirror's index, pulls and renders them where no
+# route leads out. Helm is its Go SDK behind a Python module, for Debian has no helm.
+#   helm_online_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: the module cannot be had (skipped).
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
+step() { echo "ok: $*"; }
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check helm-python-sdk==0.2.2 > "$work/pip.log" 2>&1 || { tail -1 "$work/pip.log"; echo "skipped: no Helm SDK"; exit 77; }
+export HOME=$work/home HELM_CACHE_HOME=$work/helm-cache HELM_CONFIG_HOME=$work/helm-config HELM_DATA_HOME=$work/helm-data
+mkdir -p "$HOME" "$work/upstream" "$work/media" "$work/site"
+cd "$work/site"
+"$work/venv/bin/python" - "$work/upstream" <<'PY'
+import pathlib, sys
+import helm_python as helm
+from helm_python import registry
+upstream = pathlib.Path(sys.argv[1])
+for name in ("storage", "kube-monitoring"):
+    helm.Chart.create(name, ".")
+    for version in ("1.2.0", "1.10.0"):
+        helm.package(name, destination=upstream, version=version, app_version="1.10")
+registry.repo_index_generate(upstream)
+PY
+# The same index again with a wrong digest, for a repository that was tampered with.
+mkdir "$work/tampered" && cp "$work"/upstream/* "$work/tampered/" && sed -i 's/digest: [0-9a-f]\{8\}/digest: 00000000/' "$work/tampered/index.yaml"
+(cd "$work" && exec python3 -u -m http.server 0 --bind 127.0.0.1 > "$work/http.out" 2> "$work/http.log") &
+upstream=$!
+pids+=("$upstream")
+for _ in $(seq 50); do grep -q port "$work/http.out" && break; sleep 0.1; done
+url=http://127.0.0.1:$(sed -n 's/.*port \([0-9]*\).*/\1/p' "$work/http.out")
+
+stack() { printf '[stack]\nname = "cluster"\n[chart.storage]\n%s\n' "$1"; }
+{ stack "repository = \"$url/upstream\"
+version = \"1.10.0\""
+  printf '[chart.monitoring]\nsource = "%s"\n[chart.old]\nsource = "%s"\n' "$url/upstream/kube-monitoring-1.2.0.tgz" "../upstream/storage-1.2.0.tgz"; } > liftlock.toml
+low init --zone low > /dev/null
+for role in root builder; do low trust keygen --role $role --out "$work/$role.pem" > /dev/null; done
+low trust init --organisation test --root-key "$work/root.pem" --add "builder:$work/builder.pem" > /dev/null
+low lock > /dev/null
+grep -q '"type": "index-hash"' liftlock.lock || fail "the index's digest is not in the lock"
+low fetch > /dev/null
+: > "$work/http.log"
+cp liftlock.lock ../first.lock; low lock > /dev/null; low fetch > /dev/null; cmp liftlock.lock ../first.lock || fail "the lock changed"
+[ ! -s "$work/http.log" ] || fail "a second lock and fetch asked: $(cat "$work/http.log")"
+low pack --output "$work/media/one" > /dev/null
+low sign "$work/media/one" --role builder --key "$work/builder.pem" > /dev/null
+mkdir "$work/other" && cd "$work/other"
+stack "repository = \"$url/tampered\"
+version = \"1.10.0\"" > liftlock.toml
+refused digest-mismatch low lock
+stack "repository = \"$url/upstream\"
+version = \"9.9.9\"" > liftlock.toml
+refused unresolvable low lock
+stack "repository = \"$url/upstream\"" > liftlock.toml
+refused stack-invalid low lock
+kill "$upstream"; wait "$upstream" 2> /dev/null || true
+step "three charts locked, fetched once, packed; a tampered repository is refused"
+
+high init --zone ingest > /dev/null
+printf 'zone = "ingest"\n[policy]\nreserve = "1MiB"\n[source.usb]\npath = "%s"\nrequire_read_only = false\n' "$work/media" > "$high_state/config.toml"
+high trust pin "$work/media/one" --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
+high ingest usb/one --expect "$(sha256sum < "$work/media/one/manifest/bundle.json" | cut -d' ' -f1)" > /dev/null
+export work high_exe high_state
+cat > "$work/inside.sh" <<'SH'
+set -euo pipefail
+ip link set lo up
+"$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
+server=$!
+trap 'kill $server 2> /dev/null || true' EXIT
+for _ in $(seq 100); do [ -s "$work/serve.out" ] && break; sleep 0.1; done
+cd "$work"
+"$work/venv/bin/python" - "$(sed -n 's/^listening on //p' "$work/serve.out")/charts" "$work" <<'PY'
+import pathlib, sys
+import helm_python as helm
+from helm_python import registry
+url, work = sys.argv[1], pathlib.Path(sys.argv[2])
+index = registry.repo_index(url)
+listed = {name: sorted(one["version"] for one in versions) for name, versions in index["entries"].items()}
+assert listed == {"storage": ["1.10.0", "1.2.0"], "kube-monitoring": ["1.2.0"]}, listed
+(work / "pulled").mkdir()
+for version in ("1.2.0", None):  # None: the newest, by Helm's own order
+    registry.pull("storage", repo_url=url, version=version, destination=work / "pulled")
+for archive in ("storage-1.2.0.tgz", "storage-1.10.0.tgz"):
+    assert (work / "pulled" / archive).read_bytes() == (work / "upstream" / archive).read_bytes(), archive
+rendered = helm.Chart.load(work / "pulled/storage-1.10.0.tgz").render(name="here")
+assert any("kind: Deployment" in text and "here-storage" in text for text in rendered.values()), rendered
+print("ok: Helm reads the index, pulls both versions, and renders a Deployment")
+PY
+SH
+inside=(unshare --net); [ "$(id -u)" -eq 0 ] || inside=(unshare --map-root-user --net)
+"${inside[@]}" bash "$work/inside.sh" || exit 1
+step "helm"
