@@ -29,7 +29,23 @@ const std::vector<const Inspector*>& inspectors() {
   static const helm::ChartInspector k_chart;
   static const engine::EngineInspector k_engine;
   static const advisory::AdvisoriesInspector k_advisories;
-  static const std::vector<const Inspector*> k_inspectors = {k_python.get(), &k_apt, &k_apt_index, &k_image, &k_model, &k_engine, &k_advisories, &k_file, &k_npm, &k_crate, &k_go, &k_maven, &k_chart};
+  // clang-format off
+  static const std::vector<const Inspector*> k_inspectors = {
+      k_python.get(),
+      &k_apt,
+      &k_apt_index,
+      &k_npm,
+      &k_crate,
+      &k_go,
+      &k_maven,
+      &k_image,
+      &k_chart,
+      &k_model,
+      &k_engine,
+      &k_advisories,
+      &k_file,
+  };
+  // clang-format on
   return k_inspectors;
 }
 

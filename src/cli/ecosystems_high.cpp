@@ -15,7 +15,21 @@
 namespace liftlock {
 
 std::vector<MakeRoute> mirror_routes() {
-  return {make_pypi_route, apt::make_apt_route, npm::make_npm_route, oci::make_image_route, hub::make_hub_route, ollama::make_ollama_route, modelpack::make_modelpack_route, cargo::make_cargo_route, go::make_go_route, maven::make_maven_route, helm::make_chart_route};
+  // clang-format off
+  return {
+      make_pypi_route,
+      apt::make_apt_route,
+      npm::make_npm_route,
+      cargo::make_cargo_route,
+      go::make_go_route,
+      maven::make_maven_route,
+      oci::make_image_route,
+      helm::make_chart_route,
+      hub::make_hub_route,
+      ollama::make_ollama_route,
+      modelpack::make_modelpack_route,
+  };
+  // clang-format on
 }
 
 }  // namespace liftlock

@@ -30,7 +30,22 @@ Collectors collectors() {
   static const engine::EngineCollector k_engine;
   static const advisory::AdvisoriesCollector k_advisories;
   static const FileCollector k_file;
-  static const std::vector<const Collector*> k_collectors = {k_python.get(), &k_apt, &k_image, &k_model, &k_engine, &k_advisories, &k_file, &k_npm, &k_cargo, &k_go, &k_maven, &k_chart};
+  // clang-format off
+  static const std::vector<const Collector*> k_collectors = {
+      k_python.get(),
+      &k_apt,
+      &k_npm,
+      &k_cargo,
+      &k_go,
+      &k_maven,
+      &k_image,
+      &k_chart,
+      &k_model,
+      &k_engine,
+      &k_advisories,
+      &k_file,
+  };
+  // clang-format on
   return k_collectors;
 }
 
