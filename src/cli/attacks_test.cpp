@@ -304,6 +304,9 @@ std::vector<Attack> npm_packages() {
                                  good + tar_file("package/z", std::string(120u << 20, '\0')));
             }),
       lying,
+  };
+}
+
 std::vector<Attack> crates() {
   using attack::tar_file;
   const auto top = std::string("demo-1.0.0/");
@@ -442,18 +445,12 @@ class Attacks : public IngestTest, public testing::WithParamInterface<Attack> {
 
   void carry(const Attack& given) {
     const auto attack = given.made_later ? given.made_later() : given;
-    const auto known =
-        std::map<std::string, std::string>{{"deb", "demo"},       {"wheel", "demo-pkg"}, {"sdist", "demo-pkg"},
-                                           {"image", "team/app"}, {"model", "demo"},     {"npm", "demo"}};
-    add(attack.kind, known.at(attack.kind), attack.kind == "npm" ? "1.0.0" : "1.0", attack.files);
-        std::map<std::string, std::pair<std::string, std::string>>{{"deb", {"demo", "1.0"}},
-                                                                   {"wheel", {"demo-pkg", "1.0"}},
-                                                                   {"sdist", {"demo-pkg", "1.0"}},
-                                                                   {"image", {"team/app", "1.0"}},
-                                                                   {"model", {"demo", "1.0"}},
-                                                                   {"crate", {"demo", "1.0.0"}},
-                                                                   {"go-module", {"example.test/demo", "v1.0.0"}}};
-    const auto& [name, version] = known.at(attack.kind);
+    static const std::map<std::string, std::pair<std::string, std::string>> k_known = {
+        {"deb", {"demo", "1.0"}},       {"wheel", {"demo-pkg", "1.0"}},
+        {"sdist", {"demo-pkg", "1.0"}}, {"image", {"team/app", "1.0"}},
+        {"model", {"demo", "1.0"}},     {"npm", {"demo", "1.0.0"}},
+        {"crate", {"demo", "1.0.0"}},   {"go-module", {"example.test/demo", "v1.0.0"}}};
+    const auto& [name, version] = k_known.at(attack.kind);
     add(attack.kind, name, version, attack.files);
     for (auto& artifact : m_artifacts) {
       if (artifact.kind == attack.kind) artifact.facts = attack.facts;
@@ -501,8 +498,7 @@ INSTANTIATE_TEST_SUITE_P(NpmPackages, Attacks, testing::ValuesIn(npm_packages())
 TEST(AttackTable, IsThatOfTheDocument) {
   const auto page = read_file(fs::path(LIFTLOCK_SOURCE_DIR) / "docs/attacks.md", 1u << 20);
   std::string table;
-  for (const auto& some : {wheels(), sdists(), layers(), debs(), models(), npm_packages()}) {
-  for (const auto& some : {wheels(), sdists(), layers(), debs(), models(), crates(), go_modules()}) {
+  for (const auto& some : {wheels(), sdists(), layers(), debs(), models(), npm_packages(), crates(), go_modules()}) {
     for (const auto& one : some) table += fmt::format("| {} | `{}` |\n", one.name, info(one.code).slug);
   }
   EXPECT_THAT(page, testing::HasSubstr("|---|---|\n" + table + "\n")) << "the table must be:\n" << table;
