@@ -163,7 +163,7 @@ echo "ok: install, ping, view, search, dist-tag, pack; 304"
 begin=$SECONDS
 if out=$(npm audit --audit=true 2>&1); then fail "npm audit found nothing, and nobody looked: $out"; fi
 rm -rf node_modules && npm install --audit=true > "$work/audited.log" 2>&1 || { cat "$work/audited.log"; fail "install with audit"; }
-[ $((SECONDS - begin)) -lt 20 ] || fail "npm waited $((SECONDS - begin)) s for advisories"
+[ $((SECONDS - begin)) -lt 60 ] || fail "npm waited $((SECONDS - begin)) s for advisories"
 echo "ok: no advisories, and nobody waits for them"
 
 # Without Liftlock: npm's own cache is filled from the bundle.
