@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -33,8 +34,9 @@ bool serves(const ClientConfiguration& configuration, const std::string& client)
 }
 
 [[noreturn]] void fail_unknown(const std::vector<ClientConfiguration>& all, const std::string& client) {
-  std::vector<std::string_view> known;
-  for (const auto& one : all) known.insert(known.end(), one.clients.begin(), one.clients.end());
+  std::set<std::string_view> names;
+  for (const auto& one : all) names.insert(one.clients.begin(), one.clients.end());
+  const std::vector<std::string_view> known(names.begin(), names.end());
   const auto near = nearest(client, known);
   throw Error(ErrorCode::not_found, fmt::format("nothing that is served is for the client '{}'", printable(client)),
               fmt::format("{}the clients are {}; without --client all are written",

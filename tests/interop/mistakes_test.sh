@@ -178,8 +178,8 @@ grep -q "published: 3 files" <<< "$(high ingest drop/one --expect "$digest")" ||
 refused 7 not-found "the channels here are test" high ls --channel nope
 [ "$(high --json ls --channel test | json '["artifacts"].__len__()')" = 2 ] || fail "ls --channel"
 
-refused 7 not-found "for the client 'podmn'.*did you mean 'podman'.*the clients are pip, uv, apt" high render clients --client podmn
-for client in pip uv apt containerd cri-o docker podman skopeo curl; do
+refused 7 not-found "for the client 'podmn'.*did you mean 'podman'.*the clients are apt, " high render clients --client podmn
+for client in pip uv apt containerd cri-o docker podman skopeo hf llama.cpp ollama oras curl; do
   [ "$(high --json render clients --client "$client" | json '.__len__()')" = 1 ] || fail "render clients --client $client"
 done
 

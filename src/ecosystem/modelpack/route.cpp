@@ -57,7 +57,7 @@ class ModelpackRoute : public Route {
 
   std::string_view prefix() const override { return k_prefix; }
   std::string_view title() const override { return "Models as OCI artifacts (CNCF ModelPack)"; }
-  std::vector<std::string> clients() const override { return {"modctl", "oras", "skopeo"}; }
+  std::vector<std::string> clients() const override { return {"modctl", "oras"}; }
   std::string client_configuration(std::string_view base_url) const override {
     const bool plain = base_url.starts_with("http://");
     const auto host = base_url.substr(base_url.find("://") + 3);
