@@ -155,12 +155,28 @@ class Import {
     for (const auto& one : m_found.files) m_result.bytes += one.tree->size(one.path);
     for (const auto& left : m_tree->left_out()) note(left);
     for (const auto& text : m_found.notes) note(text);
+    if (expects_one_file()) expect_of_one_file();
+  }
+
+  /// A file that is no archive is compared with the announced digest while it is taken in: no copy is needed before.
+  void expect_of_one_file() {
+    const auto& files = m_found.files;
+    if (files.size() != 1 || files[0].tree != m_tree || m_tree->paths().size() != 1 || files[0].stated)
+      fail(ErrorCode::digest_mismatch, "'{}' changed while it was looked at", printable(source_name()));
+    m_found.files[0].stated = m_request.expect;
+    m_found.files[0].stated_by = "--expect";
+    m_whole = {.belief = Belief::digest, .document = source_name(), .keys = {}};
   }
 
   /// Is the file believed as a whole, for its digest or for a signed list beside it?
   bool needs_private_copy() const {
-    return !m_request.plan && fs::is_regular_file(m_request.source) &&
-           (m_request.expect || !engine::import_signatures(m_request.source).empty());
+    if (m_request.plan || !fs::is_regular_file(m_request.source)) return false;
+    return !engine::import_signatures(m_request.source).empty() || (m_request.expect && !expects_one_file());
+  }
+  bool expects_one_file() const {
+    if (m_request.plan || !m_request.expect || m_file || !fs::is_regular_file(m_request.source)) return false;
+    return engine::import_signatures(m_request.source).empty() &&
+           container_form(open_file(m_request.source, O_RDONLY | O_NONBLOCK).get()).empty();
   }
 
   std::optional<TrustRoot> root() const {
@@ -172,7 +188,7 @@ class Import {
   /// For who vouches for a document in it, and by that for the files that it lists.
   void vouch_document() {
     const auto& document = m_found.document;
-    if (m_request.expect && !m_file && !m_request.plan) {
+    if (m_request.expect && m_whole.belief == Belief::nobody && !m_request.plan) {
       if (!document) {
         throw Error(ErrorCode::usage, "--expect is for a file, or for a folder with a list of digests in it",
                     "write a list there with `sha256sum`, as SHA256SUMS, and announce its digest");

@@ -290,6 +290,12 @@ TEST_F(Imports, AListBelievedByItsAnnouncedDigestBindsItsFiles) {
 TEST_F(Imports, ASingleModelFileIsOneModel) {
   write("tiny-Q4.gguf", "weights");
   EXPECT_THAT(imported("tiny-Q4.gguf").artifacts, ElementsAre(HasSubstr("model:tiny-Q4@")));
+  auto asked = request("tiny-Q4.gguf");
+  asked.expect = sha256("other");
+  EXPECT_EQ(code_of([&] { (void)import_from(site(), asked, silent_reporter()); }), ErrorCode::digest_mismatch);
+  asked.expect = sha256("weights");
+  EXPECT_EQ(import_from(site(), asked, silent_reporter()).belief, Belief::digest) << "and the label is gone";
+  EXPECT_EQ(import_label(artifact("tiny-Q4")), "");
 }
 
 TEST_F(Imports, FoldersOfSeveralModelsAreSeveral) {
