@@ -111,6 +111,16 @@ cmp -s app/Cargo.lock "$work/Cargo.lock" || fail "cargo build --locked changed C
 tested cargo cargo "$(cargo --version | cut -d' ' -f2)"
 step "cargo build --locked from the mirror, without a route; the program runs"
 
+out=$(cut_off 'with_tokens
+  mkdir -p "$work/token-home" && cd "$work/stack/app" && rm -rf target
+  printf "[source.crates-io]\nreplace-with = \"liftlock\"\n[registries.liftlock]\nindex = \"sparse+%s/cargo/\"\ncredential-provider = \"cargo:token\"\n[http]\ncainfo = \"%s\"\n" "$guarded" "$ca" > "$work/token-home/config.toml"
+  export CARGO_HOME=$work/token-home
+  cargo fetch -q --locked 2> "$work/refused.log" && { echo "without a token" >&2; exit 1; }
+  printf "[registries.liftlock]\ntoken = \"Bearer %s\"\n" "$token" > "$work/token-home/credentials.toml"
+  cargo build -q --locked && target/debug/app '"$args") || fail "cargo with a token: $out"
+[ "$out" = "$expected" ] || fail "the program says: $out"
+step "a mirror that speaks TLS and wants read tokens gets cargo's"
+
 if [ "${3:-}" = online ]; then
   # What we derive from Cargo.toml against what the registry's own index said.
   rm -rf "$work/theirs"

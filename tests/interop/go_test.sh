@@ -92,6 +92,15 @@ grep -q 'all modules verified' <<< "$out" || fail "go mod verify: $out"
 grep -q '404 Not Found' <<< "$out" || fail "what is not there must be told so: $out"
 step "go mod download, go mod verify and go list from the mirror"
 
+out=$(cut_off 'with_tokens
+  unset GOPROXY GOSUMDB
+  export GOENV=off GOPROXY=$guarded/go GOSUMDB=off GOMODCACHE=$work/token-cache HOME=$work/token-home SSL_CERT_FILE=$ca
+  mkdir -p "$HOME" && cd "$work/stack/app"
+  go mod download 2> "$work/refused.log" && { echo "without a token" >&2; exit 1; }
+  echo "machine 127.0.0.1:8481 login x password $token" > "$HOME/.netrc" && chmod 600 "$HOME/.netrc"
+  go mod download && go mod verify') || fail "go with a token: $out"
+step "a mirror that speaks TLS and wants read tokens gets go's"
+
 out=$(cut_off '
   unset GOENV
   export GOENV=off GOPROXY=file://$work/medium/go-1/packages/go GOSUMDB=off GOMODCACHE=$work/alone-cache GOCACHE=$work/alone-build HOME=$work

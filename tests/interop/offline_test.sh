@@ -161,7 +161,7 @@ out=$( (eval "$("$low_exe" render telemetry)"; VLLM_NO_USAGE_STATS=true "$low_ex
 grep -q "✗ telemetry: Telemetry: $((total - 1))/$total" <<< "$out" && grep -q 'set: VLLM_NO_USAGE_STATS=1;' <<< "$out" || fail "$out"
 env -i sleep 60 & pids+=($!); bare=$!
 (eval "$("$low_exe" render telemetry)"; exec sleep 60) & pids+=($!); quiet=$!
-sleep 0.3
+sleep 1
 low health telemetry --pid "$quiet" > /dev/null || fail "the process with the switches"
 refused telemetry-on low health telemetry --pid "$bare" --pid "$quiet"
 refused not-found low health telemetry --pid 4194304
@@ -178,8 +178,8 @@ unshare --user --map-root-user --net bash -euc '
   ip address add 203.0.113.5/32 dev lo
   python3 -c "
 import socket, time
-s = socket.socket(); s.bind((\"203.0.113.5\", 0)); s.listen(); c = socket.socket(); c.connect(s.getsockname()); time.sleep(30)" & pid=$!
-  sleep 0.7
+s = socket.socket(); s.bind((\"203.0.113.5\", 0)); s.listen(); c = socket.socket(); c.connect(s.getsockname()); open(\"ready\", \"w\"); time.sleep(60)" & pid=$!
+  for _ in $(seq 300); do [ -e ready ] && break; sleep 0.1; done
   "$0" --json egress watch --for 1s > '"$work"'/loud.json && exit 9 || [ $? = 3 ]
   "$0" egress watch --for 1s --allow 203.0.113.0/24 > /dev/null
   kill $pid' "$low_exe" || fail "egress watch"

@@ -22,6 +22,7 @@ cross() {
 }
 
 # cut_off SCRIPT: runs it in a namespace without a route, where the mirror answers at $mirror.
+# with_tokens, in such a script: one more server, at $guarded with the CA $ca, which wants the read token $token.
 cut_off() {
   local map=""
   [ "$(id -u)" -eq 0 ] || map=--map-root-user
@@ -34,6 +35,18 @@ cut_off() {
     "$high_exe" --quiet --state "$high_state" serve > "$work/serve.log" 2>&1 &
     server=$!
     trap "kill $server 2> /dev/null || true; wait $server 2> /dev/null || true" EXIT
-    for _ in $(seq 100); do curl -fs -o /dev/null "$mirror/readyz" && break; sleep 0.1; done
+    ready() { for _ in $(seq 100); do curl -fs "${@:2}" -o /dev/null "$1/readyz" && break; sleep 0.1; done; }
+    with_tokens() {
+      guarded=https://127.0.0.1:8481 token=secret-of-the-test ca=$work/tls.pem
+      openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=mirror -addext subjectAltName=IP:127.0.0.1 \
+        -keyout "$work/tls.key" -out "$ca" 2> /dev/null
+      echo "ci $(printf %s $token | sha256sum | cut -d" " -f1)" > "$work/tokens"
+      "$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:8481 --tokens "$work/tokens" --tls-cert "$ca" --tls-key "$work/tls.key" > "$work/guarded.log" 2>&1 &
+      server="$server $!"
+      trap "kill $server 2> /dev/null || true; wait $server 2> /dev/null || true" EXIT
+      ready "$guarded" --cacert "$ca"
+      [ "$(curl -s --cacert "$ca" -o /dev/null -w "%{http_code}" "$guarded/cargo/config.json")" = 401 ] || { echo "no token is wanted" >&2; exit 1; }
+    }
+    ready "$mirror"
     '"$1"
 }

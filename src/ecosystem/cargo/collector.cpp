@@ -94,7 +94,8 @@ class Resolution {
       let_cargo_download();
     }
     Collected out;
-    for (const auto& crate : m_crates) out.artifacts.push_back(artifact_of(crate));
+    out.artifacts.resize(m_crates.size());
+    parallel_for(m_crates.size(), [&](std::size_t i) { out.artifacts[i] = artifact_of(m_crates[i]); });
     std::sort(out.artifacts.begin(), out.artifacts.end(),
               [](const Artifact& a, const Artifact& b) { return a.id() < b.id(); });
     if (m_crates.empty())
