@@ -160,7 +160,7 @@ cp app.tar foreign.baiengine && refused engine-malformed high import foreign.bai
 
 # --- served to the real clients
 address=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-high serve --listen "$address" > serve.log 2>&1 &
+"$high_exe" --quiet --state "$high_state" serve --listen "$address" > serve.log 2>&1 &
 server=$!
 pids+=("$server")
 for _ in $(seq 100); do curl -fsS "http://$address/" > /dev/null 2>&1 && break; sleep 0.1; done
