@@ -18,7 +18,7 @@ ROWS = [
     ("cargo", "`[cargo.…]`, Cargo.lock; vendor trees", "checksum, Cargo.toml, paths", "`/cargo/`, sparse index"),
     ("go", "`[go.…]`, go.mod and go.sum", "h1 hash, go.mod, paths", "`/go/`, GOPROXY"),
     ("maven", "`[maven.…]`", "checksums, coordinates", "`/maven/`, repository layout"),
-    ("helm", "`[helm.…]`", "Chart.yaml, paths", "`/charts/`, index.yaml"),
+    ("helm", "`[chart.…]`, repositories, URLs, files", "Chart.yaml, paths, digest of the index", "`/charts/`, index.yaml"),
     ("model", "`[model.…]`, files, URLs, Hub, Ollama stores", "GGUF, safetensors, ONNX; shards, indexes", "gateway; load gate"),
     ("hub", "the same", "the same", "`/hf/`, Hugging Face Hub API; cache folder"),
     ("ollama", "the same", "the same", "Ollama's pull protocol; store folder"),
