@@ -47,7 +47,8 @@ class TarScan {
     for (std::uint64_t count = 0;; ++count) {
       const int code = archive_read_next_header(m_archive, &entry);
       if (code == ARCHIVE_EOF) return;
-      if (code != ARCHIVE_OK) malformed();
+      // A warning: the name is no text of the process's locale. Its bytes are what counts here.
+      if (code != ARCHIVE_OK && code != ARCHIVE_WARN) malformed();
       if (count >= entries) fail(ErrorCode::limit_exceeded, "{} has more than {} entries", m_what, entries);
       const auto judged = judge(entry);
       stream(on_entry(judged));
@@ -68,6 +69,10 @@ class TarScan {
       fail(ErrorCode::path_unsafe, "{} has an entry '{}' that {}", m_what, printable(name.substr(0, 200)), why);
     };
     if (name.empty() || name.size() > 1024 || name.find('\\') != std::string_view::npos) refuse("has an unsafe name");
+    if (std::any_of(name.begin(), name.end(),
+                    [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; })) {
+      refuse("has a control byte in its name");
+    }
     if (name.starts_with('/')) refuse("is absolute");
     for (const auto component : split(name, '/')) {
       if (component.empty() || component == "." || component == "..") refuse("leaves its folder");
@@ -129,6 +134,8 @@ void read_tar(int fd, std::string_view what, const TarLimits& limits,
     fail(ErrorCode::package_malformed, "{} is no tar", what);
   }
   TarScan(reader.get(), what, limits.free_size + limits.ratio * size).run(limits.entries, on_entry);
+  if (archive_filter_count(reader.get()) > 2)
+    fail(ErrorCode::package_malformed, "{} is compressed more than once", what);
 }
 
 }  // namespace liftlock

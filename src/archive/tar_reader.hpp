@@ -24,8 +24,9 @@ struct TarEntry {
 /// Given the bytes of one entry, in blocks.
 using TarSink = std::function<void(std::span<const std::uint8_t>)>;
 
-/// Reads the whole archive and tells of each entry in turn. Refused: links and special files, unsafe names, what is no
-/// sound tar to its end, and what would unpack past the limits (a sparse file counts with the size it states).
+/// Reads the whole archive and tells of each entry in turn. Refused: links and special files, unsafe names (control
+/// bytes among them), what is no sound tar to its end or compressed more than once, and what would unpack past the
+/// limits (a sparse file counts with the size it states).
 /// @param fd its offset is neither used nor moved
 /// @param what names the archive in errors: "the sdist"
 /// @param on_entry returns where its bytes go; an empty function for bytes that nobody needs. What it throws passes.

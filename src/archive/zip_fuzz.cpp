@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "archive/zip_reader.hpp"
 #include "base/error.hpp"
 #include "os/fd.hpp"
-#include "archive/zip_reader.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace liftlock;

@@ -2,14 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "archive/zip_reader.hpp"
+#include "archive/zip_writer.hpp"
 #include "base/code_of.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
-#include "archive/zip_reader.hpp"
-#include "archive/zip_writer.hpp"
 
 namespace liftlock {
 namespace {

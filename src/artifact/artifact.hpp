@@ -17,10 +17,10 @@
 namespace liftlock {
 
 /// Why a digest is believed. `type` is one of: "apt-release" (InRelease signature → Packages → file), "index-hash"
-/// (the package index stated it), "lock-hash" (the lock file of the ecosystem's own client stated it: package-lock.json,
-/// Cargo.lock, go.sum), "registry-digest" (addressed by digest in a registry), "lfs-oid", "git-oid" (Hub),
-/// "stated" (the stack file gives it), "first-use" (nothing but the first download says so), "derived" (made here from
-/// evidenced inputs, which `details` lists).
+/// (the package index stated it), "lock-hash" (the lock file of the ecosystem's own client stated it:
+/// package-lock.json, Cargo.lock, go.sum), "registry-digest" (addressed by digest in a registry), "lfs-oid", "git-oid"
+/// (Hub), "stated" (the stack file gives it), "first-use" (nothing but the first download says so), "derived" (made
+/// here from evidenced inputs, which `details` lists).
 struct Evidence {
   std::string type;
   Json details;  ///< an object; its members depend on the type

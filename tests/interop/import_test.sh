@@ -61,9 +61,7 @@ refused unsigned high import signed.baimodel
 statement=$(find "$work/low/trust" -name '1.root.json')
 high trust pin "$statement" --fingerprint "$(low --json trust show | value 'd["fingerprint"]')" > /dev/null
 [ "$(high --json import signed.baimodel | value 'd["believed_by"]')" = signature ] || fail "the signature was not believed"
-high chain show tiny > /dev/null || true
 grep -q "believed for the signatures over manifest.json" <<< "$(high chain show tiny)" || fail "chain show: $(high chain show tiny)"
-high chain replay tiny > chain.txt || grep -q "model.load" chain.txt || true
 [ "$(high --json model ls | value 'len(d)')" -eq 1 ] || fail "the model is not listed"
 [ "$(high --json import a.baimodel --expect "$(digest a.baimodel)" | value 'd["status"]')" = already-present ] || fail "the same content is not known"
 

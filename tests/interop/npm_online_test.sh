@@ -40,7 +40,7 @@ grep -q "npm:esbuild@0.25.12 runs code" "$work/lock.log" || fail "esbuild's inst
 low fetch > /dev/null
 count=$(python3 -c 'import json; print(sum(len(e["artifacts"]) for e in json.load(open("liftlock.lock"))["entries"]))')
 cp liftlock.lock ../first.lock
-low --json fetch | grep -q '"fetched": 0' || fail "a second fetch got something"
+grep -q '"fetched": 0' <<< "$(low --json fetch)" || fail "a second fetch got something"
 low lock --offline > /dev/null && cmp liftlock.lock ../first.lock || fail "a second lock"
 low pack --output "$work/media/one" > /dev/null
 low sign "$work/media/one" --role builder --key "$work/builder.pem" > /dev/null

@@ -141,7 +141,7 @@ if command -v cargo > /dev/null && command -v rustc > /dev/null && rustc --versi
   (cd rs && off -- cargo build --offline > "$work/cargo.out" 2>&1) || fail "cargo build: $(cat cargo.out)"
   printf '[dependencies]\nnosuch-liftlock = "1"\n' >> rs/Cargo.toml
   (cd rs && low offline --mirror "$url" --report "$work/cargo.json" -- cargo build > /dev/null 2>&1) && fail "cargo found what is not there"
-  [ "$(json '["left_network"]' < cargo.json)" = False ] && grep -q '/cargo/config.json' cargo.json || fail "cargo: $(cat cargo.json)"
+  [ "$(json '["left_network"]' < cargo.json)" = False ] && grep -q '/cargo/no/su/nosuch-liftlock' cargo.json || fail "cargo: $(cat cargo.json)"
 fi
 if command -v go > /dev/null; then
   mkdir -p gomod && printf 'module a\ngo 1.19\n' > gomod/go.mod && printf 'package main\nimport _ "example.test/nosuch"\nfunc main() {}\n' > gomod/main.go
@@ -150,7 +150,7 @@ if command -v go > /dev/null; then
 fi
 
 # --- telemetry
-line=$(off -- "$low_exe" health telemetry | head -1)
+line=$(head -1 <<< "$(off -- "$low_exe" health telemetry)")
 [[ $line =~ ^"✓ telemetry: Telemetry: "([0-9]+)/([0-9]+)" disables verified"$ ]] && [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ] || fail "telemetry: $line"
 total=${BASH_REMATCH[1]}
 [ "$total" = "$(off -- env | grep -cxFf <("$low_exe" render telemetry | sed "s/^export //; s/'//g"))" ] || fail "the count is not the number of switches"

@@ -110,7 +110,7 @@ Json parse_chart_yaml(std::string_view text) {
   return out;
 }
 
-Chart read_chart(int fd, const PackageTarLimits& limits) {
+Chart read_chart(int fd, const TarLimits& limits) {
   Chart out;
   std::optional<std::string> chart_yaml;
   std::set<std::string> brought;  // names below charts/, folders and archives

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "archive/package_tar.hpp"
 #include "base/json.hpp"
-#include "ecosystem/package_tar.hpp"
 
 namespace liftlock::helm {
 
@@ -35,6 +35,6 @@ struct Chart {
 /// The folder is called as the chart; every dependency of Chart.yaml without a condition lies in charts/, for nobody
 /// can fetch it later. @throws Error{package_malformed, path_unsafe, path_collision, not_regular, limit_exceeded,
 /// json_duplicate_key}
-Chart read_chart(int fd, const PackageTarLimits& limits = {});
+Chart read_chart(int fd, const TarLimits& limits = {});
 
 }  // namespace liftlock::helm

@@ -8,7 +8,7 @@
 
 namespace liftlock::npm {
 
-Tarball read_tarball(int fd, const PackageTarLimits& limits) {
+Tarball read_tarball(int fd, const TarLimits& limits) {
   Tarball out;
   std::optional<std::string> package_json;
   bool has_gyp = false;

@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
+#include "archive/package_tar.hpp"
 #include "ecosystem/npm/package_json.hpp"
-#include "ecosystem/package_tar.hpp"
 
 namespace liftlock::npm {
 
@@ -20,6 +20,6 @@ struct Tarball {
 /// A binding.gyp without an install script is one: npm then builds with node-gyp.
 /// @throws Error{package_malformed, path_unsafe, path_collision, not_regular, limit_exceeded, json_invalid,
 /// json_duplicate_key}
-Tarball read_tarball(int fd, const PackageTarLimits& limits = {});
+Tarball read_tarball(int fd, const TarLimits& limits = {});
 
 }  // namespace liftlock::npm

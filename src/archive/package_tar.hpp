@@ -6,13 +6,9 @@
 #include <string>
 #include <string_view>
 
-namespace liftlock {
+#include "archive/tar_reader.hpp"
 
-struct PackageTarLimits {
-  std::uint64_t entries = 300'000;
-  std::uint64_t ratio = 200;
-  std::uint64_t free_size = 64u << 20;  ///< unpacked size beyond ratio * (size of the file)
-};
+namespace liftlock {
 
 struct PackageTar {
   std::string folder;  ///< the one at the top
@@ -23,11 +19,11 @@ struct PackageTar {
 /// Reads the whole archive once, by pread, and calls visit for each regular file: its name below the folder, and its
 /// content when wants said how many bytes at most it may have; an empty content otherwise. Refused: links and special
 /// files, unsafe names, names outside of the one folder, a name twice (some tools read the first, others the last),
-/// compression in compression, bombs.
+/// bombs.
 /// @param what names it in errors ("tarball")
 /// @param wants 0: the content of this file does not matter
 /// @throws Error{package_malformed, path_unsafe, path_collision, not_regular, limit_exceeded}, and what visit throws
-PackageTar read_package_tar(int fd, std::string_view what, const PackageTarLimits& limits,
+PackageTar read_package_tar(int fd, std::string_view what, const TarLimits& limits,
                             const std::function<std::size_t(std::string_view name)>& wants,
                             const std::function<void(std::string_view name, std::string content)>& visit);
 
