@@ -60,11 +60,12 @@ Collected AdvisoriesCollector::resolve(const StackEntry& entry, CollectContext& 
   Artifact out{.kind = "advisories",
                .name = portable_component(entry.text("name", entry.name)),
                .version = taken->digest.hex().substr(0, 12)};
-  out.files.push_back({.path = RelPath::parse(fmt::format("patterns/advisories/{}/{}", out.name, portable_component(filename))),
-                       .size = taken->size,
-                       .digest = taken->digest,
-                       .origin = source,
-                       .evidence = {stated ? stated_evidence("stack") : first_use_evidence()}});
+  out.files.push_back(
+      {.path = RelPath::parse(fmt::format("patterns/advisories/{}/{}", out.name, portable_component(filename))),
+       .size = taken->size,
+       .digest = taken->digest,
+       .origin = source,
+       .evidence = {stated ? stated_evidence("stack") : first_use_evidence()}});
   return {{std::move(out)}, {}};
 }
 

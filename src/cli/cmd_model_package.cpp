@@ -127,10 +127,10 @@ void run_export(Invocation& invocation, const ExportOptions& options) {
     out.commit();
   });
   invocation.print(json, [&] {
-    return plan_text(model, plan) + fmt::format("wrote {}{}\n{}  {}\n", printable(options.output),
-                                                signatures.empty() ? "; nobody signed it: announce its digest" : "",
-                                                json["sha256"].get<std::string>(),
-                                                printable(fs::path(options.output).filename().string())) +
+    return plan_text(model, plan) +
+           fmt::format("wrote {}{}\n{}  {}\n", printable(options.output),
+                       signatures.empty() ? "; nobody signed it: announce its digest" : "",
+                       json["sha256"].get<std::string>(), printable(fs::path(options.output).filename().string())) +
            "carry its digest by another way, and an engine package where the other side has no engine for it\n";
   });
 }

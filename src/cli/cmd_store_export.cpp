@@ -83,7 +83,8 @@ void run_layout(Invocation& invocation, const NamedLayout& layout, const Options
   if (layout.to == NamedLayout::To::folder) check_target(options.to);
   const auto site = invocation.site();
   const OpenStore store(site, "export", Access::read);
-  const LayoutOrder order{store, chosen_for(layout, store, options.name), options.to, invocation.reporter(), options.ollama_name};
+  const LayoutOrder order{store, chosen_for(layout, store, options.name), options.to, invocation.reporter(),
+                          options.ollama_name};
   std::vector<std::string> ids;
   for (const auto& artifact : order.artifacts) {
     require_blobs(site, store, artifact);

@@ -14,7 +14,10 @@ std::string_view side_name() {
 }
 
 std::span<const std::string_view> commands_of_other_side() {
-  static constexpr std::array<std::string_view, 22> k_names = {"ingest", "receipt", "request", "retire", "import", "chain", "gate", "engine", "serve", "record", "run", "ask", "key", "embed", "transcribe", "translate", "ps", "top", "inventory", "ring", "store", "push"};
+  static constexpr std::array<std::string_view, 22> k_names = {
+      "ingest", "receipt", "request",   "retire", "import", "chain", "gate",       "engine",
+      "serve",  "record",  "run",       "ask",    "key",    "embed", "transcribe", "translate",
+      "ps",     "top",     "inventory", "ring",   "store",  "push"};
   return k_names;
 }
 

@@ -12,11 +12,11 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "archive/zip_reader.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "os/file.hpp"
-#include "archive/zip_reader.hpp"
 
 namespace liftlock {
 namespace {

@@ -4,12 +4,12 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "archive/zip_reader.hpp"
+#include "archive/zip_writer.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
-#include "archive/zip_reader.hpp"
-#include "archive/zip_writer.hpp"
 
 namespace liftlock {
 namespace {
