@@ -334,8 +334,14 @@ TEST_F(Imports, AHuggingFaceCacheIsReadByItsReferences) {
   EXPECT_EQ(refused("models--org--tiny"), ErrorCode::digest_mismatch);
 }
 
+/// The config's blob is {}.
 std::string ollama_manifest(const std::string& hex_of_model, std::size_t size) {
   return dump_json({{"schemaVersion", 2},
+                    {"mediaType", "application/vnd.docker.distribution.manifest.v2+json"},
+                    {"config",
+                     {{"mediaType", "application/vnd.docker.container.image.v1+json"},
+                      {"digest", "sha256:" + sha256("{}").hex()},
+                      {"size", 2}}},
                     {"layers",
                      {{{"mediaType", "application/vnd.ollama.image.model"},
                        {"digest", "sha256:" + hex_of_model},
@@ -347,11 +353,14 @@ TEST_F(Imports, AnOllamaStoreIsRehashedBlobByBlob) {
   write(at + "8b", ollama_manifest(hex("weights"), 7));
   write(at + "8b.sig", "a signature that reads as a tag");
   write("models/blobs/sha256-" + hex("weights"), "weights");
+  write("models/blobs/sha256-" + hex("{}"), "{}");
   const auto result = imported("models");
   EXPECT_EQ(result.shape, "ollama");
-  EXPECT_THAT(result.artifacts, ElementsAre("model:tiny@8b"));
+  const auto id = sha256(ollama_manifest(hex("weights"), 7)).hex().substr(0, 12);
+  EXPECT_THAT(result.artifacts, ElementsAre("model:tiny@" + id)) << "the ID that `ollama list` shows";
   EXPECT_THAT(result.notes, Contains(HasSubstr("8b.sig")));
   EXPECT_EQ(artifact("tiny").files[0].path.text(), "models/tiny/model.gguf");
+  EXPECT_EQ(artifact("tiny").facts.at("ollama"), "hub.example/library/tiny:8b");
   write("models/blobs/sha256-" + hex("weights"), "WEIGHTS");
   EXPECT_EQ(refused("models"), ErrorCode::digest_mismatch);
   write(at + "8b", ollama_manifest(hex("absent"), 7));
@@ -492,6 +501,7 @@ class FifthLayout : public Imports {
     write("b/binaries/ollama-linux-amd64", "program");
     write("b/models/manifests/hub.example/library/tiny/8b", ollama_manifest(hex("weights"), 7));
     write("b/models/blobs/sha256-" + hex("weights"), "weights");
+    write("b/models/blobs/sha256-" + hex("{}"), "{}");
     write("b/packages/nested/README", "x");
     run({"sh", "-c",
          "cd b && mkdir -p signatures && sha256sum binaries/ollama-linux-amd64 > signatures/ollama.sha256"
@@ -515,7 +525,7 @@ TEST_F(FifthLayout, ItsDirectoryHashIsComputedAsTheShellDoesIt) {
   const auto result = imported("b");
   EXPECT_EQ(result.shape, "bundle-layout");
   EXPECT_EQ(result.preview["bundle_version"], "20261129");
-  EXPECT_THAT(result.artifacts, UnorderedElementsAre(HasSubstr("file:ollama-linux-amd64@"), "model:tiny@8b"));
+  EXPECT_THAT(result.artifacts, UnorderedElementsAre(HasSubstr("file:ollama-linux-amd64@"), HasSubstr("model:tiny@")));
   EXPECT_THAT(result.notes, Contains(HasSubstr("packages/ and all else is bound by nothing")));
 }
 

@@ -1,12 +1,15 @@
 // The folder in which Ollama keeps models: manifests/HOST/NAMESPACE/NAME/TAG and blobs/sha256-HEX.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "intake/listing.hpp"
+#include "crypto/hash.hpp"
+#include "ecosystem/ollama/manifest.hpp"
+#include "ecosystem/ollama/name.hpp"
 #include "intake/model_artifact.hpp"
 #include "intake/shape.hpp"
 
@@ -14,63 +17,41 @@ namespace liftlock {
 namespace {
 
 constexpr std::string_view k_manifests = "manifests/";
-constexpr std::uint64_t k_max_manifest = 1u << 20;
-constexpr std::string_view k_media = "application/vnd.ollama.image.";
-
 struct OllamaFile {
-  std::string blob;  ///< path in the tree
+  std::string at;    ///< path in the tree
   std::string name;  ///< in the model
 };
 
 struct OllamaModel {
-  std::string reference;  ///< "HOST/library/llama3.1:8b"
-  std::string name;
-  std::string tag;
+  ollama::Name name;
+  std::string id;  ///< what `ollama list` shows: 12 digits of the manifest's SHA-256
   std::vector<OllamaFile> files;
 };
 
-/// What a layer is called as a file; empty for what is not taken in.
-std::string file_name_of(std::string_view media_type, std::size_t& adapters) {
-  if (!media_type.starts_with(k_media)) return {};
-  const auto what = media_type.substr(k_media.size());
-  if (what == "model") return "model.gguf";
-  if (what == "projector") return "mmproj.gguf";
-  if (what == "adapter") return fmt::format("adapter-{}.gguf", ++adapters);
-  if (what == "template") return "template.txt";
-  if (what == "system") return "system.txt";
-  if (what == "license") return "LICENSE.txt";
-  if (what == "params") return "params.json";
-  return {};
-}
-
-OllamaModel read_manifest(const Tree& tree, const std::string& path) {
-  const auto parts = split(path, '/');  // manifests HOST NAMESPACE… NAME TAG
-  OllamaModel out;
-  out.tag = std::string(parts.back());
-  const auto short_name = std::string(parts[parts.size() - 2]);
-  const auto space = std::string(parts[parts.size() - 3]);
-  out.name = space == "library" ? short_name : space + "_" + short_name;
-  out.reference = path.substr(k_manifests.size(), path.rfind('/') - k_manifests.size()) + ":" + out.tag;
-  const auto where = "the manifest of " + printable(out.reference);
-  const auto json = with_context("in " + printable(path),
-                                 [&] { return parse_json(tree.read(path, k_max_manifest), {.max_depth = 16}); });
-  std::size_t adapters = 0, licences = 0;
-  for (const auto& layer : array_member(json, "layers", where)) {
-    auto name = file_name_of(string_member(layer, "mediaType", where), adapters);
-    if (name.empty()) continue;
-    if (name == "LICENSE.txt" && licences++ > 0) name = fmt::format("LICENSE-{}.txt", licences);
-    const auto digest = Digest::parse(string_member(layer, "digest", where));
-    const auto blob = "blobs/sha256-" + digest.hex();
-    if (!tree.has(blob)) fail(ErrorCode::model_incomplete, "{} names {}, which is not in blobs/", where, digest.text());
-    if (tree.size(blob) != uint_member(layer, "size", where))
-      fail(ErrorCode::size_mismatch, "{}: {} has {} bytes", where, digest.text(), tree.size(blob));
-    const bool twice = std::any_of(out.files.begin(), out.files.end(), [&](const auto& f) { return f.name == name; });
-    if (twice) fail(ErrorCode::model_malformed, "{} has two layers that are {}", where, name);
-    out.files.push_back({blob, std::move(name)});
-  }
-  const bool has_model =
-      std::any_of(out.files.begin(), out.files.end(), [](const auto& f) { return f.name == "model.gguf"; });
-  if (!has_model) fail(ErrorCode::model_unsupported, "{} has no model that is one GGUF", where);
+/// The files of the model, as a stack with `source = "ollama:…"` would carry them.
+OllamaModel read_model(const Tree& tree, const std::string& path, const ollama::Name& name) {
+  const auto where = "the manifest of " + printable(name.text());
+  const auto bytes = tree.read(path, ollama::k_max_manifest_bytes);
+  const auto manifest = with_context("in " + printable(path), [&] { return ollama::parse_manifest(bytes); });
+  OllamaModel out{name, sha256(bytes).hex().substr(0, 12), {{path, std::string(ollama::k_manifest_file)}}};
+  std::set<Digest> taken;
+  const auto add = [&](std::string file, const ollama::Layer& layer) {
+    if (!taken.insert(layer.digest).second) return;  // one blob for two layers: the manifest says what it is for
+    const auto blob = "blobs/sha256-" + layer.digest.hex();
+    if (!tree.has(blob)) {
+      fail(ErrorCode::model_incomplete, "{} names {}, which is not in blobs/", where, layer.digest.text());
+    }
+    if (tree.size(blob) != layer.size) {
+      fail(ErrorCode::size_mismatch, "{}: {} has {} bytes", where, layer.digest.text(), tree.size(blob));
+    }
+    out.files.push_back({blob, std::move(file)});
+  };
+  add(std::string(ollama::k_config_file), manifest.config);
+  const auto names = ollama::file_names(manifest);
+  for (std::size_t i = 0; i < names.size(); ++i) add(names[i], manifest.layers[i]);
+  const bool has_model = std::any_of(manifest.layers.begin(), manifest.layers.end(),
+                                     [](const auto& layer) { return layer.media_type == ollama::media::model; });
+  if (!has_model) fail(ErrorCode::model_unsupported, "{} has no model", where);
   return out;
 }
 
@@ -98,42 +79,41 @@ std::optional<Found> recognise_ollama(const std::shared_ptr<const Tree>& whole, 
   Found found{.shape = "ollama", .words = {}, .preview = {{"models", Json::array()}}};
   for (const auto& path : tree->paths()) {
     if (!path.starts_with(k_manifests)) continue;
-    if (std::count(path.begin(), path.end(), '/') < 4) {
+    const auto name = ollama::name_of_path(path.substr(k_manifests.size()));
+    // A signature that somebody put beside a manifest reads as a tag: such are named, not taken for models.
+    if (!name || path.ends_with(".sig") || path.ends_with(".asc")) {
       found.notes.push_back(fmt::format("{} is left out: it is no manifest of a model", printable(path)));
       continue;
     }
-    // A signature that somebody put beside a manifest reads as a tag: such are named, not taken for models.
-    if (path.ends_with(".sig") || path.ends_with(".asc")) {
-      found.notes.push_back(fmt::format("{} is left out: a signature among the manifests", printable(path)));
-      continue;
-    }
-    models.push_back(read_manifest(*tree, path));
-    found.preview["models"].push_back(models.back().reference);
+    models.push_back(read_model(*tree, path, *name));
+    found.preview["models"].push_back(name->text());
   }
   if (models.empty()) return std::nullopt;
   found.words = "an Ollama store of " + counted(models.size(), "model");
-  std::map<std::string, bool> wanted;
+  std::set<std::string> wanted;
   for (const auto& model : models) {
     for (const auto& file : model.files) {
-      if (!wanted.emplace(file.blob, true).second) continue;
-      // Ollama itself believes these names when it loads; here each is hashed.
-      found.files.push_back({tree, file.blob, Digest::parse_sha256_hex(file.blob.substr(file.blob.rfind('-') + 1)),
-                             "the name of the blob in the Ollama store"});
+      if (!wanted.insert(file.at).second) continue;
+      // Ollama itself believes the names of blobs when it loads; here each is hashed.
+      std::optional<Digest> stated;
+      if (file.at.starts_with("blobs/")) stated = Digest::parse_sha256_hex(file.at.substr(file.at.rfind('-') + 1));
+      found.files.push_back({tree, file.at, stated, "the name of the blob in the Ollama store"});
     }
   }
   found.make = [tree, models](StagedFiles& staged) {
     std::vector<Artifact> out;
     for (const auto& model : models) {
-      ModelParts parts{.name = model.name,
-                       .version = model.tag,
+      const auto& name = model.name;
+      ModelParts parts{.name = name.space == ollama::k_default_namespace ? name.model : name.space + "_" + name.model,
+                       .version = model.id,
                        .license = {},
-                       .facts = {{"source", "ollama"}, {"reference", model.reference}},
+                       .facts = {{"source", "ollama"}, {"ollama", name.text()}},
                        .files = {}};
       for (const auto& file : model.files) {
         parts.files.push_back({file.name,
-                               staged.digest(*tree, file.blob),
-                               tree->name() + "/" + file.blob,
-                               {{"stated", {{"by", "the manifest of " + model.reference}}}}});
+                               staged.digest(*tree, file.at),
+                               tree->name() + "/" + file.at,
+                               {{"stated", {{"by", "the manifest of " + name.text()}}}}});
       }
       out.push_back(make_model(parts, staged));
     }
