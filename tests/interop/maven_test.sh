@@ -46,7 +46,7 @@ out=$(cut_off '
   java -cp "app/target/app-1.0.jar:$(find "$work/high-m2" -name "commons-lang3-*.jar" | paste -sd:)" App') || fail "mvn does not build from the mirror: $out"
 [ "$out" = Ada ] || fail "the program says: $out"
 grep -q liftlock "$work/high-m2/org/apache/commons/commons-lang3/3.14.0/_remote.repositories" || fail "it came from elsewhere"
-tested maven Maven "$(mvn --version | sed -n 's/^Apache Maven \([0-9.]*\).*/\1/p')"
+tested maven Maven "$(mvn -B --version | sed -n 's/.*Apache Maven \([0-9.]*\).*/\1/p')"
 step "mvn package from the mirror with strict checksums, without a route; the program runs"
 
 rm -rf app/target "$work/high-m2"
