@@ -39,7 +39,7 @@ test: build
 
 ## test-online  the tests that talk to the package registries of this machine's own clients
 test-online: build
-	cd build/release && ctest -L online --output-on-failure
+	cd build/release && ctest -L online -j $(JOBS) --output-on-failure
 
 ## asan, tsan   the tests under sanitizers
 asan tsan: deps
