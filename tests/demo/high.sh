@@ -101,7 +101,7 @@ show chroot "$RUN/apt/root" apt-get -o Acquire::http::Proxy=false update
 show chroot "$RUN/apt/root" env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::http::Proxy=false install -y --no-install-recommends tree
 show chroot "$RUN/apt/root" tree --version
 umount -R "$RUN/apt/root"
-tested apt apt "$(chroot "$RUN/apt/root" apt-get --version | sed -n '1s/^apt \([0-9.]*\).*/\1/p')"
+tested apt apt "$(apt-get --version | sed -n '1s/^apt \([0-9.]*\).*/\1/p')"
 prove "pip installed from the mirror; apt-get checked its signature and installed"
 
 show skopeo copy --src-tls-verify=false "docker://${url#http://}/hello:1" "oci:$RUN/pulled:1"

@@ -88,4 +88,5 @@ PY
 SH
 inside=(unshare --net); [ "$(id -u)" -eq 0 ] || inside=(unshare --map-root-user --net)
 "${inside[@]}" bash "$work/inside.sh" || exit 1
+tested helm "Helm's SDK (helm-python-sdk)" 0.2.2
 step "helm"
