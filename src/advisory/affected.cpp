@@ -34,6 +34,14 @@ Compare order_of(std::string_view ecosystem) {
   return nullptr;
 }
 
+/// Can the ecosystem's order place it?
+bool is_version(std::string_view ecosystem, std::string_view text) {
+  if (ecosystem == "PyPI") return PyVersion::parse(text).has_value();
+  if (ecosystem == "Debian") return apt::is_version(text);
+  if (text.starts_with('v')) text.remove_prefix(1);
+  return !text.empty() && text.front() >= '0' && text.front() <= '9';
+}
+
 /// "12" of "Debian:12"; the ecosystem is what stands before the colon.
 std::pair<std::string_view, std::string_view> split_ecosystem(std::string_view text) {
   const auto colon = text.find(':');
@@ -86,8 +94,20 @@ KnownPackage debian_source(const Artifact& artifact) {
   return out;
 }
 
-bool is_in(const VersionRange& range, std::string_view version, Compare order) {
-  auto events = range.events;
+/// An end that nobody can place is no end: in doubt a version is affected.
+std::vector<VersionEvent> placed(const VersionRange& range, std::string_view ecosystem) {
+  std::vector<VersionEvent> out;
+  for (const auto& event : range.events) {
+    if (event.version == "0" || is_version(ecosystem, event.version)) {
+      out.push_back(event);
+    } else if (event.event == Event::introduced) {
+      out.push_back({Event::introduced, "0"});
+    }
+  }
+  return out;
+}
+
+bool is_in(std::vector<VersionEvent> events, std::string_view version, Compare order) {
   const auto first = [](const VersionEvent& one) { return one.event == Event::introduced && one.version == "0"; };
   std::stable_sort(events.begin(), events.end(), [&](const auto& a, const auto& b) {
     if (first(a) || first(b)) return first(a) && !first(b);
@@ -145,10 +165,11 @@ Verdict judge(const AffectedPackage& package, const KnownPackage& known) {
   };
   Verdict out{.affected = std::any_of(package.versions.begin(), package.versions.end(), equal), .fixed = {}};
   if (order == nullptr) return out;
-  for (const auto& range : package.ranges) out.affected = out.affected || is_in(range, known.version, order);
+  for (const auto& range : package.ranges)
+    out.affected = out.affected || is_in(placed(range, known.ecosystem), known.version, order);
   if (!out.affected) return out;
   for (const auto& range : package.ranges) {
-    for (const auto& event : range.events) {
+    for (const auto& event : placed(range, known.ecosystem)) {
       if (event.event != Event::fixed || order(event.version, known.version) <= 0) continue;
       if (out.fixed.empty() || order(event.version, out.fixed) < 0) out.fixed = event.version;
     }

@@ -123,6 +123,9 @@ TEST(Affected, RangesAreThoseBetweenTheEvents) {
   EXPECT_TRUE(judged("npm", R"({"introduced":"1.0.0"},{"last_affected":"1.4.0"})", "1.4.0").affected);
   EXPECT_FALSE(judged("npm", R"({"introduced":"1.0.0"},{"last_affected":"1.4.0"})", "1.4.1").affected);
   EXPECT_TRUE(judged("Debian", R"({"introduced":"0"},{"fixed":"3.0.11-1~deb12u2"})", "3.0.11-1~deb12u1").affected);
+  EXPECT_TRUE(judged("PyPI", R"({"introduced":"0"},{"fixed":"not a version"})", "1.0").affected) << "no end, then";
+  EXPECT_EQ(judged("PyPI", R"({"introduced":"0"},{"fixed":"not a version"})", "1.0").fixed, "");
+  EXPECT_TRUE(judged("npm", R"({"introduced":"what"},{"fixed":"2.0.0"})", "1.0.0").affected);
   EXPECT_FALSE(judged("Maven", R"({"introduced":"0"})", "1").affected) << "its order is not known here";
 }
 

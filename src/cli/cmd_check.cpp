@@ -58,8 +58,8 @@ CheckedEntry inspected(const LockedEntry& entry, const Catalog& catalog) {
       if (note.is_string()) out.notes.push_back(fmt::format("{}: {}", artifact.id(), note.get<std::string>()));
     }
   }
-  out.proven = fmt::format("{} in {}: whole, as fetch inspected them", counted(entry.artifacts.size(), "artifact"),
-                           counted(files, "file"));
+  out.proven = fmt::format("{} in {}: whole, as fetch inspected them; no client was run",
+                           counted(entry.artifacts.size(), "artifact"), counted(files, "file"));
   return out;
 }
 
@@ -77,10 +77,16 @@ void check_images(const LockedEntry& entry, const std::vector<Artifact>& stack, 
           return one.kind == "image" && oci::is_asked_for(one, reference);
         });
         if (brought) continue;
-        const auto name = reference.repository.substr(reference.repository.rfind('/') + 1);
+        auto name = reference.repository;
+        std::replace(name.begin(), name.end(), '/', '-');
+        const bool official = reference.host.empty();
         checked.missing.push_back(
-            {fmt::format("{} asks for the image {}, which the stack does not bring", path, reference.text()),
-             fmt::format("[image.{}]\nsource = \"docker://{}{}\"", name, reference.host.empty() ? "<registry>/" : "",
+            {fmt::format("{} asks for the image {}, which the stack does not bring under that name", path,
+                         reference.text()),
+             fmt::format("[image.{}]\nsource = \"docker://{}{}\"", portable_component(name),
+                         official && reference.repository.find('/') == std::string::npos
+                             ? "docker.io/library/"
+                             : (official ? "docker.io/" : ""),
                          reference.text())});
       }
     }
@@ -171,6 +177,11 @@ void run(Invocation& invocation, Options& options) {
                      {"entries", to_json(entries)},
                      {"hidden_downloads", to_json(needs)}};
   invocation.print(json, [&] { return to_text(entries, needs); });
+  const bool incomplete = missing > 0 || (options.strict && !needs.empty());
+  if (invocation.json()) {  // one document, which has it all
+    if (incomplete) invocation.set_status(static_cast<int>(ErrorClass::policy));
+    return;
+  }
   if (missing > 0) fail(ErrorCode::stack_incomplete, "{} missing", counted(missing, "thing is", "things are"));
   if (options.strict && !needs.empty()) {
     fail(ErrorCode::stack_incomplete, "{} when used, and the stack does not bring what",
@@ -182,17 +193,17 @@ void run(Invocation& invocation, Options& options) {
 
 void add_check(CLI::App& app, Invocation& invocation) {
   auto* command =
-      app.add_subcommand("check", "Prove, with the network off, that what was fetched is all that is needed");
+      app.add_subcommand("check", "Look, with the network off, for what the stack lacks on the other side");
   auto options = std::make_shared<Options>();
   command->add_option("--stack", options->stack.stack_file, "The stack file (default liftlock.toml)")
       ->type_name("FILE");
   command->add_flag("--strict", options->strict,
                     "Fail, too, where a package downloads something when it is first used");
   command->footer(
-      "Run it after fetch, before pack. Packages are installed for real, by the ecosystem's own client, in an empty\n"
-      "network namespace and a folder that is thrown away. ✗ is missing, and exit status 3 says so; ! downloads when "
-      "it\n"
-      "is first used (a vocabulary, an embedding model), which no dependency list shows: bring it, or do not use it.\n"
+      "Run it after fetch, before pack. Python packages are installed for real, by your pip, in an empty network\n"
+      "namespace and a folder that is thrown away; of other kinds no client is run: they are what the lock names, whole.\n"
+      "✗ is missing, and exit status 3 says so; ! downloads when it is first used (a vocabulary, an embedding model),\n"
+      "which no dependency list shows: bring it, or do not use it.\n"
       "Example: liftlock fetch && liftlock check && liftlock pack --output /media/out/demo-7");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -98,11 +98,19 @@ Watched watch(const Options& options, std::chrono::seconds time) {
   Watched out;
   const auto end = std::chrono::steady_clock::now() + time;
   std::map<std::string, std::uint64_t> before;
+  std::set<std::string> over;
   for (;;) {
     const auto target = target_of(options);  // a unit starts and ends processes
     out.last = offline::look_at_network(target.of, target.only);
-    if (out.looks++ == 0) before = out.last.sent;
+    if (!target.only.empty() && !out.last.programs_known) {
+      throw Error(ErrorCode::io_error, "the sockets of these processes cannot all be seen", "run it as root");
+    }
+    const bool first = out.looks++ == 0;
+    if (first) before = out.last.sent;
     for (const auto& entry : out.last.sockets) {
+      // What was closing when the watch began belongs to what was before it.
+      if (first && entry.state == offline::SocketState::closing) over.insert(key_of(entry));
+      if (over.contains(key_of(entry))) continue;
       if (out.sockets.size() < k_max_seen) out.sockets.insert_or_assign(key_of(entry), entry);
     }
     if (std::chrono::steady_clock::now() >= end) break;

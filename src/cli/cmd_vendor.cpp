@@ -29,8 +29,9 @@ std::string_view remedy_of(ErrorCode code) {
 
 void run(Invocation& invocation, const Options& options) {
   const fs::path folder = options.folder;
-  const auto lock_path = options.lock.empty() ? fs::absolute(folder).lexically_normal().parent_path() / "Cargo.lock"
-                                              : fs::path(options.lock);
+  auto tree = fs::absolute(folder).lexically_normal();
+  if (!tree.has_filename()) tree = tree.parent_path();  // "vendor/"
+  const auto lock_path = options.lock.empty() ? tree.parent_path() / "Cargo.lock" : fs::path(options.lock);
   const auto lock = cargo::parse_lock_file(read_file(lock_path, cargo::k_max_lock_file));
   const auto report = cargo::check_vendor_folder(folder, lock);
   std::vector<Diagnosis> diagnoses;
@@ -51,7 +52,7 @@ void run(Invocation& invocation, const Options& options) {
       out += fmt::format("note: {} comes from git: Cargo.lock states no checksum of it\n", crate);
     }
     out += diagnoses_text(diagnoses);
-    if (diagnoses.empty()) out += "good: `cargo build --locked --offline` takes exactly what the lock names\n";
+    if (diagnoses.empty()) out += "good: the tree names what the lock names, and its files are those that it lists\n";
     return out;
   });
   invocation.set_status(status_of(diagnoses));

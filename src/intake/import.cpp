@@ -336,10 +336,16 @@ class Import {
 
   void finish_artifacts() {
     if (m_artifacts.empty()) fail(ErrorCode::import_unknown, "'{}' holds nothing to take in", printable(source_name()));
+    // Before anything is renamed: what a document binds, it binds by the name that it knows.
+    std::vector<const Voucher*> vouchers;
+    for (const auto& artifact : m_artifacts) vouchers.push_back(&voucher_of(artifact));
     rename_artifact();
     std::set<std::string> ids, paths;
-    for (auto& artifact : m_artifacts) {
-      const auto& voucher = voucher_of(artifact);
+    auto weakest = Belief::signature;
+    for (std::size_t i = 0; i < m_artifacts.size(); ++i) {
+      auto& artifact = m_artifacts[i];
+      const auto& voucher = *vouchers[i];
+      weakest = std::min(weakest, voucher.belief);
       if (voucher.belief == Belief::nobody && m_result.belief != Belief::nobody) {
         require_unsigned(fmt::format("{} says nothing of {}", m_result.document, printable(artifact.id())));
         m_result.unbound.push_back(artifact.id());
@@ -360,6 +366,8 @@ class Import {
       (void)artifact_from_json(to_json(artifact));  // the limits of the catalog
       m_result.artifacts.push_back(artifact.id());
     }
+    // Said of the whole is what holds for each; what nobody vouches for is named by itself.
+    if (weakest != Belief::nobody) m_result.belief = weakest;
     std::sort(m_artifacts.begin(), m_artifacts.end(), [](const auto& a, const auto& b) { return a.id() < b.id(); });
     std::sort(m_result.artifacts.begin(), m_result.artifacts.end());
   }
@@ -382,22 +390,30 @@ class Import {
     }
   }
 
-  /// Is all of it here, believed as well as now?
+  /// Is all of it here, believed as well as now, and nothing else by its names (what a killed --replace leaves)?
   bool is_present(const Catalog& catalog) const {
-    const auto here = catalog.artifacts();
+    std::multimap<std::string, Artifact> here;
+    for (auto& artifact : catalog.artifacts()) here.emplace(artifact.id(), artifact);
     return std::all_of(m_artifacts.begin(), m_artifacts.end(), [&](const Artifact& artifact) {
-      return std::any_of(here.begin(), here.end(), [&](const Artifact& other) {
-        const auto by = imported_by(other);
-        return same_content(artifact, other) && (!by || *by >= imported_by(artifact).value_or(Belief::nobody));
-      });
+      bool found = false;
+      const auto [from, to] = here.equal_range(artifact.id());
+      for (auto other = from; other != to; ++other) {
+        if (!same_content(artifact, other->second)) return false;
+        const auto by = imported_by(other->second);
+        found = found || !by || *by >= imported_by(artifact).value_or(Belief::nobody);
+      }
+      return found;
     });
   }
 
   void judge_conflicts(const Catalog& catalog) {
     for (const auto& here : catalog.artifacts()) {
-      const auto same = std::find_if(m_artifacts.begin(), m_artifacts.end(),
-                                     [&](const auto& artifact) { return artifact.id() == here.id(); });
-      if (same == m_artifacts.end()) continue;
+      // Sorted by id.
+      const auto id = here.id();
+      const auto same =
+          std::lower_bound(m_artifacts.begin(), m_artifacts.end(), id,
+                           [](const auto& artifact, const auto& wanted) { return artifact.id() < wanted; });
+      if (same == m_artifacts.end() || same->id() != id) continue;
       const auto by = imported_by(here);
       const auto ours = imported_by(*same).value_or(Belief::nobody);
       const bool identical = same_content(*same, here);

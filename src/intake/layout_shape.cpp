@@ -171,6 +171,9 @@ class BundleLayout {
   void take_images() {
     const auto images = m_tree->below("images");
     if (auto layout = recognise_oci_layout(images, m_cells)) {
+      for (const auto* name : {"index.json", "oci-layout"}) {  // they say which manifest a tag means
+        if (images->has(name)) check(std::string("images/") + name);
+      }
       add_part(std::move(layout), "images/", m_is_whole);
       return;
     }
@@ -295,9 +298,19 @@ class BundleLayout {
   static void require_directory_hash(const Tree& tree, const std::map<std::string, WantedFile>& models,
                                      const StagedFiles& staged, const Digest& stated) {
     std::vector<ListedDigest> listed;
+    std::set<std::string> hashed;
     for (const auto& [path, file] : models) {
       // `find -type f` passes symlinks over.
-      if (tree.place(path) == path) listed.push_back({path, staged.digest(*file.tree, file.path)});
+      if (tree.is_link(path)) continue;
+      listed.push_back({path, staged.digest(*file.tree, file.path)});
+      hashed.insert(tree.place(path));
+    }
+    for (const auto& [path, file] : models) {
+      if (hashed.contains(tree.place(path))) continue;
+      throw Error(
+          ErrorCode::not_regular,
+          fmt::format("the link '{}' leads out of models/, where models_directory_hash says nothing", printable(path)),
+          "have the file itself lie there");
     }
     const auto actual = directory_hash(listed);
     if (actual == stated) return;

@@ -67,7 +67,7 @@ std::shared_ptr<const Tree> Tree::of_folder(const fs::path& folder) {
       leave(entry.path, "the link means a folder");
       continue;
     }
-    tree->add(entry.path, {.at = at.string(), .offset = 0, .size = fs::file_size(target)});
+    tree->add(entry.path, {.at = at.string(), .offset = 0, .size = fs::file_size(target), .link = true});
   }
   tree->finish();
   return tree;
@@ -108,6 +108,10 @@ const std::string& Tree::place(std::string_view path) const {
   const auto found = m_files.find(path);
   if (found == m_files.end()) fail(ErrorCode::not_found, "'{}' has no '{}'", printable(m_name), printable(path));
   return found->second.at.empty() ? found->first : found->second.at;
+}
+
+bool Tree::is_link(std::string_view path) const {
+  return file(path).link;
 }
 
 ByteRange Tree::open(std::string_view path) const {

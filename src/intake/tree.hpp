@@ -49,6 +49,7 @@ class Tree {
   std::string read(std::string_view path, std::uint64_t max_bytes) const;
   /// Of folders: where the bytes are, when the path is a symlink; else the path.
   const std::string& place(std::string_view path) const;
+  bool is_link(std::string_view path) const;
   /// The first bytes, as many as there are.
   std::string head(std::string_view path, std::size_t bytes) const;
   std::uint64_t total_size() const;
@@ -65,6 +66,7 @@ class Tree {
     std::string at;            ///< of folders: where the bytes are, relative to the folder
     std::uint64_t offset = 0;  ///< of containers
     std::uint64_t size = 0;
+    bool link = false;  ///< of folders: a symlink leads to the bytes
   };
   const File& file(std::string_view path) const;
   void add(std::string path, File file);

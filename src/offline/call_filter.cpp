@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -49,6 +50,12 @@ std::vector<sock_filter> call_filter() {
     check(seccomp_rule_add(rules, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
                            SCMP_A0_32(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family))),
           "socket");
+  }
+  // What is typed into the terminal from here would be read by the shell outside.
+  for (const auto request : {TIOCSTI, TIOCLINUX}) {
+    check(seccomp_rule_add(rules, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+                           SCMP_A1_32(SCMP_CMP_EQ, static_cast<scmp_datum_t>(request))),
+          "ioctl");
   }
   for (const int call : {SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register)}) {
     check(seccomp_rule_add(rules, SCMP_ACT_ERRNO(ENOSYS), call, 0), "io_uring");

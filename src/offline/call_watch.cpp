@@ -26,7 +26,7 @@ namespace {
 constexpr std::uint16_t k_dns_port = 53;
 constexpr std::size_t k_max_address = sizeof(sockaddr_storage);
 constexpr std::size_t k_max_payload = 512;
-constexpr unsigned k_max_messages = 64;
+constexpr unsigned k_max_messages = 1024;  // UIO_MAXIOV
 constexpr std::size_t k_max_askers = 4096;
 
 /// Up to `size` bytes of the other process; fewer where its memory ends.
@@ -125,7 +125,11 @@ CallWatch::Verdict CallWatch::judge(const Call& call) {
     case SYS_connect:
       return judge_connect(call);
     case SYS_sendto: {
-      const auto bytes = read_memory(call.thread, args[4], std::min<std::uint64_t>(args[5], k_max_address));
+      // As the kernel takes it: an int, and no longer than its largest address.
+      const auto size = static_cast<std::uint32_t>(args[5]);
+      if (size > k_max_address) return {.error = EINVAL};
+      const auto bytes = read_memory(call.thread, args[4], size);
+      if (bytes.size() != size) return {.error = EFAULT};
       const auto address = parse_socket_address(as_bytes(bytes));
       if (!address) return {};
       return judge_address(call, *address, AttemptKind::send,
@@ -152,7 +156,9 @@ CallWatch::Verdict CallWatch::judge(const Call& call) {
 CallWatch::Verdict CallWatch::judge_connect(const Call& call) {
   const auto& args = call.data.args;
   const auto size = static_cast<std::uint32_t>(args[2]);
-  const auto bytes = read_memory(call.thread, args[1], std::min<std::size_t>(size, k_max_address));
+  if (size > k_max_address) return {.error = EINVAL};
+  const auto bytes = read_memory(call.thread, args[1], size);
+  if (bytes.size() != size) return {.error = EFAULT};  // what cannot be judged does not pass
   const auto address = parse_socket_address(as_bytes(bytes));
   if (!address) return {};  // the kernel will not take it either
   if (address->ip && address->port == k_dns_port) return connect_to_resolver(call, *address);
@@ -161,9 +167,12 @@ CallWatch::Verdict CallWatch::judge_connect(const Call& call) {
 
 CallWatch::Verdict CallWatch::judge_message(const Call& call, std::uint64_t at) {
   msghdr message{};
-  if (!read_value(call.thread, at, message) || message.msg_name == nullptr) return {};
-  const auto bytes = read_memory(call.thread, reinterpret_cast<std::uint64_t>(message.msg_name),
-                                 std::min<std::size_t>(message.msg_namelen, k_max_address));
+  if (!read_value(call.thread, at, message)) return {.error = EFAULT};
+  if (message.msg_name == nullptr || message.msg_namelen == 0) return {};
+  // The kernel cuts longer names to its largest address.
+  const auto size = std::min<std::size_t>(message.msg_namelen, k_max_address);
+  const auto bytes = read_memory(call.thread, reinterpret_cast<std::uint64_t>(message.msg_name), size);
+  if (bytes.size() != size) return {.error = EFAULT};
   const auto address = parse_socket_address(as_bytes(bytes));
   if (!address) return {};
   std::string payload;
@@ -202,6 +211,12 @@ CallWatch::Verdict CallWatch::judge_address(const Call& call, const GivenAddress
 CallWatch::Verdict CallWatch::connect_to_resolver(const Call& call, const GivenAddress& given) {
   const auto socket = socket_of_process(call.thread, call.fd());
   if (!socket.valid()) return {.error = EBADF};
+  // Programs ask for names by datagrams; a connection to that port of some host is a way out that was tried.
+  if (option_of(socket.get(), SO_TYPE) == SOCK_STREAM && !stays_inside(*given.ip, given.port)) {
+    m_attempts.add(AttemptKind::connect, process_of(call.thread),
+                   fmt::format("{} port {} (tcp)", given.ip->text(), given.port));
+    return {.error = ENETUNREACH};
+  }
   sockaddr_storage address{};
   const bool v6 = option_of(socket.get(), SO_DOMAIN) == AF_INET6;
   // An IPv6 socket that was given an IPv4 address in IPv6 form expects such an address.
@@ -228,8 +243,11 @@ CallWatch::Verdict CallWatch::connect_to_resolver(const Call& call, const GivenA
 
 CallWatch::Verdict CallWatch::judge_door(const Call& call, const GivenAddress& address) {
   if (address.path.empty() || address.path[0] == '\0') return {};  // abstract names are of the network namespace
-  const auto door = find_door(m_settings.diagnosis, process_of(call.thread), address.path);
-  if (door.place != Door::Place::outside) return {};
+  // The thread is asked, for it may have a folder and a root of its own.
+  const auto door = find_door(m_settings.diagnosis, call.thread, address.path);
+  // Never left to the kernel: what leads nowhere from here may lead somewhere from there (/proc/self/fd).
+  if (door.place == Door::Place::absent) return {.error = ENOENT};
+  if (door.place == Door::Place::inside) return {};
   const auto& allowed = m_settings.allowed_doors;
   if (std::find(allowed.begin(), allowed.end(), door.path) != allowed.end()) {
     ++m_used_doors[door.path];

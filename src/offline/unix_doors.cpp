@@ -20,6 +20,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "base/text.hpp"
 #include "os/fd.hpp"
@@ -145,8 +146,9 @@ Door find_door(int diagnosis, pid_t process, std::string_view path) {
   const auto root = link_target(fmt::format("/proc/{}/root", process));
   if (root.size() > 1 && !path.starts_with('/') && door.path.starts_with(root)) door.path.erase(0, root.size());
   // /proc/self would be ours.
-  if (constexpr std::string_view k_self = "/proc/self/"; door.path.starts_with(k_self)) {
-    door.path = fmt::format("/proc/{}/{}", process, door.path.substr(k_self.size()));
+  door.path = std::filesystem::path(door.path).lexically_normal().string();
+  for (const std::string_view self : {"/proc/self/", "/proc/thread-self/"}) {
+    if (door.path.starts_with(self)) door.path = fmt::format("/proc/{}/{}", process, door.path.substr(self.size()));
   }
   const auto file = open_as(process, door.path);
   struct stat status {};

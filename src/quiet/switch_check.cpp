@@ -33,9 +33,14 @@ bool accepts(const Switch& one, std::string_view value) {
   return lower == to_lower(one.value) || std::find(words.begin(), words.end(), lower) != words.end();
 }
 
-/// Below the mirror: its address itself, or a path of it, with what a client puts in front ("sparse+").
+/// Below the mirror: its address itself, or a path of it, with what a client puts in front ("sparse+"). Of a list
+/// (GOPROXY) every member, or "off": a client goes on to the next.
 bool is_of_mirror(std::string_view value, std::string_view mirror) {
   if (mirror.empty()) return false;
+  if (const auto end = value.find_first_of(",|"); end != std::string_view::npos) {
+    const auto rest = value.substr(end + 1);
+    return is_of_mirror(value.substr(0, end), mirror) && (rest == "off" || is_of_mirror(rest, mirror));
+  }
   if (value.starts_with("sparse+")) value.remove_prefix(7);
   if (!value.starts_with(mirror)) return false;
   value.remove_prefix(mirror.size());

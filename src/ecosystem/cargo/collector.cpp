@@ -124,8 +124,9 @@ class Resolution {
     Artifact out{
         .kind = "cargo-vendor", .name = portable_component(m_entry.name), .version = taken.digest.hex().substr(0, 12)};
     out.facts["crates"] = report.crates;
-    Evidence evidence{.type = "lock-hash", .details = Json::object()};
-    evidence.details["lock"] = "Cargo.lock";
+    // The lock proves .crate files; of an unpacked tree only its own list of checksums speaks.
+    Evidence evidence = first_use_evidence();
+    evidence.details["names_as_in"] = "Cargo.lock";
     evidence.details["lock_sha256"] = m_lock_digest;
     evidence.details["crates"] = report.crates;
     out.files.push_back({RelPath::parse("packages/cargo/" + vendor_file_name(m_entry)),

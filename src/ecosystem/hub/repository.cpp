@@ -90,10 +90,30 @@ std::map<std::string, File> files_of(const Artifact& model) {
   return out;
 }
 
+namespace {
+
+/// Taken in by `liftlock import`, whoever vouched for it.
+bool is_import(const Artifact& model) {
+  return std::any_of(model.files.begin(), model.files.end(), [](const ArtifactFile& file) {
+    return std::any_of(file.evidence.begin(), file.evidence.end(),
+                       [](const auto& one) { return one.type == "import"; });
+  });
+}
+
+}  // namespace
+
 void Repository::add(const Artifact& model, const Place& place, Timestamp published_at) {
   auto& snapshot = m_snapshots[place.commit];
-  for (auto& [path, file] : files_of(model)) snapshot.files.insert_or_assign(path, std::move(file));
-  if (!model.license.empty()) snapshot.license = model.license;
+  if (is_import(model)) {
+    // Names of repositories and commits are an import's own word: it adds, and replaces nothing that a bundle brought.
+    for (auto& [path, file] : files_of(model)) snapshot.files.emplace(path, std::move(file));
+    if (snapshot.license.empty()) snapshot.license = model.license;
+    if (m_from_bundle) return;
+  } else {
+    m_from_bundle = true;
+    for (auto& [path, file] : files_of(model)) snapshot.files.insert_or_assign(path, std::move(file));
+    if (!model.license.empty()) snapshot.license = model.license;
+  }
   snapshot.published_at = published_at;
   m_main = place.commit;
   m_tags.insert_or_assign(model.version, place.commit);

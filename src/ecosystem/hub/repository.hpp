@@ -65,6 +65,7 @@ class Repository {
   std::map<std::string, Snapshot, std::less<>> m_snapshots;
   std::map<std::string, std::string, std::less<>> m_tags;
   std::string m_main;
+  bool m_from_bundle = false;  ///< m_main is of a bundle, which no import moves
 };
 
 }  // namespace liftlock::hub

@@ -126,11 +126,13 @@ std::optional<HttpResponse> MavenRoute::find(std::string_view path) const {
 
 std::optional<HttpResponse> MavenRoute::checksum(std::string_view path) const {
   const auto dot = path.rfind('.');
-  const auto* algorithm = dot == std::string_view::npos ? nullptr : algorithm_of(path.substr(dot + 1));
+  const auto suffix = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);
+  const auto* algorithm = algorithm_of(suffix);
   if (algorithm == nullptr) return std::nullopt;
   path = path.substr(0, dot);
   Checksum sum(algorithm);
   if (const auto file = m_files.find(path); file != m_files.end()) {
+    if (suffix == "sha256") return page(file->second.digest.hex(), "text/plain; charset=utf-8");
     const auto fd = m_blobs.open(file->second.digest);
     std::vector<std::uint8_t> block(k_block);
     for (std::uint64_t offset = 0; offset < file->second.size;) {

@@ -10,26 +10,50 @@ namespace {
 
 constexpr std::size_t k_most_images = 1000;
 constexpr std::size_t k_longest_line = 4096;
-constexpr std::string_view k_official = "library/";
+constexpr std::string_view k_key = "image";
 
-/// The value of "image: …" or "- image: …" in one line; empty where the line says something else.
-std::string_view value_of(std::string_view line) {
-  if (line.size() > k_longest_line) return {};
-  line = trim(line);
-  if (line.starts_with("- ")) line = trim(line.substr(2));
-  constexpr std::string_view key = "image:";
-  if (!line.starts_with(key)) return {};
-  auto value = line.substr(key.size());
-  if (const auto comment = value.find(" #"); comment != std::string_view::npos) value = value.substr(0, comment);
-  value = trim(value);
-  for (const char quote : {'"', '\''}) {
-    if (value.size() > 1 && value.front() == quote && value.back() == quote) return value.substr(1, value.size() - 2);
-  }
-  return value;
+bool ends_a_word(char c) {
+  return c == ' ' || c == '\t' || c == '{' || c == ',' || c == '-' || c == '[';
 }
 
-std::string_view unofficial(std::string_view repository) {
-  return repository.starts_with(k_official) ? repository.substr(k_official.size()) : repository;
+/// A plain or quoted value at the beginning of the text.
+std::string_view value_at(std::string_view text) {
+  text = trim(text);
+  if (text.empty()) return {};
+  if (text.front() == '"' || text.front() == '\'') {
+    const auto end = text.find(text.front(), 1);
+    return end == std::string_view::npos ? std::string_view() : text.substr(1, end - 1);
+  }
+  if (text.starts_with("{{")) return text;
+  const auto comment = text.find(" #");
+  return trim(text.substr(0, std::min({comment, text.find(','), text.find('}'), text.find(']')})));
+}
+
+/// The values of all keys "image" of one line, which may be quoted, and stand in a flow mapping.
+std::vector<std::string_view> values_of(std::string_view line) {
+  std::vector<std::string_view> out;
+  if (line.size() > k_longest_line || trim(line).starts_with('#')) return out;
+  for (auto at = line.find(k_key); at != std::string_view::npos; at = line.find(k_key, at + 1)) {
+    auto begin = at, end = at + k_key.size();
+    const char before = begin == 0 ? ' ' : line[begin - 1];
+    if (before == '"' || before == '\'') {
+      if (end >= line.size() || line[end] != before) continue;
+      --begin;
+      ++end;
+    }
+    if (begin > 0 && !ends_a_word(line[begin - 1])) continue;
+    while (end < line.size() && line[end] == ' ') ++end;
+    if (end >= line.size() || line[end] != ':') continue;
+    if (const auto value = value_at(line.substr(end + 1)); !value.empty()) out.push_back(value);
+  }
+  return out;
+}
+
+/// What the mirror is asked for.
+std::string repository_asked(const Reference& reference) {
+  const bool official =
+      (reference.host.empty() || reference.host == "docker.io") && reference.repository.find('/') == std::string::npos;
+  return official ? "library/" + reference.repository : reference.repository;
 }
 
 }  // namespace
@@ -37,22 +61,22 @@ std::string_view unofficial(std::string_view repository) {
 std::vector<Reference> images_named_in(std::string_view yaml) {
   std::vector<Reference> out;
   for (const auto line : split(yaml, '\n')) {
-    const auto value = value_of(line);
-    if (value.empty() || value.find("{{") != std::string_view::npos || value.find('$') != std::string_view::npos)
-      continue;
-    try {
-      const auto reference = parse_reference(value);
-      if (std::find(out.begin(), out.end(), reference) == out.end()) out.push_back(reference);
-    } catch (const Error&) {
-      continue;  // another kind of image: a picture, a path
+    for (const auto value : values_of(line)) {
+      if (value.find("{{") != std::string_view::npos || value.find('$') != std::string_view::npos) continue;
+      try {
+        const auto reference = parse_reference(value);
+        if (std::find(out.begin(), out.end(), reference) == out.end()) out.push_back(reference);
+      } catch (const Error&) {
+        continue;  // another kind of image: a picture, a path
+      }
+      if (out.size() == k_most_images) return out;
     }
-    if (out.size() == k_most_images) break;
   }
   return out;
 }
 
 bool is_asked_for(const Artifact& image, const Reference& reference) {
-  if (unofficial(image.name) != unofficial(reference.repository)) return false;
+  if (image.name != repository_asked(reference)) return false;
   if (!reference.digest) return image.version == reference.version();
   const auto manifest = image.facts.find("manifest");
   return manifest != image.facts.end() && manifest->is_object() &&

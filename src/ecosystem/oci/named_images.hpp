@@ -1,5 +1,6 @@
-// Which images does a file of Kubernetes objects or a compose file ask for? Its lines "image: NAME" are read, not its
-// YAML: what a template or a variable makes of it is nobody's to know before it runs.
+// Which images does a file of Kubernetes objects or a compose file ask for? Its keys "image" with a name beside them
+// are read, in YAML's block and flow style and in JSON, not the whole of YAML: a name on the next line or behind an
+// alias is not seen, and what a template or a variable makes of it is nobody's to know before it runs.
 #pragma once
 
 #include <string_view>

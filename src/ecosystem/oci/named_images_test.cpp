@@ -29,6 +29,14 @@ TEST(NamedImages, LeaveOutTemplatesVariablesAndOtherThings) {
             std::string(5000, 'a') + "\n"),
       testing::IsEmpty());
   EXPECT_EQ(names("image: a\r\nimage: b\r\n").size(), 2u);
+  EXPECT_THAT(names("# image: a\nmyimage: b\nimages: c\n\"image': d\n"), testing::IsEmpty());
+}
+
+TEST(NamedImages, AreSeenInFlowStyleAndInJson) {
+  EXPECT_THAT(
+      names("x: {image: \"quay.example/a/b:1\"}\nspec: {containers: [{name: a, image: c/d:2}, {image: 'e/f:3'}]}\n"
+            "\"image\": g/h:4\n{\"services\":{\"x\":{\"image\":\"i/j:5\"}}}\n"),
+      testing::ElementsAre("quay.example/a/b:1", "c/d:2", "e/f:3", "g/h:4", "i/j:5"));
 }
 
 TEST(NamedImages, AreBounded) {
@@ -42,7 +50,9 @@ TEST(NamedImages, AnImageIsAskedForByRepositoryAndTagOrDigest) {
   const Artifact image{
       .kind = "image", .name = "library/nginx", .version = "1.25", .facts = {{"manifest", {{"digest", digest}}}}};
   EXPECT_TRUE(is_asked_for(image, parse_reference("nginx:1.25")));
+  EXPECT_TRUE(is_asked_for(image, parse_reference("docker.io/nginx:1.25")));
   EXPECT_TRUE(is_asked_for(image, parse_reference("registry.example/library/nginx:1.25")));
+  EXPECT_FALSE(is_asked_for(image, parse_reference("registry.example/nginx:1.25"))) << "the mirror has no such name";
   EXPECT_TRUE(is_asked_for(image, parse_reference("nginx@" + digest)));
   EXPECT_FALSE(is_asked_for(image, parse_reference("nginx")));
   EXPECT_FALSE(is_asked_for(image, parse_reference("team/nginx:1.25")));

@@ -57,18 +57,24 @@ class Check {
 
  private:
   std::string shown(const fs::path& path) const { return printable(path.string()); }
+  /// In single quotes, whatever it holds: what is printed gets pasted.
+  std::string for_shell(const fs::path& path) const {
+    std::string out = "'";
+    for (const char c : shown(path)) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    return out + "'";
+  }
   void add(Kind kind, const fs::path& path, std::string message, std::string fix) {
     m_out.findings.push_back({kind, shown(path), std::move(message), std::move(fix)});
   }
   std::string chown_command(const fs::path& path) const {
-    return fmt::format("chown -R {0}:{0} '{1}'", m_user.name, shown(path));
+    return fmt::format("chown -R {}: {}", m_user.name, for_shell(path));
   }
 
   void look_at_layout() {
     const auto inner = m_out.store / "models";
     if (!fs::is_directory(inner / "manifests") && !fs::is_directory(inner / "blobs")) return;
     add(Kind::layout, inner, "a store stands in the store: it was copied into it instead of over it",
-        fmt::format("cp -a '{0}/.' '{1}/' && rm -r '{0}'", shown(inner), shown(m_out.store)));
+        fmt::format("cp -a {0}/. {1}/ && rm -r {0}", for_shell(inner), for_shell(m_out.store)));
   }
 
   void read_manifests() {
@@ -114,7 +120,7 @@ class Check {
     const auto bad = [&](Kind kind, std::string message, std::string fix) {
       found.push_back({kind, shown(at), std::move(message), std::move(fix)});
     };
-    const auto again = fmt::format("rm -f '{}' and export or pull the model again", shown(at));
+    const auto again = fmt::format("rm -f {} and export or pull the model again", for_shell(at));
     const auto fd = open_file_if_exists(at, O_RDONLY | O_NONBLOCK);
     if (!fd) {
       bad(Kind::missing, "the blob is not there", "export or pull the model again");
@@ -178,7 +184,7 @@ class Check {
       struct stat status {};
       if (::stat(above.c_str(), &status) == 0 && !may(m_user, status, k_search)) {
         add(Kind::unreadable, above, fmt::format("the user '{}' cannot pass through it", m_user.name),
-            fmt::format("chmod a+x '{}', or put the store elsewhere", shown(above)));
+            fmt::format("chmod a+x {}, or put the store elsewhere", for_shell(above)));
       }
     }
     std::set<fs::path> folders{m_out.store, m_out.store / "blobs", m_out.store / "manifests"};
