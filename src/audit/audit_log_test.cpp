@@ -378,7 +378,7 @@ print(count)
        .working_folder = m_temporary.path()});
   EXPECT_EQ(result.status, 0) << result.error_output;
   EXPECT_GT(std::stoi("0" + result.output), 400);
-  std::cout << result.output <<  " bits turned, none unnoticed\n";
+  std::cout << result.output << " bits turned, none unnoticed\n";
 }
 
 TEST_F(AuditLogTest, TheScriptSeesTruncationAndForkAgainstAnEarlierCheckpoint) {

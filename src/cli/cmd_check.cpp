@@ -192,8 +192,7 @@ void run(Invocation& invocation, Options& options) {
 }  // namespace
 
 void add_check(CLI::App& app, Invocation& invocation) {
-  auto* command =
-      app.add_subcommand("check", "Look, with the network off, for what the stack lacks on the other side");
+  auto* command = app.add_subcommand("check", "Look, with the network off, for what the stack lacks on the other side");
   auto options = std::make_shared<Options>();
   command->add_option("--stack", options->stack.stack_file, "The stack file (default liftlock.toml)")
       ->type_name("FILE");
@@ -201,7 +200,8 @@ void add_check(CLI::App& app, Invocation& invocation) {
                     "Fail, too, where a package downloads something when it is first used");
   command->footer(
       "Run it after fetch, before pack. Python packages are installed for real, by your pip, in an empty network\n"
-      "namespace and a folder that is thrown away; of other kinds no client is run: they are what the lock names, whole.\n"
+      "namespace and a folder that is thrown away; of other kinds no client is run: they are what the lock names, "
+      "whole.\n"
       "✗ is missing, and exit status 3 says so; ! downloads when it is first used (a vocabulary, an embedding model),\n"
       "which no dependency list shows: bring it, or do not use it.\n"
       "Example: liftlock fetch && liftlock check && liftlock pack --output /media/out/demo-7");

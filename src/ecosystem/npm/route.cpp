@@ -151,7 +151,8 @@ HttpResponse NpmRoute::tarball(std::string_view before, std::string_view filenam
   const auto last_two = up == std::string_view::npos ? before : before.substr(up + 1);
   const auto& mirrored = package(last_two.starts_with('@') ? last_two : last);
   if (const auto* version = mirrored.find_tarball(filename)) {
-    // A later publication may bring other bytes by this name, or none: the digest (ETag) says whether they are the same.
+    // A later publication may bring other bytes by this name, or none: the digest (ETag) says whether they are the
+    // same.
     return blob_response(m_blobs, version->file, "application/octet-stream").set("Cache-Control", "no-cache");
   }
   throw Error(ErrorCode::not_found, fmt::format("the mirror has no tarball '{}'", printable(filename)),
