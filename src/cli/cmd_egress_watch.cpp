@@ -100,7 +100,14 @@ Watched watch(const Options& options, std::chrono::seconds time) {
   std::map<std::string, std::uint64_t> before;
   std::set<std::string> over;
   for (;;) {
-    const auto target = target_of(options);  // a unit starts and ends processes
+    Target target;
+    try {
+      target = target_of(options);  // a unit starts and ends processes
+    } catch (const Error& error) {
+      // It ended while it was watched: what was seen of it counts.
+      if (out.looks == 0 || error.code() != ErrorCode::not_found) throw;
+      break;
+    }
     out.last = offline::look_at_network(target.of, target.only);
     if (!target.only.empty() && !out.last.programs_known) {
       throw Error(ErrorCode::io_error, "the sockets of these processes cannot all be seen", "run it as root");

@@ -102,7 +102,7 @@ TEST_F(StoreCheckTest, FindsWhatTheServiceCannotRead) {
   const auto folders = check().findings;
   for (const auto& each : folders) EXPECT_EQ(each.kind, Kind::unreadable);
   EXPECT_EQ(folders.size(), 6u);
-  EXPECT_THAT(folders.front().fix, HasSubstr("chown -R ollama:ollama"));
+  EXPECT_THAT(folders.front().fix, HasSubstr("chown -R ollama: "));
   fs::permissions(blob("weights"), fs::perms::owner_all);
   const auto all = check().findings;
   EXPECT_EQ(all.size(), 7u);
