@@ -94,12 +94,11 @@ def elsewhere():
     knock("a thread's own folder", os.path.basename(door))
 os.mkdir("other"); os.chdir("other")
 thread = threading.Thread(target=elsewhere); thread.start(); thread.join()
-for port in (53, 53):
-    try:
-        socket.create_connection(("203.0.113.53", port), timeout=3)
-        got_out.append("port 53")
-    except OSError:
-        pass
+try:
+    socket.create_connection(("203.0.113.53", 53), timeout=3)
+    got_out.append("port 53")
+except OSError:
+    pass
 long = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 name = (ctypes.c_char * 200)(*(b"\1\0" + door.encode()))
 if ctypes.CDLL(None).syscall(44, long.fileno(), b"x", 1, 0, name, ctypes.c_long((1 << 32) + 2 + len(door))) >= 0:
