@@ -1,5 +1,5 @@
 // Low side: packages that fetch something from a network when they are first used. It stands in no dependency list, so
-// a stack that installs on the other side still fails there. One table, each line read in the package that it is about.
+// a stack that installs on the other side still fails there. One table, each line with its source.
 #pragma once
 
 #include <span>
@@ -19,9 +19,10 @@ struct HiddenDownload {
   std::string_view packages;
   /// … or in another artifact, when one of these is part of its id, or of the path or origin of one of its files.
   std::string_view content;
-  std::string_view add;     ///< lines for liftlock.toml; what a person has to fill in stands in <…>
-  std::string_view there;   ///< how the program finds it on the other side
-  std::string_view source;  ///< where in the package it was read, with its version
+  std::string_view add;    ///< lines for liftlock.toml; what a person has to fill in stands in <…>
+  std::string_view there;  ///< how the program finds it on the other side
+  std::string_view
+      source;  ///< where it was read: a file of the package and its version, else its issues or documentation
 };
 
 /// Sorted by kind and name.
