@@ -8,7 +8,7 @@ that has the rest. Racers: Liftlock (lock, fetch, pack, sign, ingest, serve); ta
 and after, behind nginx (images: skopeo and docker-registry); Zarf (package create, package deploy or mirror-resources, behind the
 same servers, for Zarf has none outside a cluster); Hauler (store add, save, load, serve). ZARF and HAULER name the binaries; a racer
 that is not there is left out and named. Rounds are interleaved; time ends with the first file, or manifest, that a client got whole.
-Hauler serves many small files as one archive only. Each racer starts without state, except for the new layer. Images come from a docker-registry on loopback.
+Hauler serves many small files as one archive only. Every run is kept in BUILD_FOLDER/race.json and plotted beside it. Each racer starts without state, except for the new layer. Images come from a docker-registry on loopback.
 """
 import collections
 import hashlib
@@ -27,6 +27,7 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import crossing  # noqa: E402
 import measure  # noqa: E402
+import plot  # noqa: E402
 import skopeo  # noqa: E402
 
 
@@ -360,6 +361,7 @@ def main():
             contents.append(Content(f"{args.images} images that share layers", images=images))
             contents.append(Content("a new layer on one of them", images=["app-0:2"], before=images))
         found = racers(source, build)
+        raw = {}  # every run, for the plots and for whoever wants other figures than medians
         for content in contents:
             results = collections.defaultdict(list)
             has_many = content.folder is not None and len(content.files()) > 1000
@@ -370,6 +372,9 @@ def main():
                     if not has_many:
                         shutil.rmtree(folder)
             table(content.name, results)
+            raw[content.name] = results
+            (build / "race.json").write_text(json.dumps(raw, indent=1))
+        plot.plot(build / "race.json")
     finally:
         upstream.stop()
         shutil.rmtree(work, ignore_errors=True)
