@@ -20,6 +20,7 @@ struct Options {
   std::string name;
   std::string to;
   std::string ollama_name;
+  std::string image_name;
   bool tree = false;
   std::vector<bool> layouts = std::vector<bool>(export_layouts().size());  ///< of which the flag was given
 };
@@ -83,8 +84,12 @@ void run_layout(Invocation& invocation, const NamedLayout& layout, const Options
   if (layout.to == NamedLayout::To::folder) check_target(options.to);
   const auto site = invocation.site();
   const OpenStore store(site, "export", Access::read);
-  const LayoutOrder order{store, chosen_for(layout, store, options.name), options.to, invocation.reporter(),
-                          options.ollama_name};
+  const LayoutOrder order{store,
+                          chosen_for(layout, store, options.name),
+                          options.to,
+                          invocation.reporter(),
+                          options.ollama_name,
+                          options.image_name};
   std::vector<std::string> ids;
   for (const auto& artifact : order.artifacts) {
     require_blobs(site, store, artifact);
@@ -137,12 +142,18 @@ void add_store_export(CLI::App& app, Invocation& invocation) {
                    "[HOST/][NAMESPACE/]MODEL[:TAG] that Ollama shall know it by (default: as it was called there, else "
                    "NAME:latest)")
       ->needs("--ollama-store");
+  command
+      ->add_option("--image-name", options->image_name,
+                   "HOST/NAME:TAG that a node shall know the image by (default: as its upstream called it; without an "
+                   "upstream docker.io/NAME:TAG, which is what a cluster makes of NAME:TAG)")
+      ->needs("--oci-archive");
   command->footer(
       "Prints lines that `sha256sum -c` reads. The files are copies: editing them leaves the store as it is.\n"
       "An image becomes an OCI layout: skopeo copy oci:DIR:NAME:TAG …; several images may share the folder.\n"
       "Examples:\n  liftlock export tinyllama --to ./models\n  liftlock export --wheelhouse --to ./wheelhouse\n"
       "  liftlock export tinyllama --to ~/.cache/huggingface/hub --hf-cache\n"
-      "  liftlock export tinyllama --to /usr/share/ollama/.ollama/models --ollama-store");
+      "  liftlock export tinyllama --to /usr/share/ollama/.ollama/models --ollama-store\n"
+      "  liftlock export team/app --to app.tar --oci-archive && ctr -n k8s.io images import app.tar");
   command->callback([&invocation, options] { run(invocation, *options); });
 }
 

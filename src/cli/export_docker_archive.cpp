@@ -8,8 +8,8 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
-#include "bundle/tar_layout.hpp"
 #include "cli/export_layouts.hpp"
+#include "cli/export_tar.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/oci/image.hpp"
 
@@ -19,30 +19,26 @@ namespace {
 class DockerArchiveWriter {
  public:
   explicit DockerArchiveWriter(const LayoutOrder& order)
-      : m_order(order), m_image(order.artifacts.front()), m_file(order.to) {}
+      : m_order(order), m_image(order.artifacts.front()), m_tar(order) {}
 
   std::vector<ExportedFile> run() {
     const auto manifest = find_manifest();
-    ProgressTask progress(m_order.reporter, "export", Unit::bytes, m_image.total_size());
     const auto config = manifest.config.digest.hex() + ".json";
-    add_blob(config, manifest.config, progress);
+    m_tar.add_blob(config, manifest.config.digest, manifest.config.size);
     auto layers = Json::array();
     for (const auto& layer : manifest.layers) {
       const auto name = layer.digest.hex() + "/layer.tar";
-      if (std::find(layers.begin(), layers.end(), name) == layers.end()) add_blob(name, layer, progress);
+      if (std::find(layers.begin(), layers.end(), name) == layers.end()) m_tar.add_blob(name, layer.digest, layer.size);
       layers.push_back(name);
     }
     auto tags = Json::array();
     if (!Digest::try_parse(m_image.version)) tags.push_back(oci::layout_ref(m_image));
-    add_text("manifest.json",
-             dump_json_line(
-                 Json::array({{{"Config", config}, {"RepoTags", std::move(tags)}, {"Layers", std::move(layers)}}})));
-    write_all(m_file.fd(), std::string(1024, '\0'), m_order.to.string());
-    const auto digest = sha256_of_file(m_file.fd(), m_order.to.string());
-    const auto size = regular_size(m_file.fd(), m_order.to.string());
-    m_file.commit();
+    m_tar.add_text("manifest.json",
+                   dump_json_line(Json::array(
+                       {{{"Config", config}, {"RepoTags", std::move(tags)}, {"Layers", std::move(layers)}}})));
+    auto file = m_tar.finish();
     m_order.reporter.note("the image's id, as the runtime shows it after loading: " + manifest.config.digest.text());
-    return {{m_order.to, size, digest}};
+    return {std::move(file)};
   }
 
  private:
@@ -89,32 +85,14 @@ class DockerArchiveWriter {
     fail(ErrorCode::image_malformed, "{}: indexes nested too deep", printable(m_image.id()));
   }
 
-  void pad(std::uint64_t size) { write_all(m_file.fd(), std::string(tar_padding(size), '\0'), m_order.to.string()); }
-  void add_text(const std::string& name, const std::string& text) {
-    write_all(m_file.fd(), tar_header(RelPath::parse(name), text.size()) + text, m_order.to.string());
-    pad(text.size());
-  }
-  void add_blob(const std::string& name, const oci::Descriptor& blob, ProgressTask& progress) {
-    write_all(m_file.fd(), tar_header(RelPath::parse(name), blob.size), m_order.to.string());
-    const auto in = m_order.store.blobs.open(blob.digest);
-    const auto actual =
-        copy_hashed(in.get(), 0, m_file.fd(), blob.size, name, [&](std::uint64_t done) { progress.advance(done); });
-    if (actual != blob.digest) fail(ErrorCode::blob_corrupt, "the blob of {} is no longer that", blob.digest.text());
-    pad(blob.size);
-  }
-
   const LayoutOrder& m_order;
   const Artifact& m_image;
-  AtomicFile m_file;
+  ExportTar m_tar;
 };
 
 }  // namespace
 
 std::vector<ExportedFile> export_docker_archive(const LayoutOrder& order) {
-  if (fs::exists(order.to)) {
-    throw Error(ErrorCode::immutable, fmt::format("'{}' exists", printable(order.to.string())),
-                "name another file, or remove that one");
-  }
   return DockerArchiveWriter(order).run();
 }
 

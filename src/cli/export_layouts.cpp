@@ -38,6 +38,11 @@ std::span<const NamedLayout> export_layouts() {
        .kinds = {"image"},
        .to = NamedLayout::To::file,
        .write = export_docker_archive},
+      {.flag = "--oci-archive",
+       .doc = "A file for `ctr images import` and `podman load`: one image, its digest and platforms kept",
+       .kinds = {"image"},
+       .to = NamedLayout::To::file,
+       .write = export_oci_archive},
   };
   return k_layouts;
 }

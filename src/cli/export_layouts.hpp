@@ -20,6 +20,7 @@ struct LayoutOrder {
   fs::path to;
   Reporter& reporter;
   std::string ollama_name = {};  ///< what Ollama shall know the model by; empty: as it is called
+  std::string image_name = {};   ///< what a node shall know the image by; empty: as its upstream called it
 };
 
 struct NamedLayout {
@@ -38,6 +39,7 @@ std::vector<ExportedFile> export_wheelhouse(const LayoutOrder& order);
 std::vector<ExportedFile> export_debs(const LayoutOrder& order);
 std::vector<ExportedFile> export_model_folder(const LayoutOrder& order);
 std::vector<ExportedFile> export_docker_archive(const LayoutOrder& order);
+std::vector<ExportedFile> export_oci_archive(const LayoutOrder& order);
 std::vector<ExportedFile> export_hub_cache(const LayoutOrder& order);
 std::vector<ExportedFile> export_ollama_store(const LayoutOrder& order);
 

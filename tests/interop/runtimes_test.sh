@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# An image crosses and comes to nodes that no registry serves: containerd imports it, has the digest that was signed, and runs
+# it; podman loads both archives. Then the same runtimes pull it from the mirror under the name that its upstream had.
+# A containerd of this test's own; containers run in it, without a network.
+#   runtimes_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
+for program in containerd ctr podman docker-registry; do
+  command -v "$program" > /dev/null || { echo "skipped: no $program here"; exit 77; }
+done
+[ "$(id -u)" = 0 ] || { echo "skipped: containerd wants root"; exit 77; }
+
+# --- fixtures: an image that says a sentence, in an upstream registry
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+upstream=127.0.0.1:$(free_port) mirror=127.0.0.1:$(free_port)
+cat > "$work/registry.yml" <<YAML
+version: 0.1
+log: {level: error, accesslog: {disabled: true}}
+storage: {filesystem: {rootdirectory: $work/registry}}
+http: {addr: '$upstream'}
+YAML
+docker-registry serve "$work/registry.yml" > "$work/registry.log" 2>&1 & pids+=($!)
+mkdir -p "$work/fs/bin" && cp "$(command -v busybox)" "$work/fs/bin/busybox" && ln -s busybox "$work/fs/bin/echo"
+(
+  cd "$work" && tar -C fs --owner 0 --group 0 --numeric-owner -cf fs.tar . && umoci init --layout image &&
+    umoci new --image image:app && umoci raw add-layer --image image:app fs.tar &&
+    umoci config --image image:app --config.cmd /bin/echo --config.cmd "it crossed" &&
+    skopeo copy -q --retry-times 5 --dest-tls-verify=false oci:image:app "docker://$upstream/team/app:1.0"
+) > "$work/umoci.log" 2>&1 || { cat "$work/umoci.log"; fail "umoci"; }
+mkdir "$work/stack" && cd "$work/stack"
+cat > liftlock.toml <<TOML
+[stack]
+name = "nodes"
+[image.app]
+source = "docker://$upstream/team/app:1.0"
+insecure = true
+TOML
+low init --zone low > /dev/null
+low trust keygen --role root --out "$work/root.pem" > /dev/null
+low trust keygen --role builder --out "$work/builder.pem" > /dev/null
+low trust init --organisation test --root-key "$work/root.pem" --add "builder:$work/builder.pem" > /dev/null
+low lock > /dev/null && low fetch > /dev/null && low pack --output "$work/media/one" > /dev/null
+low sign "$work/media/one" --role builder --key "$work/builder.pem" > /dev/null
+kill "${pids[0]}" && wait "${pids[0]}" 2> /dev/null || true  # from here on there is no upstream
+
+high init --zone ingest > /dev/null
+printf 'zone = "ingest"\n[policy]\nreserve = "1MiB"\n[serve]\nlisten = "%s"\n[source.drop]\npath = "%s"\nrequire_read_only = false\n' \
+  "$mirror" "$work/media" > "$work/high/config.toml"
+high trust pin "$work/media/one" --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
+high ingest drop/one --expect "$(sha256sum < "$work/media/one/manifest/bundle.json" | cut -d' ' -f1)" > /dev/null
+digest=$(skopeo inspect --raw "oci:$work/image:app" | sha256sum | cut -d' ' -f1)
+
+# --- containerd, as a cluster's node has it
+mkdir "$work/node"
+cat > "$work/node/config.toml" <<TOML
+version = 2
+root = "$work/node/root"
+state = "$work/node/state"
+disabled_plugins = ["io.containerd.grpc.v1.cri"]
+[grpc]
+  address = "$work/node/socket"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "$work/node/opt"
+TOML
+containerd --config "$work/node/config.toml" > "$work/node/log" 2>&1 & node=$!
+pids+=("$node")
+ctr() { command ctr -a "$work/node/socket" -n k8s.io "$@"; }
+for _ in $(seq 100); do ctr version > /dev/null 2>&1 && break; sleep 0.1; done
+has() { awk -v name="$1" '$1 == name { print $3 }' <<< "$(ctr images ls)"; }
+says() { [ "$(ctr run --snapshotter native --rm "$1" "run$RANDOM")" = "it crossed" ] || fail "$1 does not run"; }
+
+high export team/app --to "$work/app.tar" --oci-archive > /dev/null
+ctr images import --snapshotter native "$work/app.tar" > /dev/null
+[ "$(has "$upstream/team/app:1.0")" = "sha256:$digest" ] || fail "the node has another digest, or name: $(ctr images ls)"
+says "$upstream/team/app:1.0"
+high export team/app --to "$work/named.tar" --oci-archive --image-name registry.example/app:2 > /dev/null
+ctr images import --snapshotter native "$work/named.tar" > /dev/null
+[ "$(has registry.example/app:2)" = "sha256:$digest" ] || fail "--image-name"
+refused usage high export team/app --to "$work/x.tar" --oci-archive --image-name app:2
+refused immutable high export team/app --to "$work/app.tar" --oci-archive
+[ "$(skopeo inspect --raw "oci-archive:$work/app.tar:team/app:1.0" | sha256sum | cut -d' ' -f1)" = "$digest" ] || fail "skopeo"
+tested image "containerd (import)" "$(containerd --version | awk '{print $3}' | cut -d'~' -f1)"
+
+# --- podman: the archive with the digest, and the one of docker
+podman() { command podman --root "$work/podman" --runroot "$work/podman-run" --storage-driver vfs --events-backend file --cgroup-manager cgroupfs "$@"; }
+podman load -q -i "$work/app.tar" > /dev/null
+[ "$(podman image inspect --format '{{.Digest}}' "$(podman images -q)")" = "sha256:$digest" ] || fail "podman has another digest"
+podman rmi -a -f > /dev/null
+high export team/app --to "$work/docker.tar" --docker-archive > /dev/null
+podman load -q -i "$work/docker.tar" > /dev/null
+config=$(skopeo inspect --raw "oci:$work/image:app" | json '["config"]["digest"]')
+[ "sha256:$(podman image inspect --format '{{.Id}}' "$(podman images -q)")" = "$config" ] || fail "podman has another image"
+podman rmi -a -f > /dev/null
+
+# --- both from the mirror, by the name that the upstream had
+"$high_exe" --quiet --state "$high_state" serve > "$work/serve.log" 2>&1 & pids+=($!)
+for _ in $(seq 100); do curl -fs "http://$mirror/v2/" > /dev/null && break; sleep 0.1; done
+rendered=$(high render clients --base-url "http://$mirror" --client containerd)
+mkdir -p "$work/hosts/$upstream"
+sed -n '/^server = /,/override_path/p' <<< "$rendered" > "$work/hosts/$upstream/hosts.toml"
+ctr images rm "$upstream/team/app:1.0" registry.example/app:2 > /dev/null
+ctr images pull --snapshotter native --hosts-dir "$work/hosts" "$upstream/team/app:1.0" > "$work/pull.log" 2>&1 || { cat "$work/pull.log"; fail "containerd does not pull"; }
+[ "$(has "$upstream/team/app:1.0")" = "sha256:$digest" ] || fail "containerd pulled another digest"
+says "$upstream/team/app:1.0"
+sed -n '/^\[\[registry\]\]/,/^$/p' <<< "$rendered" > "$work/registries.conf"
+CONTAINERS_REGISTRIES_CONF=$work/registries.conf podman pull -q "$upstream/team/app:1.0" > /dev/null
+[ "$(podman image inspect --format '{{.Digest}}' "$upstream/team/app:1.0")" = "sha256:$digest" ] || fail "podman pulled another digest"
+tested image "containerd (pull)" "$(containerd --version | awk '{print $3}' | cut -d'~' -f1)"
+tested image podman "$(command podman --version | awk '{print $3}')"
+echo "nodes without a registry, and with the mirror, run the image that was signed"
