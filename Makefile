@@ -5,7 +5,7 @@ export CCACHE_NOHASHDIR ?= 1
 JOBS ?= $(shell nproc)
 PRESET ?= release
 
-.PHONY: help deps build dev demo demo-week test test-online asan tsan faults fuzz bench bench-peers kinds format lint tidy install package clean
+.PHONY: help deps build dev demo demo-week test test-online asan tsan faults fuzz bench bench-peers kinds format lint tidy analyze install package clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -86,6 +86,10 @@ lint: build
 ## tidy         clang-tidy over all sources, or over what changed against TIDY_BASE
 tidy: build
 	tools/tidy.sh build/release
+
+## analyze      cppcheck over all sources; gcc's own analyzer does not do C++ in Debian 12's version
+analyze: deps
+	tools/analyze.sh
 
 DESTDIR ?=
 ## install      binary, man pages, completion, systemd unit (SIDE=low or high, default high)
