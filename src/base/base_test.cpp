@@ -203,6 +203,19 @@ TEST(TomlDocument, RefusesWithTheLineAndTheCodeThatWasAskedFor) {
   }
 }
 
+TEST(Toml, AHeaderThatBeginsWithNoKeyIsRefusedBeforeTheParserAssertsOne) {
+  for (const auto* text : {"[`", "[ `a]", "[[`]]", "[\n", "[+a]", "[=]", "[{}]"}) {
+    EXPECT_EQ(line_of_header_without_key(text), 1u) << text;
+    EXPECT_EQ(code_of([&] { parse_toml(text, ErrorCode::stack_invalid); }), ErrorCode::stack_invalid) << text;
+  }
+  EXPECT_EQ(line_of_header_without_key("a = [\n[1], [{b = 1}]]\n \t[`]"), 3u);
+  EXPECT_EQ(line_of_header_without_key("a = \"]\" # [`\n[`]"), 2u);
+  for (const auto* text :
+       {"[a]\n[[b]]\n[ 'c' ]\n[\"d\"]", "a = [\n[+1, 2], [\n`]]", "a = '''\n[`'''", "# [`", "[", "[]"}) {
+    EXPECT_EQ(line_of_header_without_key(text), std::nullopt) << text;
+  }
+}
+
 TEST(TomlText, FindsWhatTheParserMustNotMeet) {
   EXPECT_EQ(line_of_stray_character("a = 1\n[b].c=\xef\xbb\xaf 9\n"), 2u);
   EXPECT_EQ(line_of_stray_character("a = \"\"\"x\n\"é\" \\\"\"\"\" é"), 2u);

@@ -9,6 +9,9 @@ toml::table parse_toml(std::string_view text, ErrorCode code, std::string_view w
   if (const auto line = line_of_stray_character(text)) {
     fail(code, "{}line {}: a character past ASCII outside of quotes", where, *line);
   }
+  if (const auto line = line_of_header_without_key(text)) {
+    fail(code, "{}line {}: a table's header without a name", where, *line);
+  }
   try {
     return toml::parse(text);
   } catch (const toml::parse_error& error) {

@@ -12,4 +12,8 @@ namespace liftlock {
 /// to 3.4 takes some of it for unreachable (is_non_ascii_horizontal_whitespace), so whoever parses refuses it first.
 std::optional<std::size_t> line_of_stray_character(std::string_view toml);
 
+/// The first line, from 1, with a table's header that does not begin with a key: "[`". toml++ up to 3.4 asserts, or
+/// assumes, that one is there (parse_table_header), so whoever parses refuses it first.
+std::optional<std::size_t> line_of_header_without_key(std::string_view toml);
+
 }  // namespace liftlock
