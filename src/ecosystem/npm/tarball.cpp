@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "archive/one_reading.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -24,6 +25,8 @@ Tarball read_tarball(int fd, const TarLimits& limits) {
         if (name == "npm-shrinkwrap.json") out.has_shrinkwrap = true;
         if (name == "binding.gyp") has_gyp = true;
       });
+  // npm unpacks it with a reader of its own.
+  require_one_reading(fd, "the tarball", limits);
   if (!package_json) fail(ErrorCode::package_malformed, "the tarball has no package.json in its folder");
   out.package = parse_package_json(*package_json);
   out.files = tar.files;

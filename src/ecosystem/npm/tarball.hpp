@@ -16,7 +16,8 @@ struct Tarball {
   std::uint64_t unpacked_size = 0;
 };
 
-/// read_package_tar, with a package.json of which there is no second spelling.
+/// read_package_tar, with a package.json of which there is no second spelling, and only what npm's own reader sees as
+/// ours does (require_one_reading).
 /// A binding.gyp without an install script is one: npm then builds with node-gyp.
 /// @throws Error{package_malformed, path_unsafe, path_collision, not_regular, limit_exceeded, json_invalid,
 /// json_duplicate_key}
