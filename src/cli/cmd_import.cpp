@@ -45,7 +45,21 @@ std::string_view status_name(ImportResult::Status status) {
   fail(ErrorCode::internal, "unknown import status");
 }
 
+/// Of what was here before: an import that nobody vouches for takes nothing away from it.
+std::string present_text(Belief belief) {
+  switch (belief) {
+    case Belief::signature:
+      return "believed    as it came in before: signed";
+    case Belief::digest:
+      return "believed    as it came in before: by an announced digest";
+    case Belief::nobody:
+      return "UNSIGNED IMPORT: nobody vouches for these bytes, which are here as such already";
+  }
+  fail(ErrorCode::internal, "unknown belief");
+}
+
 std::string believed_text(const ImportResult& result) {
+  if (result.present_as) return present_text(*result.present_as);
   switch (result.belief) {
     case Belief::signature:
       return fmt::format("believed    by signature: {} signed {}", counted(result.keys.size(), "key"),
@@ -63,7 +77,7 @@ Json result_json(const ImportResult& result) {
           {"shape", result.shape},
           {"what", result.words},
           {"preview", result.preview},
-          {"believed_by", name(result.belief)},
+          {"believed_by", name(result.present_as.value_or(result.belief))},
           {"document", result.document},
           {"keys", result.keys},
           {"import", result.number == 0 ? Json() : Json(fmt::format("import/{}", result.number))},
@@ -86,12 +100,15 @@ std::string result_text(const ImportResult& result) {
   }
   out += preview_text(found);
   for (const auto& id : result.artifacts) out += fmt::format("  artifact       {}\n", printable(id));
-  for (const auto& id : result.unbound) out += fmt::format("UNSIGNED: {}\n", printable(id));
+  for (const auto& id : result.present_as ? std::vector<std::string>() : result.unbound)
+    out += fmt::format("UNSIGNED: {}\n", printable(id));
   for (const auto& id : result.replaced) out += fmt::format("  replaced       {}\n", printable(id));
   const auto amount = fmt::format("{}, {}", counted(result.files, "file"), format_size(result.bytes));
   switch (result.status) {
     case ImportResult::Status::planned:
-      return out + "plan: " + amount + " would be taken in; nothing was\n";
+      return out + "plan: " + amount +
+             " would be taken in; nothing was\n"
+             "the content was not inspected: that happens in a cell when it is taken in, and can still refuse it\n";
     case ImportResult::Status::imported:
       return out + fmt::format("imported as import/{}: {}\n", result.number, amount);
     case ImportResult::Status::already_present:
@@ -148,7 +165,7 @@ void run(Invocation& invocation, const Options& options) {
                         .reason = options.reason,
                         .actor = invocation.actor(),
                         .shapes = {},
-                        .cells = make_import_cells(site.store_folder()),
+                        .cells = make_import_cells(site.store_folder(), site.config().reserve_bytes),
                         .inspect = make_inspect()};
   if (!options.expect.empty()) request.expect = parse_digest(options.expect);
   if (options.model_only) request.shapes = {"baimodel", "model", "hf-cache", "ollama"};

@@ -137,7 +137,7 @@ void run_export(Invocation& invocation, const ExportOptions& options) {
 
 void run_inspect(Invocation& invocation, const std::string& file) {
   const TemporaryFolder scratch;
-  const auto cells = make_import_cells(scratch.path());
+  const auto cells = make_import_cells(scratch.path(), 0);
   const auto found = recognise_baimodel(open_import(file, nullptr, cells), cells);
   if (!found) {
     throw Error(ErrorCode::import_unknown, fmt::format("'{}' is no .baimodel package", printable(file)),

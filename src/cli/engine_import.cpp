@@ -43,7 +43,7 @@ engine::InstalledEngine import_engine(Invocation& invocation, const Site& site, 
   try {
     refuse_foreign(file);
     make_folders(site.engines_folder());
-    copy = engine::copy_privately(file, site.engines_folder());
+    copy = engine::copy_privately(file, site.engines_folder(), site.config().reserve_bytes);
     detail["package"] = copy->digest.text();
     if (expected) {
       engine::require_announced(copy->digest, *expected, file);

@@ -96,15 +96,17 @@ std::string unpack_in_cell(std::span<const int> files) {
   return encode(out);
 }
 
-/// Instead of an artifact: what lies in the container of the first descriptor; a compressed one is unpacked to the
-/// second.
-constexpr std::string_view k_list_container = "list container";
+/// Instead of an artifact, with a number behind it: what lies in the container of the first descriptor; a compressed
+/// one is unpacked to the second, at most that many bytes of it.
+constexpr std::string_view k_list_container = "list container ";
 
-std::string list_in_cell(std::span<const int> files) {
+std::string list_in_cell(std::string_view most, std::span<const int> files) {
   Inspection out;
+  ContainerLimits limits;
+  limits.unpacked = parse_uint(most).value_or(0);
   if (files.size() != 2) fail(ErrorCode::internal, "{} descriptors instead of 2", files.size());
   try {
-    out.facts = to_json(list_container(files[0], files[1]));
+    out.facts = to_json(list_container(files[0], files[1], limits));
   } catch (const Error& error) {
     out.findings.push_back({error.code(), "", error.message()});
   }
@@ -156,7 +158,7 @@ constexpr std::string_view k_match_advisories = "match advisories ";
 
 std::string answer_in_cell(std::string_view request, std::span<const int> files) {
   if (request == k_unpack_wheelhouse) return unpack_in_cell(files);
-  if (request == k_list_container) return list_in_cell(files);
+  if (request.starts_with(k_list_container)) return list_in_cell(request.substr(k_list_container.size()), files);
   if (request.starts_with(k_describe)) return describe_in_cell(request.substr(k_describe.size()), files);
   if (request.starts_with(k_inspect_file)) return inspect_file_in_cell(request.substr(k_inspect_file.size()), files);
   if (request.starts_with(k_look_inside)) {
@@ -218,12 +220,12 @@ advisory::Match match_advisories_in_cell(const std::vector<advisory::Subject>& s
   return advisory::parse_match_answer(CellPool(cell_command(), 1).call(request, databases));
 }
 
-ImportCells make_import_cells(const fs::path& scratch) {
+ImportCells make_import_cells(const fs::path& scratch, std::uint64_t reserve) {
   auto pool = std::make_shared<CellPool>(cell_command(), 1);
-  ImportCells out{.scratch = scratch, .list = {}, .describe = {}};
-  out.list = [pool](int file, int unpacked) {
+  ImportCells out{.scratch = scratch, .reserve = reserve, .list = {}, .describe = {}};
+  out.list = [pool](int file, int unpacked, std::uint64_t most) {
     const auto size = regular_size(file, "an archive");
-    const auto json = ask_cell(*pool, k_list_container, std::array{file, unpacked});
+    const auto json = ask_cell(*pool, fmt::format("{}{}", k_list_container, most), std::array{file, unpacked});
     return container_from_json(json, size, regular_size(unpacked, "the unpacked archive"));
   };
   out.describe = [pool](std::string_view kind, int file, std::string_view filename) {

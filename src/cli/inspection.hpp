@@ -36,6 +36,6 @@ advisory::Match match_advisories_in_cell(const std::vector<advisory::Subject>& s
 
 /// list_container() and describe_package() there.
 /// @param scratch where compressed archives are unpacked to; nothing with a name is ever there
-ImportCells make_import_cells(const fs::path& scratch);
+ImportCells make_import_cells(const fs::path& scratch, std::uint64_t reserve);
 
 }  // namespace liftlock

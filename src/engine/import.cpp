@@ -35,11 +35,17 @@ Digest listed_digest(const std::string& list, const fs::path& file) {
 
 }  // namespace
 
-PrivateCopy copy_privately(const fs::path& source, const fs::path& folder) {
+PrivateCopy copy_privately(const fs::path& source, const fs::path& folder, std::uint64_t reserve) {
   const auto in = open_file(source, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   const auto size = regular_size(in.get(), source.string());
   if (size > k_max_package)
     fail(ErrorCode::limit_exceeded, "'{}' is larger than {}", printable(source.string()), format_size(k_max_package));
+  if (const auto free = free_space(folder); free < size || free - size < reserve) {
+    throw Error(ErrorCode::disk_full,
+                fmt::format("'{}' is copied before it is judged: {} are needed and {} must stay free; the disk has {}",
+                            printable(source.string()), format_size(size), format_size(reserve), format_size(free)),
+                "free space, e.g. with `liftlock gc`, then run the same command again");
+  }
   UniqueFd out(::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
   if (!out.valid()) fail_errno("a file in " + folder.string());
   Hasher hasher;

@@ -19,8 +19,9 @@ struct PrivateCopy {
   Digest digest;
 };
 /// Copies and hashes at once. @param folder for the copy, which has no name there
+/// @param reserve bytes of that folder's disk that stay free, for nobody vouched for the source yet
 /// @throws Error{not_found, not_regular, limit_exceeded, disk_full}
-PrivateCopy copy_privately(const fs::path& source, const fs::path& folder);
+PrivateCopy copy_privately(const fs::path& source, const fs::path& folder, std::uint64_t reserve);
 
 /// The signatures beside FILE: FILE.sha256.asc, FILE.sha256.sigstore.json, or with another word before these endings.
 std::vector<SignatureFile> import_signatures(const fs::path& file);

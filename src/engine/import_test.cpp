@@ -61,7 +61,7 @@ TEST(Import, RefusesListsThatNoBuilderSigned) {
 TEST(Import, UsesACopyThatStaysAsItWasHashed) {
   const Carried carried;
   const TemporaryFolder place;
-  const auto copy = copy_privately(carried.file, place.path());
+  const auto copy = copy_privately(carried.file, place.path(), 0);
   EXPECT_EQ(copy.digest, carried.digest);
   write_file_atomically(carried.file, "an enemy's");
   EXPECT_EQ(read_all(copy.file.get(), 100, "copy"), "a package");
@@ -73,8 +73,9 @@ TEST(Import, UsesACopyThatStaysAsItWasHashed) {
 TEST(Import, FollowsNoLinkAndReadsNoDevice) {
   const TemporaryFolder place;
   fs::create_symlink("/etc/passwd", place.path() / "link.tar");
-  EXPECT_NE(code_of([&] { (void)copy_privately(place.path() / "link.tar", place.path()); }), std::nullopt);
-  EXPECT_EQ(code_of([&] { (void)copy_privately("/dev/zero", place.path()); }), ErrorCode::not_regular);
+  EXPECT_NE(code_of([&] { (void)copy_privately(place.path() / "link.tar", place.path(), 0); }), std::nullopt);
+  EXPECT_EQ(code_of([&] { (void)copy_privately("/dev/zero", place.path(), 0); }), ErrorCode::not_regular);
+  EXPECT_EQ(code_of([&] { (void)copy_privately(carried.file, place.path(), 1ull << 62); }), ErrorCode::disk_full);
 }
 
 }  // namespace

@@ -50,6 +50,11 @@ class Layout {
   Layout& operator=(const Layout&) = delete;
 
   const std::string& index_text() const { return m_index; }
+  /// What was read of the two must be what is hashed.
+  std::vector<WantedFile> documents() const {
+    const std::string by = "what was read of it";
+    return {{m_tree, "index.json", sha256(m_index), by}, {m_tree, "oci-layout", sha256(m_layout), by}};
+  }
   oci::LayoutReader& reader() { return m_reader; }
 
  private:
@@ -134,6 +139,7 @@ Found found_layout(const std::shared_ptr<const Tree>& tree, const std::shared_pt
   }
   found.notes = std::move(plan.left_out);
   found.files = layout_blobs(tree);
+  found.checked = layout->documents();
   found.make = [tree, layout, images = std::move(plan.images)](StagedFiles& staged) {
     std::vector<Artifact> out;
     for (const auto& image : images) {
@@ -232,6 +238,9 @@ std::optional<Found> recognise_docker_archive(const std::shared_ptr<const Tree>&
     if (is_blob_path(path)) {
       file.stated = Digest::parse_sha256_hex(path.substr(k_blobs.size()));
       file.stated_by = "the name of the blob";
+    } else if (path == "manifest.json") {
+      file.stated = sha256(text);
+      file.stated_by = "what was read of it";
     }
     found.files.push_back(std::move(file));
   }

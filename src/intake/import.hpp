@@ -39,6 +39,8 @@ struct ImportResult {
   std::string words;
   Json preview = Json::object();
   Belief belief = Belief::nobody;
+  /// Of what is here already: what it is believed for there, signed bundles included.
+  std::optional<Belief> present_as;
   std::vector<std::string> keys;
   std::string document;
   std::uint64_t number = 0;            ///< "import/NUMBER" of the catalog

@@ -47,9 +47,11 @@ class Imports : public ::testing::Test {
 
   Site site() const { return Site(m_folder.path() / "state"); }
   ImportRequest request(const std::string& name) const {
-    const ImportCells cells{.scratch = m_folder.path(),
-                            .list = [](int file, int out) { return list_container(file, out); },
-                            .describe = describe_package};
+    const ImportCells cells{
+        .scratch = m_folder.path(),
+        .reserve = 0,
+        .list = [](int file, int out, std::uint64_t most) { return list_container(file, out, {.unpacked = most}); },
+        .describe = describe_package};
     return {.source = drop() / name,
             .expect = std::nullopt,
             .plan = false,
@@ -595,6 +597,111 @@ TEST_F(Imports, WhatIsNotKnownIsSaidWithWhatWouldBe) {
     EXPECT_THAT(std::string(error.hint()), HasSubstr(".baimodel"));
   }
   EXPECT_EQ(refused("nothing"), ErrorCode::not_found);
+}
+
+TEST_F(Imports, AnInnerArchiveIsUsedAsItWasHashed) {
+  // The list speaks of the good one; the medium shows another while it is looked into, and the good one afterwards.
+  python(
+      "import tarfile, io, json, hashlib, os\n"
+      "def tar(files):\n"
+      "  b = io.BytesIO(); t = tarfile.open(fileobj=b, mode='w')\n"
+      "  for n, c in files:\n"
+      "    i = tarfile.TarInfo(n); i.size = len(c); t.addfile(i, io.BytesIO(c))\n"
+      "  t.close(); return b.getvalue()\n"
+      "def image(text):\n"
+      "  layer = tar([('etc/motd', text)]); d = hashlib.sha256(layer).hexdigest()\n"
+      "  config = json.dumps({'os': 'linux', 'architecture': 'amd64', 'rootfs': {'type': 'layers', 'diff_ids': "
+      "['sha256:' + d]}}).encode(); c = hashlib.sha256(config).hexdigest()\n"
+      "  m = json.dumps([{'Config': c + '.json', 'RepoTags': ['site/app:1.0'], 'Layers': [d + "
+      "'/layer.tar']}]).encode()\n"
+      "  return tar([(d + '/layer.tar', layer), (c + '.json', config), ('manifest.json', m)])\n"
+      "os.makedirs('s/images'); os.makedirs('s/charts')\n"
+      "good = image(b'good'); open('good.tar', 'wb').write(good)\n"
+      "open('s/images/app.tar', 'wb').write(image(b'evil')); open('s/charts/Chart.yaml', 'w').write('name: x')\n"
+      "with open('s/checksums.txt', 'w') as f:\n"
+      "  f.write(hashlib.sha256(good).hexdigest() + '  images/app.tar\\n')\n"
+      "  f.write(hashlib.sha256(b'name: x').hexdigest() + '  charts/Chart.yaml\\n')\n");
+  auto asked = request("s");
+  asked.cells.list = [this](int file, int out, std::uint64_t most) {
+    auto found = list_container(file, out, {.unpacked = most});
+    fs::rename(drop() / "good.tar", drop() / "s/images/app.tar");
+    return found;
+  };
+  EXPECT_EQ(code_of([&] { (void)import_from(site(), asked, silent_reporter()); }), ErrorCode::digest_mismatch);
+  EXPECT_THAT(catalog().artifacts(), IsEmpty());
+}
+
+TEST_F(Imports, NothingIsUnpackedPastWhatTheDiskMayHold) {
+  write("w/tiny.gguf", std::string(4u << 20, 'x'));
+  run({"tar", "-czf", "w.tar.gz", "w"});
+  auto asked = request("w.tar.gz");
+  const auto free = free_space(m_folder.path());
+  asked.cells.reserve = free - (1u << 20);
+  EXPECT_EQ(code_of([&] { (void)import_from(site(), asked, silent_reporter()); }), ErrorCode::disk_full);
+  asked.cells.reserve = 1ull << 62;
+  EXPECT_EQ(code_of([&] { (void)import_from(site(), asked, silent_reporter()); }), ErrorCode::disk_full);
+  asked.plan = true;
+  EXPECT_EQ(code_of([&] { (void)import_from(site(), asked, silent_reporter()); }), ErrorCode::disk_full);
+  EXPECT_EQ(imported("w.tar.gz").status, ImportResult::Status::imported);
+}
+
+TEST_F(Imports, ACopyThatIsToBeJudgedLeavesTheReserveFree) {
+  baimodel("tiny.baimodel");
+  write_file_atomically(m_folder.path() / "state/config.toml",
+                        "zone = \"ingest\"\n[policy]\nreserve = \"4000000TiB\"\n");
+  auto asked = request("tiny.baimodel");
+  asked.expect = sha256("another");
+  EXPECT_EQ(code_of([&] { (void)import_from(site(), asked, silent_reporter()); }), ErrorCode::disk_full)
+      << "before anything was copied, so that a wrong digest is never found";
+}
+
+TEST_F(Imports, TheOldOneGoesWithTheNewOneOrNotAtAll) {
+  baimodel("tiny.baimodel");
+  (void)imported("tiny.baimodel");
+  baimodel("new.baimodel", "pass", "better weights");
+  auto asked = request("new.baimodel");
+  asked.replace = true;
+  const auto sql = [this](const std::string& statement) {
+    run({"python3", "-c", "import sqlite3, sys\nc = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()",
+         site().catalog_file(), statement});
+  };
+  sql("CREATE TRIGGER killed BEFORE DELETE ON publication_artifact BEGIN SELECT RAISE(ABORT, 'killed'); END");
+  EXPECT_THROW((void)import_from(site(), asked, silent_reporter()), Error);
+  EXPECT_EQ(catalog().artifacts().size(), 1u);
+  EXPECT_EQ(artifact("tiny").files[0].digest, sha256("weights"));
+  sql("DROP TRIGGER killed");
+  EXPECT_THAT(import_from(site(), asked, silent_reporter()).replaced, ElementsAre("model:tiny@1"));
+  EXPECT_EQ(catalog().artifacts().size(), 1u);
+  EXPECT_THAT(entries(), ElementsAre("import intent", "import success", "import intent", "artifact.withdraw intent",
+                                     "artifact.withdraw failure", "import failure", "import intent",
+                                     "artifact.withdraw intent", "import success", "artifact.withdraw success"));
+}
+
+TEST_F(Imports, ABlankReasonIsNone) {
+  baimodel("tiny.baimodel");
+  auto asked = request("tiny.baimodel");
+  asked.reason = " \t ";
+  EXPECT_EQ(code_of([&] { (void)import_from(site(), asked, silent_reporter()); }), ErrorCode::reason_required);
+}
+
+TEST_F(Imports, BytesThatSomebodyVouchedForBeforeAreNotCalledUnsigned) {
+  baimodel("tiny.baimodel");
+  auto asked = request("tiny.baimodel");
+  asked.expect = sha256(read_file(drop() / "tiny.baimodel", 1u << 20));
+  (void)import_from(site(), asked, silent_reporter());
+  const auto again = imported("tiny.baimodel");
+  EXPECT_EQ(again.status, ImportResult::Status::already_present);
+  EXPECT_EQ(again.present_as, Belief::digest);
+}
+
+TEST_F(Imports, APlanTellsOfFilesThatDoNotBeginAsTheirNamesSay) {
+  write("m/tiny.gguf", "rubbish");
+  write("m/good.safetensors", std::string("\x02\0\0\0\0\0\0\0{}", 10));
+  write("m/bad.safetensors", std::string("\xff\xff\xff\xff\0\0\0\0{}", 10));
+  const auto notes = planned("m").notes;
+  EXPECT_THAT(notes, Contains(HasSubstr("tiny.gguf does not begin as a GGUF model does")));
+  EXPECT_THAT(notes, Contains(HasSubstr("bad.safetensors does not begin")));
+  EXPECT_THAT(notes, testing::Not(Contains(HasSubstr("good.safetensors"))));
 }
 
 TEST_F(Imports, AModelMayBeCalledOtherwise) {

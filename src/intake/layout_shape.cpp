@@ -137,32 +137,38 @@ class BundleLayout {
       fail(ErrorCode::digest_mismatch, "{} and {} state different digests of '{}'", at->second.second, by, path);
   }
 
-  /// A file that is hashed and compared, and whose content is taken in in another way, or not at all.
-  void check(const std::string& path) {
-    if (!m_checked.insert(path).second) return;
+  /// With what is stated of it.
+  WantedFile wanted(const std::string& path) const {
     WantedFile file{.tree = m_tree, .path = path, .stated = std::nullopt, .stated_by = {}};
     if (const auto stated = m_stated.find(path); stated != m_stated.end()) {
       file.stated = stated->second.first;
       file.stated_by = stated->second.second;
     }
-    m_found.checked.push_back(std::move(file));
+    return file;
+  }
+
+  /// A file of a part, with what is stated of it as a file of the whole: it is that for both, or refused.
+  void state_too(WantedFile& file, const std::string& prefix) const {
+    const auto stated = prefix.empty() ? m_stated.end() : m_stated.find(prefix + file.path);
+    if (stated == m_stated.end()) return;
+    if (file.stated && *file.stated != stated->second.first)
+      fail(ErrorCode::digest_mismatch, "{} has another digest of '{}' than {}", stated->second.second,
+           printable(file.path), file.stated_by);
+    file.stated = stated->second.first;
+    file.stated_by = stated->second.second;
   }
 
   /// @param prefix of the part's tree in the whole; "" for an inner archive, whose own digest was checked instead
   void add_part(std::optional<Found> part, const std::string& prefix, bool bound) {
     if (!part) return;
     for (auto& file : part->files) {
-      const auto stated = prefix.empty() ? m_stated.end() : m_stated.find(prefix + file.path);
-      if (stated != m_stated.end()) {
-        if (file.stated && *file.stated != stated->second.first)
-          fail(ErrorCode::digest_mismatch, "{} has another digest of '{}' than {}", stated->second.second, file.path,
-               file.stated_by);
-        file.stated = stated->second.first;
-        file.stated_by = stated->second.second;
-      }
+      state_too(file, prefix);
       m_found.files.push_back(file);
     }
-    for (auto& file : part->checked) m_found.checked.push_back(std::move(file));
+    for (auto& file : part->checked) {
+      state_too(file, prefix);
+      m_found.checked.push_back(std::move(file));
+    }
     for (auto& note : part->notes) m_found.notes.push_back(std::move(note));
     m_found.preview["parts"].push_back({{"shape", part->shape}, {"what", part->words}});
     m_parts.push_back({std::move(part->make), bound});
@@ -170,16 +176,10 @@ class BundleLayout {
 
   void take_images() {
     const auto images = m_tree->below("images");
-    if (auto layout = recognise_oci_layout(images, m_cells)) {
-      for (const auto* name : {"index.json", "oci-layout"}) {  // they say which manifest a tag means
-        if (images->has(name)) check(std::string("images/") + name);
-      }
-      add_part(std::move(layout), "images/", m_is_whole);
-      return;
-    }
+    if (auto layout = recognise_oci_layout(images, m_cells)) return add_part(std::move(layout), "images/", m_is_whole);
     for (const auto& path : images->paths()) {
       const auto whole = "images/" + path;
-      const auto inner = open_inner(*m_tree, whole, m_cells);
+      const auto inner = open_inner(wanted(whole), m_cells);
       if (!inner) {
         m_found.notes.push_back(fmt::format("{} is left out: it is no archive", printable(whole)));
         continue;
@@ -187,7 +187,6 @@ class BundleLayout {
       auto found = recognise_docker_archive(inner, m_cells);
       if (!found) found = recognise_oci_layout(inner, m_cells);
       if (!found) fail(ErrorCode::import_unknown, "'{}' is no image archive", printable(whole));
-      check(whole);
       add_part(std::move(found), "",
                m_is_whole || (m_bundle && m_bundle->open_webui_image && path == "open-webui.tar"));
     }
@@ -214,8 +213,8 @@ class BundleLayout {
     if (!m_bundle || !m_bundle->models) return;
     for (const auto& path : m_tree->paths()) {
       if (!path.starts_with("models/") || wanted.contains(path)) continue;
-      check(path);
-      m_models.emplace(path, WantedFile{.tree = m_tree, .path = path, .stated = std::nullopt, .stated_by = {}});
+      m_found.checked.push_back(this->wanted(path));
+      m_models.emplace(path, m_found.checked.back());
     }
   }
 
@@ -234,12 +233,7 @@ class BundleLayout {
       if (category == k_plain.end()) continue;
       const auto rest = path.substr(slash + 1);
       groups[{path.substr(0, slash), rest.substr(0, rest.find('/'))}].push_back(path);
-      WantedFile file{.tree = m_tree, .path = path, .stated = std::nullopt, .stated_by = {}};
-      if (const auto stated = m_stated.find(path); stated != m_stated.end()) {
-        file.stated = stated->second.first;
-        file.stated_by = stated->second.second;
-      }
-      m_found.files.push_back(std::move(file));
+      m_found.files.push_back(wanted(path));
     }
     if (groups.empty()) return;
     m_found.preview["parts"].push_back(
@@ -331,7 +325,6 @@ class BundleLayout {
   std::optional<BundleJson> m_bundle;
   bool m_is_whole = false;  ///< the document speaks for every file
   std::map<std::string, std::pair<Digest, std::string>> m_stated;
-  std::set<std::string> m_checked;
   std::vector<Part> m_parts;
   std::map<std::string, WantedFile> m_models;  ///< by path in the whole
 };

@@ -24,7 +24,7 @@ struct OllamaFile {
 
 struct OllamaModel {
   ollama::Name name;
-  std::string id;  ///< what `ollama list` shows: 12 digits of the manifest's SHA-256
+  Digest manifest;  ///< of the bytes that were read; `ollama list` shows its first 12 digits
   std::vector<OllamaFile> files;
 };
 
@@ -33,7 +33,7 @@ OllamaModel read_model(const Tree& tree, const std::string& path, const ollama::
   const auto where = "the manifest of " + printable(name.text());
   const auto bytes = tree.read(path, ollama::k_max_manifest_bytes);
   const auto manifest = with_context("in " + printable(path), [&] { return ollama::parse_manifest(bytes); });
-  OllamaModel out{name, sha256(bytes).hex().substr(0, 12), {{path, std::string(ollama::k_manifest_file)}}};
+  OllamaModel out{name, sha256(bytes), {{path, std::string(ollama::k_manifest_file)}}};
   std::set<Digest> taken;
   const auto add = [&](std::string file, const ollama::Layer& layer) {
     if (!taken.insert(layer.digest).second) return;  // one blob for two layers: the manifest says what it is for
@@ -95,9 +95,12 @@ std::optional<Found> recognise_ollama(const std::shared_ptr<const Tree>& whole, 
     for (const auto& file : model.files) {
       if (!wanted.insert(file.at).second) continue;
       // Ollama itself believes the names of blobs when it loads; here each is hashed.
-      std::optional<Digest> stated;
-      if (file.at.starts_with("blobs/")) stated = Digest::parse_sha256_hex(file.at.substr(file.at.rfind('-') + 1));
-      found.files.push_back({tree, file.at, stated, "the name of the blob in the Ollama store"});
+      if (file.at.starts_with("blobs/")) {
+        found.files.push_back({tree, file.at, Digest::parse_sha256_hex(file.at.substr(file.at.rfind('-') + 1)),
+                               "the name of the blob in the Ollama store"});
+      } else {
+        found.files.push_back({tree, file.at, model.manifest, "what was read of it"});
+      }
     }
   }
   found.make = [tree, models](StagedFiles& staged) {
@@ -105,7 +108,7 @@ std::optional<Found> recognise_ollama(const std::shared_ptr<const Tree>& whole, 
     for (const auto& model : models) {
       const auto& name = model.name;
       ModelParts parts{.name = name.space == ollama::k_default_namespace ? name.model : name.space + "_" + name.model,
-                       .version = model.id,
+                       .version = model.manifest.hex().substr(0, 12),
                        .license = {},
                        .facts = {{"source", "ollama"}, {"ollama", name.text()}},
                        .files = {}};

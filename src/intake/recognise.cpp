@@ -49,10 +49,36 @@ std::shared_ptr<const Tree> unwrapped(std::shared_ptr<const Tree> tree) {
   return tree->below(folder);
 }
 
+/// What may be written besides what stays free.
+std::uint64_t room_in(const ImportCells& cells) {
+  const auto free = free_space(cells.scratch);
+  return free > cells.reserve ? free - cells.reserve : 0;
+}
+
+[[noreturn]] void no_room(const std::string& name, std::string_view what, const ImportCells& cells) {
+  throw Error(ErrorCode::disk_full,
+              fmt::format("{} '{}' needs more than the {} that are free besides the {} that stay so", what,
+                          printable(name), format_size(room_in(cells)), format_size(cells.reserve)),
+              "free space, e.g. with `liftlock gc`, then run the same command again");
+}
+
 std::shared_ptr<const Tree> open_container(std::shared_ptr<const UniqueFd> file, const std::string& name,
                                            const ImportCells& cells) {
   const auto out = unnamed_file(cells.scratch);
-  const auto found = with_context("in " + printable(name), [&] { return cells.list(file->get(), out->get()); });
+  const auto size = regular_size(file->get(), printable(name));
+  const ContainerLimits limits;
+  const auto most = std::min(limits.unpacked, limits.free_size + limits.ratio * size);
+  const auto room = room_in(cells);
+  const auto list = [&] {
+    try {
+      return cells.list(file->get(), out->get(), std::min(room, most));
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::limit_exceeded && room < most && regular_size(out->get(), name) > 0)
+        no_room(name, "unpacking", cells);
+      throw;
+    }
+  };
+  const auto found = with_context("in " + printable(name), list);
   return unwrapped(Tree::of_members(found.unpacked ? out : std::move(file), found.members, name));
 }
 
@@ -123,14 +149,20 @@ std::shared_ptr<const Tree> open_import(const fs::path& source, std::shared_ptr<
   return tree;
 }
 
-std::shared_ptr<const Tree> open_inner(const Tree& tree, const std::string& path, const ImportCells& cells) {
-  auto range = tree.open(path);
+std::shared_ptr<const Tree> open_inner(const WantedFile& wanted, const ImportCells& cells) {
+  const auto& path = wanted.path;
+  auto range = wanted.tree->open(path);
   std::shared_ptr<const UniqueFd> file;
-  if (range.owned.valid()) {
+  if (range.owned.valid() && !wanted.stated) {
     file = std::make_shared<const UniqueFd>(std::move(range.owned));
   } else {
+    if (range.size > room_in(cells)) no_room(path, "a copy of", cells);
     file = unnamed_file(cells.scratch);
-    copy_hashed(range.fd, range.offset, file->get(), range.size, path, {});
+    const auto digest = copy_hashed(range.fd, range.offset, file->get(), range.size, path, {});
+    if (wanted.stated && digest != *wanted.stated) {
+      fail(ErrorCode::digest_mismatch, "'{}' has {} instead of {}, which {} states", printable(path), digest.text(),
+           wanted.stated->text(), wanted.stated_by);
+    }
   }
   if (container_form(file->get()).empty()) return nullptr;
   return open_container(std::move(file), path.substr(path.rfind('/') + 1), cells);

@@ -47,9 +47,10 @@ class StagedFiles {
 
 /// What runs in a cell for an import.
 struct ImportCells {
-  fs::path scratch;  ///< a folder for what has to be decompressed; nothing with a name is ever there
-  /// list_container(). @param out is written only for compressed tars
-  std::function<Container(int file, int out)> list;
+  fs::path scratch;           ///< a folder for what has to be decompressed or copied; nothing with a name is ever there
+  std::uint64_t reserve = 0;  ///< bytes of its disk that stay free, whatever is unpacked before anybody vouched for it
+  /// list_container(). @param out is written only for compressed tars, and at most that many bytes of it
+  std::function<Container(int file, int out, std::uint64_t most)> list;
   /// What a package says of itself: {"name", "version", …}. @param kind "wheel", "sdist", "deb"
   std::function<Json(std::string_view kind, int file, std::string_view filename)> describe;
 };
@@ -97,7 +98,13 @@ Found recognise(const std::shared_ptr<const Tree>& tree, const ImportCells& cell
 std::shared_ptr<const Tree> open_import(const fs::path& source, std::shared_ptr<const UniqueFd> file,
                                         const ImportCells& cells);
 /// The same of an archive within a tree; nullptr when it is none.
-std::shared_ptr<const Tree> open_inner(const Tree& tree, const std::string& path, const ImportCells& cells);
+/// @param file what is stated of it: then it is hashed while it is copied, and read from the copy alone, so that the
+///        bytes that were compared are those that are used
+/// @throws Error{digest_mismatch, disk_full}
+std::shared_ptr<const Tree> open_inner(const WantedFile& file, const ImportCells& cells);
+
+/// What can be said against it by the first bytes of its files, for a plan, which hands no content to an inspector.
+std::vector<std::string> doubts_about(const Found& found);
 
 // the recognisers
 std::optional<Found> recognise_baimodel(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);

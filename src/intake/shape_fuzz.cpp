@@ -34,9 +34,11 @@ std::shared_ptr<const Tree> tree_of(const std::vector<std::pair<std::string, std
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const auto text = as_text(std::span(data, size).subspan(1));
-  const ImportCells cells{.scratch = "/tmp",
-                          .list = [](int, int) -> Container { fail(ErrorCode::package_malformed, "no container"); },
-                          .describe = [](std::string_view, int, std::string_view) { return Json::object(); }};
+  const ImportCells cells{
+      .scratch = "/tmp",
+      .reserve = 0,
+      .list = [](int, int, std::uint64_t) -> Container { fail(ErrorCode::package_malformed, "no container"); },
+      .describe = [](std::string_view, int, std::string_view) { return Json::object(); }};
   constexpr std::string_view k_layout = R"({"imageLayoutVersion":"1.0.0"})";
   try {
     switch (data[0] % 8) {

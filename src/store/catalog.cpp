@@ -76,6 +76,7 @@ struct Catalog::Impl {
   void insert_publication(const Publication& publication);
   Publication load(std::int64_t id);
   std::optional<Publication> load_first(Statement& ids);
+  void withdraw(const Artifact& artifact);
   /// Artifacts that nothing holds any more go, so that what is in the tables is what is live.
   void drop_unheld();
   void bump() { db.execute("UPDATE generation SET value = value + 1"); }
@@ -179,7 +180,7 @@ Catalog::~Catalog() = default;
 Catalog::Catalog(Catalog&&) noexcept = default;
 Catalog& Catalog::operator=(Catalog&&) noexcept = default;
 
-void Catalog::publish(const Publication& publication, Retired retired) {
+void Catalog::publish(const Publication& publication, Retired retired, std::span<const Artifact> instead_of) {
   Transaction transaction(m_impl->db);
   auto known = m_impl->db.prepare(
       "SELECT bundle_digest, retired OR withdrawn,"
@@ -200,6 +201,7 @@ void Catalog::publish(const Publication& publication, Retired retired) {
     known.reset();
   }
   m_impl->insert_publication(publication);
+  for (const auto& artifact : instead_of) m_impl->withdraw(artifact);
   m_impl->bump();
   transaction.commit();
 }
@@ -257,7 +259,12 @@ void Catalog::retire(std::string_view channel, std::uint64_t sequence) {
 
 void Catalog::withdraw(const Artifact& artifact) {
   Transaction transaction(m_impl->db);
-  auto& db = m_impl->db;
+  m_impl->withdraw(artifact);
+  m_impl->bump();
+  transaction.commit();
+}
+
+void Catalog::Impl::withdraw(const Artifact& artifact) {
   constexpr std::string_view k_held =
       "(SELECT pa.publication FROM publication_artifact pa JOIN artifact a ON a.id = pa.artifact WHERE a.digest = ?)";
   const auto digest = digest_of(artifact);
@@ -268,9 +275,7 @@ void Catalog::withdraw(const Artifact& artifact) {
   db.prepare(fmt::format("UPDATE publication SET withdrawn = 1 WHERE id IN {}", k_held)).run(digest.bytes());
   db.prepare("DELETE FROM publication_artifact WHERE artifact = (SELECT id FROM artifact WHERE digest = ?)")
       .run(digest.bytes());
-  m_impl->drop_unheld();
-  m_impl->bump();
-  transaction.commit();
+  drop_unheld();
 }
 
 std::vector<Catalog::RetiredPublication> Catalog::retired() const {

@@ -66,9 +66,13 @@ class Catalog {
   /// One transaction: the publication appears whole and `latest` of its channel moves to it if its sequence is higher.
   /// The same publication again is no error and changes nothing, unless it brings more artifacts (what was withheld
   /// before). One that was retired, and what was withdrawn of one, comes back only on demand.
-  /// @throws Error{immutable} when the channel has, or once had, another bundle with this sequence, or retired this one
+  /// @param instead_of artifacts that go out of use with it, as by withdraw(), in the same transaction
+  /// @throws Error{immutable} when the channel has, or once had, another bundle with this sequence, or retired this
+  /// one;
+  ///         Error{not_found} when no publication holds one of instead_of: then nothing was published
   enum class Retired : std::uint8_t { refuse, restore };
-  void publish(const Publication& publication, Retired retired = Retired::refuse);
+  void publish(const Publication& publication, Retired retired = Retired::refuse,
+               std::span<const Artifact> instead_of = {});
   std::vector<PublicationSummary> publications() const;
   std::optional<Publication> publication(std::string_view channel, std::uint64_t sequence) const;
   std::optional<Publication> latest(std::string_view channel) const;
