@@ -18,7 +18,6 @@
 #include "cli/interrupt.hpp"
 #include "engine/package_reader.hpp"
 #include "intake/import.hpp"
-#include "site/import_policy.hpp"
 
 namespace liftlock {
 namespace {
@@ -161,7 +160,7 @@ void run(Invocation& invocation, const Options& options) {
                         .plan = options.plan,
                         .replace = options.replace,
                         .name = options.name,
-                        .allow_unsigned = allows_unsigned_imports(site),
+                        .allow_unsigned = site.config().unsigned_imports,
                         .reason = options.reason,
                         .actor = invocation.actor(),
                         .shapes = {},

@@ -111,6 +111,7 @@ struct SiteConfig {
   bool accept_expired_bundles = false;
   std::uint64_t approvals = 0;  ///< people whose approver signatures ingest wants, whatever the trust root says
   std::uint64_t reserve_bytes = 1u << 30;   ///< kept free by ingest
+  bool unsigned_imports = false;            ///< `import` takes in what nobody vouches for, with a reason
   bool may_send_receipts = false;           ///< outbound: "receipts" rather than "nothing"
   std::vector<std::string> countersigners;  ///< roles that must have countersigned a model before it is loaded
   bool recheck_models = true;  ///< hash every byte at each load; false: not those of a file that nobody touched since

@@ -39,6 +39,14 @@ TEST(Site, AnUnknownKeyIsRefusedWithTheNearestOne) {
   }
 }
 
+TEST(Site, UnsignedImportsAreASettingLikeTheOthers) {
+  const TemporaryFolder folder;
+  write_file_atomically(folder.path() / "config.toml", "zone = \"ingest\"\n[policy]\nunsigned_imports = true\n");
+  EXPECT_TRUE(Site(folder.path()).config().unsigned_imports);
+  EXPECT_EQ(settings_json(Site(folder.path()).config())["policy.unsigned_imports"], true);
+  EXPECT_EQ(settings_json({})["policy.unsigned_imports"], false);
+}
+
 TEST(Site, RefusesWrongTypesZonesAndRelativeSources) {
   const TemporaryFolder folder;
   for (const auto* text :
