@@ -13,12 +13,14 @@
 #include "cli/config_record.hpp"
 #include "cli/ecosystems_high.hpp"
 #include "cli/engine_import.hpp"
+#include "cli/inspection.hpp"
 #include "cli/model_serving.hpp"
 #include "cli/syslog_settings.hpp"
 #include "net/server.hpp"
 #include "server/local_door.hpp"
 #include "server/mirror_server.hpp"
 #include "server/sd_notify.hpp"
+#include "store/blob_store.hpp"
 
 namespace liftlock {
 namespace {
@@ -47,6 +49,12 @@ MirrorOptions mirror_options(const Site& site, const Options& options) {
   mirror.tokens_file = config.tokens_file;
   if (!options.tokens.empty()) mirror.tokens_file = options.tokens;
   mirror.routes = mirror_routes();
+  mirror.inspect = [inspect = make_inspect(), folder = site.store_folder()](const Artifact& artifact) {
+    const auto open = [&](const Digest& digest) { return BlobStore(folder).open(digest); };
+    auto inspection = inspect.artifact(artifact, open, {});
+    if (!inspection.findings.empty()) throw Error(inspection.findings[0].code, inspection.findings[0].message);
+    return std::move(inspection.facts);
+  };
   std::tie(mirror.http.address, mirror.http.port) =
       parse_listen(options.listen.empty() ? config.listen : options.listen);
   const auto certificate = options.tls_certificate.empty() ? config.tls_certificate : fs::path(options.tls_certificate);

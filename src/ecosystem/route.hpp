@@ -35,6 +35,12 @@ struct RouteEnvironment {
   std::string public_key_armored;
   /// "https" or "http": of links that must be absolute, where no proxy in front says otherwise.
   std::string_view scheme = "http";
+  /// What the inspector learnt of a published artifact when it came in; an empty object where nothing is known. For the
+  /// thread that builds a route, and while it does.
+  std::function<Json(const Artifact&)> inspection = {};
+  /// What an inspector says of it now, in a cell: for what came in before its inspector said enough. Any thread.
+  /// @throws Error of the first finding
+  std::function<Json(const Artifact&)> inspect = {};
 };
 
 /// One ecosystem's answers over one view. Immutable after construction; handle() is called from several threads.

@@ -56,8 +56,13 @@ struct MirrorServer::Impl {
         catalog(options.catalog_file),
         readiness(all_checks()),
         key(options.key_folder, options.organisation),
-        environment{blobs, [this](std::string_view text) { return key.clearsign(text); }, key.public_key(),
-                    key.public_key_armored(), options.http.tls ? "https" : "http"} {
+        environment{.blobs = blobs,
+                    .clearsign = [this](std::string_view text) { return key.clearsign(text); },
+                    .public_key = key.public_key(),
+                    .public_key_armored = key.public_key_armored(),
+                    .scheme = options.http.tls ? "https" : "http",
+                    .inspection = [this](const Artifact& artifact) { return catalog.inspection(artifact); },
+                    .inspect = options.inspect} {
     blobs.use_cache(&cache);
     check_exposure(options);
     if (options.tokens_file) tokens = std::make_shared<const ReadTokens>(ReadTokens::load(*options.tokens_file));

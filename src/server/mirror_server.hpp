@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,8 +30,9 @@ struct MirrorOptions {
   std::string organisation;
   std::optional<fs::path> tokens_file;
   std::vector<MakeRoute> routes;
-  HttpServerOptions http;      ///< observe and max_body are set by the mirror
-  Gateway* gateway = nullptr;  ///< answers for its paths; must outlive the mirror
+  std::function<Json(const Artifact&)> inspect;  ///< of RouteEnvironment; may be empty
+  HttpServerOptions http;                        ///< observe and max_body are set by the mirror
+  Gateway* gateway = nullptr;                    ///< answers for its paths; must outlive the mirror
   /// Plain HTTP on an address that is not loopback.
   enum class InsecureListen : std::uint8_t { refuse, allow } insecure_listen = InsecureListen::refuse;
   std::chrono::milliseconds poll{1000};  ///< how often the catalog is looked at, and readiness

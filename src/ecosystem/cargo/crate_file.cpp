@@ -31,6 +31,7 @@ CrateContent check_crate(int fd, std::string_view name, std::string_view version
   const auto manifest_name = top + "/Cargo.toml";
   CrateContent out;
   std::optional<std::string> manifest;
+  bool has_build_rs = false;
   std::unordered_set<std::size_t> seen;  // hashes: what is equal has an equal one, and long names cost nothing
   read_tar(fd, "the crate", limits, [&](const TarEntry& entry) -> TarSink {
     if (entry.name == top && entry.is_folder) return {};
@@ -43,6 +44,7 @@ CrateContent check_crate(int fd, std::string_view name, std::string_view version
     if (below == ".cargo-ok" || below == ".cargo-checksum.json") {
       refuse(ErrorCode::package_malformed, "cargo writes itself when it unpacks a crate");
     }
+    if (to_lower(below) == "build.rs" && !entry.is_folder) has_build_rs = true;
     if (entry.name != manifest_name) {
       if (to_lower(below) == "cargo.toml") refuse(ErrorCode::path_collision, "is a second Cargo.toml in other letters");
       out.files += entry.is_folder ? 0 : 1;
@@ -58,6 +60,7 @@ CrateContent check_crate(int fd, std::string_view name, std::string_view version
   });
   if (!manifest) fail(ErrorCode::package_malformed, "the crate has no {}", printable(manifest_name));
   out.manifest = parse_manifest(*manifest);
+  out.has_build_script = out.manifest.has_build_script || (out.manifest.may_have_build_script && has_build_rs);
   if (out.manifest.name != name || out.manifest.version != version) {
     fail(ErrorCode::package_malformed, "the crate is of {} {}, its name says {} {}", out.manifest.name,
          out.manifest.version, printable(name), printable(version));

@@ -14,6 +14,7 @@ std::string crate_file_name(std::string_view name, std::string_view version);
 
 struct CrateContent {
   Manifest manifest;
+  bool has_build_script = false;  ///< named by Cargo.toml, or a build.rs that it does not rule out
   std::uint64_t files = 0;
   std::uint64_t unpacked_size = 0;
 };

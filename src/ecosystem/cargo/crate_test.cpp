@@ -48,6 +48,24 @@ TEST(CrateInspector, AcceptsASoundCrateAndTellsWhatRunsWhileItIsBuilt) {
   EXPECT_EQ(inspection.facts["files"], 2);
 }
 
+TEST(CrateInspector, KnowsEverySpellingOfWhatRunsWhileItIsBuilt) {
+  const auto facts = [](const std::string& rest, std::vector<TestMember> more = {}) {
+    return inspect(sample::crate("demo-crate", "1.0.0", rest, std::move(more))).facts;
+  };
+  const TestMember script{"build.rs", "fn main() {}"};
+  EXPECT_EQ(facts("", {script})["build_script"], true) << "cargo finds it by its name";
+  EXPECT_EQ(facts("build = true\n", {script})["build_script"], true);
+  EXPECT_EQ(facts("build = \"other.rs\"\n")["build_script"], true);
+  EXPECT_EQ(facts("build = false\n", {script})["build_script"], false);
+  EXPECT_EQ(facts("")["build_script"], false);
+  EXPECT_EQ(facts("", {{"src/build.rs", "x"}})["build_script"], false);
+  for (const auto* library : {"proc-macro = true", "proc_macro = true", "crate-type = [\"proc-macro\"]",
+                              "crate_type = [\"proc-macro\"]", "proc-macro = false\nproc_macro = true"}) {
+    EXPECT_EQ(facts(std::string("[lib]\n") + library + "\n")["proc_macro"], true) << library;
+  }
+  EXPECT_EQ(facts("[lib]\ncrate-type = [\"lib\", \"cdylib\"]\n")["proc_macro"], false);
+}
+
 TEST(CrateInspector, RefusesAnotherCrateUnderTheName) {
   expect_refused(sample::crate("evil", "1.0.0"), ErrorCode::path_unsafe, "outside of its folder");
   const auto top = std::string("demo-crate-1.0.0/");
@@ -174,6 +192,20 @@ TEST(IndexLine, SaysWhatTheManifestSays) {
   EXPECT_EQ(deps["cc"]["kind"], "build");
   EXPECT_EQ(deps["rand"]["kind"], "dev");
   EXPECT_EQ(deps["win"]["target"], "cfg(windows)");
+}
+
+TEST(IndexLine, IsTheSameFromWhatTheInspectorKept) {
+  const auto manifest = parse_manifest(k_manifest);
+  const auto kept = manifest_from_facts(parse_json(dump_json_line(index_facts(manifest))), "demo", "1.2.3");
+  const IndexOrigin origin{.registry = "sparse+https://other.example/index/",
+                           .default_registry = "registry+https://git.example/rust-lang/crates-io-index"};
+  EXPECT_EQ(index_line(kept, sha256("x"), {}), index_line(manifest, sha256("x"), {}));
+  EXPECT_EQ(index_line(kept, sha256("x"), origin), index_line(manifest, sha256("x"), origin));
+  for (const auto* bad : {"{}", R"({"deps": 1, "features": {}})", R"({"deps": [{}], "features": {}})",
+                          R"({"deps": [], "features": {"x": 1}})",
+                          R"({"deps": [{"name": "a", "req": "1", "optional": 1}], "features": {}})"}) {
+    EXPECT_THROW(manifest_from_facts(parse_json(bad), "demo", "1.2.3"), Error) << bad;
+  }
 }
 
 TEST(IndexLine, NamesRegistriesAsSeenFromTheCratesOwn) {

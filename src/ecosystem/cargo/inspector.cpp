@@ -30,10 +30,11 @@ Json facts_of(const CrateContent& content) {
   facts["files"] = content.files;
   facts["unpacked_size"] = content.unpacked_size;
   // What runs on the machine that builds.
-  facts["build_script"] = manifest.has_build_script;
+  facts["build_script"] = content.has_build_script;
   facts["proc_macro"] = manifest.is_proc_macro;
   if (!manifest.links.empty()) facts["links"] = shown(manifest.links);
   if (!manifest.rust_version.empty()) facts["rust_version"] = shown(manifest.rust_version);
+  facts[k_fact_index] = index_facts(manifest);
   return facts;
 }
 

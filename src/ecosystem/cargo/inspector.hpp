@@ -6,6 +6,9 @@
 
 namespace liftlock::cargo {
 
+/// Of a crate's facts: index_facts().
+inline constexpr const char* k_fact_index = "index";
+
 class CrateInspector : public Inspector {
  public:
   std::span<const std::string_view> kinds() const override;

@@ -15,6 +15,8 @@
 namespace liftlock::cargo {
 namespace {
 
+using std::string_view_literals::operator""sv;
+
 constexpr std::size_t k_max_dependencies = 20'000;
 constexpr std::size_t k_max_features = 50'000;
 
@@ -93,11 +95,22 @@ class ManifestReader {
     m_out.description = text_of(*package, "description");
     m_out.links = text_of(*package, "links");
     m_out.rust_version = text_of(*package, "rust-version");
-    const auto* build = package->get("build");
-    m_out.has_build_script = build != nullptr && (build->is_string() || build->is_array());
-    if (const auto* library = table_of(document, "lib")) {
-      m_out.is_proc_macro = flag_of(*library, "proc-macro", "proc_macro", false);
+    if (const auto* build = package->get("build")) {
+      const auto* flag = build->as_boolean();
+      m_out.has_build_script = flag == nullptr || flag->get();
+      m_out.may_have_build_script = false;
     }
+    if (const auto* library = table_of(document, "lib")) {
+      m_out.is_proc_macro =
+          flag_of(*library, "proc-macro", "proc_macro", false) || flag_of(*library, "proc_macro", "", false) ||
+          has_crate_type(*library, "crate-type", "proc-macro") || has_crate_type(*library, "crate_type", "proc-macro");
+    }
+  }
+
+  static bool has_crate_type(const toml::table& target, std::string_view key, std::string_view type) {
+    const auto* list = target.get_as<toml::array>(key);
+    return list != nullptr &&
+           std::any_of(list->begin(), list->end(), [&](const auto& node) { return node.value_or(""sv) == type; });
   }
 
   void read_dependencies(const toml::table& table, std::string_view target) {
@@ -182,6 +195,52 @@ Json to_json(const Dependency& dependency, const IndexOrigin& origin) {
 
 Manifest parse_manifest(std::string_view text) {
   return ManifestReader().read(text);
+}
+
+Json index_facts(const Manifest& manifest) {
+  auto dependencies = Json::array();
+  for (const auto& one : manifest.dependencies) {
+    Json entry = {{"name", one.name}, {"req", one.requirement}};
+    // What most say is left out: thousands of crates lie in a catalog.
+    if (one.kind != "normal") entry["kind"] = one.kind;
+    if (!one.package.empty()) entry["package"] = one.package;
+    if (!one.target.empty()) entry["target"] = one.target;
+    if (!one.registry_index.empty()) entry["registry_index"] = one.registry_index;
+    if (!one.features.empty()) entry["features"] = one.features;
+    if (one.optional) entry["optional"] = true;
+    if (!one.default_features) entry["default_features"] = false;
+    dependencies.push_back(std::move(entry));
+  }
+  Json out = {{"deps", std::move(dependencies)}, {"features", manifest.features}};
+  if (!manifest.links.empty()) out["links"] = manifest.links;
+  if (!manifest.rust_version.empty()) out["rust_version"] = manifest.rust_version;
+  return out;
+}
+
+Manifest manifest_from_facts(const Json& facts, std::string_view name, std::string_view version) {
+  constexpr std::string_view k_where = "facts.index";
+  Manifest out;
+  out.name = name;
+  out.version = version;
+  out.links = string_member_or(facts, "links", "", k_where);
+  out.rust_version = string_member_or(facts, "rust_version", "", k_where);
+  try {
+    for (const auto& entry : array_member(facts, "deps", k_where)) {
+      out.dependencies.push_back({.name = string_member(entry, "name", k_where),
+                                  .package = string_member_or(entry, "package", "", k_where),
+                                  .requirement = string_member(entry, "req", k_where),
+                                  .kind = string_member_or(entry, "kind", "normal", k_where),
+                                  .target = string_member_or(entry, "target", "", k_where),
+                                  .registry_index = string_member_or(entry, "registry_index", "", k_where),
+                                  .features = entry.value("features", std::vector<std::string>()),
+                                  .optional = entry.value("optional", false),
+                                  .default_features = entry.value("default_features", true)});
+    }
+    out.features = object_member(facts, "features", k_where).get<std::map<std::string, std::vector<std::string>>>();
+  } catch (const Json::exception& error) {
+    fail(ErrorCode::schema_violation, "{}: {}", k_where, printable(error.what()));
+  }
+  return out;
 }
 
 std::string index_line(const Manifest& manifest, const Digest& checksum, const IndexOrigin& origin) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/digest.hpp"
+#include "base/json.hpp"
 
 namespace liftlock::cargo {
 
@@ -33,8 +34,9 @@ struct Manifest {
   std::string description;  ///< as the crate states it
   std::string links;
   std::string rust_version;
-  bool has_build_script = false;
-  bool is_proc_macro = false;
+  bool has_build_script = false;      ///< [package] build names one
+  bool may_have_build_script = true;  ///< it says nothing of that: then a build.rs beside Cargo.toml is one
+  bool is_proc_macro = false;         ///< in whichever of the spellings that cargo takes
   std::vector<Dependency> dependencies;
   std::map<std::string, std::vector<std::string>> features;
 };
@@ -42,6 +44,12 @@ struct Manifest {
 /// What cargo itself writes when it packs a crate, and what older ones wrote by hand.
 /// @throws Error{package_malformed}
 Manifest parse_manifest(std::string_view text);
+
+/// What the index says of it, as the inspector keeps it: its dependencies, features, links and rust_version. At most as
+/// large as what it was parsed from. docs/formats/cargo.md: facts.index.
+Json index_facts(const Manifest& manifest);
+/// The same back; name and version are those of the artifact. @throws Error{schema_violation}
+Manifest manifest_from_facts(const Json& facts, std::string_view name, std::string_view version);
 
 /// Where the crate itself and its dependencies are from, which the index says in relation to each other.
 struct IndexOrigin {

@@ -10,9 +10,10 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
-#include "ecosystem/cargo/crate_file.hpp"
 #include "ecosystem/cargo/crate_name.hpp"
+#include "ecosystem/cargo/inspector.hpp"
 #include "ecosystem/cargo/lock_file.hpp"
+#include "ecosystem/cargo/manifest.hpp"
 
 namespace liftlock::cargo {
 namespace {
@@ -24,7 +25,9 @@ struct MirroredCrate {
   ArtifactFile file;
   std::string name;
   std::string version;
-  std::string registry;  ///< as Cargo.lock wrote it; empty where the artifact does not say
+  std::string registry;                      ///< as Cargo.lock wrote it; empty where the artifact does not say
+  std::shared_ptr<const std::string> line;   ///< of the index; null: its inspection has to be asked for
+  std::shared_ptr<const Artifact> artifact;  ///< only then
 };
 
 std::string registry_of(const Artifact& artifact) {
@@ -43,19 +46,30 @@ HttpResponse page(std::string body, std::string_view type) {
 class CargoRoute : public Route {
  public:
   CargoRoute(const MirrorView& view, const RouteEnvironment& environment)
-      : m_blobs(environment.blobs), m_scheme(environment.scheme) {
+      : m_blobs(environment.blobs), m_scheme(environment.scheme), m_inspect(environment.inspect) {
     for (const auto& mirrored : view.artifacts) {
       const auto& artifact = mirrored.artifact;
       if (artifact.kind != "crate" || artifact.files.size() != 1) continue;
       // Newest last: of two contents under one name and version the newer publication's is served.
       const auto registry = registry_of(artifact);
-      m_crates[index_path(artifact.name)].insert_or_assign(
-          std::pair(artifact.name, artifact.version),
-          MirroredCrate{artifact.files[0], artifact.name, artifact.version, registry});
+      m_crates[index_path(artifact.name)].insert_or_assign(std::pair(artifact.name, artifact.version),
+                                                           MirroredCrate{artifact.files[0],
+                                                                         artifact.name,
+                                                                         artifact.version,
+                                                                         registry,
+                                                                         {},
+                                                                         std::make_shared<const Artifact>(artifact)});
       if (is_default_registry(registry)) {
         m_default_registry = registry;
       } else if (!registry.empty()) {
         m_other_registries.insert(registry);
+      }
+    }
+    for (auto& [path, versions] : m_crates) {
+      for (auto& [key, crate] : versions) {
+        const auto facts = environment.inspection ? environment.inspection(*crate.artifact) : Json::object();
+        crate.line = line_of(crate, facts);
+        if (crate.line) crate.artifact.reset();
       }
     }
   }
@@ -72,15 +86,17 @@ class CargoRoute : public Route {
   HttpResponse config(const HttpRequest& request) const;
   HttpResponse index(std::string_view path) const;
   HttpResponse download(std::string_view path) const;
+  std::shared_ptr<const std::string> line_of(const MirroredCrate& crate, const Json& facts) const;
   std::shared_ptr<const std::string> line_of(const MirroredCrate& crate) const;
 
   const BlobStore& m_blobs;
   std::string m_scheme;
+  std::function<Json(const Artifact&)> m_inspect;
   std::map<std::string, Versions, std::less<>> m_crates;  ///< by index path
   std::string m_default_registry;
   std::set<std::string> m_other_registries;
   mutable std::mutex m_mutex;
-  mutable std::map<Digest, std::shared_ptr<const std::string>> m_lines;  ///< by the crate's digest; null: has none
+  mutable std::map<Digest, std::shared_ptr<const std::string>> m_lines;  ///< by the crate's digest
 };
 
 std::string CargoRoute::client_configuration(std::string_view base_url) const {
@@ -101,20 +117,31 @@ std::string CargoRoute::client_configuration(std::string_view base_url) const {
   return out;
 }
 
+std::shared_ptr<const std::string> CargoRoute::line_of(const MirroredCrate& crate, const Json& facts) const {
+  const auto index = facts.find(k_fact_index);
+  if (index == facts.end()) return nullptr;
+  try {
+    const auto manifest = manifest_from_facts(*index, crate.name, crate.version);
+    return std::make_shared<const std::string>(
+        index_line(manifest, crate.file.digest, {crate.registry, m_default_registry}));
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
 std::shared_ptr<const std::string> CargoRoute::line_of(const MirroredCrate& crate) const {
+  if (crate.line || !m_inspect) return crate.line;
   {
     const std::lock_guard lock(m_mutex);
     if (const auto found = m_lines.find(crate.file.digest); found != m_lines.end()) return found->second;
   }
   std::shared_ptr<const std::string> out;
   try {
-    const auto fd = m_blobs.open(crate.file.digest);
-    const auto content = check_crate(fd.get(), crate.name, crate.version);
-    out = std::make_shared<const std::string>(
-        index_line(content.manifest, crate.file.digest, {crate.registry, m_default_registry}));
+    out = line_of(crate, m_inspect(*crate.artifact));
   } catch (const Error&) {
-    out.reset();  // the inspection told; the other versions are served
+    return nullptr;  // the other versions are served, and this one is asked for again
   }
+  if (!out) return nullptr;
   const std::lock_guard lock(m_mutex);
   return m_lines.emplace(crate.file.digest, out).first->second;
 }

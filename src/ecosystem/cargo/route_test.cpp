@@ -5,7 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/cargo/inspector.hpp"
 #include "ecosystem/cargo/sample_crates_test.hpp"
 #include "os/file.hpp"
 
@@ -25,7 +27,16 @@ class CargoRouteTest : public testing::Test {
         {RelPath::parse("packages/cargo/" + name + "-" + version + ".crate"), bytes.size(), store.put(bytes), {}, {}});
     m_view->artifacts.push_back({std::move(artifact), "demo", 1, {}});
   }
-  void make() { route = make_cargo_route(m_view, m_environment); }
+  /// What the catalog holds of each when it was inspected; without, the route has to ask.
+  void make() {
+    m_environment.inspection = [this](const Artifact& artifact) { return inspection(artifact).facts; };
+    route = make_cargo_route(m_view, m_environment);
+  }
+  Inspection inspection(const Artifact& artifact) const {
+    const auto fd = store.open(artifact.files[0].digest);
+    const int files[] = {fd.get()};
+    return CrateInspector().inspect(artifact, files);
+  }
 
   HttpResponse get(std::string_view path, std::string_view user = {}) const {
     HttpRequest request{};
@@ -99,6 +110,32 @@ TEST_F(CargoRouteTest, ServesTheNewerOfTwoContents) {
   make();
   EXPECT_EQ(body(get("/cargo/crates/demo/1.0.0/download")), newer);
   EXPECT_THAT(body(get("/cargo/de/mo/demo")), HasSubstr(sha256(newer).hex()));
+}
+
+TEST_F(CargoRouteTest, OpensNoCrateForTheIndexOfWhatWasInspected) {
+  const auto bytes = sample::crate("demo", "1.0.0", "[dependencies]\nx = \"1\"\n");
+  add("demo", "1.0.0", bytes);
+  make();
+  store.remove(sha256(bytes));
+  EXPECT_THAT(body(get("/cargo/de/mo/demo")), HasSubstr("\"name\":\"x\""));
+}
+
+TEST_F(CargoRouteTest, AsksACellForWhatCameInBeforeItsInspectorSaidEnough) {
+  add("demo", "1.0.0", sample::crate("demo", "1.0.0"));
+  int asked = 0;
+  bool broken = true;
+  m_environment.inspection = [](const Artifact&) { return Json::object(); };
+  m_environment.inspect = [&](const Artifact& artifact) -> Json {
+    ++asked;
+    if (broken) fail(ErrorCode::inspection_failed, "the cell has no memory left");
+    return inspection(artifact).facts;
+  };
+  route = make_cargo_route(m_view, m_environment);
+  EXPECT_EQ(status_of("/cargo/de/mo/demo"), 404);
+  broken = false;
+  EXPECT_EQ(status_of("/cargo/de/mo/demo"), 200) << "a failure is not kept";
+  EXPECT_EQ(status_of("/cargo/de/mo/demo"), 200);
+  EXPECT_EQ(asked, 2);
 }
 
 TEST_F(CargoRouteTest, ReplacesEveryRegistryThatItHoldsCratesOf) {
