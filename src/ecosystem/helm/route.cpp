@@ -2,6 +2,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -18,6 +19,8 @@ class ChartRoute : public Route {
  public:
   ChartRoute(const MirrorView& view, const RouteEnvironment& environment) : m_blobs(environment.blobs) {
     std::map<std::pair<std::string, std::string>, Json> entries;
+    std::map<std::pair<std::string, std::string>, std::string> names;  ///< of the files
+    std::map<std::string, std::set<std::string>> owners;               ///< charts by the names of files
     Timestamp newest{};
     for (const auto& mirrored : view.artifacts) {
       const auto& artifact = mirrored.artifact;
@@ -29,14 +32,21 @@ class ChartRoute : public Route {
       auto entry = *chart;
       entry["created"] = format_time(mirrored.published_at);
       entry["digest"] = file.digest.hex();
-      entry["urls"] = {filename};
       // Newest last: of two contents under one name and version the newer publication's is served.
       entries[{artifact.name, artifact.version}] = std::move(entry);
       m_files.insert_or_assign(filename, file);
+      m_files.insert_or_assign(artifact.name + "/" + filename, file);
+      names[{artifact.name, artifact.version}] = filename;
+      owners[filename].insert(artifact.name);
       newest = std::max(newest, mirrored.published_at);
     }
     Json index = {{"apiVersion", "v1"}, {"entries", Json::object()}, {"generated", format_time(newest)}};
-    for (auto& [id, entry] : entries) index["entries"][id.first].push_back(std::move(entry));
+    for (auto& [id, entry] : entries) {
+      // demo 1.0.0-2.0.0 and demo-1.0.0 2.0.0 are one file name: such stand in the folders of their charts.
+      const auto& filename = names[id];
+      entry["urls"] = {owners[filename].size() > 1 ? id.first + "/" + filename : filename};
+      index["entries"][id.first].push_back(std::move(entry));
+    }
     // JSON is YAML.
     m_index = std::make_shared<const std::string>(dump_json(index));
   }
@@ -73,7 +83,7 @@ class ChartRoute : public Route {
 
  private:
   const BlobStore& m_blobs;
-  std::map<std::string, ArtifactFile, std::less<>> m_files;  ///< by file name
+  std::map<std::string, ArtifactFile, std::less<>> m_files;  ///< by FILE, and by CHART/FILE
   std::shared_ptr<const std::string> m_index;
 };
 

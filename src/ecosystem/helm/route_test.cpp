@@ -51,6 +51,17 @@ TEST_F(ChartRouteTest, ServesAnIndexAndTheArchivesThatItNames) {
   }
 }
 
+TEST_F(ChartRouteTest, TwoChartsWhoseFilesHaveOneNameAreBothServed) {
+  add("demo", "1.0.0-2.0.0", 1, "the prerelease");
+  add("demo-1.0.0", "2.0.0", 2, "another chart");
+  const auto index = parse_json(*std::get<std::shared_ptr<const std::string>>(get("/charts/index.yaml").body));
+  for (const auto& [name, bytes] : {std::pair("demo", "the prerelease"), {"demo-1.0.0", "another chart"}}) {
+    const auto url = index["entries"][name][0]["urls"][0].get<std::string>();
+    const auto body = get("/charts/" + url).body;
+    EXPECT_EQ(read_all(std::get<FileBody>(body).file->get(), 100, "a chart"), bytes) << url;
+  }
+}
+
 TEST_F(ChartRouteTest, IsARepositoryWithoutCharts) {
   const auto index = parse_json(*std::get<std::shared_ptr<const std::string>>(get("/charts/index.yaml").body));
   EXPECT_EQ(index["entries"], Json::object());

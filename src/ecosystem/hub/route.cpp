@@ -108,6 +108,7 @@ class HubRoute : public Route {
 
  private:
   HttpResponse list(const HttpRequest& request) const;
+  static Json model_summary(const std::string& name, const Repository::Found& found);
   static Json model_info(const std::string& name, const Repository::Found& found);
   static HttpResponse refs(const Repository& repository);
   static HttpResponse tree(const HttpRequest& request, const HubRequest& wanted, const Repository::Found& found);
@@ -145,21 +146,25 @@ HttpResponse HubRoute::list(const HttpRequest& request) const {
     if (out.size() >= limit) break;
     if (to_lower(name).find(search) == std::string::npos) continue;
     if (!author.empty() && !name.starts_with(author + "/")) continue;
-    auto info = model_info(name, *repository.find("main"));
-    info.erase("siblings");
-    out.push_back(std::move(info));
+    out.push_back(model_summary(name, *repository.find("main")));
   }
   return document(out);
 }
 
 Json HubRoute::model_info(const std::string& name, const Repository::Found& found) {
-  const auto& snapshot = *found.snapshot;
-  Json siblings = Json::array();
-  for (const auto& [path, file] : snapshot.files) {
+  auto out = model_summary(name, found);
+  auto& siblings = out["siblings"] = Json::array();
+  for (const auto& [path, file] : found.snapshot->files) {
     Json sibling = {{"rfilename", path}, {"size", file.file.size}, {"blobId", git_name_of(file)}};
     if (file.is_lfs()) sibling["lfs"] = lfs_of(file);
     siblings.push_back(std::move(sibling));
   }
+  return out;
+}
+
+/// Without its files, whose git names cost a hash each.
+Json HubRoute::model_summary(const std::string& name, const Repository::Found& found) {
+  const auto& snapshot = *found.snapshot;
   const bool has_gguf = std::any_of(snapshot.files.begin(), snapshot.files.end(),
                                     [](const auto& each) { return each.first.ends_with(".gguf"); });
   Json tags = Json::array();
@@ -184,8 +189,7 @@ Json HubRoute::model_info(const std::string& name, const Repository::Found& foun
           {"downloads", 0},
           {"likes", 0},
           {"tags", std::move(tags)},
-          {"cardData", std::move(card)},
-          {"siblings", std::move(siblings)}};
+          {"cardData", std::move(card)}};
 }
 
 HttpResponse HubRoute::refs(const Repository& repository) {

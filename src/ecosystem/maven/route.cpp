@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include <map>
+#include <mutex>
 #include <set>
 
 #include "base/encoding.hpp"
@@ -104,9 +105,13 @@ class MavenRoute : public Route {
   std::optional<HttpResponse> find(std::string_view path) const;
   std::optional<HttpResponse> checksum(std::string_view path) const;
 
+  std::string sum_of(const ArtifactFile& file, std::string_view suffix, std::string_view path) const;
+
   const BlobStore& m_blobs;
   std::map<std::string, ArtifactFile, std::less<>> m_files;  ///< by path
-  std::map<std::string, Module, std::less<>> m_modules;      ///< by GROUP/ARTIFACT
+  mutable std::mutex m_mutex;
+  mutable std::map<std::pair<Digest, std::string>, std::string> m_sums;  ///< made once, by content and algorithm
+  std::map<std::string, Module, std::less<>> m_modules;                  ///< by GROUP/ARTIFACT
 };
 
 std::optional<HttpResponse> MavenRoute::find(std::string_view path) const {
@@ -130,23 +135,33 @@ std::optional<HttpResponse> MavenRoute::checksum(std::string_view path) const {
   const auto* algorithm = algorithm_of(suffix);
   if (algorithm == nullptr) return std::nullopt;
   path = path.substr(0, dot);
+  if (const auto file = m_files.find(path); file != m_files.end())
+    return page(sum_of(file->second, suffix, path), "text/plain; charset=utf-8");
+  const auto made = find(path);
+  if (!made) return std::nullopt;
   Checksum sum(algorithm);
-  if (const auto file = m_files.find(path); file != m_files.end()) {
-    if (suffix == "sha256") return page(file->second.digest.hex(), "text/plain; charset=utf-8");
-    const auto fd = m_blobs.open(file->second.digest);
-    std::vector<std::uint8_t> block(k_block);
-    for (std::uint64_t offset = 0; offset < file->second.size;) {
-      const std::span part(block.data(), std::min<std::uint64_t>(block.size(), file->second.size - offset));
-      if (!pread_exact(fd.get(), part, offset, path)) fail(ErrorCode::blob_corrupt, "'{}' is too short", path);
-      sum.update(part);
-      offset += part.size();
-    }
-  } else if (const auto made = find(path)) {
-    sum.update(as_bytes(std::get<std::string>(made->body)));
-  } else {
-    return std::nullopt;
-  }
+  sum.update(as_bytes(std::get<std::string>(made->body)));
   return page(sum.hex(), "text/plain; charset=utf-8");
+}
+
+std::string MavenRoute::sum_of(const ArtifactFile& file, std::string_view suffix, std::string_view path) const {
+  if (suffix == "sha256") return file.digest.hex();
+  const auto key = std::pair(file.digest, std::string(suffix));
+  {
+    const std::lock_guard lock(m_mutex);
+    if (const auto known = m_sums.find(key); known != m_sums.end()) return known->second;
+  }
+  Checksum sum(algorithm_of(suffix));
+  const auto fd = m_blobs.open(file.digest);
+  std::vector<std::uint8_t> block(k_block);
+  for (std::uint64_t offset = 0; offset < file.size;) {
+    const std::span part(block.data(), std::min<std::uint64_t>(block.size(), file.size - offset));
+    if (!pread_exact(fd.get(), part, offset, path)) fail(ErrorCode::blob_corrupt, "'{}' is too short", path);
+    sum.update(part);
+    offset += part.size();
+  }
+  const std::lock_guard lock(m_mutex);
+  return m_sums.emplace(key, sum.hex()).first->second;
 }
 
 HttpResponse MavenRoute::handle(const HttpRequest& request) const {

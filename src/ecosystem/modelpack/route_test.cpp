@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/modelpack/modelpack.hpp"
+#include "ecosystem/oci/made_registry.hpp"
 #include "ecosystem/oci/manifest.hpp"
 #include "os/file.hpp"
 
@@ -72,6 +73,31 @@ TEST_F(ModelpackTest, IsServedUnderANameThatRegistriesAllow) {
 TEST_F(ModelpackTest, AModelWithWithheldFilesIsNotOffered) {
   m_model.files.push_back({RelPath::parse("models/Tiny_LLM/gone.bin"), 4, sha256("gone"), {}, {}});
   EXPECT_EQ(get("/v2/modelpack/tiny-llm/manifests/latest").status, 404);
+}
+
+TEST(MadeRegistry, WhatCannotBeMadeIsTriedOnceUnlessItMayBecomeBetter) {
+  const TemporaryFolder folder;
+  const BlobStore blobs(folder.path());
+  int tried = 0;
+  auto code = ErrorCode::model_malformed;
+  oci::MadeRegistry registry(blobs, "/v2/x/");
+  registry.add("broken", {"1"}, [&]() -> oci::MadeManifest {
+    ++tried;
+    fail(code, "it cannot be made");
+  });
+  const auto get = [&] {
+    HttpRequest request{};
+    request.method = "GET";
+    request.path = request.raw_path = "/v2/x/broken/manifests/1";
+    return registry.handle(request).status;
+  };
+  code = ErrorCode::not_found;
+  EXPECT_EQ(get(), 400);
+  code = ErrorCode::model_malformed;
+  EXPECT_EQ(get(), 400);
+  EXPECT_EQ(tried, 2) << "a blob may come back";
+  EXPECT_EQ(get(), 400);
+  EXPECT_EQ(tried, 2);
 }
 
 }  // namespace

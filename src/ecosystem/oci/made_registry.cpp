@@ -27,6 +27,12 @@ HttpResponse with_digest(HttpResponse&& response, const Digest& digest) {
   return std::move(response);
 }
 
+/// Does it follow from the artifact alone?
+bool is_lasting(ErrorCode code) {
+  return code != ErrorCode::internal && code != ErrorCode::io_error && code != ErrorCode::disk_full &&
+         code != ErrorCode::not_found;
+}
+
 }  // namespace
 
 void MadeRegistry::add(const std::string& name, const std::vector<std::string>& tags, Make make) {
@@ -43,7 +49,14 @@ std::string MadeRegistry::example() const {
 
 std::shared_ptr<const MadeManifest> MadeRegistry::made(const Source& source) {
   const std::lock_guard lock(source.mutex);
-  if (!source.manifest) source.manifest = std::make_shared<const MadeManifest>(source.make());
+  if (source.failure) throw Error(*source.failure);
+  if (source.manifest) return source.manifest;
+  try {
+    source.manifest = std::make_shared<const MadeManifest>(source.make());
+  } catch (const Error& error) {
+    if (is_lasting(error.code())) source.failure = error;
+    throw;
+  }
   return source.manifest;
 }
 

@@ -6,10 +6,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/error.hpp"
 #include "ecosystem/route.hpp"
 
 namespace liftlock::oci {
@@ -24,7 +26,8 @@ struct MadeManifest {
 /// Filled while it is built; then handle() may be called from several threads.
 class MadeRegistry {
  public:
-  /// Equal calls give equal bytes. What it throws is told to the client.
+  /// Equal calls give equal bytes. What it throws is told to the client, and kept as what it made is, unless another
+  /// call could do better (io_error, disk_full, not_found, internal).
   using Make = std::function<MadeManifest()>;
 
   /// @param prefix "/v2/NAMESPACE/"; must outlive the object
@@ -42,6 +45,7 @@ class MadeRegistry {
     Make make;
     mutable std::mutex mutex;
     mutable std::shared_ptr<const MadeManifest> manifest;
+    mutable std::optional<Error> failure;
   };
   using Tags = std::map<std::string, std::shared_ptr<const Source>, std::less<>>;
 
