@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -136,14 +137,11 @@ std::string to_text(const std::vector<Judged>& all, std::size_t verified, std::s
 void run(Invocation& invocation, const Options& options) {
   std::vector<Judged> all;
   const bool of_self = options.pids.empty() && options.unit.empty() && !options.engines;
+  // Where the mirror is, the judge says, not the judged: `liftlock offline` tells its own command, which may be us.
+  auto mirror = options.mirror;
+  if (const char* told = std::getenv("LIFTLOCK_MIRROR"); mirror.empty() && told != nullptr) mirror = told;
+  if (!mirror.empty()) mirror = checked_mirror_url(mirror);
   for (const auto& view : views(options)) {
-    auto mirror = options.mirror;
-    if (mirror.empty()) {
-      // What `liftlock offline` tells its command; it is an address of the loopback or of the site, or clients fail.
-      const auto told = view.environment.find("LIFTLOCK_MIRROR");
-      if (told != view.environment.end()) mirror = told->second;
-    }
-    if (!mirror.empty()) mirror = checked_mirror_url(mirror);
     all.push_back(
         {of_self ? 0 : view.pid, view.program, quiet::check_switches(view.environment, view.read_settings, mirror)});
   }
@@ -189,7 +187,8 @@ void add_health_telemetry(CLI::App& group, Invocation& invocation) {
   command->add_flag("--engines", options->engines, "Of every engine that runs");
   command
       ->add_option("--mirror", options->mirror,
-                   "Address of the local mirror: a client that is pointed at it counts as kept at home")
+                   "Address of the local mirror: a client that is pointed at it, and nowhere else, counts as kept at\n"
+                   "home (default: LIFTLOCK_MIRROR of this environment, never of the process that is judged)")
       ->type_name("URL");
   command->footer(
       "Judged by what is in force: the environment of the process, and the settings files of its user where a program "

@@ -1,9 +1,11 @@
 #include "offline/call_watch.hpp"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -12,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <optional>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -67,6 +70,26 @@ int option_of(int socket, int option) {
   int value = 0;
   socklen_t size = sizeof value;
   return ::getsockopt(socket, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+/// The network namespace that a socket belongs to (SIOCGSKNS); nullopt where that is not told.
+std::optional<ino_t> namespace_of(int socket) {
+  const UniqueFd space(::ioctl(socket, SIOCGSKNS));
+  struct stat status {};
+  if (!space.valid() || ::fstat(space.get(), &status) != 0) return std::nullopt;
+  return status.st_ino;
+}
+
+/// connect(2) with an end: where nobody takes the connection, whoever waits for it is the one who watches the others.
+int connect_soon(int socket, const sockaddr* address, socklen_t size) {
+  timeval before{};
+  socklen_t before_size = sizeof before;
+  const bool known = ::getsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &before, &before_size) == 0;
+  const timeval soon{.tv_sec = 1, .tv_usec = 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof soon);
+  const int error = ::connect(socket, address, size) == 0 ? 0 : errno;
+  if (known) ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &before, sizeof before);
+  return error;
 }
 
 std::string_view protocol_of(int socket) {
@@ -217,6 +240,10 @@ CallWatch::Verdict CallWatch::connect_to_resolver(const Call& call, const GivenA
                    fmt::format("{} port {} (tcp)", given.ip->text(), given.port));
     return {.error = ENETUNREACH};
   }
+  const auto type = option_of(socket.get(), SO_TYPE);
+  // In a namespace of the command's own our resolver is not, and what connects there may wait for ever.
+  const bool ours = namespace_of(socket.get()) == namespace_of(m_settings.diagnosis);
+  if (type != SOCK_DGRAM && (type != SOCK_STREAM || !ours)) return {};
   sockaddr_storage address{};
   const bool v6 = option_of(socket.get(), SO_DOMAIN) == AF_INET6;
   // An IPv6 socket that was given an IPv4 address in IPv6 form expects such an address.
@@ -230,7 +257,8 @@ CallWatch::Verdict CallWatch::connect_to_resolver(const Call& call, const GivenA
     std::memcpy(&address, &mapped, sizeof mapped);
     size = sizeof mapped;
   }
-  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) return {.error = errno};
+  if (const int error = connect_soon(socket.get(), reinterpret_cast<sockaddr*>(&address), size); error != 0)
+    return {.error = error};
   sockaddr_storage local{};
   socklen_t local_size = sizeof local;
   if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&local), &local_size) == 0) {

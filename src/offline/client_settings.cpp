@@ -46,8 +46,8 @@ ClientSettings client_settings(const std::string& mirror, const fs::path& folder
     out.unset.emplace_back(name);
   }
   // Other indexes than the mirror's, and what would go past a proxy of modules.
-  for (const auto* name : {"PIP_EXTRA_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL", "GOPRIVATE",
-                           "GONOPROXY", "GONOSUMDB", "NPM_CONFIG_REGISTRY"}) {
+  for (const auto* name : {"PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL",
+                           "UV_INDEX_URL", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "NPM_CONFIG_REGISTRY"}) {
     out.unset.emplace_back(name);
   }
   const auto settings = folder / "maven-settings.xml";

@@ -114,8 +114,9 @@ void MirrorRelay::prepare(std::vector<pollfd>& polls) {
       if (pair.down.empty() && !pair.down.ended) outer |= POLLIN;
       if (!pair.down.empty()) inner |= POLLOUT;
     }
-    polls.push_back({pair.inner.get(), inner, 0});
-    polls.push_back({pair.outer.get(), outer, 0});
+    // Of a socket that is asked nothing, poll(2) still tells that it hung up, at once and for ever.
+    polls.push_back({inner != 0 ? pair.inner.get() : -1, inner, 0});
+    polls.push_back({outer != 0 ? pair.outer.get() : -1, outer, 0});
   }
 }
 

@@ -161,6 +161,26 @@ TEST_F(Offline, TheNamespaceIsEmptyAndCannotBeLeft) {
   EXPECT_THAT(targets(nested, AttemptKind::connect), Contains("203.0.113.1 port 1 (tcp)"));
 }
 
+TEST_F(Offline, AConnectionThatNobodyTakesHoldsUpNobodyElse) {
+  if (run_words({"unshare", "--user", "--map-root-user", "--net", "true"}).status != 0)
+    GTEST_SKIP() << "no namespace within a namespace";
+  // Port 53 is asked by us in the place of the command; here it is one whose queue is full.
+  const auto script =
+      "import fcntl, os, socket, struct, threading, time\n"
+      "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+      "fcntl.ioctl(s, 0x8914, struct.pack('16sh14x', b'lo', 0x41))\n"
+      "server = socket.socket(); server.bind(('127.0.0.1', 53)); server.listen(0)\n"
+      "kept = []\n"
+      "def go():\n"
+      "  c = socket.socket(); kept.append(c); c.connect(('127.0.0.1', 53))\n"
+      "for i in range(6): threading.Thread(target=go, daemon=True).start()\n"
+      "time.sleep(1); begin = time.time()\n"
+      "try: socket.socket().connect(('203.0.113.1', 1))\n"
+      "except OSError: pass\n"
+      "os._exit(0 if time.time() - begin < 5 else 9)\n";
+  EXPECT_EQ(run_words({"unshare", "--user", "--map-root-user", "--net", "python3", "-c", script}).status, 0);
+}
+
 TEST_F(Offline, TheMirrorIsReachableAtItsOwnAddressAndIsCounted) {
   const UniqueFd server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_storage address{};

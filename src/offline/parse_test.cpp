@@ -2,11 +2,14 @@
 #include <gtest/gtest.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
 
 #include <cstring>
 
 #include "offline/dns.hpp"
 #include "offline/http_counter.hpp"
+#include "offline/mirror_relay.hpp"
 #include "offline/resolver.hpp"
 #include "offline/run_history.hpp"
 #include "offline/socket_address.hpp"
@@ -24,6 +27,48 @@ struct Counted {
   std::vector<std::pair<std::string, int>> answers;
   HttpCounter counter{[this](std::string_view target, int status) { answers.emplace_back(target, status); }};
 };
+
+TEST(MirrorRelay, AClientThatHungUpDoesNotKeepItBusy) {
+  const auto listening = [](int& port) {
+    UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    sockaddr_storage address{};
+    auto size = to_socket_address(*IpAddress::parse("127.0.0.1"), 0, address);
+    const int small = 4096;
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(fd.get(), 4), 0);
+    EXPECT_EQ(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port = parse_socket_address({reinterpret_cast<const std::uint8_t*>(&address), size})->port;
+    return fd;
+  };
+  int mirror_port = 0, inner_port = 0;
+  const auto mirror = listening(mirror_port), inner = listening(inner_port);
+  MirrorRelay relay({{*IpAddress::parse("127.0.0.1"), static_cast<std::uint16_t>(mirror_port)}},
+                    MirrorRelay::Wire::http);
+  UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_storage address{};
+  const auto size = to_socket_address(*IpAddress::parse("127.0.0.1"), static_cast<std::uint16_t>(inner_port), address);
+  ASSERT_EQ(::connect(client.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  relay.take(inner.get(), 0);
+  // The mirror reads nothing: what the client sends fills every buffer on the way.
+  const std::string block(64u << 10, 'x');
+  std::vector<pollfd> polls;
+  const auto step = [&](int milliseconds) {
+    polls.clear();
+    relay.prepare(polls);
+    const int ready = ::poll(polls.data(), polls.size(), milliseconds);
+    relay.handle(polls);
+    return ready;
+  };
+  for (int idle = 0; idle < 3;) {
+    const bool sent = ::send(client.get(), block.data(), block.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+    idle = step(50) == 0 && !sent ? idle + 1 : 0;
+  }
+  const linger at_once{.l_onoff = 1, .l_linger = 0};
+  ::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  client.reset();
+  EXPECT_EQ(step(200), 0) << "what is asked nothing wakes nobody";
+}
 
 TEST(HttpCounter, CountsAnswersOfAKeptConnectionWhateverThePieces) {
   const auto asked =

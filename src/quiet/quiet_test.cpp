@@ -83,6 +83,26 @@ TEST(Switches, AMirrorStandsInForBeingOfflineOnlyAtItsOwnAddress) {
   EXPECT_EQ(state("PIP_NO_INDEX", {{"PIP_INDEX_URL", "http://127.0.0.1:8480/simple/"}}).how, How::none);
 }
 
+TEST(Switches, AMirrorWithAnIndexElsewhereKeepsNothingAtHome) {
+  const std::string mirror = "http://127.0.0.1:8480";
+  const auto judge = [&](std::string_view what, Environment environment) {
+    return state(what, environment, k_no_files, mirror);
+  };
+  const std::pair<std::string, std::string> pip{"PIP_INDEX_URL", mirror + "/simple/"};
+  EXPECT_EQ(judge("PIP_NO_INDEX", {pip, {"PIP_EXTRA_INDEX_URL", mirror + "/simple/ https://elsewhere.example/"}}).how,
+            How::none);
+  EXPECT_EQ(judge("PIP_NO_INDEX", {pip, {"PIP_EXTRA_INDEX_URL", "https://elsewhere.example/"}}).found,
+            "PIP_EXTRA_INDEX_URL=https://elsewhere.example/");
+  EXPECT_EQ(judge("PIP_NO_INDEX", {pip, {"PIP_EXTRA_INDEX_URL", ""}}).how, How::mirror);
+  EXPECT_EQ(judge("PIP_NO_INDEX", {pip, {"PIP_EXTRA_INDEX_URL", mirror + "/more/"}}).how, How::mirror);
+  EXPECT_EQ(judge("PIP_NO_INDEX", {pip, {"PIP_FIND_LINKS", "/srv/wheels"}}).how, How::mirror);
+  const std::pair<std::string, std::string> uv{"UV_DEFAULT_INDEX", mirror + "/simple/"};
+  for (const auto* variable : {"UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL"}) {
+    EXPECT_EQ(judge("UV_OFFLINE", {uv, {variable, "torch=https://elsewhere.example/"}}).how, How::none) << variable;
+    EXPECT_EQ(judge("UV_OFFLINE", {uv, {variable, "torch=" + mirror + "/simple/"}}).how, How::mirror) << variable;
+  }
+}
+
 TEST(Switches, AFileCountsWhereNoVariableContradicts) {
   const auto off = file(".ollama/server.json", R"({"disable_ollama_cloud": true, "other": [1]})");
   EXPECT_EQ(state("OLLAMA_NO_CLOUD", {}, off).how, How::file);

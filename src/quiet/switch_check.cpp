@@ -47,6 +47,26 @@ bool is_of_mirror(std::string_view value, std::string_view mirror) {
   return value.empty() || value.front() == '/';
 }
 
+/// The first of the further places that is not the mirror's: "PIP_EXTRA_INDEX_URL=https://…"; empty: there is none.
+std::string leads_elsewhere(const Switch& one, const Environment& environment, std::string_view mirror) {
+  for (const auto variable : split(one.further_variables, '|')) {
+    const auto given = environment.find(std::string(variable));
+    if (given == environment.end()) continue;
+    std::string places = given->second;
+    std::replace_if(
+        places.begin(), places.end(), [](char c) { return c == '\t' || c == '\n' || c == ','; }, ' ');
+    for (auto place : split(places, ' ')) {
+      // uv: NAME=URL
+      const auto scheme = place.find("://"), equals = place.find('=');
+      if (equals < scheme && scheme != std::string_view::npos) place.remove_prefix(equals + 1);
+      const bool is_folder = place.starts_with('/') || place.starts_with('.') || place.starts_with("file:");
+      if (!place.empty() && !is_folder && !is_of_mirror(place, mirror))
+        return fmt::format("{}={}", variable, given->second);
+    }
+  }
+  return {};
+}
+
 std::optional<std::string> json_setting(std::string_view text, std::string_view key) {
   const auto document = parse_json(text, {.max_bytes = k_max_settings, .max_depth = 16});
   const auto* at = &document;
@@ -101,7 +121,8 @@ SwitchState state_of(const Switch& one, const Environment& environment, const Re
   if (!one.mirror_variable.empty()) {
     const auto pointed = environment.find(std::string(one.mirror_variable));
     if (pointed != environment.end() && is_of_mirror(pointed->second, mirror)) {
-      state.how = SwitchState::How::mirror;
+      state.found = leads_elsewhere(one, environment, mirror);
+      if (state.found.empty()) state.how = SwitchState::How::mirror;
       return state;
     }
   }

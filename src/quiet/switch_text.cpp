@@ -62,6 +62,11 @@ std::string other_way(const Switch& one) {
   }
   if (!one.mirror_variable.empty()) {
     out += fmt::format("{}`{}` is an address of the local mirror", out.empty() ? "" : "; or ", one.mirror_variable);
+    std::string further;
+    for (const auto name : split(one.further_variables, '|')) {
+      if (!name.empty()) further += fmt::format("{}`{}`", further.empty() ? "" : ", ", name);
+    }
+    if (!further.empty()) out += fmt::format(" (and {} name no other place)", further);
   }
   return out;
 }

@@ -53,6 +53,9 @@ struct Switch {
   /// Set to an address of the local mirror, this variable keeps the program at home as well: then the switch would be
   /// in the way. Empty: there is no such variable.
   std::string_view mirror_variable = {};
+  /// Variables, with '|' between them, that name further places (several, with blanks between them): the mirror keeps
+  /// the program at home only where these are empty or of the mirror, too.
+  std::string_view further_variables = {};
 };
 
 /// All of it, for the whole program run. A variable stands in one line only.
