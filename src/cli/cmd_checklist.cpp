@@ -84,6 +84,9 @@ Box judged(std::string title, F&& judge) {
   } catch (const Error& error) {
     box.state = Box::State::open;
     box.evidence = error.message();
+  } catch (const Json::exception& error) {
+    box.state = Box::State::open;
+    box.evidence = fmt::format("what it is judged by cannot be read: {}", error.what());
   }
   return box;
 }
@@ -206,6 +209,8 @@ std::optional<std::pair<Json, offline::RunRecord>> newest_run() {
       if (!out || is_newer(out->second)) out.emplace(std::move(json), *history.last);
     } catch (const Error&) {
       // none of ours
+    } catch (const Json::exception&) {
+      // nor this
     }
   }
   return out;

@@ -38,7 +38,7 @@ struct Options {
 constexpr std::chrono::milliseconds k_pause{200};
 constexpr std::size_t k_max_seen = 10'000;
 
-Networks allowed_networks(const Options& options) {
+std::vector<Network> allowed_networks(const Options& options) {
   std::vector<Network> out;
   const auto add = [&](std::string_view text) {
     const auto network = Network::parse(text);
@@ -52,7 +52,7 @@ Networks allowed_networks(const Options& options) {
     for (const auto* text : {"127.0.0.0/8", "::1/128"}) add(text);
     for (const auto& text : options.allow) add(text);
   }
-  return Networks(std::move(out));
+  return out;
 }
 
 std::string end_text(const IpAddress& address, std::uint16_t port) {
@@ -78,7 +78,7 @@ struct Watched {
 };
 
 struct Target {
-  pid_t of = 0;  ///< whose network namespace; 0: ours
+  std::vector<pid_t> of = {0};  ///< in whose network namespaces; 0: ours
   std::set<pid_t> only;
 };
 
@@ -90,7 +90,38 @@ Target target_of(const Options& options) {
     if (of_unit.empty()) fail(ErrorCode::not_found, "the unit '{}' has no process", printable(options.unit));
     out.only.insert(of_unit.begin(), of_unit.end());
   }
-  if (!out.only.empty()) out.of = *out.only.begin();
+  if (!out.only.empty()) out.of = offline::one_of_each_namespace(out.only);
+  if (out.of.empty()) fail(ErrorCode::not_found, "the processes to be watched have ended");
+  return out;
+}
+
+/// All that one look sees: a unit's processes may be in several network namespaces.
+NetworkView look(const Target& target) {
+  NetworkView out;
+  std::size_t seen = 0;
+  for (const auto of : target.of) {
+    try {
+      auto view = offline::look_at_network(of, target.only);
+      const auto where = [&](const std::string& name) {
+        return target.of.size() == 1 ? name : fmt::format("{} (of process {})", name, of);
+      };
+      for (auto& route : view.routes) {
+        route.device = where(route.device);
+        out.routes.push_back(std::move(route));
+      }
+      for (auto& one : view.resolvers) {
+        if (std::find(out.resolvers.begin(), out.resolvers.end(), one) == out.resolvers.end())
+          out.resolvers.push_back(std::move(one));
+      }
+      for (auto& socket : view.sockets) out.sockets.push_back(std::move(socket));
+      for (const auto& [device, bytes] : view.sent) out.sent[where(device)] = bytes;
+      out.programs_known = out.programs_known && view.programs_known;
+      ++seen;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::not_found) throw;  // it ended meanwhile
+    }
+  }
+  if (seen == 0) fail(ErrorCode::not_found, "the processes to be watched have ended");
   return out;
 }
 
@@ -103,12 +134,12 @@ Watched watch(const Options& options, std::chrono::seconds time) {
     Target target;
     try {
       target = target_of(options);  // a unit starts and ends processes
+      out.last = look(target);
     } catch (const Error& error) {
       // It ended while it was watched: what was seen of it counts.
       if (out.looks == 0 || error.code() != ErrorCode::not_found) throw;
       break;
     }
-    out.last = offline::look_at_network(target.of, target.only);
     if (!target.only.empty() && !out.last.programs_known) {
       throw Error(ErrorCode::io_error, "the sockets of these processes cannot all be seen", "run it as root");
     }
@@ -143,7 +174,8 @@ void run(Invocation& invocation, const Options& options) {
   const auto time = parse_duration(options.time);
   if (!time || *time > std::chrono::hours(24))
     fail(ErrorCode::usage, "--for: '{}' is no time such as 30s or 10m", printable(options.time));
-  const auto allowed = allowed_networks(options);
+  const auto own = allowed_networks(options);
+  const Networks allowed(own);
   const auto seen = watch(options, *time);
 
   std::vector<const SocketEntry*> outside;
@@ -161,14 +193,18 @@ void run(Invocation& invocation, const Options& options) {
   }
   auto routes = Json::array();
   std::string text = "routes:\n";
-  bool could_leave = false;
+  std::vector<std::string> ways_out;
   for (const auto& route : seen.last.routes) {
-    could_leave = could_leave || route.is_default();
-    routes.push_back(
-        {{"destination", route.destination}, {"gateway", route.gateway}, {"device", printable(route.device)}});
-    text += fmt::format("  {} {}{}\n", route.destination, route.gateway.empty() ? "" : "via " + route.gateway + " ",
-                        printable(route.device));
+    const bool leads_out = offline::leads_outside(route, own);
+    if (leads_out) ways_out.push_back(route.destination);
+    routes.push_back({{"destination", route.destination},
+                      {"gateway", route.gateway},
+                      {"device", printable(route.device)},
+                      {"leads_outside", leads_out}});
+    text += fmt::format("  {} {}{}{}\n", route.destination, route.gateway.empty() ? "" : "via " + route.gateway + " ",
+                        printable(route.device), leads_out ? "  OUTSIDE" : "");
   }
+  const bool could_leave = !ways_out.empty();
   if (seen.last.routes.empty()) text += "  none: nothing leaves this machine\n";
   Json resolvers = Json::array();
   text += "resolvers:\n";
@@ -182,8 +218,9 @@ void run(Invocation& invocation, const Options& options) {
   if (!seen.last.programs_known) text += "note: programs of other users are not named; run it as root to see them\n";
   const auto verdict =
       !outside.empty() ? fmt::format("LEFT: {} to addresses outside", counted(outside.size(), "connection"))
-      : could_leave    ? std::string("could leave: there is a default route; no connection outside was seen")
-                       : std::string("cannot leave: there is no default route, and no connection outside was seen");
+      : could_leave    ? fmt::format("could leave: a route leads outside ({}); no connection outside was seen",
+                                     fmt::join(ways_out, ", "))
+                       : std::string("cannot leave: no route leads outside, and no connection outside was seen");
   text += verdict + "\n";
   auto outside_json = Json::array();
   for (const auto* entry : outside) outside_json.push_back(to_json(*entry));
@@ -205,7 +242,7 @@ void run(Invocation& invocation, const Options& options) {
   if (!invocation.json()) {
     throw Error(ErrorCode::left_network, verdict,
                 outside.empty()
-                    ? "remove the default route, or leave out --strict"
+                    ? "remove the routes that lead outside, name with --allow what is yours, or leave out --strict"
                     : "find out what the programs that are listed asked for; --allow names networks that are yours");
   }
   invocation.set_status(static_cast<int>(info(ErrorCode::left_network).error_class));
@@ -230,7 +267,7 @@ void add_egress(CLI::App& app, Invocation& invocation) {
                    "A network that is the site's own (default: loopback, link-local, RFC 1918, RFC 4193)")
       ->allow_extra_args(false)
       ->type_name("CIDR");
-  command->add_flag("--strict", options->strict, "A default route alone is bad news, too");
+  command->add_flag("--strict", options->strict, "A route that leads outside alone is bad news, too");
   command->footer(
       "Exit status 3: a connection to an address outside the site's networks was seen. Sockets are looked at five "
       "times a\n"

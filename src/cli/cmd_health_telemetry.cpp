@@ -140,6 +140,9 @@ void run(Invocation& invocation, const Options& options) {
   // Where the mirror is, the judge says, not the judged: `liftlock offline` tells its own command, which may be us.
   auto mirror = options.mirror;
   if (const char* told = std::getenv("LIFTLOCK_MIRROR"); mirror.empty() && told != nullptr) mirror = told;
+  if (const auto site = invocation.site();
+      mirror.empty() && site.exists() && (site.config().zone == Zone::ingest || site.config().zone == Zone::production))
+    mirror = mirror_url(site);
   if (!mirror.empty()) mirror = checked_mirror_url(mirror);
   for (const auto& view : views(options)) {
     all.push_back(
@@ -188,7 +191,7 @@ void add_health_telemetry(CLI::App& group, Invocation& invocation) {
   command
       ->add_option("--mirror", options->mirror,
                    "Address of the local mirror: a client that is pointed at it, and nowhere else, counts as kept at\n"
-                   "home (default: LIFTLOCK_MIRROR of this environment, never of the process that is judged)")
+                   "home (default: LIFTLOCK_MIRROR of this environment, else the one that this installation serves)")
       ->type_name("URL");
   command->footer(
       "Judged by what is in force: the environment of the process, and the settings files of its user where a program "

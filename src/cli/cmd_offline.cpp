@@ -155,6 +155,11 @@ void run(Invocation& invocation, const Options& options) {
   offline::RunSpec spec;
   spec.command.argv = options.command;
   spec.allowed_doors = options.doors;
+  for (const auto& door : options.doors) {
+    if (door.starts_with('/')) continue;
+    throw Error(ErrorCode::usage, fmt::format("--allow-socket: '{}' is no absolute path", printable(door)),
+                "programs name such a socket from folders of their own: write the whole path, /run/docker.sock");
+  }
   const auto mirror = mirror_of(invocation, options);
   if (!mirror.empty()) spec.mirror = HttpAddress::parse(mirror);
   const TemporaryFolder settings("liftlock-offline");
@@ -184,6 +189,11 @@ void run(Invocation& invocation, const Options& options) {
   }
   if (!report.left()) {
     invocation.set_status(report.result.status);
+    if (report.result.status != 0 && mirror.empty() && !options.keep_settings) {
+      invocation.reporter().note(
+          "there was no mirror, and clients were told so (PIP_NO_INDEX=1, npm_config_offline=true, GOPROXY=off, …): "
+          "--mirror URL points them at one, --keep-settings leaves their settings alone");
+    }
     return;
   }
   const auto total = report.result.attempts.total();
@@ -205,7 +215,8 @@ void add_offline(CLI::App& app, Invocation& invocation) {
       ->type_name("URL");
   command
       ->add_option("--allow-socket", options->doors,
-                   "A Unix socket of a program outside that may be used all the same: /run/docker.sock")
+                   "A Unix socket of a program outside that may be used all the same, by its whole path:\n"
+                   "/run/docker.sock")
       ->allow_extra_args(false)
       ->type_name("PATH");
   command->add_option("--report", options->report, "Also write the report here, as JSON")->type_name("FILE");

@@ -250,6 +250,22 @@ TEST(Routes, TheDefaultRouteIsSeenAndDeadOnesAreNot) {
   EXPECT_EQ(routes6[0].gateway, "fe80::1");
 }
 
+TEST(Routes, LeadOutsideUnlessOneOfTheSitesNetworksHoldsThem) {
+  std::vector<Network> own;
+  for (const auto text : k_private_networks) own.push_back(*Network::parse(text));
+  const auto outside = [&](const std::string& destination) { return leads_outside({destination, "", "eth0"}, own); };
+  for (const auto* route : {"0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "8.0.0.0/7", "203.0.113.0/24", "172.16.0.0/11",
+                            "192.168.0.0/15", "::/0", "2000::/3", "8000::/1", "2001:db8::1/128", "fc00::/6", "odd"}) {
+    EXPECT_TRUE(outside(route)) << route;
+  }
+  for (const auto* route : {"10.0.0.0/8", "10.1.2.0/24", "172.16.0.0/12", "192.168.7.1/32", "fd00::/8", "127.0.0.0/8",
+                            "224.0.0.0/4", "239.1.0.0/16", "ff00::/8"}) {
+    EXPECT_FALSE(outside(route)) << route;
+  }
+  EXPECT_TRUE(parse_routes("x\neth0\t00000000\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n").empty())
+      << "one that rejects leads nowhere";
+}
+
 TEST(Resolvers, AreTheNameserverLines) {
   EXPECT_THAT(parse_resolvers("# c\nnameserver 10.0.0.1\nsearch a\n nameserver\tfd00::1\nnameserver\n"),
               ElementsAre("10.0.0.1", "fd00::1"));

@@ -163,14 +163,32 @@ std::vector<SocketEntry> parse_socket_table(std::string_view text, std::string_v
   return out;
 }
 
+bool leads_outside(const RouteEntry& route, const std::vector<Network>& own) {
+  const auto slash = route.destination.find('/');
+  const auto first = IpAddress::parse(std::string_view(route.destination).substr(0, slash));
+  const auto bits = parse_uint(std::string_view(route.destination).substr(slash + 1));
+  if (!first || !bits) return true;
+  auto bytes = std::vector<std::uint8_t>(first->bytes().begin(), first->bytes().end());
+  const std::size_t size = first->is_v4() ? 4 : 16;
+  for (auto bit = *bits; bit < size * 8; ++bit) bytes[bit / 8] |= static_cast<std::uint8_t>(0x80u >> (bit % 8));
+  std::array<std::uint8_t, 16> v6{};
+  std::copy(bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(size), v6.begin());
+  const auto last = first->is_v4() ? IpAddress::v4({v6[0], v6[1], v6[2], v6[3]}) : IpAddress::v6(v6);
+  // A network that holds both ends of a range of this kind holds all of it.
+  const auto holds = [&](const Network& network) { return network.contains(*first) && network.contains(last); };
+  return std::none_of(own.begin(), own.end(), holds) && !holds(*Network::parse("224.0.0.0/4")) &&
+         !holds(*Network::parse("ff00::/8"));
+}
+
 std::vector<RouteEntry> parse_routes(std::string_view text) {
+  constexpr std::uint64_t k_reject = 0x200;
   std::vector<RouteEntry> out;
   for (const auto line : split(text, '\n')) {
     const auto words = words_of(line);
     if (words.size() < 8) continue;
     const auto destination = machine_address(words[1]), gateway = machine_address(words[2]);
     const auto flags = hex_number(words[3]), mask = hex_number(words[7]);
-    if (!destination || !gateway || !flags || !mask || (*flags & 1) == 0) continue;
+    if (!destination || !gateway || !flags || !mask || (*flags & 1) == 0 || (*flags & k_reject) != 0) continue;
     const bool direct = (*flags & 2) == 0;
     out.push_back({fmt::format("{}/{}", destination->text(), std::popcount(*mask)),
                    direct ? std::string() : gateway->text(), std::string(words[0])});
@@ -270,9 +288,23 @@ std::set<pid_t> processes_of_unit(const std::string& unit) {
   };
   const fs::path top = "/sys/fs/cgroup" + group;
   add(top);
-  std::error_code error;
-  for (const auto& entry : fs::recursive_directory_iterator(top, error)) {
-    if (entry.is_directory()) add(entry.path());
+  // Groups come and go while they are walked; what is gone has no process.
+  std::error_code error, ignored;
+  for (fs::recursive_directory_iterator entry(top, error), end; !error && entry != end; entry.increment(error)) {
+    if (entry->is_directory(ignored)) add(entry->path());
+  }
+  return out;
+}
+
+std::vector<pid_t> one_of_each_namespace(const std::set<pid_t>& processes) {
+  std::vector<pid_t> out;
+  std::set<fs::path> seen;
+  for (const auto pid : processes) {
+    std::error_code error;
+    const auto space = fs::read_symlink(fmt::format("/proc/{}/ns/net", pid), error);
+    // What cannot be told apart is looked at by itself.
+    if (error == std::errc::no_such_file_or_directory || error == std::errc::no_such_process) continue;
+    if (error || seen.insert(space).second) out.push_back(pid);
   }
   return out;
 }

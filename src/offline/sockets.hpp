@@ -38,6 +38,10 @@ struct SocketEntry {
   std::string program;
 };
 
+/// Does it lead to an address that lies in none of these networks? The default route does, and so do its two halves,
+/// with which VPN clients overrule it. Multicast stays on the link.
+bool leads_outside(const RouteEntry& route, const std::vector<Network>& own);
+
 // The tables of /proc/PID/net; lines that are none are skipped.
 std::vector<SocketEntry> parse_socket_table(std::string_view text, std::string_view protocol);
 std::vector<RouteEntry> parse_routes(std::string_view text);
@@ -59,6 +63,9 @@ struct NetworkView {
 /// @param only processes whose sockets are wanted; empty: all of the namespace
 /// @throws Error{not_found, io_error}
 NetworkView look_at_network(pid_t of, const std::set<pid_t>& only);
+
+/// One process of each network namespace that these are in; those that ended are passed over.
+std::vector<pid_t> one_of_each_namespace(const std::set<pid_t>& processes);
 
 /// Processes of a systemd unit, by its control group; empty where it has none. @throws Error{not_found, tool_missing}
 std::set<pid_t> processes_of_unit(const std::string& unit);
