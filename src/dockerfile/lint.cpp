@@ -57,6 +57,10 @@ constexpr std::array k_rules = {
          "wget -O NAME, or leave out ?download=true"},
     Rule{"download-unchecked", note, "a download is not compared with a digest",
          "sha256sum --check, or bring the file in the bundle"},
+    Rule{"download-into-shell", error, "what is downloaded is run by a shell before anybody sees it",
+         "download it to a file, compare its SHA-256, then run it; or bring it in the bundle"},
+    Rule{"packages-go-out", note, "a package manager or git asks its servers in every build",
+         "point it at the mirror (`liftlock render clients`), and prove it with `liftlock offline`"},
     Rule{"source-missing", error, "what is copied is not there",
          "correct the path; paths are relative to the build context"},
     Rule{"switch-not-read", warning, "a variable that looks like a switch, and that nothing reads",
@@ -105,18 +109,26 @@ std::vector<std::string> words_of(std::string_view text) {
 }
 
 /// The commands of a shell text, as far as a look without a shell can tell them apart: split at ; & | and line ends.
-std::vector<std::vector<std::string>> commands_of(const Instruction& run) {
+struct Command {
+  std::vector<std::string> words;
+  bool is_fed = false;  ///< what the one before it writes is what it reads
+};
+std::vector<Command> commands_of(const Instruction& run) {
   auto text = run.shell_text();
   // The JSON form: ["pip", "install", …]
   if (text.starts_with('['))
     std::replace_if(
         text.begin(), text.end(), [](char c) { return c == '[' || c == ']' || c == ','; }, ' ');
-  std::vector<std::vector<std::string>> out;
+  std::vector<Command> out;
   std::string command;
-  char quote = 0;
+  char quote = 0, before = 0;
+  unsigned bars = 0;
   const auto end = [&] {
     auto words = words_of(command);
-    if (!words.empty()) out.push_back(std::move(words));
+    if (!words.empty()) {
+      out.push_back({std::move(words), bars == 1});
+      bars = 0;
+    }
     command.clear();
   };
   for (const char c : text) {
@@ -128,9 +140,13 @@ std::vector<std::vector<std::string>> commands_of(const Instruction& run) {
       command += c;
     } else if (c == ';' || c == '&' || c == '|' || c == '\n' || c == '(' || c == ')') {
       end();
+      // Of "|&" the bar counts, of "||" none.
+      if (c == '|') ++bars;
+      if (c != '|' && c != '(' && !(c == '&' && before == '|')) bars = 0;
     } else {
       command += c;
     }
+    before = c;
   }
   end();
   return out;
@@ -179,6 +195,73 @@ bool asks_to_fail(const Words& words) {
   });
 }
 
+/// Does it run a shell, or another program that runs what it reads?
+bool is_interpreter(const Words& words) {
+  constexpr std::array<std::string_view, 11> k_interpreters = {"sh",     "bash",    "dash", "ash",  "zsh", "ksh",
+                                                               "python", "python3", "perl", "ruby", "node"};
+  for (const auto& word : words) {
+    const auto name = base_name(word);
+    if (name == "sudo" || name == "env" || name == "exec" || name == "command" || word.starts_with('-') ||
+        word.find('=') != std::string::npos)
+      continue;
+    return std::find(k_interpreters.begin(), k_interpreters.end(), name) != k_interpreters.end();
+  }
+  return false;
+}
+
+/// curl … | bash, bash <(curl …), sh -c "$(curl …)": the words of the shell; nullptr for none.
+const Words* shell_of_download(const std::vector<Command>& commands) {
+  bool downloads = false;
+  for (std::size_t i = 0; i < commands.size(); ++i) {
+    const auto& words = commands[i].words;
+    if (!commands[i].is_fed) downloads = false;
+    if (is_interpreter(words)) {
+      const bool reads_next =
+          words.back().ends_with('<') && i + 1 < commands.size() && is_download(commands[i + 1].words);
+      const bool holds = std::any_of(words.begin(), words.end(), [](const auto& word) {
+        return word.find("$(curl") != std::string::npos || word.find("$(wget") != std::string::npos ||
+               word.find("`curl") != std::string::npos || word.find("`wget") != std::string::npos;
+      });
+      if (downloads || reads_next || holds) return &words;
+    }
+    downloads = downloads || calls(words, {"curl", "wget"}, "");
+  }
+  return nullptr;
+}
+
+/// What a client fetches from elsewhere: "npm ci"; empty for nothing, or where it is told not to.
+std::string goes_out(const Words& words) {
+  struct Client {
+    std::string_view program;
+    std::vector<std::string_view> verbs;
+  };
+  static const std::array<Client, 13> k_clients = {{{"git", {"clone", "fetch", "pull", "submodule"}},
+                                                    {"npm", {"ci", "install", "i"}},
+                                                    {"pnpm", {"install", "i", "add"}},
+                                                    {"yarn", {"install", "add"}},
+                                                    {"go", {"mod", "get", "install", "build"}},
+                                                    {"cargo", {"fetch", "build", "install"}},
+                                                    {"apk", {"add", "update", "upgrade"}},
+                                                    {"dnf", {"install", "update", "upgrade", "makecache"}},
+                                                    {"microdnf", {"install", "update", "upgrade"}},
+                                                    {"yum", {"install", "update", "upgrade"}},
+                                                    {"zypper", {"install", "in", "refresh"}},
+                                                    {"mvn", {""}},
+                                                    {"uv", {"sync", "add"}}}};
+  for (const auto* told : {"--offline", "--no-network", "--frozen-offline", "-o", "-mod=vendor", "--cacheonly"}) {
+    if (has(words, told) && !(std::string_view(told) == "-o" && !has(words, "mvn"))) return {};
+  }
+  if (has_prefix(words, "GOPROXY=off") || has_prefix(words, "GOFLAGS=-mod=vendor")) return {};
+  for (const auto& client : k_clients) {
+    for (const auto verb : client.verbs) {
+      if (!calls(words, {client.program}, verb)) continue;
+      if (client.program == "go" && verb == "mod" && !has(words, "download") && !has(words, "vendor")) continue;
+      return verb.empty() ? std::string(client.program) : fmt::format("{} {}", client.program, verb);
+    }
+  }
+  return {};
+}
+
 class Linter {
  public:
   Linter(const Dockerfile& file, const IsThere& is_there) : m_file(file), m_is_there(is_there) {}
@@ -216,7 +299,12 @@ class Linter {
     const auto image = words[0];
     const bool is_stage = std::find(m_stages.begin(), m_stages.end(), to_lower(image)) != m_stages.end();
     if (words.size() >= 3 && to_lower(words[1]) == "as") m_stages.push_back(to_lower(words[2]));
-    if (is_stage || image == "scratch" || image.find('$') != std::string::npos) return;
+    if (is_stage || image == "scratch") return;
+    look_at_image(from, image);
+  }
+
+  void look_at_image(const Instruction& from, const std::string& image) {
+    if (image.find('$') != std::string::npos) return;
     if (image.find("@sha256:") != std::string::npos) return;
     const auto colon = image.find(':', image.rfind('/') == std::string::npos ? 0 : image.rfind('/'));
     const auto tag = colon == std::string::npos ? std::string() : image.substr(colon + 1);
@@ -264,6 +352,7 @@ class Linter {
     bool from_elsewhere = !one.documents.empty(), checked = false;
     for (const auto& [flag, value] : one.flags) {
       from_elsewhere = from_elsewhere || flag == "from";
+      if (flag == "from") look_at_copied_image(one, value);
       checked = checked || flag == "checksum";
     }
     auto words = words_of(one.arguments);
@@ -283,6 +372,13 @@ class Linter {
       if (from_elsewhere || !m_is_there || source.find_first_of("*?[$") != std::string::npos) continue;
       if (!m_is_there(source)) find("source-missing", one.line, fmt::format("{} is not in the build context", source));
     }
+  }
+
+  /// --from names a stage, by its name or number, or an image that is pulled.
+  void look_at_copied_image(const Instruction& copy, const std::string& name) {
+    const bool is_stage =
+        parse_uint(name) || std::find(m_stages.begin(), m_stages.end(), to_lower(name)) != m_stages.end();
+    if (!is_stage && !name.empty() && name != "scratch") look_at_image(copy, name);
   }
 
   enum class Network : std::uint8_t { open, none };
@@ -336,17 +432,20 @@ class Linter {
     });
     if (text.find("docker-clean") != std::string::npos) m_docker_clean_removed = true;
     look_at_apt(run, caches, commands);
-    for (const auto& words : commands) {
+    if (const auto* shell = shell_of_download(commands))
+      find("download-into-shell", run.line, fmt::format("{}", fmt::join(*shell, " ")));
+    for (const auto& [words, is_fed] : commands) {
+      if (const auto what = goes_out(words); !what.empty() && !no_network) find("packages-go-out", run.line, what);
       look_at_pip(run, caches, words, no_network ? Network::none : Network::open);
       look_at_download(run, words, text);
       look_at_wheelhouse(run, words, text);
     }
   }
 
-  void look_at_apt(const Instruction& run, const Caches& caches, const std::vector<Words>& commands) {
+  void look_at_apt(const Instruction& run, const Caches& caches, const std::vector<Command>& commands) {
     const auto any = [&](std::string_view verb) {
-      return std::any_of(commands.begin(), commands.end(), [&](const auto& words) {
-        return calls(words, {"apt-get", "apt"}, verb);
+      return std::any_of(commands.begin(), commands.end(), [&](const auto& command) {
+        return calls(command.words, {"apt-get", "apt"}, verb);
       });
     };
     const bool installs = any("install");
@@ -355,7 +454,7 @@ class Linter {
     if (installs && caches.apt && !m_docker_clean_removed)
       find("apt-docker-clean", run.line, "docker-clean is still there");
     if (installs && caches.apt && !caches.lists) find("apt-lists-lost", run.line, "/var/lib/apt is not mounted");
-    for (const auto& words : commands) {
+    for (const auto& [words, is_fed] : commands) {
       const bool removes =
           has(words, "rm") && (has_prefix(words, "/var/lib/apt") || has_prefix(words, "/var/cache/apt"));
       const bool cleans = calls(words, {"apt-get", "apt"}, "clean");
