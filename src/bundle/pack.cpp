@@ -406,6 +406,12 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
   if (auto existing = unchanged_bundle(request, front, reporter)) return *existing;
 
   const auto partial = fs::path(request.output.string() + ".partial");
+  std::error_code no_space;
+  if (fs::space(fs::absolute(request.output).parent_path(), no_space).capacity == 0 && !no_space) {
+    throw Error(ErrorCode::not_regular,
+                fmt::format("'{}' is in no place for files", printable(request.output.string())),
+                "it belongs to the kernel, as /proc and /sys do: name a folder of a disk or a medium");
+  }
   if (const auto parent = request.output.parent_path(); !parent.empty()) make_folders(parent);
   const OutputLock lock(request.output);
   if (fs::exists(partial)) {

@@ -259,11 +259,13 @@ Stack parse_stack(std::string_view text, const fs::path& folder, Collectors coll
 }
 
 Stack read_stack(const fs::path& file, Collectors collectors) {
-  const auto fd = open_file_if_exists(file, O_RDONLY);
+  // A pipe would be waited for.
+  const auto fd = open_file_if_exists(file, O_RDONLY | O_NONBLOCK);
   if (!fd) {
     throw Error(ErrorCode::not_found, fmt::format("there is no stack file '{}'", printable(file.string())),
                 "write one with `liftlock init --stack-file liftlock.toml`, or name another with --stack");
   }
+  (void)regular_size(fd->get(), printable(file.string()));
   const auto text = read_all(fd->get(), k_max_stack, file.string());
   try {
     return parse_stack(text, fs::absolute(file).parent_path(), collectors);

@@ -2,10 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "bundle/fake_collector.hpp"
 
@@ -142,6 +144,11 @@ TEST_F(StackTest, AFileIsNamedInItsErrors) {
   } catch (const Error& error) {
     EXPECT_THAT(error.message(), HasSubstr("liftlock.toml: line 2: [stack] has no key 'nam'; did you mean 'name'?"));
   }
+}
+
+TEST_F(StackTest, APipeIsRefusedAndNotWaitedFor) {
+  ASSERT_EQ(::mkfifo((m_temporary.path() / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(code_of([&] { read_stack(m_temporary.path() / "pipe", m_collectors); }), ErrorCode::not_regular);
 }
 
 }  // namespace

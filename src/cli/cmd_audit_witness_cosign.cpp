@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/config_record.hpp"
+#include "cli/reason_option.hpp"
 #include "cli/witness_view.hpp"
 #include "witness/witness_memory.hpp"
 
@@ -96,8 +97,7 @@ void add_audit_witness_cosign(CLI::App& group, Invocation& invocation) {
       ->add_option("--fingerprint", options->fingerprint,
                    "Of the new log, as its machine shows it; without it you are asked on the terminal")
       ->type_name("DIGEST");
-  command->add_option("--reason", options->reason, "Why there is a new log; written to the audit log")
-      ->type_name("TEXT");
+  add_reason(*command, options->reason, "Why there is a new log; written to the audit log")->type_name("TEXT");
   command->footer(
       "A log that is shorter than what was seen (log-rolled-back) or that does not continue it (log-forked) is "
       "refused,\n"

@@ -13,6 +13,7 @@
 #include "cli/config_record.hpp"
 #include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/reason_option.hpp"
 
 namespace liftlock {
 namespace {
@@ -108,8 +109,7 @@ void add_ingest(CLI::App& app, Invocation& invocation) {
   command->add_flag("--accept-expired", options->accept_expired, "Accept a bundle past its expiry; needs --reason");
   command->add_flag("--restore-retired", options->restore_retired,
                     "Bring a bundle back that was retired here; needs --reason");
-  command->add_option("--reason", options->reason, "Why a rule is overridden; written to the audit log")
-      ->type_name("TEXT");
+  add_reason(*command, options->reason, "Why a rule is overridden; written to the audit log")->type_name("TEXT");
   command->footer(
       "Killed at any point it leaves nothing visible; the same command goes on where it was. The same bundle again is "
       "no error.\n"

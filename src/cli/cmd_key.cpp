@@ -12,6 +12,7 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/key_view.hpp"
+#include "cli/reason_option.hpp"
 #include "cli/trust_change.hpp"
 #include "cli/whole_number.hpp"
 #include "record/record_policy.hpp"
@@ -156,7 +157,7 @@ void add_key_revoke(CLI::App& app, Invocation& invocation) {
   auto id = std::make_shared<std::string>();
   auto reason = std::make_shared<std::string>();
   command->add_option("ID", *id, "Its id, as `liftlock key ls` shows it")->required();
-  command->add_option("--reason", *reason, "Why, for the audit log");
+  add_reason(*command, *reason, "Why, for the audit log");
   command->footer("Example: liftlock key revoke key_1f0c9a33b2d4 --reason 'laptop stolen'");
   command->callback([&invocation, id, reason] { run_revoke(invocation, *id, *reason); });
 }

@@ -41,10 +41,15 @@ void run(Invocation& invocation, const Options& options) {
   }
   for (const auto& id : result.removed) rows.push_back({id, "removed", "", ""});
 
+  auto changed = Json::array();
+  for (const auto& [entry, path] : locked.changed) changed.push_back({{"entry", entry}, {"path", path}});
+  if (result.lock.entries.empty())
+    invocation.reporter().warn("the stack names nothing to carry: add a table such as [python.tools] or [file.notes]");
+
   const auto digest = lock_digest(result.lock);
-  const Json json = {
-      {"lock", session.lock_file().string()}, {"sha256", digest.hex()},    {"written", locked.written},
-      {"entries", std::move(entries)},        {"removed", result.removed}, {"requests", session.requests()}};
+  const Json json = {{"lock", session.lock_file().string()}, {"sha256", digest.hex()},    {"written", locked.written},
+                     {"entries", std::move(entries)},        {"removed", result.removed}, {"changed_files", changed},
+                     {"requests", session.requests()}};
   invocation.print(json, [&] {
     return format_table(rows) + fmt::format("{} {} (sha256 {})\n",
                                             locked.written ? "wrote" : "unchanged:", session.lock_file().string(),

@@ -57,12 +57,16 @@ std::string plan_text(const Artifact& model, const BaimodelPlan& plan) {
          fmt::format("total package size: {} ({} bytes)\n", format_size(plan.package_size()), plan.package_size());
 }
 
-std::vector<NamedText> signatures_of(const Invocation& invocation, const BaimodelPlan& plan, const SigningKey& key) {
+std::vector<NamedText> signatures_of(Invocation& invocation, const BaimodelPlan& plan, const SigningKey& key) {
   if (key.key.empty()) return {};
   const auto signer =
       open_signer(key.key, key.passphrase_file.empty() ? std::nullopt : std::optional<fs::path>(key.passphrase_file));
   if (const TrustStore trust(invocation.site().trust_folder()); !trust.empty())
     require_listed(trust.current(), signer->key_id(), Role::builder);
+  else
+    invocation.reporter().warn(
+        "no root statement is pinned here: nobody checked that this is a builder's key, and another one will not be "
+        "believed");
   const auto file = fmt::format("{}.{}{}", name(Role::builder), signer->key_id().substr(0, 16), signer->suffix());
   return {{file, signer->sign(encode_baimodel_manifest(plan.manifest))}};
 }
@@ -75,6 +79,11 @@ void check_output(const fs::path& output, std::uint64_t needed) {
   const auto folder = fs::absolute(output).parent_path();
   if (!fs::is_directory(folder))
     fail(ErrorCode::not_found, "the folder '{}' does not exist", printable(folder.string()));
+  std::error_code error;
+  if (fs::space(folder, error).capacity == 0 && !error) {
+    throw Error(ErrorCode::not_regular, fmt::format("'{}' is no place for files", printable(folder.string())),
+                "it belongs to the kernel, as /proc and /sys do: name a folder of a disk");
+  }
   if (const auto free = free_space(folder); free < needed) {
     throw Error(ErrorCode::disk_full,
                 fmt::format("the package takes {}, and there are {} free", format_size(needed), format_size(free)),

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "cli/reason_option.hpp"
 #include "cli/record_view.hpp"
 #include "record/record_keeper.hpp"
 
@@ -31,7 +32,7 @@ void add_record_erase(CLI::App& group, Invocation& invocation) {
       "erase", "Destroy the key of a record: nobody can read it any more, the audit log stays whole");
   auto options = std::make_shared<Options>();
   command->add_option("ID", options->id, "As `liftlock record find` shows it")->required();
-  command->add_option("--reason", options->reason, "Why, for the audit log");
+  add_reason(*command, options->reason, "Why, for the audit log");
   command->footer(
       "Example: liftlock record erase 01KASX5B3VCHWM2QJ4R8ZT0N6E --reason 'request of the person, ticket 12'");
   command->callback([&invocation, options] { run(invocation, *options); });

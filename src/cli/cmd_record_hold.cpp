@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "cli/reason_option.hpp"
 #include "cli/record_view.hpp"
 #include "record/record_keeper.hpp"
 
@@ -33,7 +34,7 @@ void add_record_hold(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("hold", "Keep a record from being erased or expiring (legal hold)");
   auto options = std::make_shared<Options>();
   command->add_option("ID", options->id, "As `liftlock record find` shows it")->required();
-  command->add_option("--reason", options->reason, "Why, for the audit log");
+  add_reason(*command, options->reason, "Why, for the audit log");
   command->footer("Example: liftlock record hold 01KASX5B3VCHWM2QJ4R8ZT0N6E --reason 'court case 12'");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "cli/reason_option.hpp"
 #include "cli/record_view.hpp"
 #include "record/record_keeper.hpp"
 
@@ -31,7 +32,7 @@ void add_record_release(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("release", "End the hold of a record");
   auto options = std::make_shared<Options>();
   command->add_option("ID", options->id, "As `liftlock record find` shows it")->required();
-  command->add_option("--reason", options->reason, "Why, for the audit log");
+  add_reason(*command, options->reason, "Why, for the audit log");
   command->footer("Example: liftlock record release 01KASX5B3VCHWM2QJ4R8ZT0N6E --reason 'court case 12 ended'");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -39,6 +39,19 @@ void promote(Invocation& invocation, const Options& options) {
     throw Error(ErrorCode::not_found, fmt::format("there is no publication '{}'", printable(subject)),
                 "`liftlock ls --publications` lists those in use");
   }
+  const auto before = Rings(site.rings_file()).all();
+  if (const auto found = before.find(options.ring); found != before.end()) {
+    std::uint64_t newest = 0;
+    for (const auto& one : found->second) {
+      if (one.channel == options.channel) newest = std::max(newest, one.sequence);
+    }
+    if (newest > options.sequence) {
+      invocation.reporter().warn(
+          fmt::format("the ring {} has {}/{} already: a node that took it takes {} only where that bundle named it as "
+                      "still under way; a ring does not go back (`liftlock retire` takes the newer one out of use)",
+                      options.ring, printable(options.channel), newest, printable(subject)));
+    }
+  }
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
   const Json json = {{"ring", options.ring},

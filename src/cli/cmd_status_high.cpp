@@ -127,10 +127,16 @@ void run(Invocation& invocation) {
     const auto every = config.cadence.find(channel);
     const bool expected = every != config.cadence.end() && history.newest_created;
     const auto due = expected ? format_time(*history.newest_created + every->second) : "";
+    const bool in_use = std::any_of(history.seen.begin(), history.seen.end(), [&](const auto& one) {
+      return live.contains(fmt::format("{}/{}", channel, one.first));
+    });
+    const bool all_retired = !history.seen.empty() && !in_use;
     const std::string state = lost.contains(channel)       ? "catalog"
                               : unlogged.contains(channel) ? "unlogged"
                                                            : trouble(config, channel, history, when);
     if (!state.empty()) states.insert(state);
+    // A person did that: it is said, and is no alarm.
+    const std::string shown = !state.empty() ? state : all_retired ? "retired" : "ok";
     std::vector<std::string> pending;
     for (const auto sequence : history.still_pending) pending.push_back(std::to_string(sequence));
     auto withheld = Json::array();
@@ -146,10 +152,9 @@ void run(Invocation& invocation) {
                         {"expected", due.empty() ? Json() : Json(due)},
                         {"pending", history.still_pending},
                         {"withheld", std::move(withheld)},
-                        {"state", state.empty() ? "ok" : state}});
+                        {"state", shown}});
     rows.push_back({printable(channel), std::to_string(history.newest()), made, due,
-                    boost::algorithm::join(pending, " "), boost::algorithm::join(withheld_of, " "),
-                    state.empty() ? "ok" : state});
+                    boost::algorithm::join(pending, " "), boost::algorithm::join(withheld_of, " "), shown});
   }
   if (lost.contains(std::string(k_import_channel))) states.insert("catalog");
   if (unlogged.contains(std::string(k_import_channel))) states.insert("unlogged");

@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/store_view.hpp"
 #include "store/maintenance.hpp"
 
@@ -65,6 +66,7 @@ std::string describe(const ScrubReport& report, const std::vector<std::string>& 
 }
 
 void run(Invocation& invocation, const Options& options) {
+  begin_anew_after_interrupt();
   const auto site = invocation.site();
   OpenStore store(site, "scrub", Access::write);
   record_config(invocation, site);

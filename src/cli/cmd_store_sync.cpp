@@ -15,6 +15,7 @@
 #include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/pool_settings.hpp"
+#include "cli/reason_option.hpp"
 #include "cli/remote_server.hpp"
 #include "sync/sync.hpp"
 
@@ -144,8 +145,7 @@ void add_store(CLI::App& app, Invocation& invocation) {
   command->add_flag("--accept-expired", options->accept_expired, "Accept a bundle past its expiry; needs --reason");
   command->add_flag("--restore-retired", options->restore_retired,
                     "Bring back what was retired here and is in use at the peer; needs --reason");
-  command->add_option("--reason", options->reason, "Why a rule is overridden; written to the audit log")
-      ->type_name("TEXT");
+  add_reason(*command, options->reason, "Why a rule is overridden; written to the audit log")->type_name("TEXT");
   command->footer(
       "config.toml's [sync] says where from, and which ring. Killed or cut off at any point it leaves nothing "
       "visible;\n"

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/reason_option.hpp"
 #include "cli/trust_change.hpp"
 
 namespace liftlock {
@@ -74,7 +75,7 @@ void add_trust_pin(CLI::App& app, Invocation& invocation) {
   command->add_option("--fingerprint", options->fingerprint,
                       "As the sender read it out; without it you are asked on the terminal");
   command->add_flag("--replace", options->replace, "Drop the chain that is pinned here; needs --reason");
-  command->add_option("--reason", options->reason, "Why, for the audit log");
+  add_reason(*command, options->reason, "Why, for the audit log");
   command->footer("Example: liftlock trust pin /mnt/bundle --fingerprint 'ba78 16bf 8f01 …'");
   command->callback(
       [&invocation, options] { recorded_change(invocation, "trust.pin", "pin", [&] { run(invocation, *options); }); });

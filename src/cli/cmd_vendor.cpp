@@ -3,6 +3,7 @@
 
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
+#include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/doctor_view.hpp"
 #include "ecosystem/cargo/vendor_tree.hpp"
@@ -31,6 +32,10 @@ void run(Invocation& invocation, const Options& options) {
   const fs::path folder = options.folder;
   auto tree = fs::absolute(folder).lexically_normal();
   if (!tree.has_filename()) tree = tree.parent_path();  // "vendor/"
+  if (!fs::is_directory(folder)) {
+    throw Error(ErrorCode::not_found, fmt::format("there is no folder '{}'", printable(folder.string())),
+                "name the folder that `cargo vendor` made, as a rule vendor beside Cargo.toml");
+  }
   const auto lock_path = options.lock.empty() ? tree.parent_path() / "Cargo.lock" : fs::path(options.lock);
   const auto lock = cargo::parse_lock_file(read_file(lock_path, cargo::k_max_lock_file));
   const auto report = cargo::check_vendor_folder(folder, lock);

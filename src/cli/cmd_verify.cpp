@@ -11,6 +11,7 @@
 #include "bundle/verify.hpp"
 #include "cli/bundle_view.hpp"
 #include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
 #include "trust/trust.hpp"
 
 namespace liftlock {
@@ -106,6 +107,7 @@ int status_of(const std::vector<Problem>& problems) {
 }
 
 void run(Invocation& invocation, const Options& options) {
+  begin_anew_after_interrupt();
   VerifyOptions verify{.expect = std::nullopt,
                        .pinned = chosen_chain(invocation, options),
                        .when = now(),

@@ -7,4 +7,7 @@ namespace liftlock {
 /// calls this can be killed anywhere and goes on where it was. Does nothing where SIGINT is ignored.
 void resume_after_interrupt();
 
+/// The same for what only reads, and begins anew: verify, scrub.
+void begin_anew_after_interrupt();
+
 }  // namespace liftlock

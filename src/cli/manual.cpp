@@ -42,6 +42,18 @@ std::string option_text(const CLI::Option& option) {
                      roff(option.get_description()));
 }
 
+/// Its positional arguments by their names, as a synopsis has them: "FILE [FOLDER...]".
+std::string arguments_of(const CLI::App& app) {
+  std::string out;
+  for (const auto* option : app.get_options()) {
+    if (!option->get_positional() || option->get_group().empty()) continue;
+    auto name = roff(option->get_name(true, false));
+    if (option->get_expected_max() > 1) name += " ...";
+    out += fmt::format("{}{}", out.empty() ? "" : " ", option->get_required() ? name : "[" + name + "]");
+  }
+  return out;
+}
+
 /// The page of a command and those of the commands below it. Returns how many.
 std::size_t write_page(CLI::App& app, const std::string& name, const std::filesystem::path& folder) {
   std::size_t pages = 1;
@@ -51,7 +63,7 @@ std::size_t write_page(CLI::App& app, const std::string& name, const std::filesy
   std::string spoken = name;
   for (auto& c : spoken) c = c == '-' ? ' ' : c;
   page += fmt::format(".B {}\n[OPTIONS] {}\n.SH OPTIONS\n", roff(spoken),
-                      visible_children(app).empty() ? "[ARGUMENTS]" : "COMMAND");
+                      visible_children(app).empty() ? arguments_of(app) : "COMMAND");
   for (const auto* option : app.get_options()) {
     if (!option->get_group().empty()) page += option_text(*option);
   }

@@ -1,6 +1,7 @@
 #include "cli/pool_settings.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
@@ -43,6 +44,12 @@ std::vector<HttpAddress> endpoints_of(const std::string& name, const PoolConfig&
 }  // namespace
 
 std::string read_credential(const fs::path& file) {
+  std::error_code error;
+  if (const auto mode = fs::status(file, error).permissions();
+      !error && (mode & (fs::perms::others_read | fs::perms::others_write)) != fs::perms::none) {
+    fmt::print(stderr, "liftlock: warning: every user of this machine may read '{0}', a secret: chmod o= '{0}'\n",
+               printable(file.string()));
+  }
   const auto text = read_file(file, k_max_credential + 2);
   const auto credential = trim(text);
   const bool plain = std::all_of(credential.begin(), credential.end(), [](char c) { return c > 0x20 && c < 0x7f; });

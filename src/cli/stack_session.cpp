@@ -19,6 +19,7 @@ namespace liftlock {
 namespace {
 
 Site low_site(const Invocation& invocation, std::string_view command) {
+  resume_after_interrupt();
   auto site = invocation.site();
   site.require_zone(command, {Zone::low});
   site.require_own();
@@ -50,16 +51,14 @@ StackSession::StackSession(Invocation& invocation, std::string_view command, con
                 {},
                 [this, inspect = make_inspect()](const Artifact& artifact) {
                   return inspect.artifact(artifact, [this](const Digest& digest) { return m_store.open(digest); }, {});
-                }} {
-  resume_after_interrupt();
-}
+                }} {}
 
 StackSession::Locked StackSession::lock(const ResolveOptions& options) {
   Locked out;
   audited("stack.lock", [&] {
     const auto old = read_lock_if_exists(m_lock_file);
     out.result = resolve_stack(m_stack, old, options, collectors(), m_context);
-    if (old) remark_changed_files(out.result);
+    if (old) out.changed = changed_files(out.result);
     out.written = save_lock(m_lock_file, out.result.lock);
     return Json{{"lock", lock_digest(out.result.lock).text()},
                 {"kept", out.result.kept.size()},
@@ -70,7 +69,8 @@ StackSession::Locked StackSession::lock(const ResolveOptions& options) {
 }
 
 // What is locked stays, whatever its file holds by now; but who edited the file should know.
-void StackSession::remark_changed_files(const ResolveResult& result) {
+std::vector<std::pair<std::string, std::string>> StackSession::changed_files(const ResolveResult& result) {
+  std::vector<std::pair<std::string, std::string>> out;
   const auto locked_at =
       Timestamp(std::chrono::seconds(stat_of(open_file(m_lock_file, O_RDONLY).get(), "lock").st_mtime));
   for (const auto& entry : result.lock.entries) {
@@ -80,12 +80,15 @@ void StackSession::remark_changed_files(const ResolveResult& result) {
       if (artifact.kind != "file" && artifact.kind != "model") continue;
       for (const auto& file : artifact.files) {
         if (!has_changed(file, m_stack.folder, locked_at)) continue;
-        m_invocation.reporter().note(
+        out.emplace_back(id, file.origin);
+        // Also with --quiet: what is packed is not what lies there.
+        m_invocation.reporter().warn(
             fmt::format("{}: '{}' changed since it was locked; `liftlock lock --update {}` takes the new one", id,
                         file.origin, id));
       }
     }
   }
+  return out;
 }
 
 void StackSession::audited(std::string_view type, const std::function<Json()>& work) {

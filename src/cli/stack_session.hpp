@@ -4,6 +4,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "audit/audit_log.hpp"
 #include "bundle/lock.hpp"
@@ -34,6 +36,8 @@ class StackSession {
   struct Locked {
     ResolveResult result;
     bool written = false;
+    /// Files that hold something else than what stays locked: entry and path, for --json; people were warned.
+    std::vector<std::pair<std::string, std::string>> changed;
   };
   Locked lock(const ResolveOptions& options);
 
@@ -41,7 +45,7 @@ class StackSession {
   void audited(std::string_view type, const std::function<Json()>& work);
 
  private:
-  void remark_changed_files(const ResolveResult& result);
+  std::vector<std::pair<std::string, std::string>> changed_files(const ResolveResult& result);
 
   Invocation& m_invocation;
   Site m_site;

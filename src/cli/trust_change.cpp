@@ -1,4 +1,5 @@
 #include "cli/trust_change.hpp"
+#include "cli/reason_option.hpp"
 
 #include <fmt/format.h>
 
@@ -45,7 +46,7 @@ void add_change_options(CLI::App& command, ChangeOptions& options) {
       ->type_name("FILE");
   command.add_option("--expires", options.expires,
                      "When the new statement ends: 365d, a time, or never (default: as before)");
-  command.add_option("--reason", options.reason, "Why, for the audit log");
+  add_reason(command, options.reason, "Why, for the audit log");
   command.add_option("--out", options.out, "Where to write the statement while root signatures are missing")
       ->type_name("FILE");
 }

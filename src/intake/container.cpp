@@ -310,7 +310,7 @@ std::vector<ContainerMember> zip_members(int file, const ContainerLimits& limits
     if (entry.is_folder()) continue;
     if (entry.method != 0) {
       throw Error(ErrorCode::package_malformed, fmt::format("'{}' is compressed", printable(entry.name)),
-                  "pack it without compression (zip -0): model weights gain nothing by it");
+                  "pack it as a tar, or without compression (`zip -0 -r`): what lies in it is read in place");
     }
     if ((entry.flags & k_descriptor) != 0)
       fail(ErrorCode::package_malformed, "'{}' says its size behind its content", printable(entry.name));

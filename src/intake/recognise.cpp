@@ -112,6 +112,10 @@ Found recognise(const std::shared_ptr<const Tree>& tree, const ImportCells& cell
   for (const auto& one : k_recognisers) {
     if (auto found = one.recognise(tree, cells)) return std::move(*found);
   }
+  if (tree->paths().empty()) {
+    throw Error(ErrorCode::import_unknown, fmt::format("'{}' holds no file", printable(tree->name())),
+                "hidden files do not count: look at what was carried with `ls -lA`");
+  }
   std::map<std::string, std::size_t> endings;
   for (const auto& path : tree->paths()) {
     const auto name = path.substr(path.rfind('/') + 1);

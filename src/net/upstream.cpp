@@ -177,7 +177,9 @@ struct UpstreamExchange::Impl {
     expect_host(*connection->tls, remote.address.host);
     co_await connection->tls->async_handshake(TlsStream::client, asio::redirect_error(asio::use_awaitable, error));
     if (error.category() == asio::error::get_ssl_category()) {
-      fail(ErrorCode::tls_invalid, "{}: {}", what(), error.message());
+      throw Error(ErrorCode::tls_invalid, fmt::format("{}: {}", what(), error.message()),
+                  "name in ca_file the CA that issued the other side's certificate, address it by a name that the "
+                  "certificate has, and look at both clocks: `openssl s_client -connect HOST:PORT -showcerts`");
     }
     if (error) refuse_connection(error);
   }

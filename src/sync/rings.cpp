@@ -37,17 +37,19 @@ std::map<std::string, std::vector<Promotion>> Rings::all() const {
   std::map<std::string, std::vector<Promotion>> out;
   const auto file = open_file_if_exists(m_file, O_RDONLY);
   if (!file) return out;
-  const auto json =
-      parse_json(read_all(file->get(), k_max_bytes, m_file.string()), {.max_bytes = k_max_bytes, .max_depth = 6});
-  if (const auto format = string_member(json, "format", k_where); format != k_format) {
-    fail(ErrorCode::too_new, "{} is of format '{}', {} is read", k_where, printable(format), k_format);
-  }
-  for (const auto& [ring, list] : object_member(json, "rings", k_where).items()) {
-    auto& promotions = out[ring];
-    for (const auto& one : list) promotions.push_back(promotion_of(one));
-    std::sort(promotions.begin(), promotions.end(), comes_before<Promotion, Promotion>);
-  }
-  return out;
+  return with_context(fmt::format("in {}", printable(m_file.string())), [&] {
+    const auto json =
+        parse_json(read_all(file->get(), k_max_bytes, m_file.string()), {.max_bytes = k_max_bytes, .max_depth = 6});
+    if (const auto format = string_member(json, "format", k_where); format != k_format) {
+      fail(ErrorCode::too_new, "{} is of format '{}', {} is read", k_where, printable(format), k_format);
+    }
+    for (const auto& [ring, list] : object_member(json, "rings", k_where).items()) {
+      auto& promotions = out[ring];
+      for (const auto& one : list) promotions.push_back(promotion_of(one));
+      std::sort(promotions.begin(), promotions.end(), comes_before<Promotion, Promotion>);
+    }
+    return out;
+  });
 }
 
 void Rings::promote(const std::string& ring, const Promotion& promotion) {

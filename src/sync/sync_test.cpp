@@ -87,6 +87,17 @@ TEST_F(RingsTest, ARingWithoutAPromotionIsNotThere) {
   EXPECT_EQ(code_of([&] { ring_document("plant", m_rings, m_published); }), ErrorCode::not_found);
 }
 
+TEST_F(RingsTest, ABrokenFileIsNamed) {
+  write_file_atomically(m_folder.path() / "rings.json", R"({"format": "liftlock.rings/1", "rings": {"plant": [{}]}})");
+  try {
+    (void)m_rings.all();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find((m_folder.path() / "rings.json").string()), std::string::npos)
+        << error.what();
+  }
+}
+
 TEST_F(RingsTest, APromotionTwiceIsOne) {
   m_rings.promote("plant", promotion(bundle("demo", 7)));
   m_rings.promote("plant", promotion(bundle("demo", 7)));

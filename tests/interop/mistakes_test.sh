@@ -119,7 +119,10 @@ cp -r "$work/stack" "$work/edited" && printf x | dd of="$work/edited/big.bin" bs
 update='liftlock lock --update file.big. takes the new one'
 "$low_exe" --state "$work/low" lock 2>&1 | grep -q "$update" && fail "nothing changed"
 "$low_exe" --state "$work/low" lock --stack "$work/edited/liftlock.toml" 2> "$work/out" > /dev/null
-[ "$(grep -c "^file.big: 'big.bin' changed since it was locked; .$update" "$work/out")" = 1 ] || fail "no remark: $(cat "$work/out")"
+[ "$(grep -c "^warning: file.big: 'big.bin' changed since it was locked; .$update" "$work/out")" = 1 ] || fail "no remark: $(cat "$work/out")"
+"$low_exe" --quiet --json --state "$work/low" lock --stack "$work/edited/liftlock.toml" > "$work/json" 2> "$work/out"
+grep -q "$update" "$work/out" || fail "silent with --quiet"
+grep -q '"path": *"big.bin"' "$work/json" || fail "not in the JSON: $(cat "$work/json")"
 "$low_exe" --quiet --state "$work/other" init --zone low > /dev/null
 refused 6 upstream-changed "big.bin' changed.*hint: .$update" \
   "$low_exe" --quiet --state "$work/other" fetch --frozen --stack "$work/edited/liftlock.toml"

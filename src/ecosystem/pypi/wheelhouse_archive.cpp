@@ -2,6 +2,7 @@
 #include <archive_entry.h>
 #include <unistd.h>
 
+#include <array>
 #include <memory>
 #include <set>
 
@@ -82,6 +83,12 @@ class Unpacking {
 std::vector<UnpackedFile> unpack_wheelhouse(int archive, int out, WheelhouseArchiveLimits limits) {
   constexpr std::size_t k_block = 64u << 10;
   const auto size = regular_size(archive, "the archive");
+  std::array<std::uint8_t, 4> head{};
+  if (size >= head.size() && pread_exact(archive, head, 0, "the archive") && as_text(head) == "PK\x03\x04") {
+    fail(ErrorCode::package_malformed,
+         "it is a zip archive: unpack it and name the folder, or pack the folder with `tar -czf wheelhouse.tgz "
+         "wheelhouse`");
+  }
   const std::unique_ptr<::archive, FreeArchive> reader(archive_read_new());
   archive_read_support_format_tar(reader.get());
   archive_read_support_filter_gzip(reader.get());

@@ -144,6 +144,14 @@ TEST_F(WheelhouseArchive, RefusesTwinsLinksBombsAndWhatIsNoTar) {
   put("text", std::string(2000, 'x'));
   const auto text = open_file(m_folder.path() / "text", O_RDONLY);
   EXPECT_EQ(code_of([&] { unpack(text.get()); }), ErrorCode::package_malformed);
+  put("a.zip", std::string("PK\x03\x04", 4) + std::string(100, 'x'));
+  const auto zip = open_file(m_folder.path() / "a.zip", O_RDONLY);
+  try {
+    unpack(zip.get());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.message(), testing::HasSubstr("it is a zip archive: unpack it"));
+  }
 }
 
 }  // namespace
