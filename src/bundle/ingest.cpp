@@ -1,9 +1,7 @@
 #include "bundle/ingest.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <map>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <unordered_set>
@@ -17,10 +15,10 @@
 #include "bundle/scan.hpp"
 #include "bundle/signatures.hpp"
 #include "bundle/source.hpp"
+#include "bundle/stage_bundle.hpp"
 #include "bundle/transfer_line.hpp"
 #include "bundle/withheld.hpp"
 #include "crypto/hash.hpp"
-#include "os/parallel.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
 #include "witness/meetings.hpp"
@@ -65,12 +63,14 @@ class Ingest {
     StagedBlobs staged(store, batch());
     catalog.pin(batch(), digests_to_pin());
     check_left_out(store);  // what gc removed before the pins
-    if (m_request.remote != nullptr) {
-      stage_remote(store, staged);
-    } else {
-      stage_content(store, staged);
-    }
-    stage_front(store, staged);
+    const StagingPlace place{.store = store, .staged = staged, .absent = m_absent};
+    const auto counts = m_request.remote != nullptr
+                            ? stage_remote(*m_request.remote, content_to_land(), place, m_reporter)
+                            : stage_content(m_bundle, m_to_land, place, m_reporter);
+    m_result.files = counts.files;
+    m_result.bytes = counts.bytes;
+    m_result.new_blobs = counts.new_blobs;
+    stage_front(place);
     inspect(staged, catalog);
     look_for_malware(staged);
     if (m_request.dry_run) {
@@ -177,7 +177,7 @@ class Ingest {
     if (!m_request.restore_retired) {
       throw Error(ErrorCode::replayed,
                   fmt::format("{}/{} was retired here, or a part of it withdrawn", info.channel, info.sequence),
-                  "to bring it back into use, give --restore-retired and --reason");
+                  "to bring it back into use, run the same command with --restore-retired --reason 'WHY'");
     }
     override_with_reason("restore-retired");
   }
@@ -308,110 +308,18 @@ class Ingest {
     return digests;
   }
 
-  std::vector<std::size_t> largest_first() const {
-    const auto& files = m_bundle.files();
-    auto order = m_to_land;
-    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return files[a].size > files[b].size; });
-    return order;
-  }
-
-  void stage_content(const BlobStore& store, StagedBlobs& staged) {
-    const auto& files = m_bundle.files();
-    const auto order = largest_first();
-    std::unordered_set<Digest> claimed;
-    std::mutex mutex;
-    std::atomic<std::size_t> new_blobs{0};
-    for (const auto i : order) m_result.bytes += files[i].size;
-    ProgressTask progress(m_reporter, "ingest", Unit::bytes, m_result.bytes);
-    const auto advance = [&](std::uint64_t done) { progress.advance(done); };
-    parallel_for(order.size(), [&](std::size_t i) {
-      const auto& file = files[order[i]];
-      const auto range = m_bundle.open_content(order[i]);
-      const bool first = [&] {
-        const std::lock_guard lock(mutex);
-        return claimed.insert(file.digest).second;
-      }();
-      // What was absent before the pins may be here by now, and is written once more; what was here may be gone.
-      const bool stored = first && !m_absent.contains(file.digest) && store.contains(file.digest);
-      if (!first || stored || staged.is_sealed(file.digest)) {
-        // Nothing to write; but a bundle whose file differs from its list is refused all the same, and so is a store
-        // whose own copy has rotted.
-        if (stored) check_stored(store, file.digest, file.path.text());
-        check(file, sha256_of_range(range.fd, range.offset, file.size, file.path.text(), advance));
-        return;
-      }
-      const auto part = staged.create(file.digest);
-      const auto actual = copy_hashed(range.fd, range.offset, part.get(), file.size, file.path.text(), advance);
-      check(file, actual);
-      staged.seal(file.digest, actual);
-      ++new_blobs;
-    });
-    m_result.files = order.size();
-    m_result.new_blobs = new_blobs;
-  }
-
-  /// What the store has is read there, and only what it lacks comes from the peer.
-  void stage_remote(const BlobStore& store, StagedBlobs& staged) {
-    std::unordered_set<Digest> seen;
-    std::vector<FileEntry> stored, lacking;
-    const auto content = content_to_land();
-    for (const auto& file : content) {
-      m_result.bytes += file.size;
-      if (!seen.insert(file.digest).second || staged.is_sealed(file.digest)) continue;
-      const bool is_here = !m_absent.contains(file.digest) && store.contains(file.digest);
-      (is_here ? stored : lacking).push_back(file);
-    }
-    parallel_for(stored.size(), [&](std::size_t i) { check_stored(store, stored[i].digest, stored[i].path.text()); });
-    std::uint64_t to_come = 0;
-    for (const auto& file : lacking) to_come += file.size - std::min(file.size, staged.part_size(file.digest));
-    ProgressTask progress(m_reporter, "take from the peer", Unit::bytes, to_come);
-    m_request.remote->stage(lacking, staged, [&](std::uint64_t done) { progress.advance(done); });
-    for (const auto& file : lacking) {
-      if (!staged.is_sealed(file.digest)) fail(ErrorCode::internal, "'{}' was not staged", file.path.text());
-    }
-    m_result.files = content.size();
-    m_result.new_blobs = lacking.size();
-  }
-
-  static void check(const FileEntry& file, const Digest& actual) {
-    if (actual != file.digest) {
-      fail(ErrorCode::digest_mismatch, "'{}' has {} instead of {}", file.path.text(), actual.text(),
-           file.digest.text());
-    }
-  }
-
-  static void check_stored(const BlobStore& store, const Digest& digest, const std::string& path) {
-    const auto stored = store.open(digest);
-    if (sha256_of_file(stored.get(), path) != digest) {
-      fail(ErrorCode::blob_corrupt, "the store's own copy of '{}' has rotted", path);
-    }
-  }
-
-  void stage_bytes(const BlobStore& store, StagedBlobs& staged, const std::string& path, const std::string& bytes) {
-    const auto digest = sha256(bytes);
-    if (!staged.is_sealed(digest) && store.contains(digest)) {
-      check_stored(store, digest, path);
-    } else if (!staged.is_sealed(digest)) {
-      const auto part = staged.create(digest);
-      write_all(part.get(), bytes, path);
-      staged.seal(digest, digest);
-    }
-    m_front.push_back(
-        {.path = RelPath::parse(path), .size = bytes.size(), .digest = digest, .origin = {}, .evidence = {}});
-  }
-
   /// bundle.json, the lists and the signatures are kept, so that the bundle can be given back whole.
-  void stage_front(const BlobStore& store, StagedBlobs& staged) {
-    stage_bytes(store, staged, std::string(k_bundle_json_path), m_bundle.bundle_json());
-    for (const auto& [path, bound] : m_bundle.info().lists)
-      stage_bytes(store, staged, path.text(), m_bundle.read_list(path));
-    for (const auto& signature : m_signatures)
-      stage_bytes(store, staged, "signatures/" + signature.name, signature.bytes);
+  void stage_front(const StagingPlace& place) {
+    const auto add = [&](const std::string& path, const std::string& bytes) {
+      m_front.push_back(stage_bytes(place, path, bytes));
+    };
+    add(std::string(k_bundle_json_path), m_bundle.bundle_json());
+    for (const auto& [path, bound] : m_bundle.info().lists) add(path.text(), m_bundle.read_list(path));
+    for (const auto& signature : m_signatures) add("signatures/" + signature.name, signature.bytes);
     if (m_withheld) {
-      stage_bytes(store, staged, std::string(k_withheld_path), m_withheld->text);
-      for (const auto& signature : m_withheld->signatures) {
-        stage_bytes(store, staged, fmt::format("{}/signatures/{}", k_withheld_folder, signature.name), signature.bytes);
-      }
+      add(std::string(k_withheld_path), m_withheld->text);
+      for (const auto& signature : m_withheld->signatures)
+        add(fmt::format("{}/signatures/{}", k_withheld_folder, signature.name), signature.bytes);
     }
     for (const auto& file : m_bundle.files()) {
       if (file.artifacts.empty())
@@ -575,7 +483,7 @@ std::vector<Digest> wanted_files(const BundleReader& bundle, const BlobStore& st
 }
 
 IngestResult ingest(const Site& site, const IngestRequest& request, Reporter& reporter) {
-  const FileLock lock(site.folder() / "ingest.lock", "an ingest", FileLock::Wait::no);
+  const FileLock lock(site.folder() / "ingest.lock", "an ingest or import", FileLock::Wait::no);
   std::unique_ptr<Ingest> run;
   const auto record = [&](Error& error) {
     try {

@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "base/text.hpp"
 #include "quiet/switches.hpp"
 
 namespace liftlock::quiet {

@@ -1,0 +1,102 @@
+#include "bundle/stage_bundle.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+
+#include "base/error.hpp"
+#include "crypto/hash.hpp"
+#include "os/parallel.hpp"
+
+namespace liftlock {
+namespace {
+
+void check(const FileEntry& file, const Digest& actual) {
+  if (actual != file.digest) {
+    fail(ErrorCode::digest_mismatch, "'{}' has {} instead of {}", file.path.text(), actual.text(), file.digest.text());
+  }
+}
+
+void check_stored(const BlobStore& store, const Digest& digest, const std::string& path) {
+  const auto stored = store.open(digest);
+  if (sha256_of_file(stored.get(), path) != digest) {
+    fail(ErrorCode::blob_corrupt, "the store's own copy of '{}' has rotted", path);
+  }
+}
+
+}  // namespace
+
+Staged stage_content(const BundleReader& bundle, std::vector<std::size_t> wanted, const StagingPlace& place,
+                     Reporter& reporter) {
+  const auto& files = bundle.files();
+  std::stable_sort(wanted.begin(), wanted.end(), [&](auto a, auto b) { return files[a].size > files[b].size; });
+  Staged out{.files = wanted.size(), .bytes = 0, .new_blobs = 0};
+  for (const auto i : wanted) out.bytes += files[i].size;
+  std::unordered_set<Digest> claimed;
+  std::mutex mutex;
+  std::atomic<std::size_t> new_blobs{0};
+  ProgressTask progress(reporter, "ingest", Unit::bytes, out.bytes);
+  const auto advance = [&](std::uint64_t done) { progress.advance(done); };
+  parallel_for(wanted.size(), [&](std::size_t i) {
+    const auto& file = files[wanted[i]];
+    const auto range = bundle.open_content(wanted[i]);
+    const bool first = [&] {
+      const std::lock_guard lock(mutex);
+      return claimed.insert(file.digest).second;
+    }();
+    // What was absent before the pins may be here by now, and is written once more; what was here may be gone.
+    const bool stored = first && !place.absent.contains(file.digest) && place.store.contains(file.digest);
+    if (!first || stored || place.staged.is_sealed(file.digest)) {
+      // Nothing to write; but a bundle whose file differs from its list is refused all the same, and so is a store
+      // whose own copy has rotted.
+      if (stored) check_stored(place.store, file.digest, file.path.text());
+      check(file, sha256_of_range(range.fd, range.offset, file.size, file.path.text(), advance));
+      return;
+    }
+    const auto part = place.staged.create(file.digest);
+    const auto actual = copy_hashed(range.fd, range.offset, part.get(), file.size, file.path.text(), advance);
+    check(file, actual);
+    place.staged.seal(file.digest, actual);
+    ++new_blobs;
+  });
+  out.new_blobs = new_blobs;
+  return out;
+}
+
+Staged stage_remote(RemoteBundle& remote, const std::vector<FileEntry>& content, const StagingPlace& place,
+                    Reporter& reporter) {
+  Staged out{.files = content.size(), .bytes = 0, .new_blobs = 0};
+  std::unordered_set<Digest> seen;
+  std::vector<FileEntry> stored, lacking;
+  for (const auto& file : content) {
+    out.bytes += file.size;
+    if (!seen.insert(file.digest).second || place.staged.is_sealed(file.digest)) continue;
+    const bool is_here = !place.absent.contains(file.digest) && place.store.contains(file.digest);
+    (is_here ? stored : lacking).push_back(file);
+  }
+  parallel_for(stored.size(),
+               [&](std::size_t i) { check_stored(place.store, stored[i].digest, stored[i].path.text()); });
+  std::uint64_t to_come = 0;
+  for (const auto& file : lacking) to_come += file.size - std::min(file.size, place.staged.part_size(file.digest));
+  ProgressTask progress(reporter, "take from the peer", Unit::bytes, to_come);
+  remote.stage(lacking, place.staged, [&](std::uint64_t done) { progress.advance(done); });
+  for (const auto& file : lacking) {
+    if (!place.staged.is_sealed(file.digest)) fail(ErrorCode::internal, "'{}' was not staged", file.path.text());
+  }
+  out.new_blobs = lacking.size();
+  return out;
+}
+
+ArtifactFile stage_bytes(const StagingPlace& place, const std::string& path, const std::string& bytes) {
+  const auto digest = sha256(bytes);
+  if (!place.staged.is_sealed(digest) && place.store.contains(digest)) {
+    check_stored(place.store, digest, path);
+  } else if (!place.staged.is_sealed(digest)) {
+    const auto part = place.staged.create(digest);
+    write_all(part.get(), bytes, path);
+    place.staged.seal(digest, digest);
+  }
+  return {.path = RelPath::parse(path), .size = bytes.size(), .digest = digest, .origin = {}, .evidence = {}};
+}
+
+}  // namespace liftlock
