@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "base/error.hpp"
 #include "site/site.hpp"
 
 namespace liftlock {

@@ -6,98 +6,29 @@
 #include <unordered_set>
 
 #include "base/encoding.hpp"
-#include "crypto/hash.hpp"
 #include "ecosystem/model/gguf_types.hpp"
+#include "ecosystem/model/gguf_values.hpp"
 
 namespace liftlock {
 namespace {
 
-enum ValueKind : std::uint32_t {
-  k_u8,
-  k_i8,
-  k_u16,
-  k_i16,
-  k_u32,
-  k_i32,
-  k_f32,
-  k_bool,
-  k_string,
-  k_array,
-  k_u64,
-  k_i64,
-  k_f64,
-  k_kinds
-};
+using namespace gguf;
 
 constexpr std::uint64_t k_max_name = 63;  // ggml keeps tensor names in 64 bytes
 constexpr std::uint64_t k_min_pair = 8 + 1 + 4 + 1;
 constexpr std::uint64_t k_min_tensor = 8 + 1 + 4 + 4 + 8;
 
-template <typename... Args>
-[[noreturn]] void malformed(fmt::format_string<Args...> format, Args&&... args) {
-  throw Error(ErrorCode::model_malformed, "GGUF: " + fmt::format(format, std::forward<Args>(args)...));
-}
-
-unsigned width(std::uint32_t kind) {
-  switch (kind) {
-    case k_u8:
-    case k_i8:
-    case k_bool:
-      return 1;
-    case k_u16:
-    case k_i16:
-      return 2;
-    case k_u32:
-    case k_i32:
-    case k_f32:
-      return 4;
-    case k_u64:
-    case k_i64:
-    case k_f64:
-      return 8;
-    default:
-      return 0;
-  }
-}
-
-bool is_unsigned(std::uint32_t kind) {
-  return kind == k_u8 || kind == k_u16 || kind == k_u32 || kind == k_u64;
-}
-
-std::uint64_t checked_product(std::uint64_t a, std::uint64_t b, std::string_view what) {
-  std::uint64_t out = 0;
-  if (__builtin_mul_overflow(a, b, &out)) malformed("{} overflows", what);
-  return out;
-}
-
-bool printable_ascii(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c <= 0x7E; });
-}
-
-struct ArrayShape {
-  std::uint32_t kind = 0;
-  std::uint64_t count = 0;
-};
-
-/// One value as far as it was kept.
-struct Value {
-  std::uint32_t kind = 0;
-  std::uint64_t number = 0;  ///< bits of a scalar
-  std::string text;          ///< of a string, cut at max_held_string
-  std::uint64_t length = 0;  ///< of a string
-  std::uint64_t offset = 0;  ///< where a string begins in the file
-  std::optional<Digest> digest;
-  ArrayShape array;
-};
-
 class Parser {
  public:
   Parser(const ByteSource& file, const GgufLimits& limits)
-      : m_file(file), m_limits(limits), m_in(file, 0, std::min(file.size(), limits.max_metadata_bytes)) {}
+      : m_file(file),
+        m_limits(limits),
+        m_in(file, 0, std::min(file.size(), limits.max_metadata_bytes)),
+        m_values(m_in, limits, m_model.notes) {}
 
   GgufModel run() {
     header();
-    for (std::uint64_t i = 0; i < m_pairs; ++i) pair();
+    for (std::uint64_t i = 0; i < m_pairs; ++i) m_values.read_pair();
     take_facts();
     for (std::uint64_t i = 0; i < m_tensors; ++i) tensor(i);
     finish();
@@ -106,12 +37,6 @@ class Parser {
 
  private:
   void header();
-  void pair();
-  Value value(std::string_view key);
-  Value scalar(std::uint32_t kind, std::string_view key);
-  Value string(std::string_view key);
-  ArrayShape array(std::string_view key);
-  void string_array(std::uint64_t count, std::string_view key);
   void take_facts();
   void take_vocabulary();
   void take_split();
@@ -120,22 +45,14 @@ class Parser {
                    std::uint64_t offset);
   void finish();
 
-  const Value* find(const std::string& key, std::uint32_t kind) const;
-  std::optional<std::uint64_t> unsigned_fact(const std::string& key) const;
-  /// nullopt also for what is a list in some architectures (a number per layer).
-  std::optional<std::uint64_t> unsigned_if_one(const std::string& key) const;
-  std::string text_fact(const std::string& key) const;
-  std::optional<std::uint64_t> array_fact(const std::string& key, std::initializer_list<std::uint32_t> kinds) const;
-
   const ByteSource& m_file;
   const GgufLimits& m_limits;
   ForwardReader m_in;
   GgufModel m_model;
+  Values m_values;
   std::uint64_t m_pairs = 0;
   std::uint64_t m_tensors = 0;
-  std::uint64_t m_key_bytes = 0;
   std::uint64_t m_alignment = 32;
-  std::map<std::string, Value, std::less<>> m_values;
   std::unordered_set<std::string> m_names;
   /// Where the data of each tensor ends, relative to the data section: padding follows.
   std::vector<std::uint64_t> m_ends;
@@ -165,163 +82,21 @@ void Parser::header() {
   }
 }
 
-void Parser::pair() {
-  const auto size = m_in.u64();
-  if (size == 0 || size > 65'535) malformed("a key of {} bytes; 1 to 65535 are allowed", size);
-  m_key_bytes += size;
-  if (m_key_bytes > m_limits.max_key_bytes) malformed("keys of more than {} bytes together", m_limits.max_key_bytes);
-  const auto key = m_in.text(size);
-  if (!printable_ascii(key)) malformed("the key '{}' is not printable ASCII", printable(key.substr(0, 100)));
-  if (m_values.contains(key)) malformed("the key '{}' stands twice", key.substr(0, 100));
-  auto found = value(key);
-  m_values.emplace(key, std::move(found));
-}
-
-Value Parser::value(std::string_view key) {
-  const auto kind = m_in.u32();
-  if (kind >= k_kinds) malformed("'{}' has the value type {}; 0 to 12 are known", key.substr(0, 100), kind);
-  if (kind == k_string) return string(key);
-  if (kind == k_array) {
-    Value out{.kind = kind};
-    out.array = array(key);
-    return out;
-  }
-  return scalar(kind, key);
-}
-
-Value Parser::scalar(std::uint32_t kind, std::string_view key) {
-  Value out{.kind = kind};
-  switch (width(kind)) {
-    case 1:
-      out.number = m_in.u8();
-      break;
-    case 2:
-      out.number = m_in.u16();
-      break;
-    case 4:
-      out.number = m_in.u32();
-      break;
-    default:
-      out.number = m_in.u64();
-      break;
-  }
-  if (kind == k_bool && out.number > 1) malformed("'{}' is a bool of value {}", key.substr(0, 100), out.number);
-  return out;
-}
-
-Value Parser::string(std::string_view key) {
-  Value out{.kind = k_string};
-  out.length = m_in.u64();
-  out.offset = m_in.offset();
-  if (out.length > m_in.remaining()) malformed("'{}' is a string longer than the file", key.substr(0, 100));
-  Utf8Check utf8;
-  Hasher hasher;
-  for (auto left = out.length; left > 0;) {
-    const auto piece = m_in.some(left);
-    utf8.feed(piece);
-    hasher.update(piece);
-    const auto room = m_limits.max_held_string - std::min<std::uint64_t>(m_limits.max_held_string, out.text.size());
-    out.text += as_text(piece.first(static_cast<std::size_t>(std::min<std::uint64_t>(room, piece.size()))));
-    left -= piece.size();
-  }
-  if (!utf8.ok()) malformed("'{}' is a string that is not UTF-8", key.substr(0, 100));
-  out.digest = hasher.finish();
-  return out;
-}
-
-ArrayShape Parser::array(std::string_view key) {
-  ArrayShape shape{m_in.u32(), m_in.u64()};
-  if (shape.kind == k_array) malformed("'{}' is an array of arrays", key.substr(0, 100));
-  if (shape.kind >= k_kinds) malformed("'{}' is an array of the value type {}", key.substr(0, 100), shape.kind);
-  if (shape.kind == k_string) {
-    string_array(shape.count, key);
-    return shape;
-  }
-  auto bytes = checked_product(shape.count, width(shape.kind), "the size of an array");
-  if (bytes > m_in.remaining()) malformed("'{}' is an array longer than the file", key.substr(0, 100));
-  if (shape.kind != k_bool) {
-    m_in.skip(bytes);
-    return shape;
-  }
-  while (bytes > 0) {
-    const auto piece = m_in.some(bytes);
-    if (std::any_of(piece.begin(), piece.end(), [](std::uint8_t byte) { return byte > 1; })) {
-      malformed("'{}' has a bool that is neither 0 nor 1", key.substr(0, 100));
-    }
-    bytes -= piece.size();
-  }
-  return shape;
-}
-
-void Parser::string_array(std::uint64_t count, std::string_view key) {
-  if (count > m_in.remaining() / 8)
-    malformed("'{}' is an array of more strings than the file can hold", key.substr(0, 100));
-  std::uint64_t broken = 0;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    auto left = m_in.u64();
-    if (left > m_in.remaining()) malformed("'{}' has a string longer than the file", key.substr(0, 100));
-    Utf8Check utf8;
-    while (left > 0) {
-      const auto piece = m_in.some(left);
-      utf8.feed(piece);
-      left -= piece.size();
-    }
-    if (!utf8.ok()) ++broken;
-  }
-  // Some converters write byte tokens raw; engines take them as bytes.
-  if (broken > 0) m_model.notes.push_back(fmt::format("{} strings of '{}' are not UTF-8", broken, printable(key)));
-}
-
-const Value* Parser::find(const std::string& key, std::uint32_t kind) const {
-  const auto at = m_values.find(key);
-  if (at == m_values.end()) return nullptr;
-  if (at->second.kind != kind) malformed("'{}' has the value type {} instead of {}", key, at->second.kind, kind);
-  return &at->second;
-}
-
-std::optional<std::uint64_t> Parser::unsigned_fact(const std::string& key) const {
-  const auto at = m_values.find(key);
-  if (at == m_values.end()) return std::nullopt;
-  if (!is_unsigned(at->second.kind)) malformed("'{}' must be an unsigned number", key);
-  return at->second.number;
-}
-
-std::optional<std::uint64_t> Parser::unsigned_if_one(const std::string& key) const {
-  const auto at = m_values.find(key);
-  if (at == m_values.end() || !is_unsigned(at->second.kind)) return std::nullopt;
-  return at->second.number;
-}
-
-std::string Parser::text_fact(const std::string& key) const {
-  const auto* found = find(key, k_string);
-  return found == nullptr ? std::string() : found->text;
-}
-
-std::optional<std::uint64_t> Parser::array_fact(const std::string& key,
-                                                std::initializer_list<std::uint32_t> kinds) const {
-  const auto* found = find(key, k_array);
-  if (found == nullptr) return std::nullopt;
-  if (std::find(kinds.begin(), kinds.end(), found->array.kind) == kinds.end()) {
-    malformed("'{}' is an array of the wrong value type {}", key, found->array.kind);
-  }
-  return found->array.count;
-}
-
 void Parser::take_facts() {
-  if (const auto* found = find("general.alignment", k_u32); found != nullptr) {
+  if (const auto* found = m_values.find("general.alignment", k_u32); found != nullptr) {
     m_alignment = found->number;
     const bool power = m_alignment != 0 && (m_alignment & (m_alignment - 1)) == 0;
     if (!power || m_alignment > m_limits.max_alignment) {
       malformed("general.alignment is {}; a power of two up to {} is allowed", m_alignment, m_limits.max_alignment);
     }
   }
-  m_model.architecture = text_fact("general.architecture");
-  m_model.type = text_fact("general.type");
-  m_model.name = text_fact("general.name");
-  m_model.size_label = text_fact("general.size_label");
-  m_model.license = text_fact("general.license");
-  if (const auto type = unsigned_fact("general.file_type")) m_model.quantisation = gguf_file_type_name(*type);
-  if (const auto* found = find("tokenizer.chat_template", k_string); found != nullptr) {
+  m_model.architecture = m_values.text_fact("general.architecture");
+  m_model.type = m_values.text_fact("general.type");
+  m_model.name = m_values.text_fact("general.name");
+  m_model.size_label = m_values.text_fact("general.size_label");
+  m_model.license = m_values.text_fact("general.license");
+  if (const auto type = m_values.unsigned_fact("general.file_type")) m_model.quantisation = gguf_file_type_name(*type);
+  if (const auto* found = m_values.find("tokenizer.chat_template", k_string); found != nullptr) {
     m_model.chat_template = found->digest;
     m_model.chat_template_length = found->length;
     m_model.chat_template_offset = found->offset;
@@ -332,12 +107,12 @@ void Parser::take_facts() {
   if (!has_architecture && !may_lack) malformed("general.architecture is missing");
   if (has_architecture) {
     const auto prefix = m_model.architecture + ".";
-    m_model.context_length = unsigned_fact(prefix + "context_length");
-    m_model.embedding_length = unsigned_fact(prefix + "embedding_length");
-    m_model.block_count = unsigned_fact(prefix + "block_count");
-    m_model.pooling_type = unsigned_fact(prefix + "pooling_type");
-    m_model.head_count = unsigned_if_one(prefix + "attention.head_count");
-    m_model.head_count_kv = unsigned_if_one(prefix + "attention.head_count_kv");
+    m_model.context_length = m_values.unsigned_fact(prefix + "context_length");
+    m_model.embedding_length = m_values.unsigned_fact(prefix + "embedding_length");
+    m_model.block_count = m_values.unsigned_fact(prefix + "block_count");
+    m_model.pooling_type = m_values.unsigned_fact(prefix + "pooling_type");
+    m_model.head_count = m_values.unsigned_if_one(prefix + "attention.head_count");
+    m_model.head_count_kv = m_values.unsigned_if_one(prefix + "attention.head_count_kv");
     if (m_model.block_count.value_or(0) > m_limits.max_layers) {
       malformed("{} layers; engines have room for {}", *m_model.block_count, m_limits.max_layers);
     }
@@ -346,12 +121,12 @@ void Parser::take_facts() {
 }
 
 void Parser::take_vocabulary() {
-  m_model.tokenizer = text_fact("tokenizer.ggml.model");
-  const auto tokens = array_fact("tokenizer.ggml.tokens", {k_string});
-  const auto scores = array_fact("tokenizer.ggml.scores", {k_f32});
-  const auto types = array_fact("tokenizer.ggml.token_type", {k_i32, k_u32});
-  array_fact("tokenizer.ggml.merges", {k_string});
-  array_fact("tokenizer.ggml.precompiled_charsmap", {k_u8, k_i8});
+  m_model.tokenizer = m_values.text_fact("tokenizer.ggml.model");
+  const auto tokens = m_values.array_fact("tokenizer.ggml.tokens", {k_string});
+  const auto scores = m_values.array_fact("tokenizer.ggml.scores", {k_f32});
+  const auto types = m_values.array_fact("tokenizer.ggml.token_type", {k_i32, k_u32});
+  m_values.array_fact("tokenizer.ggml.merges", {k_string});
+  m_values.array_fact("tokenizer.ggml.precompiled_charsmap", {k_u8, k_i8});
   m_model.vocabulary = tokens;
   for (const auto& [what, count] : {std::pair("scores", scores), std::pair("token_type", types)}) {
     if (count && *count != tokens.value_or(0)) {
@@ -360,7 +135,7 @@ void Parser::take_vocabulary() {
   }
   if (tokens.value_or(0) > std::numeric_limits<std::int32_t>::max()) malformed("{} tokens", *tokens);
   for (const std::string special : {"bos", "eos", "unknown", "separator", "padding", "eot", "eom", "mask"}) {
-    const auto id = unsigned_fact("tokenizer.ggml." + special + "_token_id");
+    const auto id = m_values.unsigned_fact("tokenizer.ggml." + special + "_token_id");
     if (id && tokens && *id >= *tokens) {
       m_model.notes.push_back(fmt::format("the {} token id {} is past the {} tokens", special, *id, *tokens));
     }
@@ -368,13 +143,14 @@ void Parser::take_vocabulary() {
 }
 
 void Parser::take_split() {
-  const auto count = unsigned_fact("split.count");
-  const auto number = unsigned_fact("split.no");
+  const auto count = m_values.unsigned_fact("split.count");
+  const auto number = m_values.unsigned_fact("split.no");
   if (!count && !number) return;
   if (!count || !number || *count == 0 || *number >= *count)
     malformed("split.no and split.count contradict each other");
   GgufSplit split{*number, *count, 0};
-  if (const auto* tensors = find("split.tensors.count", k_i32); tensors != nullptr) split.tensors = tensors->number;
+  if (const auto* tensors = m_values.find("split.tensors.count", k_i32); tensors != nullptr)
+    split.tensors = tensors->number;
   if (*count > 1) m_model.split = split;
 }
 
