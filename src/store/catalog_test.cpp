@@ -125,6 +125,23 @@ TEST_F(CatalogTest, WhatWasWithdrawnIsGoneFromEveryPublicationAndComesBackOnDema
   EXPECT_FALSE(catalog.is_retired("demo", 7));
 }
 
+TEST_F(CatalogTest, WhatItReplacesGoesWithTheNewOneOrNothingChanges) {
+  catalog.publish(bundle("import", 1, {wheel("idna", "3.4")}));
+  const auto generation = catalog.generation();
+  const std::vector<Artifact> wrong = {wheel("idna", "3.4"), wheel("six", "1")};
+  EXPECT_EQ(
+      code_of([&] { catalog.publish(bundle("import", 2, {wheel("idna", "3.5")}), Catalog::Retired::refuse, wrong); }),
+      ErrorCode::not_found);
+  EXPECT_FALSE(catalog.publication("import", 2));
+  EXPECT_NE(catalog.find("wheel:idna@3.4"), std::nullopt);
+  EXPECT_EQ(catalog.generation(), generation);
+  const std::vector<Artifact> old = {wheel("idna", "3.4")};
+  catalog.publish(bundle("import", 2, {wheel("idna", "3.5")}), Catalog::Retired::refuse, old);
+  EXPECT_EQ(catalog.find("wheel:idna@3.4"), std::nullopt);
+  EXPECT_NE(catalog.find("wheel:idna@3.5"), std::nullopt);
+  EXPECT_EQ(catalog.generation(), generation + 1);
+}
+
 TEST_F(CatalogTest, RetiredPublicationComesBackOnDemandWithItsOwnBundle) {
   catalog.publish(bundle("demo", 7, {wheel("idna", "3.4")}));
   catalog.retire("demo", 7);
