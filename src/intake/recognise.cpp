@@ -73,7 +73,9 @@ std::shared_ptr<const Tree> open_container(std::shared_ptr<const UniqueFd> file,
     try {
       return cells.list(file->get(), out->get(), std::min(room, most));
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::limit_exceeded && room < most && regular_size(out->get(), name) > 0)
+      // It stops before the block that would be too much.
+      constexpr std::uint64_t k_block = 1u << 20;
+      if (error.code() == ErrorCode::limit_exceeded && room < most && regular_size(out->get(), name) + k_block > room)
         no_room(name, "unpacking", cells);
       throw;
     }
