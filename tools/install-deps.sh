@@ -8,9 +8,8 @@ packages="build-essential cmake ninja-build ccache pkg-config mold git ca-certif
  libedit-dev libyaml-dev
  nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libbenchmark-dev
  gnupg gpgv gpg-agent openssl bubblewrap strace python3-fusepy iproute2 xz-utils zstd zip unzip jq file time
- fsverity skopeo umoci docker-registry nginx-light wrk apt-utils dpkg-dev python3 python3-pip python3-venv
- python3-jsonschema faketime nftables mmdebstrap clamav
- podman containerd busybox-static"
+ fsverity skopeo umoci docker-registry nginx-light aptly reprepro wrk apt-utils dpkg-dev python3 python3-pip python3-venv
+ python3-jsonschema faketime nftables mmdebstrap clamav podman containerd busybox-static"
 
 missing=""
 for package in $packages; do

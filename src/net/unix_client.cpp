@@ -12,9 +12,11 @@
 #include <boost/beast/http/parser.hpp>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "net/outbound.hpp"
 
 namespace liftlock {
 namespace {
@@ -158,7 +160,10 @@ class Exchange {
 
 }  // namespace
 
-std::string request_head(const UnixRequest& request, Keep keep, std::string_view host) {
+namespace {
+
+std::string head_of(const UnixRequest& request, Keep keep, std::string_view host,
+                    std::optional<std::uint64_t> body_size) {
   if (request.target.empty() || request.target[0] != '/' || !is_clean(request.target) ||
       request.target.find(' ') != std::string::npos || !is_clean(request.method)) {
     fail(ErrorCode::internal, "'{}' is no request-target", printable(request.target));
@@ -169,10 +174,20 @@ std::string request_head(const UnixRequest& request, Keep keep, std::string_view
     if (!is_clean(name) || !is_clean(value)) fail(ErrorCode::internal, "the header '{}' is malformed", printable(name));
     head += name + ": " + value + "\r\n";
   }
-  if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
-    head += "Content-Length: " + std::to_string(request.body.size()) + "\r\n";
-  }
+  if (body_size) head += "Content-Length: " + std::to_string(*body_size) + "\r\n";
   return head + "\r\n";
+}
+
+}  // namespace
+
+std::string request_head(const UnixRequest& request, Keep keep, std::string_view host) {
+  const bool has_body = !request.body.empty() || request.method == "POST" || request.method == "PUT";
+  return head_of(request, keep, host, has_body ? std::optional<std::uint64_t>(request.body.size()) : std::nullopt);
+}
+
+std::string net_detail::request_head_before(const UnixRequest& request, std::uint64_t body_size,
+                                            std::string_view host) {
+  return head_of(request, Keep::close, host, body_size);
 }
 
 std::string_view UnixResponse::header(std::string_view name) const {

@@ -1,15 +1,10 @@
 #include "net/upstream.hpp"
 
 #include <algorithm>
-#include <boost/asio/generic/stream_protocol.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -19,6 +14,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "net/outbound.hpp"
 #include "net/tls.hpp"
 
 namespace liftlock {
@@ -26,16 +22,10 @@ namespace {
 
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-using Stream = beast::basic_stream<asio::generic::stream_protocol>;
-using TlsStream = asio::ssl::stream<Stream&>;
-using Tcp = asio::ip::tcp;
 using Clock = std::chrono::steady_clock;
-
-struct Connection {
-  explicit Connection(const asio::any_io_executor& executor) : stream(executor) {}
-  Stream stream;
-  std::optional<TlsStream> tls;  ///< over the stream, where there is TLS
-};
+using net_detail::check_exchange;
+using net_detail::connect_to;
+using Connection = net_detail::OutboundConnection;
 
 constexpr std::size_t k_piece = 16u << 10;
 /// Kept for one socket by one thread; what is more than that is closed.
@@ -102,20 +92,6 @@ std::string name_of(const Upstream& upstream) {
   return "the endpoint";  // who asked knows which; clients, who hear of failures, need not
 }
 
-IpAddress address_of(const Tcp::endpoint& endpoint) {
-  const auto address = endpoint.address();
-  return address.is_v4() ? IpAddress::v4(address.to_v4().to_bytes()) : IpAddress::v6(address.to_v6().to_bytes());
-}
-
-/// The certificate must be for this name, or this address.
-void expect_host(TlsStream& stream, const std::string& host) {
-  auto* ssl = stream.native_handle();
-  const bool set = IpAddress::parse(host)
-                       ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1
-                       : SSL_set1_host(ssl, host.c_str()) == 1 && SSL_set_tlsext_host_name(ssl, host.c_str()) == 1;
-  if (!set) fail(ErrorCode::tls_invalid, "{}: no name that a certificate can be for", host);
-}
-
 }  // namespace
 
 struct UpstreamExchange::Impl {
@@ -141,21 +117,7 @@ struct UpstreamExchange::Impl {
     connection->stream.expires_after(std::min(left, patience));
   }
 
-  /// Cancellation stays what it is, so that it ends the whole coroutine.
-  void check(const beast::error_code& error) const {
-    if (!error) return;
-    if (error == asio::error::operation_aborted) throw boost::system::system_error(error);
-    if (error == beast::error::timeout) fail(ErrorCode::network, "{}: no answer in time", what());
-    if (error == http::error::body_limit || error == http::error::header_limit) {
-      fail(ErrorCode::limit_exceeded, "{}: the answer is larger than allowed", what());
-    }
-    if (error == http::error::end_of_stream || error == http::error::partial_message ||
-        error == asio::ssl::error::stream_truncated || error.category() == asio::error::get_system_category() ||
-        error.category() == asio::error::get_misc_category()) {
-      fail(ErrorCode::network, "{}: the answer ends early", what());
-    }
-    fail(ErrorCode::http_status, "{}: the answer is malformed: {}", what(), error.message());
-  }
+  void check(const beast::error_code& error) const { check_exchange(error, what()); }
 
   asio::awaitable<void> connect(const asio::any_io_executor& executor) {
     connection = std::make_unique<Connection>(executor);
@@ -165,54 +127,9 @@ struct UpstreamExchange::Impl {
       co_return;
     }
     const auto& remote = std::get<RemoteServer>(upstream);
-    const auto endpoint = co_await place_to_connect(executor, remote);
-    beast::error_code error;
-    arm(limits.connect);
-    co_await connection->stream.async_connect(asio::generic::stream_protocol::endpoint(endpoint),
-                                              asio::redirect_error(asio::use_awaitable, error));
-    if (error) refuse_connection(error);
-    connection->stream.socket().set_option(Tcp::no_delay(true));
-    if (!remote.address.tls) co_return;
-    connection->tls.emplace(connection->stream, *remote.tls);
-    expect_host(*connection->tls, remote.address.host);
-    co_await connection->tls->async_handshake(TlsStream::client, asio::redirect_error(asio::use_awaitable, error));
-    if (error.category() == asio::error::get_ssl_category()) {
-      throw Error(ErrorCode::tls_invalid, fmt::format("{}: {}", what(), error.message()),
-                  "name in ca_file the CA that issued the other side's certificate, address it by a name that the "
-                  "certificate has, and look at both clocks: `openssl s_client -connect HOST:PORT -showcerts`");
-    }
-    if (error) refuse_connection(error);
-  }
-
-  [[noreturn]] void refuse_connection(const beast::error_code& error) const {
-    if (error == asio::error::operation_aborted) throw boost::system::system_error(error);
-    fail(ErrorCode::network, "connect to {}: {}", what(), error.message());
-  }
-
-  /// The first address that is allowed. The check is on what is connected to: a name that resolves to another address
-  /// the next time leads nowhere else.
-  asio::awaitable<Tcp::endpoint> place_to_connect(const asio::any_io_executor& executor, const RemoteServer& remote) {
-    const auto& to = remote.address;
-    std::vector<Tcp::endpoint> found;
-    beast::error_code error;
-    if (const auto literal = asio::ip::make_address(to.host, error); !error) {
-      found.emplace_back(literal, to.port);
-    } else {
-      Tcp::resolver resolver(executor);
-      const auto port = std::to_string(to.port);
-      const auto results = co_await resolver.async_resolve(to.host, port, Tcp::resolver::numeric_service,
-                                                           asio::redirect_error(asio::use_awaitable, error));
-      if (error) refuse_connection(error);
-      for (const auto& result : results) found.push_back(result.endpoint());
-    }
-    const auto allowed = std::find_if(found.begin(), found.end(), [&](const Tcp::endpoint& one) {
-      return remote.networks->contain(address_of(one));
-    });
-    if (allowed == found.end()) {
-      throw Error(ErrorCode::network, fmt::format("{} is in none of the networks that connections may go to", what()),
-                  "networks under [gateway] of config.toml lists them");
-    }
-    co_return *allowed;
+    const auto left = end - Clock::now();
+    if (left <= Clock::duration::zero()) fail(ErrorCode::network, "{}: the exchange took too long", what());
+    co_await connect_to(*connection, remote, std::min<Clock::duration>(left, limits.connect), what());
   }
 
   asio::awaitable<beast::error_code> try_exchange(const std::string& head, const std::string& body, bool no_body) {

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/rel_path.hpp"
 #include "base/text.hpp"
+#include "site/repositories.hpp"
 #include "site/table_reader.hpp"
 
 namespace liftlock {
@@ -288,7 +289,7 @@ SiteConfig parse_config(const std::string& text) {
   const auto document = parse_toml(text, ErrorCode::config_invalid, "config.toml ");
   const TableReader reader(document, "the top level",
                            {"zone", "organisation", "source", "policy", "serve", "models", "gateway", "roles", "pool",
-                            "record", "labels", "telemetry", "channel", "scan", "audit", "sync", "registry"});
+                            "record", "labels", "telemetry", "channel", "scan", "audit", "sync", "registry", "repository"});
   SiteConfig config;
   const auto zone_text = reader.get<std::string>("zone");
   if (zone_text) {
@@ -307,6 +308,7 @@ SiteConfig parse_config(const std::string& text) {
   if (const auto* table = reader.table("audit")) read_audit(*table, config);
   if (const auto* table = reader.table("sync")) config.sync = read_sync(*table);
   if (const auto* table = reader.table("registry")) config.registries = read_registries(*table);
+  if (reader.table("repository") != nullptr) (void)read_repositories(text);  // repositories() gives them
   if (const auto* table = reader.table("channel")) config.cadence = read_cadence(*table);
   if (const auto* table = reader.table("serve")) read_serve(*table, config);
   if (const auto* table = reader.table("models")) read_models(*table, config);

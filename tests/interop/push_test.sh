@@ -48,7 +48,7 @@ registry site "$to" "http: {addr: '127.0.0.1:$to'}"
 plan=$(high push "oci://127.0.0.1:$to" --dry-run)
 [ "$(grep -c "to send" <<< "$plan")" = 2 ] || fail "the plan: $plan"
 [ "$(curl -s "http://127.0.0.1:$to/v2/_catalog")" = '{"repositories":[]}' ] || fail "a dry run sent something"
-high push plain > "$work/out" 2>&1 && fail "a name without oci:// was accepted"
+grep -q "to send" <<< "$(high push plain --dry-run)" || fail "the name alone does not do"
 high push oci://plain > "$work/out" || fail "push"
 for name in app db; do
   skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$to/airgap/team/$name:1" > pushed.json
@@ -65,7 +65,7 @@ curl -s -o /dev/null -X PUT -H 'Content-Type: application/vnd.oci.image.manifest
   "http://127.0.0.1:$to/v2/airgap/team/app/manifests/1" || true
 skopeo copy -q --src-tls-verify=false --dest-tls-verify=false "docker://127.0.0.1:$to/airgap/team/db:1" "docker://127.0.0.1:$to/airgap/team/app:1"
 plan=$(high --json push oci://plain --dry-run)
-[ "$(json '["images"][0]["lacking"]' <<< "$plan")" = 1 ] || fail "the moved tag is not seen: $plan"
+[ "$(json '["artifacts"][0]["lacking"]' <<< "$plan")" = 1 ] || fail "the moved tag is not seen: $plan"
 high push oci://plain team/app:1 > /dev/null
 skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$to/airgap/team/app:1" | sha256sum | cut -d' ' -f1 > got
 skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$from/team/app:1" | sha256sum | cut -d' ' -f1 | cmp - got || fail "the tag was not put back"
@@ -108,7 +108,10 @@ refused tls-invalid high push oci://locked
 sed -i "s|^ca_file.*|ca_file = \"$work/registry.pem\"|" "$high_state/config.toml"
 refused unauthorized high push oci://locked
 echo "plant:wrong" > ../login
+chmod 644 ../login
 printf 'login_file = "%s/login"\n' "$work" >> "$high_state/config.toml"
+refused config-invalid high push oci://locked
+chmod 600 ../login
 refused unauthorized high push oci://locked
 echo "plant:secret" > ../login
 high push oci://locked > /dev/null || fail "push over TLS with a login"

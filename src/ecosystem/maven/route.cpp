@@ -1,7 +1,5 @@
 #include "ecosystem/maven/route.hpp"
 
-#include <openssl/evp.h>
-
 #include <map>
 #include <mutex>
 #include <set>
@@ -9,8 +7,8 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/maven/checksum.hpp"
 #include "ecosystem/maven/repository_path.hpp"
-#include "os/file.hpp"
 
 namespace liftlock::maven {
 namespace {
@@ -18,38 +16,6 @@ namespace {
 constexpr std::string_view k_prefix = "/maven/";
 constexpr std::string_view k_top = "packages/maven/";
 constexpr std::string_view k_metadata = "/maven-metadata.xml";
-constexpr std::size_t k_block = 256u << 10;
-
-/// Maven compares downloads with SHA-1, whatever else there is; nothing here is believed because of it.
-const EVP_MD* algorithm_of(std::string_view end) {
-  if (end == "sha1") return EVP_sha1();
-  if (end == "sha256") return EVP_sha256();
-  if (end == "sha512") return EVP_sha512();
-  return nullptr;
-}
-
-class Checksum {
- public:
-  explicit Checksum(const EVP_MD* algorithm) : m_context(EVP_MD_CTX_new()) {
-    if (EVP_DigestInit_ex(m_context, algorithm, nullptr) != 1) {
-      EVP_MD_CTX_free(m_context);
-      fail(ErrorCode::algorithm_unavailable, "OpenSSL does not offer the checksum here");
-    }
-  }
-  ~Checksum() { EVP_MD_CTX_free(m_context); }
-  Checksum(const Checksum&) = delete;
-  Checksum& operator=(const Checksum&) = delete;
-  void update(std::span<const std::uint8_t> bytes) { EVP_DigestUpdate(m_context, bytes.data(), bytes.size()); }
-  std::string hex() {
-    std::array<std::uint8_t, EVP_MAX_MD_SIZE> out{};
-    unsigned size = 0;
-    EVP_DigestFinal_ex(m_context, out.data(), &size);
-    return encode_hex(std::span(out).first(size));
-  }
-
- private:
-  EVP_MD_CTX* m_context;
-};
 
 HttpResponse page(std::string body, std::string type) {
   HttpResponse response;
@@ -105,7 +71,7 @@ class MavenRoute : public Route {
   std::optional<HttpResponse> find(std::string_view path) const;
   std::optional<HttpResponse> checksum(std::string_view path) const;
 
-  std::string sum_of(const ArtifactFile& file, std::string_view suffix, std::string_view path) const;
+  std::string sum_of(const ArtifactFile& file, std::string_view suffix) const;
 
   const BlobStore& m_blobs;
   std::map<std::string, ArtifactFile, std::less<>> m_files;  ///< by path
@@ -132,36 +98,27 @@ std::optional<HttpResponse> MavenRoute::find(std::string_view path) const {
 std::optional<HttpResponse> MavenRoute::checksum(std::string_view path) const {
   const auto dot = path.rfind('.');
   const auto suffix = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);
-  const auto* algorithm = algorithm_of(suffix);
-  if (algorithm == nullptr) return std::nullopt;
+  if (!Checksum::knows(suffix)) return std::nullopt;
   path = path.substr(0, dot);
   if (const auto file = m_files.find(path); file != m_files.end())
-    return page(sum_of(file->second, suffix, path), "text/plain; charset=utf-8");
+    return page(sum_of(file->second, suffix), "text/plain; charset=utf-8");
   const auto made = find(path);
   if (!made) return std::nullopt;
-  Checksum sum(algorithm);
+  Checksum sum(suffix);
   sum.update(as_bytes(std::get<std::string>(made->body)));
   return page(sum.hex(), "text/plain; charset=utf-8");
 }
 
-std::string MavenRoute::sum_of(const ArtifactFile& file, std::string_view suffix, std::string_view path) const {
+std::string MavenRoute::sum_of(const ArtifactFile& file, std::string_view suffix) const {
   if (suffix == "sha256") return file.digest.hex();
   const auto key = std::pair(file.digest, std::string(suffix));
   {
     const std::lock_guard lock(m_mutex);
     if (const auto known = m_sums.find(key); known != m_sums.end()) return known->second;
   }
-  Checksum sum(algorithm_of(suffix));
-  const auto fd = m_blobs.open(file.digest);
-  std::vector<std::uint8_t> block(k_block);
-  for (std::uint64_t offset = 0; offset < file.size;) {
-    const std::span part(block.data(), std::min<std::uint64_t>(block.size(), file.size - offset));
-    if (!pread_exact(fd.get(), part, offset, path)) fail(ErrorCode::blob_corrupt, "'{}' is too short", path);
-    sum.update(part);
-    offset += part.size();
-  }
+  auto sum = checksum_of_blob(m_blobs, file, suffix);
   const std::lock_guard lock(m_mutex);
-  return m_sums.emplace(key, sum.hex()).first->second;
+  return m_sums.emplace(key, std::move(sum)).first->second;
 }
 
 HttpResponse MavenRoute::handle(const HttpRequest& request) const {

@@ -106,7 +106,7 @@ std::uint64_t ImagePlan::bytes() const {
 /// Requests below /v2/, with the login that the registry asks for.
 class RegistryPush::Wire {
  public:
-  explicit Wire(const PushTarget& target) : m_target(target), m_context(1) {}
+  explicit Wire(const RegistrySettings& target) : m_target(target), m_context(1) {}
 
   UnixResponse ask(const std::string& repository, UnixRequest request) {
     const auto authorized = [&] {
@@ -149,9 +149,9 @@ class RegistryPush::Wire {
   }
 
  private:
-  [[noreturn]] static void refuse_login(std::string text) {
+  [[noreturn]] void refuse_login(std::string text) const {
     throw Error(ErrorCode::unauthorized, std::move(text),
-                "put USER:PASSWORD of an account that may push into the login_file of [registry.NAME]");
+                fmt::format("put USER:PASSWORD of an account that may push into the login_file of {}", m_target.table));
   }
 
   UnixResponse exchange(const UnixRequest& request) {
@@ -223,36 +223,69 @@ class RegistryPush::Wire {
     return token;
   }
 
-  const PushTarget& m_target;
+  const RegistrySettings& m_target;
   asio::io_context m_context;
   std::map<std::string, std::string> m_authorization;  ///< by repository
 };
 
-RegistryPush::RegistryPush(PushTarget target, const BlobStore& store)
+RegistryPush::RegistryPush(RegistrySettings target, const BlobStore& store)
     : m_target(std::move(target)), m_store(store), m_wire(std::make_unique<Wire>(m_target)) {}
 RegistryPush::~RegistryPush() = default;
+
+std::string RegistryPush::repository(const std::string& name) const {
+  return (m_target.prefix.empty() ? "" : m_target.prefix + "/") + name;
+}
 
 ImagePlan RegistryPush::plan(const Artifact& image) {
   Walk walk(image, m_store);
   ImagePlan plan;
-  plan.repository = (m_target.prefix.empty() ? "" : m_target.prefix + "/") + image.name;
+  plan.repository = repository(image.name);
   plan.reference = (Digest::try_parse(image.version) ? "@" : ":") + image.version;
   plan.sparse = walk.sparse;
-  for (const auto& [digest, size] : walk.blobs) {
+  std::vector<ImagePlan::Blob> blobs;
+  for (const auto& [digest, size] : walk.blobs) blobs.push_back({digest, size});
+  look(plan, std::move(blobs), std::move(walk.documents));
+  return plan;
+}
+
+ImagePlan RegistryPush::plan(const Made& made) {
+  ImagePlan plan;
+  plan.repository = repository(made.name);
+  plan.reference = ":" + made.tag;
+  look(plan, made.blobs, {{sha256(made.manifest), made.media_type, made.manifest, {made.tag}}});
+  return plan;
+}
+
+std::optional<std::string> RegistryPush::manifest(const std::string& name, const std::string& tag,
+                                                  std::string_view media_type) {
+  const auto place = repository(name);
+  const auto answer = m_wire->ask(place, {.method = "GET",
+                                          .target = m_wire->path(place, "manifests/" + tag),
+                                          .headers = {{"Accept", std::string(media_type)}},
+                                          .body = {}});
+  if (answer.status == 404) return std::nullopt;
+  if (answer.status != 200) m_wire->refuse(answer, "the question for " + tag);
+  return answer.body;
+}
+
+void RegistryPush::look(ImagePlan& plan, std::vector<ImagePlan::Blob> blobs,
+                        std::vector<ImagePlan::Document> documents) {
+  for (auto& blob : blobs) {
+    const auto& digest = blob.digest;
     const auto answer = m_wire->ask(plan.repository, {.method = "HEAD",
                                                       .target = m_wire->path(plan.repository, "blobs/" + digest.text()),
                                                       .headers = {},
                                                       .body = {}});
-    if (answer.status == 200 && parse_uint(answer.header("Content-Length")) == size) {
+    if (answer.status == 200 && parse_uint(answer.header("Content-Length")) == blob.size) {
       m_held.emplace(digest, plan.repository);
       ++plan.known;
     } else if (answer.status == 404 || answer.status == 200) {
-      plan.blobs.push_back({digest, size});
+      plan.blobs.push_back(std::move(blob));
     } else {
       m_wire->refuse(answer, "the question for " + digest.text());
     }
   }
-  for (auto& document : walk.documents) {
+  for (auto& document : documents) {
     std::vector<std::string> lacking;
     for (const auto& reference : document.references) {
       const auto answer =
@@ -271,7 +304,6 @@ ImagePlan RegistryPush::plan(const Artifact& image) {
     document.references = std::move(lacking);
     plan.documents.push_back(std::move(document));
   }
-  return plan;
 }
 
 void RegistryPush::send_blob(const std::string& repository, const ImagePlan::Blob& blob,
@@ -284,12 +316,14 @@ void RegistryPush::send_blob(const std::string& repository, const ImagePlan::Blo
   auto answer = m_wire->ask(repository, {.method = "POST", .target = target, .headers = {}, .body = {}});
   if (answer.status == 201) return progress(blob.size);  // mounted
   if (answer.status != 202) m_wire->refuse(answer, what);
-  const auto file = m_store.open(blob.digest);
+  const auto file = blob.bytes.empty() ? m_store.open(blob.digest) : UniqueFd();
   Hasher hasher;
   for (std::uint64_t at = 0; at < blob.size || blob.size == 0;) {
     const auto size = std::min(k_piece, blob.size - at);
-    std::string piece(size, '\0');
-    if (!pread_exact(file.get(), std::span(reinterpret_cast<std::uint8_t*>(piece.data()), piece.size()), at,
+    std::string piece = blob.bytes.substr(std::min<std::uint64_t>(at, blob.bytes.size()), size);
+    piece.resize(size);
+    if (blob.bytes.empty() &&
+        !pread_exact(file.get(), std::span(reinterpret_cast<std::uint8_t*>(piece.data()), piece.size()), at,
                      blob.digest.text()))
       fail(ErrorCode::size_mismatch, "the store's {} is shorter than its manifest says", blob.digest.text());
     const bool is_last = at + size == blob.size;

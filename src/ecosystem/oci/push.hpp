@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,9 @@
 
 namespace liftlock::oci {
 
-struct PushTarget {
+struct RegistrySettings {
   RemoteServer server;
+  std::string table;                           ///< of config.toml, for errors: "[registry.site]"
   std::string prefix;                          ///< in front of each repository's name: "airgap"; may be empty
   std::string login;                           ///< "USER:PASSWORD"; empty: none
   std::chrono::milliseconds patience{60'000};  ///< without a byte moving, either way
@@ -30,6 +32,7 @@ struct ImagePlan {
   struct Blob {
     Digest digest;
     std::uint64_t size = 0;
+    std::string bytes = {};  ///< where it was made for this; else the store has it
   };
   struct Document {
     Digest digest;
@@ -51,7 +54,7 @@ struct ImagePlan {
 /// For one thread; its connection is kept between requests.
 class RegistryPush {
  public:
-  RegistryPush(PushTarget target, const BlobStore& store);
+  RegistryPush(RegistrySettings target, const BlobStore& store);
   ~RegistryPush();
   RegistryPush(const RegistryPush&) = delete;
   RegistryPush& operator=(const RegistryPush&) = delete;
@@ -59,6 +62,17 @@ class RegistryPush {
   /// Asks what is there.
   /// @throws Error{network, tls_invalid, unauthorized, http_status}; Error{not_found} when the store lacks a file
   ImagePlan plan(const Artifact& image);
+  /// The same of what was made for the registry: blobs and one manifest, put under this tag of PREFIX/NAME.
+  struct Made {
+    std::string name;
+    std::string tag;
+    std::string media_type;
+    std::string manifest;
+    std::vector<ImagePlan::Blob> blobs;
+  };
+  ImagePlan plan(const Made& made);
+  /// The manifest that PREFIX/NAME has under this tag; nullopt when it has none. @throws as plan
+  std::optional<std::string> manifest(const std::string& name, const std::string& tag, std::string_view media_type);
   /// Sends it: blobs, then documents; a tag moves when all that it means is there. What another repository got from
   /// this object is mounted instead of sent. The same call again goes on with what is still lacking.
   /// @param progress is told of bytes as they are done
@@ -67,10 +81,13 @@ class RegistryPush {
 
  private:
   class Wire;
+  std::string repository(const std::string& name) const;
+  /// Fills in what is lacking of these.
+  void look(ImagePlan& plan, std::vector<ImagePlan::Blob> blobs, std::vector<ImagePlan::Document> documents);
   void send_blob(const std::string& repository, const ImagePlan::Blob& blob,
                  const std::function<void(std::uint64_t)>& progress);
 
-  PushTarget m_target;
+  RegistrySettings m_target;
   const BlobStore& m_store;
   std::unique_ptr<Wire> m_wire;
   std::map<Digest, std::string> m_held;  ///< by which repository there

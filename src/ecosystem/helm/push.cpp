@@ -1,0 +1,154 @@
+#include "ecosystem/helm/push.hpp"
+
+#include <algorithm>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "ecosystem/helm/inspector.hpp"
+#include "ecosystem/oci/push_target.hpp"
+#include "ecosystem/oci/reference.hpp"
+
+namespace liftlock::helm {
+namespace {
+
+using Found = HttpRepository::Found;
+
+constexpr std::string_view k_manifest_type = "application/vnd.oci.image.manifest.v1+json";
+constexpr std::string_view k_config_type = "application/vnd.cncf.helm.config.v1+json";
+constexpr std::string_view k_content_type = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+
+const ArtifactFile& archive_of(const Artifact& artifact) {
+  const auto chart = artifact.facts.find("chart");
+  if (artifact.files.size() != 1 || chart == artifact.facts.end() || !chart->is_object())
+    fail(ErrorCode::package_malformed, "'{}' lacks what an index tells of it", printable(artifact.id()));
+  return artifact.files[0];
+}
+
+class MuseumPush final : public PushTarget {
+ public:
+  MuseumPush(const PushSettings& settings, const BlobStore& store)
+      : m_repository(settings.access.value(), settings.table), m_store(store) {
+    const auto prefix = settings.text("prefix");
+    const bool plain = std::all_of(prefix.begin(), prefix.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             std::string_view("-_./").find(c) != std::string_view::npos;
+    });
+    if (!plain || prefix.starts_with('/') || prefix.ends_with('/')) {
+      throw Error(
+          ErrorCode::config_invalid, fmt::format("config.toml: 'prefix' of {} is no path", settings.table),
+          "ORGANISATION/REPOSITORY of a ChartMuseum with several; leave it out for one with a single repository");
+    }
+    m_charts = prefix.empty() ? "/api/charts" : "/api/" + prefix + "/charts";
+  }
+
+  std::unique_ptr<PushPlan> plan(const Artifact& artifact) override {
+    auto out = std::make_unique<FilesPlan>(
+        [this](const ArtifactFile& file, const PushProgress& progress) { post(file, progress); });
+    const auto& file = archive_of(artifact);
+    out->place = fmt::format("{} {}", artifact.name, artifact.version);
+    const auto target = m_repository.below(
+        fmt::format("{}/{}/{}", m_charts, encode_percent_path(artifact.name), encode_percent_path(artifact.version)));
+    const auto answer = m_repository.ask("GET", target);
+    if (answer.status != 200 && answer.status != 404)
+      m_repository.refuse(answer, fmt::format("the question for {}", out->place));
+    auto found = Found::nothing;
+    if (answer.status == 200) {
+      const auto digest = string_member_or(parse_json(answer.body), "digest", "", "the repository's answer");
+      found = digest == file.digest.hex() ? Found::same : Found::other;
+    }
+    out->add(file, found, out->place);
+    return out;
+  }
+
+ private:
+  void post(const ArtifactFile& file, const PushProgress& progress) {
+    StoredBody body(m_store, file, progress);
+    const auto answer = m_repository.upload({.method = "POST",
+                                             .target = m_repository.below(m_charts),
+                                             .headers = {{"Content-Type", "application/gzip"}},
+                                             .body = {}},
+                                            body);
+    if (answer.status == 409)
+      fail(ErrorCode::immutable, "the repository has another {} since it was asked", file.path.filename());
+    if (answer.status != 201 && answer.status != 200)
+      m_repository.refuse(answer, fmt::format("the upload of {}", file.path.filename()));
+  }
+
+  HttpRepository m_repository;
+  const BlobStore& m_store;
+  std::string m_charts;
+};
+
+/// The chart as its own manifest; the same chart gives the same bytes.
+oci::RegistryPush::Made made_of(const Artifact& artifact) {
+  const auto& file = archive_of(artifact);
+  if (!oci::is_repository(artifact.name))
+    fail(ErrorCode::usage, "'{}' is no name that a registry takes: lower case only", printable(artifact.name));
+  auto config = dump_json_line(artifact.facts.at("chart"));
+  const auto config_digest = sha256(config);
+  const Json manifest = {
+      {"schemaVersion", 2},
+      {"mediaType", k_manifest_type},
+      {"config", {{"mediaType", k_config_type}, {"digest", config_digest.text()}, {"size", config.size()}}},
+      {"layers", {{{"mediaType", k_content_type}, {"digest", file.digest.text()}, {"size", file.size}}}},
+      {"annotations",
+       {{"org.opencontainers.image.title", artifact.name}, {"org.opencontainers.image.version", artifact.version}}}};
+  oci::RegistryPush::Made out{.name = artifact.name,
+                              .tag = artifact.version,
+                              .media_type = std::string(k_manifest_type),
+                              .manifest = dump_json_line(manifest),
+                              .blobs = {}};
+  // A tag has no '+'; helm writes '_' for it, and reads it so.
+  std::replace(out.tag.begin(), out.tag.end(), '+', '_');
+  const auto size = config.size();
+  out.blobs.push_back({config_digest, size, std::move(config)});
+  out.blobs.push_back({file.digest, file.size});
+  return out;
+}
+
+class ChartRegistryPush final : public PushTarget {
+ public:
+  ChartRegistryPush(const PushSettings& settings, const BlobStore& store)
+      : m_registry(oci::registry_settings(settings), store) {}
+
+  std::unique_ptr<PushPlan> plan(const Artifact& artifact) override {
+    const auto made = made_of(artifact);
+    const auto there = m_registry.manifest(made.name, made.tag, made.media_type);
+    if (there && *there != made.manifest) {
+      // `helm push` writes a time into its manifest: what counts is the archive.
+      auto out = std::make_unique<oci::RegistryPlan>(m_registry, oci::ImagePlan{});
+      out->place = made.name + ":" + made.tag;
+      if (holds(*there, artifact.files[0].digest))
+        out->known = 1;
+      else
+        out->other.push_back(out->place);
+      return out;
+    }
+    return std::make_unique<oci::RegistryPlan>(m_registry, m_registry.plan(made));
+  }
+
+ private:
+  static bool holds(const std::string& manifest, const Digest& archive) {
+    constexpr std::string_view where = "the registry's manifest";
+    const auto json = parse_json(manifest);
+    for (const auto& layer : array_member(json, "layers", where)) {
+      if (string_member(layer, "digest", where) == archive.text()) return true;
+    }
+    return false;
+  }
+
+  oci::RegistryPush m_registry;
+};
+
+}  // namespace
+
+std::unique_ptr<PushTarget> make_museum_push(const PushSettings& settings, const BlobStore& store) {
+  return std::make_unique<MuseumPush>(settings, store);
+}
+
+std::unique_ptr<PushTarget> make_chart_registry_push(const PushSettings& settings, const BlobStore& store) {
+  return std::make_unique<ChartRegistryPush>(settings, store);
+}
+
+}  // namespace liftlock::helm

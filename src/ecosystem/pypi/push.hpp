@@ -1,0 +1,13 @@
+// High side: wheels and source distributions into a package index of the site, by the upload API that twine speaks:
+// https://docs.pypi.org/api/upload/. What is there, its index tells. Specification: docs/formats/push.md.
+#pragma once
+
+#include "ecosystem/push.hpp"
+
+namespace liftlock {
+
+/// Its key `index`: where the pages of projects are, below the address ("simple", the default; "+simple" of devpi).
+/// @throws Error{config_invalid}
+std::unique_ptr<PushTarget> make_pypi_push(const PushSettings& settings, const BlobStore& store);
+
+}  // namespace liftlock

@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# What crossed goes into package indexes and an npm registry of the site: pypiserver, devpi, verdaccio, each a real one; then pip and
+# npm install from them (issue 5, 2b). The servers themselves come from the package indexes of this machine (label: online).
+# push_online_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
+# Exit status 77: the servers cannot be had.
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
+source "$(dirname "$0")/package_crossing.sh"
+command -v npm > /dev/null || skip "there is no npm"
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+wait_for() { for _ in $(seq 300); do curl -s -o /dev/null "$1" && return; sleep 0.1; done; fail "nobody answers at $1"; }
+python3 -m venv "$work/venv"
+"$work/venv/bin/pip" install -q --disable-pip-version-check pypiserver==2.4.2 devpi-server==6.20.3 > "$work/pip.log" 2>&1 || { tail -1 "$work/pip.log"; skip "pypiserver and devpi cannot be had"; }
+# verdaccio names a dist-tag of one of its needs, which some mirrors do not have.
+mkdir -p "$work/verdaccio" && printf '{"name":"x","version":"1.0.0","overrides":{"node-fetch":"2.7.0"}}' > "$work/verdaccio/package.json"
+(cd "$work/verdaccio" && npm install --no-audit --no-fund verdaccio@5.33.0 > "$work/npm.log" 2>&1) || { tail -1 "$work/npm.log"; skip "verdaccio cannot be had"; }
+
+# --- what crosses: two wheels, and packages of a real lock
+export PIP_NO_INDEX=1 PIP_FIND_LINKS=$work/wheels PIP_CONFIG_FILE=/dev/null
+export HOME=$work/home npm_config_userconfig=$work/home/.npmrc npm_config_globalconfig=/dev/null npm_config_cache=$work/cache npm_config_fund=false npm_config_audit=false npm_config_update_notifier=false
+unset npm_config_registry NPM_CONFIG_REGISTRY
+mkdir -p "$HOME" "$work/stack" "$work/packages"
+python3 "$root/tests/tools/make_wheel.py" "$work/wheels" lift_test 1.2 "liftdep>=1"
+python3 "$root/tests/tools/make_wheel.py" "$work/wheels" liftdep 1.0
+package() { mkdir -p "$work/packages/$1"; printf '%s' "$2" > "$work/packages/$1/package.json"; echo "$3" > "$work/packages/$1/index.js"; }
+package greet '{"name":"@made/greet","version":"1.1.0","license":"MIT","dependencies":{"words":"1.10.0"}}' 'module.exports = require("words")'
+package words10 '{"name":"words","version":"1.10.0"}' 'module.exports = "hello"'
+package words9 '{"name":"words","version":"1.9.0"}' 'module.exports = "old"'
+coproc upstream { exec python3 "$root/tests/tools/npm_registry.py" "$work/packages" --prefix /npm/ --log "$work/log"; }
+read -r url <&"${upstream[0]}"
+pids+=("$upstream_PID")
+cd "$work/stack"
+printf 'registry=%s\n' "$url" > "$HOME/.npmrc"
+printf '{"name":"site","version":"1.0.0","dependencies":{"@made/greet":"^1","words":"1.9.0"}}' > package.json
+npm install --package-lock-only > "$work/npm.log" 2>&1 || { cat "$work/npm.log"; fail "npm install"; }
+printf '[stack]\nname = "site"\n[python.tools]\nrequirements = ["lift-test"]\n[npm.site]\nlock = "package-lock.json"\n' > liftlock.toml
+cross site-1
+echo "plant:secret" > "$work/login" && chmod 600 "$work/login"
+repository() { printf '[repository.%s]\nkind = "%s"\naddress = "%s"\n' "$1" "$2" "$3"; printf '%s\n' "${@:4}"; }
+printf 'plant:%s\n' "$(openssl passwd -apr1 secret)" > "$work/users"
+pip_from() {  # pip_from INDEX: a fresh environment with what the index has, and nothing else
+  rm -rf "$work/fresh" && python3 -m venv "$work/fresh"
+  env -u PIP_NO_INDEX -u PIP_FIND_LINKS "$work/fresh/bin/pip" install -q --disable-pip-version-check --no-cache-dir --index-url "$1" lift-test > "$work/pip.log" 2>&1 || { cat "$work/pip.log"; return 1; }
+  "$work/fresh/bin/pip" list --format freeze 2> /dev/null | grep -i lift | LC_ALL=C sort | tr '\n' ' '
+}
+# --- pypiserver, which wants a login for everything
+port=$(free_port)
+mkdir "$work/pypi"
+"$work/venv/bin/pypi-server" run -i 127.0.0.1 -p "$port" -P "$work/users" -a update,list,download --disable-fallback "$work/pypi" > "$work/pypi.log" 2>&1 &
+pids+=($!)
+wait_for "http://127.0.0.1:$port/"
+repository pypi pypi "http://127.0.0.1:$port" "login_file = \"$work/login\"" >> "$high_state/config.toml"
+echo "plant:wrong" > "$work/login"
+refused unauthorized high push pypi --dry-run
+echo "plant:secret" > "$work/login"
+plan=$(high push pypi --dry-run)
+[ "$(grep -c "1 of 1 file" <<< "$plan")" = 2 ] || fail "the plan: $plan"
+[ -z "$(ls "$work/pypi")" ] || fail "a dry run sent something"
+high push pypi > "$work/out" || { cat "$work/pypi.log"; fail "pypiserver"; }
+for wheel in "$work"/wheels/*; do cmp "$wheel" "$work/pypi/$(basename "$wheel")" || fail "$wheel"; done
+grep -q "nothing to send" <<< "$(high push pypi)" || fail "the second push to pypiserver"
+[ "$(pip_from "http://plant:secret@127.0.0.1:$port/simple/")" = "lift_test==1.2 liftdep==1.0 " ] || fail "pip from pypiserver: $(cat "$work/pip.log")"
+tested wheel "pip, from pypiserver 2.4.2" "$("$work/fresh/bin/pip" --version | cut -d' ' -f2)"
+# Another file of that name there.
+echo x >> "$work/pypi/liftdep-1.0-py3-none-any.whl"
+sleep 1
+refused immutable high push pypi
+grep -q "other bytes" <<< "$(high push pypi --dry-run || true)" || fail "the plan does not show it"
+[ "$(high --json audit tail -n 50 --type wheel.push | json '["entries"]' | grep -o "'outcome': 'success'" | wc -l)" = 2 ] || fail "the audit log"
+step "pypiserver: two wheels, nothing again, pip installs them; other bytes are refused"
+
+# --- devpi
+port=$(free_port)
+"$work/venv/bin/devpi-init" --serverdir "$work/devpi" --no-root-pypi > "$work/devpi.log" 2>&1 || { cat "$work/devpi.log"; fail "devpi-init"; }
+"$work/venv/bin/devpi-server" --serverdir "$work/devpi" --host 127.0.0.1 --port "$port" > "$work/devpi.log" 2>&1 &
+pids+=($!)
+devpi=http://127.0.0.1:$port
+wait_for "$devpi/+api"
+ask() { curl -sf -H 'Content-Type: application/json' -H 'Accept: application/json' "$@"; }
+ask -o /dev/null -X PUT -d '{"password": "secret"}' "$devpi/plant" || fail "a user of devpi"
+token=$(ask -X POST -d '{"user": "plant", "password": "secret"}' "$devpi/+login" | json '["result"]["password"]')
+ask -o /dev/null -X PUT -H "X-Devpi-Auth: $(printf 'plant:%s' "$token" | base64 -w0)" -d '{"bases": [], "volatile": false}' "$devpi/plant/site" || fail "an index of devpi"
+repository devpi pypi "$devpi/plant/site" "login_file = \"$work/login\"" 'index = "+simple"' >> "$high_state/config.toml"
+high push devpi > "$work/out" || { tail -20 "$work/devpi.log"; fail "devpi"; }
+grep -q "nothing to send" <<< "$(high push devpi)" || fail "the second push to devpi"
+[ "$(pip_from "$devpi/plant/site/+simple/")" = "lift_test==1.2 liftdep==1.0 " ] || fail "pip from devpi: $(cat "$work/pip.log")"
+tested wheel "pip, from devpi 6.20.3" "$("$work/fresh/bin/pip" --version | cut -d' ' -f2)"
+step "devpi: the same, at +simple"
+
+# --- verdaccio
+port=$(free_port)
+mkdir "$work/npm-storage"
+cat > "$work/verdaccio/config.yaml" <<YAML
+storage: $work/npm-storage
+auth: {htpasswd: {file: $work/users, max_users: -1}}
+packages: {'**': {access: \$authenticated, publish: \$authenticated}}
+log: {type: stdout, format: pretty, level: warn}
+YAML
+"$work/verdaccio/node_modules/.bin/verdaccio" --config "$work/verdaccio/config.yaml" --listen "127.0.0.1:$port" > "$work/verdaccio.log" 2>&1 &
+pids+=($!)
+wait_for "http://127.0.0.1:$port/-/ping"
+repository npm npm "http://127.0.0.1:$port" "login_file = \"$work/login\"" >> "$high_state/config.toml"
+echo "plant:wrong" > "$work/login"
+refused unauthorized high push npm
+echo "plant:secret" > "$work/login"
+[ "$(grep -c "1 of 1 file" <<< "$(high push npm --dry-run)")" = 3 ] || fail "the plan: $(high push npm --dry-run)"
+high push npm > "$work/out" || { tail -20 "$work/verdaccio.log"; fail "verdaccio"; }
+grep -q "nothing to send" <<< "$(high push npm)" || fail "the second push to verdaccio"
+kill "$upstream_PID"
+auth=$(printf 'plant:secret' | base64 -w0)
+printf 'registry=http://127.0.0.1:%s/\n//127.0.0.1:%s/:_auth=%s\n' "$port" "$port" "$auth" > "$HOME/.npmrc"
+[ "$(npm view words dist-tags.latest)" = 1.10.0 ] || fail "latest is $(npm view words dist-tags.latest)"
+mkdir "$work/there" && cd "$work/there" && printf '{"name":"there","version":"1.0.0"}' > package.json
+npm install --cache "$work/other-cache" @made/greet > "$work/npm.log" 2>&1 || { cat "$work/npm.log" "$work/verdaccio.log"; fail "npm install from verdaccio"; }
+[ "$(node -p 'require("@made/greet")')" = hello ] || fail "the package does not run"
+tested npm "npm, from verdaccio 5.33.0" "$(npm --version)"
+# A token instead of a login, as `npm login` gets one.
+npm_token=$(ask -X PUT -d '{"name": "plant", "password": "secret"}' -u plant:secret "http://127.0.0.1:$port/-/user/org.couchdb.user:plant" | json '["token"]')
+echo "$npm_token" > "$work/token" && chmod 600 "$work/token"
+repository tokened npm "http://127.0.0.1:$port" "token_file = \"$work/token\"" >> "$high_state/config.toml"
+grep -q "nothing to send" <<< "$(high push tokened)" || fail "with a token"
+# Other bytes: another package of that name and version, in a registry that has it already.
+sed -i 's/"shasum": *"[0-9a-f]*"/"shasum": "0000000000000000000000000000000000000000"/; s/"integrity": *"sha512-[^"]*"/"integrity": "sha512-AAAA"/' "$work/npm-storage/words/package.json"
+refused immutable high push npm
+step "verdaccio: three packages, latest is the newest, npm installs them; other bytes are refused"
+high audit verify > /dev/null || fail "the audit log"
+if grep -rq "secret" "$high_state/audit/"; then fail "the password is in the audit log"; fi
