@@ -65,7 +65,7 @@ std::string without_dots(std::string_view path) {
 }  // namespace
 
 StoredBody::StoredBody(const BlobStore& store, const ArtifactFile& file, std::function<void(std::uint64_t)> progress,
-                   std::string before, std::string after, Form form)
+                       std::string before, std::string after, Form form)
     : m_file(file),
       m_fd(store.open(file.digest)),
       m_progress(std::move(progress)),
@@ -158,7 +158,19 @@ void HttpRepository::run(const std::function<asio::awaitable<void>()>& work) {
   m_context.restart();
   asio::co_spawn(m_context, work(), [&](std::exception_ptr error) { failed = std::move(error); });
   m_context.run();
-  if (failed) std::rethrow_exception(failed);
+  if (!failed) return;
+  try {
+    std::rethrow_exception(failed);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::tls_invalid && error.code() != ErrorCode::network) throw;
+    const bool is_tls = error.code() == ErrorCode::tls_invalid;
+    throw Error(
+        error.code(), fmt::format("{} ({}): {}", m_table, address().text(), error.message()),
+        is_tls ? fmt::format("its certificate must be for this name or address, and come from the CA in ca_file of "
+                             "{}",
+                             m_table)
+               : "is it up, and within networks of [gateway]? The same command goes on");
+  }
 }
 
 void HttpRepository::require_login(const UnixResponse& answer, const UnixRequest& request) const {

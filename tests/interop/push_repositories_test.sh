@@ -27,6 +27,10 @@ cat > m2/org/example/tool/2.0/tool-2.0.pom <<'XML'
 </project>
 XML
 (mkdir -p "$work/jar/META-INF" && cd "$work/jar" && printf 'Manifest-Version: 1.0\n' > META-INF/MANIFEST.MF && zip -qX "$work/stack/m2/org/example/tool/2.0/tool-2.0.jar" META-INF/MANIFEST.MF)
+# Maven adds this to every extension; an empty one does, for Maven has its own.
+utils=m2/org/codehaus/plexus/plexus-utils/1.1
+mkdir -p $utils && cp m2/org/example/tool/2.0/tool-2.0.jar $utils/plexus-utils-1.1.jar
+sed 's|org.example|org.codehaus.plexus|; s|>tool<|>plexus-utils<|; s|>2.0<|>1.1<|' m2/org/example/tool/2.0/tool-2.0.pom > $utils/plexus-utils-1.1.pom
 (mkdir -p "$work/chart/demo/templates" && cd "$work/chart" && printf 'apiVersion: v2\nname: demo\nversion: 1.2.3\n' > demo/Chart.yaml && printf 'a: 1\n' > demo/values.yaml &&
   printf 'kind: ConfigMap\n' > demo/templates/map.yaml && tar --owner 0 --group 0 -czf "$work/stack/demo-1.2.3.tgz" demo)
 cat > liftlock.toml <<'TOML'
@@ -101,7 +105,7 @@ sed -i "s|$work/keys/builder.pem.pub|$work/other.pem|" "$high_state/config.toml"
 refused tls-invalid high push stranger
 refused source-unknown high push nowhere
 refused source-unknown high push oci://files
-refused usage high push files demo
+refused usage high push maven tools
 refused not-found high push files nothing-here
 refused not-found high push files --bundle site/9
 refused usage high push files tools --bundle site/1
@@ -112,8 +116,7 @@ step "a login that others can read, a wrong one, a wrong CA, a wrong name: each 
 plan=$(high push files --dry-run)
 grep -q "file:tools@1 -> 127.0.0.1:$tls/raw .*: 3 of 3 files, 48" <<< "$plan" || fail "the plan: $plan"
 [ "$(puts)" = 0 ] || fail "a dry run sent something"
-: > "$work/nginx/broken.conf"
-echo "if (\$uri ~ z.txt) { return 500; }" > "$work/nginx/broken.conf" && kill -HUP "$(cat "$work/nginx/pid")" && sleep 0.5
+echo 'set $asked $request_method$uri; if ($asked ~ "^PUT.*z.txt") { return 500; }' > "$work/nginx/broken.conf" && kill -HUP "$(cat "$work/nginx/pid")" && sleep 0.5
 refused http-status high push files
 rm "$work/nginx/broken.conf" && kill -HUP "$(cat "$work/nginx/pid")" && sleep 0.5
 before=$(puts)
@@ -216,7 +219,10 @@ step "a Maven repository: layout, checksums, metadata; mvn takes a range and a j
 
 # --- aptly
 aptly_port=$(free_port)
-printf '{"rootDir": "%s/aptly", "architectures": ["amd64"], "gpgDisableSign": true}' "$work" > "$work/aptly.json"
+mkdir -m 700 "$work/gnupg" && export GNUPGHOME=$work/gnupg
+gpg --batch --quiet --passphrase '' --quick-gen-key "Site <apt@site.example>" rsa3072 sign 1d 2> /dev/null
+gpg --export > "$work/site.gpg"
+printf '{"rootDir": "%s/aptly", "architectures": ["amd64"]}' "$work" > "$work/aptly.json"
 aptly -config="$work/aptly.json" repo create -distribution=bookworm -component=main site > /dev/null
 aptly -config="$work/aptly.json" publish repo -architectures=amd64,all site > /dev/null 2>&1 || fail "aptly publish"
 aptly -config="$work/aptly.json" api serve -listen="127.0.0.1:$aptly_port" > "$work/aptly.log" 2>&1 &
@@ -231,7 +237,7 @@ high push debian > "$work/out" || { cat "$work/out" "$work/aptly.log"; fail "apt
 grep -q "nothing to send" <<< "$(high push debian)" || fail "the second push to aptly"
 # apt takes it from what aptly published.
 mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial" "$work/apt/etc" && touch "$work/apt/status"
-printf 'deb [trusted=yes arch=amd64] file://%s/aptly/public bookworm main\n' "$work" > "$work/apt/etc/sources.list"
+printf 'deb [signed-by=%s/site.gpg arch=amd64] file://%s/aptly/public bookworm main\n' "$work" "$work" > "$work/apt/etc/sources.list"
 apt=(-o Dir::State="$work/apt" -o Dir::State::status="$work/apt/status" -o Dir::Cache="$work/apt/cache" -o Dir::Etc="$work/apt/etc"
   -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::parts=/dev/null -o Dir::Etc::trustedparts=/dev/null -o APT::Architecture=amd64 -o APT::Sandbox::User=root)
 apt-get "${apt[@]}" -qq update > "$work/apt.log" 2>&1 || { cat "$work/apt.log"; fail "apt-get update"; }

@@ -117,7 +117,7 @@ class AptlyPush final : public PushTarget {
       const auto answer = m_http.ask({.method = "PUT",
                                       .target = m_http.below(m_publication),
                                       .headers = {{"Content-Type", "application/json"}},
-                                      .body = "{}"});
+                                      .body = R"({"Signing":{"Batch":true}})"});
       if (answer.status != 200) m_http.refuse(answer, "the update of the publication");
     }
     const auto answer = m_http.ask("DELETE", m_http.below(m_uploads));
