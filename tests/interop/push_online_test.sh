@@ -59,7 +59,7 @@ high push pypi > "$work/out" || { cat "$work/pypi.log"; fail "pypiserver"; }
 for wheel in "$work"/wheels/*; do cmp "$wheel" "$work/pypi/$(basename "$wheel")" || fail "$wheel"; done
 grep -q "nothing to send" <<< "$(high push pypi)" || fail "the second push to pypiserver"
 [ "$(pip_from "http://plant:secret@127.0.0.1:$port/simple/")" = "lift_test==1.2 liftdep==1.0 " ] || fail "pip from pypiserver: $(cat "$work/pip.log")"
-tested wheel "pip, from pypiserver 2.4.2" "$("$work/fresh/bin/pip" --version | cut -d' ' -f2)"
+step "wheel: pip $("$work/fresh/bin/pip" --version | cut -d' ' -f2) takes it from pypiserver 2.4.2"
 # Another file of that name there.
 echo x >> "$work/pypi/liftdep-1.0-py3-none-any.whl"
 sleep 1
@@ -83,7 +83,7 @@ repository devpi pypi "$devpi/plant/site" "login_file = \"$work/login\"" 'index 
 high push devpi > "$work/out" || { tail -20 "$work/devpi.log"; fail "devpi"; }
 grep -q "nothing to send" <<< "$(high push devpi)" || fail "the second push to devpi"
 [ "$(pip_from "$devpi/plant/site/+simple/")" = "lift_test==1.2 liftdep==1.0 " ] || fail "pip from devpi: $(cat "$work/pip.log")"
-tested wheel "pip, from devpi 6.20.3" "$("$work/fresh/bin/pip" --version | cut -d' ' -f2)"
+step "wheel: pip $("$work/fresh/bin/pip" --version | cut -d' ' -f2) takes it from devpi 6.20.3"
 step "devpi: the same, at +simple"
 
 # --- verdaccio
@@ -112,7 +112,7 @@ printf 'registry=http://127.0.0.1:%s/\n//127.0.0.1:%s/:_auth=%s\n' "$port" "$por
 mkdir "$work/there" && cd "$work/there" && printf '{"name":"there","version":"1.0.0"}' > package.json
 npm install --cache "$work/other-cache" @made/greet > "$work/npm.log" 2>&1 || { cat "$work/npm.log" "$work/verdaccio.log"; fail "npm install from verdaccio"; }
 [ "$(node -p 'require("@made/greet")')" = hello ] || fail "the package does not run"
-tested npm "npm, from verdaccio 5.33.0" "$(npm --version)"
+step "npm: npm $(npm --version) takes it from verdaccio 5.33.0"
 # A token instead of a login, as `npm login` gets one.
 npm_token=$(ask -X PUT -d '{"name": "plant", "password": "secret"}' -u plant:secret "http://127.0.0.1:$port/-/user/org.couchdb.user:plant" | json '["token"]')
 echo "$npm_token" > "$work/token" && chmod 600 "$work/token"

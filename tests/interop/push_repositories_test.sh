@@ -132,7 +132,7 @@ log=$(high --json audit tail -n 200 --type file.push)
 grep -q "'outcome': 'failure'" <<< "$(json '["entries"]' <<< "$log")" || fail "the failed push is not in the log"
 grep -q "'outcome': 'success'" <<< "$(json '["entries"]' <<< "$log")" || fail "the push is not in the log"
 if grep -rq secret "$high_state/audit/"; then fail "the password is in the audit log"; fi
-tested file "PUT to nginx" "$(nginx -v 2>&1 | sed 's|.*/||')"
+step "files: nginx $(nginx -v 2>&1 | sed 's|.*/||') takes them by PUT"
 step "files by PUT: a 500 in the middle, the rest by the same command, then nothing"
 
 # Memory does not grow with the file.
@@ -211,7 +211,7 @@ XML
     mvn -B -q -C -s "$work/app/settings.xml" -f "$work/app/pom.xml" "-Dmaven.repo.local=$work/m2" validate > "$work/mvn.log" 2>&1 || { cat "$work/mvn.log"; fail "mvn does not take it from nginx"; }
   cmp m2/org/example/tool/2.0/tool-2.0.jar "$work/m2/org/example/tool/2.0/tool-2.0.jar" || fail "the jar that mvn got"
   [ -e "$work/m2/org/example/parent/1.5/parent-1.5.pom" ] || fail "mvn did not find the parent by its range"
-  tested maven "Maven, from nginx" "$(mvn -B --version | sed -n 's/.*Apache Maven \([0-9.]*\).*/\1/p')"
+  step "maven: Maven $(mvn -B --version | sed -n 's/.*Apache Maven \([0-9.]*\).*/\1/p') takes it from nginx"
 fi
 echo other > "$work/nginx/www/maven2/org/example/tool/2.0/tool-2.0.jar"
 refused immutable high push maven
@@ -244,7 +244,7 @@ apt-get "${apt[@]}" -qq update > "$work/apt.log" 2>&1 || { cat "$work/apt.log"; 
 (mkdir "$work/got" && cd "$work/got" && apt-get "${apt[@]}" -qq download hello words > "$work/apt.log" 2>&1) || { cat "$work/apt.log"; fail "apt-get download"; }
 [ "$(dpkg-deb -f "$work"/got/hello_*.deb Version)" = 1:1.0-1 ] || fail "hello"
 cmp debs/words_2.0_all.deb "$work/got/words_2.0_all.deb" || fail "words"
-tested deb "apt, from aptly" "$(dpkg-query -W -f '${Version}' apt)"
+step "deb: apt $(dpkg-query -W -f '${Version}' apt) takes it from aptly"
 # A run that was cut off before it published: what it uploaded is still there, and the next one ends it.
 curl -s -o /dev/null -F file=@debs/words_2.0_all.deb "http://127.0.0.1:$aptly_port/api/files/liftlock-site"
 high push debian > /dev/null
@@ -274,7 +274,7 @@ apt-get "${apt[@]}" -qq update > "$work/apt.log" 2>&1 || { cat "$work/apt.log"; 
 grep -q "1:1.0-1" <<< "$(apt-cache "${apt[@]}" policy hello)" || fail "apt does not see hello"
 echo x > "$work/incoming/words_2.0_all.deb"
 refused immutable high push incoming
-tested deb "apt, from reprepro" "$(dpkg-query -W -f '${Version}' apt)"
+step "deb: apt $(dpkg-query -W -f '${Version}' apt) takes it from reprepro"
 step "reprepro takes what was put into its folder, and is not given it again"
 
 # --- charts in a registry
