@@ -33,7 +33,7 @@ class StoredBody final : public RequestBody {
   enum class Form : std::uint8_t { plain, base64 };
   /// @param progress is told of bytes of the file as they go; may be empty. @throws Error{not_found}
   StoredBody(const BlobStore& store, const ArtifactFile& file, std::function<void(std::uint64_t)> progress,
-           std::string before = {}, std::string after = {}, Form form = Form::plain);
+             std::string before = {}, std::string after = {}, Form form = Form::plain);
   std::uint64_t size() const override;
   std::string_view next() override;
 

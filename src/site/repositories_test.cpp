@@ -15,7 +15,7 @@ Site site_of(const TemporaryFolder& folder, const std::string& tables) {
   return Site(folder.path());
 }
 
-ErrorCode code_for(const std::string& table) {
+std::optional<ErrorCode> code_for(const std::string& table) {
   const TemporaryFolder folder;
   return code_of([&] { site_of(folder, table); });
 }

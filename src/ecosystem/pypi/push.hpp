@@ -1,5 +1,6 @@
 // High side: wheels and source distributions into a package index of the site, by the upload API that twine speaks:
-// https://docs.pypi.org/api/upload/. What is there, its index tells. Specification: docs/formats/push.md.
+// POST of multipart/form-data with ":action" "file_upload" (twine/repository.py and warehouse/forklift/legacy.py are
+// its only specification). What is there, its index tells. Specification: docs/formats/push.md.
 #pragma once
 
 #include "ecosystem/push.hpp"
