@@ -236,6 +236,25 @@ HttpRepository::Found HttpRepository::compare(const std::string& target, const A
   return found;
 }
 
+void HttpRepository::put(const std::string& target, const BlobStore& store, const ArtifactFile& file,
+                         const std::function<void(std::uint64_t)>& progress) {
+  switch (compare(target, file)) {
+    case Found::same:
+      if (progress) progress(file.size);
+      return;
+    case Found::other:
+      throw Error(ErrorCode::immutable,
+                  fmt::format("{} came there with other bytes since it was planned", printable(target)),
+                  "nothing is ever written over: find out who put it there");
+    case Found::nothing:
+      break;
+  }
+  StoredBody body(store, file, progress);
+  const auto answer = upload(
+      {.method = "PUT", .target = target, .headers = {{"Content-Type", "application/octet-stream"}}, .body = {}}, body);
+  if (answer.status < 200 || answer.status > 204) refuse(answer, "the upload of " + printable(target));
+}
+
 void HttpRepository::refuse(const UnixResponse& answer, std::string_view what) const {
   if (answer.status == 429 || answer.status == 503)
     fail(ErrorCode::network, "the repository is busy ({} for {}){}", answer.status, what, words_of(answer));

@@ -90,6 +90,11 @@ class HttpRepository {
   enum class Found : std::uint8_t { nothing, same, other };
   Found compare(const std::string& target, const ArtifactFile& file);
 
+  /// A file to a place that takes whatever is put there (PUT), and so is asked once more: what came there since it was
+  /// planned is not written over. @throws Error{immutable} when it has other bytes
+  void put(const std::string& target, const BlobStore& store, const ArtifactFile& file,
+           const std::function<void(std::uint64_t)>& progress);
+
   /// What it was asked for is not what it does. @param what "the upload of x.whl"
   [[noreturn]] void refuse(const UnixResponse& answer, std::string_view what) const;
   /// The target that a link of the page at `page` leads to, without its fragment; nullopt for what is not on this

@@ -33,6 +33,9 @@ mkdir -p $utils && cp m2/org/example/tool/2.0/tool-2.0.jar $utils/plexus-utils-1
 sed 's|org.example|org.codehaus.plexus|; s|>tool<|>plexus-utils<|; s|>2.0<|>1.1<|' m2/org/example/tool/2.0/tool-2.0.pom > $utils/plexus-utils-1.1.pom
 (mkdir -p "$work/chart/demo/templates" && cd "$work/chart" && printf 'apiVersion: v2\nname: demo\nversion: 1.2.3\n' > demo/Chart.yaml && printf 'a: 1\n' > demo/values.yaml &&
   printf 'kind: ConfigMap\n' > demo/templates/map.yaml && tar --owner 0 --group 0 -czf "$work/stack/demo-1.2.3.tgz" demo)
+export PIP_NO_INDEX=1 PIP_FIND_LINKS=$work/wheels PIP_CONFIG_FILE=/dev/null
+python3 "$root/tests/tools/make_wheel.py" "$work/wheels" lifttest 1.2 "liftdep>=1"
+python3 "$root/tests/tools/make_wheel.py" "$work/wheels" liftdep 1.0
 cat > liftlock.toml <<'TOML'
 [stack]
 name = "site"
@@ -43,6 +46,8 @@ version = "1"
 repository = "m2"
 [chart.demo]
 source = "demo-1.2.3.tgz"
+[python.tools]
+requirements = ["lifttest"]
 TOML
 cross site-1
 mkdir debs
@@ -291,4 +296,56 @@ skopeo copy -q --src-tls-verify=false "docker://127.0.0.1:$registry_port/charts/
 cmp demo-1.2.3.tgz "$work/pulled/$(sha256sum < demo-1.2.3.tgz | cut -d' ' -f1)" || fail "the archive there"
 grep -q "nothing to send" <<< "$(high push charts)" || fail "the second push of charts"
 step "charts as OCI artifacts, taken by skopeo"
+# --- ChartMuseum, where it is installed; and a stand-in of its API, for Debian has none
+if command -v chartmuseum > /dev/null; then
+  museum() {  # museum FOLDER: one with its charts there, at $real_port
+    real_port=$(free_port)
+    chartmuseum --listen-host 127.0.0.1 --port "$real_port" --storage local --storage-local-rootdir "$1" --basic-auth-user plant --basic-auth-pass secret > "$work/museum.log" 2>&1 &
+    pids+=($!)
+    wait_for "http://127.0.0.1:$real_port/health"
+  }
+  museum "$work/charts"
+  repository real helm "http://127.0.0.1:$real_port" "login_file = \"$work/login\"" >> "$high_state/config.toml"
+  high push real > /dev/null || { tail -5 "$work/museum.log"; fail "charts into ChartMuseum"; }
+  cmp demo-1.2.3.tgz "$work/charts/demo-1.2.3.tgz" || fail "the chart in ChartMuseum"
+  curl -s -u plant:secret "http://127.0.0.1:$real_port/index.yaml" | grep "digest: $(sha256sum < demo-1.2.3.tgz | cut -d' ' -f1)" > /dev/null || fail "the index of ChartMuseum"
+  grep -q "nothing to send" <<< "$(high push real)" || fail "the second push to ChartMuseum"
+  mkdir "$work/other-charts" && (cd "$work/chart" && echo more >> demo/values.yaml && tar --owner 0 --group 0 -czf "$work/other-charts/demo-1.2.3.tgz" demo)
+  museum "$work/other-charts"
+  repository real2 helm "http://127.0.0.1:$real_port" "login_file = \"$work/login\"" >> "$high_state/config.toml"
+  refused immutable high push real2
+  step "charts: $(chartmuseum --version)"
+fi
+odd_port=$(free_port)
+python3 "$root/tests/tools/odd_repository.py" "$odd_port" "$work/mode" &
+pids+=($!)
+wait_for "http://127.0.0.1:$odd_port/"
+repository museum helm "http://127.0.0.1:$odd_port" >> "$high_state/config.toml"
+high push museum > /dev/null || fail "charts into a stand-in of ChartMuseum"
+[ "$(curl -s "http://127.0.0.1:$odd_port/api/charts/demo/1.2.3" | json '["digest"]')" = "$(sha256sum < demo-1.2.3.tgz | cut -d' ' -f1)" ] || fail "the chart there"
+grep -q "nothing to send" <<< "$(high push museum)" || fail "the second push of charts to the stand-in"
+step "charts by ChartMuseum's API, as its documents have it (a stand-in)"
+
+# --- repositories that lie: nothing is followed, nothing is believed, nothing grows
+for kind in pypi maven raw aptly; do
+  repository "odd-$kind" $kind "http://127.0.0.1:$odd_port/x" "$([ $kind != aptly ] || echo 'repository = "site"')" >> "$high_state/config.toml"
+done
+echo redirect > "$work/mode"
+for name in odd-pypi odd-maven odd-raw odd-aptly museum; do refused http-status high push $name; done
+echo links > "$work/mode"
+refused http-status high push odd-pypi
+[ ! -e "$work/mode.elsewhere" ] || fail "it went elsewhere: $(cat "$work/mode.elsewhere")"
+echo garbage > "$work/mode"
+for name in odd-pypi odd-maven odd-aptly museum; do refused schema-violation high push $name --dry-run; done
+echo silent > "$work/mode"
+for name in odd-pypi odd-maven odd-aptly museum; do refused network high push $name --dry-run; done
+echo endless > "$work/mode"
+for name in odd-pypi odd-maven odd-aptly museum; do
+  /usr/bin/time -f %M -o "$work/memory" bash -c 'source /dev/stdin; refused limit-exceeded high push "$1" --dry-run' _ $name \
+    < <(declare -f refused fail high; declare -p high_exe high_state) || fail "endless"
+  [ "$(tail -1 "$work/memory")" -lt 400000 ] || fail "an endless answer needs $(cat "$work/memory") KiB"
+done
+timeout 60 "$high_exe" --state "$high_state" push odd-raw --dry-run > "$work/out" 2>&1 && fail "endless bytes are the file"
+grep -q "other bytes" "$work/out" || fail "endless bytes: $(cat "$work/out")"
+step "redirects, links elsewhere, garbage, endless and broken answers"
 high audit verify > /dev/null || fail "the audit log"

@@ -44,12 +44,7 @@ class RawPush final : public PushTarget {
   }
 
   void put(const ArtifactFile& file, const PushProgress& progress) {
-    const auto where = place(file);
-    StoredBody body(m_store, file, progress);
-    const auto answer = m_repository.upload(
-        {.method = "PUT", .target = where, .headers = {{"Content-Type", "application/octet-stream"}}, .body = {}},
-        body);
-    if (answer.status < 200 || answer.status > 204) m_repository.refuse(answer, "the upload of " + where);
+    m_repository.put(place(file), m_store, file, progress);
   }
 
   HttpRepository m_repository;

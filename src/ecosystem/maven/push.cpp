@@ -53,13 +53,7 @@ class Repository {
   }
 
   void put(const std::string& path, const ArtifactFile& file, const PushProgress& progress) {
-    StoredBody body(m_store, file, progress);
-    const auto answer = m_http.upload({.method = "PUT",
-                                       .target = target(path),
-                                       .headers = {{"Content-Type", "application/octet-stream"}},
-                                       .body = {}},
-                                      body);
-    require_taken(answer, path);
+    m_http.put(target(path), m_store, file, progress);
   }
 
   std::string checksum(const ArtifactFile& file, std::string_view suffix) const {

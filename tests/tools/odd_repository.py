@@ -1,0 +1,95 @@
+"""Stands in for repositories that cannot be had here.   odd_repository.py PORT MODE_FILE
+
+It is a ChartMuseum as far as its API of charts goes (https://chartmuseum.com/docs/: no code of it, and no proof that the real one does the
+same), until MODE_FILE says otherwise: `redirect` (everything is elsewhere), `links` (a package index whose files are elsewhere), `garbage`
+(200 and no sense), `endless` (200 and no end), `silent` (an answer that breaks off). Who comes elsewhere leaves MODE_FILE.elsewhere.
+"""
+import hashlib
+import http.server
+import io
+import json
+import pathlib
+import re
+import sys
+import tarfile
+import threading
+
+port, mode_file = int(sys.argv[1]), pathlib.Path(sys.argv[2])
+charts = {}  # "NAME/VERSION": the archive
+
+
+class Repository(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, status, body=b"", headers=()):
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def come(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        mode = mode_file.read_text().strip() if mode_file.exists() else ""
+        elsewhere = f"http://127.0.0.1:{self.server.elsewhere}"
+        if mode == "redirect":
+            return self.answer(307, headers=[("Location", elsewhere + self.path)])
+        if mode == "links":
+            names = ("lifttest-1.2-py3-none-any.whl", "liftdep-1.0-py3-none-any.whl")
+            page = "".join(f'<a href="{elsewhere}/{name}">{name}</a>' for name in names)
+            return self.answer(200, page.encode(), [("Content-Type", "text/html")])
+        if mode == "garbage":
+            return self.answer(200, b'{"files": 7, "versions": [], "digest": {}}', [("Content-Type", "application/json")])
+        if mode == "silent":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+            self.close_connection = True
+            return None
+        if mode == "endless":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n")
+            self.close_connection = True
+            try:
+                while True:
+                    self.wfile.write(b"<a href=x>x</a>" * 10000)
+            except OSError:
+                return None
+        return self.museum(body)
+
+    def museum(self, body):
+        found = re.fullmatch(r"/api/charts/([^/]+)/([^/]+)", self.path)
+        if self.command == "GET" and found:
+            archive = charts.get(f"{found[1]}/{found[2]}")
+            if archive is None:
+                return self.answer(404, b'{"error": "no chart"}')
+            return self.answer(200, json.dumps({"name": found[1], "digest": hashlib.sha256(archive).hexdigest()}).encode())
+        if self.command == "POST" and self.path == "/api/charts":
+            with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+                chart = next(tar.extractfile(one).read().decode() for one in tar if one.name.count("/") == 1 and one.name.endswith("/Chart.yaml"))
+            stated = dict(re.findall(r"^(name|version): *(\S+)", chart, re.M))
+            place = f"{stated['name']}/{stated['version']}"
+            if place in charts:
+                return self.answer(409, b'{"error": "file already exists"}')
+            charts[place] = body
+            return self.answer(201, b'{"saved": true}')
+        return self.answer(404, b'{"error": "not found"}')
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = come
+
+    def log_message(self, *_):
+        pass
+
+
+class Elsewhere(Repository):
+    def come(self):
+        pathlib.Path(f"{mode_file}.elsewhere").write_text(self.path)
+        self.answer(200)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = come
+
+
+trap = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
+threading.Thread(target=trap.serve_forever, daemon=True).start()
+server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Repository)
+server.elsewhere = trap.server_address[1]
+server.serve_forever()
