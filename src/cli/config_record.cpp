@@ -5,7 +5,6 @@
 
 #include "audit/audit_log.hpp"
 #include "crypto/hash.hpp"
-#include "site/repositories.hpp"
 
 namespace liftlock {
 namespace {
@@ -34,7 +33,6 @@ void record_config(const Invocation& invocation, const Site& site) {
   site.require_own();
   AuditLog log(site.audit_folder(), "");
   Json detail = {{"digest", sha256(site.config_text()).text()}, {"settings", settings_json(site.config())}};
-  detail["settings"].update(repository_settings(site));
   if (const auto last = log.find_last(k_event, k_subject)) {
     const auto before = parse_json(last->event.detail);
     if (before.value("digest", "") == detail["digest"]) return;

@@ -44,7 +44,7 @@ NamedRepository find_repository(const Site& site, std::string_view wanted) {
     throw Error(ErrorCode::usage, fmt::format("'{}' is no repository of config.toml", printable(wanted)),
                 "name the table: `liftlock push NAME` of [repository.NAME]");
   }
-  const auto known = repositories(site);
+  const auto& known = site.config().repositories;
   for (const auto& [name, config] : known) {
     if (is_registry && config.kind != "oci") continue;
     const auto address = HttpAddress::parse(config.address);

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "ecosystem/push.hpp"
-#include "site/repositories.hpp"
+#include "site/site.hpp"
 
 namespace liftlock {
 

@@ -8,7 +8,6 @@
 #include "base/error.hpp"
 #include "base/rel_path.hpp"
 #include "base/text.hpp"
-#include "site/repositories.hpp"
 #include "site/table_reader.hpp"
 
 namespace liftlock {
@@ -172,29 +171,6 @@ void read_audit(const toml::table& table, SiteConfig& config) {
   }
 }
 
-std::map<std::string, RegistryConfig> read_registries(const toml::table& table) {
-  std::map<std::string, RegistryConfig> registries;
-  for (const auto& [key, node] : table) {
-    const std::string registry_name(key.str());
-    const auto where = fmt::format("[registry.{}]", registry_name);
-    const auto* one = node.as_table();
-    if (one == nullptr) fail(ErrorCode::config_invalid, "config.toml: {} must be a table", printable(where));
-    const TableReader reader(*one, where, {"address", "prefix", "ca_file", "login_file", "allow_http"});
-    RegistryConfig config;
-    config.address = reader.get<std::string>("address").value_or("");
-    if (config.address.empty()) {
-      throw Error(ErrorCode::config_invalid, fmt::format("config.toml: {} has no 'address'", printable(where)),
-                  "address = \"https://registry.site.example:5000\"");
-    }
-    config.prefix = reader.get<std::string>("prefix").value_or("");
-    if (const auto path = reader.get<std::string>("ca_file")) config.ca_file = *path;
-    if (const auto path = reader.get<std::string>("login_file")) config.login_file = *path;
-    config.allow_http = reader.get<bool>("allow_http").value_or(false);
-    registries[registry_name] = std::move(config);
-  }
-  return registries;
-}
-
 SyncConfig read_sync(const toml::table& table) {
   const TableReader reader(
       table, "[sync]",
@@ -287,9 +263,10 @@ void require_known_labels(const SiteConfig& config) {
 
 SiteConfig parse_config(const std::string& text) {
   const auto document = parse_toml(text, ErrorCode::config_invalid, "config.toml ");
-  const TableReader reader(document, "the top level",
-                           {"zone", "organisation", "source", "policy", "serve", "models", "gateway", "roles", "pool",
-                            "record", "labels", "telemetry", "channel", "scan", "audit", "sync", "registry", "repository"});
+  const TableReader reader(
+      document, "the top level",
+      {"zone", "organisation", "source", "policy", "serve", "models", "gateway", "roles", "pool", "record", "labels",
+       "telemetry", "channel", "scan", "audit", "sync", "registry", "repository"});
   SiteConfig config;
   const auto zone_text = reader.get<std::string>("zone");
   if (zone_text) {
@@ -307,8 +284,8 @@ SiteConfig parse_config(const std::string& text) {
   if (const auto* table = reader.table("scan")) config.scan = read_scan(*table);
   if (const auto* table = reader.table("audit")) read_audit(*table, config);
   if (const auto* table = reader.table("sync")) config.sync = read_sync(*table);
-  if (const auto* table = reader.table("registry")) config.registries = read_registries(*table);
-  if (reader.table("repository") != nullptr) (void)read_repositories(text);  // repositories() gives them
+  if (const auto* table = reader.table("repository")) read_repositories(*table, config);
+  if (const auto* table = reader.table("registry")) read_registries(*table, config);
   if (const auto* table = reader.table("channel")) config.cadence = read_cadence(*table);
   if (const auto* table = reader.table("serve")) read_serve(*table, config);
   if (const auto* table = reader.table("models")) read_models(*table, config);

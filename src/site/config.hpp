@@ -17,4 +17,9 @@ void read_gateway(const toml::table& table, SiteConfig& config);
 std::map<std::string, PoolConfig> read_pools(const toml::table& table);
 void read_record(const toml::table& table, SiteConfig& config);
 
+// repositories that `push` fills (config_repositories.cpp)
+void read_repositories(const toml::table& table, SiteConfig& config);
+/// After those: a name may stand in one of the two.
+void read_registries(const toml::table& table, SiteConfig& config);
+
 }  // namespace liftlock

@@ -1,11 +1,10 @@
-#include "site/repositories.hpp"
-
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
 
 #include "base/code_of.hpp"
 #include "base/error.hpp"
+#include "site/site.hpp"
 
 namespace liftlock {
 namespace {
@@ -22,7 +21,7 @@ std::optional<ErrorCode> code_for(const std::string& table) {
 
 TEST(Repositories, ARegistryIsOneOfKindOci) {
   const TemporaryFolder folder;
-  const auto found = repositories(site_of(folder, R"(
+  const auto site = site_of(folder, R"(
 [registry.old]
 address = "https://registry.example:5000"
 prefix = "airgap"
@@ -30,7 +29,8 @@ prefix = "airgap"
 kind = "oci"
 address = "https://registry.example:5001"
 takes = ["image", "chart"]
-)"));
+)");
+  const auto& found = site.config().repositories;
   ASSERT_EQ(found.size(), 2u);
   EXPECT_EQ(found.at("old").kind, "oci");
   EXPECT_EQ(found.at("old").table, "[registry.old]");
@@ -56,11 +56,9 @@ TEST(Repositories, EachKindHasItsOwnKeysAndNoOthers) {
 }
 
 TEST(Repositories, OneNameInBothTablesIsRefused) {
-  const TemporaryFolder folder;
-  const auto site = site_of(folder,
-                            "[registry.a]\naddress = \"https://x\"\n[repository.a]\nkind = \"oci\"\naddress = "
-                            "\"https://x\"\n");
-  EXPECT_EQ(code_of([&] { repositories(site); }), ErrorCode::config_invalid);
+  EXPECT_EQ(
+      code_for("[registry.a]\naddress = \"https://x\"\n[repository.a]\nkind = \"oci\"\naddress = \"https://x\"\n"),
+      ErrorCode::config_invalid);
 }
 
 TEST(Repositories, SettingsNameFilesAndNotWhatTheyHold) {
@@ -68,7 +66,7 @@ TEST(Repositories, SettingsNameFilesAndNotWhatTheyHold) {
   const auto site = site_of(folder,
                             "[repository.deb]\nkind = \"aptly\"\naddress = \"https://x\"\nrepository = "
                             "\"site\"\nlogin_file = \"/etc/login\"\n");
-  const auto settings = repository_settings(site);
+  const auto settings = settings_json(site.config());
   EXPECT_EQ(settings["repository.deb.kind"], "aptly");
   EXPECT_EQ(settings["repository.deb.login_file"], "/etc/login");
   EXPECT_EQ(settings["repository.deb.repository"], "site");

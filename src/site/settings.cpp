@@ -62,13 +62,20 @@ Json settings_json(const SiteConfig& config) {
     out["scan.not_scanned"] = scan->accept_not_scanned ? "accept" : "refuse";
     out["scan.timeout"] = scan->timeout.count();
   }
-  for (const auto& [registry, one] : config.registries) {
-    const auto key = fmt::format("registry.{}.", registry);
-    out[key + "address"] = one.address;
-    out[key + "prefix"] = one.prefix;
-    out[key + "ca_file"] = path_or_null(one.ca_file);
-    out[key + "login_file"] = path_or_null(one.login_file);
-    out[key + "allow_http"] = one.allow_http;
+  for (const auto& [name, one] : config.repositories) {
+    const auto key = one.table.substr(1, one.table.size() - 2) + ".";
+    const auto put = [&](std::string_view member, const std::optional<fs::path>& path) {
+      if (path) out[key + std::string(member)] = path->string();
+    };
+    out[key + "kind"] = one.kind;
+    if (!one.address.empty()) out[key + "address"] = one.address;
+    put("folder", one.folder);
+    put("ca_file", one.ca_file);
+    put("login_file", one.login_file);
+    put("token_file", one.token_file);
+    if (!one.folder) out[key + "allow_http"] = one.allow_http;
+    if (!one.takes.empty()) out[key + "takes"] = one.takes;
+    for (const auto& [member, text] : one.of_its_kind) out[key + member] = text;
   }
   if (const auto& sync = config.sync) {
     out["sync.peer"] = sync->peer;

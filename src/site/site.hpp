@@ -84,13 +84,22 @@ struct SyncConfig {
   std::chrono::seconds patience{30};   ///< in which at least 64 KiB, or what is left, must come
 };
 
-/// A registry that the site runs, which `push` fills, as config.toml says it.
-struct RegistryConfig {
-  std::string address;                 ///< "https://registry.site.example:5000"
-  std::string prefix;                  ///< in front of the names of images there: "airgap"; may be empty
+/// A repository that the site runs, which `push` fills: [repository.NAME], or [registry.NAME], which is the older way
+/// to write kind = "oci". Format: docs/formats/push.md.
+struct RepositoryConfig {
+  std::string table;                   ///< "[repository.pypi]": for errors
+  std::string kind;                    ///< "oci", "pypi", "npm", "maven", "helm", "aptly", "reprepro", "raw"
+  std::string address;                 ///< "https://pypi.site.example"; empty where it is a folder
+  std::optional<fs::path> folder;      ///< of this machine, where the repository takes files from
   std::optional<fs::path> ca_file;     ///< PEM; needed for https
   std::optional<fs::path> login_file;  ///< its one line is USER:PASSWORD
+  std::optional<fs::path> token_file;  ///< its one line is sent as a bearer token
   bool allow_http = false;             ///< also to other machines than this
+  std::vector<std::string> takes;      ///< kinds of artifacts; empty: what `kind` is for
+  std::map<std::string, std::string> of_its_kind;  ///< what else its kind has: "prefix", "index", "layout" …
+
+  /// A key of its kind; empty when it is not there.
+  std::string text(std::string_view key) const;
 };
 
 /// Where audit entries are sent to as well, as config.toml says it.
@@ -122,7 +131,7 @@ struct SiteConfig {
   std::vector<std::string> witnesses;                            ///< verifier keys of those that cosign the log
   std::chrono::seconds witness_max_age = std::chrono::days(31);  ///< after that, `status` calls a cosignature old
   std::optional<SyncConfig> sync;
-  std::map<std::string, RegistryConfig> registries;  ///< [registry.NAME]
+  std::map<std::string, RepositoryConfig, std::less<>> repositories;  ///< [repository.NAME] and [registry.NAME]
   std::optional<SyslogConfig> syslog;
   // [serve]
   std::string listen = "127.0.0.1:8480";

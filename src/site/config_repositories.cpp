@@ -1,9 +1,6 @@
-#include "site/repositories.hpp"
-
 #include <array>
-#include <nlohmann/json.hpp>
-#include <span>
 
+#include "site/config.hpp"
 #include "site/table_reader.hpp"
 
 namespace liftlock {
@@ -102,56 +99,35 @@ std::string RepositoryConfig::text(std::string_view key) const {
   return found == of_its_kind.end() ? std::string() : found->second;
 }
 
-std::map<std::string, RepositoryConfig, std::less<>> read_repositories(const std::string& config_text) {
-  std::map<std::string, RepositoryConfig, std::less<>> out;
-  const auto document = parse_toml(config_text, ErrorCode::config_invalid, "config.toml ");
-  const auto* tables = document["repository"].as_table();
-  if (tables == nullptr) return out;
-  for (const auto& [key, node] : *tables) {
+void read_repositories(const toml::table& table, SiteConfig& config) {
+  for (const auto& [key, node] : table) {
     const auto where = fmt::format("[repository.{}]", std::string_view(key.str()));
     const auto* one = node.as_table();
     if (one == nullptr) fail(ErrorCode::config_invalid, "config.toml: {} must be a table", printable(where));
-    out.emplace(key.str(), read_repository(*one, where));
+    config.repositories.emplace(key.str(), read_repository(*one, where));
   }
-  return out;
 }
 
-std::map<std::string, RepositoryConfig, std::less<>> repositories(const Site& site) {
-  auto out = read_repositories(site.config_text());
-  for (const auto& [name, registry] : site.config().registries) {
-    RepositoryConfig config{.table = fmt::format("[registry.{}]", name), .kind = "oci"};
-    config.address = registry.address;
-    config.ca_file = registry.ca_file;
-    config.login_file = registry.login_file;
-    config.allow_http = registry.allow_http;
-    if (!registry.prefix.empty()) config.of_its_kind.emplace("prefix", registry.prefix);
-    if (!out.emplace(name, std::move(config)).second) {
+void read_registries(const toml::table& table, SiteConfig& config) {
+  for (const auto& [key, node] : table) {
+    const std::string name(key.str());
+    const auto where = fmt::format("[registry.{}]", name);
+    const auto* one = node.as_table();
+    if (one == nullptr) fail(ErrorCode::config_invalid, "config.toml: {} must be a table", printable(where));
+    const TableReader reader(*one, where, {"address", "prefix", "ca_file", "login_file", "allow_http"});
+    RepositoryConfig registry{.table = where, .kind = "oci"};
+    registry.address = required(reader, "address", where, "https://registry.site.example:5000");
+    if (const auto path = reader.get<std::string>("ca_file")) registry.ca_file = *path;
+    if (const auto path = reader.get<std::string>("login_file")) registry.login_file = *path;
+    registry.allow_http = reader.get<bool>("allow_http").value_or(false);
+    if (auto prefix = reader.get<std::string>("prefix").value_or(""); !prefix.empty())
+      registry.of_its_kind.emplace("prefix", std::move(prefix));
+    if (!config.repositories.emplace(name, std::move(registry)).second) {
       throw Error(ErrorCode::config_invalid,
                   fmt::format("config.toml: '{}' stands under [registry] and [repository]", printable(name)),
                   "keep [repository.NAME] with kind = \"oci\"");
     }
   }
-  return out;
-}
-
-Json repository_settings(const Site& site) {
-  auto out = Json::object();
-  for (const auto& [name, one] : read_repositories(site.config_text())) {
-    const auto key = fmt::format("repository.{}.", name);
-    const auto put = [&](std::string_view member, const std::optional<fs::path>& path) {
-      if (path) out[key + std::string(member)] = path->string();
-    };
-    out[key + "kind"] = one.kind;
-    if (!one.address.empty()) out[key + "address"] = one.address;
-    put("folder", one.folder);
-    put("ca_file", one.ca_file);
-    put("login_file", one.login_file);
-    put("token_file", one.token_file);
-    if (!one.folder) out[key + "allow_http"] = one.allow_http;
-    if (!one.takes.empty()) out[key + "takes"] = one.takes;
-    for (const auto& [member, text] : one.of_its_kind) out[key + member] = text;
-  }
-  return out;
 }
 
 }  // namespace liftlock
