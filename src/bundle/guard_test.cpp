@@ -64,7 +64,8 @@ TEST_F(GuardTest, OurOwnFilesAreJudgedToo) {
   EXPECT_THAT(breaches(profile({ContentType::text, ContentType::empty})),
               UnorderedElementsAre("type guarded/manifest/bundle.json", "type guarded/manifest/files.jsonl",
                                    "type guarded/manifest/artifacts.jsonl", "type guarded/manifest/sbom.cdx.json",
-                                   "type guarded/manifest/trust/1.root.json", "type guarded/images/index.json",
+                                   "type guarded/manifest/sbom.spdx.json", "type guarded/manifest/trust/1.root.json",
+                                   "type guarded/images/index.json",
                                    "type guarded/signatures/builder.0123456789abcdef.sigstore.json"));
   EXPECT_THAT(breaches(profile({ContentType::json, ContentType::empty})),
               AllOf(Contains("type guarded/README.txt"), Contains("type guarded/checksums.txt"),

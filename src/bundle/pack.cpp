@@ -68,7 +68,8 @@ Front make_front(const PackRequest& request, const Content& content) {
   std::string artifacts;
   for (const auto& artifact : request.artifacts) artifacts += dump_json_line(to_json(artifact)) + "\n";
   put(k_artifacts_list_path, std::move(artifacts));
-  put(k_sbom_path, write_sbom(request.stack, request.artifacts));
+  put(k_sbom_path, write_sbom(request.stack, request.artifacts, request.inspected));
+  put(k_spdx_path, write_spdx(request.stack, request.artifacts, request.inspected));
   put(k_readme_path, readme_text(request.form));
   for (std::size_t i = 0; i < request.trust_statements.size(); ++i) {
     put(fmt::format("manifest/trust/{}.root.json", request.first_trust_version + i), request.trust_statements[i]);

@@ -10,6 +10,7 @@
 #include "base/reporter.hpp"
 #include "bundle/delta.hpp"
 #include "bundle/manifest.hpp"
+#include "bundle/sbom.hpp"
 #include "guard/guard.hpp"
 #include "store/blob_store.hpp"
 
@@ -28,6 +29,7 @@ struct PackRequest {
   std::optional<DeltaBase> base;  ///< what its receiver has is left out
   /// Sees every file of the bundle before anything is written; what it throws ends the pack. May be empty.
   std::function<void(const std::vector<GuardedFile>&)> judge;
+  InspectedFacts inspected = {};  ///< for the bills of materials; may be empty
   // What only bundle.json says:
   std::string channel;
   std::uint64_t sequence = 0;

@@ -103,9 +103,9 @@ TEST_F(BundleTest, PathsThatMeetAreRefused) {
 // --- what an attacker or a bad medium does to a bundle
 
 TEST_F(BundleTest, AFlippedBitAnywhereIsFound) {
-  for (const auto* file :
-       {"files/hello/hello.txt", "models/tiny/a.gguf", "README.txt", "checksums.txt", "manifest/files.jsonl",
-        "manifest/artifacts.jsonl", "manifest/sbom.cdx.json", "manifest/trust/1.root.json"}) {
+  for (const auto* file : {"files/hello/hello.txt", "models/tiny/a.gguf", "README.txt", "checksums.txt",
+                           "manifest/files.jsonl", "manifest/artifacts.jsonl", "manifest/sbom.cdx.json",
+                           "manifest/sbom.spdx.json", "manifest/trust/1.root.json"}) {
     fs::remove_all(m_folder.path() / "flip");
     packed("flip");
     flip(fs::path("flip") / file, 3);

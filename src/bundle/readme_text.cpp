@@ -79,7 +79,7 @@ constexpr std::string_view k_end = R"README(
 
 manifest/files.jsonl lists every file with its size and digest, manifest/artifacts.jsonl
 what they are, where they came from and why their digests are believed, and
-manifest/sbom.cdx.json is the bill of materials (CycloneDX). Where there is a
+manifest/sbom.cdx.json is the bill of materials (CycloneDX), sbom.spdx.json the same as SPDX. Where there is a
 manifest/left-out.jsonl, it lists files that are not here, for the receiver has them.
 )README";
 

@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
+#include "bundle/licenses.hpp"
+#include "crypto/hash.hpp"
 
 namespace liftlock {
 namespace {
@@ -14,24 +18,127 @@ std::string component_type(std::string_view kind) {
   if (kind == "image") return "container";
   if (kind == "engine") return "application";
   if (kind == "file") return "file";
-  if (kind == "apt-index" || kind == "advisories") return "data";
+  if (kind == "apt-index" || kind == "advisories" || kind == "dataset") return "data";
   return "library";
 }
 
-std::string fact(const Artifact& artifact, const char* key) {
-  const auto found = artifact.facts.find(key);
-  return found != artifact.facts.end() && found->is_string() ? found->get<std::string>() : std::string();
+std::string fact(const Json& facts, const char* key) {
+  if (!facts.is_object()) return {};
+  const auto found = facts.find(key);
+  return found != facts.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
-Json component(const Artifact& artifact) {
+/// The strings of a member that is a list of them.
+std::vector<std::string> list(const Json& facts, const char* key) {
+  std::vector<std::string> out;
+  if (!facts.is_object()) return out;
+  const auto found = facts.find(key);
+  if (found == facts.end() || !found->is_array()) return out;
+  for (const auto& item : *found) {
+    if (item.is_string()) out.push_back(item.get<std::string>());
+  }
+  return out;
+}
+
+/// One artifact, with all that is known of it.
+struct Item {
+  const Artifact& artifact;
+  Json facts;  ///< of the inspection
+
+  const Json& card() const {
+    static const Json k_none = Json::object();
+    const auto found = facts.is_object() ? facts.find("card") : facts.end();
+    return facts.is_object() && found != facts.end() ? *found : k_none;
+  }
+  /// The ecosystem's word comes first, then that of the model's own metadata, then its card's.
+  std::string license() const {
+    if (!artifact.license.empty()) return artifact.license;
+    if (const auto own = fact(facts, "license"); !own.empty()) return own;
+    const auto stated = fact(card(), "license"), named = fact(card(), "license_name");
+    return stated == "other" && !named.empty() ? named : stated;
+  }
+  std::vector<std::string> datasets() const {
+    auto out = list(facts, "datasets");
+    return out.empty() ? list(card(), "datasets") : out;
+  }
+  std::vector<std::string> base_models() const {
+    auto out = list(facts, "base_models");
+    return out.empty() ? list(card(), "base_model") : out;
+  }
+};
+
+Item item_of(const Artifact& artifact, const InspectedFacts& inspected) {
+  return {artifact, inspected ? inspected(artifact) : Json::object()};
+}
+
+/// An address that both formats take as it is.
+bool is_plain_url(std::string_view text) {
+  constexpr std::string_view k_more = ":/?#[]@!$&'()*+,;=-._~%";
+  if (!text.starts_with("https://") && !text.starts_with("http://")) return false;
+  return std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           k_more.find(c) != std::string_view::npos;
+  });
+}
+
+Json property(std::string_view name, std::string value) {
+  return {{"name", fmt::format("liftlock:{}", name)}, {"value", std::move(value)}};
+}
+
+/// What has no place of its own in the model card.
+Json model_properties(const Item& item) {
+  auto out = Json::array();
+  for (const auto* key : {"quantisation", "size_label"}) {
+    if (const auto text = fact(item.facts, key); !text.empty()) out.push_back(property(key, text));
+  }
+  for (const auto* key : {"parameters", "context_length", "vocabulary"}) {
+    if (item.facts.is_object() && item.facts.contains(key) && item.facts.at(key).is_number_integer())
+      out.push_back(property(key, item.facts.at(key).dump()));
+  }
+  for (const auto& format : list(item.facts, "formats")) out.push_back(property("format", format));
+  for (const auto& language : list(item.card(), "language")) out.push_back(property("language", language));
+  if (const auto library = fact(item.card(), "library_name"); !library.empty())
+    out.push_back(property("library", library));
+  return out;
+}
+
+Json model_card(const Item& item) {
+  auto parameters = Json::object();
+  if (const auto task = fact(item.card(), "pipeline_tag"); !task.empty()) parameters["task"] = task;
+  if (const auto architecture = fact(item.facts, "architecture"); !architecture.empty())
+    parameters["architectureFamily"] = architecture;
+  if (const auto name = fact(item.facts, "name"); !name.empty()) parameters["modelArchitecture"] = name;
+  for (const auto& dataset : item.datasets())
+    parameters["datasets"].push_back({{"type", "dataset"}, {"name", dataset}});
+  auto out = Json::object();
+  if (!parameters.empty()) out["modelParameters"] = std::move(parameters);
+  if (auto properties = model_properties(item); !properties.empty()) out["properties"] = std::move(properties);
+  return out;
+}
+
+Json licenses(const std::string& text) {
+  if (const auto id = spdx_license_id(text)) return {{{"license", {{"id", *id}}}}};
+  if (const auto expression = spdx_license_expression(text)) return {{{"expression", *expression}}};
+  return {{{"license", {{"name", text}}}}};
+}
+
+Json component(const Item& item) {
+  const auto& artifact = item.artifact;
   Json out = {{"type", component_type(artifact.kind)},
               {"bom-ref", artifact.id()},
               {"name", artifact.name},
               {"version", artifact.version}};
   if (const auto url = package_url(artifact); !url.empty()) out["purl"] = url;
-  if (!artifact.license.empty()) out["licenses"] = {{{"license", {{"name", artifact.license}}}}};
+  if (const auto license = item.license(); !license.empty()) out["licenses"] = licenses(license);
+  if (artifact.kind == "model") {
+    if (auto card = model_card(item); !card.empty()) out["modelCard"] = std::move(card);
+    for (const auto& base : item.base_models())
+      out["pedigree"]["ancestors"].push_back({{"type", "machine-learning-model"}, {"name", base}});
+  }
   if (artifact.files.size() == 1) {
-    out["hashes"] = {{{"alg", "SHA-256"}, {"content", artifact.files[0].digest.hex()}}};
+    const auto& file = artifact.files[0];
+    out["hashes"] = {{{"alg", "SHA-256"}, {"content", file.digest.hex()}}};
+    if (is_plain_url(file.origin)) out["externalReferences"] = {{{"type", "distribution"}, {"url", file.origin}}};
     return out;
   }
   auto files = Json::array();
@@ -53,7 +160,7 @@ std::string package_url(const Artifact& artifact) {
   // encode_percent_path leaves '/', which ends the namespace, and escapes the '@' of a scope, as the purl type asks.
   if (artifact.kind == "npm") return fmt::format("pkg:npm/{}@{}", name, version);
   if (artifact.kind == "deb") {
-    const auto architecture = fact(artifact, "architecture");
+    const auto architecture = fact(artifact.facts, "architecture");
     return fmt::format("pkg:deb/debian/{}@{}{}", name, version, architecture.empty() ? "" : "?arch=" + architecture);
   }
   if (artifact.kind == "crate") return fmt::format("pkg:cargo/{}@{}", name, version);
@@ -63,6 +170,10 @@ std::string package_url(const Artifact& artifact) {
     return fmt::format("pkg:maven/{}/{}@{}", artifact.name.substr(0, colon),
                        colon == std::string::npos ? "" : artifact.name.substr(colon + 1), version);
   }
+  if (artifact.kind == "model" && fact(artifact.facts, "source") == "hf") {
+    return fmt::format("pkg:huggingface/{}@{}", encode_percent_path(fact(artifact.facts, "repository")),
+                       fact(artifact.facts, "commit"));
+  }
   if (artifact.kind == "image") {
     const auto slash = name.rfind('/');
     return fmt::format("pkg:oci/{}@{}", slash == std::string::npos ? name : name.substr(slash + 1), version);
@@ -70,11 +181,12 @@ std::string package_url(const Artifact& artifact) {
   return {};
 }
 
-std::string write_sbom(std::string_view stack, const std::vector<Artifact>& artifacts) {
+std::string write_sbom(std::string_view stack, const std::vector<Artifact>& artifacts,
+                       const InspectedFacts& inspected) {
   auto components = Json::array();
   auto dependencies = Json::array();
   for (const auto& artifact : artifacts) {
-    components.push_back(component(artifact));
+    components.push_back(component(item_of(artifact, inspected)));
     if (!artifact.needs.empty()) dependencies.push_back({{"ref", artifact.id()}, {"dependsOn", artifact.needs}});
   }
   return dump_json(
@@ -85,6 +197,164 @@ std::string write_sbom(std::string_view stack, const std::vector<Artifact>& arti
         {{"component", {{"type", "application"}, {"name", stack}, {"bom-ref", fmt::format("stack:{}", stack)}}}}},
        {"components", std::move(components)},
        {"dependencies", std::move(dependencies)}});
+}
+
+namespace {
+
+constexpr std::string_view k_no_assertion = "NOASSERTION";
+
+/// [A-Za-z0-9.-]: what identifiers of SPDX are made of.
+std::string spdx_word(std::string_view text) {
+  std::string out;
+  for (const char c : text.substr(0, 100)) {
+    const bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
+    out += fits ? c : '-';
+  }
+  return out;
+}
+
+/// Purposes of §7.24.
+std::string purpose(std::string_view kind) {
+  if (kind == "image") return "CONTAINER";
+  if (kind == "engine") return "APPLICATION";
+  if (kind == "file") return "FILE";
+  if (kind == "model" || kind == "apt-index" || kind == "advisories" || kind == "dataset") return "OTHER";
+  return "LIBRARY";
+}
+
+class SpdxWriter {
+ public:
+  SpdxWriter(std::string_view stack, const std::vector<Artifact>& artifacts, const InspectedFacts& inspected)
+      : m_stack(stack), m_artifacts(artifacts), m_inspected(inspected) {
+    for (std::size_t i = 0; i < artifacts.size(); ++i) {
+      // Two ids may become one word; their number tells them apart.
+      m_ids[artifacts[i].id()] = fmt::format("SPDXRef-{}-{}", i + 1, spdx_word(artifacts[i].id()));
+    }
+  }
+
+  std::string write() {
+    for (const auto& artifact : m_artifacts) add(item_of(artifact, m_inspected));
+    std::string all;
+    for (const auto& artifact : m_artifacts) all += dump_json_line(to_json(artifact)) + "\n";
+    Json out = {{"spdxVersion", "SPDX-2.3"},
+                {"dataLicense", "CC0-1.0"},
+                {"SPDXID", "SPDXRef-DOCUMENT"},
+                {"name", m_stack},
+                {"documentNamespace", fmt::format("urn:liftlock:spdx:{}:{}", spdx_word(m_stack), sha256(all).hex())},
+                {"creationInfo",
+                 {{"created", "1970-01-01T00:00:00Z"},
+                  {"creators", {"Tool: liftlock"}},
+                  {"comment", "The same artifacts give the same document, and so it states no time of its own."}}},
+                {"packages", std::move(m_packages)},
+                {"relationships", std::move(m_relationships)}};
+    if (!m_extracted.empty()) {
+      auto extracted = Json::array();
+      for (const auto& [text, id] : m_extracted) {
+        extracted.push_back({{"licenseId", id}, {"name", text}, {"extractedText", text}});
+      }
+      out["hasExtractedLicensingInfos"] = std::move(extracted);
+    }
+    return dump_json(out);
+  }
+
+ private:
+  void relate(const std::string& from, std::string_view how, const std::string& to) {
+    m_relationships.push_back({{"spdxElementId", from}, {"relationshipType", how}, {"relatedSpdxElement", to}});
+  }
+
+  std::string license(const std::string& text) {
+    if (text.empty()) return std::string(k_no_assertion);
+    if (auto expression = spdx_license_expression(text)) return *expression;
+    const auto found = m_extracted.find(text);
+    if (found != m_extracted.end()) return found->second;
+    const auto id = fmt::format("LicenseRef-{}-{}", m_extracted.size() + 1, spdx_word(text.substr(0, 40)));
+    m_extracted.emplace(text, id);
+    return id;
+  }
+
+  Json package(const std::string& id, const std::string& name, const std::string& origin) const {
+    return {{"SPDXID", id},
+            {"name", name},
+            {"downloadLocation", is_plain_url(origin) ? origin : k_no_assertion},
+            {"filesAnalyzed", false},
+            {"licenseConcluded", k_no_assertion},
+            {"licenseDeclared", k_no_assertion},
+            {"copyrightText", k_no_assertion}};
+  }
+
+  static Json checksums(const ArtifactFile& file) {
+    return {{{"algorithm", "SHA256"}, {"checksumValue", file.digest.hex()}}};
+  }
+
+  void add(const Item& item) {
+    const auto& artifact = item.artifact;
+    const auto id = m_ids.at(artifact.id());
+    const bool one = artifact.files.size() == 1;
+    auto out = package(id, artifact.name, one ? artifact.files[0].origin : "");
+    out["versionInfo"] = artifact.version;
+    out["primaryPackagePurpose"] = purpose(artifact.kind);
+    out["licenseDeclared"] = license(item.license());
+    if (const auto url = package_url(artifact); !url.empty()) {
+      out["externalRefs"] = {
+          {{"referenceCategory", "PACKAGE-MANAGER"}, {"referenceType", "purl"}, {"referenceLocator", url}}};
+    }
+    if (artifact.kind == "model") {
+      if (const auto words = in_words(item); !words.empty()) out["comment"] = words;
+    }
+    if (one) out["checksums"] = checksums(artifact.files[0]);
+    m_packages.push_back(std::move(out));
+    relate("SPDXRef-DOCUMENT", "DESCRIBES", id);
+    for (const auto& needed : artifact.needs) {
+      if (const auto found = m_ids.find(needed); found != m_ids.end()) relate(id, "DEPENDS_ON", found->second);
+    }
+    if (one) return;
+    // A file of SPDX 2.3 must have a SHA-1, which nobody here makes: each is a package of its own.
+    for (std::size_t i = 0; i < artifact.files.size(); ++i) {
+      const auto& file = artifact.files[i];
+      const auto file_id = fmt::format("{}-file-{}", id, i + 1);
+      auto part = package(file_id, file.path.text(), file.origin);
+      part["primaryPackagePurpose"] = "FILE";
+      part["checksums"] = checksums(file);
+      m_packages.push_back(std::move(part));
+      relate(id, "CONTAINS", file_id);
+    }
+  }
+
+  /// SPDX 2.3 has no place for a model's own properties.
+  static std::string in_words(const Item& item) {
+    std::string out;
+    const auto say = [&](std::string_view what, const std::string& value) {
+      if (!value.empty()) out += fmt::format("{}{}: {}", out.empty() ? "" : "; ", what, value);
+    };
+    const auto joined = [](const std::vector<std::string>& strings) {
+      std::string text;
+      for (const auto& one : strings) text += (text.empty() ? "" : ", ") + one;
+      return text;
+    };
+    say("architecture", fact(item.facts, "architecture"));
+    say("quantisation", fact(item.facts, "quantisation"));
+    if (item.facts.is_object() && item.facts.contains("parameters"))
+      say("parameters", item.facts.at("parameters").dump());
+    say("task", fact(item.card(), "pipeline_tag"));
+    say("trained on", joined(item.datasets()));
+    say("made of", joined(item.base_models()));
+    return out;
+  }
+
+  std::string_view m_stack;
+  const std::vector<Artifact>& m_artifacts;
+  const InspectedFacts& m_inspected;
+  std::map<std::string, std::string> m_ids;        ///< by the artifact's id
+  std::map<std::string, std::string> m_extracted;  ///< LicenseRef-… by what the ecosystem says
+  Json m_packages = Json::array();
+  Json m_relationships = Json::array();
+};
+
+}  // namespace
+
+std::string write_spdx(std::string_view stack, const std::vector<Artifact>& artifacts,
+                       const InspectedFacts& inspected) {
+  return SpdxWriter(stack, artifacts, inspected).write();
 }
 
 }  // namespace liftlock

@@ -63,7 +63,26 @@ CheckedEntry inspected(const LockedEntry& entry, const Catalog& catalog) {
   return out;
 }
 
-/// Images that files of Kubernetes objects and compose files of the entry ask for, and no entry brings.
+/// Images that a text of Kubernetes objects or a compose file asks for, and no entry brings.
+void check_images_of(std::string_view text, const std::string& by, const std::vector<Artifact>& stack,
+                     CheckedEntry& checked) {
+  for (const auto& reference : oci::images_named_in(text)) {
+    const bool brought = std::any_of(stack.begin(), stack.end(), [&](const Artifact& one) {
+      return one.kind == "image" && oci::is_asked_for(one, reference);
+    });
+    if (brought) continue;
+    auto name = reference.repository;
+    std::replace(name.begin(), name.end(), '/', '-');
+    const bool official = reference.host.empty();
+    checked.missing.push_back(
+        {fmt::format("{} asks for the image {}, which the stack does not bring under that name", by, reference.text()),
+         fmt::format("[image.{}]\nsource = \"docker://{}{}\"", portable_component(name),
+                     official && reference.repository.find('/') == std::string::npos ? "docker.io/library/"
+                                                                                     : (official ? "docker.io/" : ""),
+                     reference.text())});
+  }
+}
+
 void check_images(const LockedEntry& entry, const std::vector<Artifact>& stack, const BlobStore& store,
                   CheckedEntry& checked) {
   for (const auto& artifact : entry.artifacts) {
@@ -72,23 +91,7 @@ void check_images(const LockedEntry& entry, const std::vector<Artifact>& stack, 
       const auto& path = file.path.text();
       if (file.size > k_max_yaml || !(path.ends_with(".yaml") || path.ends_with(".yml"))) continue;
       const auto text = read_all(store.open(file.digest).get(), k_max_yaml, path);
-      for (const auto& reference : oci::images_named_in(text)) {
-        const bool brought = std::any_of(stack.begin(), stack.end(), [&](const Artifact& one) {
-          return one.kind == "image" && oci::is_asked_for(one, reference);
-        });
-        if (brought) continue;
-        auto name = reference.repository;
-        std::replace(name.begin(), name.end(), '/', '-');
-        const bool official = reference.host.empty();
-        checked.missing.push_back(
-            {fmt::format("{} asks for the image {}, which the stack does not bring under that name", path,
-                         reference.text()),
-             fmt::format("[image.{}]\nsource = \"docker://{}{}\"", portable_component(name),
-                         official && reference.repository.find('/') == std::string::npos
-                             ? "docker.io/library/"
-                             : (official ? "docker.io/" : ""),
-                         reference.text())});
-      }
+      check_images_of(text, path, stack, checked);
     }
   }
 }
@@ -105,6 +108,8 @@ std::vector<CheckedEntry> check_entries(StackSession& session, const Lock& lock,
       auto proof = collector->check(*wanted, entry.artifacts, session.context());
       if (!proof.proven.empty()) checked.proven = std::move(proof.proven);
       checked.missing = std::move(proof.missing);
+      const auto by = entry.artifacts.empty() ? checked.where : entry.artifacts[0].id();
+      check_images_of(proof.manifests, by, stack, checked);
     }
     check_images(entry, stack, session.context().store, checked);
     out.push_back(std::move(checked));
@@ -199,9 +204,10 @@ void add_check(CLI::App& app, Invocation& invocation) {
   command->add_flag("--strict", options->strict,
                     "Fail, too, where a package downloads something when it is first used");
   command->footer(
-      "Run it after fetch, before pack. Python packages are installed for real, by your pip, in an empty network\n"
-      "namespace and a folder that is thrown away; of other kinds no client is run: they are what the lock names, "
-      "whole.\n"
+      "Run it after fetch, before pack. Your own pip, npm, cargo, go, mvn and helm are given what the stack has, in "
+      "an\n"
+      "empty network namespace and a folder that is thrown away; where one is not installed, and for other kinds, no\n"
+      "client is run: they are what the lock names, whole.\n"
       "✗ is missing, and exit status 3 says so; ! downloads when it is first used (a vocabulary, an embedding model),\n"
       "which no dependency list shows: bring it, or do not use it.\n"
       "Example: liftlock fetch && liftlock check && liftlock pack --output /media/out/demo-7");

@@ -168,7 +168,7 @@ void run(Invocation& invocation, const Options& options) {
                         .cells = make_import_cells(site.store_folder(), site.config().reserve_bytes),
                         .inspect = make_inspect()};
   if (!options.expect.empty()) request.expect = parse_digest(options.expect);
-  if (options.model_only) request.shapes = {"baimodel", "model", "hf-cache", "ollama"};
+  if (options.model_only) request.shapes = {"baimodel", "model", "modelkit", "hf-cache", "ollama"};
   const auto result = import_from(site, request, invocation.reporter());
   invocation.print(result_json(result), [&] { return result_text(result); });
 }

@@ -3,12 +3,14 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/sbom.hpp"
 #include "cli/commands.hpp"
 #include "cli/store_view.hpp"
 #include "crypto/hash.hpp"
@@ -26,6 +28,7 @@ constexpr std::string_view k_format = "liftlock.inventory/1";
 struct Options {
   std::string against;
   std::string output;
+  std::string format = "inventory";
 };
 
 /// One thing of a machine: what it is, which one, and what about it may differ from machine to machine.
@@ -142,7 +145,28 @@ void compare(Invocation& invocation, const Json& here, const fs::path& file) {
                    [&] { return json.empty() ? std::string("no difference\n") : format_table(rows); });
 }
 
+/// All that the store holds, as a bill of materials.
+std::string bill_of(const Site& site, std::string_view format) {
+  const OpenStore store(site, "inventory", Access::read);
+  auto artifacts = store.catalog.artifacts();
+  std::sort(artifacts.begin(), artifacts.end(), [](const auto& a, const auto& b) { return a.id() < b.id(); });
+  const auto inspected = [&](const Artifact& artifact) { return store.catalog.inspection(artifact); };
+  return format == "spdx" ? write_spdx("store", artifacts, inspected) : write_sbom("store", artifacts, inspected);
+}
+
+void write_bill(Invocation& invocation, const Options& options) {
+  const auto bill = bill_of(invocation.site(), options.format);
+  if (options.output.empty()) {
+    invocation.print(parse_json(bill, {.max_bytes = bill.size()}), [&] { return bill; });
+    return;
+  }
+  write_file_atomically(options.output, bill);
+  invocation.print({{"output", options.output}, {"format", options.format}},
+                   [&] { return fmt::format("the bill of materials is written to {}", printable(options.output)); });
+}
+
 void run(Invocation& invocation, const Options& options) {
+  if (options.format != "inventory") return write_bill(invocation, options);
   const auto here = inventory_of(invocation.site());
   if (!options.against.empty()) return compare(invocation, here, options.against);
   if (!options.output.empty()) {
@@ -170,10 +194,16 @@ void add_inventory(CLI::App& app, Invocation& invocation) {
   auto* output = command->add_option("--output", options->output, "File that takes it, to be compared elsewhere");
   command->add_option("--against", options->against, "Show only what differs from this inventory of another machine")
       ->excludes(output);
+  command
+      ->add_option("--format", options->format,
+                   "inventory, or what the store holds as a bill of materials: cyclonedx (1.6), spdx (2.3)")
+      ->check(CLI::IsMember({"inventory", "cyclonedx", "spdx"}))
+      ->excludes("--against");
   command->footer(
       "Hardware, engines, defaults, aliases, the newest bundle of each channel, and every artifact with its digest.\n"
       "Examples: liftlock inventory --output node1.json\n"
-      "          liftlock inventory --against node2.json");
+      "          liftlock inventory --against node2.json\n"
+      "          liftlock inventory --format spdx --output store.spdx.json");
   command->callback([&invocation, options] { run(invocation, *options); });
 }
 

@@ -107,6 +107,7 @@ PackRequest make_request(const Invocation& invocation, const Options& options, c
                       .stack = lock.stack,
                       .lock = lock_digest(lock),
                       .form = options.form == "tar" ? ContentForm::tar : ContentForm::tree,
+                      .inspected = [&catalog](const Artifact& artifact) { return catalog.inspection(artifact); },
                       .channel = lock.channel,
                       .sequence = options.sequence != 0 ? options.sequence : (previous ? previous->sequence + 1 : 1),
                       .pending = options.pending,

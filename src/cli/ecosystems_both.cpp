@@ -7,6 +7,7 @@
 #include "ecosystem/go/inspector.hpp"
 #include "ecosystem/helm/inspector.hpp"
 #include "ecosystem/maven/inspector.hpp"
+#include "ecosystem/model/dataset.hpp"
 #include "ecosystem/model/inspector.hpp"
 #include "ecosystem/npm/inspector.hpp"
 #include "ecosystem/oci/inspector.hpp"
@@ -23,6 +24,7 @@ const std::vector<const Inspector*>& inspectors() {
   static const maven::MavenInspector k_maven;
   static const FileInspector k_file;
   static const ModelInspector k_model;
+  static const DatasetInspector k_dataset;
   static const oci::ImageInspector k_image;
   static const std::unique_ptr<Inspector> k_python = make_pypi_inspector();
   static const npm::PackageInspector k_npm;
@@ -41,6 +43,7 @@ const std::vector<const Inspector*>& inspectors() {
       &k_image,
       &k_chart,
       &k_model,
+      &k_dataset,
       &k_engine,
       &k_advisories,
       &k_file,

@@ -27,6 +27,7 @@ Collectors collectors() {
   static const helm::ChartCollector k_chart;
   static const oci::ImageCollector k_image;
   static const ModelCollector k_model;
+  static const DatasetCollector k_dataset;
   static const engine::EngineCollector k_engine;
   static const advisory::AdvisoriesCollector k_advisories;
   static const FileCollector k_file;
@@ -41,6 +42,7 @@ Collectors collectors() {
       &k_image,
       &k_chart,
       &k_model,
+      &k_dataset,
       &k_engine,
       &k_advisories,
       &k_file,

@@ -77,7 +77,7 @@ std::vector<std::pair<std::string, std::string>> StackSession::changed_files(con
     const auto id = fmt::format("{}.{}", entry.table, entry.name);
     if (std::find(result.kept.begin(), result.kept.end(), id) == result.kept.end()) continue;
     for (const auto& artifact : entry.artifacts) {
-      if (artifact.kind != "file" && artifact.kind != "model") continue;
+      if (artifact.kind != "file" && artifact.kind != "model" && artifact.kind != "dataset") continue;
       for (const auto& file : artifact.files) {
         if (!has_changed(file, m_stack.folder, locked_at)) continue;
         out.emplace_back(id, file.origin);

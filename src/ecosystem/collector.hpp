@@ -73,6 +73,8 @@ struct Missing {
 struct CheckResult {
   std::string proven;  ///< "14 wheels install without a network (pip 23.2.1, Python 3.11.7)"; empty: nothing was tried
   std::vector<Missing> missing;
+  /// Kubernetes objects that the entry makes on the other side ("image: x/y:1.0" in them counts); empty: none.
+  std::string manifests = {};
 };
 
 class Collector {

@@ -169,15 +169,16 @@ class Import {
       fail(ErrorCode::usage, "--name is for one artifact, and '{}' holds {}", printable(source_name(m_request)),
            m_artifacts.size());
     auto& artifact = m_artifacts.front();
-    if (artifact.kind == "model") {
+    if (artifact.kind == "model" || artifact.kind == "dataset") {
       const auto name = portable_component(m_request.name);
-      const auto before = "models/" + artifact.name + "/", after = "models/" + name + "/";
+      const auto before = artifact.kind + "s/" + artifact.name + "/", after = artifact.kind + "s/" + name + "/";
       for (auto& file : artifact.files) file.path = RelPath::parse(after + file.path.text().substr(before.size()));
       artifact.name = name;
     } else if (artifact.kind == "image") {
       artifact.name = m_request.name;
     } else {
-      fail(ErrorCode::usage, "--name is for a model or an image; a {} says itself what it is called", artifact.kind);
+      fail(ErrorCode::usage, "--name is for a model, a data set or an image; a {} says itself what it is called",
+           artifact.kind);
     }
   }
 

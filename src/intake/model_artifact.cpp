@@ -13,7 +13,7 @@
 namespace liftlock {
 
 Artifact make_model(const ModelParts& parts, const StagedFiles& staged) {
-  Artifact model{.kind = "model",
+  Artifact model{.kind = parts.kind,
                  .name = portable_component(parts.name),
                  .version = parts.version.empty() ? std::string() : portable_component(parts.version),
                  .license = parts.license,
@@ -22,7 +22,7 @@ Artifact make_model(const ModelParts& parts, const StagedFiles& staged) {
                  .files = {}};
   std::vector<ListedDigest> listed;
   for (const auto& file : parts.files) {
-    const auto path = RelPath::parse("models/" + model.name + "/" + file.path);
+    const auto path = RelPath::parse(model.kind + "s/" + model.name + "/" + file.path);
     listed.push_back({path.text(), file.digest});
     model.files.push_back(
         {.path = path,

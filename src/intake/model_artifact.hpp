@@ -22,6 +22,7 @@ struct ModelParts {
   std::string license;
   Json facts = Json::object();
   std::vector<File> files;
+  std::string kind = "model";  ///< or "dataset"
 };
 
 /// @throws Error{path_unsafe, path_collision}

@@ -23,6 +23,7 @@ constexpr std::array k_recognisers = {
     Recogniser{"bundle-layout", "images/, models/, packages/ … with manifest/bundle.json or checksums.txt",
                recognise_bundle_layout},
     Recogniser{"docker-archive", "a `docker save` archive", recognise_docker_archive},
+    Recogniser{"modelkit", "a ModelKit of KitOps, in an OCI image layout", recognise_modelkit},
     Recogniser{"oci-layout", "an OCI image layout, as folder or archive", recognise_oci_layout},
     Recogniser{"ollama", "the models folder of Ollama", recognise_ollama},
     Recogniser{"hf-cache", "a Hugging Face cache (models--ORG--NAME)", recognise_hf_cache},
@@ -81,7 +82,7 @@ std::shared_ptr<const Tree> open_container(std::shared_ptr<const UniqueFd> file,
     }
   };
   const auto found = with_context("in " + printable(name), list);
-  return unwrapped(Tree::of_members(found.unpacked ? out : std::move(file), found.members, name));
+  return Tree::of_members(found.unpacked ? out : std::move(file), found.members, name);
 }
 
 /// Zip archives that are one package, and compressed files that are no tar.
@@ -149,13 +150,13 @@ std::shared_ptr<const Tree> open_import(const fs::path& source, std::shared_ptr<
   const auto name = source.filename().string();
   (void)regular_size(file->get(), printable(name));
   if (is_one_file(name) || container_form(file->get()).empty()) return single(std::move(file), name);
-  auto tree = open_container(file, name, cells);
+  auto tree = unwrapped(open_container(file, name, cells));
   // One source distribution is an archive, too.
   if (tree->has("PKG-INFO") && to_lower(name).ends_with(".tar.gz")) return single(std::move(file), name);
   return tree;
 }
 
-std::shared_ptr<const Tree> open_inner(const WantedFile& wanted, const ImportCells& cells) {
+std::shared_ptr<const Tree> open_archive(const WantedFile& wanted, const ImportCells& cells) {
   const auto& path = wanted.path;
   auto range = wanted.tree->open(path);
   std::shared_ptr<const UniqueFd> file;
@@ -172,6 +173,11 @@ std::shared_ptr<const Tree> open_inner(const WantedFile& wanted, const ImportCel
   }
   if (container_form(file->get()).empty()) return nullptr;
   return open_container(std::move(file), path.substr(path.rfind('/') + 1), cells);
+}
+
+std::shared_ptr<const Tree> open_inner(const WantedFile& file, const ImportCells& cells) {
+  auto inner = open_archive(file, cells);
+  return inner ? unwrapped(std::move(inner)) : nullptr;
 }
 
 }  // namespace liftlock

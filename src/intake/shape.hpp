@@ -102,6 +102,8 @@ std::shared_ptr<const Tree> open_import(const fs::path& source, std::shared_ptr<
 ///        bytes that were compared are those that are used
 /// @throws Error{digest_mismatch, disk_full}
 std::shared_ptr<const Tree> open_inner(const WantedFile& file, const ImportCells& cells);
+/// The same with every member at its path: a folder that holds all else stays.
+std::shared_ptr<const Tree> open_archive(const WantedFile& file, const ImportCells& cells);
 
 /// What can be said against it by the first bytes of its files, for a plan, which hands no content to an inspector.
 std::vector<std::string> doubts_about(const Found& found);
@@ -111,6 +113,7 @@ std::optional<Found> recognise_baimodel(const std::shared_ptr<const Tree>& tree,
 std::optional<Found> recognise_bundle_layout(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_zarf(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_hauler(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
+std::optional<Found> recognise_modelkit(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_oci_layout(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_docker_archive(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_ollama(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);

@@ -96,6 +96,10 @@ count=$(grep -c '^source = "registry' app/Cargo.lock)
 [ "$(ls "$work/medium/rust-1/packages/cargo" | wc -l)" = "$count" ] || fail "not all of the $count crates are in the bundle"
 grep -q 'lock-hash: the lock file' <<< "$(low show "$(low --json ls | json '["artifacts"][0]["id"]')")" || fail "the evidence"
 step "$count crates crossed, each by the checksum in Cargo.lock"
+out=$(low check) || fail "check: $out"
+grep -q "$count crates suffice without a network (cargo fetch --locked" <<< "$out" || fail "check says: $out"
+[ ! -e app/target ] && cmp -s app/Cargo.lock "$work/Cargo.lock" || fail "check wrote into the project"
+step "cargo fetch --locked from the stack's crates alone"
 
 rm -rf app/.cargo
 build='
@@ -149,6 +153,18 @@ if [ "${3:-}" != online ]; then
   "$low_exe" --quiet --state "$work/other" init > /dev/null
   "$low_exe" --quiet --state "$work/other" lock > /dev/null || fail "an index without cargo"
   [ "$(ls "$work/other/store/blobs/sha256"/*/* | wc -l)" = "$count" ] || fail "not all crates came by the index"
+  # A lock without one of its crates: nobody asks cargo while it is locked by an index; check does.
+  python3 - <<'PY'
+import pathlib
+lock = pathlib.Path("app/Cargo.lock")
+blocks = [block for block in lock.read_text().split("[[package]]") if 'name = "makes-code"' not in block]
+lock.write_text("[[package]]".join(blocks).replace(' "makes-code",\n', ""))
+PY
+  "$low_exe" --quiet --state "$work/other" lock > /dev/null && "$low_exe" --quiet --state "$work/other" fetch > /dev/null
+  refused stack-incomplete "$low_exe" --quiet --state "$work/other" check
+  grep -q "no matching package named .makes-code. found" <<< "$("$low_exe" --state "$work/other" check 2> /dev/null)" || fail "the crate is not named"
+  cp "$work/Cargo.lock" app/Cargo.lock
+  step "a lock that forgot a crate is found out"
   cp "$work/registry/crates/abc-1.0.0.crate" "$work/registry/crates/x-1.0.0.crate"
   "$low_exe" --quiet --state "$work/third" init > /dev/null
   mv liftlock.lock before.lock
@@ -178,6 +194,7 @@ lock = "app/Cargo.lock"
 vendor = "app/vendor"
 TOML
 cross rust-2
+grep -q "the vendored tree suffices without a network" <<< "$(low check)" || fail "check of a vendored tree: $(low check)"
 id=$(high --json ls | json '["artifacts"]' | grep -o "cargo-vendor:app@[0-9a-f]*" | head -n 1)
 high export "$id" --to "$work/exported" > /dev/null
 mkdir -p "$work/tree/.cargo" "$work/tree-home" && tar -xf "$work"/exported/*.tar -C "$work/tree"

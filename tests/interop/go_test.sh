@@ -69,6 +69,16 @@ zips=$(grep -c -v '/go.mod ' app/go.sum) mods=$(grep -c '/go.mod ' app/go.sum)
 [ "$(find "$work/medium/go-1/packages/go" -name '*.mod' | wc -l)" = "$mods" ] || fail "not all of the $mods go.mod files are in the bundle"
 step "$zips modules and $mods go.mod files crossed, each by its hash in go.sum"
 
+out=$(low check) || fail "check: $out"
+grep -q "suffice without a network (go list -deps -test ./..., go1" <<< "$out" || fail "check says: $out"
+cmp -s app/go.sum "$work/go.sum" || fail "check changed go.sum"
+awk '!gone && !/go.mod/ {gone = 1; next} {print}' "$work/go.sum" > app/go.sum
+low lock > /dev/null && low fetch > /dev/null
+refused stack-incomplete low check
+grep -q "✗ \[go.app\].*missing go.sum entry" <<< "$("$low_exe" --state "$low_state" check 2> /dev/null)" || fail "the module without a hash is not named"
+cp "$work/go.sum" app/go.sum && low lock > /dev/null && low fetch > /dev/null
+step "go list from the stack's modules alone; a go.sum without an entry is found out"
+
 build='
   cd "$work/stack/app"
   unset GOPROXY GOSUMDB GOENV

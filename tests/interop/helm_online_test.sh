@@ -52,6 +52,29 @@ version = \"9.9.9\"" > liftlock.toml
 refused unresolvable low lock
 stack "repository = \"$url/upstream\"" > liftlock.toml
 refused stack-invalid low lock
+cd "$work/site"
+command -v helm > /dev/null || [ ! -x "$(go env GOPATH 2> /dev/null)/bin/helm" ] || PATH=$PATH:$(go env GOPATH)/bin
+if ! command -v helm > /dev/null && command -v go > /dev/null; then
+  # Debian has no helm; its source is a Go module.
+  GOBIN=$work/bin GOFLAGS=-modcacherw timeout 600 go install helm.sh/helm/v3/cmd/helm@v3.16.4 > "$work/go.log" 2>&1 && PATH=$PATH:$work/bin
+fi
+refused stack-incomplete low check
+out=$("$low_exe" --state "$low_state" check 2> /dev/null) || true
+# The chart of `helm create`: nginx at the version of the application.
+grep -q "✗ \[chart.storage\].*chart:storage@1.10.0 asks for the image nginx:1.10," <<< "$out" || fail "check says: $out"
+grep -q 'source = "docker://docker.io/library/nginx:1.10"' <<< "$out" || fail "no line to add: $out"
+if command -v helm > /dev/null; then
+  printf 'image:\n  repository: team/other\n  tag: "7"\n' > mine.yaml
+  { stack "repository = \"$url/upstream\"
+version = \"1.10.0\"
+values = [\"mine.yaml\"]"; } > liftlock.toml
+  low lock > /dev/null && low fetch > /dev/null
+  out=$("$low_exe" --state "$low_state" check 2> /dev/null) || true
+  grep -q "asks for the image team/other:7," <<< "$out" || fail "with values: $out"
+  step "helm template without a network: the images that it asks for, by default and with values"
+else
+  step "left out: no helm to render with; the images that the chart's files name"
+fi
 kill "$upstream"; wait "$upstream" 2> /dev/null || true
 step "three charts locked, fetched once, packed; a tampered repository is refused"
 

@@ -11,8 +11,8 @@ from huggingface_hub.errors import EntryNotFoundError, RepositoryNotFoundError, 
 mode, work, commit = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3]
 
 
-def same(at, folder):
-    expected = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+def same(at, folder, without=frozenset()):
+    expected = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - without
     found = {str(path.relative_to(at)) for path in pathlib.Path(at).rglob("*") if path.is_file()}
     assert found == expected, (found, expected)
     for name in expected:
@@ -51,6 +51,25 @@ if mode == "mirror":
     raises(RepositoryNotFoundError, lambda: snapshot_download("org/none"))
     raises(RevisionNotFoundError, lambda: snapshot_download("org/tiny", revision="v9"))
     raises(EntryNotFoundError, lambda: hf_hub_download("org/tiny", "none.json"))
+
+same(snapshot_download("org/tiny", repo_type="dataset"), work / "hub/datasets/org/tiny", without={"tiny.py"})
+if mode == "mirror":
+    api = HfApi()
+    assert api.dataset_info("org/tiny").sha != commit
+    assert [one.id for one in api.list_datasets(search="tiny")] == ["org/tiny"]
+    assert api.list_repo_refs("org/tiny", repo_type="dataset").tags
+    raises(RepositoryNotFoundError, lambda: snapshot_download("org/tiny-GGUF", repo_type="dataset"))
+
+if os.environ.get("WITH_DATASETS"):
+    from datasets import load_dataset
+
+    # Without a mirror the folder of the snapshot is what to name.
+    words = load_dataset("org/tiny" if mode == "mirror" else snapshot_download("org/tiny", repo_type="dataset"), split="train")
+    assert words.column_names == ["word", "meaning"] and words["word"][:] == ["lock", "gate"], words
+    if mode == "mirror":
+        assert load_dataset("org/tiny", "more", split="test")[0]["word"] == "reach"
+        numbers = load_dataset("org/tiny", data_files="data/numbers.parquet", split="train")
+        assert sum(numbers["number"]) == 6, numbers
 
 if os.environ.get("WITH_TRANSFORMERS"):
     from transformers import AutoConfig, AutoTokenizer

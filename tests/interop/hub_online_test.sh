@@ -9,15 +9,16 @@ unshare --net true 2> /dev/null || skip "no network namespace can be made here"
 venv=${HUB_VENV:-}  # one that has them already
 if [ -z "$venv" ]; then
   venv=$work/venv
-  python3 -m venv "$venv" && "$venv/bin/pip" install -q huggingface_hub fsspec transformers > "$work/pip.log" 2>&1 ||
+  python3 -m venv "$venv" && "$venv/bin/pip" install -q huggingface_hub fsspec transformers datasets > "$work/pip.log" 2>&1 ||
     skip "the clients cannot be had: $(tail -3 "$work/pip.log")"
 fi
 hub_up
+"$venv/bin/python" -c 'import pyarrow, pyarrow.parquet, sys; pyarrow.parquet.write_table(pyarrow.table({"number": [1, 2, 3]}), sys.argv[1])' "$work/hub/datasets/org/tiny/data/numbers.parquet"
 models_cross
 commit=$(curl -sf "$upstream/api/models/org/tiny" | json '["sha"]')
 
 # --- from the mirror
-export HF_HUB_DISABLE_XET=1 HF_HUB_DISABLE_TELEMETRY=1 WITH_TRANSFORMERS=1 work commit mirror venv
+export HF_HUB_DISABLE_XET=1 HF_HUB_DISABLE_TELEMETRY=1 WITH_TRANSFORMERS=1 WITH_DATASETS=1 work commit mirror venv
 export high_exe high_state root
 unshare --net bash -euo pipefail <<'NETLESS'
   ip link set lo up
@@ -32,6 +33,7 @@ NETLESS
 
 # --- the cache that the export writes is the one that the library filled
 high export tiny --to "$work/exported" --hf-cache > /dev/null
+high export words --to "$work/exported" --hf-cache > /dev/null
 (cd "$work/home/hub/models--org--tiny" && find blobs snapshots refs -printf '%p %l\n' | sort) > "$work/theirs"
 (cd "$work/exported/models--org--tiny" && find blobs snapshots refs -printf '%p %l\n' | grep -v "^refs/${commit:0:12} " | sort) > "$work/ours"
 diff "$work/theirs" "$work/ours" || fail "the export lays the cache out in another way than the library"
@@ -40,6 +42,7 @@ HF_HUB_CACHE=$work/exported HF_HUB_OFFLINE=1 unshare --net "$venv/bin/python" "$
 version_of() { "$venv/bin/python" -c "import $1; print($1.__version__)"; }
 tested hub huggingface_hub "$(version_of huggingface_hub)"
 tested hub transformers "$(version_of transformers)"
+tested hub datasets "$(version_of datasets)"
 
 # --- llama.cpp downloads by itself, too (-hf)
 if llama_unpacked; then

@@ -34,6 +34,19 @@ says 'X-Error-Code: RevisionNotFound' "$(curl -sI "$mirror/hf/org/tiny/resolve/v
 says 'X-Error-Code: EntryNotFound' "$(curl -sI "$mirror/hf/org/tiny/resolve/main/none.json")"
 says "HF_ENDPOINT=$mirror/hf" "$(high render clients --base-url "$mirror" --client hf)"
 
+# --- data sets: a namespace of their own, without the script
+data=$(curl -sf "$upstream/api/datasets/org/tiny" | json '["sha"]')
+[ "$data" != "$commit" ] || fail "the model and the data set are one"
+[ "$(curl -sf "$mirror/hf/api/datasets/org/tiny/revision/v1" | json '["sha"]')" = "$data" ] || fail "the commit of the data set"
+cmp <(curl -sf "$mirror/hf/datasets/org/tiny/resolve/main/data/train.csv") "$work/hub/datasets/org/tiny/data/train.csv" || fail "the data changed on its way"
+[ "$(curl -sf "$mirror/hf/api/datasets/org/tiny/tree/main?recursive=1" | python3 -c 'import json, sys; print(*[each["path"] for each in json.load(sys.stdin)])')" = "README.md data data/test.jsonl data/train.csv" ] || fail "the tree of the data set"
+[ "$(curl -sf "$mirror/hf/api/datasets?author=org" | json '[0]["id"]')" = org/tiny ] || fail "the list of data sets"
+says 'X-Error-Code: EntryNotFound' "$(curl -sI "$mirror/hf/datasets/org/tiny/resolve/main/tiny.py")"
+says 'X-Error-Code: RepoNotFound' "$(curl -sI "$mirror/hf/datasets/org/none/resolve/main/x")"
+high export words --to "$work/cache" --hf-cache > "$work/sums" && sha256sum --quiet -c "$work/sums"
+cmp "$work/cache/datasets--org--tiny/snapshots/$data/data/train.csv" "$work/hub/datasets/org/tiny/data/train.csv" || fail "the cache of the data set"
+grep -q '"type": "data"' "$work/media/one/manifest/sbom.cdx.json" || fail "no data in the bill of materials"
+
 # --- the same as a cache: every name leads to the right bytes
 high export tiny --to "$work/cache" --hf-cache > "$work/sums" && sha256sum --quiet -c "$work/sums"
 [ "$(cat "$work/cache/models--org--tiny/refs/v1")" = "$commit" ] || fail "refs/v1"

@@ -7,7 +7,7 @@ source "$(dirname "$0")/package_crossing.sh"
 command -v mvn > /dev/null && command -v javac > /dev/null || skip "there is no mvn, or no javac"
 mkdir -p "$work/stack/app/src/main/java" "$work/home"
 cd "$work/stack"
-printf '[stack]\nname = "java"\n\n[maven.app]\nrepository = "m2"\n' > liftlock.toml
+printf '[stack]\nname = "java"\n\n[maven.app]\nrepository = "m2"\nproject = "app/pom.xml"\n' > liftlock.toml
 release=$(javac -version 2>&1 | sed -n 's/^javac \([0-9]*\).*/\1/p')
 cat > app/pom.xml <<XML
 <project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -39,6 +39,18 @@ cross java-1
 files=$(find m2 -type f \( -name '*.jar' -o -name '*.pom' \) | wc -l)
 [ "$(find "$work/medium/java-1/packages/maven" -type f | wc -l)" = "$files" ] || fail "not all of the $files files are in the bundle"
 step "$files files of a local repository crossed"
+
+out=$(low check) || fail "check: $out"
+grep -q "suffice for mvn package without a network" <<< "$out" || fail "check says: $out"
+[ ! -e app/target ] || fail "check wrote into the project"
+mkdir "$work/gap" && cp -r app liftlock.toml m2 "$work/gap/" && rm "$work"/gap/m2/org/apache/commons/commons-lang3/3.14.0/*.jar
+(
+  cd "$work/gap"
+  low lock --update maven.app > /dev/null && low fetch > /dev/null
+  refused stack-incomplete low check
+  grep -q "✗ \[maven.app\].*commons-lang3" <<< "$("$low_exe" --state "$low_state" check 2> /dev/null)" || fail "the artifact is not named"
+)
+step "mvn package from the stack's repository alone; a jar that is not there is found out"
 
 out=$(cut_off '
   "$high_exe" --quiet --state "$high_state" render clients --client maven --base-url "$mirror" | sed -n "/<settings>/,\$p" > "$work/settings.xml"

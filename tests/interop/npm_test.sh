@@ -63,6 +63,28 @@ low fetch > /dev/null; low lock > /dev/null; low fetch > /dev/null
 cmp liftlock.lock "$work/first.lock" || fail "the lock changed"
 step "five tarballs once, with a token"
 
+# Would it install on the other side? npm is asked, with what the stack has and no network; then with a lock that forgot one.
+out=$("$low_exe" --state "$low_state" check 2> "$work/check.log") || fail "check: $out $(cat "$work/check.log")"
+grep -q "5 packages install without a network (npm ci, npm $(npm --version))" <<< "$out" || fail "check says: $out"
+[ ! -e node_modules ] || fail "check wrote into the project"
+mkdir "$work/gap"
+(
+  cd "$work/gap" && cp ../site/package*.json ../site/liftlock.toml .
+  python3 - <<'PY'
+import json, pathlib
+lock = json.loads(pathlib.Path("package-lock.json").read_text())
+gone = [path for path, entry in lock["packages"].items() if path.endswith("node_modules/words") and entry["version"] == "2.0.0"]
+for path in gone:
+    del lock["packages"][path]
+assert len(gone) == 1, gone
+pathlib.Path("package-lock.json").write_text(json.dumps(lock))
+PY
+  low lock > /dev/null && low fetch > /dev/null
+  refused stack-incomplete low check
+  grep -q "✗ \[npm.site\].*words" <<< "$("$low_exe" --state "$low_state" check 2> /dev/null)" || fail "what the lock forgot is not named"
+)
+step "npm ci without a network from the stack's tarballs; a lock that forgot a package is found out"
+
 # A change asks for what is new, and for nothing else.
 mkdir "$work/first" && cp package.json package-lock.json "$work/first/"
 package more '{"name":"more","version":"1.0.0"}' index.js 'x'

@@ -3,10 +3,10 @@
 
   hub_server.py ROOT [--page 2] [--gated ORG/NAME=TOKEN] [--log FILE] [--evil KIND]
 
-ROOT/ORG/NAME/… are repositories. It follows the protocol of huggingface_hub: /api/models/REPO[/revision/REV], /refs,
-/tree/REV?recursive=true with Link pagination, HEAD and GET of /REPO/resolve/REV/FILE with X-Repo-Commit, ETag,
+ROOT/ORG/NAME/… are repositories of models, ROOT/datasets/ORG/NAME/… of data sets (/api/datasets/, /datasets/REPO/resolve/). It
+follows the protocol of huggingface_hub: /api/models/REPO[/revision/REV], /refs, /tree/REV?recursive=true with Link pagination, HEAD and GET of /REPO/resolve/REV/FILE with X-Repo-Commit, ETag,
 X-Linked-ETag and X-Linked-Size, redirects of LFS files to another origin that wants no token, Range, X-Error-Code.
-Weights (.gguf, .safetensors, .onnx) are LFS files. The port stands on the first line of its output; it ends when its
+Weights (.gguf, .safetensors, .onnx) and .parquet are LFS files. The port stands on the first line of its output; it ends when its
 standard input is closed, or after five minutes.
 
 --evil oid: lists wrong git names; --evil next: pagination leads to another host; --evil path: lists ../x
@@ -22,7 +22,7 @@ import sys
 import threading
 import urllib.parse
 
-LFS = (".gguf", ".safetensors", ".onnx")
+LFS = (".gguf", ".safetensors", ".onnx", ".parquet")
 
 
 def git_oid(data):
@@ -88,25 +88,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 log.write(f"{self.command} {self.path} {self.headers.get('Authorization', '-')} {self.server.server_port}\n")
         if path.startswith("/cdn/"):
             return self.content(path[5:], None)
-        match = re.fullmatch(r"/api/models/([^/]+/[^/]+?)(?:/(revision|tree|refs)(?:/([^/]+))?)?", url.path)
-        resolve = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
+        match = re.fullmatch(r"/api/(?:models|(datasets))/([^/]+/[^/]+?)(?:/(revision|tree|refs)(?:/([^/]+))?)?", url.path)
+        resolve = re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
         if not match and not resolve:
             return self.refuse(404, "RepoNotFound")
-        name = (match or resolve).group(1)
+        name = resolve.group(1) if resolve else f"datasets/{match.group(2)}" if match.group(1) else match.group(2)
         folder = pathlib.Path(self.options.root) / name
         if not folder.is_dir():
             return self.refuse(401, "RepoNotFound")
         repository = Repository(folder, self.options.evil)
         if resolve:
             return self.resolve(name, repository, resolve.group(2), resolve.group(3))
-        what, revision = match.group(2), urllib.parse.unquote(match.group(3) or "main")
+        what, revision = match.group(3), urllib.parse.unquote(match.group(4) or "main")
         if what == "refs":
             return self.document({"branches": [{"name": "main", "ref": "refs/heads/main", "targetCommit": repository.commit}], "tags": []})
         if revision not in ("main", "v1", repository.commit):
             return self.refuse(404, "RevisionNotFound")
         if what == "tree":
             return self.tree(name, repository, query)
-        self.document({"id": name, "sha": repository.commit, "private": False, "gated": "manual" if name in self.options.gated else False,
+        self.document({"id": name.removeprefix("datasets/"), "sha": repository.commit, "private": False, "gated": "manual" if name in self.options.gated else False,
                        "cardData": {"license": "apache-2.0"}, "tags": ["license:apache-2.0"],
                        "siblings": [{"rfilename": file} for file in repository.files]})
 
@@ -117,7 +117,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         headers = {}
         if end < len(entries):
             host = f"http://127.0.0.1:{self.server.server_port}" if self.options.evil != "next" else "http://elsewhere.invalid"
-            headers["Link"] = f'<{host}/api/models/{name}/tree/{repository.commit}?recursive=true&cursor={end}>; rel="next"'
+            api = name if name.startswith("datasets/") else f"models/{name}"
+            headers["Link"] = f'<{host}/api/{api}/tree/{repository.commit}?recursive=true&cursor={end}>; rel="next"'
         self.document(entries[start:end], **headers)
 
     def resolve(self, name, repository, revision, file):

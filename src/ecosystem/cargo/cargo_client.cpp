@@ -48,15 +48,6 @@ void check_version(const ProcessSpec& like) {
   }
 }
 
-/// The user's configuration and credentials, as links in the private home.
-void link_configuration(const fs::path& home) {
-  for (const auto* name : {"config.toml", "config", "credentials.toml", "credentials"}) {
-    std::error_code error;
-    const auto theirs = fs::absolute(users_home() / name);
-    if (fs::exists(theirs, error)) fs::create_symlink(theirs, home / name);
-  }
-}
-
 /// registry/cache/REGISTRY/NAME-VERSION.crate and registry/index/REGISTRY/config.json below the home.
 Downloads read_home(const fs::path& home) {
   Downloads out;
@@ -74,6 +65,14 @@ Downloads read_home(const fs::path& home) {
 }
 
 }  // namespace
+
+void link_configuration(const fs::path& home) {
+  for (const auto* name : {"config.toml", "config", "credentials.toml", "credentials"}) {
+    std::error_code error;
+    const auto theirs = fs::absolute(users_home() / name);
+    if (fs::exists(theirs, error)) fs::create_symlink(theirs, home / name);
+  }
+}
 
 Downloads fetch_crates(const fs::path& project, const fs::path& home) {
   if (!fs::is_regular_file(project / "Cargo.toml")) {

@@ -27,4 +27,7 @@ struct Downloads {
 /// @throws Error{tool_missing} without a cargo of 1.68 or later, Error{unresolvable} with cargo's words
 Downloads fetch_crates(const std::filesystem::path& project, const std::filesystem::path& home);
 
+/// Puts the user's configuration and credentials into a private home, as links.
+void link_configuration(const std::filesystem::path& home);
+
 }  // namespace liftlock::cargo

@@ -15,6 +15,7 @@
 #include "ecosystem/cargo/cargo_client.hpp"
 #include "ecosystem/cargo/crate_file.hpp"
 #include "ecosystem/cargo/crate_name.hpp"
+#include "ecosystem/cargo/fetch_check.hpp"
 #include "ecosystem/cargo/lock_file.hpp"
 #include "ecosystem/cargo/registry_config.hpp"
 #include "ecosystem/cargo/vendor_archive.hpp"
@@ -268,6 +269,11 @@ std::vector<FetchJob> CargoCollector::plan(const Artifact& artifact, const Stack
                 fmt::format("lock again here: `liftlock lock --update {}.{}`", entry.table, entry.name));
   }
   return jobs;
+}
+
+CheckResult CargoCollector::check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
+                                  CollectContext& context) const {
+  return check_fetch(entry, fs::absolute(stack_path(entry.text("lock"), context.stack_folder)), artifacts, context);
 }
 
 }  // namespace liftlock::cargo

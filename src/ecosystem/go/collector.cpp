@@ -12,6 +12,7 @@
 #include "crypto/hash.hpp"
 #include "ecosystem/go/go_mod.hpp"
 #include "ecosystem/go/go_sum.hpp"
+#include "ecosystem/go/list_check.hpp"
 #include "ecosystem/go/module_path.hpp"
 #include "ecosystem/go/module_proxies.hpp"
 #include "ecosystem/go/module_zip.hpp"
@@ -227,6 +228,11 @@ std::vector<FetchJob> GoCollector::plan(const Artifact& artifact, const StackEnt
     job.produce = [info = info_of(artifact.version)](int out) { write_all(out, info, "a .info"); };
   }
   return jobs;
+}
+
+CheckResult GoCollector::check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
+                               CollectContext& context) const {
+  return check_list(entry, fs::absolute(stack_path(entry.text("module"), context.stack_folder)), artifacts, context);
 }
 
 }  // namespace liftlock::go

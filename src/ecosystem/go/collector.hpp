@@ -14,6 +14,8 @@ class GoCollector : public Collector {
                                                  const std::filesystem::path& stack_folder) const override;
   Collected resolve(const StackEntry& entry, CollectContext& context) const override;
   std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
+  CheckResult check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
+                    CollectContext& context) const override;
 };
 
 }  // namespace liftlock::go

@@ -7,7 +7,7 @@
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/helm/inspector.hpp"
-#include "ecosystem/helm/yaml.hpp"
+#include "ecosystem/yaml.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
 

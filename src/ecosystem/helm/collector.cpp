@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "ecosystem/helm/chart.hpp"
 #include "ecosystem/helm/inspector.hpp"
+#include "ecosystem/helm/render_check.hpp"
 #include "ecosystem/helm/repository_index.hpp"
 #include "ecosystem/source_files.hpp"
 #include "os/file.hpp"
@@ -25,6 +26,11 @@ constexpr std::array k_keys{
             .doc = "The chart's name in the repository; by default that of the table.",
             .example = R"("storage")"},
     KeySpec{.name = "version", .doc = "The exact version in the repository.", .example = R"("1.2.0")"},
+    KeySpec{
+        .name = "values",
+        .type = ValueType::strings,
+        .doc = "Values files that `liftlock check` renders it with, where there is a helm; by default the chart's own.",
+        .example = R"(["values-production.yaml"])"},
     KeySpec{.name = "sha256",
             .doc =
                 "SHA-256 of the archive as its publisher states it; without it the repository's index is believed, or "
@@ -149,6 +155,11 @@ std::vector<FetchJob> ChartCollector::plan(const Artifact& artifact, const Stack
     if (!context.store.contains(file.digest)) jobs.push_back(job_for(file, entry, context, {}));
   }
   return jobs;
+}
+
+CheckResult ChartCollector::check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
+                                  CollectContext& context) const {
+  return check_render(entry, artifacts, context);
 }
 
 }  // namespace liftlock::helm

@@ -12,6 +12,8 @@ class ChartCollector : public Collector {
   std::span<const KeySpec> keys() const override;
   Collected resolve(const StackEntry& entry, CollectContext& context) const override;
   std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
+  CheckResult check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
+                    CollectContext& context) const override;
 };
 
 }  // namespace liftlock::helm

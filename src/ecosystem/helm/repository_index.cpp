@@ -5,7 +5,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "ecosystem/helm/yaml.hpp"
+#include "ecosystem/yaml.hpp"
 
 namespace liftlock::helm {
 namespace {

@@ -28,8 +28,8 @@ void write_ref(const fs::path& cache, const std::string& name, const std::string
 
 }  // namespace
 
-std::string cache_folder_of(std::string_view repository) {
-  std::string out = "models--";
+std::string cache_folder_of(std::string_view repository, std::string_view kind) {
+  std::string out = kind == "dataset" ? "datasets--" : "models--";
   for (const char c : repository) out += c == '/' ? std::string("--") : std::string(1, c);
   return out;
 }
@@ -38,7 +38,7 @@ std::vector<ExportedFile> export_hub_cache(const BlobStore& store, const Artifac
                                            Reporter& reporter) {
   const auto place = place_of(model);
   const auto files = files_of(model);
-  const auto cache = folder / cache_folder_of(place.repository);
+  const auto cache = folder / cache_folder_of(place.repository, model.kind);
   Artifact blobs = model;
   blobs.files.clear();
   std::set<std::string> named;  // a blob that stands twice in a repository is one file

@@ -1,4 +1,4 @@
-// A model as the cache of huggingface_hub: models--ORG--NAME/{blobs,snapshots,refs} (huggingface_hub
+// A model or a data set as the cache of huggingface_hub: models--ORG--NAME/{blobs,snapshots,refs} (huggingface_hub
 // docs/source/en/guides/manage-cache.md). For files that its clients do not download without Xet (50 GB and more), and
 // for machines that reach no mirror at all.
 #pragma once
@@ -12,8 +12,9 @@
 
 namespace liftlock::hub {
 
-/// "models--ORG--NAME"
-std::string cache_folder_of(std::string_view repository);
+/// "models--ORG--NAME", "datasets--ORG--NAME"
+/// @param kind of the artifact: "model" or "dataset"
+std::string cache_folder_of(std::string_view repository, std::string_view kind = "model");
 
 /// Writes blobs first, then the links of the snapshot, then refs/main and refs/VERSION, so that a client that looks
 /// meanwhile finds a whole snapshot or none. @param folder the hub folder of the cache (HF_HOME/hub, HF_HUB_CACHE)

@@ -17,10 +17,10 @@ std::string joined(Parts parts) {
   return out;
 }
 
-/// What stands behind api/models/REPO.
+/// What stands behind api/models/REPO and api/datasets/REPO.
 bool read_api(Parts rest, HubRequest& out) {
   if (rest.empty()) {
-    out.asks = Asks::model;
+    out.asks = Asks::info;
     return true;
   }
   const auto& verb = rest[0];
@@ -31,7 +31,7 @@ bool read_api(Parts rest, HubRequest& out) {
   if (rest.size() < 2) return false;
   out.revision = rest[1];
   if (verb == "revision" && rest.size() == 2) {
-    out.asks = Asks::model;
+    out.asks = Asks::info;
     return true;
   }
   if (verb == "paths-info" && rest.size() == 2) {
@@ -63,16 +63,19 @@ std::vector<HubRequest> read_hub_path(std::string_view raw_path) {
   }
   while (!parts.empty() && parts.back().empty()) parts.pop_back();
   Parts rest = parts;
-  const bool api = rest.size() >= 2 && rest[0] == "api" && rest[1] == "models";
-  if (api) rest = rest.subspan(2);
+  const bool api = rest.size() >= 2 && rest[0] == "api" && (rest[1] == "models" || rest[1] == "datasets");
+  // No owner of models is called "datasets".
+  const auto holds = !rest.empty() && rest[api ? 1 : 0] == "datasets" ? Holds::dataset : Holds::model;
+  rest = rest.subspan(api ? 2 : holds == Holds::dataset ? 1 : 0);
   std::vector<HubRequest> out;
   if (api && rest.empty()) {
-    out.emplace_back();
+    out.emplace_back().holds = holds;
     return out;
   }
   for (std::size_t size = 2; size > 0; --size) {
     if (rest.size() < size) continue;
     HubRequest request;
+    request.holds = holds;
     request.repository = joined(rest.first(size));
     if (!is_repository(request.repository)) continue;
     if (api ? read_api(rest.subspan(size), request) : read_file(rest.subspan(size), request))

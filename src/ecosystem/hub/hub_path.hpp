@@ -10,19 +10,23 @@
 namespace liftlock::hub {
 
 enum class Asks : std::uint8_t {
-  models,      ///< api/models
-  model,       ///< api/models/REPO, api/models/REPO/revision/REV
+  list,        ///< api/models, api/datasets
+  info,        ///< api/models/REPO, api/models/REPO/revision/REV
   tree,        ///< api/models/REPO/tree/REV[/FOLDER]
   refs,        ///< api/models/REPO/refs
   paths_info,  ///< api/models/REPO/paths-info/REV
-  file,        ///< REPO/resolve/REV/PATH
+  file,        ///< REPO/resolve/REV/PATH, datasets/REPO/resolve/REV/PATH
 };
 
+/// A Hub keeps them apart: a model and a data set may have one name.
+enum class Holds : std::uint8_t { model, dataset };
+
 struct HubRequest {
-  Asks asks = Asks::models;
+  Asks asks = Asks::list;
   std::string repository;
   std::string revision = "main";
   std::string path;  ///< of a file or a folder; may be empty
+  Holds holds = Holds::model;
 
   bool operator==(const HubRequest&) const = default;
 };

@@ -9,7 +9,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   for (const auto& request : liftlock::hub::read_hub_path(liftlock::as_text({data, size}))) {
-    if (request.asks != liftlock::hub::Asks::models && !liftlock::hub::is_repository(request.repository)) std::abort();
+    if (request.asks != liftlock::hub::Asks::list && !liftlock::hub::is_repository(request.repository)) std::abort();
   }
   return 0;
 }

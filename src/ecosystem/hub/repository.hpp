@@ -1,4 +1,4 @@
-// How models that crossed are called as repositories of a Hugging Face Hub: docs/formats/hub.md. No I/O.
+// How models and data sets that crossed are called as repositories of a Hugging Face Hub: docs/formats/hub.md. No I/O.
 #pragma once
 
 #include <map>
@@ -25,7 +25,7 @@ struct Place {
 };
 Place place_of(const Artifact& model);
 
-/// "models/NAME/a/b" → "a/b": where a file of a model stands in the model.
+/// "models/NAME/a/b" → "a/b": where a file of a model, or of a data set, stands in it.
 std::string_view path_in_model(const ArtifactFile& file);
 
 /// One file of a snapshot.

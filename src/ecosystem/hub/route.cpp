@@ -83,43 +83,48 @@ std::string content_type_of(std::string_view path) {
 class HubRoute : public Route {
  public:
   HubRoute(const MirrorView& view, const RouteEnvironment& environment) : m_blobs(environment.blobs) {
-    std::vector<const MirroredArtifact*> models;
+    std::vector<const MirroredArtifact*> found;
     for (const auto& mirrored : view.artifacts) {
-      if (mirrored.artifact.kind == "model") models.push_back(&mirrored);
+      if (mirrored.artifact.kind == "model" || mirrored.artifact.kind == "dataset") found.push_back(&mirrored);
     }
-    std::stable_sort(models.begin(), models.end(),
+    std::stable_sort(found.begin(), found.end(),
                      [](const auto* a, const auto* b) { return a->published_at < b->published_at; });
-    for (const auto* model : models) {
-      auto artifact = model->artifact;
+    for (const auto* one : found) {
+      auto artifact = one->artifact;
       std::erase_if(artifact.files, [&](const auto& file) { return !m_blobs.contains(file.digest); });
-      // The commit is that of the whole model, also where something was withheld.
-      const auto place = place_of(model->artifact);
-      m_repositories[place.repository].add(artifact, place, model->published_at);
+      // The commit is that of the whole, also where something was withheld.
+      const auto place = place_of(one->artifact);
+      auto& repositories = artifact.kind == "model" ? m_models : m_datasets;
+      repositories[place.repository].add(artifact, place, one->published_at);
     }
   }
 
   std::string_view prefix() const override { return k_prefix; }
-  std::string_view title() const override { return "Models, as a Hugging Face Hub serves them"; }
+  std::string_view title() const override { return "Models and data sets, as a Hugging Face Hub serves them"; }
   std::vector<std::string> clients() const override {
-    return {"huggingface_hub", "hf", "transformers", "llama.cpp", "vllm"};
+    return {"huggingface_hub", "hf", "transformers", "datasets", "llama.cpp", "vllm"};
   }
   std::string client_configuration(std::string_view base_url) const override;
   HttpResponse handle(const HttpRequest& request) const override;
 
  private:
-  HttpResponse list(const HttpRequest& request) const;
-  static Json model_summary(const std::string& name, const Repository::Found& found);
-  static Json model_info(const std::string& name, const Repository::Found& found);
+  using Repositories = std::map<std::string, Repository, std::less<>>;
+
+  const Repositories& repositories(Holds holds) const { return holds == Holds::model ? m_models : m_datasets; }
+  HttpResponse list(const HttpRequest& request, Holds holds) const;
+  static Json summary(const std::string& name, const Repository::Found& found, Holds holds);
+  static Json info(const std::string& name, const Repository::Found& found, Holds holds);
   static HttpResponse refs(const Repository& repository);
   static HttpResponse tree(const HttpRequest& request, const HubRequest& wanted, const Repository::Found& found);
   HttpResponse file(const HubRequest& wanted, const Repository::Found& found) const;
 
   const BlobStore& m_blobs;
-  std::map<std::string, Repository, std::less<>> m_repositories;
+  Repositories m_models;
+  Repositories m_datasets;
 };
 
 std::string HubRoute::client_configuration(std::string_view base_url) const {
-  const auto example = m_repositories.empty() ? std::string("ORG/NAME") : m_repositories.begin()->first;
+  const auto example = m_models.empty() ? std::string("ORG/NAME") : m_models.begin()->first;
   auto out = fmt::format(
       "# huggingface_hub, hf, transformers, vLLM and others that use them: in the environment\n"
       "HF_ENDPOINT={}/hf\n"
@@ -130,29 +135,29 @@ std::string HubRoute::client_configuration(std::string_view base_url) const {
     out += "# SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt   # with the mirror's CA in it\n";
   out += fmt::format(
       "# HF_TOKEN=…   # a read token, where the mirror wants one\n"
-      "# then: hf download {0}\n"
+      "# then: hf download {0}; data sets: hf download --repo-type dataset {1}, datasets.load_dataset(\"{1}\")\n"
       "# llama.cpp: llama-server -hf {0}\n",
-      example);
+      example, m_datasets.empty() ? std::string("ORG/NAME") : m_datasets.begin()->first);
   return out;
 }
 
-HttpResponse HubRoute::list(const HttpRequest& request) const {
+HttpResponse HubRoute::list(const HttpRequest& request, Holds holds) const {
   const auto search = to_lower(request.query_value("search").value_or(""));
   const auto author = request.query_value("author").value_or("");
   const auto limit = std::min<std::uint64_t>(
       parse_uint(request.query_value("limit").value_or("")).value_or(k_max_listed), k_max_listed);
   Json out = Json::array();
-  for (const auto& [name, repository] : m_repositories) {
+  for (const auto& [name, repository] : repositories(holds)) {
     if (out.size() >= limit) break;
     if (to_lower(name).find(search) == std::string::npos) continue;
     if (!author.empty() && !name.starts_with(author + "/")) continue;
-    out.push_back(model_summary(name, *repository.find("main")));
+    out.push_back(summary(name, *repository.find("main"), holds));
   }
   return document(out);
 }
 
-Json HubRoute::model_info(const std::string& name, const Repository::Found& found) {
-  auto out = model_summary(name, found);
+Json HubRoute::info(const std::string& name, const Repository::Found& found, Holds holds) {
+  auto out = summary(name, found, holds);
   auto& siblings = out["siblings"] = Json::array();
   for (const auto& [path, file] : found.snapshot->files) {
     Json sibling = {{"rfilename", path}, {"size", file.file.size}, {"blobId", git_name_of(file)}};
@@ -163,7 +168,7 @@ Json HubRoute::model_info(const std::string& name, const Repository::Found& foun
 }
 
 /// Without its files, whose git names cost a hash each.
-Json HubRoute::model_summary(const std::string& name, const Repository::Found& found) {
+Json HubRoute::summary(const std::string& name, const Repository::Found& found, Holds holds) {
   const auto& snapshot = *found.snapshot;
   const bool has_gguf = std::any_of(snapshot.files.begin(), snapshot.files.end(),
                                     [](const auto& each) { return each.first.ends_with(".gguf"); });
@@ -176,20 +181,21 @@ Json HubRoute::model_summary(const std::string& name, const Repository::Found& f
   }
   const auto slash = name.find('/');
   const auto published = format_time(snapshot.published_at);
-  return {{"_id", found.commit.substr(0, 24)},
-          {"id", name},
-          {"modelId", name},
-          {"author", slash == std::string::npos ? Json() : Json(name.substr(0, slash))},
-          {"sha", found.commit},
-          {"createdAt", published},
-          {"lastModified", published},
-          {"private", false},
-          {"gated", false},
-          {"disabled", false},
-          {"downloads", 0},
-          {"likes", 0},
-          {"tags", std::move(tags)},
-          {"cardData", std::move(card)}};
+  Json out = {{"_id", found.commit.substr(0, 24)},
+              {"id", name},
+              {"author", slash == std::string::npos ? Json() : Json(name.substr(0, slash))},
+              {"sha", found.commit},
+              {"createdAt", published},
+              {"lastModified", published},
+              {"private", false},
+              {"gated", false},
+              {"disabled", false},
+              {"downloads", 0},
+              {"likes", 0},
+              {"tags", std::move(tags)},
+              {"cardData", std::move(card)}};
+  if (holds == Holds::model) out["modelId"] = name;
+  return out;
 }
 
 HttpResponse HubRoute::refs(const Repository& repository) {
@@ -241,11 +247,12 @@ HttpResponse HubRoute::handle(const HttpRequest& request) const {
   if (!path.starts_with(k_prefix)) fail(ErrorCode::not_found, "{} is not part of the hub", printable(request.path));
   path.remove_prefix(k_prefix.size());
   const auto readings = read_hub_path(path);
-  if (readings.empty()) return refusal("RepoNotFound", "this mirror answers for models only");
-  if (readings.front().asks == Asks::models) return list(request);
+  if (readings.empty()) return refusal("RepoNotFound", "this mirror answers for models and data sets only");
+  if (readings.front().asks == Asks::list) return list(request, readings.front().holds);
   for (const auto& wanted : readings) {
-    const auto repository = m_repositories.find(wanted.repository);
-    if (repository == m_repositories.end()) continue;
+    const auto& known = repositories(wanted.holds);
+    const auto repository = known.find(wanted.repository);
+    if (repository == known.end()) continue;
     if (wanted.asks == Asks::refs) return refs(repository->second);
     const auto found = repository->second.find(wanted.revision);
     if (!found) {
@@ -253,8 +260,8 @@ HttpResponse HubRoute::handle(const HttpRequest& request) const {
                                                      printable(wanted.revision), wanted.repository));
     }
     switch (wanted.asks) {
-      case Asks::model:
-        return document(model_info(repository->first, *found)).set("X-Repo-Commit", std::string(found->commit));
+      case Asks::info:
+        return document(info(repository->first, *found, wanted.holds)).set("X-Repo-Commit", std::string(found->commit));
       case Asks::tree:
         return tree(request, wanted, *found);
       case Asks::file:
@@ -263,7 +270,8 @@ HttpResponse HubRoute::handle(const HttpRequest& request) const {
         return refusal("EntryNotFound", "this mirror is read-only: list the tree instead");
     }
   }
-  return refusal("RepoNotFound", fmt::format("the model {} did not come across: add it to the stack on the low side",
+  return refusal("RepoNotFound", fmt::format("the {} {} did not come across: add it to the stack on the low side",
+                                             readings.front().holds == Holds::model ? "model" : "data set",
                                              readings.front().repository));
 }
 

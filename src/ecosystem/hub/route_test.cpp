@@ -22,9 +22,9 @@ using testing::IsEmpty;
 const std::string k_commit(40, 'a');
 
 TEST(HubPath, ReadsWhatClientsAsk) {
-  EXPECT_THAT(read_hub_path("api/models/org/tiny"), ElementsAre(HubRequest{Asks::model, "org/tiny", "main", ""}));
+  EXPECT_THAT(read_hub_path("api/models/org/tiny"), ElementsAre(HubRequest{Asks::info, "org/tiny", "main", ""}));
   EXPECT_THAT(read_hub_path("api/models/org/tiny/revision/refs%2Fpr%2F1"),
-              ElementsAre(HubRequest{Asks::model, "org/tiny", "refs/pr/1", ""}));
+              ElementsAre(HubRequest{Asks::info, "org/tiny", "refs/pr/1", ""}));
   EXPECT_THAT(read_hub_path("api/models/org/tiny/tree/main/a/b"),
               ElementsAre(HubRequest{Asks::tree, "org/tiny", "main", "a/b"}));
   EXPECT_THAT(read_hub_path("org/tiny/resolve/main/a/b%20c"),
@@ -32,14 +32,22 @@ TEST(HubPath, ReadsWhatClientsAsk) {
   EXPECT_THAT(read_hub_path("gpt2/resolve/main/config.json"),
               ElementsAre(HubRequest{Asks::file, "gpt2", "main", "config.json"}));
   // Of "ORG/NAME" or of "NAME": who is there decides.
-  EXPECT_THAT(read_hub_path("api/models/gpt2/refs"), ElementsAre(HubRequest{Asks::model, "gpt2/refs", "main", ""},
-                                                                 HubRequest{Asks::refs, "gpt2", "main", ""}));
+  EXPECT_THAT(read_hub_path("api/models/gpt2/refs"),
+              ElementsAre(HubRequest{Asks::info, "gpt2/refs", "main", ""}, HubRequest{Asks::refs, "gpt2", "main", ""}));
+  EXPECT_THAT(read_hub_path("api/datasets/org/words/revision/v1"),
+              ElementsAre(HubRequest{Asks::info, "org/words", "v1", "", Holds::dataset}));
+  EXPECT_THAT(read_hub_path("datasets/org/words/resolve/main/data/a.csv"),
+              ElementsAre(HubRequest{Asks::file, "org/words", "main", "data/a.csv", Holds::dataset}));
+  EXPECT_THAT(read_hub_path("datasets/squad/resolve/main/a.csv"),
+              ElementsAre(HubRequest{Asks::file, "squad", "main", "a.csv", Holds::dataset}));
+  EXPECT_THAT(read_hub_path("api/datasets"), ElementsAre(HubRequest{Asks::list, "", "main", "", Holds::dataset}));
 }
 
 TEST(HubPath, ReadsNothingElse) {
-  for (const auto* path : {"", "x", "api/datasets/org/tiny", "api/models/../x", "api/models/-a/b", "api/models/a/b/c/d",
-                           "org/tiny/resolve/main", "org/tiny/blob/main/x", "org/%zz/resolve/main/x",
-                           "datasets/a/b/resolve/main/x", "api/models/a%2Fb%2Fc"}) {
+  for (const auto* path :
+       {"", "x", "api/spaces/org/tiny", "spaces/a/b/resolve/main/x", "datasets", "api/models/../x", "api/models/-a/b",
+        "api/models/a/b/c/d", "org/tiny/resolve/main", "org/tiny/blob/main/x", "org/%zz/resolve/main/x",
+        "datasets/resolve/main/x", "datasets/a/b/c/resolve/main/x", "api/models/a%2Fb%2Fc"}) {
     EXPECT_THAT(read_hub_path(path), IsEmpty()) << path;
   }
 }
@@ -56,7 +64,11 @@ class HubRouteTest : public testing::Test {
     tiny.files.push_back({RelPath::parse("models/tiny/withheld.gguf"), 5, sha256("gone!"), {}, {}});
     Artifact own{.kind = "model", .name = "own", .version = "1"};
     add(own, "own.gguf", "GGUF");
-    view->artifacts = {{tiny, "demo", 1, Timestamp(std::chrono::seconds(1'700'000'000))},
+    Artifact words{.kind = "dataset", .name = "words", .version = "1", .license = "cc-by-4.0"};
+    words.facts = {{"repository", "org/tiny"}, {"commit", std::string(40, 'd')}};
+    words.files.push_back({RelPath::parse("datasets/words/data/a.csv"), 4, m_store.put("a,b\n"), {}, {}});
+    view->artifacts = {{words, "demo", 1, Timestamp(std::chrono::seconds(1'700'000'000))},
+                       {tiny, "demo", 1, Timestamp(std::chrono::seconds(1'700'000'000))},
                        {own, "demo", 1, Timestamp(std::chrono::seconds(1'700'000'000))}};
     m_route = make_hub_route(view, RouteEnvironment{m_store, {}, {}, {}});
   }
@@ -140,7 +152,9 @@ TEST_F(HubRouteTest, SaysWhatIsMissing) {
     return header(response, "X-Error-Code");
   };
   EXPECT_EQ(code("/hf/api/models/org/none"), "RepoNotFound");
-  EXPECT_EQ(code("/hf/api/datasets/org/tiny"), "RepoNotFound");
+  EXPECT_EQ(code("/hf/api/datasets/local/own"), "RepoNotFound") << "it is a model";
+  EXPECT_EQ(code("/hf/api/models/org/words"), "RepoNotFound");
+  EXPECT_EQ(code("/hf/datasets/org/tiny/resolve/main/config.json"), "EntryNotFound");
   EXPECT_EQ(code("/hf/org/none/resolve/main/config.json"), "RepoNotFound");
   EXPECT_EQ(code("/hf/org/tiny/resolve/v9/config.json"), "RevisionNotFound");
   EXPECT_EQ(code("/hf/api/models/org/tiny/tree/v9"), "RevisionNotFound");
@@ -148,6 +162,20 @@ TEST_F(HubRouteTest, SaysWhatIsMissing) {
   EXPECT_EQ(code("/hf/org/tiny/resolve/main/withheld.gguf"), "EntryNotFound");
   EXPECT_EQ(code("/hf/api/models/org/tiny/tree/main/additional_chat_templates"), "EntryNotFound");
   EXPECT_EQ(header(get("/hf/org/tiny/resolve/main/none.json"), "X-Repo-Commit"), k_commit);
+}
+
+TEST_F(HubRouteTest, KeepsDataSetsApartFromModels) {
+  const auto info = json("/hf/api/datasets/org/tiny");
+  EXPECT_EQ(info["id"], "org/tiny");
+  EXPECT_EQ(info["sha"], std::string(40, 'd'));
+  EXPECT_FALSE(info.contains("modelId"));
+  EXPECT_EQ(json("/hf/api/models/org/tiny")["sha"], k_commit);
+  EXPECT_EQ(json("/hf/api/datasets").size(), 1u);
+  EXPECT_THAT(paths(json("/hf/api/datasets/org/tiny/tree/main", "recursive=1")), ElementsAre("data", "data/a.csv"));
+  EXPECT_EQ(json("/hf/api/datasets/org/tiny/refs")["tags"][0]["name"], "1");
+  const auto file = get("/hf/datasets/org/tiny/resolve/main/data/a.csv");
+  EXPECT_EQ(header(file, "X-Repo-Commit"), std::string(40, 'd'));
+  EXPECT_EQ(header(file, "X-Linked-ETag"), '"' + sha256("a,b\n").hex() + '"');
 }
 
 TEST_F(HubRouteTest, TellsClientsHowToAsk) {

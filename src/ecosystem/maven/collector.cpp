@@ -8,6 +8,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "ecosystem/maven/build_check.hpp"
 #include "ecosystem/maven/repository_path.hpp"
 #include "ecosystem/source_files.hpp"
 #include "os/file.hpp"
@@ -22,6 +23,12 @@ constexpr std::uint64_t k_max_origins = 1u << 20;
 constexpr std::array k_keys = {
     KeySpec{"repository", ValueType::string, true,
             "A local repository that the build filled: `mvn -Dmaven.repo.local=FOLDER package`.", "\"m2\""},
+    KeySpec{"project", ValueType::string, false,
+            "The project's pom.xml: `liftlock check` builds a copy of its folder from the repository alone, without a "
+            "network; by default it builds nothing.",
+            "\"app/pom.xml\""},
+    KeySpec{"goals", ValueType::strings, false, "With `project`: the words that mvn is given; by default package.",
+            "[\"verify\", \"-DskipTests\"]"},
 };
 
 /// Notes that Maven keeps for itself, checksums that the mirror makes anew, and lists of what an upstream has.
@@ -142,6 +149,11 @@ std::vector<FetchJob> MavenCollector::plan(const Artifact& artifact, const Stack
     if (!context.store.contains(file.digest)) jobs.push_back(job_for(file, entry, context, {}));
   }
   return jobs;
+}
+
+CheckResult MavenCollector::check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
+                                  CollectContext& context) const {
+  return check_build(entry, artifacts, context);
 }
 
 }  // namespace liftlock::maven

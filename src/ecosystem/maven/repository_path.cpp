@@ -1,5 +1,7 @@
 #include "ecosystem/maven/repository_path.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -52,6 +54,15 @@ std::optional<std::string> folder_of(std::string_view name, std::string_view ver
                      .file = {}};
   const bool sound = is_word(out.group) && is_word(out.artifact) && is_word(out.version);
   return sound ? std::optional(out.folder()) : std::nullopt;
+}
+
+std::string module_metadata(std::string_view group, std::string_view artifact, const std::set<std::string>& versions) {
+  // Names of a repository path hold nothing that XML would escape.
+  auto out = fmt::format(
+      "<metadata>\n  <groupId>{}</groupId>\n  <artifactId>{}</artifactId>\n  <versioning>\n    <versions>\n", group,
+      artifact);
+  for (const auto& version : versions) out += fmt::format("      <version>{}</version>\n", version);
+  return out + "    </versions>\n  </versioning>\n</metadata>\n";
 }
 
 }  // namespace liftlock::maven

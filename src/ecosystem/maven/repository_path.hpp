@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -25,5 +26,9 @@ std::optional<RepositoryPath> parse_repository_path(std::string_view path);
 
 /// Of a name "GROUP:ARTIFACT" and a version: where its files must lie. nullopt for what is no such name.
 std::optional<std::string> folder_of(std::string_view name, std::string_view version);
+
+/// maven-metadata.xml of GROUP/ARTIFACT: which versions there are
+/// (maven.apache.org/ref/3.9.9/maven-repository-metadata).
+std::string module_metadata(std::string_view group, std::string_view artifact, const std::set<std::string>& versions);
 
 }  // namespace liftlock::maven

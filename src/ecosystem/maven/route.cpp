@@ -87,12 +87,7 @@ std::optional<HttpResponse> MavenRoute::find(std::string_view path) const {
   if (!path.ends_with(k_metadata)) return std::nullopt;
   const auto module = m_modules.find(path.substr(0, path.size() - k_metadata.size()));
   if (module == m_modules.end()) return std::nullopt;
-  // Names of a repository path hold nothing that XML would escape.
-  auto out = fmt::format(
-      "<metadata>\n  <groupId>{}</groupId>\n  <artifactId>{}</artifactId>\n  <versioning>\n    <versions>\n",
-      module->second.group, module->second.artifact);
-  for (const auto& version : module->second.versions) out += fmt::format("      <version>{}</version>\n", version);
-  return page(out + "    </versions>\n  </versioning>\n</metadata>\n", type_of(path));
+  return page(module_metadata(module->second.group, module->second.artifact, module->second.versions), type_of(path));
 }
 
 std::optional<HttpResponse> MavenRoute::checksum(std::string_view path) const {

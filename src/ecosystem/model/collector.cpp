@@ -10,6 +10,7 @@
 #include "crypto/sha256sums.hpp"
 #include "ecosystem/hub/git_oid.hpp"
 #include "ecosystem/model/content.hpp"
+#include "ecosystem/model/dataset.hpp"
 #include "ecosystem/model/hub_client.hpp"
 #include "ecosystem/ollama/store_reader.hpp"
 #include "ecosystem/source_files.hpp"
@@ -42,6 +43,25 @@ constexpr std::array k_keys = {
             "{ \"model.gguf\" = \"…64 hexadecimal digits…\" }"},
     KeySpec{"license", ValueType::string, false, "Licence; default: what the repository states.", "\"apache-2.0\""},
     KeySpec{"name", ValueType::string, false, "Name of the artifact; default: the name of the table.", "\"tiny\""},
+    KeySpec{"version", ValueType::string, false,
+            "Version; default: 12 digits of the commit or of the content's SHA-256.", "\"1.1\""},
+};
+
+constexpr std::array k_dataset_keys = {
+    KeySpec{"source", ValueType::string, true,
+            "A local file or folder, a URL, or hf:ORG/NAME for a data set of a Hugging Face Hub.", "\"hf:org/name\""},
+    KeySpec{"revision", ValueType::string, false,
+            "Commit, tag or branch of the data set; a branch is pinned to its commit in the lock. Default: main.",
+            "\"0123456789abcdef0123456789abcdef01234567\""},
+    KeySpec{"include", ValueType::strings, false, "Patterns of the files to carry; default: all but what runs code.",
+            "[\"data/train-*.parquet\"]"},
+    KeySpec{"exclude", ValueType::strings, false, "Patterns of files to leave out.", "[\"raw/**\"]"},
+    KeySpec{"endpoint", ValueType::string, false, "Address of the Hub; default: HF_ENDPOINT.",
+            "\"https://hub.example\""},
+    KeySpec{"sha256", ValueType::string_map, false, "File → SHA-256, as the publisher states them.",
+            "{ \"train.csv\" = \"…64 hexadecimal digits…\" }"},
+    KeySpec{"license", ValueType::string, false, "Licence; default: what the repository states.", "\"cc-by-4.0\""},
+    KeySpec{"name", ValueType::string, false, "Name of the artifact; default: the name of the table.", "\"questions\""},
     KeySpec{"version", ValueType::string, false,
             "Version; default: 12 digits of the commit or of the content's SHA-256.", "\"1.1\""},
 };
@@ -98,11 +118,29 @@ void require_equal(const Digest& actual, const Digest& stated, const std::string
        stated.hex());
 }
 
+/// The list of a local folder, as the stack writes it.
+std::vector<fs::path> manifest_of(const std::string& source, const fs::path& stack_folder) {
+  if (source.starts_with("hf:") || is_url(source)) return {};
+  auto list = fs::path(source) / k_manifest;
+  return fs::exists(stack_folder / list) ? std::vector<fs::path>{std::move(list)} : std::vector<fs::path>{};
+}
+
+/// What tells models and data sets apart while they are collected.
+struct Shape {
+  std::string_view kind;
+  std::string_view folder;  ///< of a bundle
+  HubKind hub;
+  std::string (*why_unsafe)(std::string_view path);
+};
+constexpr Shape k_model{"model", "models", HubKind::models, why_unsafe_name};
+constexpr Shape k_dataset{k_dataset_kind, "datasets", HubKind::datasets, why_unsafe_dataset_name};
+
 /// One entry being resolved.
 class Resolution {
  public:
-  Resolution(const StackEntry& entry, CollectContext& context) : m_entry(entry), m_context(context), m_stated(entry) {
-    m_artifact.kind = "model";
+  Resolution(const Shape& shape, const StackEntry& entry, CollectContext& context)
+      : m_shape(shape), m_entry(entry), m_context(context), m_stated(entry) {
+    m_artifact.kind = shape.kind;
     m_artifact.name = portable_component(entry.text("name", entry.name));
     m_artifact.version = entry.text("version");
     m_artifact.license = entry.text("license");
@@ -112,7 +150,7 @@ class Resolution {
     const auto source = m_entry.text("source");
     if (source.starts_with("hf:")) {
       from_hub(source);
-    } else if (is_ollama(source)) {
+    } else if (m_shape.hub == HubKind::models && is_ollama(source)) {
       from_ollama(source);
     } else if (is_url(source)) {
       from_url(source);
@@ -146,6 +184,7 @@ class Resolution {
     return directory_hash(listed).hex().substr(0, 12);
   }
 
+  const Shape& m_shape;
   const StackEntry& m_entry;
   CollectContext& m_context;
   StatedDigests m_stated;
@@ -157,7 +196,7 @@ bool Resolution::selected(const std::string& path) {
   const auto include = m_entry.texts("include");
   if (!is_selected(path, include, m_entry.texts("exclude"))) return false;
   if (!include.empty()) return true;
-  const auto why = why_unsafe_name(path);
+  const auto why = m_shape.why_unsafe(path);
   if (!why.empty()) m_notes.push_back(fmt::format("{} is left out: {}", printable(path), why));
   return why.empty();
 }
@@ -172,7 +211,7 @@ void Resolution::add(const std::string& path, const TakenFile& taken, std::strin
     evidence.push_back(first_use_evidence());
     m_notes.push_back(fmt::format("{} is believed on first use: sha256:{}", printable(path), taken.digest.hex()));
   }
-  m_artifact.files.push_back({.path = RelPath::parse("models/" + m_artifact.name + "/" + path),
+  m_artifact.files.push_back({.path = RelPath::parse(fmt::format("{}/{}/{}", m_shape.folder, m_artifact.name, path)),
                               .size = taken.size,
                               .digest = taken.digest,
                               .origin = std::move(origin),
@@ -182,7 +221,7 @@ void Resolution::add(const std::string& path, const TakenFile& taken, std::strin
 void Resolution::from_hub(const std::string& source) {
   const auto repository = parse_hub_repository(source, m_entry.where());
   const auto wanted = m_entry.text("revision", "main");
-  const HubClient hub(m_context.downloader, m_entry.text("endpoint"), m_entry.where());
+  const HubClient hub(m_context.downloader, m_entry.text("endpoint"), m_entry.where(), m_shape.hub);
   const auto revision = hub.revision(repository, wanted);
   if (revision.commit != wanted)
     m_notes.push_back(fmt::format("{} {} is pinned to {}", repository, printable(wanted), revision.commit));
@@ -275,7 +314,8 @@ void Resolution::from_local(const std::string& source) {
   if (files.empty())
     fail(ErrorCode::stack_invalid, "{}: no file of '{}' is left to carry", m_entry.where(), printable(source));
   for (const auto& file : files) RelPath::parse(file.path);
-  const auto taken = take_local_files(m_context, "lock-model-" + portable_component(m_entry.name), files);
+  const auto taken =
+      take_local_files(m_context, fmt::format("lock-{}-{}", m_shape.kind, portable_component(m_entry.name)), files);
   for (std::size_t i = 0; i < files.size(); ++i) {
     const auto& file = files[i];
     std::vector<Evidence> evidence;
@@ -318,7 +358,8 @@ void Resolution::from_ollama(const std::string&) {
         fmt::format("the Ollama model '{}' lacks {}", model.name.text(), printable(file.at.string())),
         fmt::format("`ollama pull {}` again; `liftlock ollama check` finds what else is missing", model.name.text()));
   }
-  const auto taken = take_local_files(m_context, "lock-model-" + portable_component(m_entry.name), files);
+  const auto taken =
+      take_local_files(m_context, fmt::format("lock-{}-{}", m_shape.kind, portable_component(m_entry.name)), files);
   for (std::size_t i = 0; i < files.size(); ++i) {
     std::vector<Evidence> evidence;
     if (files[i].named) evidence.push_back(stated_evidence("the manifest in Ollama's store"));
@@ -353,17 +394,16 @@ std::vector<fs::path> ModelCollector::input_files(const StackEntry& entry, const
     }
     return {};
   }
-  if (source.starts_with("hf:") || is_url(source)) return {};
-  auto list = fs::path(source) / k_manifest;
-  return fs::exists(stack_folder / list) ? std::vector<fs::path>{std::move(list)} : std::vector<fs::path>{};
+  return manifest_of(source, stack_folder);
 }
 
 Collected ModelCollector::resolve(const StackEntry& entry, CollectContext& context) const {
-  return Resolution(entry, context).run();
+  return Resolution(k_model, entry, context).run();
 }
 
-std::vector<FetchJob> ModelCollector::plan(const Artifact& artifact, const StackEntry& entry,
-                                           CollectContext& context) const {
+namespace {
+
+std::vector<FetchJob> plan_files(const Artifact& artifact, const StackEntry& entry, CollectContext& context) {
   std::shared_ptr<HubClient> hub;
   if (entry.text("source").starts_with("hf:")) {
     hub = std::make_shared<HubClient>(context.downloader, entry.text("endpoint"), entry.where());
@@ -376,6 +416,36 @@ std::vector<FetchJob> ModelCollector::plan(const Artifact& artifact, const Stack
     jobs.push_back(job_for(file, entry, context, std::move(headers)));
   }
   return jobs;
+}
+
+}  // namespace
+
+std::vector<FetchJob> ModelCollector::plan(const Artifact& artifact, const StackEntry& entry,
+                                           CollectContext& context) const {
+  return plan_files(artifact, entry, context);
+}
+
+std::string_view DatasetCollector::table() const {
+  return "dataset";
+}
+std::string_view DatasetCollector::summary() const {
+  return "data sets: Parquet, CSV, JSON Lines and other files, without code";
+}
+std::span<const KeySpec> DatasetCollector::keys() const {
+  return k_dataset_keys;
+}
+
+std::vector<fs::path> DatasetCollector::input_files(const StackEntry& entry, const fs::path& stack_folder) const {
+  return manifest_of(entry.text("source"), stack_folder);
+}
+
+Collected DatasetCollector::resolve(const StackEntry& entry, CollectContext& context) const {
+  return Resolution(k_dataset, entry, context).run();
+}
+
+std::vector<FetchJob> DatasetCollector::plan(const Artifact& artifact, const StackEntry& entry,
+                                             CollectContext& context) const {
+  return plan_files(artifact, entry, context);
 }
 
 }  // namespace liftlock

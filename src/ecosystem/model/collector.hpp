@@ -18,4 +18,16 @@ class ModelCollector final : public Collector {
   std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
 };
 
+/// The table `dataset`: the same sources, but for Ollama. docs/guides/datasets.md is its manual.
+class DatasetCollector final : public Collector {
+ public:
+  std::string_view table() const override;
+  std::string_view summary() const override;
+  std::span<const KeySpec> keys() const override;
+  std::vector<std::filesystem::path> input_files(const StackEntry& entry,
+                                                 const std::filesystem::path& stack_folder) const override;
+  Collected resolve(const StackEntry& entry, CollectContext& context) const override;
+  std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
+};
+
 }  // namespace liftlock

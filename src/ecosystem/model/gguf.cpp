@@ -95,6 +95,8 @@ void Parser::take_facts() {
   m_model.name = m_values.text_fact("general.name");
   m_model.size_label = m_values.text_fact("general.size_label");
   m_model.license = m_values.text_fact("general.license");
+  m_model.datasets = m_values.names_of("general.dataset.");
+  m_model.base_models = m_values.names_of("general.base_model.");
   if (const auto type = m_values.unsigned_fact("general.file_type")) m_model.quantisation = gguf_file_type_name(*type);
   if (const auto* found = m_values.find("tokenizer.chat_template", k_string); found != nullptr) {
     m_model.chat_template = found->digest;

@@ -40,8 +40,10 @@ struct GgufModel {
   std::string name;
   std::string size_label;
   std::string license;
-  std::string tokenizer;     ///< tokenizer.ggml.model
-  std::string quantisation;  ///< of general.file_type, or else the type that most weights have
+  std::vector<std::string> datasets;     ///< general.dataset.N.name; as the file writes it, at most 32
+  std::vector<std::string> base_models;  ///< general.base_model.N.name, where given after its organization: "org/name"
+  std::string tokenizer;                 ///< tokenizer.ggml.model
+  std::string quantisation;              ///< of general.file_type, or else the type that most weights have
   std::optional<std::uint64_t> context_length;
   std::optional<std::uint64_t> embedding_length;
   std::optional<std::uint64_t> block_count;

@@ -8,6 +8,9 @@
 namespace liftlock::gguf {
 namespace {
 
+constexpr std::size_t k_max_remarks = 32;
+constexpr std::size_t k_max_remark = 300;  // bytes
+
 unsigned width(std::uint32_t kind) {
   switch (kind) {
     case k_u8:
@@ -176,6 +179,22 @@ std::optional<std::uint64_t> Values::unsigned_if_one(const std::string& key) con
 std::string Values::text_fact(const std::string& key) const {
   const auto* found = find(key, k_string);
   return found == nullptr ? std::string() : found->text;
+}
+
+std::vector<std::string> Values::names_of(const std::string& prefix) const {
+  std::vector<std::string> out;
+  const auto text = [&](const std::string& key) {
+    const auto at = m_values.find(key);
+    return at != m_values.end() && at->second.kind == k_string ? printable(at->second.text.substr(0, k_max_remark))
+                                                               : "";
+  };
+  for (std::size_t i = 0; i < k_max_remarks; ++i) {
+    const auto name = text(fmt::format("{}{}.name", prefix, i));
+    if (name.empty()) break;
+    const auto organization = text(fmt::format("{}{}.organization", prefix, i));
+    out.push_back(organization.empty() ? name : organization + "/" + name);
+  }
+  return out;
 }
 
 std::optional<std::uint64_t> Values::array_fact(const std::string& key,

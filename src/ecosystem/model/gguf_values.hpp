@@ -74,6 +74,8 @@ class Values {
   /// nullopt also for what is a list in some architectures (a number per layer).
   std::optional<std::uint64_t> unsigned_if_one(const std::string& key) const;
   std::string text_fact(const std::string& key) const;
+  /// PREFIX0.name, PREFIX1.name …, each with its organization; remarks, so that what breaks their form is left out.
+  std::vector<std::string> names_of(const std::string& prefix) const;
   std::optional<std::uint64_t> array_fact(const std::string& key, std::initializer_list<std::uint32_t> kinds) const;
 
  private:

@@ -37,10 +37,16 @@ bool is_loopback(std::string_view origin) {
          origin.starts_with("http://[::1]");
 }
 
+std::string_view api_name(HubKind kind) {
+  return kind == HubKind::datasets ? "datasets" : "models";
+}
+
 }  // namespace
 
-HubClient::HubClient(Downloader& downloader, std::string endpoint, std::string_view where)
-    : m_downloader(downloader), m_endpoint(endpoint.empty() ? environment("HF_ENDPOINT") : std::move(endpoint)) {
+HubClient::HubClient(Downloader& downloader, std::string endpoint, std::string_view where, HubKind kind)
+    : m_downloader(downloader),
+      m_endpoint(endpoint.empty() ? environment("HF_ENDPOINT") : std::move(endpoint)),
+      m_kind(kind) {
   while (m_endpoint.ends_with('/')) m_endpoint.pop_back();
   if (m_endpoint.empty()) {
     throw Error(ErrorCode::stack_invalid, fmt::format("{}: no Hub is configured", where),
@@ -84,13 +90,13 @@ HubRevision HubClient::revision(const std::string& repository, const std::string
   // A branch may hold slashes: refs/pr/1.
   std::string escaped;
   for (const char c : encode_percent_path(revision)) escaped += c == '/' ? std::string("%2F") : std::string(1, c);
-  const auto url = fmt::format("{}/api/models/{}/revision/{}", m_endpoint, repository, escaped);
+  const auto url = fmt::format("{}/api/{}/{}/revision/{}", m_endpoint, api_name(m_kind), repository, escaped);
   return parse_hub_revision(get(repository, url).body);
 }
 
 std::vector<HubFile> HubClient::tree(const std::string& repository, const std::string& commit) const {
   std::vector<HubFile> files;
-  auto url = fmt::format("{}/api/models/{}/tree/{}?recursive=true", m_endpoint, repository, commit);
+  auto url = fmt::format("{}/api/{}/{}/tree/{}?recursive=true", m_endpoint, api_name(m_kind), repository, commit);
   for (std::size_t page = 0; !url.empty(); ++page) {
     if (page == k_max_pages)
       fail(ErrorCode::limit_exceeded, "{}: more than {} pages of files", repository, k_max_pages);
@@ -114,7 +120,8 @@ std::vector<HubFile> HubClient::tree(const std::string& repository, const std::s
 
 std::string HubClient::resolve_url(const std::string& repository, const std::string& commit,
                                    const std::string& path) const {
-  return fmt::format("{}/{}/resolve/{}/{}", m_endpoint, repository, commit, encode_percent_path(path));
+  return fmt::format("{}/{}{}/resolve/{}/{}", m_endpoint, m_kind == HubKind::datasets ? "datasets/" : "", repository,
+                     commit, encode_percent_path(path));
 }
 
 void HubClient::require_access(const std::string& repository, const std::string& url) const {

@@ -2,6 +2,7 @@
 // from the stack or from HF_ENDPOINT.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -10,13 +11,16 @@
 
 namespace liftlock {
 
+/// What the repositories are: a Hub keeps models and data sets apart (huggingface_hub constants.py, REPO_TYPES).
+enum class HubKind : std::uint8_t { models, datasets };
+
 class HubClient {
  public:
   /// @param endpoint "https://hub.example"; empty: HF_ENDPOINT. The token comes from HF_TOKEN, HF_TOKEN_PATH or
   /// $HF_HOME/token (default ~/.cache/huggingface/token) and is sent to the endpoint's origin only, and over plain http
   /// only to loopback.
   /// @throws Error{stack_invalid} without an endpoint
-  HubClient(Downloader& downloader, std::string endpoint, std::string_view where);
+  HubClient(Downloader& downloader, std::string endpoint, std::string_view where, HubKind kind = HubKind::models);
 
   const std::string& endpoint() const { return m_endpoint; }
   /// @param revision a branch, tag or commit
@@ -37,6 +41,7 @@ class HubClient {
 
   Downloader& m_downloader;
   std::string m_endpoint;
+  HubKind m_kind;
   std::string m_token;
 };
 

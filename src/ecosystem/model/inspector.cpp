@@ -1,6 +1,7 @@
 #include "ecosystem/model/inspector.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -9,6 +10,7 @@
 #include "ecosystem/model/completeness.hpp"
 #include "ecosystem/model/content.hpp"
 #include "ecosystem/model/json_scanner.hpp"
+#include "ecosystem/model/model_card.hpp"
 #include "ecosystem/model/onnx.hpp"
 #include "ecosystem/model/whisper.hpp"
 
@@ -40,6 +42,8 @@ Json gguf_facts(const std::string& path, const GgufModel& model) {
   put(out, "name", model.name);
   put(out, "size_label", model.size_label);
   put(out, "license", model.license);
+  if (!model.datasets.empty()) out["datasets"] = model.datasets;
+  if (!model.base_models.empty()) out["base_models"] = model.base_models;
   put(out, "tokenizer", model.tokenizer);
   put(out, "quantisation", model.quantisation);
   put(out, "context_length", model.context_length);
@@ -95,6 +99,7 @@ class Session {
   void look_into_whisper(const std::string& path, const ByteSource& file);
   void look_into_json(const std::string& path, const ByteSource& file);
   void take_config(const Json& config);
+  void look_into_card(const std::string& path, const ByteSource& file);
   void summarise();
 
   void add(ErrorCode code, const std::string& path, std::string message) {
@@ -108,6 +113,7 @@ class Session {
   std::set<std::string> m_notes;
   std::set<std::string> m_formats;
   Json m_onnx = Json::array();
+  std::ptrdiff_t m_card_depth = std::numeric_limits<std::ptrdiff_t>::max();
   Inspection m_out;
 };
 
@@ -159,6 +165,7 @@ void Session::look_into(const std::string& path, const ByteSource& file) {
     case ContentKind::unknown:
       return add(ErrorCode::model_unsupported, path, content.reason + ": it cannot be checked");
     case ContentKind::text:
+      return look_into_card(path, file);
     case ContentKind::image:
       return;
   }
@@ -246,6 +253,22 @@ void Session::take_config(const Json& config) {
   number("vocab_size", "vocabulary");
 }
 
+/// The card of the whole is the README.md that lies highest: sentence-transformers have others below.
+void Session::look_into_card(const std::string& path, const ByteSource& file) {
+  const auto depth = std::count(path.begin(), path.end(), '/');
+  if (name_of(path) != "README.md" || depth >= m_card_depth) return;
+  m_card_depth = depth;
+  ForwardReader in(file, 0, file.size());
+  const auto text = in.text(std::min<std::uint64_t>(file.size(), k_max_model_card));
+  try {
+    m_out.facts.erase("card");
+    if (auto card = read_model_card(text); !card.empty()) m_out.facts["card"] = std::move(card);
+  } catch (const Error& error) {
+    m_notes.insert(
+        fmt::format("{}: what the card says of licence and datasets is not read: {}", path, error.message()));
+  }
+}
+
 void Session::summarise() {
   auto& facts = m_out.facts;
   for (const auto& [path, model] : m_files.gguf) {
@@ -257,7 +280,7 @@ void Session::summarise() {
     } else if (!facts.contains("gguf_main") && !model.architecture.empty()) {
       facts["gguf_main"] = path;
       for (const auto* key : {"architecture", "name", "size_label", "quantisation", "context_length", "block_count",
-                              "pooling_type", "vocabulary", "chat_template", "license"}) {
+                              "pooling_type", "vocabulary", "chat_template", "license", "datasets", "base_models"}) {
         if (entry.contains(key)) facts[key] = entry[key];
       }
     }

@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "ecosystem/npm/client_config.hpp"
 #include "ecosystem/npm/inspector.hpp"
+#include "ecosystem/npm/install_check.hpp"
 #include "ecosystem/npm/package_lock.hpp"
 #include "ecosystem/npm/package_name.hpp"
 #include "ecosystem/source_files.hpp"
@@ -328,6 +329,13 @@ std::vector<FetchJob> PackageCollector::plan(const Artifact& artifact, const Sta
     job.headers = [credentials = known->second, url = job.url] { return credentials.headers_for(url); };
   }
   return jobs;
+}
+
+CheckResult PackageCollector::check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
+                                    CollectContext& context) const {
+  auto platforms = platforms_of(entry, context.platform);
+  if (platforms.empty()) platforms.push_back(NodePlatform::of(context.platform, entry.where()));
+  return check_install(entry, project_of(entry, context), artifacts, platforms, context);
 }
 
 }  // namespace liftlock::npm

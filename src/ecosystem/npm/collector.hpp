@@ -20,6 +20,8 @@ class PackageCollector : public Collector {
                                                  const std::filesystem::path& stack_folder) const override;
   Collected resolve(const StackEntry& entry, CollectContext& context) const override;
   std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
+  CheckResult check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
+                    CollectContext& context) const override;
 
  private:
   mutable std::mutex m_mutex;

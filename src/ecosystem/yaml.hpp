@@ -1,5 +1,5 @@
-// YAML 1.1 as Helm's documents use it (Chart.yaml, index.yaml), read by libyaml, into JSON: bounded, one document, no
-// anchors (a few lines with aliases unfold to gigabytes), no key twice.
+// YAML 1.1 as documents of ecosystems use it (Chart.yaml, index.yaml, model cards), read by libyaml, into JSON:
+// bounded, one document, no anchors (a few lines with aliases unfold to gigabytes), no key twice.
 #pragma once
 
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 #include "base/json.hpp"
 
-namespace liftlock::helm {
+namespace liftlock {
 
 struct YamlLimits {
   std::size_t max_bytes = 1u << 20;
@@ -18,4 +18,4 @@ struct YamlLimits {
 /// @param what names the document in errors. @throws Error{package_malformed, json_duplicate_key, limit_exceeded}
 Json parse_yaml(std::string_view text, std::string_view what, YamlLimits limits = {});
 
-}  // namespace liftlock::helm
+}  // namespace liftlock

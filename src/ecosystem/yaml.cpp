@@ -1,4 +1,4 @@
-#include "ecosystem/helm/yaml.hpp"
+#include "ecosystem/yaml.hpp"
 
 #include <yaml.h>
 
@@ -11,7 +11,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 
-namespace liftlock::helm {
+namespace liftlock {
 namespace {
 
 class Reader {
@@ -130,4 +130,4 @@ Json parse_yaml(std::string_view text, std::string_view what, YamlLimits limits)
   return Reader(text, what, limits).read();
 }
 
-}  // namespace liftlock::helm
+}  // namespace liftlock

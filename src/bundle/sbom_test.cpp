@@ -1,0 +1,137 @@
+#include "bundle/sbom.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "bundle/licenses.hpp"
+#include "crypto/hash.hpp"
+
+namespace liftlock {
+namespace {
+
+using testing::HasSubstr;
+
+Artifact artifact(const std::string& kind, const std::string& name, const std::string& version,
+                  const std::vector<std::string>& paths, const std::string& license = "") {
+  Artifact out{.kind = kind, .name = name, .version = version, .license = license};
+  for (const auto& path : paths)
+    out.files.push_back({RelPath::parse(path), 1, sha256(path), "https://x.example/" + path, {}});
+  return out;
+}
+
+std::vector<Artifact> sample() {
+  auto model = artifact("model", "tiny", "1", {"models/tiny/a.gguf", "models/tiny/README.md"});
+  model.facts = {{"source", "hf"}, {"repository", "org/tiny"}, {"commit", "0123"}};
+  auto wheel = artifact("wheel", "one", "1.0", {"packages/pypi/one.whl"}, "MIT OR apache-2.0");
+  wheel.needs = {"wheel:two@2.0"};
+  auto two = artifact("wheel", "two", "2.0", {"packages/pypi/two.whl"}, "Freeware, ask Bob");
+  two.files[0].origin = "wheels/two.whl";
+  return {model, wheel, two};
+}
+
+Json facts_of(const Artifact& artifact) {
+  if (artifact.kind != "model") return Json::object();
+  return {{"architecture", "llama"},
+          {"quantisation", "Q4_K_M"},
+          {"parameters", 1100048384},
+          {"formats", {"gguf"}},
+          {"card",
+           {{"license", "other"},
+            {"license_name", "llama3.1"},
+            {"datasets", {"a/b"}},
+            {"base_model", {"meta/big"}},
+            {"pipeline_tag", "text-generation"}}}};
+}
+
+TEST(CycloneDx, DescribesAModelByItsCard) {
+  const auto bom = parse_json(write_sbom("demo", sample(), facts_of));
+  EXPECT_EQ(bom["specVersion"], "1.6");
+  const auto& model = bom["components"][0];
+  EXPECT_EQ(model["type"], "machine-learning-model");
+  EXPECT_EQ(model["purl"], "pkg:huggingface/org/tiny@0123");
+  EXPECT_EQ(model["licenses"], (Json{{{"license", {{"name", "llama3.1"}}}}}));
+  const auto& card = model["modelCard"];
+  EXPECT_EQ(card["modelParameters"], (Json{{"task", "text-generation"},
+                                           {"architectureFamily", "llama"},
+                                           {"datasets", {{{"type", "dataset"}, {"name", "a/b"}}}}}));
+  EXPECT_THAT(card["properties"], testing::Contains(Json{{"name", "liftlock:quantisation"}, {"value", "Q4_K_M"}}));
+  EXPECT_THAT(card["properties"], testing::Contains(Json{{"name", "liftlock:parameters"}, {"value", "1100048384"}}));
+  EXPECT_EQ(model["pedigree"]["ancestors"][0]["name"], "meta/big");
+  EXPECT_EQ(model["components"].size(), 2u);
+}
+
+TEST(CycloneDx, SaysOfPackagesWhatIsKnown) {
+  const auto bom = parse_json(write_sbom("demo", sample()));
+  EXPECT_FALSE(bom["components"][0].contains("modelCard")) << "nobody inspected it";
+  EXPECT_EQ(bom["components"][1]["licenses"], (Json{{{"expression", "MIT OR Apache-2.0"}}}));
+  EXPECT_EQ(bom["components"][1]["externalReferences"][0]["url"], "https://x.example/packages/pypi/one.whl");
+  EXPECT_EQ(bom["components"][2]["licenses"], (Json{{{"license", {{"name", "Freeware, ask Bob"}}}}}));
+  EXPECT_FALSE(bom["components"][2].contains("externalReferences"));
+  EXPECT_EQ(bom["dependencies"], (Json{{{"ref", "wheel:one@1.0"}, {"dependsOn", {"wheel:two@2.0"}}}}));
+}
+
+TEST(Spdx, HasAPackageForEveryArtifactAndFile) {
+  const auto document = parse_json(write_spdx("demo", sample(), facts_of));
+  EXPECT_EQ(document["spdxVersion"], "SPDX-2.3");
+  ASSERT_EQ(document["packages"].size(), 5u) << "three artifacts, and two files of the model";
+  std::set<std::string> ids;
+  for (const auto& package : document["packages"]) ids.insert(package["SPDXID"]);
+  EXPECT_EQ(ids.size(), 5u);
+  const auto& model = document["packages"][0];
+  EXPECT_EQ(model["licenseDeclared"], "LicenseRef-1-llama3.1");
+  EXPECT_EQ(
+      model["comment"],
+      "architecture: llama; quantisation: Q4_K_M; parameters: 1100048384; task: text-generation; trained on: a/b; "
+      "made of: meta/big");
+  EXPECT_FALSE(model.contains("checksums"));
+  const auto& one = document["packages"][3];
+  EXPECT_EQ(one["licenseDeclared"], "MIT OR Apache-2.0");
+  EXPECT_EQ(one["checksums"][0]["checksumValue"], sha256("packages/pypi/one.whl").hex());
+  EXPECT_EQ(one["externalRefs"][0]["referenceLocator"], "pkg:pypi/one@1.0");
+  EXPECT_EQ(document["packages"][4]["downloadLocation"], "NOASSERTION") << "a path is no address";
+  EXPECT_EQ(document["hasExtractedLicensingInfos"][0], (Json{{"licenseId", "LicenseRef-2-Freeware--ask-Bob"},
+                                                             {"name", "Freeware, ask Bob"},
+                                                             {"extractedText", "Freeware, ask Bob"}}));
+  EXPECT_THAT(document["relationships"],
+              testing::Contains(Json{{"spdxElementId", one["SPDXID"]},
+                                     {"relationshipType", "DEPENDS_ON"},
+                                     {"relatedSpdxElement", document["packages"][4]["SPDXID"]}}));
+}
+
+TEST(Bills, AreTheSameForTheSameArtifacts) {
+  EXPECT_EQ(write_sbom("demo", sample(), facts_of), write_sbom("demo", sample(), facts_of));
+  EXPECT_EQ(write_spdx("demo", sample(), facts_of), write_spdx("demo", sample(), facts_of));
+  auto other = sample();
+  other[1].version = "1.1";
+  EXPECT_NE(parse_json(write_spdx("demo", other))["documentNamespace"],
+            parse_json(write_spdx("demo", sample()))["documentNamespace"]);
+  EXPECT_THAT(write_spdx("demo", {}), HasSubstr("\"packages\": []"));
+}
+
+TEST(Bills, TakeFactsOfAnyForm) {
+  const auto broken = [](const Artifact&) {
+    return Json{{"card", 5}, {"formats", "x"}, {"parameters", "many"}, {"datasets", {5}}};
+  };
+  EXPECT_NO_THROW(write_sbom("demo", sample(), broken));
+  EXPECT_NO_THROW(write_spdx("demo", sample(), [](const Artifact&) { return Json(); }));
+}
+
+TEST(Licenses, AreWrittenAsSpdxDoes) {
+  EXPECT_EQ(spdx_license_id("apache-2.0"), "Apache-2.0");
+  EXPECT_EQ(spdx_license_id(" MIT "), "MIT");
+  EXPECT_EQ(spdx_license_id(""), std::nullopt);
+  EXPECT_EQ(spdx_license_id("llama3.1"), std::nullopt);
+  EXPECT_EQ(spdx_license_expression("MIT/Apache-2.0"), "MIT OR Apache-2.0");
+  EXPECT_EQ(spdx_license_expression("(mit or X)"), std::nullopt) << "operators are upper case";
+  EXPECT_EQ(spdx_license_expression("Apache-2.0 WITH LLVM-exception OR (MIT AND isc)"),
+            "Apache-2.0 WITH LLVM-exception OR (MIT AND ISC)");
+  for (const auto* text : {"", "MIT OR", "OR MIT", "(MIT", "MIT)", "MIT MIT", "MIT WITH", "MIT WITH Foo", "()", "/"})
+    EXPECT_EQ(spdx_license_expression(text), std::nullopt) << text;
+  EXPECT_EQ(spdx_license_expression(std::string(500, '(') + "MIT" + std::string(500, ')')), std::nullopt);
+}
+
+}  // namespace
+}  // namespace liftlock

@@ -1,0 +1,135 @@
+#include "ecosystem/cargo/fetch_check.hpp"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/counted.hpp"
+#include "base/encoding.hpp"
+#include "base/text.hpp"
+#include "ecosystem/cargo/cargo_client.hpp"
+#include "ecosystem/cargo/crate_file.hpp"
+#include "ecosystem/cargo/crate_name.hpp"
+#include "ecosystem/cargo/lock_file.hpp"
+#include "ecosystem/offline_client.hpp"
+#include "os/file.hpp"
+
+namespace liftlock::cargo {
+namespace {
+
+/// The registries that the lock names, as it writes them.
+std::set<std::string> registries_of(const LockFile& lock) {
+  std::set<std::string> out;
+  for (const auto& package : lock.packages) {
+    if (package.is_of_registry()) out.insert(package.source);
+  }
+  return out;
+}
+
+/// FOLDER/NAME-VERSION.crate and FOLDER/index/PREFIX/NAME.
+void make_local_registry(const std::vector<Artifact>& artifacts, const std::set<std::string>& registries,
+                         const CollectContext& context, const fs::path& folder) {
+  const auto usual = std::find_if(registries.begin(), registries.end(), is_default_registry);
+  const auto default_registry = usual == registries.end() ? std::string() : *usual;
+  std::map<std::string, std::string> pages;
+  for (const auto& artifact : artifacts) {
+    if (artifact.kind != "crate") continue;
+    const auto& file = artifact.files.at(0);
+    const auto fd = context.store.open(file.digest);
+    const auto content =
+        with_context(artifact.id(), [&] { return check_crate(fd.get(), artifact.name, artifact.version); });
+    const auto origin = artifact.facts.find("registry");
+    const auto registry = origin != artifact.facts.end() && origin->is_string() ? origin->get<std::string>() : "";
+    pages[index_path(artifact.name)] +=
+        index_line(content.manifest, file.digest,
+                   {.registry = is_default_registry(registry) ? "" : registry, .default_registry = default_registry}) +
+        "\n";
+  }
+  link_files(context, artifacts, "packages/cargo/", folder);
+  for (const auto& [path, page] : pages) {
+    fs::create_directories((folder / "index" / path).parent_path());
+    write_file_atomically(folder / "index" / path, page);
+  }
+}
+
+std::string text(const std::string& value) {
+  return Json(value).dump();  // a TOML basic string has the same escapes
+}
+
+/// The options of cargo that put one source into the place of all registries.
+std::vector<std::string> replacing(const std::set<std::string>& registries, const std::string& kind,
+                                   const fs::path& folder) {
+  std::vector<std::string> out = {"--config", fmt::format("source.liftlock.{}={}", kind, text(folder.string())),
+                                  "--config", "source.crates-io.replace-with=\"liftlock\""};
+  std::size_t count = 0;
+  for (const auto& registry : registries) {
+    if (is_default_registry(registry)) continue;
+    const auto name = fmt::format("source.liftlock-{}", ++count);
+    const auto address = registry.starts_with("registry+") ? registry.substr(9) : registry;
+    out.insert(out.end(), {"--config", fmt::format("{}.registry={}", name, text(address)), "--config",
+                           fmt::format("{}.replace-with=\"liftlock\"", name)});
+  }
+  return out;
+}
+
+}  // namespace
+
+CheckResult check_fetch(const StackEntry& entry, const fs::path& lock_file, const std::vector<Artifact>& artifacts,
+                        CollectContext& context) {
+  const auto project = lock_file.parent_path();
+  std::error_code ignored;
+  if (artifacts.empty() || !find_program("cargo") || !fs::is_regular_file(project / "Cargo.toml", ignored)) return {};
+  const auto lock = parse_lock_file(read_file(lock_file, k_max_lock_file));
+  const auto is_of_git = [](const LockedPackage& package) { return package.is_of_git(); };
+  if (std::any_of(lock.packages.begin(), lock.packages.end(), is_of_git)) return {};
+  const ScratchFolder scratch(context.scratch, "cargo-check-" + portable_component(entry.name));
+  const auto home = scratch.path() / "home", folder = scratch.path() / "crates";
+  fs::create_directory(home);
+  fs::create_directory(folder);
+  const auto registries = registries_of(lock);
+  const bool vendored = artifacts[0].kind == "cargo-vendor";
+  ProcessSpec spec;
+  spec.argv = {"cargo"};
+  if (vendored) {
+    run_process_checked({.argv = {"tar", "--extract", "--no-same-owner", "--file",
+                                  fs::absolute(context.store.path(artifacts[0].files.at(0).digest)).string(),
+                                  "--directory", folder.string()},
+                         .input = {},
+                         .set_environment = {},
+                         .unset_environment = {},
+                         .working_folder = {}});
+  } else {
+    make_local_registry(artifacts, registries, context, folder);
+  }
+  const auto sources =
+      replacing(registries, vendored ? "directory" : "local-registry", vendored ? folder / "vendor" : folder);
+  spec.argv.insert(spec.argv.end(), sources.begin(), sources.end());
+  spec.argv.insert(spec.argv.end(), {"fetch", "--quiet", "--locked", "--offline", "--color", "never", "--manifest-path",
+                                     (project / "Cargo.toml").string()});
+  link_configuration(home);
+  spec.set_environment = {{"CARGO_HOME", home.string()}, {"CARGO_TERM_PROGRESS_WHEN", "never"}};
+  spec.unset_environment = {"CARGO_TARGET_DIR", "CARGO_BUILD_TARGET"};
+  spec.working_folder = project;
+  const auto answer = run_offline(spec, {"error:", "Caused by:"});
+  if (!answer.done) {
+    if (answer.words.find("is already defined by") != std::string::npos) return {};
+    return {.proven = {},
+            .missing = {{fmt::format("cargo does not find all of them without a network: {}; `cargo fetch` beside the "
+                                     "lock completes it, then lock and fetch again",
+                                     answer.words),
+                         ""}}};
+  }
+  auto version = spec;
+  version.argv = {"cargo", "--version"};
+  // "cargo 1.95.0 (f2d3ce0bd 2026-03-21)"
+  const auto said = run_process(version).output;
+  const auto words = split(said, ' ');
+  return {.proven = fmt::format("{} without a network (cargo fetch --locked{}); nothing was built",
+                                vendored ? std::string("the vendored tree suffices")
+                                         : counted(artifacts.size(), "crate suffices", "crates suffice"),
+                                words.size() > 1 ? fmt::format(", cargo {}", printable(trim(words[1]))) : ""),
+          .missing = {}};
+}
+
+}  // namespace liftlock::cargo

@@ -1,0 +1,131 @@
+#include "ecosystem/helm/render_check.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "ecosystem/helm/chart.hpp"
+#include "ecosystem/offline_client.hpp"
+#include "ecosystem/source_files.hpp"
+#include "ecosystem/yaml.hpp"
+#include "os/file.hpp"
+
+namespace liftlock::helm {
+namespace {
+
+constexpr std::size_t k_max_images = 1000;
+constexpr std::size_t k_max_file = 1u << 20;
+constexpr std::size_t k_max_text = 32u << 20;
+
+std::string text_of(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+void walk_values(const Json& value, std::string_view key, std::string_view app_version, std::vector<std::string>& out) {
+  if (out.size() >= k_max_images) return;
+  if (value.is_array()) {
+    for (const auto& item : value) walk_values(item, key, app_version, out);
+    return;
+  }
+  if (!value.is_object() || text_of(value, "enabled") == "false") return;
+  const auto repository = text_of(value, "repository");
+  const bool is_image = to_lower(key).find("image") != std::string::npos || value.contains("tag");
+  if (!repository.empty() && is_image && repository.find("://") == std::string::npos) {
+    const auto registry = text_of(value, "registry");
+    auto tag = text_of(value, "tag");
+    if (tag.empty()) tag = app_version;
+    auto name = (registry.empty() ? "" : registry + "/") + repository;
+    if (!tag.empty()) name += ":" + tag;
+    if (const auto digest = text_of(value, "digest"); !digest.empty()) name += "@" + digest;
+    out.push_back(std::move(name));
+  }
+  for (const auto& [below, item] : value.items()) {
+    if (below == "image" && item.is_string() && !item.get<std::string>().empty()) {
+      out.push_back(item.get<std::string>());
+    } else {
+      walk_values(item, below, app_version, out);
+    }
+  }
+}
+
+/// What the chart's own files name, and those of charts that lie unpacked in it.
+std::string read_images(int fd, std::string_view app_version) {
+  std::string out;
+  const auto add = [&](const std::string& name) { out += "image: " + Json(name).dump() + "\n"; };
+  read_package_tar(
+      fd, "chart", {},
+      [&](std::string_view name) -> std::size_t {
+        const bool yaml = name.ends_with(".yaml") || name.ends_with(".yml") || name.ends_with(".tpl");
+        return yaml && out.size() < k_max_text ? k_max_file : 0;
+      },
+      [&](std::string_view name, std::string content) {
+        if (content.empty()) return;
+        const auto file = name.substr(name.rfind('/') == std::string_view::npos ? 0 : name.rfind('/') + 1);
+        if (file == "values.yaml") {
+          try {
+            for (const auto& image : images_of_values(parse_yaml(content, name), app_version)) add(image);
+          } catch (const Error&) {
+            // Anchors, say: what helm takes and parse_yaml does not.
+          }
+        } else if (file == "Chart.yaml" || (name.find("templates/") != std::string_view::npos &&
+                                            name.find("templates/tests/") == std::string_view::npos)) {
+          out += content + "\n";
+        }
+      });
+  return out;
+}
+
+std::string first_line(std::string_view text) {
+  return printable(trim(text.substr(0, text.find('\n'))));
+}
+
+}  // namespace
+
+std::vector<std::string> images_of_values(const Json& values, std::string_view app_version) {
+  std::vector<std::string> out;
+  walk_values(values, "", app_version, out);
+  return out;
+}
+
+CheckResult check_render(const StackEntry& entry, const std::vector<Artifact>& artifacts, CollectContext& context) {
+  if (artifacts.empty()) return {};
+  const auto& artifact = artifacts[0];
+  const auto& file = artifact.files.at(0);
+  std::string why = "there is no helm here";
+  if (find_program("helm")) {
+    const ScratchFolder scratch(context.scratch, "helm-" + portable_component(entry.name));
+    link_files(context, artifacts, "charts/", scratch.path());
+    ProcessSpec spec;
+    spec.argv = {"helm",           "template",    artifact.name, (scratch.path() / file.path.filename()).string(),
+                 "--include-crds", "--skip-tests"};
+    for (const auto& values : entry.texts("values")) {
+      spec.argv.insert(spec.argv.end(), {"--values", fs::absolute(stack_path(values, context.stack_folder)).string()});
+    }
+    for (const auto* name : {"HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"})
+      spec.set_environment[name] = (scratch.path() / name).string();
+    spec.unset_environment = {"KUBECONFIG", "HELM_NAMESPACE", "HELM_DEBUG"};
+    spec.working_folder = scratch.path();
+    auto answer = run_offline(spec, {"Error:"});
+    if (answer.done) {
+      auto version = spec;
+      version.argv = {"helm", "version", "--short"};
+      return {.proven = fmt::format("helm template renders it without a network ({}), and the stack brings the images",
+                                    first_line(run_process(version).output)),
+              .missing = {},
+              .manifests = std::move(answer.output)};
+    }
+    why = fmt::format("helm template does not render it: {}", answer.words);
+  }
+  const auto chart = artifact.facts.find("chart");
+  const auto app_version = chart != artifact.facts.end() && chart->is_object() ? text_of(*chart, "appVersion") : "";
+  const auto fd = context.store.open(file.digest);
+  return {.proven = fmt::format("the stack brings the images that its files name; what values and expressions make of "
+                                "them was not tried: {}",
+                                why),
+          .missing = {},
+          .manifests = read_images(fd.get(), app_version)};
+}
+
+}  // namespace liftlock::helm

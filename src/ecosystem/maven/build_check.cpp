@@ -1,0 +1,115 @@
+#include "ecosystem/maven/build_check.hpp"
+
+#include <map>
+#include <set>
+
+#include "base/counted.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "ecosystem/maven/repository_path.hpp"
+#include "ecosystem/offline_client.hpp"
+#include "ecosystem/source_files.hpp"
+#include "os/file.hpp"
+
+namespace liftlock::maven {
+namespace {
+
+constexpr std::string_view k_top = "packages/maven/";
+constexpr std::size_t k_max_files = 200'000;
+
+void make_repository(const std::vector<Artifact>& artifacts, const CollectContext& context, const fs::path& folder) {
+  link_files(context, artifacts, k_top, folder);
+  struct Module {
+    std::string group, artifact;
+    std::set<std::string> versions;
+  };
+  std::map<std::string, Module> modules;
+  for (const auto& artifact : artifacts) {
+    for (const auto& file : artifact.files) {
+      const auto place = parse_repository_path(file.path.text().substr(k_top.size()));
+      if (!place) continue;
+      const auto at = place->folder();
+      auto& module = modules[at.substr(0, at.rfind('/'))];
+      module.group = place->group;
+      module.artifact = place->artifact;
+      module.versions.insert(place->version);
+    }
+  }
+  for (const auto& [at, module] : modules) {
+    write_file_atomically(folder / at / "maven-metadata.xml",
+                          module_metadata(module.group, module.artifact, module.versions));
+  }
+}
+
+void copy_project(const fs::path& from, const fs::path& repository, const fs::path& to) {
+  fs::create_directory(to);
+  std::size_t count = 0;
+  for (const auto& item : fs::directory_iterator(from)) {
+    const auto name = item.path().filename().string();
+    std::error_code ignored;
+    if (item.is_symlink() || fs::equivalent(item.path(), repository, ignored)) continue;
+    if (item.is_directory()) {
+      if (name == "target" || (name.starts_with('.') && name != ".mvn")) continue;
+      copy_project(item.path(), repository, to / name);
+    } else if (item.is_regular_file()) {
+      fs::copy_file(item.path(), to / name);
+    }
+    if (++count > k_max_files)
+      fail(ErrorCode::limit_exceeded, "'{}' has more than {} files", from.string(), k_max_files);
+  }
+}
+
+}  // namespace
+
+CheckResult check_build(const StackEntry& entry, const std::vector<Artifact>& artifacts, CollectContext& context) {
+  const auto wanted = entry.text("project");
+  if (wanted.empty() || !find_program("mvn")) return {};
+  const auto pom = fs::absolute(stack_path(wanted, context.stack_folder));
+  if (!fs::is_regular_file(pom)) {
+    throw Error(ErrorCode::not_found, fmt::format("{}: there is no file '{}'", entry.where(), printable(wanted)),
+                "name the project's pom.xml");
+  }
+  const ScratchFolder scratch(context.scratch, "maven-" + portable_component(entry.name));
+  const auto& folder = scratch.path();
+  make_repository(artifacts, context, folder / "repository");
+  copy_project(pom.parent_path(), stack_path(entry.text("repository"), context.stack_folder), folder / "project");
+  write_file_atomically(folder / "settings.xml",
+                        fmt::format("<settings><mirrors><mirror><id>stack</id><mirrorOf>*</mirrorOf><url>file://{}"
+                                    "</url></mirror></mirrors></settings>\n",
+                                    encode_percent_path((folder / "repository").string())));
+  ProcessSpec spec;
+  spec.argv = {"mvn",
+               "--batch-mode",
+               "--quiet",
+               "--settings",
+               (folder / "settings.xml").string(),
+               "--global-settings",
+               (folder / "settings.xml").string(),
+               "--file",
+               (folder / "project" / pom.filename()).string(),
+               "-Dmaven.repo.local=" + (folder / "m2").string(),
+               "-Dstyle.color=never"};
+  auto goals = entry.texts("goals");
+  if (goals.empty()) goals = {"package"};
+  spec.argv.insert(spec.argv.end(), goals.begin(), goals.end());
+  spec.unset_environment = {"MAVEN_ARGS"};
+  spec.working_folder = folder / "project";
+  const auto answer = run_offline(spec, {"[ERROR]", "[WARNING]"});
+  std::string asked;
+  for (const auto& goal : goals) asked += " " + printable(goal);
+  if (!answer.done) {
+    // Maven speaks on its standard output.
+    const auto words = in_one_line(answer.output, {"[ERROR]", "[WARNING]"});
+    return {.proven = {},
+            .missing = {{fmt::format("mvn{} does not work without a network: {}; run it again with the repository that "
+                                     "the stack names and a network, then lock and fetch again",
+                                     asked, words.empty() ? answer.words : words),
+                         ""}}};
+  }
+  return {.proven = fmt::format("{} for mvn{} without a network, from an empty local repository",
+                                counted(artifacts.size(), "artifact suffices", "artifacts suffice"), asked),
+          .missing = {}};
+}
+
+}  // namespace liftlock::maven

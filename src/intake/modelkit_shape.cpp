@@ -1,0 +1,296 @@
+// ModelKits of KitOps: OCI artifacts whose layers are tars of models, data sets, code and documents
+// (github.com/kitops-ml/kitops, pkg/artifact/spec.md and kitfile.go), in an OCI layout: kit's own storage folder, or
+// what `skopeo copy docker://… oci:FOLDER` makes of one in a registry.
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "base/counted.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "crypto/hash.hpp"
+#include "ecosystem/model/dataset.hpp"
+#include "ecosystem/oci/layout_reader.hpp"
+#include "intake/listing.hpp"
+#include "intake/model_artifact.hpp"
+#include "intake/shape.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::string_view k_types = "application/vnd.kitops.modelkit.";
+constexpr std::string_view k_config = "application/vnd.kitops.modelkit.config.v1+json";
+constexpr std::string_view k_blobs = "blobs/sha256/";
+constexpr std::size_t k_max_kits = 200;
+
+std::string text_of(const Json& object, const char* key) {
+  if (!object.is_object()) return {};
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? printable(found->get<std::string>()) : std::string();
+}
+
+/// The member, or an empty object.
+const Json& part_of(const Json& object, const char* key) {
+  static const Json k_none = Json::object();
+  const auto found = object.is_object() ? object.find(key) : object.end();
+  return object.is_object() && found != object.end() ? *found : k_none;
+}
+
+/// A document of the layout, which is what its name says.
+std::string read_blob(const Tree& tree, const Digest& digest, std::uint64_t max_bytes) {
+  const auto path = std::string(k_blobs) + digest.hex();
+  if (!tree.has(path)) fail(ErrorCode::missing_file, "{} is not in the layout", digest.text());
+  auto text = tree.read(path, max_bytes);
+  require_stated(text, digest, path);
+  return text;
+}
+
+enum class LayerKind : std::uint8_t { model, dataset, docs, code };
+
+struct Layer {
+  LayerKind kind;
+  Digest digest;
+  std::shared_ptr<const Tree> members;
+  std::string title;  ///< of data sets: what the Kitfile calls them
+};
+
+/// "application/vnd.kitops.modelkit.modelpart.v1.tar+gzip" → "modelpart". @throws Error{import_unknown} for forms that
+/// are no tar
+std::string base_type(std::string_view media_type) {
+  if (!media_type.starts_with(k_types)) return {};
+  const auto rest = media_type.substr(k_types.size());
+  const auto dot = rest.find('.');
+  const auto form = dot == std::string_view::npos ? std::string_view() : rest.substr(dot);
+  if (form != ".v1.tar" && form != ".v1.tar+gzip" && form != ".v1.tar+zstd") {
+    throw Error(ErrorCode::import_unknown,
+                fmt::format("a layer of the ModelKit has the type {}", printable(media_type.substr(0, 200))),
+                "pack it with layers in tar, as kit does without --layer-format");
+  }
+  return std::string(rest.substr(0, dot));
+}
+
+struct Kit {
+  Digest manifest;
+  std::string reference;  ///< as index.json calls it; may be empty
+  std::string name, version, license;
+  std::string config_text, manifest_text;
+  std::vector<Layer> layers;
+  std::vector<std::string> notes;
+};
+
+/// The folder that all of them lie in, with a '/' at its end; empty when there is none.
+std::string common_folder(const std::vector<std::string>& paths) {
+  std::string out = paths.empty() ? "" : paths[0].substr(0, paths[0].rfind('/') + 1);
+  for (const auto& path : paths) {
+    while (!path.starts_with(out)) {
+      const auto slash = out.size() < 2 ? std::string::npos : out.rfind('/', out.size() - 2);
+      out = slash == std::string::npos ? "" : out.substr(0, slash + 1);
+    }
+  }
+  return out;
+}
+
+Kit read_kit(const std::shared_ptr<const Tree>& tree, const oci::Descriptor& entry, const oci::Manifest& manifest,
+             std::string manifest_text, const ImportCells& cells) {
+  Kit out{.manifest = entry.digest, .reference = oci::LayoutReader::name_of(entry)};
+  out.manifest_text = std::move(manifest_text);
+  out.config_text = read_blob(*tree, manifest.config.digest, oci::k_max_config_bytes);
+  const auto config = parse_json(out.config_text);
+  const auto& model = part_of(config, "model");
+  const auto& package = part_of(config, "package");
+  for (auto name : {text_of(model, "name"), text_of(package, "name"), plain_title(*tree)}) {
+    if (out.name.empty()) out.name = std::move(name);
+  }
+  out.version = text_of(package, "version");
+  out.license = text_of(model, "license").empty() ? text_of(package, "license") : text_of(model, "license");
+  const auto& datasets = part_of(config, "datasets");
+  std::size_t dataset = 0, code = 0;
+  for (const auto& layer : manifest.layers) {
+    const auto base = base_type(layer.media_type);
+    if (base == "code") {
+      ++code;
+      continue;
+    }
+    const bool known = base == "model" || base == "modelpart" || base == "dataset" || base == "docs";
+    if (!known) {
+      out.notes.push_back(fmt::format("a layer of the type {} is left out", printable(layer.media_type)));
+      continue;
+    }
+    const auto path = std::string(k_blobs) + layer.digest.hex();
+    if (!tree->has(path)) fail(ErrorCode::missing_file, "{} is not in the layout", layer.digest.text());
+    auto members = open_archive({tree, path, layer.digest, "the name of the blob"}, cells);
+    if (!members) fail(ErrorCode::image_malformed, "the layer {} is no tar", layer.digest.text());
+    std::string title;
+    if (base == "dataset") {
+      if (datasets.is_array() && dataset < datasets.size()) title = text_of(datasets[dataset], "name");
+      ++dataset;
+      if (title.empty()) title = fmt::format("{}-data-{}", out.name, dataset);
+    }
+    out.layers.push_back({base == "dataset" ? LayerKind::dataset
+                          : base == "docs"  ? LayerKind::docs
+                                            : LayerKind::model,
+                          layer.digest, std::move(members), std::move(title)});
+  }
+  if (code > 0)
+    out.notes.push_back(
+        fmt::format("{}: {} left out", out.name, counted(code, "layer of code is", "layers of code are")));
+  const bool has_model = std::any_of(out.layers.begin(), out.layers.end(),
+                                     [](const auto& layer) { return layer.kind == LayerKind::model; });
+  if (const auto parent = text_of(model, "path"); !has_model && !parent.empty()) {
+    out.notes.push_back(fmt::format("{}: its model is in another ModelKit, {}", out.name, parent));
+  }
+  return out;
+}
+
+/// What a layer gives: where its members stand in the artifact, and what is left out.
+struct Member {
+  const Layer* layer;
+  std::string path;  ///< in the layer
+  std::string place;
+};
+
+/// Of the model: weights and parts without the folder that they share, documents where that leaves room for them.
+std::vector<Member> members_of(const Kit& kit, const std::vector<const Layer*>& layers,
+                               std::string (*why_unsafe)(std::string_view), std::vector<std::string>& notes) {
+  std::vector<std::string> paths;
+  for (const auto* layer : layers) {
+    if (layer->kind != LayerKind::docs)
+      paths.insert(paths.end(), layer->members->paths().begin(), layer->members->paths().end());
+  }
+  const auto folder = common_folder(paths);
+  std::vector<Member> out;
+  std::set<std::string> taken;
+  for (const bool docs : {false, true}) {
+    for (const auto* layer : layers) {
+      if ((layer->kind == LayerKind::docs) != docs) continue;
+      for (const auto& path : layer->members->paths()) {
+        const auto place = path.starts_with(folder) ? path.substr(folder.size()) : path;
+        if (const auto why = why_unsafe(path); !why.empty()) {
+          notes.push_back(fmt::format("{} is left out: {}", printable(path), why));
+        } else if (taken.insert(to_lower(place)).second) {
+          out.push_back({layer, path, place});
+        } else if (docs) {
+          notes.push_back(fmt::format("{} is left out: the model has a file of that name", printable(path)));
+        } else {
+          fail(ErrorCode::path_collision, "two layers of {} hold '{}'", printable(kit.name), printable(path));
+        }
+      }
+    }
+  }
+  return out;
+}
+
+/// One artifact in the making.
+struct Part {
+  const Kit* kit;
+  std::string kind, name;
+  std::vector<Member> members;
+};
+
+std::vector<Part> parts_of(const Kit& kit, std::vector<std::string>& notes) {
+  std::vector<Part> out;
+  std::vector<const Layer*> of_model;
+  bool has_model = false;
+  for (const auto& layer : kit.layers) {
+    if (layer.kind == LayerKind::dataset) {
+      auto members = members_of(kit, {&layer}, why_unsafe_dataset_name, notes);
+      if (!members.empty()) out.push_back({&kit, "dataset", layer.title, std::move(members)});
+      continue;
+    }
+    of_model.push_back(&layer);
+    has_model = has_model || layer.kind == LayerKind::model;
+  }
+  if (!has_model) return out;
+  auto members = members_of(kit, of_model, why_unsafe_model_file, notes);
+  if (!members.empty()) out.push_back({&kit, "model", kit.name, std::move(members)});
+  return out;
+}
+
+Artifact make_part(const Part& part, StagedFiles& staged) {
+  ModelParts parts{.name = part.name,
+                   .version = part.kit->version,
+                   .license = part.kind == "model" ? part.kit->license : "",
+                   .facts = {{"source", "modelkit"}, {"manifest", part.kit->manifest.text()}},
+                   .files = {},
+                   .kind = part.kind};
+  if (!part.kit->reference.empty()) parts.facts["reference"] = printable(part.kit->reference);
+  for (const auto& member : part.members) {
+    parts.files.push_back(
+        {.path = member.place,
+         .digest = staged.digest(*member.layer->members, member.path),
+         .origin = fmt::format("{}/{}", member.layer->digest.text(), member.path),
+         .evidence = {{"derived", {{"from", {member.layer->digest.text(), part.kit->manifest.text()}}}}}});
+  }
+  return make_model(parts, staged);
+}
+
+}  // namespace
+
+std::optional<Found> recognise_modelkit(const std::shared_ptr<const Tree>& tree, const ImportCells& cells) {
+  if (!tree->has("oci-layout") || !tree->has("index.json")) return std::nullopt;
+  const auto index = oci::parse_manifest(tree->read("index.json", oci::k_max_manifest_bytes), oci::media::oci_index);
+  if (!std::holds_alternative<oci::Index>(index)) return std::nullopt;
+  auto kits = std::make_shared<std::vector<Kit>>();
+  std::size_t others = 0;
+  for (const auto& entry : std::get<oci::Index>(index).manifests) {
+    // Other entries are of the shapes that come after this one, and theirs to judge.
+    const auto path = std::string(k_blobs) + entry.digest.hex();
+    if (!oci::media::is_manifest(entry.media_type) || !tree->has(path)) {
+      ++others;
+      continue;
+    }
+    auto text = read_blob(*tree, entry.digest, oci::k_max_manifest_bytes);
+    const auto any = oci::parse_manifest(text, entry.media_type);
+    const auto* manifest = std::get_if<oci::Manifest>(&any);
+    if (manifest == nullptr || manifest->config.media_type != k_config) {
+      ++others;
+      continue;
+    }
+    if (kits->size() == k_max_kits) fail(ErrorCode::limit_exceeded, "more than {} ModelKits in one folder", k_max_kits);
+    kits->push_back(read_kit(tree, entry, *manifest, std::move(text), cells));
+  }
+  if (kits->empty()) return std::nullopt;
+  Found found{.shape = "modelkit",
+              .words = kits->size() == 1 ? fmt::format("a ModelKit ({})", kits->front().name)
+                                         : counted(kits->size(), "ModelKit"),
+              .preview = {{"models", Json::array()}}};
+  if (others > 0)
+    found.notes.push_back(fmt::format("{} of the layout left out", counted(others, "entry that is no ModelKit is",
+                                                                           "entries that are no ModelKits are")));
+  auto parts = std::make_shared<std::vector<Part>>();
+  for (const auto& kit : *kits) {
+    found.preview["models"].push_back({{"name", kit.name},
+                                       {"version", kit.version},
+                                       {"reference", printable(kit.reference)},
+                                       {"digest", kit.manifest.text()}});
+    found.notes.insert(found.notes.end(), kit.notes.begin(), kit.notes.end());
+    for (auto& part : parts_of(kit, found.notes)) parts->push_back(std::move(part));
+    const auto short_digest = kit.manifest.hex().substr(0, 12);
+    found.kept.push_back({short_digest + ".manifest.json", kit.manifest_text});
+    found.kept.push_back({short_digest + ".kitfile.json", kit.config_text});
+  }
+  std::set<Digest> checked;
+  for (const auto& part : *parts) {
+    for (const auto& member : part.members) {
+      found.files.push_back({member.layer->members, member.path, std::nullopt, {}});
+      if (checked.insert(member.layer->digest).second) {
+        found.checked.push_back(
+            {tree, std::string(k_blobs) + member.layer->digest.hex(), member.layer->digest, "the name of the blob"});
+      }
+    }
+  }
+  if (parts->empty()) {
+    throw Error(ErrorCode::import_unknown, "the ModelKit holds neither a model nor data that may be taken in",
+                found.notes.empty() ? "pack its model into it" : found.notes.front());
+  }
+  found.make = [kits, parts](StagedFiles& staged) {
+    std::vector<Artifact> out;
+    for (const auto& part : *parts) out.push_back(make_part(part, staged));
+    return out;
+  };
+  return found;
+}
+
+}  // namespace liftlock

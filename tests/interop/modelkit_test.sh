@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# A ModelKit of KitOps comes in: its model is served, its data set too, its code stays out. By kit itself where it is installed,
+# else by a script that writes what kit does.   modelkit_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
+step() { echo "ok: $*"; }
+tools=$root/tests/tools
+mkdir -p "$work/kit/model" "$work/kit/data" "$work/kit/src" && cd "$work/kit"
+python3 "$tools/make_model.py" gguf model/tiny.gguf > /dev/null
+echo '{"model_type": "llama"}' > model/config.json
+printf 'word,meaning\nlock,a chamber\n' > data/train.csv
+echo 'print(1)' > src/run.py && echo 'print(2)' > data/load.py
+echo '# Tiny' > README.md
+high init --zone ingest > /dev/null
+printf 'zone = "ingest"\n[policy]\nreserve = "1MiB"\nunsigned_imports = true\n' > "$high_state/config.toml"
+cat > Kitfile <<'YAML'
+manifestVersion: "1.0.0"
+package: {name: tiny-kit, version: 1.2.0, license: Apache-2.0}
+model:
+  name: tiny
+  path: ./model/tiny.gguf
+  license: MIT
+  parts:
+  - path: ./model/config.json
+datasets:
+- name: words
+  path: ./data
+code:
+- path: ./src
+docs:
+- path: ./README.md
+YAML
+by=script
+if command -v kit > /dev/null && kit version 2> /dev/null | grep -q '^Go version'; then
+  KITOPS_HOME=$work/home kit pack . -t registry.example/team/tiny:v1 > "$work/kit.log" 2>&1 || { cat "$work/kit.log"; fail "kit pack"; }
+  by=kit layout=$work/home/storage
+else
+  layout=$work/layout
+  python3 "$tools/make_modelkit.py" "$work/kit" "$layout"
+fi
+out=$("$high_exe" --state "$high_state" import "$layout" --reason "from the model team" 2> "$work/import.log") || { cat "$work/import.log"; fail "import: $out"; }
+grep -q "ModelKit" <<< "$out$(cat "$work/import.log")" || fail "what came in is not named: $out"
+grep -q "1 layer of code is left out" "$work/import.log" || grep -q "1 layer of code is left out" <<< "$out" || fail "the code is not named: $out $(cat "$work/import.log")"
+[ "$(high --json ls | python3 -c 'import json, sys; print(*sorted(each["id"] for each in json.load(sys.stdin)["artifacts"]))')" = "dataset:words@1.2.0 model:tiny@1.2.0" ] || fail "what is there: $(high ls)"
+high export model:tiny@1.2.0 --to "$work/model" > /dev/null
+cmp "$work/model/models/tiny/tiny.gguf" model/tiny.gguf || cmp "$work/model/tiny/tiny.gguf" model/tiny.gguf || fail "the weights changed"
+[ "$(find "$work/model" -type f -printf '%f\n' | sort | paste -sd' ')" = "README.md config.json tiny.gguf" ] || fail "the model's files: $(find "$work/model" -type f)"
+high export dataset:words@1.2.0 --to "$work/data" > /dev/null
+[ "$(find "$work/data" -type f -printf '%f\n')" = train.csv ] || fail "the data: $(find "$work/data" -type f)"
+grep -q "MIT" <<< "$(high show model:tiny@1.2.0)" || fail "the licence of the model: $(high show model:tiny@1.2.0)"
+step "a ModelKit by $by: model and data, without code"
+
+# What breaks it is refused, by the stated digests and by the form.
+python3 "$tools/make_modelkit.py" "$work/kit" "$work/flipped"
+for blob in "$work"/flipped/blobs/sha256/*; do
+  [ "$(stat -c %s "$blob")" -lt 100000 ] || { printf 'X' | dd of="$blob" bs=1 seek=5000 conv=notrunc 2> /dev/null; }
+done
+refused digest-mismatch high import "$work/flipped" --reason test --name other
+python3 "$tools/make_modelkit.py" "$work/kit" "$work/lost"
+python3 - "$work/lost" <<'PY'
+import json, pathlib, sys
+root = pathlib.Path(sys.argv[1])
+blobs = root / "blobs/sha256"
+manifest = json.loads((blobs / json.loads((root / "index.json").read_text())["manifests"][0]["digest"][7:]).read_text())
+(blobs / manifest["layers"][0]["digest"][7:]).unlink()
+PY
+refused missing-file high import "$work/lost" --reason test
+python3 "$tools/make_modelkit.py" "$work/kit" "$work/raw" --compression raw
+refused import-unknown high import "$work/raw" --reason test
+mkdir "$work/link" && cp -r "$work/kit/model" "$work/link/" && ln -s /etc/passwd "$work/link/model/vocab.txt"
+python3 - "$tools/make_modelkit.py" "$work/link" "$work/linked" <<'PY'
+import runpy, sys
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0])
+PY
+if out=$(high import "$work/linked" --reason test 2>&1); then fail "a link out of a layer was taken: $out"; fi
+step "changed, lost, raw and linking layers are refused"
+
+# gzip, and from a tar of the layout, as it is carried.
+high_state=$work/second
+high init --zone ingest > /dev/null
+printf 'zone = "ingest"\n[policy]\nreserve = "1MiB"\nunsigned_imports = true\n' > "$high_state/config.toml"
+python3 "$tools/make_modelkit.py" "$work/kit" "$work/zipped" --compression gzip
+tar -cf "$work/kit.tar" -C "$work/zipped" .
+high import "$work/kit.tar" --reason test > /dev/null
+high export model:tiny@1.2.0 --to "$work/again" > /dev/null
+cmp "$(find "$work/again" -name tiny.gguf)" model/tiny.gguf || fail "the weights from gzip"
+step "with gzip, in a tar"
