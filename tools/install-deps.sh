@@ -9,7 +9,8 @@ packages="build-essential cmake ninja-build ccache pkg-config mold git ca-certif
  nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libbenchmark-dev
  gnupg gpgv gpg-agent openssl bubblewrap strace python3-fusepy iproute2 xz-utils zstd zip unzip jq file time
  fsverity skopeo umoci docker-registry nginx-light aptly reprepro wrk apt-utils dpkg-dev python3 python3-pip python3-venv
- python3-jsonschema faketime nftables mmdebstrap clamav podman containerd busybox-static"
+ python3-jsonschema faketime nftables mmdebstrap clamav podman containerd busybox-static
+ libexpat1-dev rpm createrepo-c dnf dnf-plugins-core"
 
 missing=""
 for package in $packages; do

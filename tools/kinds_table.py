@@ -13,6 +13,7 @@ BEGIN, END = "<!-- kinds: made by `make kinds` from the tests that ran -->\n", "
 ROWS = [
     ("python", "`[python.…]`, by your pip", "name, RECORD, metadata, closure, install", "`/simple/` (PEP 503, 691, 658)"),
     ("apt", "`[apt.…]`, our solver", "signature → index → .deb, control, paths", "`/debian/`, signed InRelease"),
+    ("rpm", "`[rpm.…]`, solved by your dnf", "signatures → index → .rpm, header, payload", "`/rpm/`, signed repomd.xml"),
     ("image", "`[image.…]`, registries, archives, layouts", "every manifest, config and layer", "`/v2/` (OCI distribution)"),
     ("npm", "`[npm.…]`, package-lock.json", "integrity, package.json, paths", "`/npm/`, registry API"),
     ("cargo", "`[cargo.…]`, Cargo.lock; vendor trees", "checksum, Cargo.toml, paths", "`/cargo/`, sparse index"),

@@ -69,6 +69,8 @@ constexpr std::string_view k_end = R"README(
 
    Python    pip install --no-index --find-links packages/pypi NAME
    Debian    apt-get install ./packages/apt/*.deb
+   RPM       rpmkeys --import packages/rpm/keys/*.asc; rpmkeys --checksig packages/rpm/*.rpm;
+             dnf install ./packages/rpm/*.rpm
    npm       find packages/npm -name '*.tgz' | xargs npm cache add; then npm ci --offline
    Rust      mkdir vendor; for c in packages/cargo/*.crate; do tar -xzf $c -C vendor; d=vendor/$(basename $c .crate);
              echo "{\"files\":{},\"package\":\"$(sha256sum < $c | cut -c-64)\"}" > $d/.cargo-checksum.json; done

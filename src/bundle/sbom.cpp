@@ -18,7 +18,8 @@ std::string component_type(std::string_view kind) {
   if (kind == "image") return "container";
   if (kind == "engine") return "application";
   if (kind == "file") return "file";
-  if (kind == "apt-index" || kind == "advisories" || kind == "dataset") return "data";
+  if (kind == "apt-index" || kind == "rpm-index" || kind == "rpm-key" || kind == "advisories" || kind == "dataset")
+    return "data";
   return "library";
 }
 
@@ -162,6 +163,16 @@ std::string package_url(const Artifact& artifact) {
   if (artifact.kind == "deb") {
     const auto architecture = fact(artifact.facts, "architecture");
     return fmt::format("pkg:deb/debian/{}@{}{}", name, version, architecture.empty() ? "" : "?arch=" + architecture);
+  }
+  if (artifact.kind == "rpm") {
+    // The type wants the epoch as a qualifier; artifacts write "EPOCH:VERSION-RELEASE".
+    const auto architecture = fact(artifact.facts, "architecture");
+    const auto colon = artifact.version.find(':');
+    const auto epoch = colon == std::string::npos ? std::string() : "&epoch=" + artifact.version.substr(0, colon);
+    const auto rest = encode_percent_path(artifact.version.substr(colon == std::string::npos ? 0 : colon + 1));
+    auto plain = artifact.name;
+    if (plain.ends_with("." + architecture)) plain.resize(plain.size() - architecture.size() - 1);
+    return fmt::format("pkg:rpm/{}@{}?arch={}{}", encode_percent_path(plain), rest, architecture, epoch);
   }
   if (artifact.kind == "crate") return fmt::format("pkg:cargo/{}@{}", name, version);
   if (artifact.kind == "go-module") return fmt::format("pkg:golang/{}@{}", name, version);

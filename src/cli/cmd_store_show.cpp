@@ -19,6 +19,8 @@ struct Options {
 
 std::string_view meaning(std::string_view type) {
   if (type == "apt-release") return "the signed release file of its archive leads to it";
+  if (type == "rpm-repomd") return "the signed index of its repository leads to it";
+  if (type == "rpm-signature") return "it carries a signature of its publisher, which was checked";
   if (type == "index-hash") return "the package index stated its digest";
   if (type == "lock-hash") return "the lock file of the project's own package manager states a digest of it";
   if (type == "registry-digest") return "it was addressed by its digest";

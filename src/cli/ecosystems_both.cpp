@@ -12,6 +12,7 @@
 #include "ecosystem/npm/inspector.hpp"
 #include "ecosystem/oci/inspector.hpp"
 #include "ecosystem/pypi/inspector.hpp"
+#include "ecosystem/rpm/inspector.hpp"
 #include "engine/engine_inspector.hpp"
 
 namespace liftlock {
@@ -19,6 +20,9 @@ namespace liftlock {
 const std::vector<const Inspector*>& inspectors() {
   static const apt::DebInspector k_apt;
   static const apt::IndexInspector k_apt_index;
+  static const rpm::RpmInspector k_rpm;
+  static const rpm::RpmIndexInspector k_rpm_index;
+  static const rpm::RpmKeyInspector k_rpm_key;
   static const cargo::CrateInspector k_crate;
   static const go::ModuleInspector k_go;
   static const maven::MavenInspector k_maven;
@@ -36,6 +40,9 @@ const std::vector<const Inspector*>& inspectors() {
       k_python.get(),
       &k_apt,
       &k_apt_index,
+      &k_rpm,
+      &k_rpm_index,
+      &k_rpm_key,
       &k_npm,
       &k_crate,
       &k_go,

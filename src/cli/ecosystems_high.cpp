@@ -18,6 +18,7 @@
 #include "ecosystem/ollama/serving/route.hpp"
 #include "ecosystem/pypi/push.hpp"
 #include "ecosystem/pypi/route.hpp"
+#include "ecosystem/rpm/route.hpp"
 
 namespace liftlock {
 
@@ -26,6 +27,7 @@ std::vector<MakeRoute> mirror_routes() {
   return {
       make_pypi_route,
       apt::make_apt_route,
+      rpm::make_rpm_route,
       npm::make_npm_route,
       cargo::make_cargo_route,
       go::make_go_route,

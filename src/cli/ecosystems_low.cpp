@@ -13,6 +13,7 @@
 #include "ecosystem/npm/collector.hpp"
 #include "ecosystem/oci/collector.hpp"
 #include "ecosystem/pypi/collector.hpp"
+#include "ecosystem/rpm/collector.hpp"
 #include "engine/engine_collector.hpp"
 
 namespace liftlock {
@@ -20,6 +21,7 @@ namespace liftlock {
 Collectors collectors() {
   static const std::unique_ptr<Collector> k_python = make_pypi_collector();
   static const apt::AptCollector k_apt;
+  static const rpm::RpmCollector k_rpm;
   static const npm::PackageCollector k_npm;
   static const cargo::CargoCollector k_cargo;
   static const go::GoCollector k_go;
@@ -35,6 +37,7 @@ Collectors collectors() {
   static const std::vector<const Collector*> k_collectors = {
       k_python.get(),
       &k_apt,
+      &k_rpm,
       &k_npm,
       &k_cargo,
       &k_go,

@@ -37,6 +37,7 @@ std::span<const NamedLayout> export_layouts();
 
 std::vector<ExportedFile> export_wheelhouse(const LayoutOrder& order);
 std::vector<ExportedFile> export_debs(const LayoutOrder& order);
+std::vector<ExportedFile> export_rpms(const LayoutOrder& order);
 std::vector<ExportedFile> export_model_folder(const LayoutOrder& order);
 std::vector<ExportedFile> export_docker_archive(const LayoutOrder& order);
 std::vector<ExportedFile> export_oci_archive(const LayoutOrder& order);

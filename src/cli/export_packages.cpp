@@ -1,4 +1,4 @@
-// Packages as plain folders: a wheelhouse, and .deb files.
+// Packages as plain folders: a wheelhouse, .deb and .rpm files.
 #include <algorithm>
 #include <set>
 
@@ -41,6 +41,10 @@ std::vector<ExportedFile> export_wheelhouse(const LayoutOrder& order) {
 
 std::vector<ExportedFile> export_debs(const LayoutOrder& order) {
   return write_flat(order, {"deb"});
+}
+
+std::vector<ExportedFile> export_rpms(const LayoutOrder& order) {
+  return write_flat(order, {"rpm"});
 }
 
 }  // namespace liftlock

@@ -41,6 +41,10 @@ struct RouteEnvironment {
   /// What an inspector says of it now, in a cell: for what came in before its inspector said enough. Any thread.
   /// @throws Error of the first finding
   std::function<Json(const Artifact&)> inspect = {};
+  /// The mirror's other key, RSA, for clients that know nothing newer (rpm of RHEL 8); made when it is first wanted.
+  std::function<std::string()> rsa_public_key_armored = {};
+  /// An armored detached signature (RFC 9580 §10.4) by it.
+  std::function<std::string(std::string_view document)> rsa_sign = {};
 };
 
 /// One ecosystem's answers over one view. Immutable after construction; handle() is called from several threads.

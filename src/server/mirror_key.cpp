@@ -29,7 +29,7 @@ std::string first_fingerprint(std::string_view colons) {
 
 }  // namespace
 
-MirrorKey::MirrorKey(fs::path folder, std::string_view owner) : m_short("liftlock-gpg") {
+MirrorKey::MirrorKey(fs::path folder, std::string_view owner, Algorithm algorithm) : m_short("liftlock-gpg") {
   m_home = m_short.path() / "h";
   folder = fs::absolute(folder).lexically_normal();
   make_folders(folder.parent_path());
@@ -38,7 +38,7 @@ MirrorKey::MirrorKey(fs::path folder, std::string_view owner) : m_short("liftloc
     // Two that start at once make one key; one that is killed meanwhile leaves nothing that the next would believe.
     FileLock lock(folder.string() + ".lock", "making the mirror's key", FileLock::Wait::yes);
     use_home(folder);
-    if (m_fingerprint.empty()) make_key(folder, owner);
+    if (m_fingerprint.empty()) make_key(folder, owner, algorithm);
     lock.remove();
   }
   m_public_key = gpg({"--export", m_fingerprint}, {});
@@ -58,7 +58,7 @@ void MirrorKey::use_home(const fs::path& folder) {
   if (fs::exists(folder)) m_fingerprint = first_fingerprint(gpg({"--with-colons", "--list-keys"}, {}));
 }
 
-void MirrorKey::make_key(const fs::path& folder, std::string_view owner) {
+void MirrorKey::make_key(const fs::path& folder, std::string_view owner, Algorithm algorithm) {
   const auto fresh = fs::path(folder.string() + ".new");
   remove_tree(fresh);
   fs::create_directory(fresh);
@@ -66,8 +66,8 @@ void MirrorKey::make_key(const fs::path& folder, std::string_view owner) {
   use_home(fresh);
   const auto comment = safe_comment(owner);
   const auto user = comment.empty() ? "Liftlock mirror" : "Liftlock mirror (" + comment + ")";
-  gpg({"--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key", user, "ed25519", "sign", "never"},
-      {});
+  const auto* name = algorithm == Algorithm::rsa3072 ? "rsa3072" : "ed25519";
+  gpg({"--pinentry-mode", "loopback", "--passphrase", "", "--quick-generate-key", user, name, "sign", "never"}, {});
   end_agent();
   sync_file_system(open_folder(fresh).get(), fresh.string());
   remove_tree(folder);
@@ -90,6 +90,10 @@ void MirrorKey::end_agent() noexcept {
 
 std::string MirrorKey::clearsign(std::string_view document) const {
   return gpg({"--local-user", m_fingerprint, "--digest-algo", "SHA512", "--clearsign"}, document);
+}
+
+std::string MirrorKey::sign(std::string_view document) const {
+  return gpg({"--local-user", m_fingerprint, "--digest-algo", "SHA512", "--armor", "--detach-sign"}, document);
 }
 
 std::string MirrorKey::gpg(std::vector<std::string> arguments, std::string_view input) const {

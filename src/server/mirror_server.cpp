@@ -62,7 +62,9 @@ struct MirrorServer::Impl {
                     .public_key_armored = key.public_key_armored(),
                     .scheme = options.http.tls ? "https" : "http",
                     .inspection = [this](const Artifact& artifact) { return catalog.inspection(artifact); },
-                    .inspect = options.inspect} {
+                    .inspect = options.inspect,
+                    .rsa_public_key_armored = [this] { return rsa_key().public_key_armored(); },
+                    .rsa_sign = [this](std::string_view text) { return rsa_key().sign(text); }} {
     blobs.use_cache(&cache);
     check_exposure(options);
     if (options.tokens_file) tokens = std::make_shared<const ReadTokens>(ReadTokens::load(*options.tokens_file));
@@ -267,6 +269,14 @@ struct MirrorServer::Impl {
             .access_log_dropped = access_log ? access_log->dropped() : 0};
   }
 
+  /// Only mirrors of packages that need it have it. The environment is used by one thread at a time.
+  MirrorKey& rsa_key() {
+    if (!the_rsa_key) {
+      the_rsa_key.emplace(options.key_folder.string() + "-rsa", options.organisation, MirrorKey::Algorithm::rsa3072);
+    }
+    return *the_rsa_key;
+  }
+
   MirrorOptions options;
   AuditLog& audit;
   Reporter& reporter;
@@ -277,6 +287,7 @@ struct MirrorServer::Impl {
   std::atomic<bool> catalog_is_readable = true;
   Readiness readiness;
   MirrorKey key;
+  std::optional<MirrorKey> the_rsa_key;
   RouteEnvironment environment;
   Metrics metrics;
   std::optional<AccessLog> access_log;
@@ -355,7 +366,13 @@ std::vector<ClientConfiguration> client_configurations(const fs::path& store_fol
   const BlobStore blobs(store_folder);
   const Catalog catalog(catalog_file, Access::read);
   // Nothing is signed here: a configuration does not depend on the signature, and the key may be the server's alone.
-  const RouteEnvironment environment{blobs, [](std::string_view text) { return std::string(text); }, {}, {}, {}};
+  const RouteEnvironment environment{blobs,
+                                     [](std::string_view text) { return std::string(text); },
+                                     {},
+                                     {},
+                                     {},
+                                     [] { return std::string(); },
+                                     [](std::string_view) { return std::string(); }};
   const auto state = load_mirror_state(catalog, routes, environment);
   std::vector<ClientConfiguration> out;
   for (const auto& route : state->routes) {

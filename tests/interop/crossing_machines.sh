@@ -9,7 +9,7 @@ pids=()  # processes to end at the end
 cleanup() {
   # Whatever a test left behind or never made, its exit status stays its own.
   for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null || true; done
-  for home in "$work/gnupg" "$high_state/keys/mirror-gnupg"; do
+  for home in "$work/gnupg" "$high_state/keys/mirror-gnupg" "$high_state/keys/mirror-gnupg-rsa"; do
     [ ! -d "$home" ] || gpgconf --homedir "$home" --kill all 2> /dev/null || true
   done
   chmod -R u+w "$work"

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "ecosystem/apt/deb822.hpp"
+#include "ecosystem/openpgp.hpp"
 #include "os/process.hpp"
 
 namespace liftlock::apt {
@@ -33,21 +34,6 @@ std::optional<Timestamp> date_field(const Paragraph& paragraph, std::string_view
   const auto time = parse_release_date(*value);
   if (!time) fail(ErrorCode::schema_violation, "{}: {} '{}' is no date", where, name, printable(*value));
   return time;
-}
-
-std::string armor_body(std::string_view block) {
-  std::string out;
-  bool in_header = true;
-  for (auto line : split(block, '\n')) {
-    line = trim(line);
-    if (in_header) {
-      if (line.empty()) in_header = false;
-      continue;
-    }
-    if (line.starts_with('=') || line.empty()) continue;
-    out += line;
-  }
-  return out;
 }
 
 /// One clear-signed message and nothing around it: gpgv would write the text of a second one to the same output, and
@@ -89,26 +75,6 @@ Release parse_release(std::string_view text, const std::string& where) {
   if (release.files.empty())
     fail(ErrorCode::schema_violation, "{}: the Release states no SHA256 of its indexes", where);
   return release;
-}
-
-std::string binary_keyring(std::string_view bytes, const std::string& where) {
-  constexpr std::string_view k_begin = "-----BEGIN PGP PUBLIC KEY BLOCK-----",
-                             k_end = "-----END PGP PUBLIC KEY BLOCK-----";
-  if (bytes.find(k_begin) == std::string_view::npos) return std::string(bytes);
-  std::string out;
-  while (true) {
-    const auto begin = bytes.find(k_begin);
-    if (begin == std::string_view::npos) return out;
-    bytes.remove_prefix(begin + k_begin.size());
-    const auto newline = bytes.find('\n');
-    const auto end = bytes.find(k_end);
-    if (newline == std::string_view::npos || end == std::string_view::npos || newline > end) break;
-    const auto raw = decode_base64(armor_body(bytes.substr(newline + 1, end - newline - 1)));
-    if (!raw) break;
-    out += as_text(*raw);
-    bytes.remove_prefix(end);
-  }
-  fail(ErrorCode::config_invalid, "{}: an armored key is broken", where);
 }
 
 VerifiedRelease verify_inrelease(std::string_view document, const Keyring& keyring, const fs::path& scratch,

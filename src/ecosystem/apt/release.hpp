@@ -45,9 +45,6 @@ struct VerifiedRelease {
 VerifiedRelease verify_inrelease(std::string_view document, const Keyring& keyring, const fs::path& scratch,
                                  const std::string& where);
 
-/// What gpgv can read: armored keyrings become binary.
-std::string binary_keyring(std::string_view bytes, const std::string& where);
-
 enum class Freshness : std::uint8_t { current, expired_but_accepted };
 /// @param grace how long past Valid-Until is accepted
 /// @param when the real time, whatever SOURCE_DATE_EPOCH says

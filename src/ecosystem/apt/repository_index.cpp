@@ -1,10 +1,9 @@
 #include "ecosystem/apt/repository_index.hpp"
 
-#include <zlib.h>
-
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "archive/decompress.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/apt/deb_inspector.hpp"
@@ -48,23 +47,6 @@ std::string packages_text(const std::vector<const MirroredArtifact*>& debs, cons
 }
 
 }  // namespace
-
-std::string gzip(std::string_view text) {
-  z_stream stream{};
-  if (deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
-    fail(ErrorCode::memory_limit, "no memory for compressing an index");
-  }
-  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  const int status = deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  if (status != Z_STREAM_END) fail(ErrorCode::internal, "an index could not be compressed");
-  return out;
-}
 
 std::string pool_path(const std::string& channel, const ArtifactFile& file) {
   return fmt::format("pool/{}/{}", channel, file.path.filename());

@@ -9,9 +9,6 @@
 
 namespace liftlock::apt {
 
-/// gzip without a time in it: equal text gives equal bytes.
-std::string gzip(std::string_view text);
-
 /// What one suite consists of: paths below dists/CHANNEL/ with their bytes, without Release and InRelease.
 struct SuiteIndex {
   std::vector<std::string> architectures;    ///< without "all"

@@ -7,7 +7,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
-#include "ecosystem/apt/decompress.hpp"
+#include "archive/decompress.hpp"
 #include "ecosystem/apt/index_inspector.hpp"
 #include "ecosystem/apt/release.hpp"
 

@@ -1,9 +1,10 @@
-#include "ecosystem/apt/decompress.hpp"
+#include "archive/decompress.hpp"
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <fcntl.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <memory>
 
@@ -11,7 +12,7 @@
 #include "base/error.hpp"
 #include "os/file.hpp"
 
-namespace liftlock::apt {
+namespace liftlock {
 namespace {
 
 struct Free {
@@ -61,4 +62,21 @@ std::string decompress(int fd, std::string_view name, std::uint64_t max_bytes) {
   }
 }
 
-}  // namespace liftlock::apt
+std::string gzip(std::string_view text) {
+  z_stream stream{};
+  if (deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
+    fail(ErrorCode::memory_limit, "no memory for compressing an index");
+  }
+  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+  stream.avail_in = static_cast<uInt>(text.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  const int status = deflate(&stream, Z_FINISH);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  if (status != Z_STREAM_END) fail(ErrorCode::internal, "an index could not be compressed");
+  return out;
+}
+
+}  // namespace liftlock

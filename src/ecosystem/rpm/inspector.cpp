@@ -1,0 +1,194 @@
+#include "ecosystem/rpm/inspector.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/text.hpp"
+#include "ecosystem/rpm/package_file.hpp"
+#include "os/file.hpp"
+
+namespace liftlock::rpm {
+namespace {
+
+constexpr std::array<std::string_view, 1> k_kinds = {k_kind};
+constexpr std::array<std::string_view, 1> k_index_kinds = {k_index_kind};
+constexpr std::array<std::string_view, 1> k_key_kinds = {k_key_kind};
+constexpr std::size_t k_max_findings = 50;
+constexpr std::size_t k_max_listed = 5000;
+constexpr std::uint64_t k_max_repomd = 4u << 20;
+constexpr std::uint64_t k_max_key = 1u << 20;
+
+class Judge {
+ public:
+  Judge(const Artifact& artifact, Inspection& out)
+      : m_artifact(artifact), m_file(artifact.files[0].path.text()), m_out(out) {}
+
+  void refuse(ErrorCode code, std::string message) {
+    if (m_out.findings.size() < k_max_findings) m_out.findings.push_back({code, m_file, std::move(message)});
+  }
+
+  void names(const Identity& identity) {
+    if (m_artifact.name != identity.name && m_artifact.name != identity.name + "." + identity.architecture) {
+      differs("name", identity.name, m_artifact.name);
+    }
+    if (identity.evr() != m_artifact.version) differs("version", identity.evr(), m_artifact.version);
+    const auto stated = m_artifact.facts.find("architecture");
+    if (stated == m_artifact.facts.end() || !stated->is_string() || *stated != identity.architecture) {
+      differs("architecture", identity.architecture, stated == m_artifact.facts.end() ? "" : stated->dump());
+    }
+    if (!m_file.ends_with(".rpm")) refuse(ErrorCode::package_malformed, "its file is not called .rpm");
+    m_out.facts["name"] = identity.name;
+    m_out.facts["version"] = identity.evr();
+    m_out.facts["architecture"] = identity.architecture;
+  }
+
+  void listed(const PackageFile& package) {
+    auto setuid = Json::array();
+    const auto files = package.files();
+    for (const auto& file : files) {
+      const auto parts = split(file.path, '/');
+      const auto shown = printable(file.path);
+      if (!file.path.starts_with('/')) refuse(ErrorCode::path_unsafe, "the path '" + shown + "' is relative");
+      if (std::any_of(parts.begin(), parts.end(), [](auto part) { return part == ".." || part == "."; })) {
+        refuse(ErrorCode::path_unsafe, "the path '" + shown + "' traverses");
+      }
+      if (!S_ISREG(file.mode) && !S_ISDIR(file.mode) && !S_ISLNK(file.mode)) {
+        refuse(ErrorCode::package_malformed, "'" + shown + "' is a device or another special file");
+      }
+      if (S_ISREG(file.mode) && (file.mode & 06000u) != 0 && setuid.size() < k_max_listed) setuid.push_back(shown);
+    }
+    m_out.facts["entries"] = files.size();
+    m_out.facts["setuid"] = std::move(setuid);
+  }
+
+ private:
+  void differs(std::string_view what, std::string_view has, std::string_view wanted) {
+    refuse(ErrorCode::package_malformed,
+           fmt::format("its header says {} '{}', the artifact '{}'", what, printable(has), printable(wanted)));
+  }
+
+  const Artifact& m_artifact;
+  std::string m_file;
+  Inspection& m_out;
+};
+
+Json names_of(const PackageFile& package, Relation relation) {
+  auto out = Json::array();
+  for (const auto& one : package.relations(relation)) {
+    if (out.size() >= k_max_listed || !is_utf8(one.name) || one.name.starts_with("rpmlib(")) continue;
+    if (out.empty() || out.back() != one.name) out.push_back(one.name);
+  }
+  return out;
+}
+
+Json scripts_of(const RpmHeader& header) {
+  constexpr std::array<std::pair<Tag, std::string_view>, 7> k_scripts = {{{Tag::pre_trans, "pretrans"},
+                                                                          {Tag::pre_in, "pre"},
+                                                                          {Tag::post_in, "post"},
+                                                                          {Tag::pre_un, "preun"},
+                                                                          {Tag::post_un, "postun"},
+                                                                          {Tag::post_trans, "posttrans"},
+                                                                          {Tag::trigger_scripts, "triggers"}}};
+  auto out = Json::array();
+  for (const auto& [tag, name] : k_scripts) {
+    if (header.has(tag)) out.push_back(name);
+  }
+  return out;
+}
+
+void tell(const PackageFile& package, Json& facts) {
+  const auto& header = package.header();
+  facts["license"] = printable(header.text(Tag::license).value_or(""));
+  facts["source_rpm"] = printable(header.text(Tag::source_rpm).value_or(""));
+  facts["scripts"] = scripts_of(header);
+  facts["unpacked_size"] = header.number(Tag::size).value_or(header.number(Tag::long_size).value_or(0));
+  facts["provides"] = names_of(package, Relation::provides);
+  facts["requires"] = names_of(package, Relation::requires_);
+  for (const auto relation : {Relation::conflicts, Relation::obsoletes, Relation::recommends, Relation::suggests,
+                              Relation::supplements, Relation::enhances}) {
+    (void)package.relations(relation);  // the mirror's index will hold them
+  }
+  if (const auto signature = package.signature()) {
+    facts["signature"] = {{"openpgp", encode_base64(signature->packet)},
+                          {"start", package.header_start()},
+                          {"end", signature->covers_payload ? package.size() : package.payload_start()}};
+  }
+}
+
+/// `work` fills facts; what it throws becomes a finding about the file at `index`.
+template <typename Work>
+Inspection judged(const Artifact& artifact, std::size_t index, Work&& work) {
+  Inspection out;
+  try {
+    work(out);
+  } catch (const Error& error) {
+    out.findings.push_back({error.code(), artifact.files[index].path.text(), printable(error.what())});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::span<const std::string_view> RpmInspector::kinds() const {
+  return k_kinds;
+}
+
+Inspection RpmInspector::inspect(const Artifact& artifact, std::span<const int> files) const {
+  return judged(artifact, 0, [&](Inspection& out) {
+    if (artifact.files.size() != 1) fail(ErrorCode::package_malformed, "an artifact of kind rpm is exactly one file");
+    Judge judge(artifact, out);
+    const auto package = PackageFile::read(files[0]);
+    judge.names(package.identity());
+    judge.listed(package);
+    tell(package, out.facts);
+    out.facts["payload_digest"] = package.check_payload(files[0]);
+  });
+}
+
+std::span<const std::string_view> RpmIndexInspector::kinds() const {
+  return k_index_kinds;
+}
+
+Inspection RpmIndexInspector::inspect(const Artifact& artifact, std::span<const int> files) const {
+  return judged(artifact, 0, [&](Inspection&) {
+    int repomd = -1, index = -1;
+    for (std::size_t i = 0; i < artifact.files.size(); ++i) {
+      const auto name = artifact.files[i].path.filename();
+      if (name == "repomd.xml.asc") continue;
+      auto& place = name == "repomd.xml" ? repomd : index;
+      if (place >= 0) fail(ErrorCode::package_malformed, "there is more than one index");
+      place = files[i];
+    }
+    if (repomd < 0 || index < 0) fail(ErrorCode::package_malformed, "there must be a repomd.xml and one index");
+    const auto text = read_all(repomd, k_max_repomd, "repomd.xml");
+    const auto states = [&](DigestAlgorithm algorithm) {
+      const auto hex = hash_file(index, 0, regular_size(index, "an index"), algorithm);
+      return text.find(">" + hex + "<") != std::string::npos;
+    };
+    if (!states(DigestAlgorithm::sha256) && !states(DigestAlgorithm::sha512)) {
+      fail(ErrorCode::package_malformed, "the repomd.xml states another digest for the index beside it");
+    }
+  });
+}
+
+std::span<const std::string_view> RpmKeyInspector::kinds() const {
+  return k_key_kinds;
+}
+
+Inspection RpmKeyInspector::inspect(const Artifact& artifact, std::span<const int> files) const {
+  return judged(artifact, 0, [&](Inspection&) {
+    if (artifact.files.size() != 1)
+      fail(ErrorCode::package_malformed, "an artifact of kind rpm-key is exactly one file");
+    const auto text = read_all(files[0], k_max_key, "a key");
+    if (text.find("-----BEGIN PGP PUBLIC KEY BLOCK-----") == std::string::npos ||
+        text.find("PRIVATE KEY") != std::string::npos || text.find('\0') != std::string::npos) {
+      fail(ErrorCode::package_malformed, "it is no armored OpenPGP public key");
+    }
+  });
+}
+
+}  // namespace liftlock::rpm

@@ -1,0 +1,40 @@
+// Is an artifact of kind "rpm" the package that it claims to be? And the evidence that travels with packages: kinds
+// "rpm-index" and "rpm-key". Formats: docs/formats/rpm.md.
+#pragma once
+
+#include "ecosystem/inspector.hpp"
+
+namespace liftlock::rpm {
+
+inline constexpr std::string_view k_kind = "rpm";
+/// A repomd.xml, its signature where it has one, and the primary.xml.* that it states, as they were fetched.
+inline constexpr std::string_view k_index_kind = "rpm-index";
+/// An armored OpenPGP public key that upstream signs with.
+inline constexpr std::string_view k_key_kind = "rpm-key";
+
+/// Findings: a broken lead, header or signature header; a header that is another name's, version's or architecture's; a
+/// payload that does not have the digest of the header; a path that is relative or traverses; a device node. Facts:
+/// name, version, architecture, license, source_rpm, entries, unpacked_size, scripts, setuid, provides, requires,
+/// payload_digest, and signature with the bytes that it covers: who signed is judged where the keys are.
+class RpmInspector : public Inspector {
+ public:
+  std::span<const std::string_view> kinds() const override;
+  Inspection inspect(const Artifact& artifact, std::span<const int> files) const override;
+};
+
+/// Findings: a repomd.xml that states neither the SHA-256 nor the SHA-512 of the primary.xml.* beside it; a file too
+/// many.
+class RpmIndexInspector : public Inspector {
+ public:
+  std::span<const std::string_view> kinds() const override;
+  Inspection inspect(const Artifact& artifact, std::span<const int> files) const override;
+};
+
+/// Findings: what is no armored public key block, or holds a private one.
+class RpmKeyInspector : public Inspector {
+ public:
+  std::span<const std::string_view> kinds() const override;
+  Inspection inspect(const Artifact& artifact, std::span<const int> files) const override;
+};
+
+}  // namespace liftlock::rpm

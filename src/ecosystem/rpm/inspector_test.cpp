@@ -1,0 +1,123 @@
+#include "ecosystem/rpm/inspector.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "ecosystem/rpm/test_rpms.hpp"
+
+namespace liftlock::rpm {
+namespace {
+
+using namespace testing_support;
+using testing::HasSubstr;
+
+ArtifactFile file_at(std::string_view path, std::string_view bytes) {
+  return {.path = RelPath::parse(path), .size = bytes.size(), .digest = sha256(bytes), .origin = {}, .evidence = {}};
+}
+
+Artifact artifact_of(const TestRpm& rpm) {
+  Artifact out{.kind = "rpm", .name = rpm.name, .version = rpm.version + "-" + rpm.release};
+  out.facts = {{"architecture", rpm.architecture}};
+  out.files.push_back(file_at("packages/rpm/tool-1.0-1.noarch.rpm", rpm.bytes()));
+  return out;
+}
+
+Inspection inspect(const Artifact& artifact, const TestRpm& rpm) {
+  const auto fd = file_of(rpm.bytes());
+  const std::array files = {fd.get()};
+  return RpmInspector().inspect(artifact, files);
+}
+
+std::string finding(const Artifact& artifact, const TestRpm& rpm) {
+  const auto found = inspect(artifact, rpm).findings;
+  return found.empty() ? std::string() : found[0].message;
+}
+
+TEST(RpmInspector, TellsWhatThePackageIs) {
+  TestRpm rpm;
+  rpm.modes = {0104755};
+  rpm.more = {text_entry(1024, "echo")};
+  rpm.signatures = {binary_entry(268, "sig")};
+  const auto out = inspect(artifact_of(rpm), rpm);
+  EXPECT_TRUE(out.findings.empty());
+  EXPECT_EQ(out.facts["license"], "MIT");
+  EXPECT_EQ(out.facts["scripts"], Json({"post"}));
+  EXPECT_EQ(out.facts["setuid"], Json({"/usr/bin/tool"}));
+  EXPECT_EQ(out.facts["provides"], Json({"tool"}));
+  EXPECT_EQ(out.facts["signature"]["openpgp"], "c2ln");
+  EXPECT_EQ(out.facts["payload_digest"], true);
+}
+
+TEST(RpmInspector, AHeaderOfAnotherPackageIsRefused) {
+  const TestRpm rpm;
+  auto artifact = artifact_of(rpm);
+  EXPECT_EQ(finding(artifact, rpm), "");
+  EXPECT_THAT(finding(artifact, TestRpm{.name = "other"}), HasSubstr("name 'other', the artifact 'tool'"));
+  EXPECT_THAT(finding(artifact, TestRpm{.version = "1.1"}), HasSubstr("version '1.1-1', the artifact '1.0-1'"));
+  EXPECT_THAT(finding(artifact, TestRpm{.epoch = 1}), HasSubstr("version '1:1.0-1'"));
+  EXPECT_THAT(finding(artifact, TestRpm{.architecture = "i686"}), HasSubstr("architecture 'i686'"));
+  artifact.name = "tool.noarch";
+  EXPECT_EQ(finding(artifact, rpm), "");
+  artifact.facts = Json::object();
+  EXPECT_THAT(finding(artifact, rpm), HasSubstr("architecture"));
+}
+
+TEST(RpmInspector, PathsAndFilesThatNoPackageHasAreRefused) {
+  TestRpm rpm;
+  rpm.files = {{"/usr/../etc/", "shadow"}};
+  EXPECT_THAT(finding(artifact_of(rpm), rpm), HasSubstr("traverses"));
+  rpm.files = {{"etc/", "shadow"}};
+  EXPECT_THAT(finding(artifact_of(rpm), rpm), HasSubstr("is relative"));
+  rpm.files = {{"/dev/", "sda"}};
+  rpm.modes = {0060600};
+  EXPECT_THAT(finding(artifact_of(rpm), rpm), HasSubstr("a device"));
+}
+
+TEST(RpmInspector, WhatIsNoPackageIsAFinding) {
+  const TestRpm rpm;
+  const auto fd = file_of("no rpm at all");
+  const std::array files = {fd.get()};
+  const auto out = RpmInspector().inspect(artifact_of(rpm), files);
+  ASSERT_EQ(out.findings.size(), 1u);
+  EXPECT_EQ(out.findings[0].code, ErrorCode::package_malformed);
+}
+
+std::vector<Finding> look_at_index(const std::vector<std::pair<std::string, std::string>>& content) {
+  Artifact artifact{.kind = "rpm-index", .name = "x", .version = "1"};
+  std::vector<UniqueFd> open;
+  std::vector<int> files;
+  for (const auto& [name, bytes] : content) {
+    artifact.files.push_back(file_at("evidence/rpm/1/" + name, bytes));
+    open.push_back(file_of(bytes));
+    files.push_back(open.back().get());
+  }
+  return RpmIndexInspector().inspect(artifact, files).findings;
+}
+
+TEST(RpmIndexInspector, TheIndexIsTheOneThatRepomdStates) {
+  const auto repomd = "<checksum type=\"sha256\">" + sha256("primary").hex() + "</checksum>";
+  EXPECT_TRUE(look_at_index({{"repomd.xml", repomd}, {"repomd.xml.asc", "s"}, {"p.xml.gz", "primary"}}).empty());
+  EXPECT_FALSE(look_at_index({{"repomd.xml", repomd}, {"p.xml.gz", "another"}}).empty());
+  EXPECT_FALSE(look_at_index({{"repomd.xml", repomd}}).empty());
+  EXPECT_FALSE(look_at_index({{"p.xml.gz", "primary"}}).empty());
+  EXPECT_FALSE(look_at_index({{"repomd.xml", repomd}, {"p.xml.gz", "primary"}, {"q.xml.gz", "x"}}).empty());
+}
+
+TEST(RpmKeyInspector, APrivateKeyIsRefused) {
+  const auto look = [](const std::string& bytes) {
+    Artifact artifact{.kind = "rpm-key", .name = "x", .version = "1"};
+    artifact.files.push_back(file_at("packages/rpm/keys/x.asc", bytes));
+    const auto fd = file_of(bytes);
+    const std::array files = {fd.get()};
+    return RpmKeyInspector().inspect(artifact, files).findings.empty();
+  };
+  EXPECT_TRUE(look("-----BEGIN PGP PUBLIC KEY BLOCK-----\n"));
+  EXPECT_FALSE(look("-----BEGIN PGP PUBLIC KEY BLOCK-----\n-----BEGIN PGP PRIVATE KEY BLOCK-----\n"));
+  EXPECT_FALSE(look("hello"));
+}
+
+}  // namespace
+}  // namespace liftlock::rpm

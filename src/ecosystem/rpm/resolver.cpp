@@ -1,0 +1,101 @@
+#include "ecosystem/rpm/resolver.hpp"
+
+#include <algorithm>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "crypto/hash.hpp"
+#include "os/file.hpp"
+#include "os/process.hpp"
+
+namespace liftlock::rpm {
+namespace {
+
+constexpr std::size_t k_shown = 1500;  ///< bytes of what dnf says
+
+void write_lists(const fs::path& folder, const RepositoryLists& lists) {
+  fs::create_directories(folder / "repodata");
+  std::string repomd = "<repomd xmlns=\"http://linux.duke.edu/metadata/repo\">\n  <revision>1</revision>\n";
+  const auto add = [&](std::string_view type, const std::string& text) {
+    if (text.empty()) return;
+    repomd += fmt::format(
+        "  <data type=\"{0}\">\n    <checksum type=\"sha256\">{1}</checksum>\n"
+        "    <location href=\"repodata/{0}.xml\"/>\n    <timestamp>1</timestamp>\n    <size>{2}</size>\n  </data>\n",
+        type, sha256(text).hex(), text.size());
+    write_file_atomically(folder / "repodata" / fmt::format("{}.xml", type), text);
+  };
+  add("primary", lists.primary);
+  add("filelists", lists.filelists);
+  write_file_atomically(folder / "repodata/repomd.xml", repomd + "</repomd>\n");
+}
+
+/// Others bring repositories of their own ("local" all that this machine ever downloaded). The download command is one
+/// of dnf 4's plugins, and built into dnf 5.
+std::vector<std::string> without_plugins() {
+  const auto version = run_process_checked({.argv = {"dnf", "--version"}}).output;
+  if (version.starts_with("dnf5") || version.starts_with("5.")) return {"--setopt=plugins=0"};
+  return {"--disableplugin=*", "--enableplugin=download"};
+}
+
+/// It becomes an argument of dnf, which would take paths, addresses and patterns, too.
+void check_wanted(const std::string& text) {
+  const bool plain = !text.empty() && !text.starts_with('-') && !text.ends_with(".rpm") &&
+                     std::all_of(text.begin(), text.end(), [](char c) {
+                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                              std::string_view("._+~^:-").find(c) != std::string_view::npos;
+                     });
+  if (plain) return;
+  throw Error(ErrorCode::stack_invalid, fmt::format("'{}' names no package", printable(text)),
+              "write NAME, NAME-VERSION, NAME-VERSION-RELEASE or NAME.ARCH");
+}
+
+}  // namespace
+
+std::vector<Choice> resolve_with_dnf(const std::vector<RepositoryLists>& repositories,
+                                     const std::vector<std::string>& wanted, std::string_view architecture,
+                                     Dependencies dependencies, const fs::path& scratch) {
+  std::string config = fmt::format(
+      "[main]\ncachedir={0}/cache\nlogdir={0}/log\npersistdir={0}/persist\nreposdir=/dev/null\nvarsdir=/dev/null\n"
+      "gpgcheck=0\nmetadata_expire=never\nbest=1\n",
+      scratch.string());
+  for (std::size_t i = 0; i < repositories.size(); ++i) {
+    const auto folder = scratch / fmt::format("r{}", i);
+    write_lists(folder, repositories[i]);
+    config += fmt::format("[r{0}]\nname=r{0}\nbaseurl=file://{1}\nenabled=1\nrepo_gpgcheck=0\n", i, folder.string());
+  }
+  write_file_atomically(scratch / "dnf.conf", config);
+  ProcessSpec spec{.argv = {"dnf", "--quiet", "--config=" + (scratch / "dnf.conf").string(),
+                            "--installroot=" + (scratch / "root").string(), "--releasever=1",
+                            fmt::format("--forcearch={}", architecture)}};
+  for (auto& option : without_plugins()) spec.argv.push_back(std::move(option));
+  spec.argv.insert(spec.argv.end(), {"download", "--url", fmt::format("--arch={},noarch", architecture)});
+  if (dependencies == Dependencies::take) spec.argv.insert(spec.argv.end(), {"--resolve", "--alldeps"});
+  for (const auto& text : wanted) {
+    check_wanted(text);
+    spec.argv.push_back(text);
+  }
+  spec.set_environment = {{"LC_ALL", "C.UTF-8"}, {"HOME", scratch.string()}};
+  const auto result = run_process(spec);
+  if (result.status != 0) {
+    const bool no_command = result.error_output.find("No such command") != std::string::npos;
+    const auto shown = printable_lines(trim(result.error_output + result.output).substr(0, k_shown));
+    if (no_command) {
+      throw Error(ErrorCode::tool_missing, "dnf has no `dnf download` here: " + shown,
+                  "install dnf's core plugins (dnf-plugins-core)");
+    }
+    throw Error(ErrorCode::unresolvable, "dnf finds no set of packages: " + shown,
+                "name more repositories in `with`, or take the named packages only: dependencies = false");
+  }
+  std::vector<Choice> out;
+  for (const auto line : split(result.output, '\n')) {
+    for (std::size_t i = 0; i < repositories.size(); ++i) {
+      const auto begin = fmt::format("file://{}/r{}/", scratch.string(), i);
+      if (line.starts_with(begin)) out.push_back({i, std::string(line.substr(begin.size()))});
+    }
+  }
+  if (out.empty()) fail(ErrorCode::unresolvable, "dnf took nothing of the repositories: {}", printable(result.output));
+  return out;
+}
+
+}  // namespace liftlock::rpm

@@ -1,0 +1,164 @@
+#include "ecosystem/rpm/route.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "crypto/hash.hpp"
+#include "ecosystem/rpm/inspector.hpp"
+#include "ecosystem/rpm/repository_index.hpp"
+
+namespace liftlock::rpm {
+namespace {
+
+constexpr std::string_view k_prefix = "/rpm/";
+constexpr std::string_view k_mirror_key = "mirror-key.asc";
+
+std::string pool_path(const ArtifactFile& file) {
+  return fmt::format("Packages/{}", file.path.filename());
+}
+
+class RpmRoute : public Route {
+ public:
+  RpmRoute(const MirrorView& view, const RouteEnvironment& environment) : m_blobs(environment.blobs) {
+    std::map<std::string, std::vector<const MirroredArtifact*>> channels;
+    for (const auto& mirrored : view.artifacts) {
+      if (mirrored.artifact.files.size() != 1) continue;
+      if (mirrored.artifact.kind == k_kind) channels[mirrored.channel].push_back(&mirrored);
+      if (mirrored.artifact.kind == k_key_kind) {
+        const auto& file = mirrored.artifact.files[0];
+        const auto name = fmt::format("keys/{}", file.path.filename());
+        m_files.insert_or_assign(name, Served{file, "application/pgp-keys"});
+        m_keys[mirrored.channel].insert_or_assign(name, name);
+      }
+    }
+    for (auto& [channel, packages] : channels) {
+      std::stable_sort(packages.begin(), packages.end(),
+                       [](const auto* a, const auto* b) { return a->sequence < b->sequence; });
+      add_channel(channel, packages, environment);
+      m_channels.push_back(channel);
+    }
+    if (!m_channels.empty()) {
+      add_page(std::string(k_mirror_key), environment.rsa_public_key_armored(), "application/pgp-keys");
+    }
+  }
+
+  std::string_view prefix() const override { return k_prefix; }
+  std::string_view title() const override { return "RPM packages (dnf, yum, zypper)"; }
+  std::vector<std::string> clients() const override { return {"dnf", "yum"}; }
+  std::string client_configuration(std::string_view base_url) const override;
+  HttpResponse handle(const HttpRequest& request) const override;
+
+ private:
+  struct Page {
+    std::shared_ptr<const std::string> body;
+    std::string type;
+    std::string etag;
+  };
+  struct Served {
+    ArtifactFile file;
+    std::string type;
+  };
+
+  void add_page(const std::string& path, std::string body, std::string type) {
+    auto etag = "\"" + sha256(body).hex() + "\"";
+    m_pages[path] = {std::make_shared<const std::string>(std::move(body)), std::move(type), std::move(etag)};
+  }
+  void add_channel(const std::string& channel, const std::vector<const MirroredArtifact*>& packages,
+                   const RouteEnvironment& environment);
+
+  const BlobStore& m_blobs;
+  std::vector<std::string> m_channels;
+  std::map<std::string, std::map<std::string, std::string>> m_keys;  ///< of upstreams, by channel
+  std::map<std::string, Page, std::less<>> m_pages;                  ///< by path below the prefix
+  std::map<std::string, Served, std::less<>> m_files;                ///< by path below the prefix
+};
+
+void RpmRoute::add_channel(const std::string& channel, const std::vector<const MirroredArtifact*>& packages,
+                           const RouteEnvironment& environment) {
+  const auto newest = packages.back()->sequence;
+  std::map<std::pair<std::string, Digest>, IndexedPackage> indexed;
+  std::map<std::string, const IndexedPackage*> now, before;  // by location
+  Timestamp time{};
+  for (const auto* mirrored : packages) {
+    const auto& file = mirrored->artifact.files[0];
+    const auto location = pool_path(file);
+    time = std::max(time, mirrored->published_at);
+    auto place = indexed.find({location, file.digest});
+    if (place == indexed.end()) {
+      try {
+        auto made = index_package(PackageFile::read(m_blobs.open(file.digest).get()), file.digest, location);
+        place = indexed.emplace(std::pair(location, file.digest), std::move(made)).first;
+      } catch (const Error&) {
+        continue;  // it was inspected: a store that lost it says so when it is scrubbed
+      }
+    }
+    now[location] = &place->second;
+    if (mirrored->sequence != newest) before[location] = &place->second;
+    m_files.insert_or_assign(fmt::format("{}/{}", channel, location), Served{file, "application/x-rpm"});
+  }
+  const auto listed = [](const std::map<std::string, const IndexedPackage*>& by_location) {
+    std::vector<const IndexedPackage*> out;
+    for (const auto& [location, package] : by_location) out.push_back(package);
+    return out;
+  };
+  const auto root = fmt::format("{}/repodata/", channel);
+  const auto add_lists = [&](const RepositoryIndex& index) {
+    for (const auto& [name, bytes] : index.files) add_page(root + name, bytes, "application/gzip");
+  };
+  if (!before.empty()) add_lists(make_repository_index(listed(before), time));
+  const auto index = make_repository_index(listed(now), time);
+  add_lists(index);
+  add_page(root + "repomd.xml", index.repomd, "application/xml");
+  add_page(root + "repomd.xml.asc", environment.rsa_sign(index.repomd), "application/pgp-signature");
+  add_page(root + "repomd.xml.key", environment.rsa_public_key_armored(), "application/pgp-keys");
+}
+
+std::string RpmRoute::client_configuration(std::string_view base_url) const {
+  std::string out = "# /etc/yum.repos.d/liftlock.repo\n";
+  if (base_url.starts_with("https://")) {
+    out += "# where the system does not know the mirror's CA, in each section: sslcacert=FILE\n";
+  }
+  if (m_channels.empty()) return out + "# nothing is published yet\n";
+  for (const auto& channel : m_channels) {
+    out += fmt::format(
+        "[liftlock-{0}]\nname=Liftlock: {0}\nbaseurl={1}/rpm/{0}\nenabled=1\n"
+        "# the list of packages is signed by the mirror, each package by its upstream\n"
+        "repo_gpgcheck=1\ngpgcheck=1\ngpgkey={1}/rpm/{2}\n",
+        channel, base_url, k_mirror_key);
+    if (const auto keys = m_keys.find(channel); keys != m_keys.end()) {
+      for (const auto& [name, path] : keys->second) out += fmt::format("       {}/rpm/{}\n", base_url, path);
+    }
+    out += "\n";
+  }
+  out.pop_back();
+  return out;
+}
+
+HttpResponse RpmRoute::handle(const HttpRequest& request) const {
+  auto below = request.path;
+  below.remove_prefix(std::min(below.size(), k_prefix.size()));
+  if (const auto page = m_pages.find(below); page != m_pages.end()) {
+    HttpResponse response;
+    response.body = page->second.body;
+    response.set("Content-Type", page->second.type).set("ETag", page->second.etag);
+    const bool fixed = below.ends_with(".xml.gz");
+    response.set("Cache-Control", fixed ? "public, max-age=31536000, immutable" : "no-cache");
+    return response;
+  }
+  if (const auto found = m_files.find(below); found != m_files.end()) {
+    return blob_response(m_blobs, found->second.file, found->second.type);
+  }
+  throw Error(ErrorCode::not_found, fmt::format("the rpm repository has no '{}'", printable(below)),
+              "repodata/repomd.xml says what there is; name other packages as [rpm.NAME] on the low side");
+}
+
+}  // namespace
+
+std::unique_ptr<const Route> make_rpm_route(std::shared_ptr<const MirrorView> view,
+                                            const RouteEnvironment& environment) {
+  return std::make_unique<RpmRoute>(*view, environment);
+}
+
+}  // namespace liftlock::rpm

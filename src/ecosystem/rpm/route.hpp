@@ -1,0 +1,23 @@
+// High side: a dnf (yum, zypper) repository per channel at /rpm/, made anew from what is published. Layout:
+// docs/formats/rpm.md.
+//
+//   /rpm/CHANNEL/repodata/repomd.xml, repomd.xml.asc, repomd.xml.key      signed by the mirror's key
+//   /rpm/CHANNEL/repodata/HEX-{primary,filelists,other}.xml.gz
+//   /rpm/CHANNEL/Packages/FILE.rpm                                        with the upstream's signature in it
+//   /rpm/mirror-key.asc, /rpm/keys/NAME-HEX.asc                           the mirror's key; those of upstreams
+#pragma once
+
+#include <memory>
+
+#include "ecosystem/route.hpp"
+
+namespace liftlock::rpm {
+
+/// Of each channel the union of its artifacts of kind "rpm"; where two publications bring one file name, the newer one
+/// counts. Times are those of the publications, so that equal content gives equal bytes. The lists of the publication
+/// before the newest stay, for clients that hold the older repomd.xml. The lists are made from the packages' headers,
+/// not from what their artifacts state: a package whose header cannot be read is left out.
+std::unique_ptr<const Route> make_rpm_route(std::shared_ptr<const MirrorView> view,
+                                            const RouteEnvironment& environment);
+
+}  // namespace liftlock::rpm

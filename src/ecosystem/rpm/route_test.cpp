@@ -1,0 +1,144 @@
+#include "ecosystem/rpm/route.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "ecosystem/rpm/repository_index.hpp"
+#include "ecosystem/rpm/test_rpms.hpp"
+
+namespace liftlock::rpm {
+namespace {
+
+using namespace testing_support;
+using testing::HasSubstr;
+using testing::Not;
+
+class RpmRouteTest : public testing::Test {
+ protected:
+  RpmRouteTest() {
+    environment.rsa_public_key_armored = [] { return "the mirror's key\n"; };
+    environment.rsa_sign = [](std::string_view text) { return "signature of " + sha256(text).hex(); };
+  }
+
+  MirroredArtifact mirrored(const TestRpm& rpm, std::uint64_t sequence) {
+    MirroredArtifact out;
+    out.artifact = {.kind = "rpm", .name = rpm.name, .version = rpm.version + "-" + rpm.release};
+    const auto bytes = rpm.bytes();
+    out.artifact.files.push_back({.path = RelPath::parse("packages/rpm/" + rpm.name + "-" + rpm.version + ".rpm"),
+                                  .size = bytes.size(),
+                                  .digest = store.put(bytes),
+                                  .origin = {},
+                                  .evidence = {}});
+    out.channel = "prod";
+    out.sequence = sequence;
+    out.published_at = parse_time("2026-03-04T05:06:07Z") + std::chrono::hours(sequence);
+    return out;
+  }
+
+  static std::string get(const Route& route, const std::string& path) {
+    HttpRequest request;
+    request.method = "GET";
+    request.path = path;
+    const auto response = route.handle(request);
+    if (const auto* shared = std::get_if<std::shared_ptr<const std::string>>(&response.body)) return **shared;
+    return read_all(std::get<FileBody>(response.body).file->get(), 1u << 26, "blob");
+  }
+  /// "prod/repodata/HEX-primary.xml.gz", as repomd.xml says.
+  static std::string place_of(const Route& route, const std::string& type) {
+    const auto repomd = get(route, "/rpm/prod/repodata/repomd.xml");
+    const auto end = repomd.find("-" + type + ".xml.gz");
+    const auto begin = repomd.rfind('"', end) + 1;
+    return "/rpm/prod/" + repomd.substr(begin, repomd.find('"', begin) - begin);
+  }
+
+  TemporaryFolder folder;
+  BlobStore store{folder.path() / "store"};
+  RouteEnvironment environment{store, {}, {}, {}};
+};
+
+TEST_F(RpmRouteTest, TheIndexIsSignedAndEqualContentGivesEqualBytes) {
+  auto view = std::make_shared<MirrorView>();
+  view->artifacts = {mirrored({}, 1), mirrored({.name = "other"}, 1)};
+  const auto one = make_rpm_route(view, environment), two = make_rpm_route(view, environment);
+  const auto repomd = get(*one, "/rpm/prod/repodata/repomd.xml");
+  EXPECT_EQ(repomd, get(*two, "/rpm/prod/repodata/repomd.xml"));
+  EXPECT_EQ(get(*one, "/rpm/prod/repodata/repomd.xml.asc"), "signature of " + sha256(repomd).hex());
+  EXPECT_EQ(get(*one, "/rpm/prod/repodata/repomd.xml.key"), "the mirror's key\n");
+  EXPECT_THAT(repomd, HasSubstr(sha256(get(*one, place_of(*one, "primary"))).hex()));
+  EXPECT_EQ(get(*one, "/rpm/prod/Packages/tool-1.0.rpm"), TestRpm{}.bytes());
+  EXPECT_THROW(get(*one, "/rpm/prod/Packages/none.rpm"), Error);
+  EXPECT_THROW(get(*one, "/rpm/other/repodata/repomd.xml"), Error);
+}
+
+TEST_F(RpmRouteTest, TheListsOfThePublicationBeforeStayReachable) {
+  auto view = std::make_shared<MirrorView>();
+  view->artifacts = {mirrored({}, 1)};
+  const auto before = make_rpm_route(view, environment);
+  const auto place = place_of(*before, "primary");
+  auto newer = std::make_shared<MirrorView>(*view);
+  newer->artifacts.push_back(mirrored({.name = "other"}, 2));
+  const auto route = make_rpm_route(newer, environment);
+  EXPECT_NE(place_of(*route, "primary"), place);
+  EXPECT_EQ(get(*route, place), get(*before, place));
+}
+
+TEST_F(RpmRouteTest, WhatIsNoPackageIsLeftOut) {
+  auto view = std::make_shared<MirrorView>();
+  view->artifacts = {mirrored({}, 1)};
+  auto broken = mirrored({.name = "broken"}, 1);
+  broken.artifact.files[0].digest = store.put("no rpm");
+  view->artifacts.push_back(broken);
+  const auto route = make_rpm_route(view, environment);
+  EXPECT_THROW(get(*route, "/rpm/prod/Packages/broken-1.0.rpm"), Error);
+  EXPECT_EQ(get(*route, "/rpm/prod/Packages/tool-1.0.rpm"), TestRpm{}.bytes());
+}
+
+TEST_F(RpmRouteTest, ClientsGetTheMirrorsKeyAndThoseOfUpstreams) {
+  auto view = std::make_shared<MirrorView>();
+  view->artifacts = {mirrored({}, 1)};
+  auto key = mirrored({}, 1);
+  key.artifact.kind = "rpm-key";
+  key.artifact.files[0].path = RelPath::parse("packages/rpm/keys/vendor-12.asc");
+  view->artifacts.push_back(key);
+  const auto text = make_rpm_route(view, environment)->client_configuration("http://m.example:8480");
+  EXPECT_THAT(text, HasSubstr("baseurl=http://m.example:8480/rpm/prod\n"));
+  EXPECT_THAT(text, HasSubstr("repo_gpgcheck=1\ngpgcheck=1\n"));
+  EXPECT_THAT(text, HasSubstr("gpgkey=http://m.example:8480/rpm/mirror-key.asc\n"
+                              "       http://m.example:8480/rpm/keys/vendor-12.asc\n"));
+}
+
+std::string primary_of(const TestRpm& rpm) {
+  const auto fd = file_of(rpm.bytes());
+  return index_package(PackageFile::read(fd.get()), sha256("x"), "Packages/x.rpm").primary;
+}
+
+TEST(RpmIndex, SaysWhatTheHeaderSays) {
+  TestRpm rpm{.epoch = 3};
+  rpm.files = {{"/usr/bin/", "tool"}, {"/usr/share/", "tool"}};
+  rpm.modes = {0100755, 0040755};
+  rpm.more = {texts_entry(1049, {"rpmlib(X)", "lib", "lib", "/bin/sh", "(a if b)"}),
+              texts_entry(1050, {"1", "2:1.5-3", "2:1.5-3", "", ""}), numbers_entry(1048, {12, 12, 12, 512, 0})};
+  const auto text = primary_of(rpm);
+  EXPECT_THAT(text, HasSubstr("<version epoch=\"3\" ver=\"1.0\" rel=\"1\"/>"));
+  EXPECT_THAT(text, HasSubstr("<rpm:entry name=\"tool\" flags=\"EQ\" epoch=\"0\" ver=\"1.0\" rel=\"1\"/>"));
+  EXPECT_THAT(text, HasSubstr("    <rpm:requires>\n"
+                              "      <rpm:entry name=\"lib\" flags=\"GE\" epoch=\"2\" ver=\"1.5\" rel=\"3\"/>\n"
+                              "      <rpm:entry name=\"/bin/sh\" pre=\"1\"/>\n"
+                              "      <rpm:entry name=\"(a if b)\"/>\n    </rpm:requires>\n"));
+  EXPECT_THAT(text, HasSubstr("    <file>/usr/bin/tool</file>\n"));
+  EXPECT_THAT(text, Not(HasSubstr("/usr/share/tool")));
+  EXPECT_THAT(text, HasSubstr("<summary>A &lt;tool&gt;</summary>"));
+}
+
+TEST(RpmIndex, NoTextLeavesItsElement) {
+  TestRpm rpm;
+  rpm.more = {text_entry(1005, "</description><package>\x01\xff \"&"), text_entry(1011, "\xef\xbf\xbf\xc3\xa9")};
+  const auto text = primary_of(rpm);
+  EXPECT_THAT(text, HasSubstr("<description>&lt;/description&gt;&lt;package&gt;?? &quot;&amp;</description>"));
+  EXPECT_THAT(text, HasSubstr("<rpm:vendor>?\xc3\xa9</rpm:vendor>"));
+}
+
+}  // namespace
+}  // namespace liftlock::rpm
