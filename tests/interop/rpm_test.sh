@@ -107,6 +107,7 @@ cat > "$work/dnf.sh" << 'DNF'
 # dnf_in ROOT ARGUMENT…
 dnf_in() {
   local root=$1; shift
+  mkdir -p "$work/$root.log"
   dnf -y --config="$work/dnf.conf" --installroot="$work/$root" --releasever=1 --setopt=plugins=0 --setopt=reposdir="$work/repos" --setopt=cachedir="$work/$root.cache" \
     --setopt=logdir="$work/$root.log" --setopt=persistdir="$work/$root.state" --setopt=varsdir=/dev/null "$@"
 }
@@ -145,12 +146,17 @@ createrepo_c --version > /dev/null && dnf_in as-is repoquery --list lift 2> /dev
 dnf_in as-is repoquery --changelogs lift 2> /dev/null | grep -- '- first' > /dev/null || fail "no changelog"
 repo "$work/stack/stranger.asc"
 ! dnf_in stranger install lift > "$work/dnf.log" 2>&1 || fail "dnf takes packages that another key than the named one signed"
-grep -q 'not correct for this package\|not signed' "$work/dnf.log" || { cat "$work/dnf.log"; fail "dnf refuses for another reason"; }
+grep -q 'GPG check FAILED' "$work/dnf.log" || { cat "$work/dnf.log"; fail "dnf refuses for another reason"; }
 repo "$work/upstream.asc"
+cp "$work/copy/Packages/lift-2.0-1.noarch.rpm" "$work/whole.rpm"
+printf 'x' | dd of="$work/copy/Packages/lift-2.0-1.noarch.rpm" bs=1 seek=6000 conv=notrunc 2> /dev/null
+! dnf_in bent install lift > "$work/dnf.log" 2>&1 || fail "dnf takes a changed package"
+grep -qi 'checksum' "$work/dnf.log" || { cat "$work/dnf.log"; fail "dnf refuses for another reason"; }
+cp "$work/whole.rpm" "$work/copy/Packages/lift-2.0-1.noarch.rpm"
 sed -i 's/<revision>/<revision>1/' "$work/copy/repodata/repomd.xml"
 ! dnf_in changed install lift > "$work/dnf.log" 2>&1 || fail "dnf takes a changed repomd.xml"
 grep -qi 'signature' "$work/dnf.log" || { cat "$work/dnf.log"; fail "dnf refuses for another reason"; }
-step "dnf refuses a repomd.xml that the mirror did not sign, and packages that the vendor did not sign"
+step "dnf refuses a repomd.xml that the mirror did not sign, a changed package, and packages that the vendor did not sign"
 
 # An unsigned package may cross where the vendor's index is signed; dnf does not take it.
 stack tampered lift vendor.asc 'unsigned_packages = true'
@@ -169,6 +175,7 @@ rpmkeys --define "_dbpath $work/rpmdb" --import "$work"/medium/tools-1/packages/
 rpmkeys --define "_dbpath $work/rpmdb" --checksig "$work"/medium/tools-1/packages/rpm/*.rpm > "$work/checksig.log" || { cat "$work/checksig.log"; fail "rpmkeys --checksig"; }
 [ "$(grep -c 'digests signatures OK' "$work/checksig.log")" = 3 ] || fail "$(cat "$work/checksig.log")"
 printf '[main]\n' > "$work/alone.conf"
+mkdir "$work/alone.log"
 dnf -y --config="$work/alone.conf" --installroot="$work/alone" --releasever=1 --setopt=plugins=0 --setopt=reposdir=/dev/null --setopt=cachedir="$work/alone.cache" --setopt=logdir="$work/alone.log" \
   install "$work"/medium/tools-1/packages/rpm/*.rpm > "$work/dnf.log" 2>&1 || { cat "$work/dnf.log"; fail "dnf does not install from the bundle"; }
 [ "$(sh "$work/alone/usr/bin/lift")" = "lift 2.0" ] || fail "installed from the bundle: $(ls "$work/alone/usr/bin")"

@@ -59,6 +59,7 @@ std::vector<Choice> resolve_with_dnf(const std::vector<RepositoryLists>& reposit
       "[main]\ncachedir={0}/cache\nlogdir={0}/log\npersistdir={0}/persist\nreposdir=/dev/null\nvarsdir=/dev/null\n"
       "gpgcheck=0\nmetadata_expire=never\nbest=1\n",
       scratch.string());
+  fs::create_directory(scratch / "log");
   for (std::size_t i = 0; i < repositories.size(); ++i) {
     const auto folder = scratch / fmt::format("r{}", i);
     write_lists(folder, repositories[i]);
