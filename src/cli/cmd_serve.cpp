@@ -45,6 +45,7 @@ MirrorOptions mirror_options(const Site& site, const Options& options) {
   mirror.catalog_file = site.catalog_file();
   mirror.rings_file = site.rings_file();
   mirror.key_folder = site.keys_folder() / "mirror-gnupg";
+  mirror.cache_folder = site.folder() / "cache";
   mirror.organisation = config.organisation;
   mirror.tokens_file = config.tokens_file;
   if (!options.tokens.empty()) mirror.tokens_file = options.tokens;

@@ -4,6 +4,7 @@
 #include "ecosystem/apt/index_inspector.hpp"
 #include "ecosystem/cargo/inspector.hpp"
 #include "ecosystem/file/inspector.hpp"
+#include "ecosystem/git/inspector.hpp"
 #include "ecosystem/go/inspector.hpp"
 #include "ecosystem/helm/inspector.hpp"
 #include "ecosystem/maven/inspector.hpp"
@@ -25,6 +26,7 @@ const std::vector<const Inspector*>& inspectors() {
   static const rpm::RpmKeyInspector k_rpm_key;
   static const cargo::CrateInspector k_crate;
   static const go::ModuleInspector k_go;
+  static const git::BundleInspector k_git;
   static const maven::MavenInspector k_maven;
   static const FileInspector k_file;
   static const ModelInspector k_model;
@@ -47,6 +49,7 @@ const std::vector<const Inspector*>& inspectors() {
       &k_crate,
       &k_go,
       &k_maven,
+      &k_git,
       &k_image,
       &k_chart,
       &k_model,

@@ -4,6 +4,7 @@
 #include "ecosystem/apt/push.hpp"
 #include "ecosystem/cargo/route.hpp"
 #include "ecosystem/file/push.hpp"
+#include "ecosystem/git/route.hpp"
 #include "ecosystem/go/route.hpp"
 #include "ecosystem/helm/push.hpp"
 #include "ecosystem/helm/route.hpp"
@@ -32,6 +33,7 @@ std::vector<MakeRoute> mirror_routes() {
       cargo::make_cargo_route,
       go::make_go_route,
       maven::make_maven_route,
+      git::make_git_route,
       oci::make_image_route,
       helm::make_chart_route,
       hub::make_hub_route,

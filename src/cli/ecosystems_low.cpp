@@ -6,6 +6,7 @@
 #include "ecosystem/apt/apt_collector.hpp"
 #include "ecosystem/cargo/collector.hpp"
 #include "ecosystem/file/collector.hpp"
+#include "ecosystem/git/collector.hpp"
 #include "ecosystem/go/collector.hpp"
 #include "ecosystem/helm/collector.hpp"
 #include "ecosystem/maven/collector.hpp"
@@ -25,6 +26,7 @@ Collectors collectors() {
   static const npm::PackageCollector k_npm;
   static const cargo::CargoCollector k_cargo;
   static const go::GoCollector k_go;
+  static const git::GitCollector k_git;
   static const maven::MavenCollector k_maven;
   static const helm::ChartCollector k_chart;
   static const oci::ImageCollector k_image;
@@ -42,6 +44,7 @@ Collectors collectors() {
       &k_cargo,
       &k_go,
       &k_maven,
+      &k_git,
       &k_image,
       &k_chart,
       &k_model,

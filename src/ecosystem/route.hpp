@@ -1,6 +1,8 @@
 // High side: how an ecosystem's artifacts are served in the ecosystem's own protocol.
 #pragma once
 
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -45,6 +47,9 @@ struct RouteEnvironment {
   std::function<std::string()> rsa_public_key_armored = {};
   /// An armored detached signature (RFC 9580 §10.4) by it.
   std::function<std::string(std::string_view document)> rsa_sign = {};
+  /// Where a route may keep what it makes from blobs, in a folder of its own; what is gone is made again. Empty:
+  /// nowhere, and nothing is served.
+  std::filesystem::path cache_folder = {};
 };
 
 /// One ecosystem's answers over one view. Immutable after construction; handle() is called from several threads.
@@ -60,7 +65,15 @@ class Route {
   /// Text for `render clients`; base_url has no trailing slash ("https://mirror.example:8443").
   virtual std::string client_configuration(std::string_view base_url) const = 0;
   virtual HttpResponse handle(const HttpRequest& request) const = 0;
+  /// How many bytes of body a request with this method and decoded path, which is below prefix(), may have: of
+  /// protocols whose questions are too long for a GET. 0: it is for GET and HEAD alone. handle() gets such a body as it
+  /// was sent, whatever its Content-Encoding.
+  virtual std::uint64_t max_body(std::string_view method, std::string_view path) const;
 };
+
+inline std::uint64_t Route::max_body(std::string_view, std::string_view) const {
+  return 0;
+}
 
 using MakeRoute = std::unique_ptr<const Route> (*)(std::shared_ptr<const MirrorView>, const RouteEnvironment&);
 

@@ -52,6 +52,9 @@ struct HttpServerOptions {
   /// How many bytes of body a request with this method and (decoded) path may have; past it 413. 0: none, 405.
   /// Empty: none for any. Called on the workers' threads.
   std::function<std::uint64_t(std::string_view method, std::string_view path)> max_body;
+  /// Does the handler of this (decoded) path read bodies with a Content-Encoding? Others are refused with 415. Empty:
+  /// none does. Called on the workers' threads.
+  std::function<bool(std::string_view path)> reads_encoded;
   /// Asked before a body of more than 64 KiB is read, of a request without its body: why not, if not. Empty: all are
   /// read. Called on the workers' threads.
   std::function<std::optional<Error>(const HttpRequest& request)> admit;

@@ -214,7 +214,9 @@ class Session final : public SessionBase {
       co_return Error(ErrorCode::method_not_allowed,
                       fmt::format("{} is not for this server", m_head.method.substr(0, 20)));
     }
-    if (const auto encoding = m_head.field("Content-Encoding"); !encoding.empty() && encoding != "identity") {
+    const auto encoding = m_head.field("Content-Encoding");
+    const bool as_is = encoding.empty() || encoding == "identity";
+    if (!as_is && !(m_options.reads_encoded && m_options.reads_encoded(m_request.path))) {
       co_return Error(ErrorCode::encoding_unsupported,
                       fmt::format("the body of the request is encoded as '{}'", printable(encoding.substr(0, 40))));
     }

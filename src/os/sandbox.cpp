@@ -81,6 +81,7 @@ Sandbox::~Sandbox() {
 }
 
 void Sandbox::prepare_run_folder() {
+  if (m_spec.run_folder.empty()) return;
   make_folders(m_spec.run_folder);
   if (::geteuid() != 0) {
     if (::chmod(m_spec.run_folder.c_str(), 0700) != 0) fail_errno("chmod the engine's run folder");
@@ -113,8 +114,9 @@ std::vector<std::string> Sandbox::bubblewrap_arguments(int seccomp_fd, const std
        "usr/bin",   "/bin",    "--proc",   "/proc",        "--dev",     "/dev",   "--size",
        "67108864",  "--tmpfs", "/dev/shm", "--remount-ro", "/dev",      "--size", "67108864",
        "--tmpfs",   "/tmp",    "--dir",    "/run"});
-  add(bind("--bind", 1, k_run));
-  for (std::size_t i = 0; i < m_spec.files.size(); ++i) add(bind("--ro-bind", 2 + i, m_spec.files[i].first));
+  std::size_t next = 1;
+  if (!m_spec.run_folder.empty()) add(bind("--bind", next++, k_run));
+  for (const auto& [path, fd] : m_spec.files) add(bind("--ro-bind", next++, path));
   for (const auto& [key, value] : m_spec.environment) add({"--setenv", key, value});
   add({"--remount-ro", "/", "--chdir", "/", "--"});
   add(m_spec.argv);
@@ -141,10 +143,11 @@ void Sandbox::start() {
     binds.push_back(std::move(fd));
   };
   for (const auto& folder : {m_spec.root / "usr", m_spec.run_folder}) {
-    add_bind(open_file(folder, O_PATH | O_DIRECTORY), true);
+    if (!folder.empty()) add_bind(open_file(folder, O_PATH | O_DIRECTORY), true);
   }
   for (const auto& [path, fd] : m_spec.files) {
-    add_bind(UniqueFd(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_PATH | O_CLOEXEC)), false);
+    add_bind(UniqueFd(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_PATH | O_CLOEXEC)),
+             S_ISDIR(stat_of(fd, path).st_mode));
   }
   const bool staged = ::geteuid() == 0 && std::all_of(trees.begin(), trees.end(), [](auto& fd) { return fd.valid(); });
   auto arguments = bubblewrap_arguments(seccomp.get(), binds, staged);
@@ -178,13 +181,13 @@ void Sandbox::start() {
     if (::write(report_write.get(), &m_pid, sizeof m_pid) != sizeof m_pid) ::_exit(125);
     keep(m_pid);
   }
-  ::dup2(nothing.get(), 0);
-  ::dup2(log, 1);
+  ::dup2(m_spec.input >= 0 ? m_spec.input : nothing.get(), 0);
+  ::dup2(m_spec.output >= 0 ? m_spec.output : log, 1);
   ::dup2(log, 2);
   ::fcntl(seccomp.get(), F_SETFD, 0);
   for (const auto& bind : binds) ::fcntl(bind.get(), F_SETFD, 0);
   limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_FSIZE, 64u << 20);
+  limit(RLIMIT_FSIZE, m_spec.max_file);
   limit(RLIMIT_NOFILE, 1024);
   if (m_spec.max_memory > 0) limit(RLIMIT_DATA, m_spec.max_memory);
   if (staged && !stage(trees, stage_paths, folders)) ::_exit(124);

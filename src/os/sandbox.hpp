@@ -22,10 +22,11 @@ namespace liftlock {
 struct SandboxSpec {
   std::vector<std::string> argv;  ///< argv[0] is a path inside
   fs::path root;                  ///< its usr/ becomes /usr, read-only; /lib and /lib64 are links into it
-  /// Files shown read-only inside, by path. The descriptor is bound, so nobody can swap the file behind its name.
+  /// Files and folders shown read-only inside, by path. The descriptor is bound, so nobody can swap what is behind its
+  /// name.
   std::vector<std::pair<std::string, int>> files;
   /// Host folder that is /run/liftlock inside, the only writable place: for the socket. Its size is capped where we are
-  /// root (a tmpfs of run_bytes is mounted on it).
+  /// root (a tmpfs of run_bytes is mounted on it). Empty: there is no such place.
   fs::path run_folder;
   std::uint64_t run_bytes = 1u << 20;
   std::map<std::string, std::string> environment;  ///< all of it; nothing is inherited
@@ -33,6 +34,9 @@ struct SandboxSpec {
   std::uint64_t max_log_bytes = 16u << 20;         ///< of the log, and of its predecessor LOG.1
   std::uint64_t max_memory = 0;                    ///< bytes of data (RLIMIT_DATA); 0: no limit
   unsigned max_processes = 512;
+  std::uint64_t max_file = 64u << 20;  ///< bytes of the largest file that it may write
+  /// Standard input and output in place of /dev/null and the log. Needed until the sandbox is made.
+  int input = -1, output = -1;
 };
 
 /// The host path of the socket NAME that the program makes as /run/liftlock/NAME.

@@ -64,17 +64,30 @@ struct MirrorServer::Impl {
                     .inspection = [this](const Artifact& artifact) { return catalog.inspection(artifact); },
                     .inspect = options.inspect,
                     .rsa_public_key_armored = [this] { return rsa_key().public_key_armored(); },
-                    .rsa_sign = [this](std::string_view text) { return rsa_key().sign(text); }} {
+                    .rsa_sign = [this](std::string_view text) { return rsa_key().sign(text); },
+                    .cache_folder = options.cache_folder} {
     blobs.use_cache(&cache);
     check_exposure(options);
     if (options.tokens_file) tokens = std::make_shared<const ReadTokens>(ReadTokens::load(*options.tokens_file));
     state = load_mirror_state(catalog, options.routes, environment);
     auto http = options.http;
+    http.max_body = [this](std::string_view method, std::string_view path) {
+      if (options.gateway != nullptr && Gateway::serves(path)) return Gateway::max_body(method, path);
+      return max_body(*current_state(), method, path);
+    };
+    // Bodies for routes are not kept from them by how they are encoded; the gateway's are read as they are.
+    http.reads_encoded = [this](std::string_view path) {
+      return (options.gateway == nullptr || !Gateway::serves(path)) && max_body(*current_state(), "POST", path) > 0;
+    };
     if (options.gateway != nullptr) {
-      http.max_body = &Gateway::max_body;
       http.refusal = &Gateway::refusal;
-      http.admit = [gateway = options.gateway](const HttpRequest& request) { return gateway->admit(request); };
     }
+    http.admit = [this](const HttpRequest& request) -> std::optional<Error> {
+      if (options.gateway != nullptr && Gateway::serves(request.path)) return options.gateway->admit(request);
+      const auto the_tokens = current_tokens();
+      if (!the_tokens || the_tokens->user(request.header("Authorization"))) return std::nullopt;
+      return unknown_token();
+    };
     if (options.access_log) access_log.emplace(*options.access_log);
     http.observe = [this](const HttpExchange& exchange) {
       metrics.count(exchange);
@@ -174,15 +187,16 @@ struct MirrorServer::Impl {
       const auto the_tokens = current_tokens();
       if (the_tokens) {
         const auto user = the_tokens->user(request.header("Authorization"));
-        if (!user) fail(ErrorCode::unauthorized, "no known read token was given");
+        if (!user) throw unknown_token();
         request.user = *user;
       }
-      if (request.method != "GET" && request.method != "HEAD") {
+      const auto the_state = current_state();
+      if (request.method != "GET" && request.method != "HEAD" &&
+          max_body(*the_state, request.method, request.path) == 0) {
         fail(ErrorCode::method_not_allowed, "{} is not for a mirror", request.method.substr(0, 20));
       }
-      const auto the_state = current_state();
       auto response = dispatch(*the_state, request, route);
-      if (!response.audit_subject.empty() && request.method == "GET") {
+      if (!response.audit_subject.empty() && request.method != "HEAD") {
         reads->record(request.user, request.peer, response.audit_subject, request.path);
       }
       response.note.user = request.user;
@@ -192,6 +206,16 @@ struct MirrorServer::Impl {
       response.note.user = request.user;
       return labelled(std::move(response), route);
     }
+  }
+
+  static Error unknown_token() { return {ErrorCode::unauthorized, "no known read token was given"}; }
+
+  /// What the route of this path says; 0 where there is none.
+  static std::uint64_t max_body(const MirrorState& the_state, std::string_view method, std::string_view path) {
+    for (const auto& one : the_state.routes) {
+      if (path.starts_with(one->prefix())) return one->max_body(method, path);
+    }
+    return 0;
   }
 
   HttpResponse dispatch(const MirrorState& the_state, const HttpRequest& request, std::string_view& route) {

@@ -27,6 +27,8 @@ struct MirrorOptions {
   fs::path catalog_file;
   fs::path rings_file;  ///< may be missing
   fs::path key_folder;  ///< GnuPG home of the mirror's key
+  /// Where routes keep what they make from blobs; empty: what needs it is not served.
+  fs::path cache_folder;
   std::string organisation;
   std::optional<fs::path> tokens_file;
   std::vector<MakeRoute> routes;

@@ -1,0 +1,533 @@
+#include "ecosystem/git/pack.hpp"
+
+#include <openssl/evp.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "os/file.hpp"
+
+namespace liftlock::git {
+namespace {
+
+constexpr std::size_t k_piece = 64u << 10;
+constexpr std::size_t k_trailer = 20;
+constexpr unsigned k_offset_delta = 6, k_id_delta = 7;
+constexpr std::uint32_t k_none = std::numeric_limits<std::uint32_t>::max();
+constexpr std::string_view k_what = "the pack";
+
+class Sha1 {
+ public:
+  Sha1() : m_context(EVP_MD_CTX_new(), EVP_MD_CTX_free), m_sha1(EVP_MD_fetch(nullptr, "SHA1", nullptr), EVP_MD_free) {
+    if (!m_context || !m_sha1) fail(ErrorCode::internal, "SHA-1 is not available, so git objects cannot be named");
+    begin();
+  }
+  void begin() { EVP_DigestInit_ex2(m_context.get(), m_sha1.get(), nullptr); }
+  void begin_object(ObjectType type, std::uint64_t size) {
+    begin();
+    const auto head = fmt::format("{} {}", name_of(type), size);
+    EVP_DigestUpdate(m_context.get(), head.c_str(), head.size() + 1);
+  }
+  void update(std::span<const std::uint8_t> bytes) { EVP_DigestUpdate(m_context.get(), bytes.data(), bytes.size()); }
+  ObjectId finish() {
+    ObjectId id;
+    EVP_DigestFinal_ex(m_context.get(), id.data(), nullptr);
+    return id;
+  }
+
+ private:
+  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> m_context;
+  std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> m_sha1;
+};
+
+/// The bytes of the pack without its trailer, one after the other.
+class Window {
+ public:
+  Window(int file, std::uint64_t begin, std::uint64_t end) : m_file(file), m_at(begin), m_end(end) {}
+
+  void seek(std::uint64_t at) {
+    m_at = at;
+    m_piece = {};
+  }
+  /// Of the next byte, in the file.
+  std::uint64_t at() const { return m_at - m_piece.size(); }
+  /// At least one byte, and none at the end.
+  std::span<const std::uint8_t> peek() {
+    if (!m_piece.empty() || m_at >= m_end) return m_piece;
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(k_piece, m_end - m_at));
+    if (!pread_exact(m_file, std::span(m_buffer).first(size), m_at, k_what)) ends_early();
+    m_piece = std::span(m_buffer).first(size);
+    m_at += size;
+    return m_piece;
+  }
+  void skip(std::size_t bytes) { m_piece = m_piece.subspan(bytes); }
+  std::uint8_t byte() {
+    if (peek().empty()) ends_early();
+    const auto out = m_piece[0];
+    skip(1);
+    return out;
+  }
+  [[noreturn]] static void ends_early() { fail(ErrorCode::package_malformed, "the pack ends within an object"); }
+
+ private:
+  int m_file;
+  std::uint64_t m_at, m_end;
+  std::vector<std::uint8_t> m_buffer = std::vector<std::uint8_t>(k_piece);
+  std::span<const std::uint8_t> m_piece;
+};
+
+/// zlib streams (RFC 1950) out of a window.
+class Inflater {
+ public:
+  Inflater() {
+    if (::inflateInit(&m_stream) != Z_OK) fail(ErrorCode::memory_limit, "there is no memory to inflate with");
+  }
+  ~Inflater() { ::inflateEnd(&m_stream); }
+  Inflater(const Inflater&) = delete;
+  Inflater& operator=(const Inflater&) = delete;
+
+  /// Inflates the stream that begins at the window's place, exactly `size` bytes, and leaves the window behind it.
+  template <typename Take>
+  void run(Window& window, std::uint64_t size, Take&& take) {
+    ::inflateReset(&m_stream);
+    std::uint64_t made = 0;
+    for (int state = Z_OK; state != Z_STREAM_END;) {
+      const auto in = window.peek();
+      m_stream.next_in = const_cast<Bytef*>(in.data());
+      m_stream.avail_in = static_cast<uInt>(in.size());
+      m_stream.next_out = m_out.data();
+      m_stream.avail_out = static_cast<uInt>(m_out.size());
+      state = ::inflate(&m_stream, Z_NO_FLUSH);
+      const auto got = m_out.size() - m_stream.avail_out;
+      const auto used = in.size() - m_stream.avail_in;
+      if ((state != Z_OK && state != Z_STREAM_END) || (state == Z_OK && got == 0 && used == 0))
+        fail(ErrorCode::package_malformed, "an object of the pack does not inflate");
+      window.skip(used);
+      made += got;
+      if (made > size) break;
+      take(std::span<const std::uint8_t>(m_out).first(got));
+    }
+    if (made != size) fail(ErrorCode::package_malformed, "an object of the pack is not as long as it says");
+  }
+
+ private:
+  z_stream m_stream{};
+  std::vector<std::uint8_t> m_out = std::vector<std::uint8_t>(k_piece);
+};
+
+struct ObjectHead {
+  unsigned type = 0;
+  std::uint64_t size = 0;
+};
+
+ObjectHead read_object_head(Window& window) {
+  auto byte = window.byte();
+  ObjectHead head{.type = (byte >> 4) & 7u, .size = byte & 15u};
+  for (unsigned shift = 4; (byte & 0x80) != 0; shift += 7) {
+    if (shift > 56) fail(ErrorCode::package_malformed, "the size of an object has too many digits");
+    byte = window.byte();
+    head.size |= std::uint64_t{byte & 0x7fu} << shift;
+  }
+  return head;
+}
+
+std::uint64_t read_base_distance(Window& window) {
+  auto byte = window.byte();
+  std::uint64_t out = byte & 0x7fu;
+  while ((byte & 0x80) != 0) {
+    if (out > (std::uint64_t{1} << 54)) fail(ErrorCode::package_malformed, "the base of a delta lies too far");
+    byte = window.byte();
+    out = ((out + 1) << 7) | (byte & 0x7fu);
+  }
+  return out;
+}
+
+/// A delta's own numbers: seven bits a byte, the low ones first.
+std::uint64_t take_size(std::span<const std::uint8_t>& delta) {
+  std::uint64_t out = 0;
+  for (unsigned shift = 0;; shift += 7) {
+    if (delta.empty() || shift > 56) fail(ErrorCode::package_malformed, "a delta's size is malformed");
+    const auto byte = delta[0];
+    delta = delta.subspan(1);
+    out |= std::uint64_t{byte & 0x7fu} << shift;
+    if ((byte & 0x80) == 0) return out;
+  }
+}
+
+std::uint64_t take_number(std::span<const std::uint8_t>& delta, unsigned present, unsigned bytes) {
+  std::uint64_t out = 0;
+  for (unsigned i = 0; i < bytes; ++i) {
+    if ((present & (1u << i)) == 0) continue;
+    if (delta.empty()) fail(ErrorCode::package_malformed, "a delta ends within a copy");
+    out |= std::uint64_t{delta[0]} << (8 * i);
+    delta = delta.subspan(1);
+  }
+  return out;
+}
+
+std::string apply_delta(std::string_view base, std::span<const std::uint8_t> delta, std::uint64_t most) {
+  if (take_size(delta) != base.size()) fail(ErrorCode::package_malformed, "a delta is for a base of another size");
+  const auto size = take_size(delta);
+  if (size > most) fail(ErrorCode::limit_exceeded, "a delta makes more than {} bytes", most);
+  std::string out;
+  out.reserve(size);
+  while (!delta.empty()) {
+    const unsigned order = delta[0];
+    delta = delta.subspan(1);
+    if (order == 0) fail(ErrorCode::package_malformed, "a delta has the order 0, which is reserved");
+    std::uint64_t from = 0, length = order;
+    if ((order & 0x80) != 0) {
+      from = take_number(delta, order, 4);
+      length = take_number(delta, order >> 4 & 7u, 3);
+      if (length == 0) length = 0x10000;
+      if (from > base.size() || length > base.size() - from)
+        fail(ErrorCode::package_malformed, "a delta copies what its base does not have");
+    } else if (length > delta.size()) {
+      fail(ErrorCode::package_malformed, "a delta ends within its bytes");
+    }
+    if (length > size - out.size()) fail(ErrorCode::package_malformed, "a delta makes more than it says");
+    if ((order & 0x80) != 0) {
+      out.append(base.substr(from, length));
+    } else {
+      out.append(as_text(delta.first(length)));
+      delta = delta.subspan(length);
+    }
+  }
+  if (out.size() != size) fail(ErrorCode::package_malformed, "a delta makes less than it says");
+  return out;
+}
+
+/// The links of all objects, each of which must lead to an object of its type in the pack. As long as nothing is wrong
+/// there are not more different ones than objects, so that a pack of lies does not fill the memory.
+class Links {
+ public:
+  explicit Links(std::size_t objects) : m_most(objects) {}
+
+  void add(const Link& link) {
+    m_links.push_back(link);
+    if (m_links.size() < 2 * (m_most + k_slack)) return;
+    tidy();
+    if (m_links.size() > m_most + k_slack) {
+      // More names than objects: at least one is not here. finish() will find which.
+      m_overflow = true;
+      m_links.resize(m_most + k_slack);
+    }
+  }
+
+  /// @param objects sorted by id
+  void finish(const std::vector<Link>& objects) {
+    tidy();
+    for (const auto& link : m_links) {
+      const auto found = std::lower_bound(objects.begin(), objects.end(), link.id,
+                                          [](const Link& a, const ObjectId& id) { return a.id < id; });
+      if (found == objects.end() || found->id != link.id)
+        fail(ErrorCode::package_malformed, "the {} {} is missing from the pack", name_of(link.type), to_hex(link.id));
+      if (found->type != link.type) {
+        fail(ErrorCode::package_malformed, "{} is a {}, and is named as a {}", to_hex(link.id), name_of(found->type),
+             name_of(link.type));
+      }
+    }
+    if (m_overflow) fail(ErrorCode::package_malformed, "objects are missing from the pack");
+  }
+
+ private:
+  void tidy() {
+    const auto key = [](const Link& link) { return std::pair(link.id, link.type); };
+    std::sort(m_links.begin(), m_links.end(), [&](const Link& a, const Link& b) { return key(a) < key(b); });
+    m_links.erase(
+        std::unique(m_links.begin(), m_links.end(), [&](const Link& a, const Link& b) { return key(a) == key(b); }),
+        m_links.end());
+  }
+
+  static constexpr std::size_t k_slack = 4096;
+  std::size_t m_most;
+  std::vector<Link> m_links;
+  bool m_overflow = false;
+};
+
+class PackCheck {
+ public:
+  PackCheck(int file, std::uint64_t offset, std::uint64_t size, const PackLimits& limits)
+      : m_file(file),
+        m_limits(limits),
+        m_begin(offset),
+        m_end(offset + size - k_trailer),
+        m_window(file, offset, m_end) {
+    m_facts.size = size;
+  }
+
+  PackFacts run(const std::vector<std::pair<std::string, ObjectId>>& wanted) {
+    if (m_limits.trailer == PackLimits::Trailer::right) check_trailer();
+    const auto count = read_head();
+    m_links.emplace(count);
+    m_entries.reserve(std::min<std::uint64_t>(count, (m_end - m_begin) / 2));
+    for (std::uint32_t i = 0; i < count; ++i) read_object();
+    if (m_window.at() != m_end) fail(ErrorCode::package_malformed, "bytes follow the last object of the pack");
+    apply_deltas();
+    finish(wanted);
+    return m_facts;
+  }
+
+ private:
+  struct Entry {
+    std::uint64_t data = 0;   ///< where the zlib stream begins
+    std::uint64_t size = 0;   ///< of what it holds
+    std::uint64_t place = 0;  ///< where the object begins
+    std::uint32_t base = k_none;
+    std::uint8_t type = 0;  ///< 0: a delta that was not applied yet
+    ObjectId id{};          ///< until then, of an id delta, its base's
+  };
+
+  void check_trailer() {
+    Sha1 all;
+    Window window(m_file, m_begin, m_end);
+    for (auto piece = window.peek(); !piece.empty(); piece = window.peek()) {
+      all.update(piece);
+      window.skip(piece.size());
+    }
+    ObjectId stated;
+    if (!pread_exact(m_file, stated, m_end, k_what) || stated != all.finish())
+      fail(ErrorCode::package_malformed, "the pack is damaged: its last 20 bytes are not its SHA-1");
+  }
+
+  std::uint32_t read_number() {
+    std::uint32_t out = 0;
+    for (int i = 0; i < 4; ++i) out = out << 8 | m_window.byte();
+    return out;
+  }
+
+  std::uint32_t read_head() {
+    constexpr std::uint32_t k_pack = 0x5041434b;  // "PACK"
+    if (read_number() != k_pack) fail(ErrorCode::package_malformed, "the bundle has no pack behind its head");
+    if (const auto version = read_number(); version != 2 && version != 3)
+      fail(ErrorCode::package_malformed, "the pack has the unknown version {}", version);
+    const auto count = read_number();
+    if (count == 0) fail(ErrorCode::package_malformed, "the pack is empty");
+    if (count > m_limits.objects)
+      fail(ErrorCode::limit_exceeded, "the pack has {} objects, of at most {}", count, m_limits.objects);
+    return count;
+  }
+
+  void add_bytes(std::uint64_t bytes) {
+    m_facts.bytes += bytes;
+    if (m_facts.bytes > m_limits.total)
+      fail(ErrorCode::limit_exceeded, "the objects of the pack have more than {} bytes", m_limits.total);
+  }
+
+  void read_object() {
+    Entry entry{.place = m_window.at()};
+    const auto head = read_object_head(m_window);
+    entry.size = head.size;
+    const bool is_delta = head.type == k_offset_delta || head.type == k_id_delta;
+    if (head.type == k_offset_delta) {
+      entry.base = entry_at(entry.place, read_base_distance(m_window));
+    } else if (head.type == k_id_delta) {
+      for (auto& byte : entry.id) byte = m_window.byte();
+    } else if (head.type < 1 || head.type > 4) {
+      fail(ErrorCode::package_malformed, "an object of the pack has the unknown type {}", head.type);
+    }
+    const bool in_memory = is_delta || head.type != static_cast<unsigned>(ObjectType::blob);
+    if (const auto most = in_memory ? m_limits.object_in_memory : m_limits.object; head.size > most)
+      fail(ErrorCode::limit_exceeded, "an object of the pack has {} bytes, of at most {}", head.size, most);
+    add_bytes(head.size);
+    entry.data = m_window.at();
+    if (is_delta) {
+      m_inflater.run(m_window, entry.size, [](auto) {});
+      ++m_deltas;
+    } else {
+      entry.type = static_cast<std::uint8_t>(head.type);
+      entry.id = read_whole(static_cast<ObjectType>(head.type), entry.size);
+    }
+    m_entries.push_back(entry);
+  }
+
+  /// An object without a delta, at the window's place.
+  ObjectId read_whole(ObjectType type, std::uint64_t size) {
+    const bool keep = type != ObjectType::blob || size <= k_max_lfs_pointer;
+    std::string content;
+    m_sha1.begin_object(type, size);
+    m_inflater.run(m_window, size, [&](std::span<const std::uint8_t> piece) {
+      m_sha1.update(piece);
+      if (keep) content += as_text(piece);
+    });
+    const auto id = m_sha1.finish();
+    note(type, content, size);
+    return id;
+  }
+
+  std::uint32_t entry_at(std::uint64_t place, std::uint64_t distance) const {
+    const auto found = std::lower_bound(m_entries.begin(), m_entries.end(), place - distance,
+                                        [](const Entry& entry, std::uint64_t at) { return entry.place < at; });
+    if (distance > place || found == m_entries.end() || found->place != place - distance)
+      fail(ErrorCode::package_malformed, "a delta's base is no object of the pack");
+    return static_cast<std::uint32_t>(found - m_entries.begin());
+  }
+
+  void note(ObjectType type, std::string_view content, std::uint64_t size) {
+    const auto take = [this](const Link& link) { m_links->add(link); };
+    switch (type) {
+      case ObjectType::commit:
+        ++m_facts.commits;
+        return links_of_commit(content, take);
+      case ObjectType::tree:
+        ++m_facts.trees;
+        m_facts.submodules += links_of_tree(content, take);
+        return;
+      case ObjectType::tag:
+        ++m_facts.tags;
+        return links_of_tag(content, take);
+      case ObjectType::blob:
+        ++m_facts.blobs;
+        if (size <= k_max_lfs_pointer && is_lfs_pointer(content)) ++m_facts.lfs_pointers;
+        return;
+    }
+  }
+
+  std::string inflate_in_memory(const Entry& entry) {
+    if (entry.size > m_limits.object_in_memory) {
+      fail(ErrorCode::limit_exceeded, "a delta builds on an object of {} bytes, of at most {}", entry.size,
+           m_limits.object_in_memory);
+    }
+    std::string out;
+    out.reserve(entry.size);
+    m_window.seek(entry.data);
+    m_inflater.run(m_window, entry.size, [&](std::span<const std::uint8_t> piece) { out += as_text(piece); });
+    return out;
+  }
+
+  /// By base: indices of the deltas on it, offset deltas by its place, id deltas by its id.
+  void index_deltas() {
+    for (std::uint32_t i = 0; i < m_entries.size(); ++i) {
+      if (m_entries[i].type != 0) continue;
+      (m_entries[i].base != k_none ? m_by_place : m_by_id).push_back(i);
+    }
+    std::sort(m_by_place.begin(), m_by_place.end(),
+              [this](auto a, auto b) { return std::pair(m_entries[a].base, a) < std::pair(m_entries[b].base, b); });
+    std::sort(m_by_id.begin(), m_by_id.end(),
+              [this](auto a, auto b) { return std::pair(m_entries[a].id, a) < std::pair(m_entries[b].id, b); });
+    // m_entries[i].id of an id delta becomes its own once it was applied: the bases are kept aside.
+    for (const auto i : m_by_id) m_bases.push_back(m_entries[i].id);
+  }
+
+  std::vector<std::uint32_t> deltas_on(std::uint32_t index) const {
+    std::vector<std::uint32_t> out;
+    const auto from = std::lower_bound(m_by_place.begin(), m_by_place.end(), index,
+                                       [this](auto a, auto base) { return m_entries[a].base < base; });
+    for (auto at = from; at != m_by_place.end() && m_entries[*at].base == index; ++at) out.push_back(*at);
+    const auto& id = m_entries[index].id;
+    const auto named = std::lower_bound(m_bases.begin(), m_bases.end(), id);
+    for (auto at = named; at != m_bases.end() && *at == id; ++at) {
+      const auto delta = m_by_id[static_cast<std::size_t>(at - m_bases.begin())];
+      if (m_entries[delta].type == 0) out.push_back(delta);
+    }
+    return out;
+  }
+
+  /// A base whose deltas are being applied.
+  struct Frame {
+    std::string content;
+    std::vector<std::uint32_t> deltas;
+    std::size_t next = 0;
+  };
+
+  void apply_deltas() {
+    index_deltas();
+    for (std::uint32_t i = 0; i < m_entries.size() && m_deltas > 0; ++i) {
+      if (m_entries[i].type == 0 || m_entries[i].base != k_none) continue;
+      auto deltas = deltas_on(i);
+      if (!deltas.empty()) apply_tree({inflate_in_memory(m_entries[i]), std::move(deltas)}, m_entries[i].type);
+    }
+    if (m_deltas > 0) fail(ErrorCode::package_malformed, "the bases of {} deltas are not in the pack", m_deltas);
+  }
+
+  void apply_tree(Frame root, std::uint8_t type) {
+    std::vector<Frame> frames;
+    std::uint64_t memory = root.content.size();
+    frames.push_back(std::move(root));
+    while (!frames.empty()) {
+      auto& frame = frames.back();
+      if (frame.next == frame.deltas.size()) {
+        memory -= frame.content.size();
+        frames.pop_back();
+        continue;
+      }
+      const auto index = frame.deltas[frame.next++];
+      if (m_entries[index].type != 0) continue;  // an object that is there twice led here before
+      auto content = apply(index, frame.content, type);
+      auto deltas = deltas_on(index);
+      // A long chain holds two contents at a time, not all of them.
+      if (frame.next == frame.deltas.size()) {
+        memory -= frame.content.size();
+        frames.pop_back();
+      }
+      if (deltas.empty()) continue;
+      memory += content.size();
+      if (memory > m_limits.memory)
+        fail(ErrorCode::limit_exceeded, "the deltas of the pack need more than {} bytes of memory", m_limits.memory);
+      frames.push_back({std::move(content), std::move(deltas)});
+    }
+  }
+
+  std::string apply(std::uint32_t index, std::string_view base, std::uint8_t type) {
+    auto& entry = m_entries[index];
+    const auto delta = inflate_in_memory(entry);
+    auto content = apply_delta(base, as_bytes(delta), m_limits.object_in_memory);
+    add_bytes(content.size());
+    m_sha1.begin_object(static_cast<ObjectType>(type), content.size());
+    m_sha1.update(as_bytes(content));
+    entry.id = m_sha1.finish();
+    entry.type = type;
+    --m_deltas;
+    note(static_cast<ObjectType>(type), content, content.size());
+    return content;
+  }
+
+  void finish(const std::vector<std::pair<std::string, ObjectId>>& wanted) {
+    m_facts.objects = static_cast<std::uint32_t>(m_entries.size());
+    std::vector<Link> objects;
+    objects.reserve(m_entries.size());
+    for (const auto& entry : m_entries) objects.push_back({entry.id, static_cast<ObjectType>(entry.type)});
+    m_entries = {};
+    std::sort(objects.begin(), objects.end(), [](const Link& a, const Link& b) { return a.id < b.id; });
+    m_links->finish(objects);
+    for (const auto& [name, id] : wanted) {
+      const auto found = std::lower_bound(objects.begin(), objects.end(), id,
+                                          [](const Link& a, const ObjectId& b) { return a.id < b; });
+      if (found == objects.end() || found->id != id)
+        fail(ErrorCode::package_malformed, "{} is {}, which is not in the pack", name, to_hex(id));
+      if (name.starts_with("refs/heads/") && found->type != ObjectType::commit)
+        fail(ErrorCode::package_malformed, "{} is no commit but a {}", name, name_of(found->type));
+    }
+  }
+
+  int m_file;
+  const PackLimits& m_limits;
+  std::uint64_t m_begin, m_end;
+  Window m_window;
+  Inflater m_inflater;
+  Sha1 m_sha1;
+  std::vector<Entry> m_entries;
+  std::vector<std::uint32_t> m_by_place, m_by_id;
+  std::vector<ObjectId> m_bases;  ///< of m_by_id
+  std::uint64_t m_deltas = 0;     ///< not applied yet
+  std::optional<Links> m_links;
+  PackFacts m_facts;
+};
+
+}  // namespace
+
+PackFacts check_pack(int file, std::uint64_t offset, std::uint64_t size,
+                     const std::vector<std::pair<std::string, ObjectId>>& wanted, const PackLimits& limits) {
+  if (size < 12 + k_trailer) fail(ErrorCode::package_malformed, "the bundle ends before its pack does");
+  return PackCheck(file, offset, size, limits).run(wanted);
+}
+
+}  // namespace liftlock::git

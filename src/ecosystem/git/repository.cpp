@@ -1,0 +1,228 @@
+#include "ecosystem/git/repository.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+
+#include "base/encoding.hpp"
+#include "base/text.hpp"
+#include "ecosystem/git/bundle_header.hpp"
+#include "ecosystem/git/tolerated.hpp"
+#include "os/process.hpp"
+#include "os/run_folder.hpp"
+
+namespace liftlock::git {
+namespace asio = boost::asio;
+namespace {
+
+constexpr std::size_t k_piece = 1u << 20;
+constexpr std::chrono::hours k_index_time{2};
+constexpr std::chrono::hours k_unused{24};
+constexpr std::size_t k_words = 1500;
+/// Index, reverse index and fan-out: 8 numbers of 4 bytes and 20 bytes of name for each object, and slack.
+constexpr std::uint64_t k_index_bytes_per_object = 64, k_index_slack = 1u << 20;
+
+// Everything that a stranger may fetch: nothing in it is more secret than the rest.
+constexpr std::string_view k_config =
+    "[core]\n\trepositoryformatversion = 0\n\tbare = true\n\thooksPath = /dev/null\n"
+    "[uploadpack]\n\tallowAnySHA1InWant = true\n\tallowFilter = true\n"
+    "[pack]\n\tthreads = 2\n\twindowMemory = 256m\n\twriteReverseIndex = false\n"
+    "[gc]\n\tauto = 0\n";
+
+void write_file(const fs::path& path, std::string_view text) {
+  const auto file = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  write_all(file.get(), text, path.string());
+}
+
+asio::awaitable<void> let_others_run() {
+  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+}
+
+/// From an offset to the end, a piece at a time.
+asio::awaitable<void> copy_from(int in, std::uint64_t offset, const fs::path& to) {
+  const auto out = open_file(to, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  const auto end = regular_size(in, "a git bundle");
+  std::vector<std::uint8_t> piece(k_piece);
+  while (offset < end) {
+    const auto part = std::span(piece).first(static_cast<std::size_t>(std::min<std::uint64_t>(k_piece, end - offset)));
+    if (!pread_exact(in, part, offset, "a git bundle")) fail(ErrorCode::blob_corrupt, "a git bundle ended early");
+    write_all(out.get(), part, to.string());
+    offset += part.size();
+    co_await let_others_run();
+  }
+}
+
+std::uint32_t objects_in_pack(int file, std::uint64_t offset) {
+  std::array<std::uint8_t, 4> count{};
+  if (!pread_exact(file, count, offset + 8, "a git bundle"))
+    fail(ErrorCode::package_malformed, "the bundle has no pack");
+  std::uint32_t out = 0;
+  for (const auto byte : count) out = out << 8 | byte;
+  return out;
+}
+
+/// Reads until the other side closed it. @throws Error{tool_failed} past the time
+asio::awaitable<void> wait_for_end(asio::posix::stream_descriptor& pipe, std::chrono::seconds time) {
+  bool late = false;
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  timer.expires_after(time);
+  timer.async_wait([&late, &pipe](const boost::system::error_code& error) {
+    if (error) return;
+    late = true;
+    boost::system::error_code ignored;
+    pipe.cancel(ignored);
+  });
+  char piece[4096];
+  boost::system::error_code ended;
+  while (!ended) co_await pipe.async_read_some(asio::buffer(piece), asio::redirect_error(asio::use_awaitable, ended));
+  if (late) fail(ErrorCode::tool_failed, "git did not index the pack within {} s", time.count());
+  if (ended == asio::error::operation_aborted) throw boost::system::system_error(ended);
+}
+
+}  // namespace
+
+SandboxSpec sandbox_for_git(std::vector<std::string> arguments, int repository) {
+  constexpr const char* k_git = "/usr/bin/git";
+  if (::access(k_git, X_OK) != 0) {
+    throw Error(ErrorCode::tool_missing, "git is not installed on this machine, so repositories cannot be served",
+                "install the package git; until then the bundle itself is at /git/NAME.bundle");
+  }
+  SandboxSpec spec;
+  spec.root = "/";
+  spec.argv = {k_git, "-c", "safe.directory=*"};
+  spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
+  spec.environment = {{"PATH", "/usr/bin:/bin"},          {"HOME", "/tmp"}, {"GIT_CONFIG_NOSYSTEM", "1"},
+                      {"GIT_CONFIG_GLOBAL", "/dev/null"}, {"LC_ALL", "C"},  {"GIT_NO_REPLACE_OBJECTS", "1"}};
+  spec.files = {{"/repository", repository}};
+  spec.max_log_bytes = 1u << 20;
+  spec.max_processes = 64;
+  return spec;
+}
+
+std::string last_words(const fs::path& log) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(log, ignored)) return {};
+  auto text = read_file(log, 4u << 20);
+  if (text.size() > k_words) text.erase(0, text.size() - k_words);
+  return printable(trim(text));
+}
+
+Repositories::Repositories(fs::path folder, const BlobStore& blobs) : m_folder(std::move(folder)), m_blobs(blobs) {
+  make_folders(m_folder);
+}
+
+fs::path Repositories::place(const Digest& bundle) const {
+  return m_folder / (bundle.hex() + ".git");
+}
+
+asio::awaitable<std::shared_ptr<const UniqueFd>> Repositories::open(RepositorySource source) {
+  const auto at = place(source.bundle);
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  for (;;) {
+    {
+      const std::lock_guard lock(m_mutex);
+      if (const auto known = m_refused.find(source.bundle); known != m_refused.end()) throw Error(known->second);
+    }
+    if (auto folder = open_file_if_exists(at, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)) {
+      ::futimens(folder->get(), nullptr);  // forget_all_but() looks at it
+      co_return std::make_shared<const UniqueFd>(*std::move(folder));
+    }
+    std::optional<FileLock> lock;
+    try {
+      lock.emplace(m_folder / (source.bundle.hex() + ".lock"), "the making of a repository", FileLock::Wait::no);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::busy) throw;
+    }
+    if (!lock) {
+      timer.expires_after(std::chrono::milliseconds(200));
+      co_await timer.async_wait(asio::use_awaitable);
+      continue;
+    }
+    if (!fs::is_directory(at)) co_await make(source);
+    lock->remove();
+  }
+}
+
+asio::awaitable<void> Repositories::make(const RepositorySource& source) {
+  const auto bundle = m_blobs.open(source.bundle);
+  const auto header = read_bundle_header(bundle.get());
+  const auto head = header.refs.find(source.head);
+  if (head == header.refs.end()) fail(ErrorCode::package_malformed, "HEAD leads to no ref of the bundle");
+  const auto staging = m_folder / (source.bundle.hex() + ".new");
+  remove_tree(staging);  // of one that was killed; we hold the lock
+  const std::unique_ptr<const fs::path, void (*)(const fs::path*)> rollback(&staging, [](const fs::path* path) {
+    try {
+      remove_tree(*path);
+    } catch (const Error&) {
+    }
+  });
+  for (const auto* folder : {"objects/pack", "objects/info", "refs/heads"}) make_folders(staging / folder);
+  write_file(staging / "config", k_config);
+  const bool branch = source.head.starts_with("refs/heads/");
+  write_file(staging / "HEAD",
+             branch ? fmt::format("ref: {}\n", source.head) : to_hex(header.head.value_or(head->second)) + "\n");
+  std::string refs;
+  for (const auto& [name, id] : header.refs) refs += fmt::format("{} {}\n", to_hex(id), name);
+  write_file(staging / "packed-refs", refs);
+  const auto name = "objects/pack/pack-" + source.bundle.hex().substr(0, 40);
+  co_await copy_from(bundle.get(), header.pack_offset, staging / (name + ".pack"));
+
+  const RunFolder run("git");
+  std::string strict = "--strict=";
+  for (const auto message : k_tolerated) strict += fmt::format("{}{}=ignore", strict.back() == '=' ? "" : ",", message);
+  const auto folder = open_file(staging, O_RDONLY | O_DIRECTORY);
+  auto spec = sandbox_for_git({"index-pack", strict, "--fsck-objects", "--no-rev-index", "--threads=2", "-o",
+                               "/run/liftlock/pack.idx", "/repository/" + name + ".pack"},
+                              folder.get());
+  spec.run_folder = run.path() / "out";
+  spec.run_bytes = k_index_bytes_per_object * objects_in_pack(bundle.get(), header.pack_offset) + k_index_slack;
+  spec.max_file = spec.run_bytes;
+  spec.log = run.path() / "log";
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) fail_errno("pipe2");
+  asio::posix::stream_descriptor pipe(co_await asio::this_coro::executor, ends[0]);
+  UniqueFd write_end(ends[1]);
+  spec.output = write_end.get();
+  const auto log = spec.log, index = spec.run_folder / "pack.idx";
+  Sandbox sandbox(std::move(spec));
+  write_end.reset();
+  co_await wait_for_end(pipe, k_index_time);
+  if (const int status = sandbox.wait(); status != 0) {
+    const Error refused(status == 128 ? ErrorCode::package_malformed : ErrorCode::tool_failed,
+                        fmt::format("git refuses the repository's pack (status {}): {}", status, last_words(log)),
+                        "lock it again on the low side; if it happens twice, treat the upstream as hostile");
+    if (status == 128) {
+      const std::lock_guard lock(m_mutex);
+      m_refused.emplace(source.bundle, refused);
+    }
+    throw Error(refused);
+  }
+  // Held by descriptor, so that the program that is gone cannot have left a link in its place.
+  const auto made = open_file(index, O_RDONLY | O_NOFOLLOW);
+  co_await copy_from(made.get(), 0, staging / (name + ".idx"));
+  sync_file_system(folder.get(), "the cache of repositories");
+  rename_file(staging, place(source.bundle));
+}
+
+void Repositories::forget_all_but(const std::set<Digest>& bundles) const {
+  std::set<std::string> kept;
+  for (const auto& bundle : bundles) kept.insert(bundle.hex() + ".git");
+  const auto old = fs::file_time_type::clock::now() - k_unused;
+  std::error_code ignored;
+  for (const auto& one : fs::directory_iterator(m_folder, ignored)) {
+    const auto name = one.path().filename().string();
+    if (kept.count(name) != 0 || !name.ends_with(".git")) continue;
+    if (const auto used = fs::last_write_time(one.path(), ignored); !ignored && used < old) remove_tree(one.path());
+  }
+}
+
+}  // namespace liftlock::git

@@ -1,0 +1,22 @@
+// High side: repositories under /git/, read-only, over git's smart HTTP protocol.
+// Protocol: gitprotocol-http(5), https://git-scm.com/docs/gitprotocol-http
+//
+//   GET  /git/                                          what there is, as JSON
+//   GET  /git/NAME[.git]/info/refs?service=git-upload-pack
+//   POST /git/NAME[.git]/git-upload-pack
+//   GET  /git/NAME.bundle                               the bundle itself
+//   …git-receive-pack                                   403: nobody pushes to a mirror
+#pragma once
+
+#include <memory>
+
+#include "ecosystem/route.hpp"
+
+namespace liftlock::git {
+
+/// Where two publications have a repository of one name, the newest is served. Without RouteEnvironment::cache_folder
+/// the two requests of the protocol are Error{internal}.
+std::unique_ptr<const Route> make_git_route(std::shared_ptr<const MirrorView> view,
+                                            const RouteEnvironment& environment);
+
+}  // namespace liftlock::git

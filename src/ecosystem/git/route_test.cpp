@@ -1,0 +1,152 @@
+#include "ecosystem/git/route.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "ecosystem/git/request_body.hpp"
+#include "ecosystem/git/upload_pack.hpp"
+#include "os/file.hpp"
+
+namespace liftlock::git {
+namespace {
+
+using testing::HasSubstr;
+
+class GitRouteTest : public testing::Test {
+ protected:
+  void add(const std::string& name, std::uint64_t sequence, const std::string& bytes, const std::string& origin) {
+    Artifact artifact;
+    artifact.kind = "git";
+    artifact.name = name;
+    artifact.version = std::to_string(sequence);
+    artifact.files.push_back(
+        {RelPath::parse("packages/git/" + name + ".bundle"), bytes.size(), store.put(bytes), origin, {}});
+    artifact.facts = {{"head", "refs/heads/main"}, {"refs", {{"refs/heads/main", std::string(40, 'a')}}}};
+    view->artifacts.push_back({std::move(artifact), "demo", sequence, Timestamp(std::chrono::hours(sequence))});
+  }
+  std::unique_ptr<const Route> route() const { return make_git_route(view, environment); }
+  HttpResponse ask(std::string_view method, std::string_view path, std::string_view query = {},
+                   std::map<std::string, std::string> fields = {}, std::string_view body = {}) const {
+    HttpRequest request{};
+    request.method = method;
+    request.path = request.raw_path = path;
+    request.query = query;
+    request.body = body;
+    request.header = [&](std::string_view name) -> std::string_view {
+      const auto found = fields.find(std::string(name));
+      return found == fields.end() ? std::string_view() : found->second;
+    };
+    return route()->handle(request);
+  }
+  static std::string text(const HttpResponse& response) { return std::get<std::string>(response.body); }
+
+  TemporaryFolder folder;
+  BlobStore store{folder.path() / "store"};
+  RouteEnvironment environment{store, {}, {}, {}, "http", folder.path() / "cache"};
+  std::shared_ptr<MirrorView> view = std::make_shared<MirrorView>();
+};
+
+TEST_F(GitRouteTest, ListsAndHandsOutTheNewestBundle) {
+  add("tool", 1, "older", "https://git.example/team/tool.git");
+  add("tool", 2, "newest one", "https://git.example/team/tool.git");
+  const auto list = parse_json(text(ask("GET", "/git/")));
+  ASSERT_EQ(list["repositories"].size(), 1u);
+  EXPECT_EQ(list["repositories"][0]["version"], "2");
+  EXPECT_EQ(std::get<FileBody>(ask("GET", "/git/tool.bundle").body).size, 10u);
+  EXPECT_EQ(ask("GET", "/git/other.bundle").status, 404);
+  EXPECT_EQ(ask("GET", "/git/tool").status, 404);
+}
+
+TEST_F(GitRouteTest, NobodyPushes) {
+  add("tool", 1, "x", "tool");
+  for (const auto* name : {"tool", "tool.git"}) {
+    const auto path = std::string("/git/") + name;
+    const auto refused = ask("GET", path + "/info/refs", "service=git-receive-pack");
+    EXPECT_EQ(refused.status, 403);
+    EXPECT_THAT(text(refused), HasSubstr("read-only"));
+    EXPECT_EQ(ask("POST", path + "/git-receive-pack").status, 403);
+  }
+  EXPECT_EQ(ask("GET", "/git/tool/info/refs").status, 403) << "the dumb protocol";
+  EXPECT_EQ(ask("GET", "/git/tool/HEAD").status, 404);
+  EXPECT_EQ(ask("GET", "/git/tool/git-upload-pack").status, 405);
+  EXPECT_EQ(ask("POST", "/git/tool/git-upload-pack").status, 415);
+  EXPECT_EQ(ask("GET", "/git/other/info/refs", "service=git-upload-pack").status, 404);
+}
+
+TEST_F(GitRouteTest, AnswersTheTwoRequestsOfTheProtocolLive) {
+  add("tool", 1, "x", "tool");
+  EXPECT_TRUE(ask("GET", "/git/tool.git/info/refs", "service=git-upload-pack").live);
+  const auto answer =
+      ask("POST", "/git/tool/git-upload-pack", {}, {{"Content-Type", "application/x-git-upload-pack-request"}}, "0000");
+  EXPECT_TRUE(answer.live);
+  EXPECT_EQ(answer.audit_subject, view->artifacts[0].artifact.files[0].digest.text());
+}
+
+TEST_F(GitRouteTest, TakesBodiesOnlyThere) {
+  const auto made = route();
+  EXPECT_EQ(made->max_body("POST", "/git/tool/git-upload-pack"), k_max_body);
+  EXPECT_EQ(made->max_body("POST", "/git/tool.git/git-upload-pack"), k_max_body);
+  EXPECT_EQ(made->max_body("PUT", "/git/tool/git-upload-pack"), 0u);
+  EXPECT_EQ(made->max_body("POST", "/git/tool/info/refs"), 0u);
+  EXPECT_EQ(made->max_body("POST", "/git/"), 0u);
+}
+
+TEST_F(GitRouteTest, LeadsOriginsHere) {
+  add("local", 1, "x", "repos/local");
+  add("tool", 1, "x", "https://git.example/team/tool.git");
+  const auto text = route()->client_configuration("http://m");
+  EXPECT_THAT(text, HasSubstr("[url \"http://m/git/tool\"]\n\tinsteadOf = https://git.example/team/tool\n"));
+  EXPECT_THAT(text, testing::Not(HasSubstr("local")));
+}
+
+std::string gzip(const std::string& bytes) {
+  z_stream stream{};
+  deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+  std::string out(deflateBound(&stream, bytes.size()), '\0');
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  stream.next_out = reinterpret_cast<Bytef*>(out.data());
+  stream.avail_out = static_cast<uInt>(out.size());
+  deflate(&stream, Z_FINISH);
+  out.resize(stream.total_out);
+  deflateEnd(&stream);
+  return out;
+}
+
+TEST(RequestBody, IsInflatedWithinBounds) {
+  const auto body = [](const std::string& bytes, std::string_view encoding) {
+    return read_all(body_in_memory(bytes, encoding).get(), 1u << 20, "body");
+  };
+  const auto error = [&](const std::string& bytes, std::string_view encoding) {
+    try {
+      body(bytes, encoding);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::internal;
+  };
+  EXPECT_EQ(body("0000", ""), "0000");
+  EXPECT_EQ(body(gzip("0009done\n"), "gzip"), "0009done\n");
+  EXPECT_EQ(body(gzip(""), "x-gzip"), "");
+  EXPECT_EQ(error("0000", "br"), ErrorCode::encoding_unsupported);
+  EXPECT_EQ(error("0000", "gzip"), ErrorCode::bad_request);
+  EXPECT_EQ(error("", "gzip"), ErrorCode::bad_request);
+  EXPECT_EQ(error(gzip("0009done\n").substr(0, 15), "gzip"), ErrorCode::bad_request);
+  EXPECT_EQ(error(gzip("x") + "x", "gzip"), ErrorCode::bad_request);
+  EXPECT_EQ(error(gzip(std::string(70u << 20, '\0')), "gzip"), ErrorCode::body_too_large);
+}
+
+TEST(GitProtocol, IsPassedOnOnlyWhereItIsAVersion) {
+  EXPECT_EQ(accepted_protocol("version=2"), "version=2");
+  EXPECT_EQ(accepted_protocol("x:version=2:y"), "version=2");
+  EXPECT_EQ(accepted_protocol("version=1"), "version=1");
+  EXPECT_EQ(accepted_protocol(""), "");
+  EXPECT_EQ(accepted_protocol("version=3\nX=Y"), "");
+}
+
+}  // namespace
+}  // namespace liftlock::git
