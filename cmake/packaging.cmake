@@ -36,6 +36,9 @@ set(CPACK_DEBIAN_LOW_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_HIGH_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_LOW_PACKAGE_DEPENDS "gpgv, gnupg, bubblewrap")
 set(CPACK_DEBIAN_HIGH_PACKAGE_DEPENDS "gpgv, gnupg, bubblewrap, adduser, procps")
+# For [git.…] tables, and to serve what they brought.
+set(CPACK_DEBIAN_LOW_PACKAGE_SUGGESTS "git")
+set(CPACK_DEBIAN_HIGH_PACKAGE_SUGGESTS "git")
 set(CPACK_DEBIAN_HIGH_PACKAGE_CONTROL_EXTRA
   ${CMAKE_SOURCE_DIR}/packaging/postinst ${CMAKE_SOURCE_DIR}/packaging/prerm ${CMAKE_SOURCE_DIR}/packaging/postrm)
 set(CPACK_DEBIAN_HIGH_PACKAGE_CONTROL_STRICT_PERMISSION ON)

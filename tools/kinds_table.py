@@ -18,6 +18,7 @@ ROWS = [
     ("npm", "`[npm.…]`, package-lock.json", "integrity, package.json, paths", "`/npm/`, registry API"),
     ("cargo", "`[cargo.…]`, Cargo.lock; vendor trees", "checksum, Cargo.toml, paths", "`/cargo/`, sparse index"),
     ("go", "`[go.…]`, go.mod and go.sum", "h1 hash, go.mod, paths", "`/go/`, GOPROXY"),
+    ("git", "`[git.…]`, by git itself", "every object, delta and link; refs; git's own fsck", "`/git/`, smart HTTP"),
     ("maven", "`[maven.…]`", "checksums, coordinates", "`/maven/`, repository layout"),
     ("helm", "`[chart.…]`, repositories, URLs, files", "Chart.yaml, paths, digest of the index", "`/charts/`, index.yaml"),
     ("model", "`[model.…]`, files, URLs, Hub, Ollama stores", "GGUF, safetensors, ONNX; shards, indexes", "gateway; load gate"),

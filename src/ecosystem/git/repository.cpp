@@ -1,3 +1,6 @@
+// GCC 12 takes the operator delete of asio's coroutine frames for a mismatched one where it inlines a large coroutine.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
 #include "ecosystem/git/repository.hpp"
 
 #include <fcntl.h>
@@ -27,6 +30,7 @@ namespace {
 constexpr std::size_t k_piece = 1u << 20;
 constexpr std::chrono::hours k_index_time{2};
 constexpr std::chrono::hours k_unused{24};
+constexpr std::uint64_t k_memory = 4ull << 30;
 constexpr std::size_t k_words = 1500;
 /// Index, reverse index and fan-out: 8 numbers of 4 bytes and 20 bytes of name for each object, and slack.
 constexpr std::uint64_t k_index_bytes_per_object = 64, k_index_slack = 1u << 20;
@@ -38,8 +42,20 @@ constexpr std::string_view k_config =
     "[pack]\n\tthreads = 2\n\twindowMemory = 256m\n\twriteReverseIndex = false\n"
     "[gc]\n\tauto = 0\n";
 
+/// Readable for the user that git has in the sandbox, whatever this process' umask.
+UniqueFd make_file(const fs::path& path) {
+  auto file = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  if (::fchmod(file.get(), 0644) != 0) fail_errno("chmod a file of a repository");
+  return file;
+}
+
+void make_folder(const fs::path& path) {
+  make_folders(path);
+  if (::chmod(path.c_str(), 0755) != 0) fail_errno("chmod a folder of a repository");
+}
+
 void write_file(const fs::path& path, std::string_view text) {
-  const auto file = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  const auto file = make_file(path);
   write_all(file.get(), text, path.string());
 }
 
@@ -49,7 +65,7 @@ asio::awaitable<void> let_others_run() {
 
 /// From an offset to the end, a piece at a time.
 asio::awaitable<void> copy_from(int in, std::uint64_t offset, const fs::path& to) {
-  const auto out = open_file(to, O_WRONLY | O_CREAT | O_EXCL, 0644);
+  const auto out = make_file(to);
   const auto end = regular_size(in, "a git bundle");
   std::vector<std::uint8_t> piece(k_piece);
   while (offset < end) {
@@ -88,6 +104,72 @@ asio::awaitable<void> wait_for_end(asio::posix::stream_descriptor& pipe, std::ch
   if (ended == asio::error::operation_aborted) throw boost::system::system_error(ended);
 }
 
+/// Removes the folder now, and at its end; once it was renamed there is nothing to remove.
+class Rollback {
+ public:
+  explicit Rollback(fs::path folder) : m_folder(std::move(folder)) { remove_tree(m_folder); }
+  ~Rollback() {
+    try {
+      remove_tree(m_folder);
+    } catch (const Error&) {
+      // The next one that is made removes it.
+    }
+  }
+  Rollback(const Rollback&) = delete;
+  Rollback& operator=(const Rollback&) = delete;
+
+ private:
+  fs::path m_folder;
+};
+
+/// All but the objects.
+void write_skeleton(const fs::path& staging, const BundleHeader& header, const std::string& head) {
+  const auto leads = header.refs.find(head);
+  if (leads == header.refs.end()) fail(ErrorCode::package_malformed, "HEAD leads to no ref of the bundle");
+  for (const auto* folder : {"", "objects", "objects/pack", "objects/info", "refs", "refs/heads"})
+    make_folder(staging / folder);
+  write_file(staging / "config", k_config);
+  const bool branch = head.starts_with("refs/heads/");
+  write_file(staging / "HEAD",
+             branch ? fmt::format("ref: {}\n", head) : to_hex(header.head.value_or(leads->second)) + "\n");
+  std::string refs;
+  for (const auto& [name, id] : header.refs) refs += fmt::format("{} {}\n", to_hex(id), name);
+  write_file(staging / "packed-refs", refs);
+}
+
+/// git's own look at every object, and its index. @return why it refuses the pack
+asio::awaitable<std::optional<Error>> index_pack(int repository, std::string pack, std::uint32_t objects, fs::path to) {
+  const RunFolder run("git");
+  std::string strict = "--strict=";
+  for (const auto message : k_tolerated) strict += fmt::format("{}{}=ignore", strict.back() == '=' ? "" : ",", message);
+  auto spec = sandbox_for_git({"index-pack", strict, "--fsck-objects", "--no-rev-index", "--threads=2", "-o",
+                               "/run/liftlock/pack.idx", "/repository/" + pack + ".pack"},
+                              repository);
+  spec.run_folder = run.path() / "out";
+  spec.run_bytes = k_index_bytes_per_object * objects + k_index_slack;
+  spec.max_file = spec.run_bytes;
+  spec.log = run.path() / "log";
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe2");
+  UniqueFd write_end(ends[1]);
+  asio::posix::stream_descriptor pipe(co_await asio::this_coro::executor, ends[0]);
+  spec.output = write_end.get();
+  const auto log = spec.log, index = spec.run_folder / "pack.idx";
+  Sandbox sandbox(std::move(spec));
+  write_end.reset();
+  co_await wait_for_end(pipe, k_index_time);
+  constexpr int k_gave_up = 128;
+  if (const int status = sandbox.wait(); status != 0) {
+    co_return Error(status == k_gave_up ? ErrorCode::package_malformed : ErrorCode::tool_failed,
+                    fmt::format("git refuses the repository's pack (status {}): {}", status, last_words(log)),
+                    "lock it again on the low side; if it happens twice, treat the upstream as hostile");
+  }
+  // The program that made it is gone; a link in its place would not be followed.
+  const auto made = open_file(index, O_RDONLY | O_NOFOLLOW);
+  co_await copy_from(made.get(), 0, to);
+  co_return std::nullopt;
+}
+
 }  // namespace
 
 SandboxSpec sandbox_for_git(std::vector<std::string> arguments, int repository) {
@@ -105,6 +187,7 @@ SandboxSpec sandbox_for_git(std::vector<std::string> arguments, int repository) 
   spec.files = {{"/repository", repository}};
   spec.max_log_bytes = 1u << 20;
   spec.max_processes = 64;
+  spec.max_memory = k_memory;
   return spec;
 }
 
@@ -152,63 +235,26 @@ asio::awaitable<std::shared_ptr<const UniqueFd>> Repositories::open(RepositorySo
   }
 }
 
+void Repositories::refuse(const Digest& bundle, const Error& why) {
+  const std::lock_guard lock(m_mutex);
+  m_refused.emplace(bundle, why);
+}
+
 asio::awaitable<void> Repositories::make(const RepositorySource& source) {
   const auto bundle = m_blobs.open(source.bundle);
   const auto header = read_bundle_header(bundle.get());
-  const auto head = header.refs.find(source.head);
-  if (head == header.refs.end()) fail(ErrorCode::package_malformed, "HEAD leads to no ref of the bundle");
   const auto staging = m_folder / (source.bundle.hex() + ".new");
-  remove_tree(staging);  // of one that was killed; we hold the lock
-  const std::unique_ptr<const fs::path, void (*)(const fs::path*)> rollback(&staging, [](const fs::path* path) {
-    try {
-      remove_tree(*path);
-    } catch (const Error&) {
-    }
-  });
-  for (const auto* folder : {"objects/pack", "objects/info", "refs/heads"}) make_folders(staging / folder);
-  write_file(staging / "config", k_config);
-  const bool branch = source.head.starts_with("refs/heads/");
-  write_file(staging / "HEAD",
-             branch ? fmt::format("ref: {}\n", source.head) : to_hex(header.head.value_or(head->second)) + "\n");
-  std::string refs;
-  for (const auto& [name, id] : header.refs) refs += fmt::format("{} {}\n", to_hex(id), name);
-  write_file(staging / "packed-refs", refs);
-  const auto name = "objects/pack/pack-" + source.bundle.hex().substr(0, 40);
-  co_await copy_from(bundle.get(), header.pack_offset, staging / (name + ".pack"));
-
-  const RunFolder run("git");
-  std::string strict = "--strict=";
-  for (const auto message : k_tolerated) strict += fmt::format("{}{}=ignore", strict.back() == '=' ? "" : ",", message);
+  const Rollback rollback(staging);  // of one that was killed, too: we hold the lock
+  write_skeleton(staging, header, source.head);
+  const auto pack = fmt::format("objects/pack/pack-{}", source.bundle.hex().substr(0, 40));
+  co_await copy_from(bundle.get(), header.pack_offset, staging / (pack + ".pack"));
   const auto folder = open_file(staging, O_RDONLY | O_DIRECTORY);
-  auto spec = sandbox_for_git({"index-pack", strict, "--fsck-objects", "--no-rev-index", "--threads=2", "-o",
-                               "/run/liftlock/pack.idx", "/repository/" + name + ".pack"},
-                              folder.get());
-  spec.run_folder = run.path() / "out";
-  spec.run_bytes = k_index_bytes_per_object * objects_in_pack(bundle.get(), header.pack_offset) + k_index_slack;
-  spec.max_file = spec.run_bytes;
-  spec.log = run.path() / "log";
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) fail_errno("pipe2");
-  asio::posix::stream_descriptor pipe(co_await asio::this_coro::executor, ends[0]);
-  UniqueFd write_end(ends[1]);
-  spec.output = write_end.get();
-  const auto log = spec.log, index = spec.run_folder / "pack.idx";
-  Sandbox sandbox(std::move(spec));
-  write_end.reset();
-  co_await wait_for_end(pipe, k_index_time);
-  if (const int status = sandbox.wait(); status != 0) {
-    const Error refused(status == 128 ? ErrorCode::package_malformed : ErrorCode::tool_failed,
-                        fmt::format("git refuses the repository's pack (status {}): {}", status, last_words(log)),
-                        "lock it again on the low side; if it happens twice, treat the upstream as hostile");
-    if (status == 128) {
-      const std::lock_guard lock(m_mutex);
-      m_refused.emplace(source.bundle, refused);
-    }
-    throw Error(refused);
+  const auto objects = objects_in_pack(bundle.get(), header.pack_offset);
+  const auto refused = co_await index_pack(folder.get(), pack, objects, staging / (pack + ".idx"));
+  if (refused) {
+    if (refused->code() == ErrorCode::package_malformed) refuse(source.bundle, *refused);
+    throw Error(*refused);
   }
-  // Held by descriptor, so that the program that is gone cannot have left a link in its place.
-  const auto made = open_file(index, O_RDONLY | O_NOFOLLOW);
-  co_await copy_from(made.get(), 0, staging / (name + ".idx"));
   sync_file_system(folder.get(), "the cache of repositories");
   rename_file(staging, place(source.bundle));
 }

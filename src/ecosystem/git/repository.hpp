@@ -50,6 +50,7 @@ class Repositories {
  private:
   fs::path place(const Digest& bundle) const;
   boost::asio::awaitable<void> make(const RepositorySource& source);
+  void refuse(const Digest& bundle, const Error& why);
 
   const fs::path m_folder;
   const BlobStore& m_blobs;

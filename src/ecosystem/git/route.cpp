@@ -2,6 +2,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -52,17 +53,22 @@ HttpResponse no_such(std::string_view name) {
 class GitRoute : public Route {
  public:
   GitRoute(const MirrorView& view, const RouteEnvironment& environment) : m_blobs(environment.blobs) {
-    std::map<std::string, Timestamp, std::less<>> newest;
     std::set<Digest> bundles;
+    // Of each channel the highest sequence, whenever it arrived; of the channels the one that was heard of last.
+    std::map<std::pair<std::string, std::string>, const MirroredArtifact*> by_channel;
     for (const auto& mirrored : view.artifacts) {
       const auto& artifact = mirrored.artifact;
       if (artifact.kind != "git" || artifact.files.size() != 1 || !is_repository_name(artifact.name)) continue;
       bundles.insert(artifact.files[0].digest);
-      auto& published = newest.try_emplace(artifact.name, mirrored.published_at).first->second;
-      if (mirrored.published_at < published) continue;
-      published = mirrored.published_at;
-      m_repositories.insert_or_assign(artifact.name, artifact);
+      auto& newest = by_channel[{artifact.name, mirrored.channel}];
+      if (newest == nullptr || newest->sequence <= mirrored.sequence) newest = &mirrored;
     }
+    std::map<std::string_view, const MirroredArtifact*> by_name;
+    for (const auto& [key, mirrored] : by_channel) {
+      auto& newest = by_name[key.first];
+      if (newest == nullptr || newest->published_at <= mirrored->published_at) newest = mirrored;
+    }
+    for (const auto& [name, mirrored] : by_name) m_repositories.emplace(name, mirrored->artifact);
     if (environment.cache_folder.empty()) return;
     m_folders = std::make_shared<Repositories>(environment.cache_folder / "git", environment.blobs);
     m_folders->forget_all_but(bundles);

@@ -14,8 +14,8 @@
 
 namespace liftlock::git {
 
-/// Where two publications have a repository of one name, the newest is served. Without RouteEnvironment::cache_folder
-/// the two requests of the protocol are Error{internal}.
+/// Of one name the highest sequence of a channel is served, and of several channels the one that was published last.
+/// Without RouteEnvironment::cache_folder the two requests of the protocol are Error{internal}.
 std::unique_ptr<const Route> make_git_route(std::shared_ptr<const MirrorView> view,
                                             const RouteEnvironment& environment);
 

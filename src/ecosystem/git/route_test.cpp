@@ -18,7 +18,8 @@ using testing::HasSubstr;
 
 class GitRouteTest : public testing::Test {
  protected:
-  void add(const std::string& name, std::uint64_t sequence, const std::string& bytes, const std::string& origin) {
+  void add(const std::string& name, std::uint64_t sequence, const std::string& bytes, const std::string& origin,
+           std::uint64_t hour = 0) {
     Artifact artifact;
     artifact.kind = "git";
     artifact.name = name;
@@ -26,7 +27,8 @@ class GitRouteTest : public testing::Test {
     artifact.files.push_back(
         {RelPath::parse("packages/git/" + name + ".bundle"), bytes.size(), store.put(bytes), origin, {}});
     artifact.facts = {{"head", "refs/heads/main"}, {"refs", {{"refs/heads/main", std::string(40, 'a')}}}};
-    view->artifacts.push_back({std::move(artifact), "demo", sequence, Timestamp(std::chrono::hours(sequence))});
+    view->artifacts.push_back(
+        {std::move(artifact), "demo", sequence, Timestamp(std::chrono::hours(hour > 0 ? hour : sequence))});
   }
   std::unique_ptr<const Route> route() const { return make_git_route(view, environment); }
   HttpResponse ask(std::string_view method, std::string_view path, std::string_view query = {},
@@ -57,6 +59,8 @@ TEST_F(GitRouteTest, ListsAndHandsOutTheNewestBundle) {
   ASSERT_EQ(list["repositories"].size(), 1u);
   EXPECT_EQ(list["repositories"][0]["version"], "2");
   EXPECT_EQ(std::get<FileBody>(ask("GET", "/git/tool.bundle").body).size, 10u);
+  add("tool", 1, "what came late", "https://git.example/team/tool.git", 9);
+  EXPECT_EQ(std::get<FileBody>(ask("GET", "/git/tool.bundle").body).size, 10u) << "a late bundle replaces nothing";
   EXPECT_EQ(ask("GET", "/git/other.bundle").status, 404);
   EXPECT_EQ(ask("GET", "/git/tool").status, 404);
 }
@@ -121,7 +125,7 @@ TEST(RequestBody, IsInflatedWithinBounds) {
   const auto body = [](const std::string& bytes, std::string_view encoding) {
     return read_all(body_in_memory(bytes, encoding).get(), 1u << 20, "body");
   };
-  const auto error = [&](const std::string& bytes, std::string_view encoding) {
+  const auto refusal = [&](const std::string& bytes, std::string_view encoding) {
     try {
       body(bytes, encoding);
     } catch (const Error& error) {
@@ -132,12 +136,12 @@ TEST(RequestBody, IsInflatedWithinBounds) {
   EXPECT_EQ(body("0000", ""), "0000");
   EXPECT_EQ(body(gzip("0009done\n"), "gzip"), "0009done\n");
   EXPECT_EQ(body(gzip(""), "x-gzip"), "");
-  EXPECT_EQ(error("0000", "br"), ErrorCode::encoding_unsupported);
-  EXPECT_EQ(error("0000", "gzip"), ErrorCode::bad_request);
-  EXPECT_EQ(error("", "gzip"), ErrorCode::bad_request);
-  EXPECT_EQ(error(gzip("0009done\n").substr(0, 15), "gzip"), ErrorCode::bad_request);
-  EXPECT_EQ(error(gzip("x") + "x", "gzip"), ErrorCode::bad_request);
-  EXPECT_EQ(error(gzip(std::string(70u << 20, '\0')), "gzip"), ErrorCode::body_too_large);
+  EXPECT_EQ(refusal("0000", "br"), ErrorCode::encoding_unsupported);
+  EXPECT_EQ(refusal("0000", "gzip"), ErrorCode::bad_request);
+  EXPECT_EQ(refusal("", "gzip"), ErrorCode::bad_request);
+  EXPECT_EQ(refusal(gzip("0009done\n").substr(0, 15), "gzip"), ErrorCode::bad_request);
+  EXPECT_EQ(refusal(gzip("x") + "x", "gzip"), ErrorCode::bad_request);
+  EXPECT_EQ(refusal(gzip(std::string(70u << 20, '\0')), "gzip"), ErrorCode::body_too_large);
 }
 
 TEST(GitProtocol, IsPassedOnOnlyWhereItIsAVersion) {

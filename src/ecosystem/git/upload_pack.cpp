@@ -1,3 +1,6 @@
+// GCC 12 takes the operator delete of asio's coroutine frames for a mismatched one where it inlines a large coroutine.
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+
 #include "ecosystem/git/upload_pack.hpp"
 
 #include <fcntl.h>
