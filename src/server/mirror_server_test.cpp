@@ -28,8 +28,17 @@ class EchoRoute final : public Route {
   std::vector<std::string> clients() const override { return {"echo"}; }
   std::string client_configuration(std::string_view base_url) const override { return "use " + std::string(base_url); }
   HttpResponse handle(const HttpRequest& request) const override {
+    if (request.method == "POST") {
+      auto response = text_response(200, "text/plain",
+                                    fmt::format("{} {}", request.body.size(), request.header("Content-Encoding")));
+      response.audit_subject = "question";
+      return response;
+    }
     return text_response(200, "text/plain",
                          fmt::format("{} {} {}", request.path, m_view->artifacts.size(), request.user));
+  }
+  std::uint64_t max_body(std::string_view method, std::string_view path) const override {
+    return method == "POST" && path == "/echo/question" ? 200'000 : 0;
   }
 
  private:
@@ -157,6 +166,30 @@ TEST_F(MirrorTest, IsReadOnlyAndRedirectsFoldersWithoutSlash) {
   EXPECT_EQ(status("/echo"), "308");
   EXPECT_EQ(status("/nothing"), "404");
   EXPECT_TRUE(get("/mirror-key.asc").starts_with("-----BEGIN PGP PUBLIC KEY BLOCK-----"));
+}
+
+TEST_F(MirrorTest, BodiesAreForRoutesThatAskForThem) {
+  auto with_tokens = options();
+  with_tokens.tokens_file = m_folder.path() / "tokens";
+  write_file_atomically(*with_tokens.tokens_file, "ci " + sha256("s3cret").hex() + "\n");
+  serve(with_tokens);
+  const auto post = [&](const std::string& path, const std::string& body, const std::string& user = "x:s3cret") {
+    return curl({"-u", user, "-H", "Content-Encoding: gzip", "-H", "Expect:", "-w", " %{http_code}", "--data-binary",
+                 body, m_mirror->url() + path})
+        .output;
+  };
+  EXPECT_EQ(post("/echo/question", "12345"), "5 gzip 200");
+  EXPECT_TRUE(post("/echo/question", std::string(100'000, 'x')).starts_with("100000 gzip"));
+  EXPECT_TRUE(post("/echo/question", std::string(100'000, 'x'), "x:wrong").ends_with(" 401")) << "before it is read";
+  EXPECT_TRUE(post("/echo/question", "12345", "x:wrong").ends_with(" 401"));
+  write_file_atomically(m_folder.path() / "large", std::string(200'001, 'x'));
+  EXPECT_TRUE(post("/echo/question", "@" + (m_folder.path() / "large").string()).ends_with(" 413"));
+  EXPECT_TRUE(post("/echo/x", "12345").ends_with(" 405"));
+  EXPECT_TRUE(post("/", "12345").ends_with(" 405"));
+  m_mirror->stop(std::chrono::seconds(5));
+  const auto reads = audited("mirror.read");
+  ASSERT_EQ(reads.size(), 1u);
+  EXPECT_EQ(reads[0].event.subject, "question");
 }
 
 TEST_F(MirrorTest, WantsATokenWhereOneIsConfigured) {
