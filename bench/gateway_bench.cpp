@@ -1,6 +1,7 @@
 // What the gateway costs, next to its engine without it and to other proxies before the same engine, in turns:
 //   gateway_bench ENGINE [--requests N] [--direct PORT --peer NAME=PORT[=AUTHORIZATION]]…
 //   gateway_bench ENGINE --streams N
+//   gateway_bench ENGINE --count N [--record MODE]    N requests in turn and nothing else, for valgrind and strace
 // ENGINE is instant_engine; at --direct and behind the peers another one of it answers on TCP. Prints the rows of
 // bench/README.md.
 #include <arpa/inet.h>
@@ -8,6 +9,7 @@
 #include <fmt/format.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -302,6 +304,29 @@ void measure(const fs::path& engine, RecordMode mode, const std::string& title, 
   setting.server.stop(std::chrono::milliseconds(1000));
 }
 
+/// Of this process: the gateway, and the client that waits for it.
+Microseconds processor_time() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  const auto of = [](const timeval& time) {
+    return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+  };
+  return of(usage.ru_utime) + of(usage.ru_stime);
+}
+
+/// The difference of two counts is what the requests cost.
+void count(const fs::path& engine, const std::string& mode, int requests) {
+  Setting setting(engine, *parse_record_mode(mode));
+  const auto lease = setting.lease();
+  Client client(connect_tcp(setting.server.port()));
+  const auto request = Way{"", {}, "Bearer " + setting.secret}.request(k_ask);
+  for (int i = 0; i < 100; ++i) client.exchange(request);
+  const auto before = processor_time();
+  for (int i = 0; i < requests; ++i) client.exchange(request);
+  fmt::print("{:.1f} µs of processor time for a request\n", (processor_time() - before).count() / requests);
+  setting.server.stop(std::chrono::milliseconds(1000));
+}
+
 long peak_mib() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
@@ -392,17 +417,25 @@ int main(int argc, char** argv) {
   std::string engine;
   int requests = 2000;
   std::size_t streams = 0;
+  int counted = 0;
+  std::string record = "off";
   std::string direct;
   std::vector<std::string> peers;
   app.add_option("ENGINE", engine)->required();
   app.add_option("--requests", requests);
   app.add_option("--streams", streams);
+  app.add_option("--count", counted);
+  app.add_option("--record", record, "off, hash-only or full; with --count");
   app.add_option("--direct", direct, "PORT of the engine that the peers are before");
   app.add_option("--peer", peers, "NAME=PORT[=AUTHORIZATION]");
   CLI11_PARSE(app, argc, argv);
   try {
     if (streams > 0) {
       measure_streams(engine, streams);
+      return 0;
+    }
+    if (counted > 0) {
+      count(engine, record, counted);
       return 0;
     }
     fmt::print(

@@ -64,13 +64,10 @@ Digest Hasher::finish() {
 }
 
 Digest sha256(std::span<const std::uint8_t> bytes) {
-  std::uint8_t out[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  const auto* md = implementation(DigestAlgorithm::sha256);
-  if (md == nullptr || EVP_Digest(bytes.data(), bytes.size(), out, &size, md, nullptr) != 1) {
-    fail(ErrorCode::internal, "OpenSSL has no sha256");
-  }
-  return {DigestAlgorithm::sha256, {out, size}};
+  // Making a context costs as much as hashing some hundred bytes.
+  thread_local Hasher hasher;
+  hasher.update(bytes);
+  return hasher.finish();
 }
 
 Digest sha256(std::string_view text) {

@@ -119,8 +119,15 @@ class Names {
   struct Found {
     Artifact artifact;
     Json facts;
+    std::string key;  ///< of the host's models: id and digest
+    MemoryNeed need;
+    ModelTask task;
   };
-  Names(const fs::path& catalog, const fs::path& aliases) : m_catalog(catalog, Access::read), m_aliases(aliases) {}
+  explicit Names(const HostOptions& options)
+      : m_catalog(options.catalog_file, Access::read),
+        m_aliases(options.aliases_file),
+        m_context(options.context),
+        m_slots(options.slots) {}
 
   std::shared_ptr<const Found> find(const std::string& name) {
     const std::lock_guard lock(m_mutex);
@@ -138,13 +145,18 @@ class Names {
     if (const auto at = m_known.find(name); at != m_known.end()) return at->second;
     auto artifact = require_model(m_catalog, m_aliases, name);
     auto facts = m_catalog.inspection(artifact);
-    return m_known[name] = std::make_shared<Found>(Found{std::move(artifact), std::move(facts)});
+    auto key = artifact.id() + " " + main_digest(artifact).hex();
+    const auto need = memory_need(artifact, facts, m_context, m_slots);
+    const auto task = task_of(facts);
+    return m_known[name] =
+               std::make_shared<Found>(Found{std::move(artifact), std::move(facts), std::move(key), need, task});
   }
 
  private:
   std::mutex m_mutex;
   Catalog m_catalog;
   const Choices m_aliases;
+  const unsigned m_context, m_slots;
   std::shared_ptr<const ChoiceMap> m_choices;
   std::uint64_t m_generation = 0;
   Clock::time_point m_looked{};
@@ -174,7 +186,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
         actor(std::move(its_actor)),
         store(options.store_folder),
         defaults(options.defaults_file),
-        names(options.catalog_file, options.aliases_file) {
+        names(options) {
     if (options.memory_budget == 0) options.memory_budget = default_memory_budget();
     make_folders(options.log_folder);
   }
@@ -200,6 +212,10 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       return ticket;
     }
     const auto stay = keep_alive.count() > 0 ? keep_alive : options.keep_alive;
+    if (model.queue.empty() && has_free_slot(model)) {
+      give(model, Waiting{std::move(got), caller, stay}, afterwards);
+      return ticket;
+    }
     if (auto displaced = model.queue.push(caller, ticket, Waiting{std::move(got), caller, stay}))
       afterwards.add([got = std::move(displaced->got), error = queue_full(model)] { got(error); });
     grant(model, afterwards);
@@ -232,8 +248,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
 
   Offer offer(const std::string& name) {
     const auto found = names.find(name);
-    const auto need = memory_need(found->artifact, found->facts, options.context, options.slots);
-    return {.model = found->artifact.name, .task = task_of(found->facts), .context = need.context};
+    return {.model = found->artifact.name, .task = found->task, .context = found->need.context};
   }
 
   std::vector<Running> running() const {
@@ -300,12 +315,8 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
   // -- with the mutex held
 
   Model& model_of(const Names::Found& found) {
-    auto& model = models[found.artifact.id() + " " + main_digest(found.artifact).hex()];
-    if (!model) {
-      model = std::make_unique<Model>(found.artifact,
-                                      memory_need(found.artifact, found.facts, options.context, options.slots),
-                                      found.facts, options.queue);
-    }
+    auto& model = models[found.key];
+    if (!model) model = std::make_unique<Model>(found.artifact, found.need, found.facts, options.queue);
     return *model;
   }
 
@@ -355,29 +366,36 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     model.thread = std::thread([this, &model] { run(model); });
   }
 
+  bool has_free_slot(const Model& model) const {
+    if (model.state != State::ready || !model.leave.empty() || stopping) return false;
+    return model.process->uses.size() < (Clock::now() < model.one_by_one ? 1 : options.slots);
+  }
+
   /// Gives free slots to those who wait.
   void grant(Model& model, Afterwards& afterwards) {
-    if (model.state != State::ready || !model.leave.empty() || stopping) return;
-    const auto process = model.process;
-    const auto slots = Clock::now() < model.one_by_one ? 1 : options.slots;
-    while (process->uses.size() < slots && !model.queue.empty()) {
+    while (!model.queue.empty() && has_free_slot(model)) {
       auto next = *model.queue.pop();
       if (auto refusal = why_not_for(model, next.caller)) {
         afterwards.add([got = std::move(next.got), refusal = *std::move(refusal)] { got(refusal); });
         continue;
       }
-      model.keep_alive = next.keep_alive;
-      model.used = Clock::now();
-      auto use = std::make_shared<SlotUse>();
-      use->caller = next.caller;
-      process->uses.push_back(use);
-      auto lease =
-          std::make_shared<Lease>(process->socket, model.artifact.name, model.digest, process->engine, process->ready,
-                                  use, [self = shared_from_this(), &model, process, use](bool given_up) {
-                                    self->release(model, *process, use, given_up);
-                                  });
-      afterwards.add([got = std::move(next.got), lease = std::move(lease)]() mutable { got(std::move(lease)); });
+      give(model, std::move(next), afterwards);
     }
+  }
+
+  void give(Model& model, Waiting next, Afterwards& afterwards) {
+    const auto& process = model.process;
+    model.keep_alive = next.keep_alive;
+    model.used = Clock::now();
+    auto use = std::make_shared<SlotUse>();
+    use->caller = std::move(next.caller);
+    process->uses.push_back(use);
+    auto lease =
+        std::make_shared<Lease>(process->socket, model.artifact.name, model.digest, process->engine, process->ready,
+                                use, [self = shared_from_this(), &model, process, use](bool given_up) {
+                                  self->release(model, *process, use, given_up);
+                                });
+    afterwards.add([got = std::move(next.got), lease = std::move(lease)]() mutable { got(std::move(lease)); });
   }
 
   void release(Model& model, Process& process, const std::shared_ptr<SlotUse>& use, bool given_up) {

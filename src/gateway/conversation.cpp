@@ -274,10 +274,16 @@ class Conversation final : public LiveAnswer {
 
   /// An answer in one piece, once it is on record.
   asio::awaitable<void> hand_over(AnswerSink& sink, HttpResponse& response, const std::string& words) {
-    Reply<Durable> written(co_await asio::this_coro::executor);
-    m_parts.book.write(head(), m_prompt, words, outcome("success", {}), written.taker(), m_request.record_mode);
-    m_is_closing = true;
-    finish(co_await written.wait());
+    if (m_request.record_mode == RecordMode::off) {
+      m_parts.book.write({}, {}, {}, {}, {}, RecordMode::off);
+      m_is_closing = true;
+      finish(std::nullopt);
+    } else {
+      Reply<Durable> written(co_await asio::this_coro::executor);
+      m_parts.book.write(head(), m_prompt, words, outcome("success", {}), written.taker(), m_request.record_mode);
+      m_is_closing = true;
+      finish(co_await written.wait());
+    }
     if (!m_unrecorded) response.set("X-Liftlock-Record", m_request.id);
     co_await sink.respond(std::move(response));
   }

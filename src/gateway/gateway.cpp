@@ -399,7 +399,7 @@ struct Gateway::Impl {
     if (!wanted.dialect) wanted.dialect = openai_dialect(wanted.engine.drop_usage_chunk, endpoint.api);
     const auto found = asked(wanted.engine.model, caller);
     wanted.model = found.target;
-    wanted.record_mode = parts.record.mode_for(found.card.model, parse_record_mode(caller.key.record));
+    wanted.record_mode = parts.record.mode_for(found.card->model, parse_record_mode(caller.key.record));
     wanted.record_or_stop = parts.record.stop_when_unwritable;
     wanted.tags = tags_of(request, document);
     if (parts.labels.in_use() && !caller.key.label.empty()) wanted.tags.push_back("label:" + caller.key.label);
@@ -421,7 +421,7 @@ struct Gateway::Impl {
     }
     parts.gatekeeper.charge_request(caller);
     if (wanted.listening) hold(recording, wanted);
-    const auto told = on_end(begun_trace(request, wanted));
+    const auto told = parts.traces == nullptr ? on_end() : on_end(begun_trace(request, wanted));
     HttpResponse response;
     response.live =
         make_conversation({parts.host, parts.pools, parts.book, parts.gatekeeper, parts.speech, told, k_engine_limits},
@@ -475,10 +475,12 @@ struct Gateway::Impl {
     return trace;
   }
 
+  std::function<void(const ConversationEnd&)> on_end() {
+    return [this](const ConversationEnd& end) { count(end); };
+  }
   std::function<void(const ConversationEnd&)> on_end(RequestTrace begun) {
     return [this, begun = std::move(begun)](const ConversationEnd& end) {
       count(end);
-      if (parts.traces == nullptr) return;
       auto trace = begun;
       trace.outcome = end.outcome;
       trace.prompt_tokens = end.prompt_tokens;
@@ -534,7 +536,7 @@ struct Gateway::Impl {
 
   struct Asked {
     ModelTarget target;
-    ollama::ModelCard card;
+    std::shared_ptr<const ollama::ModelCard> card;
   };
 
   /// A model that is not for this caller is told apart from one that is not there by those who list models only.
@@ -543,8 +545,8 @@ struct Gateway::Impl {
     const auto target = names.resolve(named);
     if (target.remote != nullptr) {
       parts.gatekeeper.require_model(caller, target.name);
-      auto card = card_of(*target.remote);
-      require_label(caller, card, true);
+      auto card = std::make_shared<const ollama::ModelCard>(card_of(*target.remote));
+      require_label(caller, *card, true);
       return {target, std::move(card)};
     }
     const auto cards = models.cards();
@@ -556,12 +558,12 @@ struct Gateway::Impl {
     }
     parts.gatekeeper.require_model(caller, found->model);  // what is loaded, whatever it is called
     require_label(caller, *found, false);
-    return {target, *found};
+    return {target, {cards, &*found}};
   }
 
   /// Under the name that was asked for.
   ollama::ModelCard card(std::string_view named, const Caller& caller) {
-    auto card = asked(named, caller).card;
+    auto card = *asked(named, caller).card;
     card.name = catalog_name(named);
     return card;
   }

@@ -39,6 +39,7 @@ class Reply {
       const std::lock_guard lock(box->mutex);
       if (box->wake == nullptr) return;
       box->value = std::move(value);
+      if (!box->waits) return;  // wait() will find it
       asio::post(box->wake->get_executor(), [box] {
         const std::lock_guard its_lock(box->mutex);
         if (box->wake != nullptr) box->wake->cancel();
@@ -49,7 +50,7 @@ class Reply {
   /// @throws boost::system::system_error when the coroutine is cancelled
   asio::awaitable<T> wait() {
     boost::system::error_code woken;
-    if (!has_value()) co_await m_wake.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+    if (!begin_to_wait()) co_await m_wake.async_wait(asio::redirect_error(asio::use_awaitable, woken));
     const std::lock_guard lock(m_box->mutex);
     if (!m_box->value) throw boost::system::system_error(asio::error::operation_aborted);
     co_return std::move(*m_box->value);
@@ -59,10 +60,14 @@ class Reply {
   struct Box {
     std::mutex mutex;
     asio::steady_timer* wake = nullptr;  ///< while somebody may wait
+    bool waits = false;                  ///< somebody does, and has to be woken
     std::optional<T> value;
   };
-  bool has_value() const {
+  /// Is the value there already? What takes it on another thread wakes this one only after it began to wait: the wake
+  /// is posted to the thread that is about to.
+  bool begin_to_wait() {
     const std::lock_guard lock(m_box->mutex);
+    m_box->waits = true;
     return m_box->value.has_value();
   }
   asio::steady_timer m_wake;

@@ -64,10 +64,12 @@ class StandIn {
       }
       const bool endless = request.find("/endless") != std::string::npos;
       const bool dies = request.find("/dies") != std::string::npos;
+      const bool slow = request.find("/slow") != std::string::npos;
       request.clear();
       say(peer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
       say(peer, "4\r\none \r\n");
       if (dies) return;
+      if (slow) std::this_thread::sleep_for(milliseconds(200));
       if (endless) {
         // Nothing more is said; the end of the connection is what the test waits for.
         client_left = ::read(peer.get(), buffer, sizeof buffer) == 0;
@@ -169,6 +171,17 @@ TEST_F(LiveAnswerTest, ADepartedClientEndsTheWorkUpstream) {
   EXPECT_TRUE(m_engine.client_left);
   for (int i = 0; i < 100 && m_ended == 0; ++i) std::this_thread::sleep_for(milliseconds(20));
   EXPECT_EQ(m_ended, 1);
+}
+
+TEST_F(LiveAnswerTest, ADepartureIsNoticedWhateverTheConnectionServedBefore) {
+  const auto gone = curl({"--max-time", "2", url("/slow"), url("/whole"), url("/slow"), url("/endless")});
+  EXPECT_EQ(gone.output, "one twoone twoone twoone ");
+  EXPECT_NE(gone.status, 0);
+  for (int i = 0; i < 200 && !m_engine.client_left; ++i) std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_TRUE(m_engine.client_left);
+  EXPECT_EQ(m_engine.connections, 1);
+  for (int i = 0; i < 100 && m_ended < 4; ++i) std::this_thread::sleep_for(milliseconds(20));
+  EXPECT_EQ(m_ended, 4);
 }
 
 TEST_F(LiveAnswerTest, TakesABodyOnlyWhereOneIsAllowed) {

@@ -4,20 +4,69 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/beast/core/error.hpp>
 #include <boost/beast/http/error.hpp>
 #include <vector>
 
 #include "base/error.hpp"
 
 namespace liftlock::net_detail {
+
+/// Of one thread's context.
+class Waits final : public asio::execution_context::service {
+ public:
+  static inline asio::execution_context::id id;
+  explicit Waits(asio::execution_context& context) : service(context) {}
+
+  std::list<OutboundWait*>::iterator add(OutboundWait& wait, const asio::any_io_executor& executor) {
+    if (!m_timer) m_timer.emplace(executor);
+    if (!m_looks) look();
+    return m_waits.insert(m_waits.end(), &wait);
+  }
+  void remove(std::list<OutboundWait*>::iterator place) { m_waits.erase(place); }
+
+ private:
+  static constexpr std::chrono::milliseconds k_every{20};
+
+  void shutdown() override { m_timer.reset(); }
+  void look() {
+    m_looks = true;
+    m_timer->expires_after(k_every);
+    m_timer->async_wait([this](const boost::system::error_code& error) {
+      m_looks = false;
+      if (error || m_waits.empty()) return;
+      const auto when = std::chrono::steady_clock::now();
+      for (auto* wait : m_waits) {
+        if (when < wait->m_until || wait->m_connection == nullptr) continue;
+        wait->m_timed_out = true;
+        boost::system::error_code ignored;
+        wait->m_connection->socket.cancel(ignored);
+      }
+      look();
+    });
+  }
+
+  std::list<OutboundWait*> m_waits;
+  std::optional<asio::steady_timer> m_timer;
+  bool m_looks = false;
+};
+
+OutboundWait::OutboundWait(const asio::any_io_executor& executor)
+    : m_waits(&asio::use_service<Waits>(asio::query(executor, asio::execution::context))),
+      m_place(m_waits->add(*this, executor)) {}
+
+OutboundWait::~OutboundWait() {
+  m_waits->remove(m_place);
+}
+
 namespace {
 
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-using TlsStream = asio::ssl::stream<OutboundStream&>;
+using TlsStream = asio::ssl::stream<OutboundSocket&>;
+using Clock = std::chrono::steady_clock;
 using Tcp = asio::ip::tcp;
 
 IpAddress address_of(const Tcp::endpoint& endpoint) {
@@ -34,13 +83,13 @@ void expect_host(TlsStream& stream, const std::string& host) {
   if (!set) fail(ErrorCode::tls_invalid, "{}: no name that a certificate can be for", host);
 }
 
-[[noreturn]] void refuse_connection(const beast::error_code& error, const std::string& what) {
-  if (error == asio::error::operation_aborted) throw boost::system::system_error(error);
-  fail(ErrorCode::network, "connect to {}: {}", what, error.message());
+[[noreturn]] void refuse_connection(const beast::error_code& error, const OutboundWait& wait, const std::string& what) {
+  if (error == asio::error::operation_aborted && !wait.timed_out()) throw boost::system::system_error(error);
+  fail(ErrorCode::network, "connect to {}: {}", what, wait.timed_out() ? "no answer in time" : error.message());
 }
 
 asio::awaitable<Tcp::endpoint> place_to_connect(const asio::any_io_executor& executor, const RemoteServer& remote,
-                                                const std::string& what) {
+                                                const OutboundWait& wait, const std::string& what) {
   const auto& to = remote.address;
   std::vector<Tcp::endpoint> found;
   beast::error_code error;
@@ -51,7 +100,7 @@ asio::awaitable<Tcp::endpoint> place_to_connect(const asio::any_io_executor& exe
     const auto port = std::to_string(to.port);
     const auto results = co_await resolver.async_resolve(to.host, port, Tcp::resolver::numeric_service,
                                                          asio::redirect_error(asio::use_awaitable, error));
-    if (error) refuse_connection(error, what);
+    if (error) refuse_connection(error, wait, what);
     for (const auto& result : results) found.push_back(result.endpoint());
   }
   const auto allowed = std::find_if(
@@ -65,18 +114,17 @@ asio::awaitable<Tcp::endpoint> place_to_connect(const asio::any_io_executor& exe
 
 }  // namespace
 
-asio::awaitable<void> connect_to(OutboundConnection& connection, const RemoteServer& remote,
-                                 std::chrono::steady_clock::duration patience, std::string what) {
+asio::awaitable<void> connect_to(OutboundConnection& connection, const RemoteServer& remote, const OutboundWait& wait,
+                                 std::string what) {
   const auto executor = co_await asio::this_coro::executor;
-  const auto endpoint = co_await place_to_connect(executor, remote, what);
+  const auto endpoint = co_await place_to_connect(executor, remote, wait, what);
   beast::error_code error;
-  connection.stream.expires_after(patience);
-  co_await connection.stream.async_connect(asio::generic::stream_protocol::endpoint(endpoint),
+  co_await connection.socket.async_connect(asio::generic::stream_protocol::endpoint(endpoint),
                                            asio::redirect_error(asio::use_awaitable, error));
-  if (error) refuse_connection(error, what);
-  connection.stream.socket().set_option(Tcp::no_delay(true));
+  if (error) refuse_connection(error, wait, what);
+  connection.socket.set_option(Tcp::no_delay(true));
   if (!remote.address.tls) co_return;
-  connection.tls.emplace(connection.stream, *remote.tls);
+  connection.tls.emplace(connection.socket, *remote.tls);
   expect_host(*connection.tls, remote.address.host);
   co_await connection.tls->async_handshake(TlsStream::client, asio::redirect_error(asio::use_awaitable, error));
   if (error.category() == asio::error::get_ssl_category()) {
@@ -84,13 +132,14 @@ asio::awaitable<void> connect_to(OutboundConnection& connection, const RemoteSer
                 "name in ca_file the CA that issued the other side's certificate, address it by a name that the "
                 "certificate has, and look at both clocks: `openssl s_client -connect HOST:PORT -showcerts`");
   }
-  if (error) refuse_connection(error, what);
+  if (error) refuse_connection(error, wait, what);
 }
 
-void check_exchange(const boost::system::error_code& error, const std::string& what) {
+void check_exchange(const boost::system::error_code& error, const OutboundWait& wait, const std::string& what) {
   if (!error) return;
+  if (error == asio::error::operation_aborted && wait.timed_out())
+    fail(ErrorCode::network, "{}: no answer in time", what);
   if (error == asio::error::operation_aborted) throw boost::system::system_error(error);
-  if (error == beast::error::timeout) fail(ErrorCode::network, "{}: no answer in time", what);
   if (error == http::error::body_limit || error == http::error::header_limit) {
     fail(ErrorCode::limit_exceeded, "{}: the answer is larger than allowed", what);
   }

@@ -4,10 +4,9 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -30,6 +29,8 @@ namespace {
 
 /// Unread bytes of a request that was refused are thrown away up to here, so that the peer gets to read the answer.
 constexpr std::size_t k_max_discard = 4u << 20;
+/// Clients of live answers that are under way are watched from then on; most answers that are short are there before.
+constexpr std::chrono::milliseconds k_look_at_clients{50};
 /// A live answer may take as long as whoever makes it lets it.
 constexpr std::chrono::hours k_live_time{24};
 /// A body up to here is read whoever sends it, and its buffer is kept.
@@ -57,21 +58,36 @@ class Session final : public SessionBase {
         m_options(worker.shared.options),
         m_peer(std::move(peer)),
         m_tls(std::move(tls)),
-        m_share(worker.shared),
-        m_stop_live(worker.context, asio::steady_timer::time_point::max()) {}
+        m_share(worker.shared) {}
+  ~Session() override { m_watch->session = nullptr; }
 
   std::optional<Transport> transport;
 
   void cancel() override {
     boost::system::error_code ignored;
     transport->socket().cancel(ignored);
+    stop_live();
   }
   void close() override {
     boost::system::error_code ignored;
     transport->socket().close(ignored);
+    stop_live();
   }
 
-  void cut_live() override { m_stop_live.cancel(); }
+  /// What a live answer waits for ends with operation_aborted.
+  void stop_live() override {
+    if (m_live_place) stopped->emit(asio::cancellation_type::terminal);
+  }
+
+  void watch_client() override {
+    if (m_watch->waits) return;
+    m_watch->waits = true;
+    transport->socket().async_wait(Stream::socket::wait_read,
+                                   [watch = m_watch](const boost::system::error_code& ended) {
+                                     watch->waits = false;
+                                     if (!ended && watch->session != nullptr) watch->session->look_at_client();
+                                   });
+  }
 
   asio::awaitable<void> run() {
     deadline.set(m_options.header_time);
@@ -427,59 +443,45 @@ class Session final : public SessionBase {
     return m_head.keep_alive && !m_worker.stopping && !deadline.expired ? Connection::keep : Connection::close;
   }
 
-  /// Returns when the client closed its side, or the connection broke.
-  asio::awaitable<void> watch_client() {
-    auto& socket = transport->socket();
-    asio::steady_timer timer(co_await asio::this_coro::executor);
-    boost::system::error_code ended;  // not thrown: that is how most answers end it
-    for (;;) {
-      co_await socket.async_wait(Stream::socket::wait_read, asio::redirect_error(asio::use_awaitable, ended));
-      if (ended) co_return;
-      char byte = 0;
-      const auto got = ::recv(socket.native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-      if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) co_return;
-      // Over TLS the last words of a client that leaves stay unread, and its end stands behind them.
-      pollfd hung_up{.fd = socket.native_handle(), .events = POLLRDHUP, .revents = 0};
-      if (m_options.tls && ::poll(&hung_up, 1, 0) > 0) co_return;
-      // The next request is here already: it waits its turn, and readiness says nothing any more.
-      timer.expires_after(std::chrono::milliseconds(500));
-      co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ended));
-      if (ended) co_return;
-    }
+  /// Its client did something while it waits for a live answer: it left, or it sent the next request already. That
+  /// waits its turn, and the worker has us look again.
+  void look_at_client() {
+    if (!m_live_place) return;
+    const int socket = transport->socket().native_handle();
+    char byte = 0;
+    const auto got = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    bool left = got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+    // Over TLS the last words of a client that leaves stay unread, and its end stands behind them.
+    pollfd hung_up{.fd = socket, .events = POLLRDHUP, .revents = 0};
+    if (m_options.tls && ::poll(&hung_up, 1, 0) > 0) left = true;
+    if (left) stop_live();
   }
 
-  /// Returns when the server will not wait for this answer any longer.
-  asio::awaitable<void> watch_server() {
-    boost::system::error_code ended;
-    if (!m_worker.cuts_live) co_await m_stop_live.async_wait(asio::redirect_error(asio::use_awaitable, ended));
-  }
-
+  /// In the coroutine of the session: an answer that is made at once costs no more than one that is not live.
   asio::awaitable<bool> answer_live(std::shared_ptr<LiveAnswer> live, std::string_view route, HttpNote note) {
-    using namespace asio::experimental::awaitable_operators;
     deadline.set(k_live_time);
     Sink sink(*this, route, std::move(note));
     std::optional<Error> problem;
     bool keep = false;
-    // Neither side may throw: the first that returns ends the other.
-    const auto make = [&]() -> asio::awaitable<void> {
-      try {
-        co_await live->run(sink);
-        keep = co_await sink.finish();
-      } catch (const boost::system::system_error&) {
-        keep = false;
-      } catch (const Error& error) {
-        problem = error;
-      } catch (const std::exception& error) {
-        problem = Error(ErrorCode::internal, error.what());
-      }
-    };
-    const auto watch = [&]() -> asio::awaitable<void> {
-      try {
-        co_await watch_client();
-      } catch (const boost::system::system_error&) {
-      }
-    };
-    co_await (make() || watch() || watch_server());
+    m_live_place = m_worker.begin_live(this);
+    // Only what has begun can say why it ends.
+    if (m_worker.cuts_live) {
+      asio::post(m_worker.context, [watch = m_watch] {
+        if (watch->session != nullptr) watch->session->stop_live();
+      });
+    }
+    try {
+      co_await live->run(sink);
+      keep = co_await sink.finish();
+    } catch (const boost::system::system_error&) {
+      keep = false;
+    } catch (const Error& error) {
+      problem = error;
+    } catch (const std::exception& error) {
+      problem = Error(ErrorCode::internal, error.what());
+    }
+    m_worker.end_live(*std::exchange(m_live_place, std::nullopt));
+    co_await asio::this_coro::reset_cancellation_state();
     if (problem && !sink.begun()) {
       deadline.set_stall(m_options.stall_time);
       auto response = problem_response(*problem);
@@ -519,7 +521,13 @@ class Session final : public SessionBase {
   const std::shared_ptr<asio::ssl::context> m_tls;
   BodyShare m_share;
   std::size_t m_paced = 0;  ///< bytes of the body when its time was set
-  asio::steady_timer m_stop_live;
+  /// Of a wait for the client to do something, which may outlive the answer that it was for, and the session.
+  struct Watch {
+    Session* session;
+    bool waits = false;
+  };
+  const std::shared_ptr<Watch> m_watch = std::make_shared<Watch>(Watch{this});
+  std::optional<Worker::LivePlace> m_live_place;  ///< while a live answer is made
   std::string m_buffer;
   std::size_t m_begin = 0, m_end = 0;  // the unread part of m_buffer
   std::string m_head_bytes, m_body, m_id;
@@ -537,7 +545,12 @@ asio::awaitable<void> keep_alive_while_running(std::unique_ptr<Session<Transport
 
 template <typename Transport>
 void spawn(Worker& worker, std::unique_ptr<Session<Transport>> session) {
-  asio::co_spawn(worker.context, keep_alive_while_running(std::move(session)), asio::detached);
+  // Held by the handler, so that it outlives the coroutine.
+  auto stopped = std::make_shared<asio::cancellation_signal>();
+  session->stopped = stopped.get();
+  const auto slot = stopped->slot();
+  asio::co_spawn(worker.context, keep_alive_while_running(std::move(session)),
+                 asio::bind_cancellation_slot(slot, [stopped = std::move(stopped)](const std::exception_ptr&) {}));
 }
 
 }  // namespace
@@ -596,7 +609,27 @@ void Worker::begin_stop() {
 
 void Worker::cut_live() {
   cuts_live = true;
-  for (auto* session : sessions) session->cut_live();
+  for (auto* session : m_lives) session->stop_live();
+}
+
+Worker::LivePlace Worker::begin_live(SessionBase* session) {
+  if (!m_looks_at_clients) look_at_clients();
+  return m_lives.insert(m_lives.end(), session);
+}
+
+void Worker::end_live(LivePlace place) {
+  m_lives.erase(place);
+}
+
+void Worker::look_at_clients() {
+  m_looks_at_clients = true;
+  m_client_timer.expires_after(k_look_at_clients);
+  m_client_timer.async_wait([this](const boost::system::error_code& error) {
+    m_looks_at_clients = false;
+    if (error || m_lives.empty()) return;
+    for (auto* session : m_lives) session->watch_client();
+    look_at_clients();
+  });
 }
 
 void Worker::close_all() {

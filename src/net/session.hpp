@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <list>
@@ -51,7 +52,7 @@ class BodyShare {
 class SessionBase;
 
 struct Worker {
-  explicit Worker(Shared& shared_state) : shared(shared_state), sweep_timer(context) {}
+  explicit Worker(Shared& shared_state) : shared(shared_state), sweep_timer(context), m_client_timer(context) {}
 
   /// The value of Date, made once a second.
   const std::string& date();
@@ -63,6 +64,10 @@ struct Worker {
   void begin_stop();
   /// Answers that are made while clients wait end now, and say why.
   void cut_live();
+  /// From begin to end the session's client is watched, and stop_live() is called at its end.
+  using LivePlace = std::list<SessionBase*>::iterator;
+  LivePlace begin_live(SessionBase* session);
+  void end_live(LivePlace place);
   void close_all();
 
   Shared& shared;
@@ -73,6 +78,11 @@ struct Worker {
   std::thread thread;
 
  private:
+  void look_at_clients();
+
+  std::list<SessionBase*> m_lives;
+  asio::steady_timer m_client_timer;
+  bool m_looks_at_clients = false;
   std::mt19937_64 m_ids{std::random_device()()};  ///< told apart, not guarded: ids are no secrets
   std::string m_date;
   std::time_t m_date_second = 0;
@@ -87,11 +97,15 @@ class SessionBase {
 
   /// The pending operation ends with an error.
   virtual void cancel() = 0;
-  virtual void cut_live() = 0;
   virtual void close() = 0;
+  /// Of a session whose answer is live.
+  virtual void stop_live() = 0;
+  /// Calls stop_live() when the client left.
+  virtual void watch_client() = 0;
 
   Deadline deadline;
-  bool idle = false;  ///< waits for the first byte of a request
+  bool idle = false;                             ///< waits for the first byte of a request
+  asio::cancellation_signal* stopped = nullptr;  ///< of the session's coroutine
 
  protected:
   Worker& m_worker;

@@ -22,8 +22,15 @@ using Clock = std::chrono::steady_clock;
 
 class Upload {
  public:
-  Upload(net_detail::OutboundConnection& connection, const UnixClientLimits& limits, std::string what)
-      : m_connection(connection), m_limits(limits), m_what(std::move(what)) {}
+  Upload(const asio::any_io_executor& executor, const UnixClientLimits& limits, std::string what)
+      : m_connection(executor), m_wait(executor), m_limits(limits), m_what(std::move(what)) {
+    m_wait.watch(&m_connection);
+  }
+
+  asio::awaitable<void> connect(const RemoteServer& server) {
+    arm(m_limits.connect);
+    co_await net_detail::connect_to(m_connection, server, m_wait, m_what);
+  }
 
   /// false when the other end does not take more: its answer may say why.
   asio::awaitable<bool> write(std::string_view text) {
@@ -33,10 +40,9 @@ class Upload {
     if (m_connection.tls) {
       co_await asio::async_write(*m_connection.tls, asio::buffer(text), token);
     } else {
-      co_await asio::async_write(m_connection.stream, asio::buffer(text), token);
+      co_await asio::async_write(m_connection.socket, asio::buffer(text), token);
     }
-    if (error == asio::error::operation_aborted || error == beast::error::timeout)
-      net_detail::check_exchange(error, m_what);
+    if (error == asio::error::operation_aborted) net_detail::check_exchange(error, m_wait, m_what);
     co_return !error;
   }
 
@@ -51,9 +57,9 @@ class Upload {
     if (m_connection.tls) {
       co_await http::async_read(*m_connection.tls, buffer, parser, token);
     } else {
-      co_await http::async_read(m_connection.stream, buffer, parser, token);
+      co_await http::async_read(m_connection.socket, buffer, parser, token);
     }
-    net_detail::check_exchange(error, m_what);
+    net_detail::check_exchange(error, m_wait, m_what);
     UnixResponse response;
     response.status = parser.get().result_int();
     for (const auto& field : parser.get().base())
@@ -63,13 +69,15 @@ class Upload {
   }
 
  private:
-  void arm() {
-    const auto left = m_end - Clock::now();
-    if (left <= Clock::duration::zero()) fail(ErrorCode::network, "{}: the exchange took too long", m_what);
-    m_connection.stream.expires_after(std::min<Clock::duration>(left, m_limits.idle));
+  void arm() { arm(m_limits.idle); }
+  void arm(Clock::duration patience) {
+    const auto when = Clock::now();
+    if (when >= m_end) fail(ErrorCode::network, "{}: the exchange took too long", m_what);
+    m_wait.arm(std::min(m_end, when + std::min<Clock::duration>(patience, std::chrono::hours(24 * 365))));
   }
 
-  net_detail::OutboundConnection& m_connection;
+  net_detail::OutboundConnection m_connection;
+  net_detail::OutboundWait m_wait;
   const UnixClientLimits& m_limits;
   std::string m_what;
   Clock::time_point m_end = Clock::now() + m_limits.total;
@@ -80,9 +88,8 @@ class Upload {
 asio::awaitable<UnixResponse> upload(const RemoteServer& server, const UnixRequest& request, RequestBody& body,
                                      const UnixClientLimits& limits) {
   const std::string what = "the endpoint";
-  net_detail::OutboundConnection connection(co_await asio::this_coro::executor);
-  co_await net_detail::connect_to(connection, server, limits.connect, what);
-  Upload exchange(connection, limits, what);
+  Upload exchange(co_await asio::this_coro::executor, limits, what);
+  co_await exchange.connect(server);
   const auto size = body.size();
   bool takes = co_await exchange.write(net_detail::request_head_before(request, size, server.address.authority()));
   std::uint64_t sent = 0;

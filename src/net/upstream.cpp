@@ -1,6 +1,10 @@
 #include "net/upstream.hpp"
 
+#include <sys/socket.h>
+#include <sys/uio.h>
+
 #include <algorithm>
+#include <array>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -8,30 +12,33 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
 #include <list>
 #include <map>
 #include <optional>
 
 #include "base/error.hpp"
 #include "net/outbound.hpp"
-#include "net/tls.hpp"
 
 namespace liftlock {
 namespace {
 
 namespace beast = boost::beast;
 namespace http = boost::beast::http;
-using Clock = std::chrono::steady_clock;
-using net_detail::check_exchange;
 using net_detail::connect_to;
-using Connection = net_detail::OutboundConnection;
+using net_detail::OutboundWait;
+using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t k_piece = 16u << 10;
 /// Kept for one socket by one thread; what is more than that is closed.
 constexpr std::size_t k_most_kept = 64;
 /// llama-server closes a connection that is idle for 5 s: what is older than this is not worth a try.
 constexpr std::chrono::seconds k_kept_for{4};
+
+struct Connection : net_detail::OutboundConnection {
+  using OutboundConnection::OutboundConnection;
+  beast::flat_buffer buffer;  ///< what was read and not taken yet
+  const std::unique_ptr<char[]> piece{new char[k_piece]};
+};
 
 /// The kept connections of one thread's context; closed with it.
 class Kept final : public asio::execution_context::service {
@@ -97,39 +104,96 @@ std::string name_of(const Upstream& upstream) {
 struct UpstreamExchange::Impl {
   using Parser = http::response_parser<http::buffer_body>;
 
-  Upstream upstream;
+  const Upstream upstream;
+  const std::string place = place_of(upstream);
   UnixClientLimits limits;
   Clock::time_point end = Clock::now() + limits.total;
   Kept* kept = nullptr;
   std::unique_ptr<Connection> connection;
+  std::optional<OutboundWait> wait;
   std::optional<Parser> parser;
-  beast::flat_buffer buffer;
-  std::string piece = std::string(k_piece, '\0');
   bool sent = false;
 
   Impl(Upstream where, UnixClientLimits given) : upstream(std::move(where)), limits(given) {}
-
   std::string what() const { return name_of(upstream); }
 
-  void arm(Clock::duration patience) {
-    const auto left = end - Clock::now();
-    if (left <= Clock::duration::zero()) fail(ErrorCode::network, "{}: the exchange took too long", what());
-    connection->stream.expires_after(std::min(left, patience));
+  void use(std::unique_ptr<Connection> one) {
+    connection = std::move(one);
+    wait->watch(connection.get());
   }
 
-  void check(const beast::error_code& error) const { check_exchange(error, what()); }
+  void arm(Clock::duration patience) {
+    const auto when = Clock::now();
+    if (when >= end) fail(ErrorCode::network, "{}: the exchange took too long", what());
+    wait->arm(std::min(end, when + std::min<Clock::duration>(patience, std::chrono::hours(24 * 365))));
+  }
+
+  void check(const beast::error_code& error) const { net_detail::check_exchange(error, *wait, what()); }
 
   asio::awaitable<void> connect(const asio::any_io_executor& executor) {
-    connection = std::make_unique<Connection>(executor);
+    use(std::make_unique<Connection>(executor));
     if (const auto* socket = std::get_if<fs::path>(&upstream)) {
       auto fd = connect_unix(*socket);
-      connection->stream.socket().assign(asio::generic::stream_protocol(AF_UNIX, 0), fd.release());
+      connection->socket.assign(asio::generic::stream_protocol(AF_UNIX, 0), fd.release());
       co_return;
     }
     const auto& remote = std::get<RemoteServer>(upstream);
-    const auto left = end - Clock::now();
-    if (left <= Clock::duration::zero()) fail(ErrorCode::network, "{}: the exchange took too long", what());
-    co_await connect_to(*connection, remote, std::min<Clock::duration>(left, limits.connect), what());
+    arm(limits.connect);
+    co_await connect_to(*connection, remote, *wait, what());
+  }
+
+  /// As much as the socket takes at once: nearly always all of it.
+  std::size_t send_at_once(const std::string& head, const std::string& body) const {
+    iovec parts[2] = {{const_cast<char*>(head.data()), head.size()}, {const_cast<char*>(body.data()), body.size()}};
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    const auto put = ::sendmsg(connection->socket.native_handle(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return put < 0 ? 0 : static_cast<std::size_t>(put);
+  }
+
+  asio::awaitable<beast::error_code> write(const std::string& head, const std::string& body) {
+    beast::error_code error;
+    auto token = asio::redirect_error(asio::use_awaitable, error);
+    auto done = connection->tls ? 0 : send_at_once(head, body);
+    if (done == head.size() + body.size()) co_return error;
+    const auto of_head = std::min(done, head.size());
+    const std::array rest{asio::buffer(head) + of_head, asio::buffer(body) + (done - of_head)};
+    if (connection->tls) {
+      co_await asio::async_write(*connection->tls, rest, token);
+    } else {
+      co_await asio::async_write(connection->socket, rest, token);
+    }
+    co_return error;
+  }
+
+  /// Reads, and gives the parser what came, until it has one step more of the answer.
+  asio::awaitable<beast::error_code> step() {
+    auto& buffer = connection->buffer;
+    beast::error_code error;
+    for (bool read = buffer.size() == 0;; read = true) {
+      if (read) {
+        auto token = asio::redirect_error(asio::use_awaitable, error);
+        const auto space = buffer.prepare(k_piece);
+        std::size_t got = 0;
+        if (connection->tls) {
+          got = co_await connection->tls->async_read_some(space, token);
+        } else {
+          got = co_await connection->socket.async_read_some(space, token);
+        }
+        buffer.commit(got);
+        if (error == asio::error::eof) {
+          error = {};
+          if (!parser->got_some()) co_return http::error::end_of_stream;
+          parser->put_eof(error);
+          co_return error;
+        }
+        if (error) co_return error;
+      }
+      buffer.consume(parser->put(buffer.data(), error));
+      if (error != http::error::need_more) co_return error;
+      error = {};
+    }
   }
 
   asio::awaitable<beast::error_code> try_exchange(const std::string& head, const std::string& body, bool no_body) {
@@ -137,25 +201,16 @@ struct UpstreamExchange::Impl {
     parser->header_limit(static_cast<std::uint32_t>(limits.max_header));
     parser->body_limit(limits.max_body);
     if (no_body) parser->skip(true);
-    buffer.clear();
-    beast::error_code error;
-    auto token = asio::redirect_error(asio::use_awaitable, error);
-    const std::array parts{asio::buffer(head), asio::buffer(body)};
+    connection->buffer.clear();
     sent = true;
     arm(limits.idle);
-    if (connection->tls) {
-      co_await asio::async_write(*connection->tls, parts, token);
-    } else {
-      co_await asio::async_write(connection->stream, parts, token);
-    }
+    auto error = co_await write(head, body);
     // An engine that refuses a body may say why before it has read it all.
     if (error == asio::error::operation_aborted) co_return error;
     arm(limits.first_byte.count() > 0 ? limits.first_byte : limits.idle);
-    if (connection->tls) {
-      co_await http::async_read_header(*connection->tls, buffer, *parser, token);
-    } else {
-      co_await http::async_read_header(connection->stream, buffer, *parser, token);
-    }
+    do {
+      error = co_await step();
+    } while (!error && !parser->is_header_done());
     co_return error;
   }
 };
@@ -170,9 +225,8 @@ UpstreamExchange::UpstreamExchange(Upstream upstream, UnixClientLimits limits)
 UpstreamExchange::~UpstreamExchange() {
   auto& impl = *m_impl;
   const bool whole = impl.connection && impl.parser && impl.parser->is_done() && impl.parser->get().keep_alive();
-  if (!whole || impl.buffer.size() > 0) return;
-  impl.connection->stream.expires_never();
-  impl.kept->keep(place_of(impl.upstream), std::move(impl.connection));
+  if (!whole || impl.wait->timed_out() || impl.connection->buffer.size() > 0) return;
+  impl.kept->keep(impl.place, std::move(impl.connection));
 }
 
 bool UpstreamExchange::was_sent() const {
@@ -183,16 +237,16 @@ asio::awaitable<UnixResponse> UpstreamExchange::send(const UnixRequest& request)
   auto& impl = *m_impl;
   const auto executor = co_await asio::this_coro::executor;
   impl.kept = &asio::use_service<Kept>(asio::query(executor, asio::execution::context));
+  impl.wait.emplace(executor);
   const auto* remote = std::get_if<RemoteServer>(&impl.upstream);
   const auto head = remote == nullptr ? request_head(request, Keep::open)
                                       : request_head(request, Keep::open, remote->address.authority());
   const bool no_body = request.method == "HEAD";
-  impl.connection = impl.kept->take(place_of(impl.upstream));
+  impl.use(impl.kept->take(impl.place));
   const bool reused = impl.connection != nullptr;
   if (!reused) co_await impl.connect(executor);
   auto error = co_await impl.try_exchange(head, request.body, no_body);
-  if (error && reused && error != asio::error::operation_aborted && error != beast::error::timeout &&
-      !impl.parser->got_some()) {
+  if (error && reused && error != asio::error::operation_aborted && !impl.parser->got_some()) {
     co_await impl.connect(executor);
     error = co_await impl.try_exchange(head, request.body, no_body);
   }
@@ -209,21 +263,15 @@ asio::awaitable<std::string_view> UpstreamExchange::read() {
   auto& impl = *m_impl;
   while (!impl.parser->is_done()) {
     auto& body = impl.parser->get().body();
-    body.data = impl.piece.data();
-    body.size = impl.piece.size();
+    body.data = impl.connection->piece.get();
+    body.size = k_piece;
     body.more = true;
-    beast::error_code error;
-    auto token = asio::redirect_error(asio::use_awaitable, error);
     impl.arm(impl.limits.idle);
-    if (impl.connection->tls) {
-      co_await http::async_read_some(*impl.connection->tls, impl.buffer, *impl.parser, token);
-    } else {
-      co_await http::async_read_some(impl.connection->stream, impl.buffer, *impl.parser, token);
-    }
+    auto error = co_await impl.step();
     if (error == http::error::need_buffer) error = {};
     impl.check(error);
-    const auto got = impl.piece.size() - body.size;
-    if (got > 0) co_return std::string_view(impl.piece).substr(0, got);
+    const auto got = k_piece - body.size;
+    if (got > 0) co_return std::string_view(impl.connection->piece.get(), got);
   }
   co_return std::string_view();
 }

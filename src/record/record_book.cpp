@@ -490,13 +490,14 @@ void RecordBook::write(RecordHead head, std::string_view prompt, std::string_vie
                        std::optional<RecordMode> wanted) {
   auto& core = *m_core;
   const auto mode = wanted.value_or(core.options.mode);
-  const auto id = check_head(head);
-  const auto text = outcome_text(outcome);
-  core.records.fetch_add(1, std::memory_order_relaxed);
   if (mode == RecordMode::off) {
+    core.records.fetch_add(1, std::memory_order_relaxed);
     if (done) done(std::nullopt);
     return;
   }
+  const auto id = check_head(head);
+  const auto text = outcome_text(outcome);
+  core.records.fetch_add(1, std::memory_order_relaxed);
   core.begin_if_needed();
   Sealer sealer(id, mode);
   Job job{.frames = {},

@@ -96,14 +96,31 @@ RecordId parse_record_id(std::string_view text) {
   return id;
 }
 
+namespace {
+
+/// Nothing hangs on nobody guessing them; a draw from the generator costs more than an id is long, so it gives many.
+std::span<const std::uint8_t> random_for_id() {
+  constexpr std::size_t k_size = 10, k_ids = 25;  // getentropy(3) gives 256 bytes at most
+  thread_local std::array<std::uint8_t, k_size * k_ids> pool;
+  thread_local std::size_t used = pool.size();
+  if (used == pool.size()) {
+    if (::getentropy(pool.data(), pool.size()) != 0) fail_errno("getentropy");
+    used = 0;
+  }
+  used += k_size;
+  return std::span(pool).subspan(used - k_size, k_size);
+}
+
+}  // namespace
+
 RecordId make_record_id() {
   using std::chrono::system_clock;
   const auto time = std::chrono::duration_cast<std::chrono::milliseconds>(system_clock::now().time_since_epoch());
   auto ticks = static_cast<std::uint64_t>(time.count());
-  const auto random = SecretKey::random();
+  const auto random = random_for_id();
   RecordId id{};
   for (std::size_t i = 6; i-- > 0; ticks >>= 8) id[i] = static_cast<std::uint8_t>(ticks & 0xFF);
-  std::copy_n(random.bytes().begin(), 10, id.begin() + 6);
+  std::copy(random.begin(), random.end(), id.begin() + 6);
   return id;
 }
 
