@@ -211,8 +211,8 @@ void AuditLog::Impl::load_verifier() {
   verifier = NoteKey::parse(trim(*text));
 }
 
-std::string AuditLog::Impl::sign(const TreeEdge& edge) const {
-  const Checkpoint checkpoint{.origin = verifier.name, .size = edge.size(), .root = edge.root()};
+std::string AuditLog::Impl::sign(const CompactRange& tree) const {
+  const Checkpoint checkpoint{.origin = verifier.name, .size = tree.size(), .root = tree.root()};
   return sign_note(checkpoint.text(), verifier, *key);
 }
 
@@ -226,6 +226,7 @@ bool AuditLog::Impl::reload() {
     if (same_file && ends_at(fd->get(), static_cast<std::uint64_t>(found.st_size), state.whole_bytes)) return false;
   }
   state = parse_journal(read_all(fd->get(), k_max_journal, "the audit journal"));
+  range = CompactRange(state.edge);
   journal = std::move(*fd);
   check_checkpoint();
   return true;
@@ -293,12 +294,15 @@ void AuditLog::Impl::reload_and_check() {
 
 void AuditLog::Impl::commit(const std::vector<std::string>& entries) {
   auto edge = state.edge;
+  auto grown = range;
   std::vector<FullTile> filled;
   for (const auto& entry : entries) {
-    auto tiles = edge.append(leaf_hash(entry));
+    const auto leaf = leaf_hash(entry);
+    grown.append(leaf);
+    auto tiles = edge.append(leaf);
     std::move(tiles.begin(), tiles.end(), std::back_inserter(filled));
   }
-  auto checkpoint = sign(edge);
+  auto checkpoint = sign(grown);
   const auto record = journal_record(state.size(), entries, checkpoint);
   if (::lseek(journal.get(), static_cast<off_t>(state.whole_bytes), SEEK_SET) < 0)
     fail_errno("seek in the audit journal");
@@ -314,6 +318,7 @@ void AuditLog::Impl::commit(const std::vector<std::string>& entries) {
     fail_errno("fdatasync of the audit journal");
   }
   state.edge = std::move(edge);
+  range = std::move(grown);
   state.tail.insert(state.tail.end(), entries.begin(), entries.end());
   std::move(filled.begin(), filled.end(), std::back_inserter(state.filled));
   state.checkpoint = std::move(checkpoint);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "audit/audit_log.hpp"
+#include "audit/compact_range.hpp"
 #include "audit/journal.hpp"
 #include "audit/signed_note.hpp"
 
@@ -43,6 +44,7 @@ struct AuditLog::Impl {
   NoteKey verifier;
   std::mutex mutex;
   JournalState state;
+  CompactRange range;               ///< of state.edge
   UniqueFd journal;                 ///< kept open: while it is, its inode number is not given to another file
   std::uint64_t dropped_bytes = 0;  ///< torn bytes that the next append reports
   std::uint64_t published = 0;      ///< the size that the derived files show
@@ -63,7 +65,7 @@ struct AuditLog::Impl {
   void check_checkpoint() const;
   /// Do the derived files stand as a finished append leaves them? @throws Error{audit_broken} when no crash explains it
   bool views_are_current() const;
-  std::string sign(const TreeEdge& edge) const;
+  std::string sign(const CompactRange& tree) const;
   /// Durable when it returns; the derived files are left behind.
   void commit(const std::vector<std::string>& entries);
   enum class Publish { changes, everything };

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "audit/compact_range.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 
@@ -50,6 +51,28 @@ TEST(Merkle, TheEdgeHasTheRootThatTheRfcDefines) {
     if (size < 40 || size % 37 == 0 || size % 256 < 2) {
       ASSERT_EQ(tree.edge.root(), naive_root(tree.leaves, 0, size)) << size;
     }
+  }
+}
+
+TEST(Merkle, ACompactRangeHasTheRootOfItsEdge) {
+  TreeEdge edge;
+  CompactRange range;
+  EXPECT_EQ(range.root(), empty_root());
+  for (std::uint64_t i = 0; i < 1100; ++i) {
+    const auto leaf = leaf_hash("entry " + std::to_string(i));
+    edge.append(leaf);
+    range.append(leaf);
+    ASSERT_EQ(range.root(), edge.root()) << i;
+    ASSERT_EQ(CompactRange(edge).root(), edge.root()) << i;
+  }
+  EXPECT_EQ(range.size(), edge.size());
+  // Begun anew from an edge, it goes on the same way.
+  CompactRange again(edge);
+  for (std::uint64_t i = 1100; i < 1400; ++i) {
+    const auto leaf = leaf_hash("entry " + std::to_string(i));
+    edge.append(leaf);
+    again.append(leaf);
+    ASSERT_EQ(again.root(), edge.root()) << i;
   }
 }
 
