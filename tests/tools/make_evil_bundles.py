@@ -83,7 +83,7 @@ def small(*extra, tree=None):
 def with_modules(text):
     def tree(pack, blob):
         modules = pack.add(BLOB, text.encode())
-        return entry("100644", ".gitmodules", modules) + entry("160000", "x", bytes(20))
+        return entry("100644", ".gitmodules", modules) + entry("160000", "x", b"\1" * 20)
     return tree
 
 

@@ -196,7 +196,11 @@ std::string last_words(const fs::path& log) {
   if (!fs::is_regular_file(log, ignored)) return {};
   auto text = read_file(log, 4u << 20);
   if (text.size() > k_words) text.erase(0, text.size() - k_words);
-  return printable(trim(text));
+  std::string out;
+  for (const auto line : split(text, '\n')) {
+    if (!line.empty()) out += (out.empty() ? "" : "; ") + printable(line);
+  }
+  return out;
 }
 
 Repositories::Repositories(fs::path folder, const BlobStore& blobs) : m_folder(std::move(folder)), m_blobs(blobs) {

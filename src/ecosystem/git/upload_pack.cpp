@@ -83,6 +83,24 @@ class Answer final : public LiveAnswer {
       : m_repositories(std::move(repositories)), m_source(std::move(source)), m_request(std::move(request)) {}
 
   asio::awaitable<void> run(AnswerSink& sink) override {
+    std::optional<Error> failed;
+    try {
+      co_await answer(sink);
+    } catch (const Error& error) {
+      if (m_begun) throw;
+      failed = error;
+    }
+    if (!failed) co_return;
+    // git shows its user a text that is plain, and no other.
+    auto response = text_response(failed->http_status(), "text/plain; charset=utf-8",
+                                  fmt::format("{}\n{}\n", failed->what(), failed->hint()));
+    response.set("Cache-Control", "no-cache");
+    if (response.status == 503) response.set("Retry-After", "30");
+    co_await sink.respond(std::move(response));
+  }
+
+ private:
+  asio::awaitable<void> answer(AnswerSink& sink) {
     const auto repository = co_await m_repositories->open(m_source);
     Counted seat;
     co_await take_seat(seat);
@@ -97,13 +115,12 @@ class Answer final : public LiveAnswer {
     if (m_request.body.valid()) spec.input = m_request.body.get();
     Sandbox sandbox(std::move(spec));
     write_end.reset();
-    const bool begun = co_await pass_on(pipe, sink);
+    co_await pass_on(pipe, sink);
     const int status = sandbox.wait();
-    if (begun && status <= k_gave_up) co_return;
+    if (m_begun && status <= k_gave_up) co_return;
     fail(ErrorCode::tool_failed, "git upload-pack ended with status {}: {}", status, last_words(run.path() / "log"));
   }
 
- private:
   bool advertises() const { return m_request.step == UploadPack::Step::advertise; }
 
   SandboxSpec spec_for(int repository) const {
@@ -123,9 +140,8 @@ class Answer final : public LiveAnswer {
     return out;
   }
 
-  /// @return did anything come?
-  asio::awaitable<bool> pass_on(asio::posix::stream_descriptor& pipe, AnswerSink& sink) {
-    bool late = false, begun = false;
+  asio::awaitable<void> pass_on(asio::posix::stream_descriptor& pipe, AnswerSink& sink) {
+    bool late = false;
     asio::steady_timer timer(co_await asio::this_coro::executor);
     timer.expires_after(k_time);
     timer.async_wait([&late, &pipe](const boost::system::error_code& error) {
@@ -141,9 +157,9 @@ class Answer final : public LiveAnswer {
       const auto got = co_await pipe.async_read_some(buffer, asio::redirect_error(asio::use_awaitable, ended));
       if (late) fail(ErrorCode::tool_failed, "git upload-pack did not end within {} s", k_time.count());
       if (ended == asio::error::operation_aborted) throw boost::system::system_error(ended);
-      if (ended) co_return begun;
-      if (!begun) {
-        begun = true;
+      if (ended) co_return;
+      if (!m_begun) {
+        m_begun = true;
         auto response = head();
         co_await sink.begin(std::move(response));
         // Of protocols before version 2: gitprotocol-http(5), "Smart Server Response".
@@ -157,6 +173,7 @@ class Answer final : public LiveAnswer {
   std::shared_ptr<Repositories> m_repositories;
   RepositorySource m_source;
   UploadPack m_request;
+  bool m_begun = false;  ///< the answer, so that it can only break off
 };
 
 }  // namespace
