@@ -1,5 +1,5 @@
-// The roots of the perfect subtrees that a Merkle tree of RFC 6962 is made of: what its root needs, and no more, so that
-// an append costs some hashes, whatever the size of the last tiles.
+// The roots of the perfect subtrees that a Merkle tree of RFC 6962 is made of: what its root needs, and no more, so
+// that an append costs some hashes, whatever the size of the last tiles.
 #pragma once
 
 #include "audit/merkle.hpp"

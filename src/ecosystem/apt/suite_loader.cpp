@@ -4,10 +4,10 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "archive/decompress.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
-#include "archive/decompress.hpp"
 #include "ecosystem/apt/index_inspector.hpp"
 #include "ecosystem/apt/release.hpp"
 
