@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/pypi/wheelhouse.hpp"

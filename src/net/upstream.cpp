@@ -18,6 +18,7 @@
 
 #include "base/error.hpp"
 #include "net/outbound.hpp"
+#include "net/tls.hpp"
 
 namespace liftlock {
 namespace {

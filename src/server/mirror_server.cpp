@@ -390,13 +390,12 @@ std::vector<ClientConfiguration> client_configurations(const fs::path& store_fol
   const BlobStore blobs(store_folder);
   const Catalog catalog(catalog_file, Access::read);
   // Nothing is signed here: a configuration does not depend on the signature, and the key may be the server's alone.
-  const RouteEnvironment environment{blobs,
-                                     [](std::string_view text) { return std::string(text); },
-                                     {},
-                                     {},
-                                     {},
-                                     [] { return std::string(); },
-                                     [](std::string_view) { return std::string(); }};
+  const RouteEnvironment environment{.blobs = blobs,
+                                     .clearsign = [](std::string_view text) { return std::string(text); },
+                                     .public_key = {},
+                                     .public_key_armored = {},
+                                     .rsa_public_key_armored = [] { return std::string(); },
+                                     .rsa_sign = [](std::string_view) { return std::string(); }};
   const auto state = load_mirror_state(catalog, routes, environment);
   std::vector<ClientConfiguration> out;
   for (const auto& route : state->routes) {

@@ -48,7 +48,11 @@ class GitRouteTest : public testing::Test {
 
   TemporaryFolder folder;
   BlobStore store{folder.path() / "store"};
-  RouteEnvironment environment{store, {}, {}, {}, "http", folder.path() / "cache"};
+  RouteEnvironment environment{.blobs = store,
+                               .clearsign = {},
+                               .public_key = {},
+                               .public_key_armored = {},
+                               .cache_folder = folder.path() / "cache"};
   std::shared_ptr<MirrorView> view = std::make_shared<MirrorView>();
 };
 
