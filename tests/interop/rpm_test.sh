@@ -134,6 +134,25 @@ high export --rpms --to "$work/exported" > /dev/null
 tested rpm dnf "$(dnf --version | sed -n 1p)"
 step "dnf install from the mirror with gpgcheck and repo_gpgcheck, without a route"
 
+# What the mirror lists is what createrepo_c listed, but for times.
+python3 - "$work/copy/repodata" "$work/vendor/repodata" << 'PYTHON' || fail "the mirror's list differs from createrepo_c's"
+import glob, gzip, sys
+import xml.etree.ElementTree as tree
+
+def packages(folder):
+    found = {}
+    for package in tree.parse(gzip.open(glob.glob(folder + "/*primary.xml.gz")[0])).getroot():
+        flat = [(e.tag, (e.text or "").strip(), sorted(e.attrib.items())) for e in package.iter() if not e.tag.endswith("}time")]
+        found[next(text for tag, text, _ in flat if tag.endswith("}checksum"))] = sorted(flat)
+    return found
+
+mirror, vendor = packages(sys.argv[1]), packages(sys.argv[2])
+assert len(mirror) == 3, mirror.keys()
+for checksum, package in mirror.items():
+    assert package == vendor[checksum], [pair for pair in zip(package, vendor[checksum]) if pair[0] != pair[1]]
+PYTHON
+step "the mirror lists what createrepo_c lists"
+
 # The signatures count, each by itself: a copy of the mirror, changed.
 mkdir "$work/copy/Packages"
 cp "$work"/medium/tools-1/packages/rpm/*.rpm "$work/copy/Packages"

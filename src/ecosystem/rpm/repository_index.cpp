@@ -17,7 +17,8 @@ namespace {
 
 constexpr std::size_t k_changelogs = 10;  ///< of each package, as createrepo_c has
 
-/// As XML text or attribute. What XML 1.0 cannot hold becomes '?': one package must not spoil the list for all.
+/// As XML text or attribute. What XML 1.0 cannot hold becomes '?': one package must not spoil the list for all. What is
+/// no UTF-8 is taken for Latin-1, as createrepo_c does.
 std::string xml(std::string_view text) {
   const bool utf8 = is_utf8(text);
   std::string out;
@@ -30,8 +31,10 @@ std::string xml(std::string_view text) {
     if (three == "\xef\xbf\xbe" || three == "\xef\xbf\xbf") {  // U+FFFE, U+FFFF
       out += '?';
       i += 2;
-    } else if (control || (!utf8 && byte >= 0x80)) {
+    } else if (control) {
       out += '?';
+    } else if (!utf8 && byte >= 0x80) {
+      out += {static_cast<char>(0xc0 | byte >> 6), static_cast<char>(0x80 | (byte & 0x3f))};
     } else if (c == '&') {
       out += "&amp;";
     } else if (c == '<') {
