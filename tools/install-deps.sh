@@ -5,12 +5,12 @@ set -eu
 packages="build-essential cmake ninja-build ccache pkg-config mold git ca-certificates curl
  clang-16 clang-tidy-16 clang-format-16 libclang-rt-16-dev cppcheck
  libboost1.81-dev libcurl4-openssl-dev libssl-dev libarchive-dev libsqlite3-dev libseccomp-dev libzstd-dev zlib1g-dev
- libedit-dev libyaml-dev
+ libedit-dev libyaml-dev libexpat1-dev
  nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libbenchmark-dev
  gnupg gpgv gpg-agent openssl bubblewrap strace python3-fusepy iproute2 xz-utils zstd zip unzip jq file time
  fsverity skopeo umoci docker-registry nginx-light aptly reprepro wrk apt-utils dpkg-dev python3 python3-pip python3-venv
  python3-jsonschema faketime nftables mmdebstrap clamav podman containerd busybox-static
- libexpat1-dev rpm createrepo-c dnf dnf-plugins-core"
+ rpm createrepo-c dnf dnf-plugins-core"
 
 missing=""
 for package in $packages; do

@@ -34,7 +34,11 @@ build libcanal '1.5~rc1+git^2'
 build painting 1.0 "Epoch: 2"
 build lift 2.0 "Requires: libcanal >= 1.5~" "Requires: /usr/share/painting/data"
 build boat 1.0 "Requires: sea >= 1"
+build sea 1.0
 sign_packages "$work"/vendor/Packages/*.rpm
+mkdir -p "$work/distribution"
+mv "$work"/vendor/Packages/sea-*.rpm "$work/distribution"
+index "$work/distribution"
 index "$work/vendor"
 cp -r "$work/vendor" "$work/unsigned-index"
 rm "$work/unsigned-index/repodata/repomd.xml.asc"
@@ -73,6 +77,9 @@ lock_refused unresolvable
 stack vendor boat vendor.asc 'dependencies = false'
 low lock > /dev/null || fail "a package without what it needs"
 [ "$(artifacts '[]')" = "rpm:boat@1.0-1" ] || fail "locked: $(artifacts '[]')"
+stack vendor boat vendor.asc "with = [\"$upstream/distribution/\"]"
+low lock > /dev/null || fail "two repositories"
+[ "$(artifacts '["rpm-index"]' | sed 's/@[0-9a-f]\{16\}//g')" = "rpm-index:$upstream/distribution/ rpm-index:$upstream/vendor/ rpm:boat@1.0-1 rpm:sea@1.0-1" ] || fail "locked: $(artifacts '["rpm-index"]')"
 stack unsigned-index lift vendor.asc 'signed_index = true'
 lock_refused release-unsigned
 stack unsigned-index lift vendor.asc
