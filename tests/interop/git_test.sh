@@ -151,10 +151,10 @@ python3 "$tools/make_evil_bundles.py" "$work/lies"
 change a.txt five
 low lock --update git.tool > /dev/null
 { low fetch && low pack --output "$work/medium/git-3"; } > /dev/null
-lie() { # lie NAME: the medium of a low side that has this bundle in the place of the repository
+lie() { # lie NAME [SEQUENCE]: the medium of a low side that has this bundle in the place of the repository
   rm -rf "$work/medium/lie"
   cp -r "$work/medium/git-3" "$work/medium/lie"
-  python3 "$tools/lie_in_git.py" "$work/medium/lie" "$work/lies/$1.bundle"
+  python3 "$tools/lie_in_git.py" "$work/medium/lie" "$work/lies/$1.bundle" "${2:-3}"
   low sign "$work/medium/lie" --role builder --key "$work/keys/builder.pem" > /dev/null
 }
 take() { high ingest "usb/lie" --expect "$(sha256sum < "$work/medium/lie/manifest/bundle.json" | cut -d' ' -f1)"; }
@@ -169,11 +169,17 @@ cut_off '[ "$(git ls-remote "$mirror/git/tool" HEAD | cut -f1)" = '"$newest"' ]'
 step "seventeen lies of a low side are refused before anything is visible"
 
 # What only git knows: it lands, and is never served.
-lie git_modules_option
-take > /dev/null || fail "ingest of an evil submodule"
-out=$(cut_off '
-  if git clone -q --recurse-submodules "$mirror/git/tool" "$work/evil" 2>&1; then exit 1; fi
-  curl -s "$mirror/git/tool/info/refs?service=git-upload-pack"
-  if [ -n "$(find "$high_state/cache/git" -name "*.new")" ]; then exit 1; fi') || fail "an evil submodule is served: $out"
-grep -q 'remote: .*gitmodulesUrl' <<< "$out" || fail "git is not told why: $out"
-step "a repository that attacks clients through .gitmodules is not served: git looks before, in the sandbox"
+sequence=3
+for name in git_modules_option=gitmodulesUrl git_modules_name=gitmodulesName git_dot_git_folded=hasDotgit; do
+  lie "${name%=*}" $((sequence += 1))
+  take > /dev/null || fail "ingest of ${name%=*}"
+  out=$(cut_off '
+    if git clone -q "$mirror/git/tool" "$work/evil" 2>&1; then exit 1; fi
+    if [ -n "$(find "$high_state/cache/git" -name "*.new")" ]; then exit 1; fi') || fail "${name%=*} is served: $out"
+  grep -q "remote: .*${name#*=}" <<< "$out" || fail "git is not told why: $out"
+done
+step "a repository that attacks its clients in ways that git knows is not served: git looks before, in the sandbox"
+lie good_small $((sequence += 1))
+take > /dev/null
+cut_off 'git clone -q "$mirror/git/tool" "$work/after"' || fail "the next good one is not served"
+step "and the next good one is"

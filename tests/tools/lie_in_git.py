@@ -2,7 +2,7 @@
 """A low side that lies: puts another git bundle into a bundle of Liftlock's and makes its lists fit, so that only a
 signature is missing.
 
-  lie_in_git.py LIFTLOCK_BUNDLE GIT_BUNDLE
+  lie_in_git.py LIFTLOCK_BUNDLE GIT_BUNDLE [SEQUENCE]
 """
 import hashlib
 import json
@@ -48,6 +48,8 @@ def main():
     document = folder / "manifest/bundle.json"
     value = json.loads(document.read_text())
     value["content"]["bytes"] += grown
+    if len(sys.argv) > 3:
+        value["sequence"] = int(sys.argv[3])
     for name, entry in value["lists"].items():
         data = (folder / name).read_bytes()
         entry.update(size=len(data), digests={"sha256": hashlib.sha256(data).hexdigest()})

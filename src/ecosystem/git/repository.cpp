@@ -138,13 +138,18 @@ void write_skeleton(const fs::path& staging, const BundleHeader& header, const s
 }
 
 /// git's own look at every object, and its index. @return why it refuses the pack
-asio::awaitable<std::optional<Error>> index_pack(int repository, std::string pack, std::uint32_t objects, fs::path to) {
+asio::awaitable<std::optional<Error>> index_pack(int repository, fs::path pack, std::uint32_t objects, fs::path to) {
   const RunFolder run("git");
   std::string strict = "--strict=";
   for (const auto message : k_tolerated) strict += fmt::format("{}{}=ignore", strict.back() == '=' ? "" : ",", message);
+  // Only beside the pack: at the end git looks for .gitmodules in the pack that belongs to the index.
   auto spec = sandbox_for_git({"index-pack", strict, "--fsck-objects", "--no-rev-index", "--threads=2", "-o",
-                               "/run/liftlock/pack.idx", "/repository/" + pack + ".pack"},
+                               "/run/liftlock/pack.idx", "/run/liftlock/pack.pack"},
                               repository);
+  const auto bytes = open_file(pack, O_RDONLY | O_NOFOLLOW);
+  spec.files.emplace_back("/run/liftlock/pack.pack", bytes.get());
+  // Outside of a repository git 2.39 crashes when it comes to .gitmodules.
+  spec.environment["GIT_DIR"] = "/repository";
   spec.run_folder = run.path() / "out";
   spec.run_bytes = k_index_bytes_per_object * objects + k_index_slack;
   spec.max_file = spec.run_bytes;
@@ -254,7 +259,8 @@ asio::awaitable<void> Repositories::make(const RepositorySource& source) {
   co_await copy_from(bundle.get(), header.pack_offset, staging / (pack + ".pack"));
   const auto folder = open_file(staging, O_RDONLY | O_DIRECTORY);
   const auto objects = objects_in_pack(bundle.get(), header.pack_offset);
-  const auto refused = co_await index_pack(folder.get(), pack, objects, staging / (pack + ".idx"));
+  const auto refused =
+      co_await index_pack(folder.get(), staging / (pack + ".pack"), objects, staging / (pack + ".idx"));
   if (refused) {
     if (refused->code() == ErrorCode::package_malformed) refuse(source.bundle, *refused);
     throw Error(*refused);

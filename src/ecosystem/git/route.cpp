@@ -154,13 +154,13 @@ class GitRoute : public Route {
 std::string GitRoute::client_configuration(std::string_view base_url) const {
   std::string out =
       "# git: ~/.gitconfig; what asks the origin of a repository that the mirror has is led here\n"
-      "[protocol]\n\tversion = 2\n";
+      "[protocol]\n  version = 2\n";
   for (const auto& [name, artifact] : m_repositories) {
     std::string_view origin = artifact.files[0].origin;
     if (!origin.starts_with("https://") && !origin.starts_with("http://")) continue;
     if (origin.ends_with(".git")) origin.remove_suffix(4);
     if (origin.find_first_of("\"\\\n\r") != std::string_view::npos) continue;
-    out += fmt::format("[url \"{}/git/{}\"]\n\tinsteadOf = {}\n", base_url, name, printable(origin));
+    out += fmt::format("[url \"{}/git/{}\"]\n  insteadOf = {}\n", base_url, name, printable(origin));
   }
   return out;
 }

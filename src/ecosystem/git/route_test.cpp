@@ -107,7 +107,7 @@ TEST_F(GitRouteTest, LeadsOriginsHere) {
   add("local", 1, "x", "repos/local");
   add("tool", 1, "x", "https://git.example/team/tool.git");
   const auto text = route()->client_configuration("http://m");
-  EXPECT_THAT(text, HasSubstr("[url \"http://m/git/tool\"]\n\tinsteadOf = https://git.example/team/tool\n"));
+  EXPECT_THAT(text, HasSubstr("[url \"http://m/git/tool\"]\n  insteadOf = https://git.example/team/tool\n"));
   EXPECT_THAT(text, testing::Not(HasSubstr("local")));
 }
 
