@@ -162,14 +162,23 @@ void HttpRepository::run(const std::function<asio::awaitable<void>()>& work) {
   try {
     std::rethrow_exception(failed);
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::tls_invalid && error.code() != ErrorCode::network) throw;
-    const bool is_tls = error.code() == ErrorCode::tls_invalid;
-    throw Error(
-        error.code(), fmt::format("{} ({}): {}", m_table, address().text(), error.message()),
-        is_tls ? fmt::format("its certificate must be for this name or address, and come from the CA in ca_file of "
-                             "{}",
-                             m_table)
-               : "is it up, and within networks of [gateway]? The same command goes on");
+    auto text = fmt::format("{} ({}): {}", m_table, address().text(), error.message());
+    switch (error.code()) {
+      case ErrorCode::tls_invalid:
+        throw Error(
+            error.code(), std::move(text),
+            fmt::format("its certificate must be for this name or address, and come from the CA in ca_file of {}",
+                        m_table));
+      case ErrorCode::network:
+        throw Error(error.code(), std::move(text),
+                    "is it up, and within networks of [gateway]? The same command goes on");
+      case ErrorCode::limit_exceeded:
+      case ErrorCode::http_status:
+        throw Error(error.code(), std::move(text),
+                    fmt::format("is the address of {} that of such a repository?", m_table));
+      default:
+        throw;
+    }
   }
 }
 

@@ -70,7 +70,8 @@ class MuseumPush final : public PushTarget {
                                              .body = {}},
                                             body);
     if (answer.status == 409)
-      fail(ErrorCode::immutable, "the repository has another {} since it was asked", file.path.filename());
+      fail(ErrorCode::immutable, "the repository has a {} already (409), and did not tell of it when it was asked",
+           file.path.filename());
     if (answer.status != 201 && answer.status != 200)
       m_repository.refuse(answer, fmt::format("the upload of {}", file.path.filename()));
   }

@@ -20,9 +20,10 @@ std::string text_of(const Json& object, std::string_view key) {
   return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-/// "@scope%2fname"
+/// "@scope%2fname", as npm asks.
 std::string encoded(std::string_view name) {
   auto out = encode_percent_path(name);
+  if (out.starts_with("%40")) out.replace(0, 3, "@");
   if (const auto slash = out.find('/'); slash != std::string::npos) out.replace(slash, 1, "%2f");
   return out;
 }
@@ -98,7 +99,8 @@ class Registry {
                        .body = {}},
                       stream);
     if (answer.status == 409)
-      fail(ErrorCode::immutable, "the registry has another {} since it was asked", printable(artifact.id()));
+      fail(ErrorCode::immutable, "the registry has a {} already (409), and did not tell of it when it was asked",
+           printable(artifact.id()));
     if (answer.status != 200 && answer.status != 201) m_http.refuse(answer, "the upload of " + filename);
   }
 

@@ -115,7 +115,8 @@ class PypiPush final : public PushTarget {
                                              .body = {}},
                                             body);
     if (answer.status == 409)
-      fail(ErrorCode::immutable, "the repository has another {} since it was asked", printable(filename));
+      fail(ErrorCode::immutable, "the repository has a {} already (409), and did not tell of it when it was asked",
+           printable(filename));
     if (answer.status != 200 && answer.status != 201) m_repository.refuse(answer, "the upload of " + filename);
   }
 
