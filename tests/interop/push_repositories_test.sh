@@ -85,6 +85,14 @@ nginx -p "$work/nginx" -c "$work/nginx/nginx.conf" > "$work/nginx/out" 2>&1 &
 pids+=($!)
 wait_for "https://127.0.0.1:$tls/"
 site() { curl -s --cacert "$work/site.pem" -u plant:secret "$@"; }
+reload() {  # reload STATUS: until a PUT of such a file is answered like this
+  kill -HUP "$(cat "$work/nginx/pid")"
+  for _ in $(seq 100); do
+    [[ "$(site -o /dev/null -w '%{http_code}' -X PUT --data probe "https://127.0.0.1:$tls/probe-z.txt")" =~ ^$1$ ]] && return
+    sleep 0.1
+  done
+  fail "nginx does not answer $1"
+}
 puts() { grep -c '"PUT' "$work/nginx/access.log" || true; }
 repository() {  # repository NAME KIND ADDRESS [LINE…]
   printf '[repository.%s]\nkind = "%s"\naddress = "%s"\n' "$1" "$2" "$3"
@@ -121,9 +129,11 @@ step "a login that others can read, a wrong one, a wrong CA, a wrong name: each 
 plan=$(high push files --dry-run)
 grep -q "file:tools@1 -> 127.0.0.1:$tls/raw .*: 3 of 3 files, 48" <<< "$plan" || fail "the plan: $plan"
 [ "$(puts)" = 0 ] || fail "a dry run sent something"
-echo 'set $asked $request_method$uri; if ($asked ~ "^PUT.*z.txt") { return 500; }' > "$work/nginx/broken.conf" && kill -HUP "$(cat "$work/nginx/pid")" && sleep 0.5
+echo 'set $asked $request_method$uri; if ($asked ~ "^PUT.*z.txt") { return 500; }' > "$work/nginx/broken.conf"
+reload 500
 refused http-status high push files
-rm "$work/nginx/broken.conf" && kill -HUP "$(cat "$work/nginx/pid")" && sleep 0.5
+rm "$work/nginx/broken.conf"
+reload "20[14]"
 before=$(puts)
 plan=$(high --json push files --dry-run)
 [ "$(json '["artifacts"][0]["lacking"]' <<< "$plan")" = 1 ] || fail "what was sent before the 500 is sent again: $plan"
