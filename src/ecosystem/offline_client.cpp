@@ -42,7 +42,7 @@ ClientAnswer run_offline(ProcessSpec spec, const std::vector<std::string_view>& 
   return out;
 }
 
-ScratchFolder::ScratchFolder(const fs::path& scratch, std::string_view name) : m_path(scratch / name) {
+ScratchFolder::ScratchFolder(const fs::path& scratch, std::string_view name) : m_path(fs::absolute(scratch / name)) {
   make_folders(scratch);
   fs::create_directory(m_path);
 }

@@ -45,10 +45,15 @@ CheckResult check_list(const StackEntry& entry, const fs::path& go_mod, const st
   const bool no_packages = answer.done && trim(answer.output).empty();
   if (no_packages) answer = ask({"list", "-m", "all"});
   if (!answer.done) {
+    // Its progress is on the same stream.
+    std::string words;
+    for (const auto line : split(answer.words, ';')) {
+      if (!trim(line).starts_with("go: downloading ")) words += (words.empty() ? "" : "; ") + std::string(trim(line));
+    }
     return {.proven = {},
             .missing = {{fmt::format("go does not find all of them without a network: {}; `go mod tidy` beside the "
                                      "go.mod completes go.sum, then lock and fetch again",
-                                     answer.words),
+                                     words),
                          ""}}};
   }
   auto asking = go(folder, scratch.path(), {}, {"env", "GOVERSION"});
