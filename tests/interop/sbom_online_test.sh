@@ -28,7 +28,7 @@ python3 "$root/tests/tools/make_wheel.py" wheels tiktoken 0.14 && python3 "$root
 echo hello > hello.txt
 cat > liftlock.toml <<'TOML'
 [stack]
-name = "all kinds"
+name = "all-kinds"
 [model.tiny]
 source = "model"
 [model.other]
