@@ -34,27 +34,24 @@ class Import {
 
   ImportResult run() {
     make_folders(m_site.store_folder());
-    m_vouching.judge_whole();
-    if (const auto& digest = m_vouching.digest_of_copy()) m_digest_text = digest->hex();
-    look();
-    m_vouching.judge_found(m_found, *m_tree);
-    for (const auto& text : m_vouching.notes()) note(text);
-    const auto& best = m_vouching.best();
-    m_result.belief = best.belief;
-    m_result.keys = best.keys;
-    m_result.document = best.document;
-    if (m_request.plan) return std::move(m_result);
-    m_vouching.require_allowed();
+    if (m_request.plan) {
+      judge();
+      return std::move(m_result);
+    }
     BlobStore store(m_site.store_folder());
     Catalog catalog(m_site.catalog_file());
-    require_room(m_found, store, m_site.config().reserve_bytes);
     StagedBlobs staged(store, batch());
-    Staging files(staged, m_result.notes);
+    Staging files(staged, m_result.notes, [this](const ByteRange& range) { return m_vouching.staged_of_copy(range); });
     Publishing publishing(m_site, staged, files, catalog, batch());
     try {
+      m_vouching.judge_whole(staged, m_reporter);
+      judge();
+      m_vouching.require_allowed();
+      files.require_room_for(m_found, store, m_site.config().reserve_bytes);
       take_in(store, staged, files, catalog, publishing);
     } catch (...) {
-      if (const auto& digest = publishing.digest()) m_digest_text = digest->hex();
+      if (const auto& digest = publishing.digest() ? publishing.digest() : m_vouching.digest_of_copy())
+        m_digest_text = digest->hex();
       if (!publishing.began()) {
         staged.discard();
         catalog.unpin(batch());
@@ -72,6 +69,18 @@ class Import {
 
   void note(std::string text) {
     if (m_result.notes.size() < k_max_notes) m_result.notes.push_back(std::move(text));
+  }
+
+  /// What lies in it, and who vouches for that.
+  void judge() {
+    if (const auto& digest = m_vouching.digest_of_copy()) m_digest_text = digest->hex();
+    look();
+    m_vouching.judge_found(m_found, *m_tree);
+    for (const auto& text : m_vouching.notes()) note(text);
+    const auto& best = m_vouching.best();
+    m_result.belief = best.belief;
+    m_result.keys = best.keys;
+    m_result.document = best.document;
   }
 
   void look() {

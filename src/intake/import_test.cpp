@@ -166,6 +166,41 @@ TEST_F(Imports, AnAnnouncedDigestVouchesWithoutTheUnsignedPolicy) {
   EXPECT_EQ(import_label(artifact("tiny")), "");
 }
 
+/// Bytes that this process wrote so far.
+std::uint64_t written() {
+  const auto text = read_file("/proc/self/io", 4096);
+  const auto at = text.find("wchar: ");
+  return std::stoull(text.substr(at + 7));
+}
+
+TEST_F(Imports, AnAnnouncedBaimodelIsWrittenOnce) {
+  python(
+      "import zipfile, json, hashlib, os\n"
+      "w, s = os.urandom(9 << 20), b'small'\n"
+      "m = {'format_version': 1, 'name': 'tiny', 'version': '1', 'format': 'gguf', 'publisher': 'org',\n"
+      "     'checksums': {'model/tiny.gguf': hashlib.sha256(w).hexdigest(),\n"
+      "                   'model/config.json': hashlib.sha256(s).hexdigest()}}\n"
+      "z = zipfile.ZipFile('large.baimodel', 'w')\n"
+      "z.writestr('manifest.json', json.dumps(m))\nz.writestr('model/config.json', s)\n"
+      "z.writestr('model/tiny.gguf', w)\nz.close()\nopen('weights', 'wb').write(w)");
+  const auto file = read_file(drop() / "large.baimodel", 20u << 20);
+  auto asked = request("large.baimodel");
+  asked.allow_unsigned = false;
+  asked.expect = sha256("something else");
+  EXPECT_EQ(code_of([&] { (void)import_from(site(), asked, silent_reporter()); }), ErrorCode::digest_mismatch);
+  EXPECT_TRUE(waiting_batches(BlobStore(site().store_folder())).empty()) << "what was staged for it is gone";
+  asked.expect = sha256(file);
+  const auto before = written();
+  const auto result = import_from(site(), asked, silent_reporter());
+  // The file's ends of 1 MiB stay in the copy, for who wants to recognise it.
+  EXPECT_LT(written() - before, file.size() + (3u << 20));
+  EXPECT_EQ(result.belief, Belief::digest);
+  const auto model = artifact("model:tiny@1");
+  ASSERT_EQ(model.files.size(), 2u);
+  const auto stored = BlobStore(site().store_folder()).open(model.files[1].digest);
+  EXPECT_EQ(read_all(stored.get(), 20u << 20, "blob"), read_file(drop() / "weights", 20u << 20));
+}
+
 TEST_F(Imports, AnotherDigestThanTheAnnouncedOneEndsIt) {
   baimodel("tiny.baimodel");
   auto asked = request("tiny.baimodel");

@@ -52,6 +52,10 @@ Digest Staging::take_file(const WantedFile& file, std::size_t number, const Blob
                           const std::function<void(std::uint64_t)>& advance) {
   const auto range = file.tree->open(file.path);
   const auto shown = printable(file.path);
+  if (const auto done = m_before(range)) {
+    advance(range.size);
+    return *done;
+  }
   if (file.stated && m_staged.has(*file.stated)) {
     if (store.contains(*file.stated)) check_stored(store, *file.stated, shown);
     return sha256_of_range(range.fd, range.offset, range.size, shown, advance);
@@ -74,18 +78,24 @@ void Staging::take(const Found& found, const BlobStore& store, Reporter& reporte
   });
   for (const auto& file : found.checked) {
     const auto range = file.tree->open(file.path);
-    const auto digest = sha256_of_range(range.fd, range.offset, range.size, printable(file.path), {});
+    const auto done = m_before(range);
+    const auto digest = done ? *done : sha256_of_range(range.fd, range.offset, range.size, printable(file.path), {});
     require_stated(file, digest);
     note(file, digest);
   }
 }
 
-void require_room(const Found& found, const BlobStore& store, std::uint64_t reserve) {
+void Staging::require_room_for(const Found& found, const BlobStore& store, std::uint64_t reserve) const {
   std::uint64_t needed = 0;
   for (const auto& file : found.files) {
-    if (!file.stated || !store.contains(*file.stated)) needed += file.tree->size(file.path);
+    const bool is_here = (file.stated && store.contains(*file.stated)) || m_before(file.tree->open(file.path));
+    if (!is_here) needed += file.tree->size(file.path);
   }
-  const auto free = free_space(store.folder());
+  require_room(needed, store.folder(), reserve);
+}
+
+void require_room(std::uint64_t needed, const fs::path& folder, std::uint64_t reserve) {
+  const auto free = free_space(folder);
   if (free >= needed && free - needed >= reserve) return;
   throw Error(ErrorCode::disk_full,
               fmt::format("{} are needed and {} must stay free; the disk has {}", format_size(needed),

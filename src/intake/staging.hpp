@@ -2,8 +2,10 @@
 // of it. What was staged is what is used from then on; the medium is not asked again.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,8 +19,12 @@ namespace liftlock {
 /// StagedFiles over a batch of the store.
 class Staging : public StagedFiles {
  public:
+  /// Of a range that is a blob of the batch already.
+  using Before = std::function<std::optional<Digest>(const ByteRange&)>;
+
   /// Both outlive it. @param remarks where remark() puts what people should see
-  Staging(StagedBlobs& staged, std::vector<std::string>& remarks) : m_staged(staged), m_remarks(remarks) {}
+  Staging(StagedBlobs& staged, std::vector<std::string>& remarks, Before before)
+      : m_staged(staged), m_remarks(remarks), m_before(std::move(before)) {}
 
   const Digest& digest(const Tree& tree, std::string_view path) const override;
   UniqueFd open(const Digest& digest) const override { return m_staged.open(digest); }
@@ -26,6 +32,8 @@ class Staging : public StagedFiles {
   Digest keep(std::string_view document) override;
   void remark(std::string text) override { m_remarks.push_back(std::move(text)); }
 
+  /// Is there room for what was found, besides what must stay free? @throws Error{disk_full}
+  void require_room_for(const Found& found, const BlobStore& store, std::uint64_t reserve) const;
   /// Takes all that was found; what is in the store already is hashed and compared, and not written again.
   /// @throws Error{digest_mismatch, blob_corrupt, size_mismatch, disk_full}
   void take(const Found& found, const BlobStore& store, Reporter& reporter);
@@ -37,11 +45,12 @@ class Staging : public StagedFiles {
 
   StagedBlobs& m_staged;
   std::vector<std::string>& m_remarks;
+  Before m_before;
   std::mutex m_mutex;
   std::map<std::pair<const Tree*, std::string>, Digest> m_digests;
 };
 
-/// Is there room for what was found, besides what must stay free? @throws Error{disk_full}
-void require_room(const Found& found, const BlobStore& store, std::uint64_t reserve);
+/// Is there room for so many bytes, besides what must stay free? @throws Error{disk_full}
+void require_room(std::uint64_t needed, const fs::path& folder, std::uint64_t reserve);
 
 }  // namespace liftlock

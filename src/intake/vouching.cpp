@@ -11,8 +11,15 @@
 #include "bundle/signatures.hpp"
 #include "crypto/hash.hpp"
 #include "engine/import.hpp"
+#include "intake/staging.hpp"
 
 namespace liftlock {
+namespace {
+
+/// From here on a file of a .baimodel is worth to be staged while the whole is copied.
+constexpr std::uint64_t k_large_file = 4u << 20;
+
+}  // namespace
 
 std::string source_name(const ImportRequest& request) {
   const auto source = request.source.lexically_normal();
@@ -21,10 +28,14 @@ std::string source_name(const ImportRequest& request) {
 
 Vouching::Vouching(const Site& site, const ImportRequest& request) : m_site(site), m_request(request) {}
 
-void Vouching::judge_whole() {
+void Vouching::judge_whole(StagedBlobs& staged, Reporter& reporter) {
   if (!needs_private_copy()) return;
   // What is hashed as a whole must be what is read afterwards: the medium could answer otherwise the second time.
-  auto copy = engine::copy_privately(m_request.source, m_site.store_folder(), m_site.config().reserve_bytes);
+  const auto size = fs::file_size(m_request.source);
+  require_room(size, m_site.store_folder(), m_site.config().reserve_bytes);
+  ProgressTask progress(reporter, "copy and verify", Unit::bytes, size);
+  auto& copy = m_whole_copy.emplace(copy_whole(m_request.source, m_site.store_folder(), large_parts(), staged,
+                                               [&](std::uint64_t done) { progress.advance(done); }));
   m_digest = copy.digest;
   m_copy = std::make_shared<const UniqueFd>(std::move(copy.file));
   const auto name = source_name(m_request);
@@ -42,6 +53,34 @@ void Vouching::judge_whole() {
                                                  TrustStore(m_site.trust_folder()).current(), now())};
   for (const auto& signature : signatures) keep_signature(signature);
   m_kept.emplace_back("list.sha256", read_file(m_request.source.string() + ".sha256", 64u << 10));
+}
+
+std::optional<Digest> Vouching::staged_of_copy(const ByteRange& range) const {
+  if (!m_whole_copy || range.fd != m_copy->get()) return std::nullopt;
+  return m_whole_copy->digest_of(range.offset, range.size);
+}
+
+/// Where a .baimodel says, before anybody vouched for it, that its large files lie. What it says is looked at again in
+/// the copy, and that counts; other archives are copied as they are.
+std::vector<WholePart> Vouching::large_parts() const {
+  std::vector<WholePart> parts;
+  try {
+    const auto file = std::make_shared<const UniqueFd>(open_file(m_request.source, O_RDONLY | O_NONBLOCK));
+    if (container_form(file->get()) != "zip") return {};
+    const auto tree = open_import(m_request.source, file, m_request.cells);
+    const auto found = recognise_baimodel(tree, m_request.cells);
+    if (!found) return {};
+    for (const auto& one : found->files) {
+      const auto range = one.tree->open(one.path);
+      if (range.size >= k_large_file) parts.push_back({range.offset, range.size});
+    }
+  } catch (const Error&) {
+    return {};  // what is wrong with it is found, and said, once it is known whether anybody vouches for it
+  }
+  std::sort(parts.begin(), parts.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  const auto overlap = [](const auto& a, const auto& b) { return b.offset < a.offset + a.size; };
+  parts.erase(std::unique(parts.begin(), parts.end(), overlap), parts.end());
+  return parts;
 }
 
 void Vouching::judge_found(Found& found, const Tree& tree) {

@@ -8,9 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "base/reporter.hpp"
 #include "intake/import.hpp"
 #include "intake/record.hpp"
 #include "intake/shape.hpp"
+#include "intake/whole_copy.hpp"
+#include "store/blob_store.hpp"
 #include "trust/trust.hpp"
 
 namespace liftlock {
@@ -28,12 +31,15 @@ class Vouching {
   /// Both outlive it.
   Vouching(const Site& site, const ImportRequest& request);
 
-  /// Who vouches for the file as a whole, before anybody looks into it.
+  /// Who vouches for the file as a whole, before anything that it says counts. Large files in a .baimodel are staged on
+  /// the way.
   /// @throws Error{digest_mismatch, disk_full, limit_exceeded}, and what engine::require_signed_list() throws
-  void judge_whole();
+  void judge_whole(StagedBlobs& staged, Reporter& reporter);
   /// The private copy of the source that judge_whole() judged; empty where it made none.
   const std::shared_ptr<const UniqueFd>& copy() const { return m_copy; }
   const std::optional<Digest>& digest_of_copy() const { return m_digest; }
+  /// Of a range of the copy that was staged on the way. @throws Error{digest_mismatch}
+  std::optional<Digest> staged_of_copy(const ByteRange& range) const;
 
   /// Who vouches for a document in it, and by that for the files that it lists. A file that is no archive gets the
   /// announced digest, which it is compared with while it is taken in.
@@ -56,6 +62,7 @@ class Vouching {
 
  private:
   bool needs_private_copy() const;
+  std::vector<WholePart> large_parts() const;
   bool expects_one_file() const;
   void expect_of_one_file(Found& found, const Tree& tree);
   std::optional<TrustRoot> root() const;
@@ -66,6 +73,7 @@ class Vouching {
   const Site& m_site;
   const ImportRequest& m_request;
   std::shared_ptr<const UniqueFd> m_copy;
+  std::optional<WholeCopy> m_whole_copy;  ///< of which m_copy is the file
   std::optional<Digest> m_digest;
   Voucher m_whole;        ///< for the file, and so for all that it holds
   Voucher m_inner;        ///< for what Found::document binds
