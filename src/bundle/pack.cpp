@@ -25,6 +25,8 @@ namespace liftlock {
 namespace {
 
 constexpr std::uint64_t k_room_for_lists = 16u << 20;
+/// A member of content.tar up to here is written with its header and its padding at once.
+constexpr std::uint64_t k_one_write = 256u << 10;
 
 /// Everything of a bundle but its content and bundle.json: small, and the same for the same lock.
 struct Front {
@@ -165,58 +167,84 @@ class ContentWriter {
 
   void write_one(std::size_t index, const Advance& advance) {
     const auto& file = m_files[index];
-    UniqueFd own;
-    int out = m_tar.get();
-    std::uint64_t offset = 0;
+    const auto made = m_generated.find(file.path.text());
+    const auto* text = made == m_generated.end() ? nullptr : made->second;
     if (m_tar.valid()) {
-      const auto header = tar_header(file.path, file.size);
-      pwrite_all(out, header, m_layout.members[index].header_offset);
-      pwrite_all(out, std::string(tar_padding(file.size), '\0'), m_layout.members[index].data_offset + file.size);
-      offset = m_layout.members[index].data_offset;
+      write_member(file, m_layout.members[index], text, advance);
     } else {
-      own = std::move(open_beneath(m_folder_fd.get(), file.path, O_RDWR | O_CREAT).value());
-      out = own.get();
+      write_file(file, text, advance);
     }
-    if (is_whole(file, out, offset)) {
-      advance(file.size);
-      return;
-    }
+  }
+
+  void write_file(const FileEntry& file, const std::string* text, const Advance& advance) {
+    const auto out = std::move(open_beneath(m_folder_fd.get(), file.path, O_RDWR | O_CREAT).value());
+    // Left whole by a run that was killed? The files of a fresh run are empty, so there this costs one fstat.
+    const auto there = regular_size(out.get(), file.path.text());
+    if (there == file.size && is_whole(file, out.get(), 0)) return advance(file.size);
     // Most files are new, and truncating an empty one is a transaction of the file system all the same.
-    if (own.valid() && regular_size(out, file.path.text()) > 0 && ::ftruncate(out, 0) != 0) {
-      fail_errno(fmt::format("truncate {}", file.path.text()));
+    if (there > 0 && ::ftruncate(out.get(), 0) != 0) fail_errno(fmt::format("truncate {}", file.path.text()));
+    if (text != nullptr) {
+      pwrite_all(out.get(), *text, 0);
+      return advance(file.size);
     }
-    if (const auto made = m_generated.find(file.path.text()); made != m_generated.end()) {
-      pwrite_all(out, *made->second, offset);
-      advance(file.size);
-      return;
-    }
-    copy_blob(file, out, offset, advance);
+    copy_blob(file, out.get(), advance);
   }
 
-  /// Left whole by a run that was killed? The files of a fresh run are empty, so there this costs one fstat.
-  bool is_whole(const FileEntry& file, int out, std::uint64_t offset) const {
-    if (file.size == 0) return true;
-    if (m_tar.valid() ? !m_resuming : regular_size(out, file.path.text()) != file.size) return false;
-    return sha256_of_range(out, offset, file.size, file.path.text(), {}) == file.digest;
+  void write_member(const FileEntry& file, const TarMember& place, const std::string* text, const Advance& advance) {
+    auto member = tar_header(file.path, file.size);
+    const auto padding = tar_padding(file.size);
+    if (m_resuming && is_whole(file, m_tar.get(), place.data_offset)) {
+      pwrite_all(m_tar.get(), member, place.header_offset);
+      pwrite_all(m_tar.get(), std::string(padding, '\0'), place.data_offset + file.size);
+      return advance(file.size);
+    }
+    if (text != nullptr || file.size <= k_one_write) {
+      const auto begin = member.size();
+      if (text != nullptr) {
+        member += *text;
+      } else {
+        member.resize(begin + file.size);
+        read_blob(file, {reinterpret_cast<std::uint8_t*>(member.data()) + begin, file.size});
+      }
+      member.append(padding, '\0');
+      pwrite_all(m_tar.get(), member, place.header_offset);
+      return advance(file.size);
+    }
+    pwrite_all(m_tar.get(), member, place.header_offset);
+    pwrite_all(m_tar.get(), std::string(padding, '\0'), place.data_offset + file.size);
+    // A descriptor of its own: each has its own file offset.
+    const auto at = std::move(open_beneath(m_folder_fd.get(), RelPath::parse(k_content_tar_path), O_RDWR).value());
+    if (::lseek(at.get(), static_cast<off_t>(place.data_offset), SEEK_SET) < 0) fail_errno("seek in content.tar");
+    copy_blob(file, at.get(), advance);
   }
 
-  void copy_blob(const FileEntry& file, int out, std::uint64_t offset, const Advance& advance) {
-    const auto in = m_store.open(file.digest);
-    UniqueFd at;
-    if (m_tar.valid()) {
-      // A descriptor of its own per thread: each has its own file offset.
-      at = std::move(open_beneath(m_folder_fd.get(), RelPath::parse(k_content_tar_path), O_RDWR).value());
-      out = at.get();
-      if (::lseek(out, static_cast<off_t>(offset), SEEK_SET) < 0) fail_errno("seek in content.tar");
-    }
+  static bool is_whole(const FileEntry& file, int out, std::uint64_t offset) {
+    return file.size == 0 || sha256_of_range(out, offset, file.size, file.path.text(), {}) == file.digest;
+  }
+
+  UniqueFd open_blob(const FileEntry& file) const {
+    auto in = m_store.open(file.digest);
     if (regular_size(in.get(), file.digest.text()) != file.size) {
       fail(ErrorCode::blob_corrupt, "the store's file for '{}' does not have {} bytes", file.path.text(), file.size);
     }
-    const auto actual = copy_hashed(in.get(), 0, out, file.size, file.path.text(), advance);
-    if (actual != file.digest) {
-      fail(ErrorCode::blob_corrupt, "the store's file for '{}' has {} instead of {}", file.path.text(), actual.text(),
-           file.digest.text());
-    }
+    return in;
+  }
+  static void require_digest(const FileEntry& file, const Digest& actual) {
+    if (actual == file.digest) return;
+    fail(ErrorCode::blob_corrupt, "the store's file for '{}' has {} instead of {}", file.path.text(), actual.text(),
+         file.digest.text());
+  }
+
+  void read_blob(const FileEntry& file, std::span<std::uint8_t> into) const {
+    const auto in = open_blob(file);
+    if (!pread_exact(in.get(), into, 0, file.path.text()))
+      fail(ErrorCode::blob_corrupt, "the store's file for '{}' ends early", file.path.text());
+    require_digest(file, sha256(into));
+  }
+
+  void copy_blob(const FileEntry& file, int out, const Advance& advance) const {
+    const auto in = open_blob(file);
+    require_digest(file, copy_hashed(in.get(), 0, out, file.size, file.path.text(), advance));
   }
 
   static void pwrite_all(int fd, std::string_view bytes, std::uint64_t offset) {
