@@ -4,7 +4,8 @@
 usage: peers.py BUILD_FOLDER WORK_FOLDER [--gib N] [--small N] [--images N] [--rounds N] [--only CONTENT,…]
 
 Contents: a few large files, many small ones, images that share layers, and a new top layer on one of those images for a receiver
-that has the rest. Racers: Liftlock (lock, fetch, pack, sign, ingest, serve); tar and zstd, and tar and gzip, with sha256sum before
+that has the rest. Racers: Liftlock (lock, fetch, pack, sign, ingest, serve; many small
+files also with pack --form tar); tar and zstd, and tar and gzip, with sha256sum before
 and after, behind nginx (images: skopeo and docker-registry); Zarf (package create, package deploy or mirror-resources, behind the
 same servers, for Zarf has none outside a cluster); Hauler (store add, save, load, serve). ZARF and HAULER name the binaries; a racer
 that is not there is left out and named. Rounds are interleaved; time ends with the first file, or manifest, that a client got whole.
@@ -110,6 +111,8 @@ class Racer:
 
 
 class Liftlock(Racer):
+    form = ()
+
     def run(self, side, *arguments, **options):
         return measure.run([str(self.build / f"src/cli/liftlock-{side}"), "--quiet", "--state", str(self.low / "state" if side == "low" else self.high / "state"),
                             *arguments], **options)
@@ -140,7 +143,7 @@ class Liftlock(Racer):
         self.sequence += 1
         bundle = self.medium / f"bench-{self.sequence}"
         base = ["--since", str(self.last)] if self.last else []
-        for command in (["lock"], ["fetch"], ["pack", "--output", str(bundle), *base],
+        for command in (["lock"], ["fetch"], ["pack", "--output", str(bundle), *self.form, *base],
                         ["sign", str(bundle), "--role", "builder", "--key", str(self.low / "builder.pem")]):
             self.peak = max(self.peak, self.run("low", *command, cwd=self.low, memory=True)["memory"])
         self.last = bundle
@@ -153,6 +156,12 @@ class Liftlock(Racer):
 
     def path_of(self, content):
         return f"bundles/bench/latest/files/data/{super().path_of(content)}"
+
+
+class LiftlockTar(Liftlock):
+    """The same with the content as one content.tar, as the archives carry it: for many small files."""
+
+    form = ("--form", "tar")
 
 
 class Archive(Racer):
@@ -318,7 +327,7 @@ def make_images(work, count, address):
 
 
 def racers(source, build):
-    found = [Liftlock("Liftlock", source, build), Archive("tar, zstd", source, build, "zstd -q -T0", "zstd -q -d"),
+    found = [Liftlock("Liftlock", source, build), LiftlockTar("Liftlock tar", source, build), Archive("tar, zstd", source, build, "zstd -q -T0", "zstd -q -d"),
              Archive("tar, gzip", source, build, "gzip", "gzip -d")]
     for name, make in (("ZARF", Zarf), ("HAULER", Hauler)):
         program = os.environ.get(name) or shutil.which(name.lower())
@@ -367,6 +376,8 @@ def main():
             has_many = content.folder is not None and len(content.files()) > 1000
             for i in range(args.rounds):
                 for racer in found:
+                    if isinstance(racer, LiftlockTar) and not has_many:
+                        continue
                     folder = pathlib.Path(tempfile.mkdtemp(dir=work))
                     results[racer.name].append(race(racer, content, source, folder))
                     if not has_many:
