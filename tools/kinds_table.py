@@ -22,7 +22,7 @@ ROWS = [
     ("maven", "`[maven.…]`", "checksums, coordinates", "`/maven/`, repository layout"),
     ("helm", "`[chart.…]`, repositories, URLs, files", "Chart.yaml, paths, digest of the index", "`/charts/`, index.yaml"),
     ("model", "`[model.…]`, files, URLs, Hub, Ollama stores", "GGUF, safetensors, ONNX; shards, indexes", "gateway; load gate"),
-    ("hub", "the same", "the same", "`/hf/`, Hugging Face Hub API; cache folder"),
+    ("hub", "the same; `[dataset.…]`", "the same; parquet, csv, no programs", "`/hf/`, Hugging Face Hub API; cache folder"),
     ("ollama", "the same", "the same", "Ollama's pull protocol; store folder"),
     ("engine", "`[engine.…]`, Debian closures, archives", "programs, libraries, `--help` probed", "sandboxed, no network"),
     ("advisories", "`[advisories.…]`, OSV exports", "every record", "`liftlock report`"),
