@@ -86,21 +86,24 @@ std::uint32_t objects_in_pack(int file, std::uint64_t offset) {
   return out;
 }
 
+// Shared with a timer, whose handler may be on its way when the coroutine ends.
+using Pipe = asio::posix::stream_descriptor;
+
 /// Reads until the other side closed it. @throws Error{tool_failed} past the time
-asio::awaitable<void> wait_for_end(asio::posix::stream_descriptor& pipe, std::chrono::seconds time) {
-  bool late = false;
+asio::awaitable<void> wait_for_end(std::shared_ptr<Pipe> pipe, std::chrono::seconds time) {
+  const auto late = std::make_shared<bool>(false);
   asio::steady_timer timer(co_await asio::this_coro::executor);
   timer.expires_after(time);
-  timer.async_wait([&late, &pipe](const boost::system::error_code& error) {
+  timer.async_wait([late, pipe](const boost::system::error_code& error) {
     if (error) return;
-    late = true;
+    *late = true;
     boost::system::error_code ignored;
-    pipe.cancel(ignored);
+    pipe->cancel(ignored);
   });
   char piece[4096];
   boost::system::error_code ended;
-  while (!ended) co_await pipe.async_read_some(asio::buffer(piece), asio::redirect_error(asio::use_awaitable, ended));
-  if (late) fail(ErrorCode::tool_failed, "git did not index the pack within {} s", time.count());
+  while (!ended) co_await pipe->async_read_some(asio::buffer(piece), asio::redirect_error(asio::use_awaitable, ended));
+  if (*late) fail(ErrorCode::tool_failed, "git did not index the pack within {} s", time.count());
   if (ended == asio::error::operation_aborted) throw boost::system::system_error(ended);
 }
 
@@ -157,7 +160,7 @@ asio::awaitable<std::optional<Error>> index_pack(int repository, fs::path pack, 
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe2");
   UniqueFd write_end(ends[1]);
-  asio::posix::stream_descriptor pipe(co_await asio::this_coro::executor, ends[0]);
+  const auto pipe = std::make_shared<Pipe>(co_await asio::this_coro::executor, ends[0]);
   spec.output = write_end.get();
   const auto log = spec.log, index = spec.run_folder / "pack.idx";
   Sandbox sandbox(std::move(spec));

@@ -100,6 +100,9 @@ class Answer final : public LiveAnswer {
   }
 
  private:
+  // Shared with the timer, whose handler may be on its way when the coroutine ends.
+  using Pipe = asio::posix::stream_descriptor;
+
   asio::awaitable<void> answer(AnswerSink& sink) {
     const auto repository = co_await m_repositories->open(m_source);
     Counted seat;
@@ -110,7 +113,7 @@ class Answer final : public LiveAnswer {
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe2");
     UniqueFd write_end(ends[1]);
-    asio::posix::stream_descriptor pipe(co_await asio::this_coro::executor, ends[0]);
+    const auto pipe = std::make_shared<Pipe>(co_await asio::this_coro::executor, ends[0]);
     spec.output = write_end.get();
     if (m_request.body.valid()) spec.input = m_request.body.get();
     Sandbox sandbox(std::move(spec));
@@ -140,22 +143,22 @@ class Answer final : public LiveAnswer {
     return out;
   }
 
-  asio::awaitable<void> pass_on(asio::posix::stream_descriptor& pipe, AnswerSink& sink) {
-    bool late = false;
+  asio::awaitable<void> pass_on(std::shared_ptr<Pipe> pipe, AnswerSink& sink) {
+    const auto late = std::make_shared<bool>(false);
     asio::steady_timer timer(co_await asio::this_coro::executor);
     timer.expires_after(k_time);
-    timer.async_wait([&late, &pipe](const boost::system::error_code& error) {
+    timer.async_wait([late, pipe](const boost::system::error_code& error) {
       if (error) return;
-      late = true;
+      *late = true;
       boost::system::error_code ignored;
-      pipe.close(ignored);
+      pipe->close(ignored);
     });
     std::string piece(k_piece, '\0');
     for (;;) {
       boost::system::error_code ended;
       const auto buffer = asio::buffer(piece);
-      const auto got = co_await pipe.async_read_some(buffer, asio::redirect_error(asio::use_awaitable, ended));
-      if (late) fail(ErrorCode::tool_failed, "git upload-pack did not end within {} s", k_time.count());
+      const auto got = co_await pipe->async_read_some(buffer, asio::redirect_error(asio::use_awaitable, ended));
+      if (*late) fail(ErrorCode::tool_failed, "git upload-pack did not end within {} s", k_time.count());
       if (ended == asio::error::operation_aborted) throw boost::system::system_error(ended);
       if (ended) co_return;
       if (!m_begun) {
