@@ -272,7 +272,8 @@ Collected GitCollector::resolve(const StackEntry& entry, CollectContext& context
                 fmt::format("{}: '{}' is no name for a repository", entry.where(), printable(entry.name)),
                 "letters, digits and ._-, without .git at the end");
   }
-  const GitProgram git(context.scratch / "home");
+  const auto scratch = fs::absolute(context.scratch);  // git is run elsewhere
+  const GitProgram git(scratch / "home");
   Wanted wanted{.source = source_of(entry, context.stack_folder), .selection = {}};
   const auto listed = with_context(entry.where(), [&] {
     return parse_ls_remote(git.run({"ls-remote", "--quiet", "--symref", wanted.source}));
@@ -286,9 +287,9 @@ Collected GitCollector::resolve(const StackEntry& entry, CollectContext& context
     return out;
   }
   with_context(entry.where(), [&] {
-    Copy copy(git, context.scratch);
+    Copy copy(git, scratch);
     copy.fetch(wanted);
-    const auto bundle = context.scratch / (entry.name + ".bundle");
+    const auto bundle = scratch / (entry.name + ".bundle");
     copy.write_bundle(wanted.selection, bundle);
     const std::vector<LocalFile> files{{entry.name + ".bundle", bundle, {}}};
     const auto taken = take_local_files(context, "lock-git-" + portable_component(entry.name), files);
@@ -344,7 +345,8 @@ std::vector<FetchJob> GitCollector::plan(const Artifact& artifact, const StackEn
                .url = {},
                .headers = {},
                .produce = {}};
-  job.produce = [wanted, where = entry.where(), folder = context.scratch / ("git-" + entry.name)](int out) {
+  job.produce = [wanted, where = entry.where(),
+                 folder = fs::absolute(context.scratch) / ("git-" + entry.name)](int out) {
     remove_tree(folder);
     const GitProgram git(folder / "home");
     with_context(where, [&] {
