@@ -14,8 +14,8 @@ hub_up() { # a Hub on loopback; its address in $upstream
   # A data set of the same name as a model, with a loading script that must stay behind.
   mkdir -p "$work/hub/datasets/org/tiny/data"
   printf 'word,meaning\nlock,a chamber with two gates\ngate,what opens\n' > "$work/hub/datasets/org/tiny/data/train.csv"
-  printf '{"word": "reach", "meaning": "between two locks"}\n' > "$work/hub/datasets/org/tiny/data/test.jsonl"
-  printf -- '---\nlicense: cc-by-4.0\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train.csv\n- config_name: more\n  data_files:\n  - split: test\n    path: data/test.jsonl\n---\n# Words\n' > "$work/hub/datasets/org/tiny/README.md"
+  printf 'word,meaning\nreach,between two locks\n' > "$work/hub/datasets/org/tiny/data/test.csv"
+  printf -- '---\nlicense: cc-by-4.0\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train.csv\n- config_name: more\n  data_files:\n  - split: test\n    path: data/test.csv\n---\n# Words\n' > "$work/hub/datasets/org/tiny/README.md"
   echo 'print("a loading script")' > "$work/hub/datasets/org/tiny/tiny.py"
   mkfifo "$work/hub.stdin" && exec 8<> "$work/hub.stdin"
   python3 "$root/tests/tools/hub_server.py" "$work/hub" < "$work/hub.stdin" > "$work/hub.port" 2> "$work/hub.log" &

@@ -39,7 +39,7 @@ data=$(curl -sf "$upstream/api/datasets/org/tiny" | json '["sha"]')
 [ "$data" != "$commit" ] || fail "the model and the data set are one"
 [ "$(curl -sf "$mirror/hf/api/datasets/org/tiny/revision/v1" | json '["sha"]')" = "$data" ] || fail "the commit of the data set"
 cmp <(curl -sf "$mirror/hf/datasets/org/tiny/resolve/main/data/train.csv") "$work/hub/datasets/org/tiny/data/train.csv" || fail "the data changed on its way"
-[ "$(curl -sf "$mirror/hf/api/datasets/org/tiny/tree/main?recursive=1" | python3 -c 'import json, sys; print(*[each["path"] for each in json.load(sys.stdin)])')" = "README.md data data/test.jsonl data/train.csv" ] || fail "the tree of the data set"
+[ "$(curl -sf "$mirror/hf/api/datasets/org/tiny/tree/main?recursive=1" | python3 -c 'import json, sys; print(*[each["path"] for each in json.load(sys.stdin)])')" = "README.md data data/test.csv data/train.csv" ] || fail "the tree of the data set"
 [ "$(curl -sf "$mirror/hf/api/datasets?author=org" | json '[0]["id"]')" = org/tiny ] || fail "the list of data sets"
 says 'X-Error-Code: EntryNotFound' "$(curl -sI "$mirror/hf/datasets/org/tiny/resolve/main/tiny.py")"
 says 'X-Error-Code: RepoNotFound' "$(curl -sI "$mirror/hf/datasets/org/none/resolve/main/x")"

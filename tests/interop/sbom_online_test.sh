@@ -22,7 +22,7 @@ language: [en]
 ---
 # Tiny
 MD
-mkdir other && cp model/tiny.gguf other/ && printf -- '---\nlicense: other\nlicense_name: llama3.1\n---\n' > other/README.md
+python3 "$root/tests/tools/make_model.py" safetensors other > /dev/null && printf -- '---\nlicense: other\nlicense_name: llama3.1\n---\n' > other/README.md
 mkdir words && echo 'a,b' > words/train.csv
 python3 "$root/tests/tools/make_wheel.py" wheels tiktoken 0.14 && python3 "$root/tests/tools/make_wheel.py" wheels idna 3.4
 echo hello > hello.txt
