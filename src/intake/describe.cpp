@@ -8,6 +8,7 @@
 #include "ecosystem/apt/deb_reader.hpp"
 #include "ecosystem/pypi/sdist.hpp"
 #include "ecosystem/pypi/wheel.hpp"
+#include "ecosystem/rpm/package_file.hpp"
 
 namespace liftlock {
 namespace {
@@ -45,10 +46,20 @@ Json describe_deb(int file) {
   return out;
 }
 
+Json describe_rpm(int file) {
+  const auto package = rpm::PackageFile::read(file);
+  const auto identity = package.identity();
+  return {{"name", identity.name},
+          {"version", identity.evr()},
+          {"architecture", identity.architecture},
+          {"license", printable(package.header().text(rpm::Tag::license).value_or(""))}};
+}
+
 }  // namespace
 
 Json describe_package(std::string_view kind, int file, std::string_view filename) {
   if (kind == "deb") return describe_deb(file);
+  if (kind == "rpm") return describe_rpm(file);
   if (kind == "wheel") {
     const auto name = WheelFilename::parse(filename);
     if (!name) fail(ErrorCode::package_malformed, "'{}' is no wheel file name", printable(filename));

@@ -419,6 +419,18 @@ TEST_F(Imports, WheelhousesComeInBothShapes) {
   EXPECT_EQ(imported("wheelhouse").status, ImportResult::Status::already_present);
 }
 
+TEST_F(Imports, RpmsSayThemselvesWhatTheyAre) {
+  make_folders(drop() / "rpms");
+  fs::copy_file(LIFTLOCK_SOURCE_DIR "/fuzz/rpm_fuzz/good", drop() / "rpms/lift.rpm");
+  const auto result = imported("rpms");
+  EXPECT_THAT(result.artifacts, ElementsAre("rpm:lift@2.0-1"));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("signatures in these packages are not checked here")));
+  EXPECT_EQ(artifact("lift").license, "MIT");
+  EXPECT_EQ(artifact("lift").files[0].path.text(), "packages/rpm/lift.rpm");
+  write("rpms/broken.rpm", "no package");
+  EXPECT_EQ(refused("rpms"), ErrorCode::package_malformed);
+}
+
 TEST_F(Imports, DebsSayThemselvesWhatTheyAre) {
   write("d/p/DEBIAN/control",
         "Package: tool\nVersion: 1.2-1\nArchitecture: all\nMaintainer: x <x@example.org>\n"

@@ -1,4 +1,4 @@
-// Folders and archives of packages: wheelhouses, and .deb files.
+// Folders and archives of packages: wheelhouses, .deb and .rpm files.
 #include <sys/utsname.h>
 
 #include <algorithm>
@@ -32,6 +32,10 @@ bool is_sdist(std::string_view path) {
 }
 bool is_deb(std::string_view path) {
   return path.ends_with(".deb");
+}
+
+bool is_rpm(std::string_view path) {
+  return path.ends_with(".rpm");
 }
 
 /// Wants those files that `take` names; tells of the others, and refuses two of one name: they go to one folder.
@@ -199,6 +203,45 @@ std::optional<Found> recognise_debs(const std::shared_ptr<const Tree>& tree, con
                                 .evidence = listing_evidence(listing, file.path)}}});
     }
     if (auto missing = closure.missing(); !missing.empty()) staged.remark(std::move(missing));
+    return out;
+  };
+  return found;
+}
+
+std::optional<Found> recognise_rpms(const std::shared_ptr<const Tree>& tree, const ImportCells& cells) {
+  const auto& paths = tree->paths();
+  const auto rpms = std::count_if(paths.begin(), paths.end(), [](const auto& path) { return is_rpm(path); });
+  if (rpms == 0) return std::nullopt;
+  const auto listing = find_listing(*tree);
+  Found found{.shape = "rpms",
+              .words = "a folder of " + counted(static_cast<std::size_t>(rpms), "RPM package"),
+              .preview = {{"rpms", rpms}}};
+  want(found, tree, listing, is_rpm, "RPM package");
+  found.notes.emplace_back(
+      "the publishers' signatures in these packages are not checked here: dnf does, with their keys");
+  found.make = [files = found.files, listing, cells](StagedFiles& staged) {
+    std::vector<Artifact> out;
+    struct utsname machine {};
+    (void)::uname(&machine);
+    for (const auto& file : files) {
+      const auto filename = base_name(file.path);
+      const auto& digest = staged.digest(*file.tree, file.path);
+      const auto about = cells.describe("rpm", staged.open(digest).get(), filename);
+      const auto architecture = string_member(about, "architecture", filename);
+      auto name = string_member(about, "name", filename);
+      if (architecture != "noarch" && architecture != machine.machine) name += "." + architecture;
+      out.push_back({.kind = "rpm",
+                     .name = std::move(name),
+                     .version = string_member(about, "version", filename),
+                     .license = string_member(about, "license", filename),
+                     .facts = {{"architecture", architecture}},
+                     .needs = {},
+                     .files = {{.path = RelPath::parse("packages/rpm/" + filename),
+                                .size = staged.size(digest),
+                                .digest = digest,
+                                .origin = file.tree->name() + "/" + file.path,
+                                .evidence = listing_evidence(listing, file.path)}}});
+    }
     return out;
   };
   return found;

@@ -29,6 +29,7 @@ constexpr std::array k_recognisers = {
     Recogniser{"hf-cache", "a Hugging Face cache (models--ORG--NAME)", recognise_hf_cache},
     Recogniser{"wheelhouse", "Python wheels and sdists, in a folder or an archive", recognise_wheelhouse},
     Recogniser{"debs", "Debian packages (.deb)", recognise_debs},
+    Recogniser{"rpms", "RPM packages (.rpm)", recognise_rpms},
     Recogniser{"model", "GGUF, safetensors or ONNX files, with MODEL_MANIFEST.sha256 or without", recognise_model},
     Recogniser{"listed-files", "any files with SHA256SUMS, checksums.txt or the like", recognise_listed_files},
 };
@@ -88,7 +89,7 @@ std::shared_ptr<const Tree> open_container(std::shared_ptr<const UniqueFd> file,
 /// Zip archives that are one package, and compressed files that are no tar.
 bool is_one_file(const std::string& name) {
   const auto lower = to_lower(name);
-  return lower.ends_with(".whl") || lower.ends_with(".deb") || lower.ends_with(".gguf") ||
+  return lower.ends_with(".whl") || lower.ends_with(".deb") || lower.ends_with(".rpm") || lower.ends_with(".gguf") ||
          lower.ends_with(".safetensors") || lower.ends_with(".onnx");
 }
 

@@ -120,6 +120,7 @@ std::optional<Found> recognise_ollama(const std::shared_ptr<const Tree>& tree, c
 std::optional<Found> recognise_hf_cache(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_wheelhouse(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_debs(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
+std::optional<Found> recognise_rpms(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_model(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_listed_files(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 
