@@ -20,6 +20,7 @@ def arguments(**numbers):
     for name, default in numbers.items():
         parser.add_argument(f"--{name}", type=type(default), default=default)
     args = parser.parse_args()
+    args.build, args.work = args.build.resolve(), args.work.resolve()  # commands run in folders of their own
     shutil.rmtree(args.work, ignore_errors=True)
     args.work.mkdir(parents=True)
     return args
