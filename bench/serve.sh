@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `liftlock serve` against nginx over loopback, in one run: requests per second for small files, bytes per second for one
-# large file, over plain HTTP and over TLS 1.3. Every read of ours is audited; nginx logs nothing.
+# large file, over plain HTTP and over TLS 1.3; then indexes of packages, the same bytes from nginx. Every read of ours is audited; nginx logs nothing.
 # Besides the rates it prints the server's CPU time for each request or MiB, which says more on a busy machine.
 #   bench/serve.sh [BUILD_FOLDER] [SECONDS]
 # Needs wrk, nginx, curl, openssl. Prints one line per measurement, and the ratio.
@@ -51,6 +51,18 @@ ours_tls=$url tls_pid=$!
 mkdir -p "$work/www" "$work/nginx"
 for name in large $(seq -f 'small%g' 0 $((small_count - 1))); do
   curl -sSf -o "$work/www/$name" "$ours/files/file/$name/1/$name"
+done
+# Indexes: name, path of ours, what a client accepts.
+pages=("simple /simple/paged/ application/vnd.pypi.simple.v1+json"
+  "simple.html /simple/paged/ text/html"
+  "projects /simple/ application/vnd.pypi.simple.v1+json"
+  "packument /npm/paged application/vnd.npm.install-v1+json"
+  "Packages /debian/dists/bench/main/binary-amd64/Packages */*"
+  "Packages.gz /debian/dists/bench/main/binary-amd64/Packages.gz */*"
+  "InRelease /debian/dists/bench/InRelease */*")
+for page in "${pages[@]}"; do
+  read -r name path accept <<<"$page"
+  curl -sSf -H "Accept: $accept" -o "$work/www/$name" "$ours$path"
 done
 chmod 755 "$work" "$work/www"
 port=$((20000 + RANDOM % 20000))
@@ -145,6 +157,10 @@ compare() {  # WHAT UNIT OUR_PID OUR_PATH_URL NGINX_URL WRK_ARGUMENTS…
 nginx=http://127.0.0.1:$port
 nginx_tls=https://127.0.0.1:$((port + 1))
 large=/files/file/large/1/large
+for page in "${pages[@]}"; do
+  read -r name path accept <<<"$page"
+  compare "$name, $(stat -c %s "$work/www/$name") B" req "$plain_pid" "$ours$path" "$nginx/$name" -t2 -c64 -H "Accept: $accept"
+done
 compare "small files, ${small_bytes} B" req "$plain_pid" "$ours" "$nginx" -t2 -c64 -s "$work/small.lua"
 compare "small files, TLS 1.3" req "$tls_pid" "$ours_tls" "$nginx_tls" -t2 -c64 -s "$work/small.lua"
 compare "one file of ${large_mib} MiB" MiB "$plain_pid" "$ours$large" "$nginx/large" -t1 -c2

@@ -64,6 +64,8 @@ class Route {
   virtual std::vector<std::string> clients() const = 0;
   /// Text for `render clients`; base_url has no trailing slash ("https://mirror.example:8443").
   virtual std::string client_configuration(std::string_view base_url) const = 0;
+  /// A text with an ETag and without audit_subject is kept and sent again: it depends on path, query and the headers
+  /// that its Vary names, and on nothing else of the request.
   virtual HttpResponse handle(const HttpRequest& request) const = 0;
   /// How many bytes of body a request with this method and decoded path, which is below prefix(), may have: of
   /// protocols whose questions are too long for a GET. 0: it is for GET and HEAD alone. handle() gets such a body as it

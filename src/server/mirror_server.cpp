@@ -227,7 +227,7 @@ struct MirrorServer::Impl {
     };
     for (const auto& one : the_state.routes) {
       // The label must outlive this state: routes of one kind have one prefix, a literal.
-      if (under(one->prefix())) return one->handle(request);
+      if (under(one->prefix())) return the_state.pages->answer(request, [&] { return one->handle(request); });
       if (one->prefix().ends_with('/') && path == one->prefix().substr(0, one->prefix().size() - 1)) {
         return redirect(std::string(one->prefix()));
       }

@@ -9,6 +9,7 @@
 
 #include "ecosystem/route.hpp"
 #include "server/file_tree.hpp"
+#include "server/page_cache.hpp"
 #include "server/sync_pages.hpp"
 #include "store/catalog.hpp"
 
@@ -23,6 +24,8 @@ struct MirrorState {
   FileTree files;           ///< KIND/NAME/VERSION/PATH
   FileTree bundles;         ///< CHANNEL/SEQUENCE/PATH
   SyncPages sync;
+  /// What the routes made of this state so far.
+  const std::unique_ptr<PageCache> pages = std::make_unique<PageCache>();
   std::map<std::string, std::uint64_t, std::less<>> latest;  ///< by channel
 };
 

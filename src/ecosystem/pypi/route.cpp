@@ -22,6 +22,7 @@ constexpr std::string_view k_metadata_suffix = ".metadata";
 /// What PEP 658 serves beside a wheel.
 struct Metadata {
   std::string bytes;
+  Digest digest;  ///< of the bytes
   std::string requires_python;
 };
 
@@ -85,14 +86,14 @@ std::shared_ptr<const Metadata> PypiRoute::metadata(std::string_view filename, c
     const std::lock_guard lock(m_mutex);
     if (const auto found = m_metadata.find(file.file.digest); found != m_metadata.end()) return found->second;
   }
-  std::shared_ptr<Metadata> out;
+  std::shared_ptr<const Metadata> out;
   if (const auto name = WheelFilename::parse(filename)) {
     try {
       const auto fd = m_blobs.open(file.file.digest);
       const Wheel wheel(fd.get(), *name);
-      out = std::make_shared<Metadata>();
-      out->bytes = wheel.metadata_bytes();
-      out->requires_python = wheel.metadata().requires_python;
+      auto bytes = wheel.metadata_bytes();
+      const auto digest = sha256(bytes);
+      out = std::make_shared<const Metadata>(Metadata{std::move(bytes), digest, wheel.metadata().requires_python});
     } catch (const Error&) {
       out.reset();  // the wheel is served without it, and clients read it themselves
     }
@@ -125,7 +126,7 @@ HttpResponse PypiRoute::project(const HttpRequest& request, std::string_view nam
                       .metadata_digest = {}};
       if (const auto data = metadata(filename, mirrored)) {
         item.requires_python = data->requires_python;
-        item.metadata_digest = sha256(data->bytes);
+        item.metadata_digest = data->digest;
       }
       list.push_back(std::move(item));
     }
@@ -143,7 +144,7 @@ HttpResponse PypiRoute::file(const Files& files, std::string_view filename) cons
     if (const auto data = found == files.end() ? nullptr : metadata(filename, found->second)) {
       HttpResponse response;
       response.set("Content-Type", "application/octet-stream");
-      response.set("ETag", "\"" + sha256(data->bytes).hex() + "\"");
+      response.set("ETag", "\"" + data->digest.hex() + "\"");
       response.body = std::shared_ptr<const std::string>(data, &data->bytes);
       return response;
     }
