@@ -114,7 +114,11 @@ class Places {
       if (within && m_at == end) end_part(*part);
     }
   }
-  std::vector<WholeCopy::Taken> take() { return std::move(m_taken); }
+  /// A part that never ended is a hole that nobody knows of: the file is not the one that named it.
+  std::vector<WholeCopy::Taken> take(const std::string& shown) {
+    if (m_next < m_parts.size()) fail(ErrorCode::size_mismatch, "'{}' was longer when it was looked at first", shown);
+    return std::move(m_taken);
+  }
 
  private:
   std::string name() const { return fmt::format("whole-{}", m_next); }
@@ -207,7 +211,7 @@ WholeCopy copy_whole(const fs::path& source, const fs::path& folder, const std::
     }
   }
   belt.rethrow_failure();
-  auto taken = places.take();
+  auto taken = places.take(shown);
   // The holes count: a file that ends with one has its size all the same.
   if (::ftruncate(copy.get(), static_cast<off_t>(size)) != 0) fail_errno("set the size of a private copy");
   return {std::move(copy), hasher.finish(), std::move(taken)};

@@ -38,7 +38,7 @@ struct WholeCopy {
 /// @param folder where the copy lies: on the file system of the store
 /// @param parts sorted, not overlapping, within the file; what the file says of itself before anybody vouched for it
 ///        will do: what is read of it later decides, and digest_of() tells whether that is the same
-/// @throws Error{not_regular, size_mismatch, disk_full, io_error}
+/// @throws Error{not_regular, size_mismatch (also where a part reaches behind the end), disk_full, io_error}
 WholeCopy copy_whole(const fs::path& source, const fs::path& folder, const std::vector<WholePart>& parts,
                      StagedBlobs& staged, const std::function<void(std::uint64_t)>& progress);
 

@@ -64,6 +64,11 @@ TEST_F(WholeCopyTest, NobodyReadsAHoleForContent) {
     EXPECT_EQ(code_of([&] { (void)whole.digest_of(offset, size); }), ErrorCode::digest_mismatch) << offset;
 }
 
+TEST_F(WholeCopyTest, AFileThatBecameShorterThanItsPartsEndsIt) {
+  EXPECT_EQ(code_of([&] { (void)copy({{4'000'000, 20'000'000}}); }), ErrorCode::size_mismatch);
+  EXPECT_EQ(code_of([&] { (void)copy({{20'000'000, 5'000'000}}); }), ErrorCode::size_mismatch);
+}
+
 TEST_F(WholeCopyTest, AFailureOfEitherThreadEndsIt) {
   EXPECT_EQ(code_of([&] { (void)copy_whole("/dev/zero", m_store.folder(), {}, m_staged, {}); }),
             ErrorCode::not_regular);
