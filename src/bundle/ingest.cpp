@@ -267,12 +267,19 @@ class Ingest {
            problems.size() > 1 ? fmt::format(" (and {} more; `liftlock verify` lists them)", problems.size() - 1) : "");
     }
     // What lies beside the bundle on the medium is not ours, but people want to know.
+    constexpr std::size_t k_named = 8;
     std::error_code ignored;
+    std::vector<std::string> beside;
     const auto parent = fs::canonical(m_bundle.folder(), ignored).parent_path();
     for (const auto& entry : fs::directory_iterator(parent, ignored)) {
-      if (entry.path().filename() == m_bundle.folder().filename() || m_result.notes.size() > 20) continue;
-      m_result.notes.push_back("beside the bundle: " + printable(entry.path().filename().string()));
+      if (entry.path().filename() != m_bundle.folder().filename()) beside.push_back(entry.path().filename().string());
     }
+    if (beside.empty()) return;
+    std::sort(beside.begin(), beside.end());
+    const auto more = beside.size() > k_named ? fmt::format(", and {} more", beside.size() - k_named) : "";
+    beside.resize(std::min(beside.size(), k_named));
+    for (auto& name : beside) name = printable(name);
+    m_result.notes.push_back(fmt::format("beside the bundle: {}{}", fmt::join(beside, ", "), more));
   }
 
   void check_space(const BlobStore& store) {

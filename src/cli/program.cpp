@@ -150,6 +150,17 @@ void raise_open_file_limit() {
   ::setrlimit(RLIMIT_NOFILE, &files);
 }
 
+/// `--state "$UNSET"` must not mean another installation than the one that was meant. Behind `--` stands a command of
+/// somebody else's.
+void require_no_empty_argument(std::span<char*> arguments) {
+  for (const std::string_view argument : arguments) {
+    if (argument == "--") return;
+    if (!argument.empty()) continue;
+    throw Error(ErrorCode::usage, "an argument is empty",
+                "a variable of the shell that is not set gives one: look for it");
+  }
+}
+
 int run_program(int argc, char** argv) {
   raise_open_file_limit();
   ConsoleInvocation invocation;
@@ -167,6 +178,7 @@ int run_program(int argc, char** argv) {
   for (const auto add : commands_of_side()) add(app, invocation);
   for (const auto add : commands_of_both()) add(app, invocation);
   try {
+    require_no_empty_argument(std::span(argv, argv + argc).subspan(1));
     app.parse(argc, argv);
     return invocation.status();
   } catch (const CLI::ParseError& error) {

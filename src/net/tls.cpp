@@ -66,6 +66,17 @@ SslContext make_server_context(const TlsSettings& settings) {
   return context;
 }
 
+namespace {
+
+void require_file(const fs::path& file, std::string_view what) {
+  std::error_code ignored;
+  if (fs::is_regular_file(file, ignored)) return;
+  throw Error(ErrorCode::tls_invalid, fmt::format("{}: '{}' is no file that can be read", what, file.string()),
+              "correct the path, and look at the rights of its folders");
+}
+
+}  // namespace
+
 SslContext make_client_context(const fs::path& ca_file) {
   SslContext context(SSL_CTX_new(TLS_client_method()));
   if (!context) fail_tls("set up TLS");
@@ -75,6 +86,7 @@ SslContext make_client_context(const fs::path& ca_file) {
   SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
   if (SSL_CTX_set_cipher_list(raw, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1) fail_tls("choose ciphers");
   SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
+  require_file(ca_file, "the CA certificates");
   if (SSL_CTX_load_verify_file(raw, ca_file.c_str()) != 1) fail_tls("read the CA certificates " + ca_file.string());
   return context;
 }

@@ -37,7 +37,9 @@ RegistryClient::RegistryClient(Downloader& downloader, RegistryAddress address,
     : m_downloader(downloader), m_address(std::move(address)), m_credential_files(std::move(files)) {}
 
 std::string RegistryClient::base() const {
-  return (m_address.scheme == RegistryAddress::Scheme::http ? "http://" : "https://") + m_address.host + "/v2/";
+  // Docker's own registry is called otherwise in names of images than on the network (distribution/reference, docker).
+  const auto host = m_address.host == "docker.io" ? std::string("registry-1.docker.io") : m_address.host;
+  return (m_address.scheme == RegistryAddress::Scheme::http ? "http://" : "https://") + host + "/v2/";
 }
 
 std::string RegistryClient::url(std::string_view path) const {
