@@ -99,8 +99,13 @@ step "git push is refused with a reason; so are nonsense, bombs and the dumb pro
 change a.txt four
 for i in $(seq 60); do change n.txt "$i" && up tag "v1.$i"; done
 newest=$(up rev-parse HEAD)
+# A request that is longer than http.postBuffer is sent in chunks, after an empty one. As many commits as branches: what is
+# had already is not asked for twice.
+for i in $(seq 1700); do printf 'commit refs/heads/b/%s\ncommitter A <a@example.test> 1700000000 +0000\ndata <<E\n%s\nE\n' "$i" "$i"; done |
+  up fast-import --quiet
 low lock > /dev/null
 cmp -s liftlock.lock "$work/before.lock" || fail "a lock moved by itself"
+sed -i 's|"v1\.\*"|"v1.*", "b/*"|' liftlock.toml
 low lock --update git.tool > /dev/null
 cross git-2
 cut_off '
@@ -108,10 +113,13 @@ cut_off '
   git -C "$work/clone" rev-parse origin/main > "$work/head"
   GIT_TRACE_CURL=1 git clone -q "$mirror/git/tool" "$work/clone2" 2> "$work/trace"
   git -C "$work/clone2" fsck --strict 2> /dev/null
-  [ "$(git -C "$work/clone2" tag | wc -l)" = 61 ]' || fail "fetch of the newer bundle: $(tail -5 "$work/serve.log")"
+  [ "$(git -C "$work/clone2" tag | wc -l)" = 61 ]
+  GIT_TRACE_CURL=1 git -c http.postBuffer=65536 clone -q "$mirror/git/tool" "$work/clone3" 2> "$work/trace3"
+  [ "$(git -C "$work/clone3" branch -r --list "origin/b/*" | wc -l)" = 1700 ]' || fail "fetch of the newer bundle: $(tail -5 "$work/serve.log")"
 [ "$(cat "$work/head")" = "$newest" ] || fail "the newer bundle is not served"
 grep -qi 'content-encoding: gzip' "$work/trace" || fail "no compressed request was tried"
-step "git fetch takes what a newer bundle brought; a compressed request is read"
+grep -qi 'transfer-encoding: chunked' "$work/trace3" || fail "no request in chunks was tried"
+step "git fetch takes what a newer bundle brought; compressed requests are read, and long ones in chunks"
 
 out=$(cut_off '
   with_tokens

@@ -120,6 +120,8 @@ class Answer final : public LiveAnswer {
     write_end.reset();
     co_await pass_on(pipe, sink);
     const int status = sandbox.wait();
+    // Nothing to say is an answer: git asks "0000" before a request that it sends in chunks.
+    if (status == 0 && !m_begun) co_await begin(sink);
     if (m_begun && status <= k_gave_up) co_return;
     fail(ErrorCode::tool_failed, "git upload-pack ended with status {}: {}", status, last_words(run.path() / "log"));
   }
@@ -143,6 +145,12 @@ class Answer final : public LiveAnswer {
     return out;
   }
 
+  asio::awaitable<void> begin(AnswerSink& sink) {
+    m_begun = true;
+    auto response = head();
+    co_await sink.begin(std::move(response));
+  }
+
   asio::awaitable<void> pass_on(std::shared_ptr<Pipe> pipe, AnswerSink& sink) {
     const auto late = std::make_shared<bool>(false);
     asio::steady_timer timer(co_await asio::this_coro::executor);
@@ -162,9 +170,7 @@ class Answer final : public LiveAnswer {
       if (ended == asio::error::operation_aborted) throw boost::system::system_error(ended);
       if (ended) co_return;
       if (!m_begun) {
-        m_begun = true;
-        auto response = head();
-        co_await sink.begin(std::move(response));
+        co_await begin(sink);
         // Of protocols before version 2: gitprotocol-http(5), "Smart Server Response".
         constexpr std::string_view k_service = "001e# service=git-upload-pack\n0000";
         if (advertises() && m_request.protocol.find("version=2") == std::string::npos) co_await sink.write(k_service);
