@@ -141,12 +141,17 @@ step "a repository is locked from smart HTTP, and from a bundle"
 if python3 -m pip --version > /dev/null 2>&1; then
   cut_off '
     "$high_exe" --quiet --state "$high_state" render clients --client git --base-url "$mirror" | grep -q "protocol"
-    printf "[url \"%s/git/tool\"]\n\tinsteadOf = https://git.example.test/team/tool\n" "$mirror" > "$work/gitconfig"
+    printf "[url \"%s/git/tool~\"]\n\tinsteadOf = https://git.example.test/team/tool\n" "$mirror" > "$work/gitconfig"
+    for origin in tool tool.git tool/; do
+      GIT_CONFIG_GLOBAL=$work/gitconfig git ls-remote "https://git.example.test/team/$origin" HEAD > "$work/head"
+      grep -q '"$newest"' "$work/head" || { echo "$origin leads elsewhere" >&2; exit 1; }
+    done
+    if GIT_CONFIG_GLOBAL=$work/gitconfig git ls-remote https://git.example.test/team/toolbox 2> /dev/null; then exit 1; fi
     GIT_CONFIG_GLOBAL=$work/gitconfig python3 -m pip install -q --no-index --disable-pip-version-check --no-build-isolation --no-deps \
       --target "$work/site" "git+https://git.example.test/team/tool.git@'"$first"'" > "$work/pip.log" 2>&1 || { cat "$work/pip.log" >&2; exit 1; }
     [ "$(PYTHONPATH=$work/site python3 -c "import demo; print(demo.word)")" = carried ]' || fail "pip install git+https"
   tested git pip "$(python3 -m pip --version | cut -d' ' -f2)"
-  step "pip install git+https://ORIGIN@COMMIT, led to the mirror"
+  step "pip install git+https://ORIGIN@COMMIT, led to the mirror; what only begins like the origin is not"
 fi
 
 # Lies. First an upstream that attacks, then a low side that does: its signature is good, its repositories are not.
@@ -183,7 +188,9 @@ for name in git_modules_option=gitmodulesUrl git_modules_name=gitmodulesName git
   take > /dev/null || fail "ingest of ${name%=*}"
   out=$(cut_off '
     if git clone -q "$mirror/git/tool" "$work/evil" 2>&1; then exit 1; fi
+    [ "$(curl -s -o "$work/evil.bundle" -w "%{http_code}" "$mirror/git/tool.bundle")" = 422 ] || { echo "the bundle is served"; exit 1; }
     if [ -n "$(find "$high_state/cache/git" -name "*.new")" ]; then exit 1; fi') || fail "${name%=*} is served: $out"
+  head -c 100 "$work/evil.bundle" | grep -q "git refuses" || fail "${name%=*}: the bundle is refused with $(head -c 300 "$work/evil.bundle")"
   grep -q "remote: .*${name#*=}" <<< "$out" || fail "git is not told why: $out"
 done
 step "a repository that attacks its clients in ways that git knows is not served: git looks before, in the sandbox"

@@ -3,14 +3,13 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 
 #include "base/digest.hpp"
 #include "base/error.hpp"
+#include "net/http.hpp"
 #include "os/file.hpp"
 #include "os/sandbox.hpp"
 #include "store/blob_store.hpp"
@@ -33,29 +32,26 @@ std::string last_words(const fs::path& log);
 
 class Repositories {
  public:
-  /// @param folder below the installation's state; made when missing
+  /// Tidies the folder meanwhile (tidy_repositories()).
+  /// @param folder below the installation's state; made when there is something to keep in it
   /// @param blobs must outlive this object
-  Repositories(fs::path folder, const BlobStore& blobs);
+  /// @param kept the bundles that are published
+  Repositories(fs::path folder, const BlobStore& blobs, const std::set<Digest>& kept);
 
-  /// A descriptor of the repository's folder. Makes it first where it is missing, which another process may be doing: a
-  /// git of its own indexes the pack and checks every object (index-pack --strict --fsck-objects); then the folder
-  /// appears whole. Runs on the worker's thread without blocking it for long.
-  /// @throws Error{package_malformed} when git refuses the pack: remembered as long as this object lives; Error{busy,
-  ///         not_found, tool_missing, sandbox_unavailable, disk_full}
-  boost::asio::awaitable<std::shared_ptr<const UniqueFd>> open(RepositorySource source);
+  /// A descriptor of the repository's folder; nullptr where it is not made yet, or not whole. Any thread.
+  std::shared_ptr<const UniqueFd> find(const Digest& bundle) const;
 
-  /// Removes repositories of other bundles that nobody asked for within a day.
-  void forget_all_but(const std::set<Digest>& bundles) const;
+  /// The same; where it is missing it is made first (make_repository()), and the caller waits for ten minutes at most:
+  /// the making goes on without it. At most 64 wait in this process.
+  /// @throws Error{package_malformed, tool_failed, not_found, tool_missing, sandbox_unavailable, disk_full, overloaded}
+  boost::asio::awaitable<std::shared_ptr<const UniqueFd>> open(RepositorySource source) const;
 
  private:
-  fs::path place(const Digest& bundle) const;
-  boost::asio::awaitable<void> make(const RepositorySource& source);
-  void refuse(const Digest& bundle, const Error& why);
-
   const fs::path m_folder;
   const BlobStore& m_blobs;
-  std::mutex m_mutex;
-  std::map<Digest, Error> m_refused;
 };
+
+/// What info/refs answers. @param protocol 0, 1, 2 @param repository as find() gives it
+HttpResponse advertisement(int repository, int protocol);
 
 }  // namespace liftlock::git

@@ -1,5 +1,6 @@
 #include "ecosystem/git/route.hpp"
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -20,7 +21,12 @@ constexpr std::string_view k_fetch = "git-upload-pack", k_push = "git-receive-pa
 /// Enough to say no to, of a push that does not ask first.
 constexpr std::uint64_t k_max_refused = 64u << 10;
 
-/// /git/NAME[.git]/REST
+constexpr std::string_view k_git = ".git";
+/// Behind a name: git leads every address that begins with an origin here, and what is longer than it becomes the name
+/// of something that cannot be: no name has this.
+constexpr std::string_view k_exactly = "~";
+
+/// /git/NAME[~][.git]/REST
 struct Asked {
   std::string_view name, rest;
 };
@@ -31,8 +37,25 @@ std::optional<Asked> asked_in(std::string_view path) {
   const auto slash = path.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
   Asked out{path.substr(0, slash), path.substr(slash + 1)};
-  if (out.name.ends_with(".git")) out.name.remove_suffix(4);
+  if (out.name.ends_with(k_git)) out.name.remove_suffix(k_git.size());
+  if (out.name.ends_with(k_exactly)) out.name.remove_suffix(k_exactly.size());
   return out;
+}
+
+/// Can git's configuration lead what is asked there elsewhere, and nothing else with it? An address of a host and a
+/// path, of characters that mean nothing in git's configuration and that no address is normalised by.
+bool can_be_led(std::string_view origin) {
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (!origin.starts_with(scheme)) continue;
+    const auto rest = origin.substr(scheme.size());
+    const auto slash = rest.find('/');
+    if (slash == 0 || slash == std::string_view::npos || rest.substr(slash).find_first_not_of('/') == rest.npos)
+      return false;
+    return std::all_of(rest.begin(), rest.end(), [](char c) {
+      return c > ' ' && c < 0x7f && std::string_view("#;\"'`\\?").find(c) == std::string_view::npos;
+    });
+  }
+  return false;
 }
 
 /// git shows a text of the server's to its user, if it is plain.
@@ -70,8 +93,7 @@ class GitRoute : public Route {
     }
     for (const auto& [name, mirrored] : by_name) m_repositories.emplace(name, mirrored->artifact);
     if (environment.cache_folder.empty()) return;
-    m_folders = std::make_shared<Repositories>(environment.cache_folder / "git", environment.blobs);
-    m_folders->forget_all_but(bundles);
+    m_folders = std::make_shared<Repositories>(environment.cache_folder / "git", environment.blobs, bundles);
   }
 
   std::string_view prefix() const override { return k_prefix; }
@@ -96,40 +118,66 @@ class GitRoute : public Route {
     if (asked->rest == "info/refs") {
       if (request.query_value("service") != k_fetch)
         return say(403, "This mirror speaks git's smart protocol only: use git 1.6.6 or later.\n");
-      return answer(request, found->second, {.step = UploadPack::Step::advertise, .protocol = {}, .body = {}});
+      return refs(request, found->second);
     }
     if (asked->rest == k_fetch) {
       if (request.method != "POST") return say(405, "POST is expected here.\n").set("Allow", "POST");
       if (request.header("Content-Type") != "application/x-git-upload-pack-request")
         return say(415, "application/x-git-upload-pack-request is expected here.\n");
-      return answer(request, found->second,
-                    {.step = UploadPack::Step::serve,
-                     .protocol = {},
-                     .body = body_in_memory(request.body, request.header("Content-Encoding"))});
+      return objects(request, found->second);
     }
     return say(404, "There is nothing here: the mirror speaks git's smart protocol.\n");
   }
 
  private:
-  HttpResponse answer(const HttpRequest& request, const Artifact& artifact, UploadPack what) const {
+  static RepositorySource source_of(const Artifact& artifact) {
+    return {artifact.files[0].digest, artifact.facts.value("head", "")};
+  }
+
+  /// At once where the repository is made, so that no seat is waited for, and no thread.
+  HttpResponse when_made(const Artifact& artifact, std::function<HttpResponse(int)> make) const {
     if (!m_folders) fail(ErrorCode::internal, "there is no folder for repositories");
+    if (const auto repository = m_folders->find(artifact.files[0].digest)) return make(repository->get());
     HttpResponse out;
-    if (request.method == "HEAD")
-      return say(200, "").set("Content-Type", "application/x-git-upload-pack-advertisement");
-    what.protocol = accepted_protocol(request.header("Git-Protocol"));
-    // Refs are looked at often, objects are what leaves.
-    if (what.step == UploadPack::Step::serve) out.audit_subject = artifact.files[0].digest.text();
-    const RepositorySource source{artifact.files[0].digest, artifact.facts.value("head", "")};
-    out.live = make_upload_pack(m_folders, source, std::move(what));
+    out.live = make_when_made(m_folders, source_of(artifact), std::move(make));
     return out;
   }
 
+  HttpResponse refs(const HttpRequest& request, const Artifact& artifact) const {
+    const auto protocol = accepted_protocol(request.header("Git-Protocol"));
+    const int number = protocol.empty() ? 0 : protocol.back() - '0';
+    return when_made(artifact, [number](int repository) { return advertisement(repository, number); });
+  }
+
+  HttpResponse objects(const HttpRequest& request, const Artifact& artifact) const {
+    if (!m_folders) fail(ErrorCode::internal, "there is no folder for repositories");
+    HttpResponse out;
+    UploadPack what{.protocol = accepted_protocol(request.header("Git-Protocol")),
+                    .body = std::string(request.body),
+                    .encoding = std::string(request.header("Content-Encoding")),
+                    .peer = std::string(request.peer)};
+    try {
+      out.live = make_upload_pack(m_folders, source_of(artifact), std::move(what));
+    } catch (const Error& error) {
+      return plain_refusal(error);
+    }
+    // Refs are looked at often, objects are what leaves.
+    out.audit_subject = artifact.files[0].digest.text();
+    return out;
+  }
+
+  /// Only what git found nothing wrong with: a clone of it is a clone.
   HttpResponse bundle(std::string_view name) const {
     constexpr std::string_view k_end = ".bundle";
     const auto found =
         name.ends_with(k_end) ? m_repositories.find(name.substr(0, name.size() - k_end.size())) : m_repositories.end();
     if (found == m_repositories.end()) return no_such(name);
-    return blob_response(m_blobs, found->second.files[0], "application/x-git-bundle");
+    const auto& file = found->second.files[0];
+    auto out = when_made(found->second, [&blobs = m_blobs, file](int) {
+      return blob_response(blobs, file, "application/x-git-bundle");
+    });
+    out.audit_subject = file.digest.text();
+    return out;
   }
 
   HttpResponse list() const {
@@ -157,10 +205,10 @@ std::string GitRoute::client_configuration(std::string_view base_url) const {
       "[protocol]\n  version = 2\n";
   for (const auto& [name, artifact] : m_repositories) {
     std::string_view origin = artifact.files[0].origin;
-    if (!origin.starts_with("https://") && !origin.starts_with("http://")) continue;
-    if (origin.ends_with(".git")) origin.remove_suffix(4);
-    if (origin.find_first_of("\"\\\n\r") != std::string_view::npos) continue;
-    out += fmt::format("[url \"{}/git/{}\"]\n  insteadOf = {}\n", base_url, name, printable(origin));
+    while (origin.ends_with('/')) origin.remove_suffix(1);
+    if (origin.ends_with(k_git)) origin.remove_suffix(k_git.size());
+    if (!can_be_led(origin)) continue;
+    out += fmt::format("[url \"{}/git/{}{}\"]\n  insteadOf = {}\n", base_url, name, k_exactly, origin);
   }
   return out;
 }

@@ -4,7 +4,8 @@
 //   GET  /git/                                          what there is, as JSON
 //   GET  /git/NAME[.git]/info/refs?service=git-upload-pack
 //   POST /git/NAME[.git]/git-upload-pack
-//   GET  /git/NAME.bundle                               the bundle itself
+//   GET  /git/NAME.bundle                               the bundle itself, once git checked it
+//   NAME~ is NAME, and NAME~ with anything behind it is nothing: what client_configuration() leads origins to
 //   …git-receive-pack                                   403: nobody pushes to a mirror
 #pragma once
 

@@ -62,6 +62,14 @@ TEST_F(GitRouteTest, ListsAndHandsOutTheNewestBundle) {
   const auto list = parse_json(text(ask("GET", "/git/")));
   ASSERT_EQ(list["repositories"].size(), 1u);
   EXPECT_EQ(list["repositories"][0]["version"], "2");
+  const auto& newest = view->artifacts[1].artifact.files[0].digest;
+  const auto bundle = ask("GET", "/git/tool.bundle");
+  EXPECT_TRUE(bundle.live) << "not before git looked at it";
+  EXPECT_EQ(bundle.audit_subject, newest.text());
+  const auto made = folder.path() / "cache/git" / (newest.hex() + ".git");
+  fs::create_directories(made);
+  EXPECT_TRUE(ask("GET", "/git/tool.bundle").live) << "half a repository is none";
+  write_file_atomically(made / "info-refs-2", "refs");
   EXPECT_EQ(std::get<FileBody>(ask("GET", "/git/tool.bundle").body).size, 10u);
   add("tool", 1, "what came late", "https://git.example/team/tool.git", 9);
   EXPECT_EQ(std::get<FileBody>(ask("GET", "/git/tool.bundle").body).size, 10u) << "a late bundle replaces nothing";
@@ -94,6 +102,40 @@ TEST_F(GitRouteTest, AnswersTheTwoRequestsOfTheProtocolLive) {
   EXPECT_EQ(answer.audit_subject, view->artifacts[0].artifact.files[0].digest.text());
 }
 
+TEST_F(GitRouteTest, RefsAreAnsweredWithoutGitOnceTheRepositoryIsMade) {
+  add("tool", 1, "x", "tool");
+  const auto made = folder.path() / "cache/git" / (view->artifacts[0].artifact.files[0].digest.hex() + ".git");
+  fs::create_directories(made);
+  for (const std::string protocol : {"0", "1", "2"})
+    write_file_atomically(made / ("info-refs-" + protocol), std::string(std::stoi(protocol) + 1, 'x'));
+  const auto size = [&](const std::string& header) {
+    const auto answer = ask("GET", "/git/tool/info/refs", "service=git-upload-pack", {{"Git-Protocol", header}});
+    return answer.live ? 0 : std::get<FileBody>(answer.body).size;
+  };
+  EXPECT_EQ(size(""), 1u);
+  EXPECT_EQ(size("version=1"), 2u);
+  EXPECT_EQ(size("version=2"), 3u);
+}
+
+TEST_F(GitRouteTest, BodiesThatWaitHaveABound) {
+  add("tool", 1, "x", "tool");
+  const std::string body(k_max_body, '0');
+  std::vector<HttpResponse> waiting;
+  for (int i = 0; i < 5; ++i) {
+    waiting.push_back(ask("POST", "/git/tool/git-upload-pack", {},
+                          {{"Content-Type", "application/x-git-upload-pack-request"}}, body));
+  }
+  EXPECT_TRUE(waiting[3].live);
+  EXPECT_EQ(waiting[4].status, 503);
+}
+
+TEST_F(GitRouteTest, IsMadeWhateverTheCacheIs) {
+  write_file_atomically(folder.path() / "file", "x");
+  environment.cache_folder = folder.path() / "file";
+  add("tool", 1, "x", "tool");
+  EXPECT_NO_THROW(route());
+}
+
 TEST_F(GitRouteTest, TakesBodiesOnlyThere) {
   const auto made = route();
   EXPECT_EQ(made->max_body("POST", "/git/tool/git-upload-pack"), k_max_body);
@@ -107,8 +149,29 @@ TEST_F(GitRouteTest, LeadsOriginsHere) {
   add("local", 1, "x", "repos/local");
   add("tool", 1, "x", "https://git.example/team/tool.git");
   const auto text = route()->client_configuration("http://m");
-  EXPECT_THAT(text, HasSubstr("[url \"http://m/git/tool\"]\n  insteadOf = https://git.example/team/tool\n"));
+  EXPECT_THAT(text, HasSubstr("[url \"http://m/git/tool~\"]\n  insteadOf = https://git.example/team/tool\n"));
   EXPECT_THAT(text, testing::Not(HasSubstr("local")));
+}
+
+TEST_F(GitRouteTest, LeadsNothingThatIsNoWholeOrigin) {
+  int count = 0;
+  for (const auto* bad :
+       {"https://#", "https://", "https:///", "https://git.example", "https://git.example/", "https://git.example//",
+        "https://git.example/.git", "https:///team/tool", "https://git.example/a b", "https://git.example/a\tb",
+        "https://git.example/a;b", "https://git.example/a#b", "https://git.example/\"a", "https://git.example/a\\b",
+        "https://git.example/a\x7f", "https://git.example/a\nb", "https://git.example/\xc3\xa4", "ssh://git.example/a"})
+    add("bad" + std::to_string(++count), 1, "x", bad);
+  EXPECT_THAT(route()->client_configuration("http://m"), testing::Not(HasSubstr("insteadOf")));
+}
+
+TEST_F(GitRouteTest, WhatBeginsLikeAnOriginIsNotItsRepository) {
+  add("tool", 1, "x", "https://git.example/team/tool.git");
+  add("toolbox", 1, "y", "https://git.example/other/toolbox.git");
+  for (const auto* same : {"/git/tool~/info/refs", "/git/tool~.git/info/refs", "/git/tool.git/info/refs"})
+    EXPECT_TRUE(ask("GET", same, "service=git-upload-pack").live) << same;
+  // git asks for these where https://git.example/team/toolbox is wanted.
+  for (const auto* other : {"/git/tool~box/info/refs", "/git/tool~box.git/info/refs"})
+    EXPECT_EQ(ask("GET", other, "service=git-upload-pack").status, 404) << other;
 }
 
 std::string gzip(const std::string& bytes) {

@@ -13,75 +13,120 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <map>
+#include <mutex>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "ecosystem/git/request_body.hpp"
+#include "ecosystem/git/seat.hpp"
 #include "os/run_folder.hpp"
 #include "os/sandbox.hpp"
 
 namespace liftlock::git {
 namespace {
 
-constexpr int k_running = 8, k_waiting = 64;
-constexpr std::chrono::seconds k_patience{60}, k_time{3600};
+constexpr int k_running = 8, k_running_of_peer = 6, k_waiting = 64;
+constexpr std::uint64_t k_max_held = 128u << 20;
+constexpr std::chrono::seconds k_patience{60}, k_time{3600}, k_time_to_end{10};
 constexpr std::size_t k_piece = 64u << 10;
 /// git's own status when it gave up and told the client why.
 constexpr int k_gave_up = 128;
 
-/// The machine has so many cores whatever the number of views, so these are the process's.
-std::atomic<int>& running() {
-  static std::atomic<int> count = 0;
-  return count;
-}
-std::atomic<int>& waiting() {
-  static std::atomic<int> count = 0;
-  return count;
-}
-
-class Counted {
+/// The machine has so many cores whatever the number of views, so these are the process's. Of one address come at most
+/// k_running_of_peer, so that one client that reads slowly, eight times, does not keep all others out.
+class Running {
  public:
+  Running() = default;
+  ~Running() {
+    if (!m_peer) return;
+    const std::lock_guard lock(table().mutex);
+    if (--table().of_peer[*m_peer] == 0) table().of_peer.erase(*m_peer);
+    --table().all;
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
   /// false: there is no room.
-  bool take(std::atomic<int>& count, int most) {
-    if (count.fetch_add(1) >= most) {
-      --count;
+  bool take(const std::string& peer) {
+    const std::lock_guard lock(table().mutex);
+    const auto found = table().of_peer.find(peer);
+    if (table().all >= k_running || (found != table().of_peer.end() && found->second >= k_running_of_peer))
       return false;
-    }
-    m_count = &count;
+    m_peer = peer;
+    ++table().all;
+    ++table().of_peer[peer];
     return true;
   }
-  Counted() = default;
-  ~Counted() {
-    if (m_count != nullptr) --*m_count;
-  }
-  Counted(const Counted&) = delete;
-  Counted& operator=(const Counted&) = delete;
 
  private:
-  std::atomic<int>* m_count = nullptr;
+  struct Table {
+    std::mutex mutex;
+    int all = 0;
+    std::map<std::string, int> of_peer;
+  };
+  static Table& table() {
+    static Table one;
+    return one;
+  }
+  std::optional<std::string> m_peer;
 };
 
 [[noreturn]] void too_many() {
   throw Error(ErrorCode::overloaded, "too many repositories are being fetched at this moment", "ask again in a minute");
 }
 
-asio::awaitable<void> take_seat(Counted& seat) {
-  if (seat.take(running(), k_running)) co_return;
-  Counted place;
-  if (!place.take(waiting(), k_waiting)) too_many();
+/// What the clients sent and has not been handed to git yet, in this process.
+class HeldBytes {
+ public:
+  explicit HeldBytes(std::uint64_t bytes) : m_bytes(bytes) {
+    if (held().fetch_add(bytes) + bytes <= k_max_held) return;
+    held() -= bytes;
+    too_many();
+  }
+  ~HeldBytes() { held() -= m_bytes; }
+  HeldBytes(const HeldBytes&) = delete;
+  HeldBytes& operator=(const HeldBytes&) = delete;
+
+ private:
+  static std::atomic<std::uint64_t>& held() {
+    static std::atomic<std::uint64_t> bytes = 0;
+    return bytes;
+  }
+  std::uint64_t m_bytes;
+};
+
+asio::awaitable<void> take_seat(Running& seat, std::string peer) {
+  static std::atomic<int> waiting = 0;
+  if (seat.take(peer)) co_return;
+  Seat place;
+  if (!place.take(waiting, k_waiting)) too_many();
   asio::steady_timer timer(co_await asio::this_coro::executor);
   const auto end = std::chrono::steady_clock::now() + k_patience;
-  while (!seat.take(running(), k_running)) {
+  while (!seat.take(peer)) {
     if (std::chrono::steady_clock::now() > end) too_many();
     timer.expires_after(std::chrono::milliseconds(100));
     co_await timer.async_wait(asio::use_awaitable);
   }
 }
 
-class Answer final : public LiveAnswer {
- public:
-  Answer(std::shared_ptr<Repositories> repositories, RepositorySource source, UploadPack request)
-      : m_repositories(std::move(repositories)), m_source(std::move(source)), m_request(std::move(request)) {}
+/// The end of a git that closed its output.
+asio::awaitable<int> end_of(Sandbox& sandbox) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  const auto end = std::chrono::steady_clock::now() + k_time_to_end;
+  for (;;) {
+    if (const auto status = sandbox.poll()) co_return *status;
+    if (std::chrono::steady_clock::now() > end)
+      fail(ErrorCode::tool_failed, "git upload-pack closed its output and did not end");
+    timer.expires_after(std::chrono::milliseconds(5));
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
 
+/// Tells git's user, as long as nothing else was said.
+class Telling : public LiveAnswer {
+ public:
   asio::awaitable<void> run(AnswerSink& sink) override {
     std::optional<Error> failed;
     try {
@@ -91,22 +136,55 @@ class Answer final : public LiveAnswer {
       failed = error;
     }
     if (!failed) co_return;
-    // git shows its user a text that is plain, and no other.
-    auto response = text_response(failed->http_status(), "text/plain; charset=utf-8",
-                                  fmt::format("{}\n{}\n", failed->what(), failed->hint()));
-    response.set("Cache-Control", "no-cache");
-    if (response.status == 503) response.set("Retry-After", "30");
+    auto response = plain_refusal(*failed);
     co_await sink.respond(std::move(response));
   }
+
+ protected:
+  virtual asio::awaitable<void> answer(AnswerSink& sink) = 0;
+  bool m_begun = false;  ///< the answer, so that it can only break off
+};
+
+class WhenMade final : public Telling {
+ public:
+  WhenMade(std::shared_ptr<Repositories> repositories, RepositorySource source,
+           std::function<HttpResponse(int repository)> make)
+      : m_repositories(std::move(repositories)), m_source(std::move(source)), m_make(std::move(make)) {}
+
+ private:
+  asio::awaitable<void> answer(AnswerSink& sink) override {
+    const auto repository = co_await m_repositories->open(m_source);
+    auto response = m_make(repository->get());
+    m_begun = true;
+    co_await sink.respond(std::move(response));
+  }
+
+  std::shared_ptr<Repositories> m_repositories;
+  RepositorySource m_source;
+  std::function<HttpResponse(int repository)> m_make;
+};
+
+class Answer final : public Telling {
+ public:
+  Answer(std::shared_ptr<Repositories> repositories, RepositorySource source, UploadPack request)
+      : m_repositories(std::move(repositories)),
+        m_source(std::move(source)),
+        m_request(std::move(request)),
+        m_held(std::in_place, m_request.body.size()) {}
 
  private:
   // Shared with the timer, whose handler may be on its way when the coroutine ends.
   using Pipe = asio::posix::stream_descriptor;
 
-  asio::awaitable<void> answer(AnswerSink& sink) {
+  asio::awaitable<void> answer(AnswerSink& sink) override {
     const auto repository = co_await m_repositories->open(m_source);
-    Counted seat;
-    co_await take_seat(seat);
+    Running seat;
+    const auto peer = m_request.peer;
+    co_await take_seat(seat, peer);
+    // Only now, so that those who wait have no more in memory than they sent.
+    auto body = body_in_memory(m_request.body, m_request.encoding);
+    m_request.body = {};
+    m_held.reset();
     const RunFolder run("git");
     auto spec = spec_for(repository->get());
     spec.log = run.path() / "log";
@@ -115,39 +193,29 @@ class Answer final : public LiveAnswer {
     UniqueFd write_end(ends[1]);
     const auto pipe = std::make_shared<Pipe>(co_await asio::this_coro::executor, ends[0]);
     spec.output = write_end.get();
-    if (m_request.body.valid()) spec.input = m_request.body.get();
+    spec.input = body.get();
     Sandbox sandbox(std::move(spec));
     write_end.reset();
+    body.reset();
     co_await pass_on(pipe, sink);
-    const int status = sandbox.wait();
+    const int status = co_await end_of(sandbox);
     // Nothing to say is an answer: git asks "0000" before a request that it sends in chunks.
     if (status == 0 && !m_begun) co_await begin(sink);
     if (m_begun && status <= k_gave_up) co_return;
     fail(ErrorCode::tool_failed, "git upload-pack ended with status {}: {}", status, last_words(run.path() / "log"));
   }
 
-  bool advertises() const { return m_request.step == UploadPack::Step::advertise; }
-
   SandboxSpec spec_for(int repository) const {
-    std::vector<std::string> arguments = {"upload-pack", "--strict", "--stateless-rpc"};
-    if (advertises()) arguments.emplace_back("--advertise-refs");
-    arguments.emplace_back("/repository");
-    auto spec = sandbox_for_git(std::move(arguments), repository);
+    auto spec = sandbox_for_git({"upload-pack", "--strict", "--stateless-rpc", "/repository"}, repository);
     if (!m_request.protocol.empty()) spec.environment["GIT_PROTOCOL"] = m_request.protocol;
     return spec;
   }
 
-  HttpResponse head() const {
-    HttpResponse out;
-    out.set("Content-Type",
-            advertises() ? "application/x-git-upload-pack-advertisement" : "application/x-git-upload-pack-result");
-    out.set("Cache-Control", "no-cache");
-    return out;
-  }
-
   asio::awaitable<void> begin(AnswerSink& sink) {
     m_begun = true;
-    auto response = head();
+    HttpResponse response;
+    response.set("Content-Type", "application/x-git-upload-pack-result");
+    response.set("Cache-Control", "no-cache");
     co_await sink.begin(std::move(response));
   }
 
@@ -169,12 +237,7 @@ class Answer final : public LiveAnswer {
       if (*late) fail(ErrorCode::tool_failed, "git upload-pack did not end within {} s", k_time.count());
       if (ended == asio::error::operation_aborted) throw boost::system::system_error(ended);
       if (ended) co_return;
-      if (!m_begun) {
-        co_await begin(sink);
-        // Of protocols before version 2: gitprotocol-http(5), "Smart Server Response".
-        constexpr std::string_view k_service = "001e# service=git-upload-pack\n0000";
-        if (advertises() && m_request.protocol.find("version=2") == std::string::npos) co_await sink.write(k_service);
-      }
+      if (!m_begun) co_await begin(sink);
       co_await sink.write(std::string_view(piece).substr(0, got));
     }
   }
@@ -182,7 +245,7 @@ class Answer final : public LiveAnswer {
   std::shared_ptr<Repositories> m_repositories;
   RepositorySource m_source;
   UploadPack m_request;
-  bool m_begun = false;  ///< the answer, so that it can only break off
+  std::optional<HeldBytes> m_held;  ///< of its body
 };
 
 }  // namespace
@@ -192,6 +255,19 @@ std::string accepted_protocol(std::string_view header) {
     if (part == "version=1" || part == "version=2") return std::string(part);
   }
   return {};
+}
+
+HttpResponse plain_refusal(const Error& error) {
+  auto response = text_response(error.http_status(), "text/plain; charset=utf-8",
+                                fmt::format("{}\n{}\n", error.what(), error.hint()));
+  response.set("Cache-Control", "no-cache");
+  if (response.status == 503) response.set("Retry-After", "30");
+  return response;
+}
+
+std::shared_ptr<LiveAnswer> make_when_made(std::shared_ptr<Repositories> repositories, RepositorySource source,
+                                           std::function<HttpResponse(int repository)> make) {
+  return std::make_shared<WhenMade>(std::move(repositories), std::move(source), std::move(make));
 }
 
 std::shared_ptr<LiveAnswer> make_upload_pack(std::shared_ptr<Repositories> repositories, RepositorySource source,
