@@ -19,6 +19,8 @@ void compare_refs(const Artifact& artifact, const BundleHeader& header) {
   const auto where = "facts of " + artifact.name;
   const auto& stated = object_member(artifact.facts, "refs", where);
   for (const auto& [name, id] : header.refs) {
+    if (name.starts_with(k_commit_refs) && name.substr(k_commit_refs.size()) != to_hex(id))
+      fail(ErrorCode::package_malformed, "the bundle has {} at {}", printable(name), to_hex(id));
     const auto found = stated.find(name);
     if (found == stated.end())
       fail(ErrorCode::package_malformed, "the bundle has {}, of which the lock knows nothing", printable(name));
@@ -35,8 +37,11 @@ void compare_refs(const Artifact& artifact, const BundleHeader& header) {
   const auto leads = header.refs.find(head);
   if (leads == header.refs.end())
     fail(ErrorCode::package_malformed, "HEAD leads to {}, which is no ref", printable(head));
-  // A tag may stand in between: HEAD is a commit then, and the ref is not.
-  if (header.head && head.starts_with("refs/heads/") && *header.head != leads->second)
+}
+
+/// HEAD stands where the lock's ref does. An annotated tag may stand in between: HEAD is its commit then.
+void check_head(const BundleHeader& header, const PackFacts& pack, const std::string& head) {
+  if (header.head && *header.head != pack.peeled.at(head))
     fail(ErrorCode::package_malformed, "HEAD of the bundle is not at {}", printable(head));
 }
 
@@ -52,6 +57,7 @@ Json inspect_bundle(const Artifact& artifact, int file) {
   if (header.head) wanted.emplace_back("HEAD", *header.head);
   const auto size = regular_size(file, "a git bundle");
   const auto pack = check_pack(file, header.pack_offset, size - header.pack_offset, wanted);
+  check_head(header, pack, string_member(artifact.facts, "head", "facts of " + artifact.name));
   return {{"version", header.version},
           {"objects", pack.objects},
           {"commits", pack.commits},

@@ -112,7 +112,8 @@ TEST(BundleInspector, RefusesDeltasThatReachBeyondTheirBase) {
     for (const int byte : bytes) out += static_cast<char>(byte);
     return out;
   };
-  EXPECT_EQ(with(text({100, 100, 0x90, 100})), "accepted");
+  EXPECT_EQ(with(text({100, 99, 0x90, 99})), "accepted");
+  EXPECT_THAT(with(text({100, 100, 0x90, 100})), HasSubstr("twice")) << "its base again";
   EXPECT_THAT(with(text({100, 101, 0x90, 101})), HasSubstr("does not have"));
   EXPECT_THAT(with(text({100, 100, 0x91, 50, 60})), HasSubstr("does not have"));
   EXPECT_THAT(with(text({100, 50, 0x90, 60})), HasSubstr("more than it says"));
@@ -152,6 +153,52 @@ TEST(BundleInspector, RefusesAHeadThatLies) {
   auto elsewhere = artifact_of(small.refs);
   elsewhere.files[0].path = RelPath::parse("packages/git/other.bundle");
   EXPECT_FALSE(inspect(elsewhere, bytes).findings.empty());
+}
+
+std::string finding_with_head(const Refs& refs, const std::string& head, const ObjectId& at, const Pack& pack) {
+  auto lines = refs;
+  lines.emplace_back("HEAD", at);
+  const auto inspection = inspect(artifact_of(refs, head), bundle(lines, pack.bytes()));
+  return inspection.findings.empty() ? "accepted" : inspection.findings[0].message;
+}
+
+TEST(BundleInspector, HeadStandsWhereItsRefDoes) {
+  Small small;
+  const auto other = small.pack.add(ObjectType::commit, commit_text(small.tree, {small.commit}));
+  const auto tag = [&](const ObjectId& id, const std::string& type) {
+    return small.pack.add(ObjectType::tag, "object " + to_hex(id) + "\ntype " + type +
+                                               "\ntag v1\ntagger A <a@example.test> 1 +0000\n\nv1\n");
+  };
+  const auto once = tag(small.commit, "commit"), twice = tag(once, "tag");
+  const auto commit_ref = "refs/commits/" + to_hex(small.commit);
+  const Refs refs = {{"refs/heads/main", small.commit}, {"refs/tags/plain", small.commit}, {"refs/tags/v1", once},
+                     {"refs/tags/v2", twice},           {commit_ref, small.commit},        {"refs/heads/other", other}};
+  for (const std::string head :
+       {"refs/heads/main", "refs/tags/plain", "refs/tags/v1", "refs/tags/v2", commit_ref.c_str()}) {
+    EXPECT_EQ(finding_with_head(refs, head, small.commit, small.pack), "accepted") << head;
+    EXPECT_THAT(finding_with_head(refs, head, other, small.pack), HasSubstr("HEAD of the bundle is not at " + head));
+    EXPECT_THAT(finding_with_head(refs, head, small.blob, small.pack), HasSubstr("HEAD of the bundle is not at"));
+  }
+  const Refs lie = {{"refs/heads/main", small.commit}, {"refs/commits/" + to_hex(other), small.commit}};
+  EXPECT_THAT(finding(lie, bundle(lie, small.pack.bytes())), HasSubstr("the bundle has refs/commits/"));
+}
+
+TEST(BundleInspector, RefusesObjectsThatAreThereTwice) {
+  Small plain;
+  plain.pack.add(ObjectType::blob, "hello\n");
+  EXPECT_THAT(finding(plain.refs, bundle(plain.refs, plain.pack.bytes())), HasSubstr("twice"));
+  // Each of many equal bases would lead to all of many deltas.
+  Small bases;
+  for (int i = 0; i < 20'000; ++i) bases.pack.add(ObjectType::blob, "hello\n");
+  for (int i = 0; i < 20'000; ++i) {
+    const auto word = std::to_string(100'000 + i);
+    bases.pack.add_delta(bases.blob, std::string("\x06\x06\x06", 3) + word);
+  }
+  bases.pack.add_delta(sha1_of("nothing"), std::string("\x06\x01\x01x", 4));  // so that it never is at its end
+  EXPECT_THAT(finding(bases.refs, bundle(bases.refs, bases.pack.bytes())), HasSubstr("twice"));
+  Small deltas;
+  for (int i = 0; i < 20'000; ++i) deltas.pack.add_delta(deltas.blob, std::string("\x06\x06\x90\x06", 4));
+  EXPECT_THAT(finding(deltas.refs, bundle(deltas.refs, deltas.pack.bytes())), HasSubstr("twice"));
 }
 
 TEST(BundleInspector, RefusesEveryTruncationAndEveryFlippedByte) {

@@ -283,6 +283,7 @@ class PackCheck {
     std::uint64_t place = 0;  ///< where the object begins
     std::uint32_t base = k_none;
     std::uint8_t type = 0;  ///< 0: a delta that was not applied yet
+    bool whole = false;     ///< no delta
     ObjectId id{};          ///< until then, of an id delta, its base's
   };
 
@@ -343,6 +344,7 @@ class PackCheck {
       m_inflater.run(m_window, entry.size, [](auto) {});
       ++m_deltas;
     } else {
+      entry.whole = true;
       entry.type = static_cast<std::uint8_t>(head.type);
       entry.id = read_whole(static_cast<ObjectType>(head.type), entry.size);
     }
@@ -359,7 +361,7 @@ class PackCheck {
       if (keep) content += as_text(piece);
     });
     const auto id = m_sha1.finish();
-    note(type, content, size);
+    note(type, id, content, size);
     return id;
   }
 
@@ -371,7 +373,7 @@ class PackCheck {
     return static_cast<std::uint32_t>(found - m_entries.begin());
   }
 
-  void note(ObjectType type, std::string_view content, std::uint64_t size) {
+  void note(ObjectType type, const ObjectId& id, std::string_view content, std::uint64_t size) {
     const auto take = [this](const Link& link) { m_links->add(link); };
     switch (type) {
       case ObjectType::commit:
@@ -383,7 +385,10 @@ class PackCheck {
         return;
       case ObjectType::tag:
         ++m_facts.tags;
-        return links_of_tag(content, take);
+        return links_of_tag(content, [&](const Link& link) {
+          take(link);
+          m_tags.emplace_back(id, link.id);
+        });
       case ObjectType::blob:
         ++m_facts.blobs;
         if (size <= k_max_lfs_pointer && is_lfs_pointer(content)) ++m_facts.lfs_pointers;
@@ -414,36 +419,52 @@ class PackCheck {
     std::sort(m_by_id.begin(), m_by_id.end(),
               [this](auto a, auto b) { return std::pair(m_entries[a].id, a) < std::pair(m_entries[b].id, b); });
     // m_entries[i].id of an id delta becomes its own once it was applied: the bases are kept aside.
+    m_bases.reserve(m_by_id.size());
     for (const auto i : m_by_id) m_bases.push_back(m_entries[i].id);
+    m_base_seen.resize(m_bases.size());
   }
 
-  std::vector<std::uint32_t> deltas_on(std::uint32_t index) const {
-    std::vector<std::uint32_t> out;
+  /// Places in m_by_place and m_by_id: no base has a list of its own, however many there are.
+  struct Deltas {
+    std::size_t place = 0, place_end = 0, id = 0, id_end = 0;
+    bool empty() const { return place == place_end && id == id_end; }
+  };
+
+  /// Once for each object. @throws Error{package_malformed} for a second one with the id of a base: each of them would
+  /// lead to the same deltas again.
+  Deltas deltas_on(std::uint32_t index) {
+    Deltas out;
     const auto from = std::lower_bound(m_by_place.begin(), m_by_place.end(), index,
                                        [this](auto a, auto base) { return m_entries[a].base < base; });
-    for (auto at = from; at != m_by_place.end() && m_entries[*at].base == index; ++at) out.push_back(*at);
-    const auto& id = m_entries[index].id;
-    const auto named = std::lower_bound(m_bases.begin(), m_bases.end(), id);
-    for (auto at = named; at != m_bases.end() && *at == id; ++at) {
-      const auto delta = m_by_id[static_cast<std::size_t>(at - m_bases.begin())];
-      if (m_entries[delta].type == 0) out.push_back(delta);
-    }
+    const auto to =
+        std::upper_bound(from, m_by_place.end(), index, [this](auto base, auto a) { return base < m_entries[a].base; });
+    out.place = static_cast<std::size_t>(from - m_by_place.begin());
+    out.place_end = static_cast<std::size_t>(to - m_by_place.begin());
+    const auto [first, last] = std::equal_range(m_bases.begin(), m_bases.end(), m_entries[index].id);
+    if (first == last) return out;
+    out.id = static_cast<std::size_t>(first - m_bases.begin());
+    out.id_end = static_cast<std::size_t>(last - m_bases.begin());
+    if (m_base_seen[out.id]) there_twice(*first);
+    m_base_seen[out.id] = true;
     return out;
+  }
+
+  [[noreturn]] static void there_twice(const ObjectId& id) {
+    fail(ErrorCode::package_malformed, "the pack has {} twice", to_hex(id));
   }
 
   /// A base whose deltas are being applied.
   struct Frame {
     std::string content;
-    std::vector<std::uint32_t> deltas;
-    std::size_t next = 0;
+    Deltas deltas;
   };
 
   void apply_deltas() {
     index_deltas();
     for (std::uint32_t i = 0; i < m_entries.size() && m_deltas > 0; ++i) {
-      if (m_entries[i].type == 0 || m_entries[i].base != k_none) continue;
-      auto deltas = deltas_on(i);
-      if (!deltas.empty()) apply_tree({inflate_in_memory(m_entries[i]), std::move(deltas)}, m_entries[i].type);
+      if (!m_entries[i].whole) continue;
+      const auto deltas = deltas_on(i);
+      if (!deltas.empty()) apply_tree({inflate_in_memory(m_entries[i]), deltas}, m_entries[i].type);
     }
     if (m_deltas > 0) fail(ErrorCode::package_malformed, "the bases of {} deltas are not in the pack", m_deltas);
   }
@@ -454,17 +475,17 @@ class PackCheck {
     frames.push_back(std::move(root));
     while (!frames.empty()) {
       auto& frame = frames.back();
-      if (frame.next == frame.deltas.size()) {
+      auto& left = frame.deltas;
+      if (left.empty()) {
         memory -= frame.content.size();
         frames.pop_back();
         continue;
       }
-      const auto index = frame.deltas[frame.next++];
-      if (m_entries[index].type != 0) continue;  // an object that is there twice led here before
+      const auto index = left.place < left.place_end ? m_by_place[left.place++] : m_by_id[left.id++];
       auto content = apply(index, frame.content, type);
-      auto deltas = deltas_on(index);
+      const auto deltas = deltas_on(index);
       // A long chain holds two contents at a time, not all of them.
-      if (frame.next == frame.deltas.size()) {
+      if (left.empty()) {
         memory -= frame.content.size();
         frames.pop_back();
       }
@@ -472,7 +493,7 @@ class PackCheck {
       memory += content.size();
       if (memory > m_limits.memory)
         fail(ErrorCode::limit_exceeded, "the deltas of the pack need more than {} bytes of memory", m_limits.memory);
-      frames.push_back({std::move(content), std::move(deltas)});
+      frames.push_back({std::move(content), deltas});
     }
   }
 
@@ -486,7 +507,7 @@ class PackCheck {
     entry.id = m_sha1.finish();
     entry.type = type;
     --m_deltas;
-    note(static_cast<ObjectType>(type), content, content.size());
+    note(static_cast<ObjectType>(type), entry.id, content, content.size());
     return content;
   }
 
@@ -497,7 +518,11 @@ class PackCheck {
     for (const auto& entry : m_entries) objects.push_back({entry.id, static_cast<ObjectType>(entry.type)});
     m_entries = {};
     std::sort(objects.begin(), objects.end(), [](const Link& a, const Link& b) { return a.id < b.id; });
+    const auto twice =
+        std::adjacent_find(objects.begin(), objects.end(), [](const Link& a, const Link& b) { return a.id == b.id; });
+    if (twice != objects.end()) there_twice(twice->id);
     m_links->finish(objects);
+    std::sort(m_tags.begin(), m_tags.end());
     for (const auto& [name, id] : wanted) {
       const auto found = std::lower_bound(objects.begin(), objects.end(), id,
                                           [](const Link& a, const ObjectId& b) { return a.id < b; });
@@ -505,7 +530,19 @@ class PackCheck {
         fail(ErrorCode::package_malformed, "{} is {}, which is not in the pack", name, to_hex(id));
       if (name.starts_with("refs/heads/") && found->type != ObjectType::commit)
         fail(ErrorCode::package_malformed, "{} is no commit but a {}", name, name_of(found->type));
+      m_facts.peeled[name] = peeled(id);
     }
+  }
+
+  /// What a tag leads to, at whatever length; of anything else itself.
+  ObjectId peeled(ObjectId id) const {
+    // A tag names an older object: they do not form a circle, unless somebody broke SHA-1.
+    for (std::size_t steps = 0; steps <= m_tags.size(); ++steps) {
+      const auto found = std::lower_bound(m_tags.begin(), m_tags.end(), std::pair(id, ObjectId{}));
+      if (found == m_tags.end() || found->first != id) return id;
+      id = found->second;
+    }
+    fail(ErrorCode::package_malformed, "the tag {} leads to itself", to_hex(id));
   }
 
   int m_file;
@@ -517,7 +554,9 @@ class PackCheck {
   std::vector<Entry> m_entries;
   std::vector<std::uint32_t> m_by_place, m_by_id;
   std::vector<ObjectId> m_bases;  ///< of m_by_id
+  std::vector<bool> m_base_seen;  ///< by the first place of an id in m_bases: an object with this id was there
   std::uint64_t m_deltas = 0;     ///< not applied yet
+  std::vector<std::pair<ObjectId, ObjectId>> m_tags;  ///< id, and what it names
   std::optional<Links> m_links;
   PackFacts m_facts;
 };

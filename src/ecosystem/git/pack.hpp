@@ -1,5 +1,6 @@
 // Is a pack what it says, and whole? Every object is inflated, every delta applied, every name computed, and every link
-// from one object to another followed. Source: gitformat-pack(5), https://git-scm.com/docs/gitformat-pack
+// from one object to another followed; no object is there twice. Source: gitformat-pack(5),
+// https://git-scm.com/docs/gitformat-pack
 //
 // What git-fsck(1) knows beyond that (spellings of ".git" that only some file systems fold, .gitmodules that attack
 // older clients) is left to git itself: it looks before a repository is locked, and again before it is served.
@@ -28,13 +29,14 @@ struct PackLimits {
 struct PackFacts {
   std::uint32_t objects = 0;
   std::uint32_t commits = 0, trees = 0, blobs = 0, tags = 0;
-  std::uint64_t bytes = 0;         ///< of all objects
-  std::uint64_t lfs_pointers = 0;  ///< blobs that stand for files of Git LFS
-  std::uint64_t submodules = 0;    ///< entries of trees, in all of the history
-  std::uint64_t size = 0;          ///< of the pack with its trailer
+  std::uint64_t bytes = 0;                 ///< of all objects
+  std::uint64_t lfs_pointers = 0;          ///< blobs that stand for files of Git LFS
+  std::uint64_t submodules = 0;            ///< entries of trees, in all of the history
+  std::uint64_t size = 0;                  ///< of the pack with its trailer
+  std::map<std::string, ObjectId> peeled;  ///< of what was wanted, by name: what a tag leads to, else the object itself
 };
 
-/// Memory: about 80 bytes for each object, and PackLimits::memory.
+/// Memory: about 80 bytes for each object, 40 more for each tag, and PackLimits::memory.
 /// @param wanted what must be in it, with "a name for errors": refs
 /// @throws Error{package_malformed, path_unsafe, limit_exceeded, size_mismatch}
 PackFacts check_pack(int file, std::uint64_t offset, std::uint64_t size,
