@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/git/git_program.hpp"
 #include "ecosystem/git/upstream.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
@@ -28,6 +30,18 @@ TEST(LsRemote, IsReadLineByLine) {
   EXPECT_EQ(to_hex(upstream.refs.at("refs/tags/v1")), b);
   EXPECT_EQ(parse_ls_remote("ref: refs/heads/gone\tHEAD\n").head, "");
   EXPECT_THROW(parse_ls_remote("warning: what\n"), Error);
+}
+
+TEST(GitProgram, MayGoNowhereThatIsLessThanWhatWasAsked) {
+  const TemporaryFolder folder;
+  write_file_atomically(folder.path() / "git", "#!/bin/sh\nprintf %s \"$GIT_ALLOW_PROTOCOL\"\n", 0755);
+  const std::string before = std::getenv("PATH");
+  ::setenv("PATH", (folder.path().string() + ":" + before).c_str(), 1);
+  const GitProgram git(folder.path() / "home");
+  EXPECT_EQ(git.run({"fetch", "https://git.example/a"}), "https");
+  EXPECT_EQ(git.run({"fetch", "http://git.example/a"}), "http:https");
+  EXPECT_EQ(git.run({"fetch", "/srv/a"}), "file");
+  ::setenv("PATH", before.c_str(), 1);
 }
 
 TEST(SelectRefs, KnowsNamesPatternsAndIds) {

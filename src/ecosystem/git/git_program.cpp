@@ -1,5 +1,6 @@
 #include "ecosystem/git/git_program.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 
@@ -16,7 +17,16 @@ constexpr std::array<const char*, 14> k_passed = {
     "PATH",     "TMPDIR",   "http_proxy",   "https_proxy",   "HTTPS_PROXY",    "all_proxy",      "ALL_PROXY",
     "no_proxy", "NO_PROXY", "SSL_CERT_DIR", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO", "LD_LIBRARY_PATH"};
 
-std::map<std::string, std::string> environment(const fs::path& home) {
+/// Where a redirection may lead at most: what was asked over https is never answered over less.
+std::string protocols_for(const std::vector<std::string>& arguments) {
+  const auto names = [&](std::string_view scheme) {
+    return std::any_of(arguments.begin(), arguments.end(), [&](const auto& one) { return one.starts_with(scheme); });
+  };
+  if (names("https://")) return "https";
+  return names("http://") ? "http:https" : "file";
+}
+
+std::map<std::string, std::string> environment(const fs::path& home, const std::string& protocols) {
   std::map<std::string, std::string> out;
   for (const auto* name : k_passed) {
     if (const char* value = std::getenv(name)) out[name] = value;
@@ -33,7 +43,7 @@ std::map<std::string, std::string> environment(const fs::path& home) {
   out["GIT_ATTR_NOSYSTEM"] = "1";
   out["GIT_TERMINAL_PROMPT"] = "0";
   out["GIT_ASKPASS"] = "/bin/false";
-  out["GIT_ALLOW_PROTOCOL"] = "file:http:https";
+  out["GIT_ALLOW_PROTOCOL"] = protocols;
   out["GIT_NO_REPLACE_OBJECTS"] = "1";
   out["GIT_ADVICE"] = "0";
   out["LC_ALL"] = "C";
@@ -76,7 +86,7 @@ std::string GitProgram::run(std::vector<std::string> arguments, const std::strin
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   return run_process_checked({.argv = std::move(argv),
                               .input = input,
-                              .set_environment = environment(m_home),
+                              .set_environment = environment(m_home, protocols_for(arguments)),
                               .unset_environment = {},
                               .clear_environment = true,
                               .working_folder = m_home,

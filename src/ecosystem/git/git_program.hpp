@@ -15,7 +15,8 @@ class GitProgram {
   ///        as credentials; proxies and CA files come from the environment, as for the Downloader.
   explicit GitProgram(fs::path home);
 
-  /// Its standard output. @throws Error{tool_missing, tool_failed, limit_exceeded}
+  /// Its standard output. Of the protocols it may use the one of the address among the arguments: files without one,
+  /// and of https:// nothing less. @throws Error{tool_missing, tool_failed, limit_exceeded}
   std::string run(std::vector<std::string> arguments, const std::string& input = {}) const;
   /// "2.39.5". @throws Error{tool_missing, tool_failed}
   std::string version() const;
