@@ -98,6 +98,8 @@ step "git push is refused with a reason; so are nonsense, bombs and the dumb pro
 # Many refs make the client's request long, and then git compresses it.
 change a.txt four
 for i in $(seq 60); do change n.txt "$i" && up tag "v1.$i"; done
+head -c 16000000 /dev/urandom > up/big.bin
+change a.txt big
 newest=$(up rev-parse HEAD)
 # A request that is longer than http.postBuffer is sent in chunks, after an empty one. As many commits as branches: what is
 # had already is not asked for twice.
@@ -109,17 +111,54 @@ sed -i 's|"v1\.\*"|"v1.*", "b/*"|' liftlock.toml
 low lock --update git.tool > /dev/null
 cross git-2
 cut_off '
+  # Its first client does not wait for it.
+  curl -s -m 0.1 -o /dev/null "$mirror/git/tool/info/refs?service=git-upload-pack" || true
+  for _ in $(seq 300); do [ "$(ls -d "$high_state"/cache/git/*.git | wc -l)" = 2 ] && break; sleep 0.1; done
+  [ "$(ls -d "$high_state"/cache/git/*.git | wc -l)" = 2 ] || { echo "the making ended with its client" >&2; exit 1; }
   git -C "$work/clone" fetch -q --tags
   git -C "$work/clone" rev-parse origin/main > "$work/head"
-  GIT_TRACE_CURL=1 git clone -q "$mirror/git/tool" "$work/clone2" 2> "$work/trace"
+  GIT_TRACE_CURL=1 GIT_TRACE_CURL_NO_DATA=1 git clone -q "$mirror/git/tool" "$work/clone2" 2> "$work/trace"
   git -C "$work/clone2" fsck --strict 2> /dev/null
   [ "$(git -C "$work/clone2" tag | wc -l)" = 61 ]
-  GIT_TRACE_CURL=1 git -c http.postBuffer=65536 clone -q "$mirror/git/tool" "$work/clone3" 2> "$work/trace3"
+  GIT_TRACE_CURL=1 GIT_TRACE_CURL_NO_DATA=1 git -c http.postBuffer=65536 clone -q "$mirror/git/tool" "$work/clone3" 2> "$work/trace3"
   [ "$(git -C "$work/clone3" branch -r --list "origin/b/*" | wc -l)" = 1700 ]' || fail "fetch of the newer bundle: $(tail -5 "$work/serve.log")"
 [ "$(cat "$work/head")" = "$newest" ] || fail "the newer bundle is not served"
 grep -qi 'content-encoding: gzip' "$work/trace" || fail "no compressed request was tried"
 grep -qi 'transfer-encoding: chunked' "$work/trace3" || fail "no request in chunks was tried"
 step "git fetch takes what a newer bundle brought; compressed requests are read, and long ones in chunks"
+
+cat > "$work/slow.py" <<'PY'
+import socket, sys, time
+
+def line(text):
+    return b"%04x" % (len(text) + 4) + text
+
+body = line(b"command=fetch") + b"0001" + line(b"want " + sys.argv[1].encode() + b"\n") + line(b"done\n") + b"0000"
+clients = []
+for _ in range(8):
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", 8480))
+    client.sendall(b"POST /git/tool/git-upload-pack HTTP/1.1\r\nHost: x\r\nGit-Protocol: version=2\r\nContent-Type: "
+                   b"application/x-git-upload-pack-request\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    clients.append(client)
+for client in clients[:6]:
+    client.recv(1)
+print("ready", flush=True)
+time.sleep(60)
+PY
+out=$(cut_off '
+  ask() { curl -s -m "$1" -o /dev/null -w "%{http_code} " "${@:2}" || true; }
+  python3 "$work/slow.py" '"$newest"' > "$work/slow.log" &
+  slow=$!
+  for _ in $(seq 100); do grep -q ready "$work/slow.log" && break; sleep 0.1; done
+  ask 5 "$mirror/git/tool/info/refs?service=git-upload-pack"
+  ask 1 -H "Content-Type: application/x-git-upload-pack-request" --data-binary 0000 "$mirror/git/tool/git-upload-pack"
+  ask 20 --interface 127.0.0.2 -H "Content-Type: application/x-git-upload-pack-request" --data-binary 0000 "$mirror/git/tool/git-upload-pack"
+  kill $slow
+  ask 20 -H "Content-Type: application/x-git-upload-pack-request" --data-binary 0000 "$mirror/git/tool/git-upload-pack"')
+[ "$out" = "200 000 200 200 " ] || fail "beside clients that do not read: $out $(cat "$work/slow.log")"
+step "clients that do not read keep nobody from the refs, and those at another address from nothing"
 
 out=$(cut_off '
   with_tokens
