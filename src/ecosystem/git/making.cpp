@@ -301,8 +301,8 @@ class Makers {
                   "ask again in a minute");
     }
     const auto making = std::make_shared<Making>();
-    m_known[key] = {making, std::nullopt};
     start([this, key, making, order = std::make_shared<MakingOrder>(std::move(order))] { run(key, *making, *order); });
+    m_known[key] = {making, std::nullopt};
     return making;
   }
 
@@ -338,11 +338,11 @@ class Makers {
 
   /// m_mutex is held.
   void start(std::function<void()> task) {
-    m_tasks.push_back(std::move(task));
-    if (m_idle == 0 && m_threads < k_threads) {
+    if (m_idle <= static_cast<int>(m_tasks.size()) && m_threads < k_threads) {
       std::thread([this] { work(); }).detach();
       ++m_threads;
     }
+    m_tasks.push_back(std::move(task));
     m_wake.notify_one();
   }
 
