@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/encoding.hpp"
+#include "base/error.hpp"
 #include "base/text.hpp"
 #include "ecosystem/without_network.hpp"
 #include "os/file.hpp"
@@ -44,7 +45,10 @@ ClientAnswer run_offline(ProcessSpec spec, const std::vector<std::string_view>& 
 
 ScratchFolder::ScratchFolder(const fs::path& scratch, std::string_view name) : m_path(fs::absolute(scratch / name)) {
   make_folders(scratch);
-  fs::create_directory(m_path);
+  if (!fs::create_directory(m_path)) {
+    // It is another's, and no object of ours removes it: the constructor has not ended.
+    fail(ErrorCode::io_error, "'{}' is there already", printable(m_path.string()));
+  }
 }
 
 ScratchFolder::~ScratchFolder() {
