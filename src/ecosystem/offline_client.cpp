@@ -34,7 +34,7 @@ std::string in_one_line(std::string_view text, const std::vector<std::string_vie
 
 ClientAnswer run_offline(ProcessSpec spec, const std::vector<std::string_view>& prefixes) {
   const auto program = spec.argv.at(0);
-  spec.argv = without_network(std::move(spec.argv));
+  spec.argv = without_network(std::move(spec.argv), spec.working_folder);
   const auto result = run_process(spec);
   ClientAnswer out{
       .done = result.status == 0, .output = result.output, .words = in_one_line(result.error_output, prefixes)};

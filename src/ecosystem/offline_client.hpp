@@ -20,7 +20,7 @@ struct ClientAnswer {
   std::string words;   ///< what it said on standard error, in one line; never empty when it is not done
 };
 
-/// Runs it in an empty network namespace (ecosystem/without_network.hpp).
+/// Runs it in an empty network namespace and without the daemons of /run (ecosystem/without_network.hpp).
 /// @param prefix a beginning of its lines that says nothing ("npm error "): left out, once each
 /// @throws Error{tool_missing, sandbox_unavailable, tool_failed, limit_exceeded}
 ClientAnswer run_offline(ProcessSpec spec, const std::vector<std::string_view>& prefixes = {});

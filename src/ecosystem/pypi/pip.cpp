@@ -95,7 +95,7 @@ ProcessResult Pip::run(const std::vector<std::string>& options, const PipQuestio
     spec.argv.insert(spec.argv.end(), {"--requirement", question.requirements_file});
   }
   spec.argv.insert(spec.argv.end(), question.requirements.begin(), question.requirements.end());
-  if (!network) spec.argv = without_network(std::move(spec.argv));
+  if (!network) spec.argv = without_network(std::move(spec.argv), m_scratch);
   // Not in the user's virtual environment's cache, and no package of the stack's folder in the place of pip's own.
   spec.set_environment = {{"PIP_CACHE_DIR", (m_scratch / "pip-cache").string()},
                           {"PYTHONSAFEPATH", "1"},
