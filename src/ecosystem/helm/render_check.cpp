@@ -14,6 +14,8 @@
 namespace liftlock::helm {
 namespace {
 
+/// Of its own: a chart's name may be no name of a release, and templates see it.
+constexpr std::string_view k_release = "release";
 constexpr std::size_t k_max_images = 1000;
 constexpr std::size_t k_max_file = 1u << 20;
 constexpr std::size_t k_max_text = 32u << 20;
@@ -81,6 +83,19 @@ std::string first_line(std::string_view text) {
   return printable(trim(text.substr(0, text.find('\n'))));
 }
 
+/// The files that the key `values` names. @throws Error{not_found}
+std::vector<fs::path> values_of(const StackEntry& entry, const CollectContext& context) {
+  std::vector<fs::path> out;
+  for (const auto& values : entry.texts("values")) {
+    out.push_back(fs::absolute(stack_path(values, context.stack_folder)));
+    if (!fs::is_regular_file(out.back())) {
+      throw Error(ErrorCode::not_found, fmt::format("{}: there is no file '{}'", entry.where(), printable(values)),
+                  "name files with values in the key values, or leave it out");
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::string> images_of_values(const Json& values, std::string_view app_version) {
@@ -93,16 +108,18 @@ CheckResult check_render(const StackEntry& entry, const std::vector<Artifact>& a
   if (artifacts.empty()) return {};
   const auto& artifact = artifacts[0];
   const auto& file = artifact.files.at(0);
-  std::string why = "there is no helm here";
-  if (find_program("helm")) {
+  const auto chart = artifact.facts.find("chart");
+  const bool described = chart != artifact.facts.end() && chart->is_object();
+  const bool is_library = described && text_of(*chart, "type") == "library";
+  const auto values_files = values_of(entry, context);
+  if (!is_library && find_program("helm")) {
     const ScratchFolder scratch(context.scratch, "helm-" + portable_component(entry.name));
     link_files(context, artifacts, "charts/", scratch.path());
     ProcessSpec spec;
-    spec.argv = {"helm",           "template",    artifact.name, (scratch.path() / file.path.filename()).string(),
-                 "--include-crds", "--skip-tests"};
-    for (const auto& values : entry.texts("values")) {
-      spec.argv.insert(spec.argv.end(), {"--values", fs::absolute(stack_path(values, context.stack_folder)).string()});
-    }
+    spec.argv = {
+        "helm",           "template",    std::string(k_release), (scratch.path() / file.path.filename()).string(),
+        "--include-crds", "--skip-tests"};
+    for (const auto& values : values_files) spec.argv.insert(spec.argv.end(), {"--values", values.string()});
     for (const auto* name : {"HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"})
       spec.set_environment[name] = (scratch.path() / name).string();
     spec.unset_environment = {"KUBECONFIG", "HELM_NAMESPACE", "HELM_DEBUG"};
@@ -116,14 +133,16 @@ CheckResult check_render(const StackEntry& entry, const std::vector<Artifact>& a
               .missing = {},
               .manifests = std::move(answer.output)};
     }
-    why = fmt::format("helm template does not render it: {}", answer.words);
+    const auto hint = values_files.empty()
+                          ? fmt::format("; values that it needs are named by the key values of {}", entry.where())
+                          : std::string();
+    return {.proven = {}, .missing = {{fmt::format("helm template does not render it: {}{}", answer.words, hint), ""}}};
   }
-  const auto chart = artifact.facts.find("chart");
-  const auto app_version = chart != artifact.facts.end() && chart->is_object() ? text_of(*chart, "appVersion") : "";
+  const auto app_version = described ? text_of(*chart, "appVersion") : "";
   const auto fd = context.store.open(file.digest);
   return {.proven = fmt::format("the stack brings the images that its files name; what values and expressions make of "
                                 "them was not tried: {}",
-                                why),
+                                is_library ? "helm renders no library chart" : "there is no helm here"),
           .missing = {},
           .manifests = read_images(fd.get(), app_version)};
 }

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "archive/archive_fixture.hpp"
+#include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/yaml.hpp"
 #include "os/file.hpp"
@@ -16,6 +17,7 @@ namespace liftlock::helm {
 namespace {
 
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -50,11 +52,12 @@ class RenderCheckTest : public testing::Test {
   CheckResult check(const std::vector<TestMember>& members) {
     const auto bytes = test_archive("ustar", "gzip", members);
     Artifact artifact{.kind = "chart", .name = "storage", .version = "1.0.0"};
-    artifact.facts = {{"chart", {{"appVersion", "7.1"}}}};
+    artifact.facts = {{"chart", m_facts}};
     artifact.files.push_back({RelPath::parse("charts/storage-1.0.0.tgz"), bytes.size(), store.put(bytes), "", {}});
     return check_render(entry, {artifact}, context);
   }
 
+  Json m_facts = {{"appVersion", "7.1"}};
   TemporaryFolder m_folder;
   fs::path m_root = m_folder.path();
   BlobStore store{m_root / "store"};
@@ -96,8 +99,66 @@ TEST_F(RenderCheckTest, WithHelmValuesDecide) {
   const auto result = check(chart);
   EXPECT_THAT(result.proven, HasSubstr("helm template renders it"));
   EXPECT_THAT(result.manifests, HasSubstr("image: team/server:mine"));
+}
+
+/// Stands in the place of helm: it notes what it was asked and does what `body` says.
+class FakeHelmTest : public RenderCheckTest {
+ protected:
+  FakeHelmTest() : m_path(::getenv("PATH")) {
+    fs::create_directory(m_root / "bin");
+    ::setenv("PATH", ((m_root / "bin").string() + ":" + m_path).c_str(), 1);
+  }
+  ~FakeHelmTest() override { ::setenv("PATH", m_path.c_str(), 1); }
+  void fake(const std::string& body) {
+    write_file_atomically(m_root / "bin/helm",
+                          "#!/bin/sh\nif [ \"$1\" = version ]; then echo v3.0.0; exit; fi\n" + body);
+    fs::permissions(m_root / "bin/helm", fs::perms::owner_all);
+  }
+
+  std::string m_path;
+  std::vector<TestMember> m_chart = {{"storage/Chart.yaml", "apiVersion: v2\nname: storage\nversion: 1.0.0\n"}};
+};
+
+TEST_F(FakeHelmTest, AChartThatHelmRefusesIsMissing) {
+  fake("echo 'Error: execution error at (storage/templates/a.yaml:1:3): a password is needed' >&2; exit 1\n");
+  auto result = check(m_chart);
+  EXPECT_THAT(result.proven, IsEmpty());
+  ASSERT_EQ(result.missing.size(), 1u);
+  EXPECT_EQ(result.missing[0].what,
+            "helm template does not render it: execution error at (storage/templates/a.yaml:1:3): a password is "
+            "needed; values that it needs are named by the key values of [chart.storage]");
+  entry.values = {{"values", {"mine.yaml"}}};
+  write_file_atomically(m_root / "mine.yaml", "a: b\n");
+  result = check(m_chart);
+  ASSERT_EQ(result.missing.size(), 1u);
+  EXPECT_THAT(result.missing[0].what, EndsWith("a password is needed"));
+}
+
+TEST_F(FakeHelmTest, ValuesThatAreNotThereAreAnError) {
+  fake("exit 0\n");
   entry.values = {{"values", {"none.yaml"}}};
-  EXPECT_THAT(check(chart).proven, HasSubstr("helm template does not render it"));
+  try {
+    check(m_chart);
+    FAIL() << "nobody missed the values";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::not_found);
+    EXPECT_THAT(error.what(), HasSubstr("none.yaml"));
+  }
+}
+
+TEST_F(FakeHelmTest, TheReleaseHasTheSameNameForEveryChart) {
+  fake("echo \"# $2\"\n");
+  const auto result = check(m_chart);
+  EXPECT_EQ(result.manifests, "# release\n");
+  EXPECT_THAT(result.proven, HasSubstr("(v3.0.0)"));
+}
+
+TEST_F(FakeHelmTest, ALibraryChartIsReadAndNotRendered) {
+  fake("echo 'Error: library charts are not installable' >&2; exit 1\n");
+  m_facts["type"] = "library";
+  const auto result = check(m_chart);
+  EXPECT_THAT(result.missing, IsEmpty());
+  EXPECT_THAT(result.proven, HasSubstr("helm renders no library chart"));
 }
 
 }  // namespace
