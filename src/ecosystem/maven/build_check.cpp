@@ -1,5 +1,8 @@
 #include "ecosystem/maven/build_check.hpp"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
+
 #include <map>
 #include <set>
 
@@ -17,6 +20,7 @@ namespace {
 
 constexpr std::string_view k_top = "packages/maven/";
 constexpr std::size_t k_max_files = 200'000;
+constexpr std::uint64_t k_max_bytes = 4ULL << 30;
 
 void make_repository(const std::vector<Artifact>& artifacts, const CollectContext& context, const fs::path& folder) {
   link_files(context, artifacts, k_top, folder);
@@ -42,23 +46,52 @@ void make_repository(const std::vector<Artifact>& artifacts, const CollectContex
   }
 }
 
-void copy_project(const fs::path& from, const fs::path& repository, const fs::path& to) {
-  fs::create_directory(to);
-  std::size_t count = 0;
-  for (const auto& item : fs::directory_iterator(from)) {
-    const auto name = item.path().filename().string();
-    std::error_code ignored;
-    if (item.is_symlink() || fs::equivalent(item.path(), repository, ignored)) continue;
-    if (item.is_directory()) {
-      if (name == "target" || (name.starts_with('.') && name != ".mvn")) continue;
-      copy_project(item.path(), repository, to / name);
-    } else if (item.is_regular_file()) {
-      fs::copy_file(item.path(), to / name);
+/// A project, copied to where its build may write: without what it built before, and without what is Liftlock's own
+/// where that lies in it.
+class ProjectCopy {
+ public:
+  ProjectCopy(fs::path project, const std::vector<fs::path>& left_out) : m_project(std::move(project)) {
+    for (const auto& path : left_out) {
+      struct stat status {};
+      if (::stat(path.c_str(), &status) == 0) m_left_out.insert({status.st_dev, status.st_ino});
     }
-    if (++count > k_max_files)
-      fail(ErrorCode::limit_exceeded, "'{}' has more than {} files", from.string(), k_max_files);
   }
-}
+
+  void write(const fs::path& to) { copy(m_project, to); }
+
+ private:
+  void copy(const fs::path& from, const fs::path& to) {
+    fs::create_directory(to);
+    for (const auto& item : fs::directory_iterator(from)) {
+      const auto name = item.path().filename().string();
+      struct stat status {};
+      if (::lstat(item.path().c_str(), &status) != 0 || m_left_out.contains({status.st_dev, status.st_ino})) continue;
+      if (S_ISDIR(status.st_mode)) {
+        if (name == "target" || (name.starts_with('.') && name != ".mvn")) continue;
+        count(0);
+        copy(item.path(), to / name);
+      } else if (S_ISREG(status.st_mode)) {
+        count(static_cast<std::uint64_t>(status.st_size));
+        fs::copy_file(item.path(), to / name);
+      }
+    }
+  }
+
+  void count(std::uint64_t bytes) {
+    m_bytes += bytes;
+    if (++m_files > k_max_files || m_bytes > k_max_bytes) {
+      throw Error(ErrorCode::limit_exceeded,
+                  fmt::format("'{}' has more than {} files, or than {}, outside its folders named target",
+                              printable(m_project.string()), k_max_files, format_size(k_max_bytes)),
+                  "move what is not built out of the project, or leave out the key project");
+    }
+  }
+
+  fs::path m_project;
+  std::set<std::pair<dev_t, ino_t>> m_left_out;
+  std::size_t m_files = 0;
+  std::uint64_t m_bytes = 0;
+};
 
 }  // namespace
 
@@ -73,7 +106,10 @@ CheckResult check_build(const StackEntry& entry, const std::vector<Artifact>& ar
   const ScratchFolder scratch(context.scratch, "maven-" + portable_component(entry.name));
   const auto& folder = scratch.path();
   make_repository(artifacts, context, folder / "repository");
-  copy_project(pom.parent_path(), stack_path(entry.text("repository"), context.stack_folder), folder / "project");
+  // The state folder holds the store and, for as long as a command runs, its scratch folder.
+  ProjectCopy(pom.parent_path(), {stack_path(entry.text("repository"), context.stack_folder), context.scratch,
+                                  context.store.folder(), fs::absolute(context.store.folder()).parent_path()})
+      .write(folder / "project");
   write_file_atomically(folder / "settings.xml",
                         fmt::format("<settings><mirrors><mirror><id>stack</id><mirrorOf>*</mirrorOf><url>file://{}"
                                     "</url></mirror></mirrors></settings>\n",

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include <nlohmann/json.hpp>
 
@@ -72,6 +73,52 @@ TEST_F(MavenCollectorTest, RefusesWhatChangesOrIsNoRepository) {
   fs::create_directories(m_root / "m2/a/b/1");
   fs::create_symlink("/etc/passwd", m_root / "m2/a/b/1/b-1.jar");
   EXPECT_EQ(error().code(), ErrorCode::not_regular);
+}
+
+/// Stands in the place of mvn: it fails with the names of what it was given to build.
+class MavenBuildTest : public MavenCollectorTest {
+ protected:
+  MavenBuildTest() : m_path(::getenv("PATH")) {
+    fs::create_directory(m_root / "bin");
+    write_file_atomically(m_root / "bin/mvn", "#!/bin/sh\nfind . -type f | LC_ALL=C sort\nexit 1\n");
+    fs::permissions(m_root / "bin/mvn", fs::perms::owner_all);
+    ::setenv("PATH", ((m_root / "bin").string() + ":" + m_path).c_str(), 1);
+    for (const auto* name : {"pom.xml", "src/main/A.java", "module/src/B.java", "target/a.jar", ".git/x"}) {
+      fs::create_directories((m_project / name).parent_path());
+      write_file_atomically(m_project / name, "x");
+    }
+    m_entry.values = {{"repository", "m2"}, {"project", "project/pom.xml"}};
+  }
+  ~MavenBuildTest() override { ::setenv("PATH", m_path.c_str(), 1); }
+
+  std::string m_path;
+  fs::path m_project = m_root / "project";
+};
+
+TEST_F(MavenBuildTest, TheStateFolderBelowTheProjectIsNotCopiedIntoItself) {
+  BlobStore own(m_project / "state/store");
+  own.put("what was fetched");
+  const auto scratch = m_project / "state/scratch-1";
+  fs::create_directory(scratch);
+  write_file_atomically(m_project / "state/config.toml", "");
+  CollectContext within{own, downloader, silent_reporter(), m_root, scratch, "linux/amd64"};
+  const auto result = MavenCollector().check(m_entry, {}, within);
+  ASSERT_EQ(result.missing.size(), 1u);
+  EXPECT_THAT(result.missing[0].what, HasSubstr(": ./module/src/B.java; ./pom.xml; ./src/main/A.java; run it again"));
+}
+
+TEST_F(MavenBuildTest, AProjectOfTooManyBytesIsRefused) {
+  fs::create_directories(m_project / "deep/data");
+  write_file_atomically(m_project / "deep/data/large", "x");
+  fs::resize_file(m_project / "deep/data/large", 5ULL << 30);  // with a hole: it takes no room
+  try {
+    MavenCollector().check(m_entry, {}, context);
+    FAIL() << "it was copied";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::limit_exceeded);
+    EXPECT_THAT(error.what(), HasSubstr("4.0 GiB"));
+  }
+  EXPECT_TRUE(fs::is_empty(m_root / "scratch"));
 }
 
 }  // namespace
