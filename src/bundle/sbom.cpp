@@ -5,22 +5,39 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <tuple>
 
 #include "base/encoding.hpp"
+#include "base/text.hpp"
 #include "bundle/licenses.hpp"
 #include "crypto/hash.hpp"
 
 namespace liftlock {
 namespace {
 
-std::string component_type(std::string_view kind) {
-  if (kind == "model") return "machine-learning-model";
-  if (kind == "image") return "container";
-  if (kind == "engine") return "application";
-  if (kind == "file") return "file";
-  if (kind == "apt-index" || kind == "rpm-index" || kind == "rpm-key" || kind == "advisories" || kind == "dataset")
-    return "data";
-  return "library";
+/// What both formats call a kind.
+struct KindWords {
+  std::string_view kind, type, purpose;  ///< CycloneDX's type, SPDX's primary purpose (§7.24)
+};
+
+const KindWords& words_of(std::string_view kind) {
+  static constexpr KindWords k_kinds[] = {
+      {"model", "machine-learning-model", "OTHER"},
+      {"image", "container", "CONTAINER"},
+      {"engine", "application", "APPLICATION"},
+      {"file", "file", "FILE"},
+      {"apt-index", "data", "OTHER"},
+      {"rpm-index", "data", "OTHER"},
+      {"rpm-key", "data", "OTHER"},
+      {"advisories", "data", "OTHER"},
+      {"dataset", "data", "OTHER"},
+  };
+  static constexpr KindWords k_others = {"", "library", "LIBRARY"};
+  for (const auto& words : k_kinds) {
+    if (words.kind == kind) return words;
+  }
+  return k_others;
 }
 
 std::string fact(const Json& facts, const char* key) {
@@ -66,6 +83,45 @@ struct Item {
     auto out = list(facts, "base_models");
     return out.empty() ? list(card(), "base_model") : out;
   }
+};
+
+/// The artifacts of a bill, each once, with what it is called there. A store may hold one id with several contents:
+/// bundles brought them one after the other.
+class Listed {
+ public:
+  explicit Listed(const std::vector<Artifact>& artifacts) {
+    for (const auto& artifact : artifacts)
+      m_all.push_back({&artifact, artifact.id(), sha256(dump_json_line(to_json(artifact))).hex()});
+    const auto key = [](const One& one) { return std::tie(one.ref, one.content); };
+    std::sort(m_all.begin(), m_all.end(), [&](const One& a, const One& b) { return key(a) < key(b); });
+    const auto same = [&](const One& a, const One& b) { return key(a) == key(b); };
+    m_all.erase(std::unique(m_all.begin(), m_all.end(), same), m_all.end());
+    for (std::size_t i = 0; i < m_all.size(); ++i) m_by_id[m_all[i].ref].push_back(i);
+    for (auto& one : m_all) {
+      if (m_by_id.at(one.artifact->id()).size() > 1) one.ref += "#" + one.content;
+    }
+  }
+
+  struct One {
+    const Artifact* artifact;
+    std::string ref;      ///< its id; where that has several contents, with the digest of what is known of this one
+    std::string content;  ///< of the artifact in JSON
+  };
+  const std::vector<One>& all() const { return m_all; }
+
+  /// What an artifact needs, as far as it is listed; all contents of an id, since nobody said which one. Sorted.
+  std::set<std::size_t> needs_of(const Artifact& artifact) const {
+    std::set<std::size_t> out;
+    for (const auto& id : artifact.needs) {
+      if (const auto found = m_by_id.find(id); found != m_by_id.end())
+        out.insert(found->second.begin(), found->second.end());
+    }
+    return out;
+  }
+
+ private:
+  std::vector<One> m_all;
+  std::map<std::string, std::vector<std::size_t>> m_by_id;
 };
 
 Item item_of(const Artifact& artifact, const InspectedFacts& inspected) {
@@ -123,12 +179,10 @@ Json licenses(const std::string& text) {
   return {{{"license", {{"name", text}}}}};
 }
 
-Json component(const Item& item) {
+Json component(const Item& item, const std::string& ref) {
   const auto& artifact = item.artifact;
-  Json out = {{"type", component_type(artifact.kind)},
-              {"bom-ref", artifact.id()},
-              {"name", artifact.name},
-              {"version", artifact.version}};
+  Json out = {
+      {"type", words_of(artifact.kind).type}, {"bom-ref", ref}, {"name", artifact.name}, {"version", artifact.version}};
   if (const auto url = package_url(artifact); !url.empty()) out["purl"] = url;
   if (const auto license = item.license(); !license.empty()) out["licenses"] = licenses(license);
   if (artifact.kind == "model") {
@@ -152,6 +206,73 @@ Json component(const Item& item) {
   return out;
 }
 
+/// "?a=b&c=d" of those that have a value, which are given in the order of their keys.
+std::string qualifiers(std::initializer_list<std::pair<std::string_view, std::string>> all) {
+  std::string out;
+  for (const auto& [key, value] : all) {
+    if (!value.empty()) out += fmt::format("{}{}={}", out.empty() ? '?' : '&', key, encode_percent_path(value));
+  }
+  return out;
+}
+
+/// A member of the evidence that the archive's signed release file gives.
+std::string of_release(const Artifact& artifact, const char* key) {
+  for (const auto& file : artifact.files) {
+    for (const auto& evidence : file.evidence) {
+      if (evidence.type == "apt-release") return fact(evidence.details, key);
+    }
+  }
+  return {};
+}
+
+/// The vendor is the archive's own word for itself, "Debian", "Ubuntu"; without one, or with several, there is none: a
+/// package that was imported may be anybody's.
+std::string deb_url(const Artifact& artifact) {
+  const auto vendor = to_lower(of_release(artifact, "origin"));
+  const bool is_word = !vendor.empty() && std::all_of(vendor.begin(), vendor.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+  });
+  // Of another architecture than the stack's: "libc6:i386".
+  const auto name = artifact.name.substr(0, artifact.name.find(':'));
+  return fmt::format("pkg:deb/{}{}@{}{}", is_word ? vendor + "/" : "", encode_percent_path(name),
+                     encode_percent_path(artifact.version),
+                     qualifiers({{"arch", fact(artifact.facts, "architecture")},
+                                 {"distro", is_word ? of_release(artifact, "codename") : ""}}));
+}
+
+std::string rpm_url(const Artifact& artifact) {
+  // The type wants the epoch as a qualifier; artifacts write "EPOCH:VERSION-RELEASE".
+  const auto architecture = fact(artifact.facts, "architecture");
+  const auto colon = artifact.version.find(':');
+  const auto epoch = colon == std::string::npos ? std::string() : artifact.version.substr(0, colon);
+  auto name = artifact.name;
+  if (!architecture.empty() && name.ends_with("." + architecture)) name.resize(name.size() - architecture.size() - 1);
+  return fmt::format("pkg:rpm/{}@{}{}", encode_percent_path(name),
+                     encode_percent_path(artifact.version.substr(colon == std::string::npos ? 0 : colon + 1)),
+                     qualifiers({{"arch", architecture}, {"epoch", epoch}}));
+}
+
+/// The name is the last of the repository's parts, in lower case; the version is the digest, never the tag.
+std::string image_url(const Artifact& artifact) {
+  const bool by_digest = artifact.version.starts_with("sha256:");
+  const auto manifest = artifact.facts.is_object() ? artifact.facts.find("manifest") : artifact.facts.end();
+  const auto stated = artifact.facts.is_object() && manifest != artifact.facts.end() ? fact(*manifest, "digest") : "";
+  const auto digest = stated.empty() && by_digest ? artifact.version : stated;
+  // "HOST/NAME:TAG"; else where an archive lies.
+  std::string repository;
+  const auto ref = fact(artifact.facts, "ref");
+  const auto ending = (by_digest ? "@" : ":") + artifact.version;
+  const auto host = ref.substr(0, ref.find('/'));
+  const bool has_host =
+      host.size() < ref.size() && (host.find_first_of(".:") != std::string::npos || host == "localhost");
+  if (has_host && !host.starts_with('.') && ref.ends_with(ending))
+    repository = ref.substr(0, ref.size() - ending.size());
+  const auto name = to_lower(artifact.name);
+  return fmt::format("pkg:oci/{}{}{}", encode_percent_path(name.substr(name.rfind('/') + 1)),
+                     digest.empty() ? "" : "@" + encode_percent_path(digest),
+                     qualifiers({{"repository_url", repository}, {"tag", by_digest ? "" : artifact.version}}));
+}
+
 }  // namespace
 
 std::string package_url(const Artifact& artifact) {
@@ -160,20 +281,8 @@ std::string package_url(const Artifact& artifact) {
   if (artifact.kind == "wheel" || artifact.kind == "sdist") return fmt::format("pkg:pypi/{}@{}", name, version);
   // encode_percent_path leaves '/', which ends the namespace, and escapes the '@' of a scope, as the purl type asks.
   if (artifact.kind == "npm") return fmt::format("pkg:npm/{}@{}", name, version);
-  if (artifact.kind == "deb") {
-    const auto architecture = fact(artifact.facts, "architecture");
-    return fmt::format("pkg:deb/debian/{}@{}{}", name, version, architecture.empty() ? "" : "?arch=" + architecture);
-  }
-  if (artifact.kind == "rpm") {
-    // The type wants the epoch as a qualifier; artifacts write "EPOCH:VERSION-RELEASE".
-    const auto architecture = fact(artifact.facts, "architecture");
-    const auto colon = artifact.version.find(':');
-    const auto epoch = colon == std::string::npos ? std::string() : "&epoch=" + artifact.version.substr(0, colon);
-    const auto rest = encode_percent_path(artifact.version.substr(colon == std::string::npos ? 0 : colon + 1));
-    auto plain = artifact.name;
-    if (plain.ends_with("." + architecture)) plain.resize(plain.size() - architecture.size() - 1);
-    return fmt::format("pkg:rpm/{}@{}?arch={}{}", encode_percent_path(plain), rest, architecture, epoch);
-  }
+  if (artifact.kind == "deb") return deb_url(artifact);
+  if (artifact.kind == "rpm") return rpm_url(artifact);
   if (artifact.kind == "crate") return fmt::format("pkg:cargo/{}@{}", name, version);
   if (artifact.kind == "go-module") return fmt::format("pkg:golang/{}@{}", name, version);
   if (artifact.kind == "maven") {
@@ -185,10 +294,7 @@ std::string package_url(const Artifact& artifact) {
     return fmt::format("pkg:huggingface/{}@{}", encode_percent_path(fact(artifact.facts, "repository")),
                        fact(artifact.facts, "commit"));
   }
-  if (artifact.kind == "image") {
-    const auto slash = name.rfind('/');
-    return fmt::format("pkg:oci/{}@{}", slash == std::string::npos ? name : name.substr(slash + 1), version);
-  }
+  if (artifact.kind == "image") return image_url(artifact);
   return {};
 }
 
@@ -196,9 +302,12 @@ std::string write_sbom(std::string_view stack, const std::vector<Artifact>& arti
                        const InspectedFacts& inspected) {
   auto components = Json::array();
   auto dependencies = Json::array();
-  for (const auto& artifact : artifacts) {
-    components.push_back(component(item_of(artifact, inspected)));
-    if (!artifact.needs.empty()) dependencies.push_back({{"ref", artifact.id()}, {"dependsOn", artifact.needs}});
+  const Listed listed(artifacts);
+  for (const auto& one : listed.all()) {
+    components.push_back(component(item_of(*one.artifact, inspected), one.ref));
+    auto needs = Json::array();
+    for (const auto needed : listed.needs_of(*one.artifact)) needs.push_back(listed.all()[needed].ref);
+    if (!needs.empty()) dependencies.push_back({{"ref", one.ref}, {"dependsOn", std::move(needs)}});
   }
   return dump_json(
       {{"bomFormat", "CycloneDX"},
@@ -224,47 +333,30 @@ std::string spdx_word(std::string_view text) {
   return out;
 }
 
-/// Purposes of §7.24.
-std::string purpose(std::string_view kind) {
-  if (kind == "image") return "CONTAINER";
-  if (kind == "engine") return "APPLICATION";
-  if (kind == "file") return "FILE";
-  if (kind == "model" || kind == "apt-index" || kind == "advisories" || kind == "dataset") return "OTHER";
-  return "LIBRARY";
-}
-
 class SpdxWriter {
  public:
   SpdxWriter(std::string_view stack, const std::vector<Artifact>& artifacts, const InspectedFacts& inspected)
-      : m_stack(stack), m_artifacts(artifacts), m_inspected(inspected) {
-    for (std::size_t i = 0; i < artifacts.size(); ++i) {
-      // Two ids may become one word; their number tells them apart.
-      m_ids[artifacts[i].id()] = fmt::format("SPDXRef-{}-{}", i + 1, spdx_word(artifacts[i].id()));
-    }
-  }
+      : m_stack(stack), m_listed(artifacts), m_inspected(inspected) {}
 
   std::string write() {
-    for (const auto& artifact : m_artifacts) add(item_of(artifact, m_inspected));
-    std::string all;
-    for (const auto& artifact : m_artifacts) all += dump_json_line(to_json(artifact)) + "\n";
+    for (std::size_t i = 0; i < m_listed.all().size(); ++i) add(i);
+    auto extracted = Json::array();
+    for (const auto& [text, id] : m_extracted)
+      extracted.push_back({{"licenseId", id}, {"name", text}, {"extractedText", text}});
+    // Of what is said, not only of the artifacts: what was inspected since makes another document.
+    const auto content = sha256(dump_json_line({m_packages, m_relationships, extracted})).hex();
     Json out = {{"spdxVersion", "SPDX-2.3"},
                 {"dataLicense", "CC0-1.0"},
                 {"SPDXID", "SPDXRef-DOCUMENT"},
                 {"name", m_stack},
-                {"documentNamespace", fmt::format("urn:liftlock:spdx:{}:{}", spdx_word(m_stack), sha256(all).hex())},
+                {"documentNamespace", fmt::format("urn:liftlock:spdx:{}:{}", spdx_word(m_stack), content)},
                 {"creationInfo",
                  {{"created", "1970-01-01T00:00:00Z"},
                   {"creators", {"Tool: liftlock"}},
                   {"comment", "The same artifacts give the same document, and so it states no time of its own."}}},
                 {"packages", std::move(m_packages)},
                 {"relationships", std::move(m_relationships)}};
-    if (!m_extracted.empty()) {
-      auto extracted = Json::array();
-      for (const auto& [text, id] : m_extracted) {
-        extracted.push_back({{"licenseId", id}, {"name", text}, {"extractedText", text}});
-      }
-      out["hasExtractedLicensingInfos"] = std::move(extracted);
-    }
+    if (!extracted.empty()) out["hasExtractedLicensingInfos"] = std::move(extracted);
     return dump_json(out);
   }
 
@@ -297,13 +389,19 @@ class SpdxWriter {
     return {{{"algorithm", "SHA256"}, {"checksumValue", file.digest.hex()}}};
   }
 
-  void add(const Item& item) {
+  /// Two ids may become one word, and one id may stand for several contents: their number tells them apart.
+  std::string id_of(std::size_t number) const {
+    return fmt::format("SPDXRef-{}-{}", number + 1, spdx_word(m_listed.all()[number].artifact->id()));
+  }
+
+  void add(std::size_t number) {
+    const auto item = item_of(*m_listed.all()[number].artifact, m_inspected);
     const auto& artifact = item.artifact;
-    const auto id = m_ids.at(artifact.id());
+    const auto id = id_of(number);
     const bool one = artifact.files.size() == 1;
     auto out = package(id, artifact.name, one ? artifact.files[0].origin : "");
     out["versionInfo"] = artifact.version;
-    out["primaryPackagePurpose"] = purpose(artifact.kind);
+    out["primaryPackagePurpose"] = words_of(artifact.kind).purpose;
     out["licenseDeclared"] = license(item.license());
     if (const auto url = package_url(artifact); !url.empty()) {
       out["externalRefs"] = {
@@ -315,9 +413,7 @@ class SpdxWriter {
     if (one) out["checksums"] = checksums(artifact.files[0]);
     m_packages.push_back(std::move(out));
     relate("SPDXRef-DOCUMENT", "DESCRIBES", id);
-    for (const auto& needed : artifact.needs) {
-      if (const auto found = m_ids.find(needed); found != m_ids.end()) relate(id, "DEPENDS_ON", found->second);
-    }
+    for (const auto needed : m_listed.needs_of(artifact)) relate(id, "DEPENDS_ON", id_of(needed));
     if (one) return;
     // A file of SPDX 2.3 must have a SHA-1, which nobody here makes: each is a package of its own.
     for (std::size_t i = 0; i < artifact.files.size(); ++i) {
@@ -353,9 +449,8 @@ class SpdxWriter {
   }
 
   std::string_view m_stack;
-  const std::vector<Artifact>& m_artifacts;
+  Listed m_listed;
   const InspectedFacts& m_inspected;
-  std::map<std::string, std::string> m_ids;        ///< by the artifact's id
   std::map<std::string, std::string> m_extracted;  ///< LicenseRef-… by what the ecosystem says
   Json m_packages = Json::array();
   Json m_relationships = Json::array();

@@ -20,7 +20,7 @@ inline constexpr std::string_view k_spdx_path = "manifest/sbom.spdx.json";
 using InspectedFacts = std::function<Json(const Artifact&)>;
 
 /// @param stack what the bill is of, in a word
-/// @param artifacts sorted by id
+/// @param artifacts in any order; one id may be there with several contents, as a store holds them
 std::string write_sbom(std::string_view stack, const std::vector<Artifact>& artifacts,
                        const InspectedFacts& inspected = {});
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -117,6 +118,93 @@ TEST(Bills, TakeFactsOfAnyForm) {
   };
   EXPECT_NO_THROW(write_sbom("demo", sample(), broken));
   EXPECT_NO_THROW(write_spdx("demo", sample(), [](const Artifact&) { return Json(); }));
+}
+
+/// One id with two contents, as a store holds it, and somebody who needs it and something that nobody has.
+std::vector<Artifact> of_a_store() {
+  auto first = artifact("wheel", "two", "2.0", {"packages/pypi/two.whl"});
+  auto second = first;
+  second.files[0].digest = sha256("built again");
+  auto one = artifact("wheel", "one", "1.0", {"packages/pypi/one.whl"});
+  one.needs = {"wheel:absent@1", "wheel:two@2.0"};
+  return {second, first, one, first};
+}
+
+TEST(Bills, TellContentsOfOneIdApart) {
+  const auto bom = parse_json(write_sbom("store", of_a_store()));
+  ASSERT_EQ(bom["components"].size(), 3u);
+  std::set<std::string> refs;
+  for (const auto& component : bom["components"]) refs.insert(component["bom-ref"]);
+  EXPECT_EQ(refs.size(), 3u);
+  EXPECT_TRUE(refs.contains("wheel:one@1.0")) << "what is there once is called by its id";
+  const auto& needs = bom["dependencies"][0]["dependsOn"];
+  EXPECT_EQ(needs.size(), 2u);
+  for (const auto& ref : needs) EXPECT_TRUE(refs.contains(ref.get<std::string>())) << ref;
+
+  const auto document = parse_json(write_spdx("store", of_a_store()));
+  std::set<std::string> ids, sums;
+  for (const auto& package : document["packages"]) {
+    ids.insert(package["SPDXID"]);
+    sums.insert(package["checksums"][0]["checksumValue"]);
+  }
+  EXPECT_EQ(ids.size(), 3u);
+  EXPECT_EQ(sums.size(), 3u);
+  for (const auto& relationship : document["relationships"])
+    EXPECT_TRUE(ids.contains(relationship["relatedSpdxElement"].get<std::string>())) << relationship;
+  auto turned = of_a_store();
+  std::reverse(turned.begin(), turned.end());
+  EXPECT_EQ(write_sbom("store", turned), write_sbom("store", of_a_store()));
+  EXPECT_EQ(write_spdx("store", turned), write_spdx("store", of_a_store()));
+}
+
+TEST(Spdx, AnotherContentIsAnotherDocument) {
+  const auto nobody = parse_json(write_spdx("demo", sample()));
+  const auto inspected = parse_json(write_spdx("demo", sample(), facts_of));
+  EXPECT_NE(nobody["documentNamespace"], inspected["documentNamespace"]);
+}
+
+TEST(Bills, CallKindsAlike) {
+  for (const auto* kind : {"apt-index", "rpm-index", "rpm-key", "advisories", "dataset"}) {
+    const std::vector<Artifact> one = {artifact(kind, "x", "1", {"x"})};
+    EXPECT_EQ(parse_json(write_sbom("demo", one))["components"][0]["type"], "data") << kind;
+    EXPECT_EQ(parse_json(write_spdx("demo", one))["packages"][0]["primaryPackagePurpose"], "OTHER") << kind;
+  }
+}
+
+TEST(PackageUrl, OfADebNamesTheVendorThatItsArchiveStates) {
+  auto deb = artifact("deb", "libc6:i386", "2.36-9+deb12u4", {"packages/apt/libc6.deb"});
+  EXPECT_EQ(package_url(deb), "pkg:deb/libc6@2.36-9%2Bdeb12u4") << "nobody said whose it is";
+  deb.facts = {{"architecture", "i386"}};
+  deb.files[0].evidence = {{"apt-release", {{"origin", "Debian"}, {"codename", "bookworm"}}}};
+  EXPECT_EQ(package_url(deb), "pkg:deb/debian/libc6@2.36-9%2Bdeb12u4?arch=i386&distro=bookworm");
+  deb.files[0].evidence = {{"apt-release", {{"origin", "Ubuntu"}}}};
+  EXPECT_EQ(package_url(deb), "pkg:deb/ubuntu/libc6@2.36-9%2Bdeb12u4?arch=i386");
+  deb.files[0].evidence = {{"apt-release", {{"origin", "A team/x"}, {"codename", "stable"}}}};
+  EXPECT_EQ(package_url(deb), "pkg:deb/libc6@2.36-9%2Bdeb12u4?arch=i386");
+}
+
+TEST(PackageUrl, OfAnRpmHasOnlyQualifiersWithAValue) {
+  auto rpm = artifact("rpm", "bash", "5.2-1.el9", {"packages/rpm/bash.rpm"});
+  EXPECT_EQ(package_url(rpm), "pkg:rpm/bash@5.2-1.el9");
+  rpm.version = "1:5.2-1.el9";
+  EXPECT_EQ(package_url(rpm), "pkg:rpm/bash@5.2-1.el9?epoch=1");
+  rpm.facts = {{"architecture", "i686"}};
+  rpm.name = "bash.i686";
+  EXPECT_EQ(package_url(rpm), "pkg:rpm/bash@5.2-1.el9?arch=i686&epoch=1");
+}
+
+TEST(PackageUrl, OfAnImageHasItsDigestForAVersion) {
+  const auto digest = sha256("manifest");
+  auto image = artifact("image", "library/Nginx", "1.25", {"images/blobs/sha256/x"});
+  EXPECT_EQ(package_url(image), "pkg:oci/nginx?tag=1.25") << "a tag is no version";
+  image.facts = {{"ref", "registry.example:5000/library/nginx:1.25"}, {"manifest", {{"digest", digest.text()}}}};
+  EXPECT_EQ(package_url(image), "pkg:oci/nginx@sha256%3A" + digest.hex() +
+                                    "?repository_url=registry.example%3A5000/library/nginx&tag=1.25");
+  image.facts["ref"] = "/media/nginx.tar";
+  EXPECT_EQ(package_url(image), "pkg:oci/nginx@sha256%3A" + digest.hex() + "?tag=1.25");
+  image.version = digest.text();
+  image.facts = {{"ref", "registry.example/nginx@" + digest.text()}};
+  EXPECT_EQ(package_url(image), "pkg:oci/nginx@sha256%3A" + digest.hex() + "?repository_url=registry.example/nginx");
 }
 
 TEST(Licenses, AreWrittenAsSpdxDoes) {

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -148,8 +147,7 @@ void compare(Invocation& invocation, const Json& here, const fs::path& file) {
 /// All that the store holds, as a bill of materials.
 std::string bill_of(const Site& site, std::string_view format) {
   const OpenStore store(site, "inventory", Access::read);
-  auto artifacts = store.catalog.artifacts();
-  std::sort(artifacts.begin(), artifacts.end(), [](const auto& a, const auto& b) { return a.id() < b.id(); });
+  const auto artifacts = store.catalog.artifacts();
   const auto inspected = [&](const Artifact& artifact) { return store.catalog.inspection(artifact); };
   return format == "spdx" ? write_spdx("store", artifacts, inspected) : write_sbom("store", artifacts, inspected);
 }

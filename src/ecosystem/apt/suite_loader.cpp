@@ -82,6 +82,7 @@ Json evidence_of(const Suite& suite, const Release& release, const VerifiedRelea
               {"suite", suite.name},
               {"inrelease_sha256", document.hex()},
               {"signed_by", verified.fingerprints}};
+  if (!release.origin.empty()) out["origin"] = release.origin;
   if (!release.codename.empty()) out["codename"] = release.codename;
   if (release.date) out["date"] = format_time(*release.date);
   if (release.valid_until) out["valid_until"] = format_time(*release.valid_until);
