@@ -107,6 +107,33 @@ class Imports : public ::testing::Test {
         "\n"
         "z.writestr('manifest.json', json.dumps(m))\nz.writestr('model/tiny.gguf', w)\nz.close()");
   }
+  /// A storage of KitOps. @param entries of its index: a Python list of (tag, kit(version, weights))
+  void modelkits(const std::string& name, const std::string& entries) const {
+    python(
+        "import hashlib, io, json, pathlib, tarfile\n"
+        "root = pathlib.Path('" +
+        name +
+        "')\nblobs = root / 'blobs/sha256'\nblobs.mkdir(parents=True)\n"
+        "def blob(data, kind):\n"
+        "    digest = hashlib.sha256(data).hexdigest()\n"
+        "    (blobs / digest).write_bytes(data)\n"
+        "    return {'mediaType': kind, 'digest': 'sha256:' + digest, 'size': len(data)}\n"
+        "def kit(version, weights):\n"
+        "    out = io.BytesIO()\n"
+        "    member = tarfile.TarInfo('model/tiny.gguf')\n"
+        "    member.size = len(weights)\n"
+        "    with tarfile.open(fileobj=out, mode='w') as tar: tar.addfile(member, io.BytesIO(weights.encode()))\n"
+        "    kits = 'application/vnd.kitops.modelkit.'\n"
+        "    kitfile = {'package': {'name': 'kit', 'version': version}, 'model': {'name': 'tiny'}}\n"
+        "    manifest = {'schemaVersion': 2, 'config': blob(json.dumps(kitfile).encode(), kits + 'config.v1+json'),\n"
+        "                'layers': [blob(out.getvalue(), kits + 'model.v1.tar')]}\n"
+        "    return blob(json.dumps(manifest).encode(), 'application/vnd.oci.image.manifest.v1+json')\n"
+        "(root / 'oci-layout').write_text(json.dumps({'imageLayoutVersion': '1.0.0'}))\n"
+        "entries = [dict(made, annotations={'org.opencontainers.image.ref.name': tag}) for tag, made in " +
+        entries +
+        "]\n"
+        "(root / 'index.json').write_text(json.dumps({'schemaVersion': 2, 'manifests': entries}))");
+  }
   static std::string hex(std::string_view text) { return sha256(text).hex(); }
 
   TemporaryFolder m_folder;
@@ -348,6 +375,28 @@ TEST_F(Imports, SymlinksCountInsideAndEndItOutside) {
   write("n/b.gguf", "weights");
   fs::create_symlink("/etc/hostname", drop() / "n/c.gguf");
   EXPECT_EQ(refused("n"), ErrorCode::not_regular);
+}
+
+TEST_F(Imports, AModelKitWithSeveralTagsIsOne) {
+  modelkits("kits", "[('v1', kit('1.0', 'weights')), ('latest', kit('1.0', 'weights'))]");
+  const auto result = imported("kits");
+  EXPECT_EQ(result.shape, "modelkit");
+  EXPECT_THAT(result.artifacts, ElementsAre("model:tiny@1.0"));
+  const auto model = artifact("model:tiny@1.0");
+  EXPECT_EQ(model.facts["reference"], "latest");
+  EXPECT_EQ(model.facts["references"], (Json{"latest", "v1"}));
+}
+
+TEST_F(Imports, VersionsOfAModelKitComeInOneAfterTheOther) {
+  modelkits("kits", "[('v1', kit('1.0', 'weights')), ('v2', kit('2.0', 'others'))]");
+  try {
+    (void)imported("kits");
+    FAIL() << "two models were written to one place";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::path_collision);
+    EXPECT_EQ(std::string(error.what()), "the layout holds two ModelKits with the model 'tiny': v1 and v2");
+    EXPECT_THAT(std::string(error.hint()), HasSubstr("skopeo copy oci:"));
+  }
 }
 
 TEST_F(Imports, AHuggingFaceCacheIsReadByItsReferences) {

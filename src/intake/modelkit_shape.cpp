@@ -24,6 +24,7 @@ constexpr std::string_view k_types = "application/vnd.kitops.modelkit.";
 constexpr std::string_view k_config = "application/vnd.kitops.modelkit.config.v1+json";
 constexpr std::string_view k_blobs = "blobs/sha256/";
 constexpr std::size_t k_max_kits = 200;
+constexpr std::size_t k_max_references = 100;  // of one kit; more tags than these say nothing more
 
 std::string text_of(const Json& object, const char* key) {
   if (!object.is_object()) return {};
@@ -73,7 +74,7 @@ std::string base_type(std::string_view media_type) {
 
 struct Kit {
   Digest manifest;
-  std::string reference;  ///< as index.json calls it; may be empty
+  std::vector<std::string> references;  ///< as index.json calls it, each once, sorted; may be empty
   std::string name, version, license;
   std::string config_text, manifest_text;
   std::vector<Layer> layers;
@@ -92,9 +93,9 @@ std::string common_folder(const std::vector<std::string>& paths) {
   return out;
 }
 
-Kit read_kit(const std::shared_ptr<const Tree>& tree, const oci::Descriptor& entry, const oci::Manifest& manifest,
+Kit read_kit(const std::shared_ptr<const Tree>& tree, const Digest& digest, const oci::Manifest& manifest,
              std::string manifest_text, const ImportCells& cells) {
-  Kit out{.manifest = entry.digest, .reference = oci::LayoutReader::name_of(entry)};
+  Kit out{.manifest = digest};
   out.manifest_text = std::move(manifest_text);
   out.config_text = read_blob(*tree, manifest.config.digest, oci::k_max_config_bytes);
   const auto config = parse_json(out.config_text);
@@ -215,7 +216,9 @@ Artifact make_part(const Part& part, StagedFiles& staged) {
                    .facts = {{"source", "modelkit"}, {"manifest", part.kit->manifest.text()}},
                    .files = {},
                    .kind = part.kind};
-  if (!part.kit->reference.empty()) parts.facts["reference"] = printable(part.kit->reference);
+  const auto& references = part.kit->references;
+  if (!references.empty()) parts.facts["reference"] = references.front();
+  if (references.size() > 1) parts.facts["references"] = references;
   for (const auto& member : part.members) {
     parts.files.push_back(
         {.path = member.place,
@@ -226,6 +229,37 @@ Artifact make_part(const Part& part, StagedFiles& staged) {
   return make_model(parts, staged);
 }
 
+void add_reference(Kit& kit, const oci::Descriptor& entry) {
+  auto reference = printable(oci::LayoutReader::name_of(entry));
+  const auto at = std::lower_bound(kit.references.begin(), kit.references.end(), reference);
+  if (reference.empty() || kit.references.size() == k_max_references) return;
+  if (at == kit.references.end() || *at != reference) kit.references.insert(at, std::move(reference));
+}
+
+/// What the kit is called in messages and by skopeo.
+std::string called(const Kit& kit) {
+  return kit.references.empty() ? kit.manifest.text() : kit.references.front();
+}
+
+/// Files of an import stand below the artifact's name, whatever its version is: versions of one kit come in one after
+/// the other. @throws Error{path_collision}
+void require_names_of_their_own(const std::vector<Part>& parts) {
+  std::map<std::string, const Part*> taken;
+  const auto take = [&](const Part& part, const std::string& name) {
+    const auto [place, fresh] = taken.emplace(name, &part);
+    if (fresh || place->second->kit == part.kit) return;  // one with itself: the import says it
+    throw Error(ErrorCode::path_collision,
+                fmt::format("the layout holds two ModelKits with the {} '{}': {} and {}", part.kind,
+                            printable(part.name), called(*place->second->kit), called(*part.kit)),
+                "import one at a time: skopeo copy oci:LAYOUT:REFERENCE oci:FOLDER, then import FOLDER");
+  };
+  for (const auto& part : parts) {
+    const auto name = part.kind + "s/" + portable_component(part.name) + "/";
+    if (!part.kit->version.empty()) take(part, name + "@" + part.kit->version);
+    for (const auto& member : part.members) take(part, name + to_lower(member.place));
+  }
+}
+
 }  // namespace
 
 std::optional<Found> recognise_modelkit(const std::shared_ptr<const Tree>& tree, const ImportCells& cells) {
@@ -233,12 +267,17 @@ std::optional<Found> recognise_modelkit(const std::shared_ptr<const Tree>& tree,
   const auto index = oci::parse_manifest(tree->read("index.json", oci::k_max_manifest_bytes), oci::media::oci_index);
   if (!std::holds_alternative<oci::Index>(index)) return std::nullopt;
   auto kits = std::make_shared<std::vector<Kit>>();
+  std::map<Digest, std::size_t> known;  // a kit with several tags has an entry for each
   std::size_t others = 0;
   for (const auto& entry : std::get<oci::Index>(index).manifests) {
     // Other entries are of the shapes that come after this one, and theirs to judge.
     const auto path = std::string(k_blobs) + entry.digest.hex();
     if (!oci::media::is_manifest(entry.media_type) || !tree->has(path)) {
       ++others;
+      continue;
+    }
+    if (const auto same = known.find(entry.digest); same != known.end()) {
+      add_reference((*kits)[same->second], entry);
       continue;
     }
     auto text = read_blob(*tree, entry.digest, oci::k_max_manifest_bytes);
@@ -249,7 +288,9 @@ std::optional<Found> recognise_modelkit(const std::shared_ptr<const Tree>& tree,
       continue;
     }
     if (kits->size() == k_max_kits) fail(ErrorCode::limit_exceeded, "more than {} ModelKits in one folder", k_max_kits);
-    kits->push_back(read_kit(tree, entry, *manifest, std::move(text), cells));
+    known.emplace(entry.digest, kits->size());
+    kits->push_back(read_kit(tree, entry.digest, *manifest, std::move(text), cells));
+    add_reference(kits->back(), entry);
   }
   if (kits->empty()) return std::nullopt;
   Found found{.shape = "modelkit",
@@ -263,7 +304,8 @@ std::optional<Found> recognise_modelkit(const std::shared_ptr<const Tree>& tree,
   for (const auto& kit : *kits) {
     found.preview["models"].push_back({{"name", kit.name},
                                        {"version", kit.version},
-                                       {"reference", printable(kit.reference)},
+                                       {"reference", kit.references.empty() ? "" : kit.references.front()},
+                                       {"references", kit.references},
                                        {"digest", kit.manifest.text()}});
     found.notes.insert(found.notes.end(), kit.notes.begin(), kit.notes.end());
     for (auto& part : parts_of(kit, found.notes)) parts->push_back(std::move(part));
@@ -271,6 +313,7 @@ std::optional<Found> recognise_modelkit(const std::shared_ptr<const Tree>& tree,
     found.kept.push_back({short_digest + ".manifest.json", kit.manifest_text});
     found.kept.push_back({short_digest + ".kitfile.json", kit.config_text});
   }
+  require_names_of_their_own(*parts);
   std::set<Digest> checked;
   for (const auto& part : *parts) {
     for (const auto& member : part.members) {

@@ -85,3 +85,32 @@ high import "$work/kit.tar" --reason test > /dev/null
 high export model:tiny@1.2.0 --to "$work/again" > /dev/null
 cmp "$work/again/tiny.gguf" model/tiny.gguf || fail "the weights from gzip"
 step "with gzip, in a tar"
+
+# kit's storage has an entry for each tag: one kit with two tags is one; of two versions one is taken out first.
+python3 "$tools/make_modelkit.py" "$work/kit" "$work/tagged"
+mkdir -p "$work/newer/model"
+echo '{"model_type": "llama", "newer": true}' > "$work/newer/model/config.json" && cp model/tiny.gguf "$work/newer/model/"
+python3 "$tools/make_modelkit.py" "$work/newer" "$work/both"
+cp -rn "$work/tagged/." "$work/both/"
+python3 - "$work/tagged" "$work/both" <<'PY'
+import json, pathlib, sys
+tagged, both = (pathlib.Path(each) / "index.json" for each in sys.argv[1:])
+name = "org.opencontainers.image.ref.name"
+first, second = (json.loads(each.read_text())["manifests"][0] for each in (tagged, both))
+index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json"}
+tagged.write_text(json.dumps(index | {"manifests": [first | {"annotations": {name: tag}} for tag in ("v1", "latest")]}))
+both.write_text(json.dumps(index | {"manifests": [one | {"annotations": {name: tag}} for tag, one in (("v1", first), ("v2", second))]}))
+PY
+high_state=$work/third
+high init --zone ingest > /dev/null
+printf 'zone = "ingest"\n[policy]\nreserve = "1MiB"\nunsigned_imports = true\n' > "$high_state/config.toml"
+high import "$work/tagged" --reason test > /dev/null
+[ "$(high --json show model:tiny@1.2.0 | grep -c '"v1"')" = 1 ] || fail "its tags are not kept: $(high --json show model:tiny@1.2.0)"
+refused path-collision high import "$work/both" --reason test
+if command -v skopeo > /dev/null; then
+  skopeo copy --quiet "oci:$work/both:v2" "oci:$work/taken" || fail "skopeo"
+  high import "$work/taken" --reason test --replace > /dev/null
+  high export model:tiny@1.2.0 --to "$work/replaced" > /dev/null
+  grep -q newer "$work/replaced/config.json" || fail "the other version did not come in"
+fi
+step "a kit with two tags, and one of two versions"
