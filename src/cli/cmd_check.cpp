@@ -96,6 +96,61 @@ void check_images(const LockedEntry& entry, const std::vector<Artifact>& stack, 
   }
 }
 
+/// "https://h/p/x.git/" and "https://h/p/x" are one repository.
+std::string_view plain_url(std::string_view url) {
+  while (url.ends_with('/')) url.remove_suffix(1);
+  if (url.starts_with("file://")) url.remove_prefix(7);
+  return url.ends_with(".git") ? url.substr(0, url.size() - 4) : url;
+}
+
+/// Relative ones are relative to the repository that has the submodule (gitsubmodules(7)).
+std::string submodule_url(std::string_view url, std::string_view origin) {
+  if (!url.starts_with("./") && !url.starts_with("../")) return std::string(url);
+  while (origin.ends_with('/')) origin.remove_suffix(1);
+  for (;;) {
+    if (url.starts_with("./")) {
+      url.remove_prefix(2);
+    } else if (url.starts_with("../")) {
+      url.remove_prefix(3);
+      origin = origin.substr(0, std::max<std::size_t>(origin.rfind('/'), 1));
+    } else {
+      return fmt::format("{}/{}", origin, url);
+    }
+  }
+}
+
+/// Repositories that others have as submodules, and no entry brings.
+void check_submodules(const LockedEntry& entry, const std::vector<Artifact>& stack, CheckedEntry& checked) {
+  for (const auto& artifact : entry.artifacts) {
+    if (artifact.kind != "git" || artifact.files.empty()) continue;
+    for (const auto& one : artifact.facts.value("submodules", Json::array())) {
+      const auto path = one.value("path", ""), commit = one.value("commit", "");
+      const auto url = submodule_url(one.value("url", ""), artifact.files[0].origin);
+      const bool brought = std::any_of(stack.begin(), stack.end(), [&](const Artifact& other) {
+        if (other.kind != "git" || other.files.empty()) return false;
+        const auto refs = other.facts.value("refs", Json::object());
+        return plain_url(other.files[0].origin) == plain_url(url) &&
+               std::any_of(refs.begin(), refs.end(), [&](const Json& id) { return id == commit; });
+      });
+      if (brought) continue;
+      auto name = path;
+      std::replace(name.begin(), name.end(), '/', '-');
+      const bool takes = url.starts_with("https://") || url.starts_with('/');  // as [git.NAME] does
+      checked.missing.push_back(
+          {fmt::format("{} has the submodule {}, which is another repository: {} at {}", artifact.name, path,
+                       url.empty() ? "its address is not stated" : url, commit.substr(0, 12)),
+           fmt::format("[git.{}]\nurl = \"{}\"\nrefs = [\"{}\"]", portable_component(name),
+                       takes ? url : "FOLDER OF A CLONE (git clone --mirror)", commit)});
+    }
+    if (const auto pointers = artifact.facts.value("lfs_pointers", 0u); pointers > 0) {
+      checked.notes.push_back(
+          fmt::format("{} has {} of Git LFS: what they stand for does not cross with it; bring it as [file.NAME] "
+                      "where it is needed",
+                      artifact.name, counted(pointers, "pointer")));
+    }
+  }
+}
+
 std::vector<CheckedEntry> check_entries(StackSession& session, const Lock& lock, const Catalog& catalog) {
   std::vector<CheckedEntry> out;
   const auto stack = artifacts_of(lock);
@@ -112,6 +167,7 @@ std::vector<CheckedEntry> check_entries(StackSession& session, const Lock& lock,
       check_images_of(proof.manifests, by, stack, checked);
     }
     check_images(entry, stack, session.context().store, checked);
+    check_submodules(entry, stack, checked);
     out.push_back(std::move(checked));
     progress.advance(1);
   }

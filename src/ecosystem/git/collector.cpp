@@ -363,25 +363,4 @@ std::vector<FetchJob> GitCollector::plan(const Artifact& artifact, const StackEn
   return jobs;
 }
 
-CheckResult GitCollector::check(const StackEntry&, const std::vector<Artifact>& artifacts, CollectContext&) const {
-  CheckResult out;
-  for (const auto& artifact : artifacts) {
-    if (const auto found = artifact.facts.find("submodules"); found != artifact.facts.end()) {
-      for (const auto& one : *found) {
-        const auto path = one.value("path", ""), url = one.value("url", ""), commit = one.value("commit", "");
-        const auto name = portable_component(path.substr(path.rfind('/') + 1));
-        out.missing.push_back(
-            {fmt::format("{} has the submodule {}, another repository", artifact.name, path),
-             url.empty() ? "" : fmt::format("[git.{}]\nurl = \"{}\"\nrefs = [\"{}\"]", name, url, commit)});
-      }
-    }
-    if (const auto pointers = artifact.facts.value("lfs_pointers", 0u); pointers > 0) {
-      out.missing.push_back({fmt::format("{} has {} of Git LFS, whose files are not in a bundle", artifact.name,
-                                         counted(pointers, "pointer")),
-                             ""});
-    }
-  }
-  return out;
-}
-
 }  // namespace liftlock::git

@@ -14,9 +14,6 @@ class GitCollector : public Collector {
   /// Makes the bundle anew from the commits that are locked: another git may write other bytes, which is
   /// Error{digest_mismatch}.
   std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
-  /// Names submodules and files of Git LFS that the stack does not have.
-  CheckResult check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
-                    CollectContext& context) const override;
 };
 
 }  // namespace liftlock::git

@@ -195,9 +195,8 @@ TEST_F(GitCollectorTest, NamesWhatDoesNotCross) {
   git({"commit", "-q", "-m", "a submodule"});
   const auto collected = resolve(entry());
   EXPECT_THAT(collected.notes, testing::Contains(HasSubstr("submodule lib/x (https://git.example/x.git)")));
-  const auto checked = GitCollector().check(entry(), collected.artifacts, context);
-  ASSERT_EQ(checked.missing.size(), 1u);
-  EXPECT_EQ(checked.missing[0].add, "[git.x]\nurl = \"https://git.example/x.git\"\nrefs = [\"" + other + "\"]");
+  EXPECT_EQ(collected.artifacts[0].facts["submodules"],
+            Json::array({{{"path", "lib/x"}, {"url", "https://git.example/x.git"}, {"commit", other}}}));
 }
 
 TEST_F(GitCollectorTest, TakesTagsAndCommitsByThemselves) {
