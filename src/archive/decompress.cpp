@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/encoding.hpp"
@@ -63,19 +64,34 @@ std::string decompress(int fd, std::string_view name, std::uint64_t max_bytes) {
 }
 
 std::string gzip(std::string_view text) {
+  return gzip(std::span(&text, 1));
+}
+
+std::string gzip(std::span<const std::string_view> pieces) {
   z_stream stream{};
   if (deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY) != Z_OK) {
     fail(ErrorCode::memory_limit, "no memory for compressing an index");
   }
-  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  const int status = deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  if (status != Z_STREAM_END) fail(ErrorCode::internal, "an index could not be compressed");
+  const std::unique_ptr<z_stream, decltype(&deflateEnd)> end(&stream, &deflateEnd);
+  std::string out;
+  std::string buffer(1u << 18, '\0');
+  const auto feed = [&](std::string_view text, int flush) {
+    stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+    stream.avail_in = static_cast<uInt>(text.size());
+    do {
+      stream.next_out = reinterpret_cast<Bytef*>(buffer.data());
+      stream.avail_out = static_cast<uInt>(buffer.size());
+      if (deflate(&stream, flush) == Z_STREAM_ERROR) fail(ErrorCode::internal, "an index could not be compressed");
+      out.append(buffer.data(), buffer.size() - stream.avail_out);
+    } while (stream.avail_out == 0);
+  };
+  constexpr std::size_t k_block = 1u << 30;  // zlib counts in 32 bits
+  for (auto piece : pieces) {
+    for (; !piece.empty(); piece.remove_prefix(std::min(k_block, piece.size()))) {
+      feed(piece.substr(0, k_block), Z_NO_FLUSH);
+    }
+  }
+  feed({}, Z_FINISH);
   return out;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -15,5 +16,7 @@ std::string decompress(int fd, std::string_view name, std::uint64_t max_bytes);
 
 /// gzip (RFC 1952) without a time and a name in it. @throws Error{memory_limit}
 std::string gzip(std::string_view text);
+/// The same of a text in pieces, which need not lie in memory as one.
+std::string gzip(std::span<const std::string_view> pieces);
 
 }  // namespace liftlock

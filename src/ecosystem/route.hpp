@@ -50,6 +50,9 @@ struct RouteEnvironment {
   /// Where a route may keep what it makes from blobs, in a folder of its own; what is gone is made again. Empty:
   /// nowhere, and nothing is served.
   std::filesystem::path cache_folder = {};
+  /// What the operator should know of a route that was made, but not wholly. Empty: nobody listens, and a route that
+  /// cannot be made is an error; else the others are served without it.
+  std::function<void(const std::string& text)> warn = {};
 };
 
 /// One ecosystem's answers over one view. Immutable after construction; handle() is called from several threads.

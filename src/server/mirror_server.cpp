@@ -65,7 +65,8 @@ struct MirrorServer::Impl {
                     .inspect = options.inspect,
                     .rsa_public_key_armored = [this] { return rsa_key().public_key_armored(); },
                     .rsa_sign = [this](std::string_view text) { return rsa_key().sign(text); },
-                    .cache_folder = options.cache_folder} {
+                    .cache_folder = options.cache_folder,
+                    .warn = [this](const std::string& text) { reporter.warn(text); }} {
     blobs.use_cache(&cache);
     check_exposure(options);
     if (options.tokens_file) tokens = std::make_shared<const ReadTokens>(ReadTokens::load(*options.tokens_file));

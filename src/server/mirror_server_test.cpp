@@ -49,6 +49,10 @@ std::unique_ptr<const Route> make_echo(std::shared_ptr<const MirrorView> view, c
   return std::make_unique<EchoRoute>(std::move(view));
 }
 
+std::unique_ptr<const Route> make_none(std::shared_ptr<const MirrorView>, const RouteEnvironment&) {
+  throw std::bad_alloc();
+}
+
 class MirrorTest : public ::testing::Test {
  protected:
   MirrorTest()
@@ -121,6 +125,15 @@ class MirrorTest : public ::testing::Test {
   AuditLog m_log;
   std::unique_ptr<MirrorServer> m_mirror;
 };
+
+TEST_F(MirrorTest, AnEcosystemThatCannotBeMadeDoesNotEndTheOthers) {
+  publish(1, "one");
+  auto with_a_broken_one = options();
+  with_a_broken_one.routes = {make_none, make_echo};
+  serve(with_a_broken_one);
+  EXPECT_EQ(status("/echo/x"), "200");
+  EXPECT_EQ(get("/files/model/org/tiny/v1/a.gguf"), "one");
+}
 
 TEST_F(MirrorTest, ServesFilesBundlesAndLists) {
   publish(1, "one");

@@ -90,7 +90,14 @@ std::shared_ptr<const MirrorState> load_mirror_state(const Catalog& catalog, con
   sort_view(*view);
   state->bytes = distinct_bytes(*view);
   state->view = view;
-  for (const auto make : table) state->routes.push_back(make(view, environment));
+  for (const auto make : table) {
+    try {
+      state->routes.push_back(make(view, environment));
+    } catch (const std::exception& error) {
+      if (!environment.warn) throw;
+      environment.warn(fmt::format("an ecosystem is not served: {}", error.what()));
+    }
+  }
   // The longest prefix first, so that the first that fits is the right one.
   std::stable_sort(state->routes.begin(), state->routes.end(),
                    [](const auto& a, const auto& b) { return a->prefix().size() > b->prefix().size(); });

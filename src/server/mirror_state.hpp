@@ -29,7 +29,7 @@ struct MirrorState {
   std::map<std::string, std::uint64_t, std::less<>> latest;  ///< by channel
 };
 
-/// Reads all publications. @throws what the catalog and the routes throw
+/// Reads all publications. @throws what the catalog throws and, where environment.warn is empty, the routes
 std::shared_ptr<const MirrorState> load_mirror_state(const Catalog& catalog, const std::vector<MakeRoute>& table,
                                                      const RouteEnvironment& environment);
 

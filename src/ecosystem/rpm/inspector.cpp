@@ -143,6 +143,7 @@ Inspection RpmInspector::inspect(const Artifact& artifact, std::span<const int> 
     Judge judge(artifact, out);
     const auto package = PackageFile::read(files[0]);
     judge.names(package.identity());
+    package.check_listed_size();
     judge.listed(package);
     tell(package, out.facts);
     out.facts["payload_digest"] = package.check_payload(files[0]);

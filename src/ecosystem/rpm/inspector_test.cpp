@@ -76,6 +76,29 @@ TEST(RpmInspector, PathsAndFilesThatNoPackageHasAreRefused) {
   EXPECT_THAT(finding(artifact_of(rpm), rpm), HasSubstr("a device"));
 }
 
+TEST(RpmInspector, AHeaderThatWouldFillTheListsIsRefused) {
+  TestRpm rpm;
+  const std::uint32_t count = 20'000;
+  std::vector<std::string> names;
+  for (std::uint32_t i = 0; i < count; ++i) names.push_back(std::to_string(i));
+  rpm.more = {texts_entry(1117, names), texts_entry(1118, {"/bin/" + std::string(3000, '"') + "/"}),
+              numbers_entry(1116, std::vector<std::uint32_t>(count)),
+              numbers_entry(1037, std::vector<std::uint32_t>(count)),
+              numbers_entry(1030, std::vector<std::uint32_t>(count, 0100644), 3)};
+  auto out = inspect(artifact_of(rpm), rpm);
+  ASSERT_EQ(out.findings.size(), 1u);
+  EXPECT_EQ(out.findings[0].code, ErrorCode::limit_exceeded);
+  rpm.more[1] = texts_entry(1118, {"/usr/share/a-folder-as-long-as-they-are/"});
+  EXPECT_TRUE(inspect(artifact_of(rpm), rpm).findings.empty());
+  // What it asks for, and its texts.
+  const std::vector<std::string> relations(800'000, "a"), versions(800'000);
+  rpm.more = {texts_entry(1049, relations), texts_entry(1050, versions),
+              numbers_entry(1048, std::vector<std::uint32_t>(800'000))};
+  EXPECT_THAT(finding(artifact_of(rpm), rpm), HasSubstr("in a repository's lists"));
+  rpm.more = {text_entry(1005, std::string(12u << 20, '"'))};
+  EXPECT_THAT(finding(artifact_of(rpm), rpm), HasSubstr("in a repository's lists"));
+}
+
 TEST(RpmInspector, WhatIsNoPackageIsAFinding) {
   const TestRpm rpm;
   const auto fd = file_of("no rpm at all");

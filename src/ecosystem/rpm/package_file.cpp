@@ -12,9 +12,11 @@ namespace liftlock::rpm {
 namespace {
 
 constexpr std::uint64_t k_lead = 96;
-constexpr std::size_t k_max_files = 1'000'000;
+constexpr std::size_t k_max_files = 500'000;
 constexpr std::size_t k_max_path = 4096;
-constexpr std::uint64_t k_max_paths = 256u << 20;  ///< bytes of all of them
+constexpr std::uint64_t k_file_element = 41;       ///< bytes of XML around a path, at most
+constexpr std::uint64_t k_relation_element = 90;   ///< around what a package asks for or provides
+constexpr std::uint64_t k_changelog_element = 70;  ///< around an entry of its changelog
 constexpr std::size_t k_max_word = 255;
 constexpr std::string_view k_what = "an rpm";
 
@@ -70,6 +72,33 @@ RelationTags tags_of(Relation relation) {
   }
   return {};
 }
+
+/// Bytes of it as XML, at most.
+std::uint64_t escaped_size(std::string_view text) {
+  std::uint64_t out = text.size();
+  for (const char c : text) {
+    if (c == '"') out += 5;
+    if (c == '&') out += 4;
+    if (c == '<' || c == '>') out += 3;
+    if (static_cast<unsigned char>(c) >= 0x80) out += 1;  // what is no UTF-8 is taken for Latin-1
+  }
+  return out;
+}
+
+/// Adds up what a package is in the lists of a repository.
+class ListedSize {
+ public:
+  void add(std::uint64_t bytes) {
+    m_bytes += bytes;
+    if (m_bytes > PackageFile::k_max_listed) {
+      fail(ErrorCode::limit_exceeded, "its files, relations and texts are more than {} bytes in a repository's lists",
+           PackageFile::k_max_listed);
+    }
+  }
+
+ private:
+  std::uint64_t m_bytes = 0;
+};
 
 /// RFC 9580 9.5
 std::optional<DigestAlgorithm> digest_algorithm(std::uint64_t number) {
@@ -170,17 +199,44 @@ std::vector<PackagedFile> PackageFile::files() const {
   }
   if (count > k_max_files) fail(ErrorCode::limit_exceeded, "it has {} files", count);
   std::vector<PackagedFile> out;
-  std::uint64_t bytes = 0;
+  ListedSize bytes;
   for (std::size_t i = 0; i < count; ++i) {
     if (indexes[i] >= folders.size()) fail(ErrorCode::package_malformed, "a file lies in a folder that is not listed");
     const auto folder = folders[indexes[i]];
     const auto length = folder.size() + basenames[i].size();
     if (length > k_max_path) fail(ErrorCode::limit_exceeded, "a path of it has {} bytes", length);
-    bytes += length;
-    if (bytes > k_max_paths) fail(ErrorCode::limit_exceeded, "its paths have more than {} bytes", k_max_paths);
+    bytes.add(length + k_file_element);
     out.push_back({std::string(folder) + std::string(basenames[i]), static_cast<unsigned>(modes[i]), flags[i]});
   }
   return out;
+}
+
+void PackageFile::check_listed_size() const {
+  ListedSize sum;
+  for (const auto tag : {Tag::summary, Tag::description, Tag::packager, Tag::url, Tag::license, Tag::vendor, Tag::group,
+                         Tag::build_host, Tag::source_rpm}) {
+    sum.add(escaped_size(m_header.text(tag).value_or("")));
+  }
+  for (const auto relation : {Relation::provides, Relation::requires_, Relation::conflicts, Relation::obsoletes,
+                              Relation::recommends, Relation::suggests, Relation::supplements, Relation::enhances}) {
+    const auto tags = tags_of(relation);
+    for (const auto name : m_header.texts(tags.name)) sum.add(escaped_size(name) + k_relation_element);
+    for (const auto version : m_header.texts(tags.version)) sum.add(escaped_size(version));
+  }
+  for (const auto tag : {Tag::changelog_name, Tag::changelog_text}) {
+    const auto texts = m_header.texts(tag);
+    for (std::size_t i = 0; i < std::min(texts.size(), k_max_changelogs); ++i) {
+      sum.add(escaped_size(texts[i]) + k_changelog_element);
+    }
+  }
+  std::vector<std::uint64_t> folders;
+  for (const auto folder : m_header.texts(Tag::dirnames)) folders.push_back(escaped_size(folder));
+  const auto basenames = m_header.texts(Tag::basenames);
+  const auto indexes = m_header.numbers(Tag::dir_indexes);
+  for (std::size_t i = 0; i < basenames.size() && i < indexes.size(); ++i) {
+    if (indexes[i] >= folders.size()) continue;  // files() refuses it
+    sum.add(folders[indexes[i]] + escaped_size(basenames[i]) + k_file_element);
+  }
 }
 
 std::optional<Signature> PackageFile::signature() const {

@@ -15,8 +15,6 @@
 namespace liftlock::rpm {
 namespace {
 
-constexpr std::size_t k_changelogs = 10;  ///< of each package, as createrepo_c has
-
 /// As XML text or attribute. What XML 1.0 cannot hold becomes '?': one package must not spoil the list for all. What is
 /// no UTF-8 is taken for Latin-1, as createrepo_c does.
 std::string xml(std::string_view text) {
@@ -104,7 +102,7 @@ std::string file_xml(const PackagedFile& file, std::string_view indent) {
 std::string changelogs_xml(const RpmHeader& header) {
   const auto times = header.numbers(Tag::changelog_time);
   const auto names = header.texts(Tag::changelog_name), texts = header.texts(Tag::changelog_text);
-  auto count = std::min({times.size(), names.size(), texts.size(), k_changelogs});
+  auto count = std::min({times.size(), names.size(), texts.size(), PackageFile::k_max_changelogs});
   std::string out;
   while (count-- > 0) {  // the header has the newest first, the list last
     out += fmt::format("  <changelog author=\"{}\" date=\"{}\">{}</changelog>\n", xml(names[count]), times[count],
@@ -117,18 +115,34 @@ std::uint64_t number_of(const RpmHeader& header, Tag tag, Tag other) {
   return header.number(tag).value_or(header.number(other).value_or(0));
 }
 
-std::string list(std::string_view element, std::string_view name, std::size_t packages, const std::string& body) {
-  const std::string_view more =
-      name == "common" ? " xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\"" : std::string_view();
-  return fmt::format(
-      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-      "<{0} xmlns=\"http://linux.duke.edu/metadata/{1}\"{2} packages=\"{3}\">\n{4}</{0}>\n",
-      element, name, more, packages, body);
-}
+/// The list is never in memory as one: packages share its pieces.
+class List {
+ public:
+  List(std::string_view element, std::string_view name, std::size_t packages)
+      : m_begin(fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+                            "<{0} xmlns=\"http://linux.duke.edu/metadata/{1}\"{2} packages=\"{3}\">\n",
+                            element, name, name == "common" ? " xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\"" : "",
+                            packages)),
+        m_end(fmt::format("</{}>\n", element)),
+        m_pieces({m_begin}) {}
+  List(const List&) = delete;
+  List& operator=(const List&) = delete;
+
+  void add(std::string_view package) { m_pieces.push_back(package); }
+  const std::vector<std::string_view>& pieces() {
+    m_pieces.emplace_back(m_end);
+    return m_pieces;
+  }
+
+ private:
+  std::string m_begin, m_end;
+  std::vector<std::string_view> m_pieces;
+};
 
 }  // namespace
 
 IndexedPackage index_package(const PackageFile& package, const Digest& digest, std::string_view location) {
+  package.check_listed_size();
   const auto& header = package.header();
   const auto identity = package.identity();
   const auto files = package.files();
@@ -178,11 +192,13 @@ IndexedPackage index_package(const PackageFile& package, const Digest& digest, s
 }
 
 RepositoryIndex make_repository_index(const std::vector<const IndexedPackage*>& packages, Timestamp time) {
-  std::string primary, filelists, other;
+  List primary("metadata", "common", packages.size());
+  List filelists("filelists", "filelists", packages.size());
+  List other("otherdata", "other", packages.size());
   for (const auto* package : packages) {
-    primary += package->primary;
-    filelists += package->filelists;
-    other += package->other;
+    primary.add(package->primary);
+    filelists.add(package->filelists);
+    other.add(package->other);
   }
   const auto seconds = time.time_since_epoch().count();
   RepositoryIndex out;
@@ -191,20 +207,26 @@ RepositoryIndex make_repository_index(const std::vector<const IndexedPackage*>& 
       "<repomd xmlns=\"http://linux.duke.edu/metadata/repo\" xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\">\n"
       "  <revision>{}</revision>\n",
       seconds);
-  const auto add = [&](std::string_view type, const std::string& text) {
-    auto packed = gzip(text);
+  const auto add = [&](std::string_view type, const std::vector<std::string_view>& pieces) {
+    Hasher hasher;
+    std::uint64_t size = 0;
+    for (const auto piece : pieces) {
+      hasher.update(piece);
+      size += piece.size();
+    }
+    auto packed = gzip(pieces);
     const auto digest = sha256(packed);
     const auto name = fmt::format("{}-{}.xml.gz", digest.hex(), type);
     out.repomd += fmt::format(
         "  <data type=\"{}\">\n    <checksum type=\"sha256\">{}</checksum>\n"
         "    <open-checksum type=\"sha256\">{}</open-checksum>\n    <location href=\"repodata/{}\"/>\n"
         "    <timestamp>{}</timestamp>\n    <size>{}</size>\n    <open-size>{}</open-size>\n  </data>\n",
-        type, digest.hex(), sha256(text).hex(), name, seconds, packed.size(), text.size());
+        type, digest.hex(), hasher.finish().hex(), name, seconds, packed.size(), size);
     out.files[name] = std::move(packed);
   };
-  add("primary", list("metadata", "common", packages.size(), primary));
-  add("filelists", list("filelists", "filelists", packages.size(), filelists));
-  add("other", list("otherdata", "other", packages.size(), other));
+  add("primary", primary.pieces());
+  add("filelists", filelists.pieces());
+  add("other", other.pieces());
   out.repomd += "</repomd>\n";
   return out;
 }

@@ -16,6 +16,8 @@ struct IndexedPackage {
   std::string primary;
   std::string filelists;
   std::string other;
+
+  std::uint64_t size() const { return primary.size() + filelists.size() + other.size(); }
 };
 
 /// @param location of the .rpm below the repository

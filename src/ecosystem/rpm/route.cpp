@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -13,6 +14,7 @@ namespace liftlock::rpm {
 namespace {
 
 constexpr std::string_view k_prefix = "/rpm/";
+constexpr std::uint64_t k_max_listed = 1u << 30;  ///< bytes that the lists of a channel hold of packages
 constexpr std::string_view k_mirror_key = "mirror-key.asc";
 
 std::string pool_path(const ArtifactFile& file) {
@@ -21,7 +23,8 @@ std::string pool_path(const ArtifactFile& file) {
 
 class RpmRoute : public Route {
  public:
-  RpmRoute(const MirrorView& view, const RouteEnvironment& environment) : m_blobs(environment.blobs) {
+  RpmRoute(const MirrorView& view, const RouteEnvironment& environment, std::uint64_t max_listed)
+      : m_blobs(environment.blobs), m_max_listed(max_listed) {
     std::map<std::string, std::vector<const MirroredArtifact*>> channels;
     for (const auto& mirrored : view.artifacts) {
       if (mirrored.artifact.files.size() != 1) continue;
@@ -35,7 +38,7 @@ class RpmRoute : public Route {
     }
     for (auto& [channel, packages] : channels) {
       std::stable_sort(packages.begin(), packages.end(),
-                       [](const auto* a, const auto* b) { return a->sequence < b->sequence; });
+                       [](const auto* a, const auto* b) { return a->sequence > b->sequence; });
       add_channel(channel, packages, environment);
       m_channels.push_back(channel);
     }
@@ -69,34 +72,54 @@ class RpmRoute : public Route {
                    const RouteEnvironment& environment);
 
   const BlobStore& m_blobs;
+  const std::uint64_t m_max_listed;
   std::vector<std::string> m_channels;
   std::map<std::string, std::map<std::string, std::string>> m_keys;  ///< of upstreams, by channel
   std::map<std::string, Page, std::less<>> m_pages;                  ///< by path below the prefix
   std::map<std::string, Served, std::less<>> m_files;                ///< by path below the prefix
+  std::map<std::string, std::size_t> m_unlisted;                     ///< how many packages of a channel
 };
 
+/// @param packages newest first: what does not fit into the lists any more is older than what is in them.
 void RpmRoute::add_channel(const std::string& channel, const std::vector<const MirroredArtifact*>& packages,
                            const RouteEnvironment& environment) {
-  const auto newest = packages.back()->sequence;
+  const auto newest = packages.front()->sequence;
   std::map<std::pair<std::string, Digest>, IndexedPackage> indexed;
   std::map<std::string, const IndexedPackage*> now, before;  // by location
+  std::uint64_t listed_bytes = 0;
+  std::set<std::pair<std::string, Digest>> unlisted;
   Timestamp time{};
   for (const auto* mirrored : packages) {
     const auto& file = mirrored->artifact.files[0];
     const auto location = pool_path(file);
+    const std::pair key(location, file.digest);
     time = std::max(time, mirrored->published_at);
-    auto place = indexed.find({location, file.digest});
+    if (unlisted.contains(key)) continue;
+    auto place = indexed.find(key);
     if (place == indexed.end()) {
       try {
         auto made = index_package(PackageFile::read(m_blobs.open(file.digest).get()), file.digest, location);
-        place = indexed.emplace(std::pair(location, file.digest), std::move(made)).first;
+        if (made.size() > m_max_listed - listed_bytes)
+          fail(ErrorCode::limit_exceeded, "the lists of the channel are full");
+        listed_bytes += made.size();
+        place = indexed.emplace(key, std::move(made)).first;
       } catch (const Error&) {
-        continue;  // it was inspected: a store that lost it says so when it is scrubbed
+        unlisted.insert(key);  // it was inspected: a store that lost it says so when it is scrubbed
+        continue;
       }
     }
-    now[location] = &place->second;
-    if (mirrored->sequence != newest) before[location] = &place->second;
-    m_files.insert_or_assign(fmt::format("{}/{}", channel, location), Served{file, "application/x-rpm"});
+    now.try_emplace(location, &place->second);
+    if (mirrored->sequence != newest) before.try_emplace(location, &place->second);
+    m_files.try_emplace(fmt::format("{}/{}", channel, location), Served{file, "application/x-rpm"});
+  }
+  if (!unlisted.empty()) {
+    m_unlisted[channel] = unlisted.size();
+    if (environment.warn) {
+      environment.warn(
+          fmt::format("{} rpm packages of the channel {} are not served: they are missing, broken, or too "
+                      "large for its lists",
+                      unlisted.size(), channel));
+    }
   }
   const auto listed = [](const std::map<std::string, const IndexedPackage*>& by_location) {
     std::vector<const IndexedPackage*> out;
@@ -130,6 +153,9 @@ std::string RpmRoute::client_configuration(std::string_view base_url) const {
     if (const auto keys = m_keys.find(channel); keys != m_keys.end()) {
       for (const auto& [name, path] : keys->second) out += fmt::format("       {}/rpm/{}\n", base_url, path);
     }
+    if (const auto count = m_unlisted.find(channel); count != m_unlisted.end()) {
+      out += fmt::format("# {} packages are not served: missing, broken, or too large for the lists\n", count->second);
+    }
     out += "\n";
   }
   out.pop_back();
@@ -158,7 +184,12 @@ HttpResponse RpmRoute::handle(const HttpRequest& request) const {
 
 std::unique_ptr<const Route> make_rpm_route(std::shared_ptr<const MirrorView> view,
                                             const RouteEnvironment& environment) {
-  return std::make_unique<RpmRoute>(*view, environment);
+  return make_rpm_route_within(k_max_listed, std::move(view), environment);
+}
+
+std::unique_ptr<const Route> make_rpm_route_within(std::uint64_t max_listed, std::shared_ptr<const MirrorView> view,
+                                                   const RouteEnvironment& environment) {
+  return std::make_unique<RpmRoute>(*view, environment, max_listed);
 }
 
 }  // namespace liftlock::rpm

@@ -7,6 +7,7 @@
 //   /rpm/mirror-key.asc, /rpm/keys/NAME-HEX.asc                           the mirror's key; those of upstreams
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "ecosystem/route.hpp"
@@ -17,7 +18,11 @@ namespace liftlock::rpm {
 /// counts. Times are those of the publications, so that equal content gives equal bytes. The lists of the publication
 /// before the newest stay, for clients that hold the older repomd.xml. The lists are made from the packages' headers,
 /// not from what their artifacts state: a package whose header cannot be read is left out.
+/// environment.warn is told how many.
 std::unique_ptr<const Route> make_rpm_route(std::shared_ptr<const MirrorView> view,
                                             const RouteEnvironment& environment);
+/// The same with another bound than 1 GiB on what a channel's lists hold of its packages: the oldest are left out.
+std::unique_ptr<const Route> make_rpm_route_within(std::uint64_t max_listed, std::shared_ptr<const MirrorView> view,
+                                                   const RouteEnvironment& environment);
 
 }  // namespace liftlock::rpm

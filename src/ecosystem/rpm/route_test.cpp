@@ -95,6 +95,33 @@ TEST_F(RpmRouteTest, WhatIsNoPackageIsLeftOut) {
   EXPECT_EQ(get(*route, "/rpm/prod/Packages/tool-1.0.rpm"), TestRpm{}.bytes());
 }
 
+TEST_F(RpmRouteTest, WhatDoesNotFitIntoTheListsIsLeftOutTheOldestFirst) {
+  std::vector<std::string> warnings;
+  environment.warn = [&](const std::string& text) { warnings.push_back(text); };
+  auto view = std::make_shared<MirrorView>();
+  view->artifacts = {mirrored({}, 1), mirrored({.name = "newer"}, 2)};
+  const auto whole = make_rpm_route(view, environment);
+  EXPECT_EQ(get(*whole, "/rpm/prod/Packages/tool-1.0.rpm"), TestRpm{}.bytes());
+  EXPECT_TRUE(warnings.empty());
+  const auto listed = index_package(PackageFile::read(file_of(TestRpm{}.bytes()).get()), sha256("x"), "Packages/x.rpm");
+  const auto route = make_rpm_route_within(listed.size() * 3 / 2, view, environment);
+  EXPECT_EQ(get(*route, "/rpm/prod/Packages/newer-1.0.rpm"), TestRpm{.name = "newer"}.bytes());
+  EXPECT_THROW(get(*route, "/rpm/prod/Packages/tool-1.0.rpm"), Error);
+  ASSERT_EQ(warnings.size(), 1u);
+  EXPECT_THAT(warnings[0], HasSubstr("1 rpm packages of the channel prod are not served"));
+  EXPECT_THAT(route->client_configuration("http://m.example"), HasSubstr("# 1 packages are not served"));
+}
+
+TEST_F(RpmRouteTest, AHeaderThatWouldFillTheListsIsLeftOut) {  // it came in before its inspector knew the bound
+  TestRpm rpm{.name = "large"};
+  rpm.more = {text_entry(1005, std::string(12u << 20, '"'))};
+  auto view = std::make_shared<MirrorView>();
+  view->artifacts = {mirrored(rpm, 1), mirrored({}, 1)};
+  const auto route = make_rpm_route(view, environment);
+  EXPECT_THROW(get(*route, "/rpm/prod/Packages/large-1.0.rpm"), Error);
+  EXPECT_EQ(get(*route, "/rpm/prod/Packages/tool-1.0.rpm"), TestRpm{}.bytes());
+}
+
 TEST_F(RpmRouteTest, ClientsGetTheMirrorsKeyAndThoseOfUpstreams) {
   auto view = std::make_shared<MirrorView>();
   view->artifacts = {mirrored({}, 1)};
