@@ -346,7 +346,7 @@ class Resolution {
     const auto stem = portable_component(fs::path(m_entry.text("key")).stem().string());
     const auto version = digest.hex().substr(0, 16);
     Artifact out{.kind = std::string(k_key_kind), .name = stem, .version = version};
-    out.files.push_back({RelPath::parse(fmt::format("packages/rpm/keys/{}-{}.asc", stem, version)),
+    out.files.push_back({RelPath::parse(fmt::format("{}/{}-{}.asc", k_key_folder, stem, version)),
                          m_key_text.size(),
                          digest,
                          m_entry.text("key"),

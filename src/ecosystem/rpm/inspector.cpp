@@ -8,6 +8,7 @@
 
 #include "base/encoding.hpp"
 #include "base/text.hpp"
+#include "crypto/hash.hpp"
 #include "ecosystem/rpm/package_file.hpp"
 #include "os/file.hpp"
 
@@ -188,6 +189,13 @@ Inspection RpmKeyInspector::inspect(const Artifact& artifact, std::span<const in
     if (text.find("-----BEGIN PGP PUBLIC KEY BLOCK-----") == std::string::npos ||
         text.find("PRIVATE KEY") != std::string::npos || text.find('\0') != std::string::npos) {
       fail(ErrorCode::package_malformed, "it is no armored OpenPGP public key");
+    }
+    // Clients import keys by this name, which is one for all channels: only the same key may have the same.
+    const auto& path = artifact.files[0].path;
+    const auto ending = "-" + sha256(text).hex().substr(0, 16) + ".asc";
+    const auto name = path.filename();
+    if (path.parent() != k_key_folder || name.size() <= ending.size() || !name.ends_with(ending)) {
+      fail(ErrorCode::package_malformed, "a key lies at {}/NAME{}", k_key_folder, ending);
     }
   });
 }

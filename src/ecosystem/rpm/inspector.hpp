@@ -11,6 +11,8 @@ inline constexpr std::string_view k_kind = "rpm";
 inline constexpr std::string_view k_index_kind = "rpm-index";
 /// An armored OpenPGP public key that upstream signs with.
 inline constexpr std::string_view k_key_kind = "rpm-key";
+/// Where keys lie in a bundle: as NAME-HEX.asc, HEX the first 16 digits of the file's SHA-256.
+inline constexpr std::string_view k_key_folder = "packages/rpm/keys";
 
 /// Findings: a broken lead, header or signature header; a header that is another name's, version's or architecture's; a
 /// payload that does not have the digest of the header; a path that is relative or traverses; a device node; more than
@@ -31,7 +33,7 @@ class RpmIndexInspector : public Inspector {
   Inspection inspect(const Artifact& artifact, std::span<const int> files) const override;
 };
 
-/// Findings: what is no armored public key block, or holds a private one.
+/// Findings: what is no armored public key block, or holds a private one; a file that is not named by its digest.
 class RpmKeyInspector : public Inspector {
  public:
   std::span<const std::string_view> kinds() const override;

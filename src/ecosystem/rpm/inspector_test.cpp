@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -129,17 +130,34 @@ TEST(RpmIndexInspector, TheIndexIsTheOneThatRepomdStates) {
   EXPECT_FALSE(look_at_index({{"repomd.xml", repomd}, {"p.xml.gz", "primary"}, {"q.xml.gz", "x"}}).empty());
 }
 
+bool is_key(const std::string& bytes, const std::string& path) {
+  Artifact artifact{.kind = "rpm-key", .name = "x", .version = "1"};
+  artifact.files.push_back(file_at(path, bytes));
+  const auto fd = file_of(bytes);
+  const std::array files = {fd.get()};
+  return RpmKeyInspector().inspect(artifact, files).findings.empty();
+}
+
+std::string key_path(const std::string& bytes) {
+  return "packages/rpm/keys/vendor-" + sha256(bytes).hex().substr(0, 16) + ".asc";
+}
+
 TEST(RpmKeyInspector, APrivateKeyIsRefused) {
-  const auto look = [](const std::string& bytes) {
-    Artifact artifact{.kind = "rpm-key", .name = "x", .version = "1"};
-    artifact.files.push_back(file_at("packages/rpm/keys/x.asc", bytes));
-    const auto fd = file_of(bytes);
-    const std::array files = {fd.get()};
-    return RpmKeyInspector().inspect(artifact, files).findings.empty();
-  };
-  EXPECT_TRUE(look("-----BEGIN PGP PUBLIC KEY BLOCK-----\n"));
-  EXPECT_FALSE(look("-----BEGIN PGP PUBLIC KEY BLOCK-----\n-----BEGIN PGP PRIVATE KEY BLOCK-----\n"));
-  EXPECT_FALSE(look("hello"));
+  for (const auto& [bytes, good] : std::map<std::string, bool>{
+           {"-----BEGIN PGP PUBLIC KEY BLOCK-----\n", true},
+           {"-----BEGIN PGP PUBLIC KEY BLOCK-----\n-----BEGIN PGP PRIVATE KEY BLOCK-----\n", false},
+           {"hello", false}}) {
+    EXPECT_EQ(is_key(bytes, key_path(bytes)), good) << bytes;
+  }
+}
+
+TEST(RpmKeyInspector, AKeyUnderTheNameOfAnotherIsRefused) {
+  const std::string key = "-----BEGIN PGP PUBLIC KEY BLOCK-----\nA\n", other = key + "B\n";
+  EXPECT_TRUE(is_key(key, key_path(key)));
+  EXPECT_FALSE(is_key(other, key_path(key)));
+  EXPECT_FALSE(is_key(key, "packages/rpm/keys/vendor.asc"));
+  EXPECT_FALSE(is_key(key, "packages/rpm/" + std::string(RelPath::parse(key_path(key)).filename())));
+  EXPECT_FALSE(is_key(key, "packages/rpm/keys/-" + sha256(key).hex().substr(0, 16) + ".asc"));
 }
 
 }  // namespace

@@ -21,6 +21,11 @@ std::string pool_path(const ArtifactFile& file) {
   return fmt::format("Packages/{}", file.path.filename());
 }
 
+/// The inspector refuses others; what came in before it did is not served under a name that another key may have.
+bool is_named_by_digest(const ArtifactFile& key) {
+  return key.path.filename().ends_with("-" + key.digest.hex().substr(0, 16) + ".asc");
+}
+
 class RpmRoute : public Route {
  public:
   RpmRoute(const MirrorView& view, const RouteEnvironment& environment, std::uint64_t max_listed)
@@ -31,6 +36,7 @@ class RpmRoute : public Route {
       if (mirrored.artifact.kind == k_kind) channels[mirrored.channel].push_back(&mirrored);
       if (mirrored.artifact.kind == k_key_kind) {
         const auto& file = mirrored.artifact.files[0];
+        if (!is_named_by_digest(file)) continue;
         const auto name = fmt::format("keys/{}", file.path.filename());
         m_files.insert_or_assign(name, Served{file, "application/pgp-keys"});
         m_keys[mirrored.channel].insert_or_assign(name, name);

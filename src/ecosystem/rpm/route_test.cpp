@@ -127,13 +127,21 @@ TEST_F(RpmRouteTest, ClientsGetTheMirrorsKeyAndThoseOfUpstreams) {
   view->artifacts = {mirrored({}, 1)};
   auto key = mirrored({}, 1);
   key.artifact.kind = "rpm-key";
-  key.artifact.files[0].path = RelPath::parse("packages/rpm/keys/vendor-12.asc");
+  const std::string name = "vendor-" + key.artifact.files[0].digest.hex().substr(0, 16) + ".asc";
+  key.artifact.files[0].path = RelPath::parse("packages/rpm/keys/" + name);
   view->artifacts.push_back(key);
+  auto other = mirrored({.name = "other"}, 1);  // another channel's, under the same name
+  other.artifact.kind = "rpm-key";
+  other.artifact.files[0].path = key.artifact.files[0].path;
+  other.channel = "test";
+  view->artifacts.push_back(other);
   const auto text = make_rpm_route(view, environment)->client_configuration("http://m.example:8480");
   EXPECT_THAT(text, HasSubstr("baseurl=http://m.example:8480/rpm/prod\n"));
   EXPECT_THAT(text, HasSubstr("repo_gpgcheck=1\ngpgcheck=1\n"));
   EXPECT_THAT(text, HasSubstr("gpgkey=http://m.example:8480/rpm/mirror-key.asc\n"
-                              "       http://m.example:8480/rpm/keys/vendor-12.asc\n"));
+                              "       http://m.example:8480/rpm/keys/" +
+                              name + "\n"));
+  EXPECT_EQ(get(*make_rpm_route(view, environment), "/rpm/keys/" + name), TestRpm{}.bytes());
 }
 
 std::string primary_of(const TestRpm& rpm) {
