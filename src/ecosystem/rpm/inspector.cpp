@@ -64,9 +64,24 @@ class Judge {
     }
     m_out.facts["entries"] = files.size();
     m_out.facts["setuid"] = std::move(setuid);
+    m_out.facts["capabilities"] = with_capabilities(package, files);
   }
 
  private:
+  /// Paths of programs that get rights of root by them, as setuid ones do.
+  Json with_capabilities(const PackageFile& package, const std::vector<PackagedFile>& files) {
+    auto out = Json::array();
+    const auto capabilities = package.header().texts(Tag::file_capabilities);
+    if (capabilities.size() != files.size() && package.header().has(Tag::file_capabilities)) {
+      refuse(ErrorCode::package_malformed,
+             fmt::format("its header has {} files and capabilities of {}", files.size(), capabilities.size()));
+      return out;
+    }
+    for (std::size_t i = 0; i < capabilities.size() && out.size() < k_max_listed; ++i) {
+      if (!capabilities[i].empty()) out.push_back(printable(files[i].path));
+    }
+    return out;
+  }
   void differs(std::string_view what, std::string_view has, std::string_view wanted) {
     refuse(ErrorCode::package_malformed,
            fmt::format("its header says {} '{}', the artifact '{}'", what, printable(has), printable(wanted)));
@@ -86,17 +101,28 @@ Json names_of(const PackageFile& package, Relation relation) {
   return out;
 }
 
+/// What runs on the machine: a script, or a program without one (%post -p /sbin/ldconfig).
 Json scripts_of(const RpmHeader& header) {
-  constexpr std::array<std::pair<Tag, std::string_view>, 7> k_scripts = {{{Tag::pre_trans, "pretrans"},
-                                                                          {Tag::pre_in, "pre"},
-                                                                          {Tag::post_in, "post"},
-                                                                          {Tag::pre_un, "preun"},
-                                                                          {Tag::post_un, "postun"},
-                                                                          {Tag::post_trans, "posttrans"},
-                                                                          {Tag::trigger_scripts, "triggers"}}};
+  struct Script {
+    Tag text, program;
+    std::string_view name;
+  };
+  constexpr std::array<Script, 12> k_scripts = {
+      {{Tag::pre_trans, Tag::pre_trans_program, "pretrans"},
+       {Tag::pre_in, Tag::pre_in_program, "pre"},
+       {Tag::post_in, Tag::post_in_program, "post"},
+       {Tag::pre_un, Tag::pre_un_program, "preun"},
+       {Tag::post_un, Tag::post_un_program, "postun"},
+       {Tag::post_trans, Tag::post_trans_program, "posttrans"},
+       {Tag::pre_untrans, Tag::pre_untrans_program, "preuntrans"},
+       {Tag::post_untrans, Tag::post_untrans_program, "postuntrans"},
+       {Tag::trigger_scripts, Tag::trigger_program, "triggers"},
+       {Tag::file_trigger_scripts, Tag::file_trigger_program, "filetriggers"},
+       {Tag::transaction_file_trigger_scripts, Tag::transaction_file_trigger_program, "transfiletriggers"},
+       {Tag::verify_script, Tag::verify_program, "verify"}}};
   auto out = Json::array();
-  for (const auto& [tag, name] : k_scripts) {
-    if (header.has(tag)) out.push_back(name);
+  for (const auto& script : k_scripts) {
+    if (header.has(script.text) || header.has(script.program)) out.push_back(script.name);
   }
   return out;
 }

@@ -52,6 +52,39 @@ TEST(RpmInspector, TellsWhatThePackageIs) {
   EXPECT_EQ(out.facts["payload_digest"], true);
 }
 
+TEST(RpmInspector, TellsOfAllThatRuns) {  // numbers as rpmbuild writes them
+  const std::vector<std::pair<std::string, std::pair<std::uint32_t, std::uint32_t>>> scripts = {
+      {"pretrans", {1151, 1153}},
+      {"pre", {1023, 1085}},
+      {"post", {1024, 1086}},
+      {"preun", {1025, 1087}},
+      {"postun", {1026, 1088}},
+      {"posttrans", {1152, 1154}},
+      {"preuntrans", {5103, 5105}},
+      {"postuntrans", {5104, 5106}},
+      {"triggers", {1065, 1092}},
+      {"filetriggers", {5066, 5067}},
+      {"transfiletriggers", {5076, 5077}},
+      {"verify", {1079, 1091}}};
+  for (const auto& [name, tags] : scripts) {
+    for (const auto tag : {tags.first, tags.second}) {
+      TestRpm rpm;
+      rpm.more = {text_entry(tag, "/sbin/ldconfig")};
+      EXPECT_EQ(inspect(artifact_of(rpm), rpm).facts["scripts"], Json({name})) << tag;
+    }
+  }
+}
+
+TEST(RpmInspector, TellsOfCapabilities) {
+  TestRpm rpm;
+  rpm.files = {{"/usr/bin/", "plain"}, {"/usr/bin/", "ping"}};
+  rpm.modes = {0100755, 0100755};
+  rpm.more = {texts_entry(5010, {"", "cap_net_raw=ep"})};
+  EXPECT_EQ(inspect(artifact_of(rpm), rpm).facts["capabilities"], Json({"/usr/bin/ping"}));
+  rpm.more = {texts_entry(5010, {"cap_net_raw=ep"})};
+  EXPECT_THAT(finding(artifact_of(rpm), rpm), HasSubstr("2 files and capabilities of 1"));
+}
+
 TEST(RpmInspector, AHeaderOfAnotherPackageIsRefused) {
   const TestRpm rpm;
   auto artifact = artifact_of(rpm);
