@@ -58,6 +58,7 @@ struct Repository {
   std::string url;                     ///< ends with '/'
   std::vector<std::string> signed_by;  ///< of repomd.xml; empty: unsigned
   Digest repomd;
+  std::optional<std::uint64_t> revision;
   ListedIndex primary;
   PackageList packages;
   RepositoryLists lists;
@@ -137,6 +138,34 @@ class Resolution {
     }
   }
 
+  /// Whoever answers for the repository cannot take back what the lock has seen of it.
+  void refuse_steps_back(const std::string& url, bool is_signed, std::optional<std::uint64_t> revision) const {
+    const auto hint = fmt::format("where the publisher did that, remove {} from the lock", m_entry.where());
+    for (const auto& artifact : m_context.before) {
+      if (artifact.kind != k_kind || artifact.files.size() != 1) continue;
+      for (const auto& evidence : artifact.files[0].evidence) {
+        const bool was_signed = evidence.type == "rpm-repomd";
+        if (!was_signed && evidence.type != "index-hash") continue;
+        if (string_member_or(evidence.details, "repository", "", artifact.id()) != url) continue;
+        if (was_signed && !is_signed) {
+          throw Error(ErrorCode::release_unsigned,
+                      fmt::format("{}repodata/repomd.xml has no signature, and was signed when {} was locked", url,
+                                  artifact.id()),
+                      hint);
+        }
+        if (!evidence.details.contains("revision") || !revision) continue;
+        const auto seen = uint_member(evidence.details, "revision", artifact.id());
+        if (*revision < seen) {
+          throw Error(ErrorCode::replayed,
+                      fmt::format("{}repodata/repomd.xml is older than the one that {} was locked from: revision {}, "
+                                  "before it {}",
+                                  url, artifact.id(), *revision, seen),
+                      hint);
+        }
+      }
+    }
+  }
+
   Repository load(std::string url) {
     if (!is_url(url)) fail(ErrorCode::stack_invalid, "{}: '{}' is no address", m_entry.where(), printable(url));
     refuse_credentials(url, m_entry.where());
@@ -157,12 +186,15 @@ class Resolution {
                       "leaves packages out would not be noticed",
                       at));
     }
+    const auto revision = repomd_revision(text, at);
+    refuse_steps_back(url, !signed_by.empty(), revision);
     auto indexes = parse_repomd(text, at);
     const auto primary = indexes.find("primary");
     if (primary == indexes.end()) fail(ErrorCode::schema_violation, "{} names no primary list with a SHA-2", at);
     Repository out{.url = url,
                    .signed_by = std::move(signed_by),
                    .repomd = m_context.store.put(text),
+                   .revision = revision,
                    .primary = primary->second,
                    .packages = {},
                    .lists = {},
@@ -275,6 +307,7 @@ class Resolution {
     if (!inspection.findings.empty()) throw Error(inspection.findings[0].code, inspection.findings[0].message);
     out.license = string_member_or(inspection.facts, "license", "", out.id());
     Json details = {{"repository", repository.url}, {"repomd_sha256", repository.repomd.hex()}};
+    if (repository.revision) details["revision"] = *repository.revision;
     auto type = "index-hash";
     if (!repository.signed_by.empty()) {
       type = "rpm-repomd";

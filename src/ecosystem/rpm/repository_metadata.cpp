@@ -172,6 +172,15 @@ class RepoMdListener : public Listener {
   std::optional<std::uint64_t> m_size, m_open_size;
 };
 
+class RevisionListener : public Listener {
+ public:
+  void begin(std::string_view, const Attributes&) override {}
+  void end(std::string_view path, std::string_view text) override {
+    if (path == "repomd/revision") found = parse_uint(text);
+  }
+  std::optional<std::uint64_t> found;
+};
+
 class PrimaryListener : public Listener {
  public:
   explicit PrimaryListener(const std::string& where) : m_where(where) {}
@@ -222,6 +231,12 @@ RepoMd parse_repomd(std::string_view text, const std::string& where) {
   Reader(listener, where).read(text);
   if (!listener.is_one()) fail(ErrorCode::schema_violation, "{} is no repomd.xml", where);
   return std::move(listener.found);
+}
+
+std::optional<std::uint64_t> repomd_revision(std::string_view text, const std::string& where) {
+  RevisionListener listener;
+  Reader(listener, where).read(text);
+  return listener.found;
 }
 
 PackageList parse_primary(std::string_view text, const std::string& where) {

@@ -26,6 +26,10 @@ using RepoMd = std::map<std::string, ListedIndex, std::less<>>;
 /// @throws Error{schema_violation}
 RepoMd parse_repomd(std::string_view text, const std::string& where);
 
+/// The <revision>, as a rule when the repository was made, in seconds; nullopt where it is no number.
+/// @throws Error{schema_violation}
+std::optional<std::uint64_t> repomd_revision(std::string_view text, const std::string& where);
+
 struct ListedPackage {
   std::string name;
   std::string architecture;

@@ -30,6 +30,12 @@ TEST(RepoMd, ListsAreFoundByType) {
   EXPECT_EQ(primary.open_size, 34u);
 }
 
+TEST(RepoMd, TheRevisionIsANumberOrNothing) {
+  EXPECT_EQ(repomd_revision(repomd("<revision> 1764000000\n</revision>"), "r"), 1764000000u);
+  EXPECT_EQ(repomd_revision(repomd("<revision>2026-11</revision>"), "r"), std::nullopt);
+  EXPECT_EQ(repomd_revision(repomd("<data><revision>5</revision></data>"), "r"), std::nullopt);
+}
+
 TEST(RepoMd, WhatLiesElsewhereOrHasNoSha2IsLeftOut) {
   for (const auto* href : {"../p.xml", "/p.xml", "", "a/../../p", "p?x", "a//b", "a b"}) {
     EXPECT_TRUE(parse_repomd(repomd(data("primary", href)), "r").empty()) << href;

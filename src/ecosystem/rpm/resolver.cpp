@@ -1,11 +1,13 @@
 #include "ecosystem/rpm/resolver.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/without_network.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
 
@@ -32,10 +34,23 @@ void write_lists(const fs::path& folder, const RepositoryLists& lists) {
 
 /// Others bring repositories of their own ("local" all that this machine ever downloaded). The download command is one
 /// of dnf 4's plugins, and built into dnf 5.
-std::vector<std::string> without_plugins() {
-  const auto version = run_process_checked({.argv = {"dnf", "--version"}}).output;
+std::vector<std::string> without_plugins(const ProcessSpec& environment) {
+  auto spec = environment;
+  spec.argv = {"dnf", "--version"};
+  const auto version = run_process_checked(spec).output;
   if (version.starts_with("dnf5") || version.starts_with("5.")) return {"--setopt=plugins=0"};
   return {"--disableplugin=*", "--enableplugin=download"};
+}
+
+/// Proxies, and all else that the caller's environment would tell dnf and Python, stay out.
+ProcessSpec clean_environment(const fs::path& home) {
+  const char* path = std::getenv("PATH");
+  return {.argv = {},
+          .set_environment = {{"PATH", path == nullptr ? "/usr/bin:/bin:/usr/sbin:/sbin" : path},
+                              {"LC_ALL", "C.UTF-8"},
+                              {"HOME", home.string()}},
+          .clear_environment = true,
+          .working_folder = home};
 }
 
 /// It becomes an argument of dnf, which would take paths, addresses and patterns, too.
@@ -66,17 +81,22 @@ std::vector<Choice> resolve_with_dnf(const std::vector<RepositoryLists>& reposit
     config += fmt::format("[r{0}]\nname=r{0}\nbaseurl=file://{1}\nenabled=1\nrepo_gpgcheck=0\n", i, folder.string());
   }
   write_file_atomically(scratch / "dnf.conf", config);
-  ProcessSpec spec{.argv = {"dnf", "--quiet", "--config=" + (scratch / "dnf.conf").string(),
-                            "--installroot=" + (scratch / "root").string(), "--releasever=1",
-                            fmt::format("--forcearch={}", architecture)}};
-  for (auto& option : without_plugins()) spec.argv.push_back(std::move(option));
+  auto spec = clean_environment(scratch);
+  auto options = without_plugins(spec);
+  spec.argv = {"dnf",
+               "--quiet",
+               "--config=" + (scratch / "dnf.conf").string(),
+               "--installroot=" + (scratch / "root").string(),
+               "--releasever=1",
+               fmt::format("--forcearch={}", architecture)};
+  for (auto& option : options) spec.argv.push_back(std::move(option));
   spec.argv.insert(spec.argv.end(), {"download", "--url", fmt::format("--arch={},noarch", architecture)});
   if (dependencies == Dependencies::take) spec.argv.insert(spec.argv.end(), {"--resolve", "--alldeps"});
   for (const auto& text : wanted) {
     check_wanted(text);
     spec.argv.push_back(text);
   }
-  spec.set_environment = {{"LC_ALL", "C.UTF-8"}, {"HOME", scratch.string()}};
+  spec.argv = without_network(std::move(spec.argv));
   const auto result = run_process(spec);
   if (result.status != 0) {
     const bool no_command = result.error_output.find("No such command") != std::string::npos;
