@@ -87,6 +87,15 @@ low lock > "$work/lock.log" 2>&1 || { cat "$work/lock.log"; fail "packages that 
 grep -q '"rpm-signature"' liftlock.lock || fail "no evidence of their signatures"
 stack vendor lift stranger.asc
 lock_refused release-unsigned
+cp -r "$work/vendor" "$work/back"
+stack back lift vendor.asc
+low lock > /dev/null || fail "a copy of the vendor's repository"
+rm "$work/back/repodata/repomd.xml.asc"
+refused release-unsigned low lock --update-all
+sed -i 's#<revision>.*</revision>#<revision>1000000000</revision>#' "$work/back/repodata/repomd.xml"
+gpg --batch --local-user vendor@example.test --armor --detach-sign "$work/back/repodata/repomd.xml"
+refused replayed low lock --update-all
+step "a repository that was signed and is no more, and one with an older index: refused"
 step "no closure, no signature of the index, another key: refused"
 
 cp -r "$work/vendor" "$work/tampered"
