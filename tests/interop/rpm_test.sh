@@ -179,6 +179,9 @@ repo "$work/upstream.asc"
 dnf_in as-is install lift > "$work/dnf.log" 2>&1 || { cat "$work/dnf.log"; fail "the copy, unchanged"; }
 createrepo_c --version > /dev/null && dnf_in as-is repoquery --list lift 2> /dev/null | grep -x /usr/share/lift/data > /dev/null || fail "no list of files"
 dnf_in as-is repoquery --changelogs lift 2> /dev/null | grep -- '- first' > /dev/null || fail "no changelog"
+# Without the mirror's key, as docs/formats/rpm.md has it: the publisher's alone counts.
+printf '[copy]\nname=copy\nbaseurl=file://%s/copy\ngpgcheck=1\ngpgkey=file://%s\n' "$work" "$work/upstream.asc" > "$work/repos/copy.repo"
+dnf_in publisher install lift > "$work/dnf.log" 2>&1 || { cat "$work/dnf.log"; fail "the publisher's key alone"; }
 repo "$work/stack/stranger.asc"
 ! dnf_in stranger install lift > "$work/dnf.log" 2>&1 || fail "dnf takes packages that another key than the named one signed"
 grep -q 'GPG check FAILED' "$work/dnf.log" || { cat "$work/dnf.log"; fail "dnf refuses for another reason"; }
