@@ -140,7 +140,7 @@ void check_exchange(const boost::system::error_code& error, const OutboundWait& 
   if (error == asio::error::operation_aborted && wait.timed_out())
     fail(ErrorCode::network, "{}: no answer in time", what);
   if (error == asio::error::operation_aborted) throw boost::system::system_error(error);
-  if (error == http::error::body_limit || error == http::error::header_limit) {
+  if (error == http::error::body_limit || error == http::error::header_limit || error == http::error::buffer_overflow) {
     fail(ErrorCode::limit_exceeded, "{}: the answer is larger than allowed", what);
   }
   if (error == http::error::end_of_stream || error == http::error::partial_message ||

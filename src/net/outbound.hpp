@@ -55,6 +55,12 @@ class OutboundWait {
 asio::awaitable<void> connect_to(OutboundConnection& connection, const RemoteServer& remote, const OutboundWait& wait,
                                  std::string what);
 
+/// What an answer may have that was read and not parsed: its head, or one step of its body. What needs more, such as
+/// a chunk's extension without an end, is refused: http::error::buffer_overflow.
+inline std::size_t most_unparsed(const UnixClientLimits& limits) {
+  return limits.max_header + (64u << 10);
+}
+
 /// Throws for what ended an exchange; cancellation stays what it is, so that it ends the whole coroutine.
 /// @throws Error{network, limit_exceeded, http_status}
 void check_exchange(const boost::system::error_code& error, const OutboundWait& wait, const std::string& what);

@@ -90,7 +90,8 @@ bool is_clean(std::string_view text) {
 /// The parse of one answer: bytes in, head and pieces of the body out.
 class Exchange {
  public:
-  Exchange(Wire& wire, const UnixClientLimits& limits, std::string what) : m_wire(wire), m_what(std::move(what)) {
+  Exchange(Wire& wire, const UnixClientLimits& limits, std::string what)
+      : m_wire(wire), m_most_unparsed(net_detail::most_unparsed(limits)), m_what(std::move(what)) {
     m_parser.header_limit(static_cast<std::uint32_t>(limits.max_header));
     m_parser.body_limit(limits.max_body);
   }
@@ -139,6 +140,8 @@ class Exchange {
   }
 
   void fill() {
+    if (m_pending.size() >= m_most_unparsed)
+      fail(ErrorCode::limit_exceeded, "{}: the answer is larger than allowed", m_what);
     char buffer[16384];
     const auto got = m_wire.read(buffer, sizeof buffer);
     if (got > 0) {
@@ -152,6 +155,7 @@ class Exchange {
   }
 
   Wire& m_wire;
+  std::size_t m_most_unparsed;
   std::string m_what;
   http::response_parser<http::buffer_body> m_parser;
   std::string m_pending;

@@ -125,6 +125,8 @@ TEST_F(UnixClientTest, BoundsWhatTheOtherEndDoes) {
   EXPECT_EQ(slug("HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world"), "limit-exceeded");
   EXPECT_EQ(slug("HTTP/1.1 200 OK\r\n\r\nhello world, without end"), "limit-exceeded");
   EXPECT_EQ(slug("HTTP/1.1 200 OK\r\nX: " + std::string(2000, 'a') + "\r\n\r\n"), "limit-exceeded");
+  EXPECT_EQ(slug("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;" + std::string(100'000, 'a')),
+            "limit-exceeded");
   EXPECT_EQ(slug("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"), "network");
   EXPECT_EQ(slug(""), "network");
   EXPECT_EQ(slug("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", OneAnswer::Then::hold), "network");

@@ -50,7 +50,7 @@ class Upload {
     http::response_parser<http::string_body> parser;
     parser.header_limit(static_cast<std::uint32_t>(m_limits.max_header));
     parser.body_limit(m_limits.max_body);
-    beast::flat_buffer buffer;
+    beast::flat_buffer buffer(net_detail::most_unparsed(m_limits));
     beast::error_code error;
     auto token = asio::redirect_error(asio::use_awaitable, error);
     arm();

@@ -8,6 +8,7 @@
 
 #include "base/code_of.hpp"
 #include "base/error.hpp"
+#include "net/raw_server.hpp"
 #include "net/server.hpp"
 
 namespace liftlock {
@@ -41,11 +42,15 @@ class UploadTest : public ::testing::Test {
   }
 
   UnixResponse send(RequestBody& body, const std::string& path = "/it", std::string_view network = "127.0.0.0/8") {
-    const RemoteServer server{HttpAddress::parse(fmt::format("http://127.0.0.1:{}", m_server->port())).value(),
+    return send_to(m_server->port(), body, {}, path, network);
+  }
+
+  static UnixResponse send_to(std::uint16_t port, RequestBody& body, const UnixClientLimits& limits,
+                              const std::string& path = "/it", std::string_view network = "127.0.0.0/8") {
+    const RemoteServer server{HttpAddress::parse(fmt::format("http://127.0.0.1:{}", port)).value(),
                               std::make_shared<Networks>(std::vector{Network::parse(network).value()}),
                               {}};
     const UnixRequest request{.method = "PUT", .target = path, .headers = {}, .body = {}};
-    const UnixClientLimits limits;
     UnixResponse answer;
     std::exception_ptr failed;
     asio::io_context context;
@@ -82,6 +87,17 @@ TEST_F(UploadTest, ABodyOfAnotherSizeIsNoRequest) {
 TEST_F(UploadTest, NothingIsSentOutsideOfTheNetworks) {
   Letters body(1, 1);
   EXPECT_EQ(code_of([&] { send(body, "/it", "10.0.0.0/8"); }), ErrorCode::network);
+}
+
+TEST_F(UploadTest, AnExtensionOfAChunkWithoutEndIsRefused) {
+  const RawServer endless([](int fd) {
+    RawServer::read_head(fd);
+    const std::string more(1u << 16, 'a');
+    bool heard = RawServer::say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;");
+    for (int i = 0; i < 256 && heard; ++i) heard = RawServer::say(fd, more);
+  });
+  Letters body(0, 0);
+  EXPECT_EQ(code_of([&] { send_to(endless.port(), body, {}); }), ErrorCode::limit_exceeded);
 }
 
 }  // namespace

@@ -175,7 +175,9 @@ struct UpstreamExchange::Impl {
     for (bool read = buffer.size() == 0;; read = true) {
       if (read) {
         auto token = asio::redirect_error(asio::use_awaitable, error);
-        const auto space = buffer.prepare(k_piece);
+        const auto room = buffer.max_size() - buffer.size();
+        if (room == 0) co_return http::error::buffer_overflow;
+        const auto space = buffer.prepare(std::min(k_piece, room));
         std::size_t got = 0;
         if (connection->tls) {
           got = co_await connection->tls->async_read_some(space, token);
@@ -203,6 +205,7 @@ struct UpstreamExchange::Impl {
     parser->body_limit(limits.max_body);
     if (no_body) parser->skip(true);
     connection->buffer.clear();
+    connection->buffer.max_size(net_detail::most_unparsed(limits));
     sent = true;
     arm(limits.idle);
     auto error = co_await write(head, body);

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/code_of.hpp"
+#include "net/raw_server.hpp"
 #include "net/server.hpp"
 #include "os/process.hpp"
 
@@ -141,6 +142,17 @@ TEST_F(UpstreamTest, DoesNotWaitForEver) {
   tls.tls = make_client_tls(make_certificate("a", "IP:127.0.0.1").certificate);
   limits.connect = milliseconds(200);
   EXPECT_EQ(code_of([&] { exchange(tls, limits); }), ErrorCode::network);
+}
+
+TEST_F(UpstreamTest, AnExtensionOfAChunkWithoutEndIsRefused) {
+  const RawServer endless([](int fd) {
+    RawServer::read_head(fd);
+    const std::string more(1u << 16, 'a');
+    bool heard = RawServer::say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;");
+    for (int i = 0; i < 256 && heard; ++i) heard = RawServer::say(fd, more);
+  });
+  EXPECT_EQ(code_of([&] { exchange(at(fmt::format("http://127.0.0.1:{}", endless.port()))); }),
+            ErrorCode::limit_exceeded);
 }
 
 }  // namespace
