@@ -1,16 +1,22 @@
 #include "net/outbound.hpp"
 
+#include <fcntl.h>
+#include <netdb.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/http/error.hpp>
+#include <cstring>
+#include <thread>
 #include <vector>
 
 #include "base/error.hpp"
+#include "os/fd.hpp"
 
 namespace liftlock::net_detail {
 
@@ -25,7 +31,11 @@ class Waits final : public asio::execution_context::service {
     if (!m_looks) look();
     return m_waits.insert(m_waits.end(), &wait);
   }
-  void remove(std::list<OutboundWait*>::iterator place) { m_waits.erase(place); }
+  void remove(std::list<OutboundWait*>::iterator place) {
+    m_waits.erase(place);
+    // A context that has nothing else to do ends now, and not when the timer does.
+    if (m_waits.empty() && m_timer) m_timer->cancel();
+  }
 
  private:
   static constexpr std::chrono::milliseconds k_every{20};
@@ -34,15 +44,16 @@ class Waits final : public asio::execution_context::service {
   void look() {
     m_looks = true;
     m_timer->expires_after(k_every);
-    m_timer->async_wait([this](const boost::system::error_code& error) {
+    // Cancelled or not: until this was called no other one is started, and somebody may wait again by now. A context
+    // that is destroyed, and this with it, never calls it.
+    m_timer->async_wait([this](const boost::system::error_code&) {
       m_looks = false;
-      if (error || m_waits.empty()) return;
+      if (m_waits.empty()) return;
       const auto when = std::chrono::steady_clock::now();
       for (auto* wait : m_waits) {
         if (when < wait->m_until || wait->m_connection == nullptr) continue;
         wait->m_timed_out = true;
-        boost::system::error_code ignored;
-        wait->m_connection->socket.cancel(ignored);
+        wait->m_connection->cancel();
       }
       look();
     });
@@ -88,7 +99,53 @@ void expect_host(TlsStream& stream, const std::string& host) {
   fail(ErrorCode::network, "connect to {}: {}", what, wait.timed_out() ? "no answer in time" : error.message());
 }
 
-asio::awaitable<Tcp::endpoint> place_to_connect(const asio::any_io_executor& executor, const RemoteServer& remote,
+/// What a name leads to, looked up by a thread of its own: getaddrinfo(3) cannot be ended, and asio's resolver lets
+/// nobody go before it is done. The thread touches nothing but this.
+struct Lookup {
+  std::string name, port;
+  std::vector<Tcp::endpoint> found;
+  int error = 0;
+
+  void run() {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_NUMERICSERV;
+    addrinfo* list = nullptr;
+    error = ::getaddrinfo(name.c_str(), port.c_str(), &hints, &list);
+    if (error != 0) return;
+    for (const auto* one = list; one != nullptr; one = one->ai_next) {
+      if (one->ai_family != AF_INET && one->ai_family != AF_INET6) continue;
+      Tcp::endpoint endpoint;
+      endpoint.resize(one->ai_addrlen);
+      std::memcpy(endpoint.data(), one->ai_addr, one->ai_addrlen);
+      found.push_back(endpoint);
+    }
+    ::freeaddrinfo(list);
+  }
+};
+
+asio::awaitable<std::vector<Tcp::endpoint>> look_up(OutboundConnection& connection, const HttpAddress& to,
+                                                    const OutboundWait& wait, const std::string& what) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe");
+  connection.lookup.assign(ends[0]);
+  UniqueFd done(ends[1]);
+  const auto lookup = std::make_shared<Lookup>();
+  lookup->name = to.host;
+  lookup->port = std::to_string(to.port);
+  std::thread([lookup, done = std::move(done)] { lookup->run(); }).detach();
+  char none = 0;
+  beast::error_code error;
+  // Nothing is written: the thread's end of the pipe is closed behind it.
+  co_await connection.lookup.async_read_some(asio::buffer(&none, 1), asio::redirect_error(asio::use_awaitable, error));
+  beast::error_code ignored;
+  connection.lookup.close(ignored);
+  if (error != asio::error::eof) refuse_connection(error, wait, what);
+  if (lookup->error != 0) fail(ErrorCode::network, "connect to {}: {}", what, ::gai_strerror(lookup->error));
+  co_return std::move(lookup->found);
+}
+
+asio::awaitable<Tcp::endpoint> place_to_connect(OutboundConnection& connection, const RemoteServer& remote,
                                                 const OutboundWait& wait, const std::string& what) {
   const auto& to = remote.address;
   std::vector<Tcp::endpoint> found;
@@ -96,12 +153,7 @@ asio::awaitable<Tcp::endpoint> place_to_connect(const asio::any_io_executor& exe
   if (const auto literal = asio::ip::make_address(to.host, error); !error) {
     found.emplace_back(literal, to.port);
   } else {
-    Tcp::resolver resolver(executor);
-    const auto port = std::to_string(to.port);
-    const auto results = co_await resolver.async_resolve(to.host, port, Tcp::resolver::numeric_service,
-                                                         asio::redirect_error(asio::use_awaitable, error));
-    if (error) refuse_connection(error, wait, what);
-    for (const auto& result : results) found.push_back(result.endpoint());
+    found = co_await look_up(connection, to, wait, what);
   }
   const auto allowed = std::find_if(
       found.begin(), found.end(), [&](const Tcp::endpoint& one) { return remote.networks->contain(address_of(one)); });
@@ -116,8 +168,7 @@ asio::awaitable<Tcp::endpoint> place_to_connect(const asio::any_io_executor& exe
 
 asio::awaitable<void> connect_to(OutboundConnection& connection, const RemoteServer& remote, const OutboundWait& wait,
                                  std::string what) {
-  const auto executor = co_await asio::this_coro::executor;
-  const auto endpoint = co_await place_to_connect(executor, remote, wait, what);
+  const auto endpoint = co_await place_to_connect(connection, remote, wait, what);
   beast::error_code error;
   co_await connection.socket.async_connect(asio::generic::stream_protocol::endpoint(endpoint),
                                            asio::redirect_error(asio::use_awaitable, error));

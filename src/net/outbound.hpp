@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <chrono>
 #include <cstdint>
@@ -19,8 +20,15 @@ namespace liftlock::net_detail {
 using OutboundSocket = asio::generic::stream_protocol::socket;
 
 struct OutboundConnection {
-  explicit OutboundConnection(const asio::any_io_executor& executor) : socket(executor) {}
+  explicit OutboundConnection(const asio::any_io_executor& executor) : socket(executor), lookup(executor) {}
+  /// Ends what waits on it: asio::error::operation_aborted.
+  void cancel() {
+    boost::system::error_code ignored;
+    socket.cancel(ignored);
+    lookup.cancel(ignored);
+  }
   OutboundSocket socket;
+  asio::posix::stream_descriptor lookup;                  ///< tells that the name was looked up; open until then
   std::optional<asio::ssl::stream<OutboundSocket&>> tls;  ///< over the socket, where there is TLS
 };
 
@@ -36,7 +44,11 @@ class OutboundWait {
 
   /// nullptr: none
   void watch(OutboundConnection* connection) { m_connection = connection; }
-  void arm(std::chrono::steady_clock::time_point until) { m_until = until; }
+  void arm(std::chrono::steady_clock::time_point until) {
+    m_until = until;
+    m_timed_out = false;
+  }
+  /// Did what was armed last take too long?
   bool timed_out() const { return m_timed_out; }
 
  private:

@@ -2,7 +2,9 @@
 #include "net/upstream.hpp"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <netdb.h>
 #include <sys/socket.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -13,6 +15,17 @@
 #include "net/raw_server.hpp"
 #include "net/server.hpp"
 #include "os/process.hpp"
+
+/// The name service of a site that has lost its servers: this name takes long.
+extern "C" int getaddrinfo(const char* name, const char* service, const addrinfo* hints, addrinfo** found) {
+  if (name != nullptr && std::string_view(name) == "slow.invalid") {
+    std::this_thread::sleep_for(std::chrono::seconds(4));
+    return EAI_AGAIN;
+  }
+  using Function = int (*)(const char*, const char*, const addrinfo*, addrinfo**);
+  static const auto real = reinterpret_cast<Function>(::dlsym(RTLD_NEXT, "getaddrinfo"));
+  return real(name, service, hints, found);
+}
 
 namespace liftlock {
 namespace {
@@ -142,6 +155,43 @@ TEST_F(UpstreamTest, DoesNotWaitForEver) {
   tls.tls = make_client_tls(make_certificate("a", "IP:127.0.0.1").certificate);
   limits.connect = milliseconds(200);
   EXPECT_EQ(code_of([&] { exchange(tls, limits); }), ErrorCode::network);
+}
+
+TEST_F(UpstreamTest, ANameIsNotLookedUpForEver) {
+  UnixClientLimits limits;
+  limits.connect = milliseconds(200);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(code_of([&] { exchange(at("http://slow.invalid:80"), limits); }), ErrorCode::network);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(2500));
+}
+
+TEST_F(UpstreamTest, AContextEndsWithItsExchange) {
+  const auto server = at(fmt::format("http://127.0.0.1:{}", serve()));
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(exchange(server).status, 200);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, milliseconds(800));
+}
+
+TEST_F(UpstreamTest, WaitsAfterAnExchangeEndToo) {
+  const auto server = at(fmt::format("http://127.0.0.1:{}", serve()));
+  const RawServer silent([](int fd) { RawServer::wait_for_end(fd); });
+  UnixClientLimits limits;
+  limits.first_byte = milliseconds(200);
+  const std::vector upstreams{server, at(fmt::format("http://127.0.0.1:{}", silent.port()))};
+  const UnixRequest request;
+  std::exception_ptr failure;
+  asio::io_context context;
+  const auto talk = [&]() -> asio::awaitable<void> {
+    for (const auto& upstream : upstreams) {
+      UpstreamExchange one(upstream, limits);
+      co_await one.send(request);
+      co_await one.read_all();
+    }
+  };
+  asio::co_spawn(context, talk(), [&](std::exception_ptr thrown) { failure = thrown; });
+  context.run_for(std::chrono::seconds(10));
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(code_of([&] { std::rethrow_exception(failure); }), ErrorCode::network);
 }
 
 TEST_F(UpstreamTest, AnExtensionOfAChunkWithoutEndIsRefused) {
