@@ -19,8 +19,8 @@ class RequestBody {
   virtual std::string_view next() = 0;
 };
 
-/// On a connection of its own, once. An answer that comes before the whole body went is the answer: who refuses need
-/// not read on.
+/// On a connection of its own, once. An answer that comes before the whole body went is the answer, and ends the
+/// sending: who refuses need not read on.
 /// @param request its own body is empty
 /// @throws Error as UpstreamExchange does; what body.next() throws; Error{internal} when the body does not have its
 ///         size
