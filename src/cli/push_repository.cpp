@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "cli/pool_settings.hpp"
 #include "cli/remote_server.hpp"
+#include "net/origin.hpp"
 #include "os/file.hpp"
 #include "os/user.hpp"
 
@@ -34,6 +35,14 @@ std::string read_secret(const fs::path& path, const std::string& table) {
   return read_credential(path);
 }
 
+/// Is this, "HOST" or "HOST:PORT", the server of the address?
+bool is_at(const std::string& address, std::string_view text) {
+  const auto there = HttpAddress::parse(address);
+  if (!there) return false;
+  const auto wanted = HttpAddress::parse((there->tls ? "https://" : "http://") + std::string(text));
+  return wanted && wanted->path.empty() && same_origin(*wanted, *there);
+}
+
 }  // namespace
 
 NamedRepository find_repository(const Site& site, std::string_view wanted) {
@@ -45,10 +54,10 @@ NamedRepository find_repository(const Site& site, std::string_view wanted) {
                 "name the table: `liftlock push NAME` of [repository.NAME]");
   }
   const auto& known = site.config().repositories;
+  const auto named = known.find(std::string(text));
+  if (named != known.end() && (!is_registry || named->second.kind == "oci")) return {named->first, named->second};
   for (const auto& [name, config] : known) {
-    if (is_registry && config.kind != "oci") continue;
-    const auto address = HttpAddress::parse(config.address);
-    if (text == name || (is_registry && address && text == address->authority())) return {name, config};
+    if (is_registry && config.kind == "oci" && is_at(config.address, text)) return {name, config};
   }
   std::string names;
   for (const auto& [name, config] : known) names += (names.empty() ? "" : ", ") + name;

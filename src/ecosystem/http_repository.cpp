@@ -7,6 +7,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "net/origin.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {
@@ -284,8 +285,8 @@ std::optional<std::string> HttpRepository::resolve(std::string_view page, std::s
   link = link.substr(0, link.find('#'));
   const bool plain = std::all_of(link.begin(), link.end(), [](char c) { return c > 0x20 && c < 0x7F && c != '\\'; });
   if (link.empty() || link.size() > k_max_link || !plain || link.starts_with("//")) return std::nullopt;
-  const auto self = (address().tls ? "https://" : "http://") + address().authority();
-  if (link.starts_with(self + "/")) link.remove_prefix(self.size());
+  const auto here = target_at(address(), link);
+  if (here) link = *here;
   const auto query = std::min(link.find('?'), link.size());
   const auto path = link.substr(0, query);
   if (path.find(':') < path.find('/')) return std::nullopt;  // a scheme

@@ -155,5 +155,22 @@ TEST_F(HttpRepositoryTest, LinksOfAPageLeadToThisServerOrNowhere) {
   EXPECT_EQ(to(self + ".elsewhere/a"), "nowhere");
 }
 
+TEST_F(HttpRepositoryTest, LinksNeedNotWriteADefaultPort) {
+  const auto resolved = [](const std::string& address, std::string_view link) {
+    const HttpRepository repository(
+        {.server = {HttpAddress::parse(address).value(), std::make_shared<Networks>(std::vector<Network>{}), {}},
+         .login = {},
+         .token = {}},
+        "[repository.test]");
+    return repository.resolve("/simple/a/", link).value_or("nowhere");
+  };
+  for (const auto* address : {"http://pypi.example", "http://pypi.example:80"}) {
+    EXPECT_EQ(resolved(address, "http://pypi.example/files/a.whl#sha256=1"), "/files/a.whl");
+    EXPECT_EQ(resolved(address, "http://PyPI.example:80/files/a.whl"), "/files/a.whl");
+    EXPECT_EQ(resolved(address, "http://pypi.example:443/files/a.whl"), "nowhere");
+    EXPECT_EQ(resolved(address, "https://pypi.example/files/a.whl"), "nowhere");
+  }
+}
+
 }  // namespace
 }  // namespace liftlock

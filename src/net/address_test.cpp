@@ -1,4 +1,5 @@
 #include "net/address.hpp"
+#include "net/origin.hpp"
 
 #include <gtest/gtest.h>
 
@@ -56,6 +57,22 @@ TEST(HttpAddress, IsReadAndWritten) {
   EXPECT_EQ(text("https://[fd00::5]:8443/one/two/"), "https://[fd00::5]:8443/one/two");
   EXPECT_EQ(HttpAddress::parse("https://[fd00::5]:8443/one")->host, "fd00::5");
   EXPECT_EQ(HttpAddress::parse("https://[fd00::5]:8443/one")->path, "/one");
+}
+
+TEST(HttpAddress, LinksOfTheSameServerAreTold) {
+  const auto to = [](std::string_view address, std::string_view link) {
+    return target_at(HttpAddress::parse(address).value(), link).value_or("nowhere");
+  };
+  EXPECT_EQ(to("http://127.0.0.1/x", "http://127.0.0.1/service/token?a=b"), "/service/token?a=b");
+  EXPECT_EQ(to("http://127.0.0.1", "http://127.0.0.1:80/token"), "/token");
+  EXPECT_EQ(to("http://127.0.0.1:80", "http://127.0.0.1/token"), "/token");
+  EXPECT_EQ(to("https://Hub.example", "https://hub.example:443/token"), "/token");
+  EXPECT_EQ(to("https://[fd00::5]", "https://[fd00:0::5]/"), "/");
+  for (const auto* link :
+       {"", "/token", "token", "http://127.0.0.1:81/token", "https://127.0.0.1/token", "https://127.0.0.1:80/token",
+        "http://127.0.0.1.elsewhere/", "http://127.0.0.1@elsewhere/", "http://elsewhere/", "http://127.0.0.1",
+        "http://127.0.0.1:80@elsewhere/", "http://127.0.0.1?/x", "http://127.0.0.1#/x", "ftp://127.0.0.1/x", "://x/"})
+    EXPECT_EQ(to("http://127.0.0.1", link), "nowhere") << link;
 }
 
 TEST(HttpAddress, WhatIsNoneIsRefused) {

@@ -44,6 +44,10 @@ refused source-unknown high push "oci://127.0.0.1:$to"
 refused usage high push "docker://127.0.0.1:$to"
 printf '[registry.plain]\naddress = "http://127.0.0.1:%s"\nprefix = "airgap"\n' "$to" >> "$high_state/config.toml"
 refused network high push "oci://127.0.0.1:$to"
+# By its address too where that is written without a port; nobody is there.
+printf '[registry.portless]\naddress = "http://127.9.9.9"\n' >> "$high_state/config.toml"
+for name in 127.9.9.9 127.9.9.9:80 portless; do refused network high push "oci://$name"; done
+for name in 127.9.9.9:81 127.9.9.9:443; do refused source-unknown high push "oci://$name"; done
 registry site "$to" "http: {addr: '127.0.0.1:$to'}"
 plan=$(high push "oci://127.0.0.1:$to" --dry-run)
 [ "$(grep -c "to send" <<< "$plan")" = 2 ] || fail "the plan: $plan"

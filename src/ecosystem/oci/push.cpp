@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/oci/www_authenticate.hpp"
+#include "net/origin.hpp"
 #include "os/file.hpp"
 
 namespace liftlock::oci {
@@ -130,8 +131,7 @@ class RegistryPush::Wire {
   /// Where an upload goes on: on this server, or nowhere.
   std::string location(const UnixResponse& answer) const {
     std::string text(answer.header("Location"));
-    const auto self = (m_target.server.address.tls ? "https://" : "http://") + m_target.server.address.authority();
-    if (text.starts_with(self + "/")) text = text.substr(self.size());
+    if (auto target = target_at(m_target.server.address, text)) text = std::move(*target);
     const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7F; });
     if (!text.starts_with('/') || text.starts_with("//") || !plain || text.size() > k_max_location) {
       throw Error(ErrorCode::http_status,
@@ -198,13 +198,13 @@ class RegistryPush::Wire {
 
   std::string token(const std::string& repository, const Challenge& challenge) {
     const auto realm = challenge.param("realm");
-    const auto self = (m_target.server.address.tls ? "https://" : "http://") + m_target.server.address.authority();
-    if (!realm.starts_with(self + "/")) {
+    const auto there = target_at(m_target.server.address, realm);
+    if (!there) {
       throw Error(ErrorCode::http_status,
                   fmt::format("the registry's token server is '{}'", printable(realm.substr(0, 200))),
                   "only the registry's own address is talked to: let both stand behind one");
     }
-    auto target = realm.substr(self.size());
+    auto target = *there;
     target += (target.find('?') == std::string::npos ? "?" : "&") +
               ("scope=" + encode_percent_path("repository:" + repository + ":pull,push"));
     if (const auto service = challenge.param("service"); !service.empty())
