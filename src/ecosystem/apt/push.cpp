@@ -1,8 +1,11 @@
 #include "ecosystem/apt/push.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
 #include <map>
 
 #include "base/encoding.hpp"
@@ -174,6 +177,21 @@ class AptlyPush final : public PushTarget {
 
 // --- reprepro
 
+/// false: something is there already, and stays.
+bool rename_unless_there(const fs::path& from, const fs::path& to) {
+  if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return true;
+  if (errno == EEXIST) return false;
+  const auto shown = printable(to.string());
+  if (errno != EINVAL && errno != ENOSYS) fail_errno(fmt::format("rename to {}", shown));
+  // A file system that does not know this, such as NFS.
+  if (::link(from.c_str(), to.c_str()) != 0) {
+    if (errno == EEXIST) return false;
+    fail_errno(fmt::format("link {}", shown));
+  }
+  fs::remove(from);
+  return true;
+}
+
 class RepreproPush final : public PushTarget {
  public:
   RepreproPush(const PushSettings& settings, const BlobStore& store) : m_store(store), m_folder(settings.folder) {
@@ -202,6 +220,8 @@ class RepreproPush final : public PushTarget {
     auto found = compare(m_folder / filename, deb.file);
     if (const auto taken = m_pool.find(filename); found == Found::nothing && taken != m_pool.end())
       found = compare(taken->second, deb.file);
+    // Two artifacts of this run may want one name, for it lacks the epoch, and only one of them can have it.
+    if (m_planned.emplace(filename, deb.file.digest).first->second != deb.file.digest) found = Found::other;
     out->add(deb.file, found, filename);
     return out;
   }
@@ -217,15 +237,23 @@ class RepreproPush final : public PushTarget {
 
   /// Whole or not at all: reprepro may look at any moment.
   void drop(const std::string& filename, const ArtifactFile& file, const PushProgress& progress) const {
-    AtomicFile out(m_folder / filename);
+    const auto part = m_folder / fmt::format(".liftlock-{}", file.digest.hex());
+    AtomicFile out(part);
     StoredBody body(m_store, file, progress);
     for (auto piece = body.next(); !piece.empty(); piece = body.next()) out.write(piece);
     out.commit();
+    if (rename_unless_there(part, m_folder / filename)) return sync_folder(m_folder);
+    fs::remove(part);
+    if (compare(m_folder / filename, file) == Found::same) return;
+    throw Error(ErrorCode::immutable,
+                fmt::format("{} came there with other bytes since it was planned", printable(filename)),
+                "nothing is ever written over: find out who put it there");
   }
 
   const BlobStore& m_store;
   fs::path m_folder;
-  std::map<std::string, fs::path> m_pool;  ///< by file name
+  std::map<std::string, fs::path> m_pool;   ///< by file name
+  std::map<std::string, Digest> m_planned;  ///< too
 };
 
 }  // namespace
