@@ -61,9 +61,10 @@ class Targets {
     if (!target) target = line->make(m_settings, m_store);
     return *target;
   }
-  /// Also where there is nothing to send: a run that was cut off may have left its end undone.
-  void finish() {
-    for (const auto& [line, target] : m_targets) target->finish();
+  std::vector<PushTarget*> all() const {
+    std::vector<PushTarget*> out;
+    for (const auto& [line, target] : m_targets) out.push_back(target.get());
+    return out;
   }
 
  private:
@@ -195,6 +196,24 @@ void send_all(Invocation& invocation, const Site& site, const NamedRepository& r
   }
 }
 
+/// Also where there is nothing to send: a run that was cut off may have left its end undone.
+void finish_all(const Invocation& invocation, const Site& site, const NamedRepository& repository,
+                const std::string& where, const Targets& targets) {
+  for (auto* target : targets.all()) {
+    auto detail = target->to_finish();
+    if (!detail) continue;
+    detail->update({{"to", repository.name}, {"address", where}});
+    AuditLog log(site.audit_folder(), "");
+    logged_effect(log,
+                  {.type = "repository.publish",
+                   .actor = invocation.actor(),
+                   .outcome = Outcome::intent,
+                   .subject = repository.name,
+                   .detail = dump_json_line(*detail)},
+                  [&] { target->finish(); });
+  }
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("push", {Zone::ingest, Zone::production});
@@ -224,7 +243,7 @@ void run(Invocation& invocation, const Options& options) {
   if (!options.dry_run) {
     require_no_other(plans, artifacts, where);
     if (lacking > 0) send_all(invocation, site, repository, where, artifacts, plans, bytes);
-    targets.finish();
+    finish_all(invocation, site, repository, where, targets);
   }
   if (other > 0) invocation.set_status(static_cast<int>(info(ErrorCode::immutable).error_class));
   const Json json = {{"repository", repository.name},

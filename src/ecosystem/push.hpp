@@ -62,7 +62,10 @@ class PushTarget {
   /// of them before the first is sent.
   /// @throws as PushPlan::send
   virtual std::unique_ptr<PushPlan> plan(const Artifact& artifact) = 0;
-  /// After the last plan was sent, and also where none had to be: what makes the repository show it.
+  /// What finish() has to do, for the audit log; nullopt: nothing. Asks the repository, and changes nothing there.
+  /// Asked after the last plan was sent, and also where none had to be.
+  virtual std::optional<Json> to_finish() { return std::nullopt; }
+  /// What makes the repository show what was sent, where to_finish() says that there is something.
   virtual void finish() {}
 };
 

@@ -249,7 +249,10 @@ wait_for "http://127.0.0.1:$aptly_port/api/version"
 refused not-found high push elsewhere
 grep -q "deb:hello@1:1.0-1 .*1 of 1 file" <<< "$(high push debian --dry-run)" || fail "the plan of aptly: $(high push debian --dry-run)"
 high push debian > "$work/out" || { cat "$work/out" "$work/aptly.log"; fail "aptly"; }
+publications() { high --json audit tail -n 50 --type repository.publish | json '["entries"]' | grep -o "'outcome': '[a-z]*'" | tr -d '\n'; }
+[ "$(publications)" = "'outcome': 'intent''outcome': 'success'" ] || fail "the log of the publication: $(publications)"
 grep -q "nothing to send" <<< "$(high push debian)" || fail "the second push to aptly"
+[ "$(publications)" = "'outcome': 'intent''outcome': 'success'" ] || fail "nothing was published, and the log says: $(publications)"
 # apt takes it from what aptly published.
 mkdir -p "$work/apt/lists/partial" "$work/apt/cache/archives/partial" "$work/apt/etc" && touch "$work/apt/status"
 printf 'deb [signed-by=%s/site.gpg arch=amd64] file://%s/aptly/public bookworm main\n' "$work" "$work" > "$work/apt/etc/sources.list"

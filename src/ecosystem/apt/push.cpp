@@ -93,6 +93,7 @@ class AptlyPush final : public PushTarget {
       : m_http(settings.access.value(), settings.table),
         m_store(store),
         m_repository(settings.text("repository")),
+        m_publish(settings.text("publish")),
         m_publication(publication_path(settings)) {
     if (!is_aptly_name(m_repository)) {
       throw Error(ErrorCode::config_invalid,
@@ -112,10 +113,14 @@ class AptlyPush final : public PushTarget {
   }
 
   /// What a run uploaded stays on the server until it is published, so that one which was cut off is seen by the next.
-  void finish() override {
+  std::optional<Json> to_finish() override {
     const auto uploads = m_http.ask("GET", m_http.below(m_uploads));
-    if (uploads.status == 404) return;
+    if (uploads.status == 404) return std::nullopt;
     if (uploads.status != 200) m_http.refuse(uploads, "the question for what was uploaded");
+    return Json{{"place", m_repository}, {"publish", m_publish}};
+  }
+
+  void finish() override {
     if (!m_publication.empty()) {
       const auto answer = m_http.ask({.method = "PUT",
                                       .target = m_http.below(m_publication),
@@ -172,7 +177,7 @@ class AptlyPush final : public PushTarget {
 
   HttpRepository m_http;
   const BlobStore& m_store;
-  std::string m_repository, m_publication, m_uploads;
+  std::string m_repository, m_publish, m_publication, m_uploads;
 };
 
 // --- reprepro
