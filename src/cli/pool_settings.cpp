@@ -11,8 +11,6 @@
 namespace liftlock {
 namespace {
 
-constexpr std::size_t k_max_credential = 4096;
-
 std::vector<HttpAddress> endpoints_of(const std::string& name, const PoolConfig& config, const Networks& networks) {
   std::vector<HttpAddress> out;
   for (const auto& text : config.endpoints) {
@@ -50,7 +48,10 @@ std::string read_credential(const fs::path& file) {
     fmt::print(stderr, "liftlock: warning: every user of this machine may read '{0}', a secret: chmod o= '{0}'\n",
                printable(file.string()));
   }
-  const auto text = read_file(file, k_max_credential + 2);
+  return parse_credential(read_file(file, k_max_credential + 2), file);
+}
+
+std::string parse_credential(std::string_view text, const fs::path& file) {
   const auto credential = trim(text);
   const bool plain = std::all_of(credential.begin(), credential.end(), [](char c) { return c > 0x20 && c < 0x7f; });
   if (credential.empty() || !plain) {

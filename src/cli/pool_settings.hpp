@@ -15,6 +15,9 @@ namespace liftlock {
 std::shared_ptr<const Networks> pool_networks(const Site& site);
 /// The one line of a file that holds a bearer token. @throws Error{config_invalid, not_found}
 std::string read_credential(const fs::path& file);
+/// The same of what was read of the file.
+std::string parse_credential(std::string_view text, const fs::path& file);
+inline constexpr std::uint64_t k_max_credential = 4096;
 /// Reads credentials and certificates. @throws Error{config_invalid, tls_invalid, not_found, forbidden}: forbidden for
 /// a pool without `gated` where [gateway] require_gate is set
 std::vector<pool::Settings> pool_settings(const Site& site);

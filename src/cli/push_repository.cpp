@@ -19,7 +19,7 @@ constexpr std::string_view k_scheme = "oci://";
 /// A secret that others of this machine can read, or replace, is none.
 std::string read_secret(const fs::path& path, const std::string& table) {
   const auto shown = printable(path.string());
-  const auto fd = open_file_if_exists(path, O_RDONLY);
+  const auto fd = open_file_if_exists(path, O_RDONLY | O_NONBLOCK);  // a pipe without a writer
   if (!fd) {
     throw Error(ErrorCode::not_found, fmt::format("'{}' of {} does not exist", shown, table),
                 "write the login into it, and let nobody else read it: chmod 600");
@@ -32,7 +32,7 @@ std::string read_secret(const fs::path& path, const std::string& table) {
                             status.st_mode & 07777u, user_name(status.st_uid)),
                 fmt::format("chown {0} '{1}' && chmod 600 '{1}'", user_name(::geteuid()), shown));
   }
-  return read_credential(path);
+  return parse_credential(read_all(fd->get(), k_max_credential + 2, shown), path);
 }
 
 /// Is this, "HOST" or "HOST:PORT", the server of the address?
