@@ -280,18 +280,24 @@ void logged_effect(AuditLog& log, AuditEvent event, const std::function<void()>&
     event.outcome = outcome;
     log.append(event);
   };
+  const auto tell_failure = [&](ErrorCode code) {
+    auto detail = parse_json(event.detail);
+    detail["error"] = info(code).slug;
+    event.detail = dump_json_line(detail);
+    tell(Outcome::failure);
+  };
   tell(Outcome::intent);
   try {
     effect();
   } catch (Error& error) {
-    auto detail = parse_json(event.detail);
-    detail["error"] = info(error.code()).slug;
-    event.detail = dump_json_line(detail);
     try {
-      tell(Outcome::failure);
+      tell_failure(error.code());
     } catch (const std::exception& second) {
       error.add_context(fmt::format("and the failure could not be recorded: {}", second.what()));
     }
+    throw;
+  } catch (...) {
+    tell_failure(ErrorCode::internal);
     throw;
   }
   tell(Outcome::success);

@@ -155,6 +155,9 @@ TEST_F(AuditLogTest, AnEffectIsAnnouncedBeforeItAndItsEndIsTold) {
   EXPECT_THROW(logged_effect(log, event, [] { fail(ErrorCode::disk_full, "no"); }), Error);
   EXPECT_EQ(log.read(3).event.outcome, Outcome::failure);
   EXPECT_EQ(log.read(3).event.detail, R"({"error":"disk-full","n":1})");
+  EXPECT_THROW(logged_effect(log, event, [] { throw std::bad_alloc(); }), std::bad_alloc);
+  EXPECT_EQ(log.read(5).event.outcome, Outcome::failure);
+  EXPECT_EQ(log.read(5).event.detail, R"({"error":"internal","n":1})");
 }
 
 TEST_F(AuditLogTest, AProofLeadsFromTheEntryToTheSignedRoot) {

@@ -146,7 +146,7 @@ std::uint64_t Publishing::publish(const ImportPublication& import) {
   m_began = true;
   try {
     enter(import, number, text, std::move(front));
-  } catch (const Error&) {
+  } catch (...) {
     // Of the import itself the caller tells.
     for (auto event = events.begin() + 1; event != events.end(); ++event) {
       event->outcome = Outcome::failure;
