@@ -1,7 +1,8 @@
 #include "net/address.hpp"
-#include "net/origin.hpp"
 
 #include <gtest/gtest.h>
+
+#include "net/origin.hpp"
 
 namespace liftlock {
 namespace {
