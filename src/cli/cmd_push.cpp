@@ -14,6 +14,7 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/ecosystems_high.hpp"
+#include "cli/inspection.hpp"
 #include "cli/push_repository.hpp"
 #include "store/catalog.hpp"
 
@@ -40,7 +41,7 @@ class Targets {
       if (kind.repository == config.kind) m_kinds.push_back(std::move(kind));
     }
     for (const auto& kind : config.takes) {
-      if (takes(kind)) continue;
+      if (takes(kind) && contains(inspected_kinds(), kind)) continue;
       throw Error(ErrorCode::config_invalid,
                   fmt::format("config.toml: {} cannot take artifacts of kind '{}'", config.table, printable(kind)),
                   fmt::format("a repository of kind {} takes {}", config.kind, fmt::join(by_default(), ", ")));

@@ -274,6 +274,11 @@ void HttpRepository::refuse(const UnixResponse& answer, std::string_view what) c
         fmt::format("the repository sends {} to '{}'", what, printable(answer.header("Location").substr(0, 200))),
         fmt::format("no redirect is followed: write the address that it leads to under {}", m_table));
   }
+  if (answer.status == 413) {
+    throw Error(ErrorCode::http_status,
+                fmt::format("{} is larger than the repository takes (413){}", what, words_of(answer)),
+                "raise its limit (client_max_body_size of nginx, and of a proxy in front), then run the same command");
+  }
   throw Error(
       ErrorCode::http_status, fmt::format("the repository answers {} to {}{}", answer.status, what, words_of(answer)),
       fmt::format("what was sent before stays there, and the same command goes on; is the address of {} that of "

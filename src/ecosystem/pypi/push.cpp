@@ -47,6 +47,13 @@ class PypiPush final : public PushTarget {
                                                        "application/vnd.pypi.simple.v1+json, "
                                                        "application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"}},
                                           .body = {}});
+    if (answer.status >= 300 && answer.status < 400) {
+      throw Error(ErrorCode::http_status,
+                  fmt::format("the repository sends the question for {} to '{}'", project,
+                              printable(answer.header("Location").substr(0, 200))),
+                  "no redirect is followed. A pypiserver does that for what it does not have: start it with "
+                  "--disable-fallback");
+    }
     if (answer.status != 200 && answer.status != 404)
       m_repository.refuse(answer, fmt::format("the question for {}", project));
     std::map<std::string, SimpleLink, std::less<>> links;
