@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
@@ -61,7 +62,8 @@ void print_files(Invocation& invocation, const std::vector<std::string>& ids, co
 }
 
 /// The artifacts that a layout is to hold.
-std::vector<Artifact> chosen_for(const NamedLayout& layout, const OpenStore& store, const std::string& name) {
+std::vector<Artifact> chosen_for(const NamedLayout& layout, const OpenStore& store, const std::string& name,
+                                 Reporter& reporter) {
   const auto fits = [&](const Artifact& artifact) {
     return std::find(layout.kinds.begin(), layout.kinds.end(), artifact.kind) != layout.kinds.end();
   };
@@ -70,12 +72,24 @@ std::vector<Artifact> chosen_for(const NamedLayout& layout, const OpenStore& sto
     if (!fits(artifact))
       fail(ErrorCode::usage, "{} is for kind {}, and '{}' is none", layout.flag, fmt::join(layout.kinds, " or "),
            printable(artifact.id()));
+    warn_of_other_contents(store.catalog, artifact, reporter);
     return {std::move(artifact)};
   }
   if (layout.without_id == NamedLayout::Without::refuse) fail(ErrorCode::usage, "{} wants an ID", layout.flag);
   auto all = store.catalog.artifacts();
   std::erase_if(all, [&](const auto& artifact) { return !fits(artifact); });
   if (all.empty()) fail(ErrorCode::not_found, "the store holds no {}", fmt::join(layout.kinds, " and no "));
+  // One folder holds one content of each: the last that was published.
+  std::map<std::string, Artifact> chosen;
+  for (const auto& artifact : all) {
+    if (chosen.contains(artifact.id())) continue;
+    if (auto newest = store.catalog.find(artifact.id())) {
+      warn_of_other_contents(store.catalog, *newest, reporter);
+      chosen.emplace(artifact.id(), std::move(*newest));
+    }
+  }
+  all.clear();
+  for (auto& [id, artifact] : chosen) all.push_back(std::move(artifact));
   return all;
 }
 
@@ -110,6 +124,7 @@ void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   const OpenStore store(site, "export", Access::read);
   const auto artifact = require_artifact(store.catalog, options.name);
+  warn_of_other_contents(store.catalog, artifact, invocation.reporter());
   require_blobs(site, store, artifact);
   const auto files =
       export_artifact(store.blobs, artifact, options.to, layout_of(artifact, options), invocation.reporter());

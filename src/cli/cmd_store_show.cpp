@@ -70,6 +70,7 @@ void run(Invocation& invocation, const Options& options, std::string_view kind) 
   const auto artifact = require_artifact(store.catalog, options.name);
   if (!kind.empty() && artifact.kind != kind)
     fail(ErrorCode::not_found, "'{}' is no {}", printable(artifact.id()), kind);
+  warn_of_other_contents(store.catalog, artifact, invocation.reporter());
   const auto holders = store.catalog.holders(artifact.id());
   const auto facts = store.catalog.inspection(artifact);
   auto json = to_json(artifact);

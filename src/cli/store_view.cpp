@@ -93,4 +93,14 @@ Artifact require_artifact(const Catalog& catalog, std::string_view id_or_name) {
               guess ? fmt::format("did you mean '{}'? `liftlock ls` lists everything", printable(*guess)) : "");
 }
 
+void warn_of_other_contents(const Catalog& catalog, const Artifact& artifact, Reporter& reporter) {
+  std::size_t contents = 0;
+  for (const auto& other : catalog.artifacts()) contents += other.id() == artifact.id() ? 1 : 0;
+  if (contents < 2) return;
+  reporter.warn(
+      fmt::format("{} contents came under the id {}: this is the one that was published last; `liftlock ls` "
+                  "tells them apart, and `liftlock retire` takes a bundle out of use",
+                  contents, printable(artifact.id())));
+}
+
 }  // namespace liftlock

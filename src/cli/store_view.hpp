@@ -5,6 +5,7 @@
 
 #include "artifact/artifact.hpp"
 #include "base/json.hpp"
+#include "base/reporter.hpp"
 #include "site/site.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
@@ -29,5 +30,8 @@ std::string describe_holders(const std::vector<std::string>& holders);
 void require_blobs(const Site& site, const OpenStore& store, const Artifact& artifact);
 /// @throws Error{not_found} with a suggestion when the store has nothing of this id or name
 Artifact require_artifact(const Catalog& catalog, std::string_view id_or_name);
+/// Says so where bundles brought other bytes under the same id: the one that require_artifact() and Catalog::find()
+/// give is what was published last.
+void warn_of_other_contents(const Catalog& catalog, const Artifact& artifact, Reporter& reporter);
 
 }  // namespace liftlock
