@@ -99,7 +99,7 @@ void run_layout(Invocation& invocation, const NamedLayout& layout, const Options
   const auto site = invocation.site();
   const OpenStore store(site, "export", Access::read);
   const LayoutOrder order{store,
-                          chosen_for(layout, store, options.name),
+                          chosen_for(layout, store, options.name, invocation.reporter()),
                           options.to,
                           invocation.reporter(),
                           options.ollama_name,

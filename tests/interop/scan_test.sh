@@ -93,7 +93,7 @@ cp -r ../medium/plant-2 ../medium/forged
 sed -i 's/"sick, too"/"planted"/' ../medium/forged/withheld/withheld.json
 refused signature-invalid low withhold ../medium/forged "$ill" --reason sick --key ../scanner.pem
 refused limit-exceeded low withhold ../medium/plant-2 "$ill" --reason "$(head -c 2000 /dev/zero | tr '\0' x)" --key ../scanner.pem
-refused reason-required low withhold ../medium/plant-2 "$ill" --reason "" --key ../scanner.pem
+refused reason-required low withhold ../medium/plant-2 "$ill" --reason " " --key ../scanner.pem
 high verify ../medium/plant-2 > /dev/null || fail "what was refused changed the statement"
 refused signature-invalid low transfer sheet ../medium/forged
 rm -r ../medium/forged
