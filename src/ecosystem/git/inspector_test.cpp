@@ -1,5 +1,6 @@
 #include "ecosystem/git/inspector.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
@@ -235,9 +236,7 @@ TEST(BundleInspector, ManyMissingObjectsAreOneFinding) {
   for (int i = 0; i < 20'000; ++i) {
     ObjectId id{};
     id[0] = static_cast<std::uint8_t>(i >> 8), id[1] = static_cast<std::uint8_t>(i), id[2] = 1;
-    char name[8];
-    std::snprintf(name, sizeof name, "%05d", i);
-    tree += tree_entry("100644", name, id);
+    tree += tree_entry("100644", fmt::format("{:05}", i), id);
   }
   Refs refs;
   const auto bytes = with_tree(tree, refs);
