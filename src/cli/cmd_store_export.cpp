@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/export_layouts.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/store_view.hpp"
 #include "ecosystem/oci/image.hpp"
 #include "store/maintenance.hpp"
@@ -113,6 +114,7 @@ void run_layout(Invocation& invocation, const NamedLayout& layout, const Options
 }
 
 void run(Invocation& invocation, const Options& options) {
+  resume_after_interrupt();
   const auto flags = std::count(options.layouts.begin(), options.layouts.end(), true);
   if (flags > 1) fail(ErrorCode::usage, "one layout at a time");
   if (flags == 1) {

@@ -78,6 +78,15 @@ void export_file(const BlobStore& store, int folder, const RelPath& path, const 
   const auto parent = path.parent().empty()
                           ? UniqueFd(::fcntl(folder, F_DUPFD_CLOEXEC, 0))
                           : *open_beneath(folder, RelPath::parse(path.parent()), O_RDONLY | O_DIRECTORY);
+  const std::string name(path.filename());
+  // Without a name nothing is left of an export that was killed; FAT and some network file systems cannot do it.
+  if (const UniqueFd unnamed(::openat(parent.get(), ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0644)); unnamed.valid()) {
+    copy_checked(in.get(), unnamed.get(), file, task);
+    const auto itself = fmt::format("/proc/self/fd/{}", unnamed.get());
+    if (::linkat(AT_FDCWD, itself.c_str(), parent.get(), name.c_str(), AT_SYMLINK_FOLLOW) != 0)
+      fail_errno(fmt::format("give {} its name", path.text()));
+    return;
+  }
   // By its path, not by its content: two files of one artifact may hold the same bytes, and are written at once.
   const auto temporary = ".liftlock-" + sha256(path.text()).hex().substr(0, 16) + "-" + std::to_string(::getpid());
   ::unlinkat(parent.get(), temporary.c_str(), 0);
@@ -86,7 +95,6 @@ void export_file(const BlobStore& store, int folder, const RelPath& path, const 
   if (!out.valid()) fail_errno(fmt::format("create a file for {}", path.text()));
   try {
     copy_checked(in.get(), out.get(), file, task);
-    const std::string name(path.filename());
     if (::renameat2(parent.get(), temporary.c_str(), parent.get(), name.c_str(), RENAME_NOREPLACE) != 0 &&
         (errno != EINVAL || ::renameat(parent.get(), temporary.c_str(), parent.get(), name.c_str()) != 0)) {
       fail_errno(fmt::format("rename to {}", path.text()));
