@@ -5,33 +5,22 @@ same), until MODE_FILE says otherwise: `redirect` (everything is elsewhere), `li
 (200 and no sense), `endless` (200 and no end), `silent` (an answer that breaks off). Who comes elsewhere leaves MODE_FILE.elsewhere.
 """
 import hashlib
-import http.server
 import io
 import json
 import pathlib
 import re
 import sys
 import tarfile
-import threading
+
+import fake_server
 
 port, mode_file = int(sys.argv[1]), pathlib.Path(sys.argv[2])
 charts = {}  # "NAME/VERSION": the archive
 
 
-class Repository(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def answer(self, status, body=b"", headers=()):
-        self.send_response(status)
-        for name, value in headers:
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
+class Repository(fake_server.Handler):
     def come(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = self.body()
         mode = mode_file.read_text().strip() if mode_file.exists() else ""
         elsewhere = f"http://127.0.0.1:{self.server.elsewhere}"
         if mode == "redirect":
@@ -74,22 +63,5 @@ class Repository(http.server.BaseHTTPRequestHandler):
             return self.answer(201, b'{"saved": true}')
         return self.answer(404, b'{"error": "not found"}')
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = come
 
-    def log_message(self, *_):
-        pass
-
-
-class Elsewhere(Repository):
-    def come(self):
-        pathlib.Path(f"{mode_file}.elsewhere").write_text(self.path)
-        self.answer(200)
-
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = come
-
-
-trap = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere)
-threading.Thread(target=trap.serve_forever, daemon=True).start()
-server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Repository)
-server.elsewhere = trap.server_address[1]
-server.serve_forever()
+fake_server.serve(Repository, port, trap_file=f"{mode_file}.elsewhere")
