@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`pip install` of a project of some fifty wheels from `liftlock serve` and from pypiserver (installed by pip, serving the same
+"""`pip install` of a project of some seventy wheels from `liftlock serve` and from pypiserver (installed by pip, serving the same
 files from a folder), then the wheels and their index pages by curl from both, all on loopback, in interleaved rounds.
 
 usage: pip.py BUILD_FOLDER WORK_FOLDER [--rounds N]

@@ -36,14 +36,13 @@ set(CPACK_DEBIAN_LOW_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_HIGH_PACKAGE_SECTION admin)
 set(CPACK_DEBIAN_LOW_PACKAGE_DEPENDS "gpgv, gnupg, bubblewrap")
 set(CPACK_DEBIAN_HIGH_PACKAGE_DEPENDS "gpgv, gnupg, bubblewrap, adduser, procps")
-# For [git.…] tables, and to serve what they brought.
-set(CPACK_DEBIAN_LOW_PACKAGE_SUGGESTS "git")
+# For [git.…] tables, and to serve what they brought; dnf solves [rpm.…] tables.
+set(CPACK_DEBIAN_LOW_PACKAGE_SUGGESTS "git, dnf, dnf-plugins-core")
 set(CPACK_DEBIAN_HIGH_PACKAGE_SUGGESTS "git")
 set(CPACK_DEBIAN_HIGH_PACKAGE_CONTROL_EXTRA
   ${CMAKE_SOURCE_DIR}/packaging/postinst ${CMAKE_SOURCE_DIR}/packaging/prerm ${CMAKE_SOURCE_DIR}/packaging/postrm)
 set(CPACK_DEBIAN_HIGH_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_LOW_PACKAGE_RECOMMENDS "python3-pip")
-set(CPACK_DEBIAN_LOW_PACKAGE_SUGGESTS "dnf, dnf-plugins-core")
 set(CPACK_DEBIAN_LOW_PACKAGE_CONFLICTS liftlock-high)
 set(CPACK_DEBIAN_HIGH_PACKAGE_CONFLICTS liftlock-low)
 set(CPACK_COMPONENT_LOW_DESCRIPTION "Carries AI stacks across an air gap: the connected side\n Locks, fetches and seals stacks into signed bundles.")

@@ -297,7 +297,11 @@ void logged_effect(AuditLog& log, AuditEvent event, const std::function<void()>&
     }
     throw;
   } catch (...) {
-    tell_failure(ErrorCode::internal);
+    try {
+      tell_failure(ErrorCode::internal);
+    } catch (const std::exception&) {
+      // What ended the effect is what is told; the intent stands in the log without an end.
+    }
     throw;
   }
   tell(Outcome::success);

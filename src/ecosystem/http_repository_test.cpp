@@ -119,6 +119,18 @@ TEST_F(HttpRepositoryTest, ALoginGoesAlongAndARefusedOneIsTold) {
   }
 }
 
+TEST_F(HttpRepositoryTest, WhatCameThereSinceIsNotWrittenOver) {
+  auto repository = at("/repo");
+  EXPECT_EQ(code_of([&] { repository.put("/repo/there", m_store, file("other"), {}); }), ErrorCode::immutable);
+  EXPECT_EQ(m_body, "");
+  std::uint64_t told = 0;
+  repository.put("/repo/there", m_store, file("the bytes"), [&](std::uint64_t done) { told += done; });
+  EXPECT_EQ(told, 9u);
+  EXPECT_EQ(m_body, "");  // it was there, and was not sent
+  repository.put("/repo/absent", m_store, file("new"), {});
+  EXPECT_EQ(m_body, "new");
+}
+
 TEST_F(HttpRepositoryTest, AFormHoldsItsFieldsAndTheFile) {
   auto repository = at("/repo");
   MultipartForm form("seed");

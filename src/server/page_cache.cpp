@@ -43,6 +43,7 @@ bool may_be_kept(const HttpResponse& response) {
 }  // namespace
 
 HttpResponse PageCache::answer(const HttpRequest& request, const std::function<HttpResponse()>& make) {
+  if (request.method != "GET" && request.method != "HEAD") return make();
   auto key = key_of(request);
   {
     const std::lock_guard lock(m_mutex);

@@ -22,9 +22,9 @@ class PageCache {
   /// @param max_bytes of bodies and what they need beside, in all; what is larger than an eighth of it is not kept
   explicit PageCache(std::uint64_t max_bytes = 64u << 20) : m_max_bytes(max_bytes) {}
 
-  /// What `make` answered to the same request before, else what it answers now. Kept is what a route may say of nobody
-  /// in particular: a 200 with an ETag, a text made for it, nothing to audit, and a Vary (RFC 9110 §12.5.5) of Accept,
-  /// Host and X-Forwarded-Proto at most. Two that ask at once may both have it made.
+  /// What `make` answered to the same GET or HEAD before, else what it answers now. Kept is what a route may say of
+  /// nobody in particular: a 200 with an ETag, a text made for it, nothing to audit, and a Vary (RFC 9110 §12.5.5) of
+  /// Accept, Host and X-Forwarded-Proto at most. Two that ask at once may both have it made.
   HttpResponse answer(const HttpRequest& request, const std::function<HttpResponse()>& make);
 
   std::uint64_t bytes() const;

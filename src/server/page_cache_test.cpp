@@ -95,6 +95,7 @@ TEST_F(PageCacheTest, WhatDependsOnMoreIsNotKept) {
 TEST_F(PageCacheTest, AFailureToMakeIsNotKept) {
   PageCache cache;
   HttpRequest request{};
+  request.method = "GET";
   request.raw_path = "/a";
   EXPECT_THROW(cache.answer(request, []() -> HttpResponse { fail(ErrorCode::not_found, "a"); }), Error);
   EXPECT_EQ(cache.bytes(), 0u);

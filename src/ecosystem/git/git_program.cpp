@@ -32,7 +32,7 @@ std::map<std::string, std::string> environment(const fs::path& home, const std::
     if (const char* value = std::getenv(name)) out[name] = value;
   }
   if (out.count("GIT_SSL_CAINFO") == 0) {
-    for (const auto* name : {"CURL_CA_BUNDLE", "SSL_CERT_FILE"}) {
+    for (const auto* name : {"SSL_CERT_FILE", "CURL_CA_BUNDLE"}) {  // the last one wins, as in the Downloader
       if (out.count(name) != 0) out["GIT_SSL_CAINFO"] = out[name];
     }
   }

@@ -16,7 +16,7 @@
 namespace liftlock::git {
 
 /// Of one name the highest sequence of a channel is served, and of several channels the one that was published last.
-/// Without RouteEnvironment::cache_folder the two requests of the protocol are Error{internal}.
+/// Without RouteEnvironment::cache_folder the protocol's two requests and NAME.bundle are Error{internal}.
 std::unique_ptr<const Route> make_git_route(std::shared_ptr<const MirrorView> view,
                                             const RouteEnvironment& environment);
 

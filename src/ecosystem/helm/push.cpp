@@ -5,7 +5,6 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
-#include "ecosystem/helm/inspector.hpp"
 #include "ecosystem/oci/push_target.hpp"
 #include "ecosystem/oci/reference.hpp"
 
