@@ -265,7 +265,7 @@ class Walk {
 }  // namespace
 
 void require_one_reading(int fd, std::string_view what, const TarLimits& limits) {
-  // Headers and the rest of each last block are no content: three blocks for each entry, and what ends the archive.
+  // Headers and the rest of each last block are no content: four blocks for each entry, and what ends the archive.
   const auto overhead = limits.entries * 4 * k_block + (1u << 20);
   Unpacked bytes(fd, what, limits.free_size + limits.ratio * regular_size(fd, what) + overhead);
   Walk(bytes, what).run();

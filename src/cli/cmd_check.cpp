@@ -179,7 +179,10 @@ Json to_json(const std::vector<CheckedEntry>& entries) {
   for (const auto& entry : entries) {
     Json missing = Json::array();
     for (const auto& one : entry.missing) missing.push_back({{"what", one.what}, {"add", one.add}});
-    out.push_back({{"entry", entry.where}, {"proven", entry.proven}, {"notes", entry.notes}, {"missing", missing}});
+    out.push_back({{"entry", entry.where},
+                   {"proven", entry.missing.empty() ? entry.proven : ""},
+                   {"notes", entry.notes},
+                   {"missing", missing}});
   }
   return out;
 }

@@ -138,7 +138,7 @@ std::vector<Command> commands_of(const Instruction& run) {
     } else if (c == '"' || c == '\'') {
       quote = c;
       command += c;
-    } else if (c == ';' || c == '&' || c == '|' || c == '\n' || c == '(' || c == ')') {
+    } else if (c == ';' || (c == '&' && before != '>') || c == '|' || c == '\n' || c == '(' || c == ')') {
       end();
       // Of "|&" the bar counts, of "||" none.
       if (c == '|') ++bars;

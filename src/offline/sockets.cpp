@@ -288,10 +288,13 @@ std::set<pid_t> processes_of_unit(const std::string& unit) {
   };
   const fs::path top = "/sys/fs/cgroup" + group;
   add(top);
-  // Groups come and go while they are walked; what is gone has no process.
-  std::error_code error, ignored;
-  for (fs::recursive_directory_iterator entry(top, error), end; !error && entry != end; entry.increment(error)) {
-    if (entry->is_directory(ignored)) add(entry->path());
+  // Groups come and go while they are walked: one that is gone ends the walk, which is then begun again.
+  for (int walk = 0; walk < 10; ++walk) {
+    std::error_code error, ignored;
+    for (fs::recursive_directory_iterator entry(top, error), end; !error && entry != end; entry.increment(error)) {
+      if (entry->is_directory(ignored)) add(entry->path());
+    }
+    if (!error) break;
   }
   return out;
 }

@@ -224,8 +224,8 @@ std::map<std::string, std::chrono::seconds> read_cadence(const toml::table& tabl
     const TableReader reader(*node.as_table(), where, {"every"});
     const auto every = parse_duration(reader.get<std::string>("every").value_or(""));
     if (!every || every->count() <= 0) {
-      fail(ErrorCode::config_invalid, "config.toml line {}: {} needs every = \"90d\" or the like", reader.line("every"),
-           where);
+      fail(ErrorCode::config_invalid, "config.toml line {}: {} needs every = \"90d\" or the like",
+           key.source().begin.line, where);
     }
     out[channel] = *every;
   }

@@ -55,6 +55,10 @@ TEST(Repositories, EachKindHasItsOwnKeysAndNoOthers) {
   EXPECT_EQ(code_for("[repository]\na = 1\n"), ErrorCode::config_invalid);
 }
 
+TEST(Channels, ACadenceNeedsItsTime) {
+  EXPECT_EQ(code_for("[channel.a]\n"), ErrorCode::config_invalid);
+}
+
 TEST(Repositories, OneNameInBothTablesIsRefused) {
   EXPECT_EQ(
       code_for("[registry.a]\naddress = \"https://x\"\n[repository.a]\nkind = \"oci\"\naddress = \"https://x\"\n"),

@@ -114,7 +114,9 @@ class ChartRegistryPush final : public PushTarget {
 
   std::unique_ptr<PushPlan> plan(const Artifact& artifact) override {
     const auto made = made_of(artifact);
-    const auto there = m_registry.manifest(made.name, made.tag, made.media_type);
+    // An index that is not asked for may be answered with 404, and be written over.
+    const auto there =
+        m_registry.manifest(made.name, made.tag, made.media_type + ", application/vnd.oci.image.index.v1+json");
     if (there && *there != made.manifest) {
       // `helm push` writes a time into its manifest: what counts is the archive.
       auto out = std::make_unique<oci::RegistryPlan>(m_registry, oci::ImagePlan{});
@@ -132,6 +134,7 @@ class ChartRegistryPush final : public PushTarget {
   static bool holds(const std::string& manifest, const Digest& archive) {
     constexpr std::string_view where = "the registry's manifest";
     const auto json = parse_json(manifest);
+    if (!json.contains("layers")) return false;  // an index of images
     for (const auto& layer : array_member(json, "layers", where)) {
       if (string_member(layer, "digest", where) == archive.text()) return true;
     }

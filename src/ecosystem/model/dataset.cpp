@@ -159,7 +159,13 @@ class Session {
 }  // namespace
 
 std::string why_unsafe_dataset_name(std::string_view path) {
-  const auto name = to_lower(path.substr(path.rfind('/') + 1));
+  auto name = to_lower(path.substr(path.rfind('/') + 1));
+  // Who loads a pickle decompresses it by its name.
+  for (const std::string_view packed : {".gz", ".bz2", ".xz", ".zst"}) {
+    if (!name.ends_with(packed)) continue;
+    name.resize(name.size() - packed.size());
+    break;
+  }
   for (const auto& unsafe : k_unsafe) {
     if (name.ends_with(unsafe.suffix)) return std::string(unsafe.reason);
   }

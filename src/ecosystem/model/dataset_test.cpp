@@ -59,6 +59,7 @@ TEST_F(DatasetTest, DataPassesAndItsCardIsRead) {
 }
 
 TEST_F(DatasetTest, WhatRunsCodeIsRefused) {
+  EXPECT_THAT(finding("x.pkl.gz", "\x1f\x8b"), HasSubstr("pickle"));
   EXPECT_THAT(finding("d.py", "import os\n"), HasSubstr("loading script"));
   EXPECT_THAT(finding("D.PY", "import os\n"), HasSubstr("loading script"));
   EXPECT_THAT(finding("x.pkl", "anything"), HasSubstr("pickle"));

@@ -96,7 +96,7 @@ std::vector<Choice> resolve_with_dnf(const std::vector<RepositoryLists>& reposit
     check_wanted(text);
     spec.argv.push_back(text);
   }
-  spec.argv = without_network(std::move(spec.argv));
+  spec.argv = without_network(std::move(spec.argv), scratch);
   const auto result = run_process(spec);
   if (result.status != 0) {
     const bool no_command = result.error_output.find("No such command") != std::string::npos;
