@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "artifact/artifact_lines.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 
@@ -76,6 +77,14 @@ Json to_json(const Artifact& artifact) {
 }
 
 Artifact artifact_from_json(const Json& json) {
+  std::size_t next = 0;
+  // Without files artifact_from_parts says what is wrong.
+  const auto files = json.is_object() ? json.find("files") : json.end();
+  const bool listed = json.is_object() && files != json.end() && files->is_array();
+  return artifact_from_parts(json, listed ? files->size() : 0, [&]() -> const Json& { return (*files)[next++]; });
+}
+
+Artifact artifact_from_parts(const Json& json, std::size_t count, const std::function<Json()>& next) {
   std::string where = "an artifact";
   only_members(json, {"kind", "name", "version", "license", "facts", "needs", "files"}, where);
   Artifact artifact;
@@ -89,10 +98,9 @@ Artifact artifact_from_json(const Json& json) {
     if (!need.is_string()) fail(ErrorCode::schema_violation, "{}: 'needs' must hold strings", where);
     artifact.needs.push_back(need.get<std::string>());
   }
-  const auto& files = array_member(json, "files", where);
-  if (files.empty() || files.size() > k_max_files)
-    fail(ErrorCode::schema_violation, "{}: {} files", where, files.size());
-  for (const auto& file : files) artifact.files.push_back(artifact_file_from_json(file, where));
+  array_member(json, "files", where);
+  if (count == 0 || count > k_max_files) fail(ErrorCode::schema_violation, "{}: {} files", where, count);
+  for (std::size_t i = 0; i < count; ++i) artifact.files.push_back(artifact_file_from_json(next(), where));
   const auto by_path = [](const auto& a, const auto& b) { return a.path < b.path; };
   if (!std::is_sorted(artifact.files.begin(), artifact.files.end(), by_path)) {
     fail(ErrorCode::schema_violation, "{}: its files are not sorted by path", where);

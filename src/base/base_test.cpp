@@ -13,6 +13,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "base/json_text.hpp"
 #include "base/rel_path.hpp"
 #include "base/text.hpp"
 #include "base/toml_document.hpp"
@@ -182,6 +183,25 @@ TEST(Text, ReadsSizes) {
   EXPECT_EQ(parse_size("1 KiB"), 1024u);
   EXPECT_EQ(parse_size("17"), 17u);
   for (const auto* bad : {"", "-1", "x", "1e3GB", "99999999TB"}) EXPECT_FALSE(parse_size(bad)) << bad;
+}
+
+TEST(JsonTextTest, WritesWhatAValueIsDumpedAs) {
+  const auto inner = parse_json(R"({"a":[],"b":{},"c":[1,[2,{"d":"x\ny"}]],"e":null})");
+  const Json whole = {{"array", {inner, 7, "text"}}, {"empty", Json::array()}, {"none", Json::object()}, {"z", inner}};
+  for (const auto style : {JsonText::Style::document, JsonText::Style::line}) {
+    JsonText out(style);
+    out.begin_object().key("array").begin_array().value(inner).value(7);
+    auto text = out.take();
+    out.value("text").end_array().key("empty").begin_array().end_array();
+    out.key("none").begin_object().end_object().key("z").value(inner).end_object();
+    text += out.take();
+    EXPECT_EQ(text, style == JsonText::Style::line ? dump_json_line(whole) : dump_json(whole));
+  }
+  JsonText alone(JsonText::Style::document);
+  EXPECT_EQ(alone.value(inner).take(), dump_json(inner));
+  JsonText unsorted(JsonText::Style::line);
+  unsorted.begin_object().key("b").value(1);
+  EXPECT_EQ(code_of([&] { unsorted.key("a"); }), ErrorCode::internal);
 }
 
 TEST(Glob, StopsAtSlashes) {

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "artifact/artifact_text.hpp"
 #include "base/encoding.hpp"
 #include "crypto/hash.hpp"
 #include "os/parallel.hpp"
@@ -58,7 +59,7 @@ class Run {
   };
 
   Digest key_of(const Artifact& artifact) const {
-    return sha256(fmt::format("artifact\n{}\n{}", m_inspect.version, dump_json_line(to_json(artifact))));
+    return sha256(fmt::format("artifact\n{}\n{}", m_inspect.version, artifact_line(artifact)));
   }
   Digest key_of(std::string_view kind, const Digest& file) const {
     return sha256(fmt::format("file\n{}\n{}\n{}", m_inspect.version, kind, file.text()));

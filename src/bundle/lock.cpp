@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "artifact/artifact_text.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
@@ -26,14 +27,11 @@ std::string text_of(const Json& object, std::string_view key) {
   return text;
 }
 
-Json to_json(const LockedEntry& entry) {
-  auto artifacts = Json::array();
-  for (const auto& artifact : entry.artifacts) artifacts.push_back(to_json(artifact));
-  return {{"table", entry.table},
-          {"name", entry.name},
-          {"declared", entry.declared.text()},
-          {"artifacts", std::move(artifacts)},
-          {"notes", entry.notes}};
+void write(JsonText& out, const LockedEntry& entry) {
+  out.begin_object().key("artifacts").begin_array();
+  for (const auto& artifact : entry.artifacts) write(out, artifact);
+  out.end_array().key("declared").value(entry.declared.text()).key("name").value(entry.name);
+  out.key("notes").value(entry.notes).key("table").value(entry.table).end_object();
 }
 
 LockedEntry entry_from_json(const Json& json) {
@@ -59,17 +57,24 @@ LockedEntry entry_from_json(const Json& json) {
   return entry;
 }
 
-Json without_digest(const Lock& lock) {
-  auto entries = Json::array();
-  for (const auto& entry : lock.entries) entries.push_back(to_json(entry));
-  return {{"format", k_lock_format},
-          {"stack", lock.stack},
-          {"channel", lock.channel},
-          {"platform", lock.platform},
-          {"entries", std::move(entries)}};
+/// @param content the digest of the rest; empty: not yet known
+std::string write(JsonText::Style style, const Lock& lock, const std::string& content) {
+  JsonText out(style);
+  out.begin_object().key("channel").value(lock.channel);
+  if (!content.empty()) out.key("content").value(content);
+  out.key("entries").begin_array();
+  for (const auto& entry : lock.entries) write(out, entry);
+  out.end_array().key("format").value(k_lock_format).key("platform").value(lock.platform);
+  out.key("stack").value(lock.stack).end_object();
+  return out.take();
 }
 
 Lock lock_from_json(const Json& json) {
+  const auto format = string_member(json, "format", k_where);
+  if (format != k_lock_format) {
+    if (format.starts_with("liftlock.lock/")) fail(ErrorCode::too_new, "its format is '{}'", printable(format));
+    fail(ErrorCode::schema_violation, "its format is '{}'", printable(format));
+  }
   only_members(json, {"format", "stack", "channel", "platform", "entries", "content"}, k_where);
   Lock lock{.stack = text_of(json, "stack"),
             .channel = text_of(json, "channel"),
@@ -142,20 +147,12 @@ const LockedEntry* Lock::find(std::string_view table, std::string_view name) con
 }
 
 std::string write_lock(const Lock& lock) {
-  auto json = without_digest(lock);
-  json["content"] = sha256(dump_json_line(json)).text();
-  return dump_json(json);
+  return write(JsonText::Style::document, lock, sha256(write(JsonText::Style::line, lock, "")).text());
 }
 
 Lock parse_lock(std::string_view text) {
   try {
-    const auto json = parse_json(text, {.max_bytes = k_max_lock, .max_depth = 32});
-    const auto format = string_member(json, "format", k_where);
-    if (format != k_lock_format) {
-      if (format.starts_with("liftlock.lock/")) fail(ErrorCode::too_new, "its format is '{}'", printable(format));
-      fail(ErrorCode::schema_violation, "its format is '{}'", printable(format));
-    }
-    auto lock = lock_from_json(json);
+    auto lock = lock_from_json(parse_json(text, {.max_bytes = k_max_lock, .max_depth = 32}));
     if (write_lock(lock) != text) {
       fail(ErrorCode::schema_violation, "its content does not have the digest that stands in it, or not its one form");
     }

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "artifact/artifact_lines.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -314,8 +315,7 @@ std::vector<Artifact> parse_artifacts_list(std::string_view text, const std::vec
   std::size_t named = 0;
   std::string last_id;
   for_each_line(text, bundle_limits::k_artifact_line, "artifacts.jsonl", [&](std::string_view line) {
-    auto artifact =
-        artifact_from_json(parse_json(line, {.max_bytes = bundle_limits::k_artifact_line, .max_depth = 32}));
+    auto artifact = parse_artifact(line, {.max_bytes = bundle_limits::k_artifact_line, .max_depth = 32});
     auto id = artifact.id();
     if (!artifacts.empty() && id <= last_id)
       fail(ErrorCode::schema_violation, "artifacts.jsonl is not sorted at '{}'", printable(id));

@@ -5,6 +5,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "artifact/artifact_lines.hpp"
+#include "artifact/artifact_text.hpp"
 #include "base/encoding.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
@@ -169,10 +171,13 @@ std::string answer_in_cell(std::string_view request, std::span<const int> files)
   if (request.starts_with(k_match_advisories)) {
     return advisory::answer_match_request(request.substr(k_match_advisories.size()), files);
   }
-  const auto json = parse_json(request, {.max_bytes = 512u << 20, .max_depth = 64});
-  const auto artifact = artifact_from_json(object_member(json, "artifact", "a request"));
+  // An artifact on a line, and what is known of its files on the next.
+  constexpr JsonLimits limits{.max_bytes = 512u << 20, .max_depth = 64};
+  const auto end = request.find('\n');
+  if (end == std::string_view::npos) fail(ErrorCode::internal, "a request of one line");
+  const auto artifact = parse_artifact(request.substr(0, end), limits);
   FileInspections inspected;
-  for (const auto& [digest, inspection] : object_member(json, "inspected", "a request").items())
+  for (const auto& [digest, inspection] : parse_json(request.substr(end + 1), limits).items())
     inspected.emplace(Digest::parse(digest), inspection_from_json(inspection));
   const auto read = indices_read(artifact);
   if (read.size() != files.size()) {
@@ -250,8 +255,7 @@ Inspect make_inspect() {
     auto known = Json::object();
     for (const auto& [digest, inspection] : inspected) known[digest.text()] = to_json(inspection);
     try {
-      const Json request = {{"artifact", to_json(artifact)}, {"inspected", std::move(known)}};
-      return decode(pool->call(dump_json_line(request), fds));
+      return decode(pool->call(artifact_line(artifact) + "\n" + dump_json_line(known), fds));
     } catch (const Error& error) {
       return refusal(artifact, error.code(), error.message());
     }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "artifact/artifact_lines.hpp"
+#include "artifact/artifact_text.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
@@ -20,7 +22,7 @@ Digest digest_column(const Statement& row, int column) {
 constexpr JsonLimits k_own_limits{.max_bytes = 1u << 30, .max_depth = 64};
 
 Artifact artifact_column(const Statement& row, int column) {
-  return artifact_from_json(parse_json(row.text(column), k_own_limits));
+  return parse_artifact(row.text(column), k_own_limits);
 }
 
 Timestamp time_column(const Statement& row, int column) {
@@ -61,7 +63,7 @@ std::unique_ptr<Database> open_migrated(const fs::path& file, Access access) {
 }
 
 Digest digest_of(const Artifact& artifact) {
-  return sha256(dump_json_line(to_json(artifact)));
+  return sha256(artifact_line(artifact));
 }
 
 }  // namespace
@@ -92,7 +94,7 @@ struct Catalog::Impl {
 };
 
 std::int64_t Catalog::Impl::artifact_row(const Artifact& artifact) {
-  const auto document = dump_json_line(to_json(artifact));
+  const auto document = artifact_line(artifact);
   const auto digest = sha256(document);
   find_artifact.start(digest.bytes());
   if (find_artifact.step()) {
