@@ -3,12 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
 
+#include "artifact/artifact_text.hpp"
 #include "base/encoding.hpp"
+#include "base/json_text.hpp"
 #include "base/text.hpp"
 #include "bundle/licenses.hpp"
 #include "crypto/hash.hpp"
@@ -91,7 +94,7 @@ class Listed {
  public:
   explicit Listed(const std::vector<Artifact>& artifacts) {
     for (const auto& artifact : artifacts)
-      m_all.push_back({&artifact, artifact.id(), sha256(dump_json_line(to_json(artifact))).hex()});
+      m_all.push_back({&artifact, artifact.id(), sha256(artifact_line(artifact)).hex()});
     const auto key = [](const One& one) { return std::tie(one.ref, one.content); };
     std::sort(m_all.begin(), m_all.end(), [&](const One& a, const One& b) { return key(a) < key(b); });
     const auto same = [&](const One& a, const One& b) { return key(a) == key(b); };
@@ -179,6 +182,7 @@ Json licenses(const std::string& text) {
   return {{{"license", {{"name", text}}}}};
 }
 
+/// Without the files, where there are several.
 Json component(const Item& item, const std::string& ref) {
   const auto& artifact = item.artifact;
   Json out = {
@@ -194,16 +198,33 @@ Json component(const Item& item, const std::string& ref) {
     const auto& file = artifact.files[0];
     out["hashes"] = {{{"alg", "SHA-256"}, {"content", file.digest.hex()}}};
     if (is_plain_url(file.origin)) out["externalReferences"] = {{{"type", "distribution"}, {"url", file.origin}}};
-    return out;
   }
-  auto files = Json::array();
-  for (const auto& file : artifact.files) {
-    files.push_back({{"type", "file"},
-                     {"name", file.path.text()},
-                     {"hashes", {{{"alg", "SHA-256"}, {"content", file.digest.hex()}}}}});
-  }
-  out["components"] = std::move(files);
   return out;
+}
+
+void write_files(JsonText& out, const std::vector<ArtifactFile>& files) {
+  out.key("components").begin_array();
+  for (const auto& file : files) {
+    out.value({{"type", "file"},
+               {"name", file.path.text()},
+               {"hashes", {{{"alg", "SHA-256"}, {"content", file.digest.hex()}}}}});
+  }
+  out.end_array();
+}
+
+void write_component(JsonText& out, const Item& item, const std::string& ref) {
+  const auto& files = item.artifact.files;
+  const auto whole = component(item, ref);
+  bool written = files.size() == 1;
+  out.begin_object();
+  for (const auto& [key, value] : whole.items()) {
+    if (!written && key > "components") {
+      write_files(out, files);
+      written = true;
+    }
+    out.key(key).value(value);
+  }
+  out.end_object();
 }
 
 /// "?a=b&c=d" of those that have a value, which are given in the order of their keys.
@@ -300,23 +321,20 @@ std::string package_url(const Artifact& artifact) {
 
 std::string write_sbom(std::string_view stack, const std::vector<Artifact>& artifacts,
                        const InspectedFacts& inspected) {
-  auto components = Json::array();
-  auto dependencies = Json::array();
   const Listed listed(artifacts);
+  JsonText out(JsonText::Style::document);
+  out.begin_object().key("bomFormat").value("CycloneDX").key("components").begin_array();
+  for (const auto& one : listed.all()) write_component(out, item_of(*one.artifact, inspected), one.ref);
+  out.end_array().key("dependencies").begin_array();
   for (const auto& one : listed.all()) {
-    components.push_back(component(item_of(*one.artifact, inspected), one.ref));
     auto needs = Json::array();
     for (const auto needed : listed.needs_of(*one.artifact)) needs.push_back(listed.all()[needed].ref);
-    if (!needs.empty()) dependencies.push_back({{"ref", one.ref}, {"dependsOn", std::move(needs)}});
+    if (!needs.empty()) out.value({{"ref", one.ref}, {"dependsOn", std::move(needs)}});
   }
-  return dump_json(
-      {{"bomFormat", "CycloneDX"},
-       {"specVersion", "1.6"},
-       {"version", 1},
-       {"metadata",
-        {{"component", {{"type", "application"}, {"name", stack}, {"bom-ref", fmt::format("stack:{}", stack)}}}}},
-       {"components", std::move(components)},
-       {"dependencies", std::move(dependencies)}});
+  out.end_array().key("metadata");
+  out.value({{"component", {{"type", "application"}, {"name", stack}, {"bom-ref", fmt::format("stack:{}", stack)}}}});
+  out.key("specVersion").value("1.6").key("version").value(1).end_object();
+  return out.take();
 }
 
 namespace {
@@ -339,30 +357,48 @@ class SpdxWriter {
       : m_stack(stack), m_listed(artifacts), m_inspected(inspected) {}
 
   std::string write() {
-    for (std::size_t i = 0; i < m_listed.all().size(); ++i) add(i);
-    auto extracted = Json::array();
-    for (const auto& [text, id] : m_extracted)
-      extracted.push_back({{"licenseId", id}, {"name", text}, {"extractedText", text}});
-    // Of what is said, not only of the artifacts: what was inspected since makes another document.
-    const auto content = sha256(dump_json_line({m_packages, m_relationships, extracted})).hex();
-    Json out = {{"spdxVersion", "SPDX-2.3"},
-                {"dataLicense", "CC0-1.0"},
-                {"SPDXID", "SPDXRef-DOCUMENT"},
-                {"name", m_stack},
-                {"documentNamespace", fmt::format("urn:liftlock:spdx:{}:{}", spdx_word(m_stack), content)},
-                {"creationInfo",
-                 {{"created", "1970-01-01T00:00:00Z"},
-                  {"creators", {"Tool: liftlock"}},
-                  {"comment", "The same artifacts give the same document, and so it states no time of its own."}}},
-                {"packages", std::move(m_packages)},
-                {"relationships", std::move(m_relationships)}};
-    if (!extracted.empty()) out["hasExtractedLicensingInfos"] = std::move(extracted);
-    return dump_json(out);
+    const auto content = content_digest().hex();
+    JsonText out(JsonText::Style::document);
+    const auto add = [&](const Json& value) { out.value(value); };
+    out.begin_object().key("SPDXID").value("SPDXRef-DOCUMENT");
+    out.key("creationInfo")
+        .value({{"created", "1970-01-01T00:00:00Z"},
+                {"creators", {"Tool: liftlock"}},
+                {"comment", "The same artifacts give the same document, and so it states no time of its own."}});
+    out.key("dataLicense").value("CC0-1.0");
+    out.key("documentNamespace").value(fmt::format("urn:liftlock:spdx:{}:{}", spdx_word(m_stack), content));
+    if (!m_extracted.empty()) out.key("hasExtractedLicensingInfos").value(extracted());
+    out.key("name").value(m_stack).key("packages").begin_array();
+    for_each_package(add);
+    out.end_array().key("relationships").begin_array();
+    for_each_relationship(add);
+    out.end_array().key("spdxVersion").value("SPDX-2.3").end_object();
+    return out.take();
   }
 
  private:
-  void relate(const std::string& from, std::string_view how, const std::string& to) {
-    m_relationships.push_back({{"spdxElementId", from}, {"relationshipType", how}, {"relatedSpdxElement", to}});
+  using Visit = std::function<void(const Json&)>;
+
+  /// Of what is said, not only of the artifacts: what was inspected since makes another document. It is said twice,
+  /// here and in the document, so that it need not be held.
+  Digest content_digest() {
+    Hasher hasher;
+    JsonText line(JsonText::Style::line);
+    const auto add = [&](const Json& value) { hasher.update(line.value(value).take()); };
+    line.begin_array().begin_array();
+    for_each_package(add);
+    line.end_array().begin_array();
+    for_each_relationship(add);
+    hasher.update(line.end_array().value(extracted()).end_array().take());
+    return hasher.finish();
+  }
+
+  /// The licences that have no name in SPDX, once the packages were written.
+  Json extracted() const {
+    auto out = Json::array();
+    for (const auto& [text, id] : m_extracted)
+      out.push_back({{"licenseId", id}, {"name", text}, {"extractedText", text}});
+    return out;
   }
 
   std::string license(const std::string& text) {
@@ -394,7 +430,29 @@ class SpdxWriter {
     return fmt::format("SPDXRef-{}-{}", number + 1, spdx_word(m_listed.all()[number].artifact->id()));
   }
 
-  void add(std::size_t number) {
+  static std::string file_id(const std::string& id, std::size_t index) {
+    return fmt::format("{}-file-{}", id, index + 1);
+  }
+
+  void for_each_relationship(const Visit& visit) const {
+    const auto relate = [&](const std::string& from, std::string_view how, const std::string& to) {
+      visit({{"spdxElementId", from}, {"relationshipType", how}, {"relatedSpdxElement", to}});
+    };
+    for (std::size_t number = 0; number < m_listed.all().size(); ++number) {
+      const auto& artifact = *m_listed.all()[number].artifact;
+      const auto id = id_of(number);
+      relate("SPDXRef-DOCUMENT", "DESCRIBES", id);
+      for (const auto needed : m_listed.needs_of(artifact)) relate(id, "DEPENDS_ON", id_of(needed));
+      for (std::size_t i = 0; artifact.files.size() > 1 && i < artifact.files.size(); ++i)
+        relate(id, "CONTAINS", file_id(id, i));
+    }
+  }
+
+  void for_each_package(const Visit& visit) {
+    for (std::size_t i = 0; i < m_listed.all().size(); ++i) packages_of(i, visit);
+  }
+
+  void packages_of(std::size_t number, const Visit& visit) {
     const auto item = item_of(*m_listed.all()[number].artifact, m_inspected);
     const auto& artifact = item.artifact;
     const auto id = id_of(number);
@@ -411,19 +469,15 @@ class SpdxWriter {
       if (const auto words = in_words(item); !words.empty()) out["comment"] = words;
     }
     if (one) out["checksums"] = checksums(artifact.files[0]);
-    m_packages.push_back(std::move(out));
-    relate("SPDXRef-DOCUMENT", "DESCRIBES", id);
-    for (const auto needed : m_listed.needs_of(artifact)) relate(id, "DEPENDS_ON", id_of(needed));
+    visit(out);
     if (one) return;
     // A file of SPDX 2.3 must have a SHA-1, which nobody here makes: each is a package of its own.
     for (std::size_t i = 0; i < artifact.files.size(); ++i) {
       const auto& file = artifact.files[i];
-      const auto file_id = fmt::format("{}-file-{}", id, i + 1);
-      auto part = package(file_id, file.path.text(), file.origin);
+      auto part = package(file_id(id, i), file.path.text(), file.origin);
       part["primaryPackagePurpose"] = "FILE";
       part["checksums"] = checksums(file);
-      m_packages.push_back(std::move(part));
-      relate(id, "CONTAINS", file_id);
+      visit(part);
     }
   }
 
@@ -452,8 +506,6 @@ class SpdxWriter {
   Listed m_listed;
   const InspectedFacts& m_inspected;
   std::map<std::string, std::string> m_extracted;  ///< LicenseRef-… by what the ecosystem says
-  Json m_packages = Json::array();
-  Json m_relationships = Json::array();
 };
 
 }  // namespace
