@@ -51,7 +51,8 @@ void run(Invocation& invocation, const Options& options) {
   const auto abandoned = find_abandoned(store.blobs, store.catalog, now() - *age);
   auto garbage = find_garbage(store.blobs, store.catalog);
   std::vector<SizedDigest> removed;
-  if (!options.dry_run && !(abandoned.batches.empty() && abandoned.pins.empty() && garbage.empty())) {
+  const bool idle = abandoned.batches.empty() && abandoned.pins.empty() && abandoned.lists.empty() && garbage.empty();
+  if (!options.dry_run && !idle) {
     record_config(invocation, site);
     AuditLog log(site.audit_folder(), "");
     const auto tell = [&](Outcome outcome, const Json& detail) {
@@ -64,7 +65,8 @@ void run(Invocation& invocation, const Options& options) {
     tell(Outcome::intent, {{"blobs", garbage.size()},
                            {"bytes", total(garbage)},
                            {"batches", abandoned.batches.size()},
-                           {"pins", abandoned.pins.size()}});
+                           {"pins", abandoned.pins.size()},
+                           {"reference_lists", abandoned.lists.size()}});
     remove_abandoned(store.blobs, store.catalog, abandoned);
     if (!abandoned.pins.empty() || !abandoned.batches.empty()) garbage = find_garbage(store.blobs, store.catalog);
     removed = remove_garbage(store.blobs, store.catalog, garbage);

@@ -21,7 +21,7 @@ std::string fan_out(unsigned index) {
 }
 
 /// "ab/abcd…", beneath blobs/sha256.
-std::string place(const Digest& digest) {
+std::string name_of(const Digest& digest) {
   if (digest.algorithm() != DigestAlgorithm::sha256) fail(ErrorCode::internal, "a blob is named by its SHA-256");
   const auto hex = digest.hex();
   return hex.substr(0, 2) + "/" + hex;
@@ -55,7 +55,8 @@ std::optional<Digest> digest_of_name(std::string_view name, std::string_view fol
 
 }  // namespace
 
-BlobStore::BlobStore(fs::path folder) : m_folder(std::move(folder)) {
+BlobStore::BlobStore(fs::path folder)
+    : m_folder(std::move(folder)), m_references(std::make_unique<References>(m_folder / "references")) {
   const auto blobs = m_folder / "blobs" / "sha256";
   make_folders(blobs);
   make_folders(m_folder / "staging");
@@ -71,34 +72,53 @@ BlobStore::BlobStore(fs::path folder) : m_folder(std::move(folder)) {
 }
 
 bool BlobStore::contains(const Digest& digest) const {
-  if (::faccessat(m_blobs.get(), place(digest).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return true;
+  return holds(digest) || m_references->live(digest).has_value();
+}
+
+bool BlobStore::holds(const Digest& digest) const {
+  if (::faccessat(m_blobs.get(), name_of(digest).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) return true;
   if (errno != ENOENT) fail_errno(fmt::format("look up {}", digest.text()));
   return false;
 }
 
 std::optional<std::uint64_t> BlobStore::size(const Digest& digest) const {
   struct stat status {};
-  if (::fstatat(m_blobs.get(), place(digest).c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
+  if (::fstatat(m_blobs.get(), name_of(digest).c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0) {
     return static_cast<std::uint64_t>(status.st_size);
   }
   if (errno != ENOENT) fail_errno(fmt::format("stat {}", digest.text()));
+  if (const auto reference = m_references->live(digest)) return reference->identity.size;
   return std::nullopt;
 }
 
 UniqueFd BlobStore::open(const Digest& digest) const {
-  const int fd = ::openat(m_blobs.get(), place(digest).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  const int fd = ::openat(m_blobs.get(), name_of(digest).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (fd >= 0) return UniqueFd(fd);
-  if (errno == ENOENT) fail(ErrorCode::not_found, "the store does not hold {}", digest.text());
-  fail_errno(fmt::format("open {}", digest.text()));
+  if (errno != ENOENT) fail_errno(fmt::format("open {}", digest.text()));
+  if (auto file = m_references->open(digest)) return std::move(*file);
+  fail(ErrorCode::not_found, "the store does not hold {}", digest.text());
+}
+
+fs::path BlobStore::place(const Digest& digest) const {
+  return m_folder / "blobs" / "sha256" / name_of(digest);
 }
 
 fs::path BlobStore::path(const Digest& digest) const {
-  return m_folder / "blobs" / "sha256" / place(digest);
+  if (!holds(digest)) {
+    if (const auto file = m_references->open(digest)) {
+      make(digest, [&](int out) {
+        const auto size = regular_size(file->get(), digest.text());
+        if (copy_hashed(file->get(), 0, out, size, digest.text(), {}) == digest) return;
+        throw Error(ErrorCode::upstream_changed,
+                    fmt::format("'{}' has other bytes than were locked", m_references->any(digest)->file.string()),
+                    "`liftlock lock --update ENTRY` takes what is there now");
+      });
+    }
+  }
+  return place(digest);
 }
 
-Digest BlobStore::put(std::span<const std::uint8_t> bytes) {
-  const auto digest = sha256(bytes);
-  if (contains(digest)) return digest;
+void BlobStore::make(const Digest& digest, const std::function<void(int out)>& write) const {
   static std::atomic<unsigned> counter{0};
   const auto staging = m_folder / "staging";
   const auto name = fmt::format("put.{}.{}.tmp", ::getpid(), counter.fetch_add(1));
@@ -106,14 +126,19 @@ Digest BlobStore::put(std::span<const std::uint8_t> bytes) {
   ::unlinkat(folder.get(), name.c_str(), 0);
   const auto fd = open_file(staging / name, O_WRONLY | O_CREAT | O_EXCL, 0444);
   try {
-    write_all(fd.get(), bytes, name);
+    write(fd.get());
     sync_file(fd.get(), name);
     adopt(folder.get(), name, digest);
   } catch (...) {
     ::unlinkat(folder.get(), name.c_str(), 0);
     throw;
   }
-  sync_folder(path(digest).parent_path());
+  sync_folder(place(digest).parent_path());
+}
+
+Digest BlobStore::put(std::span<const std::uint8_t> bytes) {
+  const auto digest = sha256(bytes);
+  if (!holds(digest)) make(digest, [&](int out) { write_all(out, bytes, digest.text()); });
   return digest;
 }
 
@@ -125,8 +150,8 @@ void BlobStore::sync() const {
   sync_file_system(m_blobs.get(), m_folder.string());
 }
 
-void BlobStore::adopt(int from_folder, const std::string& from, const Digest& digest) {
-  const auto to = place(digest);
+void BlobStore::adopt(int from_folder, const std::string& from, const Digest& digest) const {
+  const auto to = name_of(digest);
   if (::renameat(from_folder, from.c_str(), m_blobs.get(), to.c_str()) == 0) return;
   // Somebody tidied an empty folder away.
   if (errno == ENOENT && ::mkdirat(m_blobs.get(), to.substr(0, 2).c_str(), 0755) == 0) {
@@ -164,7 +189,7 @@ void BlobStore::for_each(const std::function<void(const Digest&, std::uint64_t s
 }
 
 void BlobStore::remove(const Digest& digest) {
-  if (::unlinkat(m_blobs.get(), place(digest).c_str(), 0) != 0 && errno != ENOENT) {
+  if (::unlinkat(m_blobs.get(), name_of(digest).c_str(), 0) != 0 && errno != ENOENT) {
     fail_errno(fmt::format("remove {}", digest.text()));
   }
 }
@@ -173,9 +198,9 @@ fs::path BlobStore::quarantine(const Digest& digest) {
   const auto folder = m_folder / "quarantine";
   make_folders(folder);
   const auto target = folder / digest.hex();
-  rename_file(path(digest), target);
+  rename_file(place(digest), target);
   sync_folder(folder);
-  sync_folder(path(digest).parent_path());
+  sync_folder(place(digest).parent_path());
   return target;
 }
 

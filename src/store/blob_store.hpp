@@ -2,8 +2,10 @@
 // Format: docs/formats/store.md. All members may be called from several threads and processes at once.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -16,22 +18,34 @@
 #include "base/digest.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
+#include "store/references.hpp"
 
 namespace liftlock {
 
 class BlobCache;
 
+/// What a low side's store refers to instead of holding it (references()) counts as contained while its file is what it
+/// was. It can go, or be other bytes with the same identity, at any time: whoever needs the bytes hashes what it reads.
 class BlobStore {
  public:
   /// @param folder created when missing, with its 256 folders and staging/; one that is whole is only read
   explicit BlobStore(fs::path folder);
 
+  /// Held, or referred to.
   bool contains(const Digest& digest) const;
+  /// Held as a file of its own.
+  bool holds(const Digest& digest) const;
   std::optional<std::uint64_t> size(const Digest& digest) const;
-  /// Read-only descriptor. @throws Error{not_found}
+  /// Read-only descriptor. @throws Error{not_found}; Error{upstream_changed} for a reference whose file is no longer
+  /// what it was
   UniqueFd open(const Digest& digest) const;
+  /// For who can only read by name: what is only referred to is copied into the store first.
+  /// @throws Error{upstream_changed}
   fs::path path(const Digest& digest) const;
   const fs::path& folder() const { return m_folder; }
+
+  References& references() { return *m_references; }
+  const References& references() const { return *m_references; }
 
   /// Small content in one call: written, synced, renamed. No effect when it is there already. As with StagedBlobs,
   /// only a pin that is written before keeps gc from it until something references it.
@@ -58,11 +72,16 @@ class BlobStore {
 
  private:
   friend class StagedBlobs;
+  /// The name of a blob, whether there is one or not.
+  fs::path place(const Digest& digest) const;
   /// Renames from into the blob's place, making its folder when somebody removed it.
-  void adopt(int from_folder, const std::string& from, const Digest& digest);
+  void adopt(int from_folder, const std::string& from, const Digest& digest) const;
+  /// A blob of its own, durable: what `write` writes into the descriptor that it is given.
+  void make(const Digest& digest, const std::function<void(int out)>& write) const;
 
   fs::path m_folder;
   UniqueFd m_blobs;  ///< blobs/sha256
+  std::unique_ptr<References> m_references;
   BlobCache* m_cache = nullptr;
 };
 
@@ -119,6 +138,7 @@ class StagedBlobs {
   UniqueFd create_part(const std::string& file, Open open);
   std::uint64_t size_of(const std::string& file) const;
   void note_sealed(const Digest& digest);
+  void write_list();
   void resume();
   void sync_or_discard();
   void remove_folder();
@@ -129,6 +149,8 @@ class StagedBlobs {
   UniqueFd m_fd;
   mutable std::mutex m_mutex;  ///< guards what follows
   UniqueFd m_list;
+  std::string m_unlisted;  ///< lines that the list does not have yet
+  std::chrono::steady_clock::time_point m_listed_at;
   std::unordered_set<Digest> m_sealed;
   bool m_ended = false;
 };

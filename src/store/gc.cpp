@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <functional>
+#include <set>
 
 #include "base/error.hpp"
 #include "store/maintenance.hpp"
@@ -43,7 +44,7 @@ std::vector<SizedDigest> remove_garbage(BlobStore& store, Catalog& catalog, cons
 }
 
 Abandoned find_abandoned(const BlobStore& store, const Catalog& catalog, Timestamp before) {
-  Abandoned out{.before = before, .batches = {}, .pins = {}};
+  Abandoned out{.before = before, .batches = {}, .pins = {}, .lists = {}};
   const auto waiting = waiting_batches(store);
   for (const auto& batch : waiting) {
     if (!batch.running && batch.touched < before) out.batches.push_back(batch);
@@ -51,6 +52,13 @@ Abandoned find_abandoned(const BlobStore& store, const Catalog& catalog, Timesta
   for (const auto& pin : catalog.pins()) {
     const bool waits = std::any_of(waiting.begin(), waiting.end(), [&](const auto& b) { return b.name == pin.name; });
     if (!waits && pin.since < before) out.pins.push_back(pin);
+  }
+  const auto lists = store.references().lists();
+  const auto referenced = lists.empty() ? std::set<Digest>() : catalog.referenced();
+  for (const auto& list : lists) {
+    const bool used = std::any_of(list.digests.begin(), list.digests.end(),
+                                  [&](const auto& digest) { return referenced.contains(digest); });
+    if (!used && list.touched < before) out.lists.push_back(list.name);
   }
   return out;
 }
@@ -70,6 +78,7 @@ void remove_abandoned(BlobStore& store, Catalog& catalog, const Abandoned& aband
     unless_held(batch.name, [&] { discard_batch(store, batch.name); });
   }
   for (const auto& pin : abandoned.pins) unless_held(pin.name, [] {});
+  for (const auto& list : abandoned.lists) unless_held(list, [&] { store.references().remove(list); });
 }
 
 }  // namespace liftlock

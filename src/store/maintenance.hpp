@@ -41,11 +41,13 @@ std::vector<SizedDigest> find_garbage(const BlobStore& store, const Catalog& cat
 /// catalog's write lock: publishers and pins wait for milliseconds, readers never. Returns what was removed.
 std::vector<SizedDigest> remove_garbage(BlobStore& store, Catalog& catalog, const std::vector<SizedDigest>& garbage);
 
-/// Batches that no process works on and that nobody touched since `before`, and pins without a batch as old.
+/// Batches that no process works on and that nobody touched since `before`, pins without a batch as old, and lists of
+/// references as old of which nothing is referenced or pinned.
 struct Abandoned {
   Timestamp before;
   std::vector<WaitingBatch> batches;
   std::vector<PinSummary> pins;
+  std::vector<std::string> lists;
 };
 Abandoned find_abandoned(const BlobStore& store, const Catalog& catalog, Timestamp before);
 /// Discards those batches and drops their pins. What a process holds (lock_batch) is left alone, and so is each pin

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <tuple>
 
+#include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "os/parallel.hpp"
@@ -45,6 +46,10 @@ class Scrub {
           blobs.push_back({digest, size});
         },
         [&](const std::string& path) { add(ScrubFinding::Kind::stray, path, "no blob has this name"); });
+    // What is only referred to is read, too: packing it will need those very bytes.
+    for (const auto& [digest, size] : required) {
+      if (!m_store.holds(digest) && m_store.references().live(digest)) blobs.push_back({digest, size});
+    }
     // The largest first: no core is left alone with one at the end.
     std::sort(blobs.begin(), blobs.end(), [](const auto& a, const auto& b) { return a.size > b.size; });
     m_report.blobs = blobs.size();
@@ -69,19 +74,29 @@ class Scrub {
       const auto fd = m_store.open(blob.digest);
       const auto actual = hash_from_disk(fd.get(), regular_size(fd.get(), blob.digest.text()), task);
       if (actual != blob.digest)
-        add(ScrubFinding::Kind::corrupt, blob.digest.text(), "its bytes hash to " + actual.text());
+        add(ScrubFinding::Kind::corrupt, blob.digest.text(),
+            fmt::format("its bytes hash to {}{}", actual.text(), referred(blob.digest)));
     } catch (const Error& error) {
-      // gc took it meanwhile; when something needs it, check_required says so.
-      if (error.code() == ErrorCode::not_found) return;
+      // gc took it, or somebody a file that is referred to; when something needs it, check_required says so.
+      if (error.code() == ErrorCode::not_found || error.code() == ErrorCode::upstream_changed) return;
       add(ScrubFinding::Kind::unreadable, blob.digest.text(), error.message());
     }
   }
 
   void check_required(const Digest& digest, std::uint64_t size) {
     const auto actual = m_store.size(digest);
-    if (!actual) return add(ScrubFinding::Kind::missing, digest.text(), "the store does not hold it");
+    if (!actual)
+      return add(ScrubFinding::Kind::missing, digest.text(), "the store does not hold it" + referred(digest));
     if (*actual == size || is_reported(digest.text())) return;
     add(ScrubFinding::Kind::wrong_size, digest.text(), fmt::format("{} bytes, the catalog says {}", *actual, size));
+  }
+
+  /// Where the file is that the store counted on.
+  std::string referred(const Digest& digest) const {
+    const auto reference = m_store.holds(digest) ? std::nullopt : m_store.references().any(digest);
+    if (!reference) return {};
+    const auto* what = m_store.references().live(digest) ? "it is" : "what was locked was";
+    return fmt::format("; {} '{}', which the store only refers to", what, printable(reference->file.string()));
   }
 
   bool is_reported(const std::string& subject) const {
@@ -96,7 +111,9 @@ class Scrub {
       const auto digest = Digest::parse(finding.subject);
       finding.users = m_catalog.users_of(digest);
       const bool bad = finding.kind == ScrubFinding::Kind::corrupt || finding.kind == ScrubFinding::Kind::unreadable;
-      if (bad && m_quarantine == Quarantine::yes) finding.quarantined_at = m_store.quarantine(digest).string();
+      // A file that is only referred to is somebody else's, and stays where it is.
+      if (bad && m_quarantine == Quarantine::yes && m_store.holds(digest))
+        finding.quarantined_at = m_store.quarantine(digest).string();
     }
     std::sort(m_report.findings.begin(), m_report.findings.end(),
               [](const auto& a, const auto& b) { return std::tie(a.kind, a.subject) < std::tie(b.kind, b.subject); });

@@ -22,6 +22,8 @@ constexpr std::string_view k_lock_suffix = ".lock";
 constexpr std::uint64_t k_max_list = 256u << 20;
 constexpr std::size_t k_max_left = 10'000'000;
 constexpr std::size_t k_few_folders = 8;
+constexpr std::size_t k_many_lines = 16u << 10;
+constexpr auto k_moment = std::chrono::milliseconds(100);
 
 std::string checked_batch(std::string_view batch) {
   if (batch.empty() || batch.starts_with('.') || batch.ends_with(k_lock_suffix) || batch.ends_with(".tmp") ||
@@ -56,6 +58,11 @@ StagedBlobs::StagedBlobs(BlobStore& store, std::string_view batch)
 }
 
 StagedBlobs::~StagedBlobs() {
+  try {
+    if (!m_ended) write_list();
+  } catch (const std::exception&) {
+    // Then a later run stages those files again.
+  }
   if (m_ended) m_lock.remove();
 }
 
@@ -147,12 +154,20 @@ std::uint64_t StagedBlobs::named_size(std::string_view name) const {
   return size_of(named_part(name));
 }
 
-// The file is in its place already: the line in the list is what makes it a staged blob.
+// The file is in its place already: the line in the list is what makes it a staged blob for a later run. A run that is
+// killed loses the lines of a moment, and its successor stages those few files again.
 void StagedBlobs::note_sealed(const Digest& digest) {
-  const auto line = digest.hex() + "\n";
   const std::lock_guard lock(m_mutex);
-  write_all(m_list.get(), line, k_list);
+  m_unlisted += digest.hex() + "\n";
   m_sealed.insert(digest);
+  if (m_unlisted.size() >= k_many_lines || std::chrono::steady_clock::now() - m_listed_at >= k_moment) write_list();
+}
+
+/// Called with the lock held.
+void StagedBlobs::write_list() {
+  write_all(m_list.get(), m_unlisted, k_list);
+  m_unlisted.clear();
+  m_listed_at = std::chrono::steady_clock::now();
 }
 
 void StagedBlobs::seal(const Digest& expected, const Digest& actual) {
@@ -205,7 +220,7 @@ void StagedBlobs::commit() {
   std::set<fs::path> folders;
   for (const auto& digest : m_sealed) {
     m_store.adopt(m_fd.get(), digest.hex(), digest);
-    folders.insert(m_store.path(digest).parent_path());
+    folders.insert(m_store.place(digest).parent_path());
   }
   // Each fsync of a folder makes the disk flush its cache.
   if (folders.size() > k_few_folders) {
@@ -223,6 +238,7 @@ void StagedBlobs::discard() {
 
 void StagedBlobs::remove_folder() {
   m_sealed.clear();
+  m_unlisted.clear();
   m_list.reset();
   remove_tree(m_folder);
   m_ended = true;
