@@ -5,10 +5,14 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "artifact/artifact_text.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/rel_path.hpp"
 #include "bundle/resolve.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/source_files.hpp"
+#include "os/parallel.hpp"
 
 namespace liftlock {
 namespace {
@@ -49,10 +53,23 @@ void check_complete(const std::vector<Artifact>& artifacts, const BlobStore& sto
   }
 }
 
+/// What is only referred to becomes the store's own: for who wants copies of local files.
+void keep_copies(BlobStore& store, std::string_view batch, const std::vector<Digest>& digests) {
+  StagedBlobs staged(store, batch);
+  parallel_for(digests.size(), [&](std::size_t i) {
+    if (staged.is_sealed(digests[i])) return;
+    const auto in = store.open(digests[i]);
+    const auto part = staged.create(digests[i]);
+    const auto size = regular_size(in.get(), digests[i].text());
+    staged.seal(digests[i], copy_hashed(in.get(), 0, part.get(), size, digests[i].text(), {}));
+  });
+  staged.commit();
+}
+
 /// Changes when any artifact does: what was inspected under it need not be again.
 std::string digest_of(const std::vector<Artifact>& artifacts) {
   Hasher hasher;
-  for (const auto& artifact : artifacts) hasher.update(dump_json_line(to_json(artifact)) + "\n");
+  for (const auto& artifact : artifacts) hasher.update(artifact_line(artifact) + "\n");
   return hasher.finish().text();
 }
 
@@ -74,13 +91,15 @@ FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors coll
   for (const auto& artifact : artifacts) {
     for (const auto& file : artifact.files) contents.emplace(file.digest, file.size);
   }
-  std::vector<Digest> digests;
+  std::vector<Digest> digests, referred;
   for (const auto& [digest, size] : contents) {
     digests.push_back(digest);
     result.bytes += size;
     if (!context.store.contains(digest)) {
       ++result.fetched;
       result.fetched_bytes += size;
+    } else if (context.local_files == LocalFiles::copy && !context.store.holds(digest)) {
+      referred.push_back(digest);
     }
   }
   result.files = contents.size();
@@ -91,10 +110,12 @@ FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors coll
   const bool passed_before = catalog.fact(fact) == content;
   const auto sets = catalog.sets();
   const bool registered = std::find(sets.begin(), sets.end(), set_of_stack(stack.name)) != sets.end();
-  if (passed_before && registered && result.fetched == 0) return result;
+  if (passed_before && registered && result.fetched == 0 && referred.empty()) return result;
 
   auto hold = lock_batch(context.store, pin, FileLock::Wait::yes);
   catalog.pin(pin, digests);
+  if (!referred.empty()) keep_copies(context.store, "keep-" + portable_component(stack.name), referred);
+  refer_to_local_files(context, stack.name, artifacts);
   if (const auto jobs = plan_jobs(stack, lock, collectors, context); !jobs.empty()) context.downloader.fetch(jobs);
   check_complete(artifacts, context.store);
   std::vector<std::string> facts;

@@ -9,6 +9,7 @@
 #include <numeric>
 #include <set>
 
+#include "artifact/artifact_text.hpp"
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -27,6 +28,9 @@ namespace {
 constexpr std::uint64_t k_room_for_lists = 16u << 20;
 /// A member of content.tar up to here is written with its header and its padding at once.
 constexpr std::uint64_t k_one_write = 256u << 10;
+/// From so many files of at most so many bytes on, a bundle is a content.tar (docs/formats/bundle.md).
+constexpr std::size_t k_many = 5000;
+constexpr std::uint64_t k_small = 64u << 10;
 
 /// Everything of a bundle but its content and bundle.json: small, and the same for the same lock.
 struct Front {
@@ -38,8 +42,9 @@ struct Front {
   }
 };
 
-/// What a bundle carries, and what its receiver has.
+/// What a bundle carries, how, and what its receiver has.
 struct Content {
+  ContentForm form = ContentForm::tree;
   std::vector<FileEntry> carried;
   std::vector<FileEntry> left_out;
 };
@@ -51,6 +56,7 @@ Content plan(const PackRequest& request) {
     const bool has = request.base && !file.artifacts.empty() && request.base->has(file.digest);
     (has ? content.left_out : content.carried).push_back(std::move(file));
   }
+  content.form = request.form ? *request.form : form_for(content.carried);
   return content;
 }
 
@@ -68,11 +74,11 @@ Front make_front(const PackRequest& request, const Content& content) {
   put(k_files_list_path, files_list(content.carried));
   if (request.base) put(k_left_out_list_path, files_list(content.left_out));
   std::string artifacts;
-  for (const auto& artifact : request.artifacts) artifacts += dump_json_line(to_json(artifact)) + "\n";
+  for (const auto& artifact : request.artifacts) artifacts += artifact_line(artifact) + "\n";
   put(k_artifacts_list_path, std::move(artifacts));
   put(k_sbom_path, write_sbom(request.stack, request.artifacts, request.inspected));
   put(k_spdx_path, write_spdx(request.stack, request.artifacts, request.inspected));
-  put(k_readme_path, readme_text(request.form));
+  put(k_readme_path, readme_text(content.form));
   for (std::size_t i = 0; i < request.trust_statements.size(); ++i) {
     put(fmt::format("manifest/trust/{}.root.json", request.first_trust_version + i), request.trust_statements[i]);
   }
@@ -107,7 +113,7 @@ BundleInfo make_info(const PackRequest& request, const Front& front, const Conte
   info.stack = request.stack;
   info.lock = request.lock;
   info.models_directory_hash = models_hash(content.carried);
-  info.form = request.form;
+  info.form = content.form;
   info.content_files = content.carried.size();
   for (const auto& file : content.carried) info.content_bytes += file.size;
   if (request.base) {
@@ -121,11 +127,10 @@ BundleInfo make_info(const PackRequest& request, const Front& front, const Conte
 /// Writes content files from the store (or from memory) into a folder or a tar.
 class ContentWriter {
  public:
-  ContentWriter(const BlobStore& store, const PackRequest& request, const std::vector<FileEntry>& files,
-                const fs::path& folder)
-      : m_store(store), m_files(files), m_folder_fd(open_folder(folder)) {
+  ContentWriter(const BlobStore& store, const PackRequest& request, const Content& content, const fs::path& folder)
+      : m_store(store), m_files(content.carried), m_folder_fd(open_folder(folder)) {
     for (const auto& [path, text] : request.generated) m_generated.emplace(path.text(), &text);
-    if (request.form == ContentForm::tar) open_tar();
+    if (content.form == ContentForm::tar) open_tar();
   }
 
   void write_all_files(Reporter& reporter, std::uint64_t total) {
@@ -229,8 +234,13 @@ class ContentWriter {
     }
     return in;
   }
-  static void require_digest(const FileEntry& file, const Digest& actual) {
+  void require_digest(const FileEntry& file, const Digest& actual) const {
     if (actual == file.digest) return;
+    if (const auto reference = m_store.references().any(file.digest); reference && !m_store.holds(file.digest)) {
+      throw Error(ErrorCode::upstream_changed,
+                  fmt::format("'{}' has other bytes than were locked", printable(reference->file.string())),
+                  "`liftlock lock --update ENTRY` takes what is there now; with --copy, lock and fetch keep copies");
+    }
     fail(ErrorCode::blob_corrupt, "the store's file for '{}' has {} instead of {}", file.path.text(), actual.text(),
          file.digest.text());
   }
@@ -268,15 +278,24 @@ class ContentWriter {
 
 void check_fetched(const BlobStore& store, const PackRequest& request) {
   std::size_t missing = 0;
-  std::string first;
+  const ArtifactFile* first = nullptr;
   for (const auto& artifact : request.artifacts) {
     for (const auto& file : artifact.files) {
       if (store.contains(file.digest) || (request.base && request.base->has(file.digest))) continue;
-      if (missing++ == 0) first = file.path.text();
+      if (missing++ == 0) first = &file;
     }
   }
-  if (missing > 0)
-    fail(ErrorCode::not_fetched, "the store lacks {} of the lock, the first is '{}'", counted(missing, "file"), first);
+  if (missing == 0) return;
+  const auto lacked =
+      fmt::format("the store lacks {} of the lock, the first is '{}'", counted(missing, "file"), first->path.text());
+  const auto reference = store.references().any(first->digest);
+  if (!reference) fail(ErrorCode::not_fetched, "{}", lacked);
+  throw Error(
+      ErrorCode::not_fetched,
+      fmt::format("{}: '{}' changed, moved or is gone, and the store only refers to it", lacked,
+                  printable(reference->file.string())),
+      "`liftlock fetch` takes it if it holds what was locked; `liftlock lock --update ENTRY` locks what is there "
+      "now; with --copy, both keep copies");
 }
 
 /// Can the bundle be renamed to this place: is nothing there, or an empty folder?
@@ -335,7 +354,7 @@ std::vector<GuardedFile> guarded_files(const BlobStore& store, const PackRequest
   signature.place = GuardedFile::Place::foreseen;
   files.push_back(std::move(signature));
 
-  const bool in_tar = request.form == ContentForm::tar;
+  const bool in_tar = content.form == ContentForm::tar;
   const auto tar = root + std::string(k_content_tar_path);
   if (in_tar) {
     GuardedFile file{.path = tar, .size = tar_layout(content.carried).total_size};
@@ -359,13 +378,14 @@ std::vector<GuardedFile> guarded_files(const BlobStore& store, const PackRequest
 }
 
 /// The folder is a bundle with exactly these lists, and every byte of it is right.
-std::optional<PackResult> unchanged_bundle(const PackRequest& request, const Front& front, Reporter& reporter) {
+std::optional<PackResult> unchanged_bundle(const PackRequest& request, const Front& front, ContentForm form,
+                                           Reporter& reporter) {
   if (is_free(request.output)) return std::nullopt;
   const BundleReader existing(request.output);
   const auto wanted = front.bound();
   const auto& lists = existing.info().lists;
   const bool same =
-      existing.info().channel == request.channel && existing.info().form == request.form &&
+      existing.info().channel == request.channel && existing.info().form == form &&
       std::equal(wanted.begin(), wanted.end(), lists.begin(), lists.end(),
                  [](const auto& a, const auto& b) { return a.first == b.first && a.second.digest == b.second.digest; });
   if (!same) {
@@ -423,16 +443,21 @@ std::vector<FileEntry> plan_content(const std::vector<Artifact>& artifacts,
   return files;
 }
 
+ContentForm form_for(const std::vector<FileEntry>& carried) {
+  const auto small =
+      std::count_if(carried.begin(), carried.end(), [](const auto& file) { return file.size <= k_small; });
+  return static_cast<std::size_t>(small) >= k_many ? ContentForm::tar : ContentForm::tree;
+}
+
 PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& reporter) {
   check_fetched(store, request);
   const auto content = plan(request);
-  const auto& files = content.carried;
   const auto front = make_front(request, content);
   // What we write must be what a reader accepts.
   parse_files_list(front.documents.at(RelPath::parse(k_files_list_path)));
   const auto info = make_info(request, front, content);
   if (request.judge) request.judge(guarded_files(store, request, front, content, info));
-  if (auto existing = unchanged_bundle(request, front, reporter)) return *existing;
+  if (auto existing = unchanged_bundle(request, front, content.form, reporter)) return *existing;
 
   const auto partial = fs::path(request.output.string() + ".partial");
   std::error_code no_space;
@@ -444,7 +469,7 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
   if (const auto parent = request.output.parent_path(); !parent.empty()) make_folders(parent);
   const OutputLock lock(request.output);
   if (fs::exists(partial)) {
-    drop_leftovers(partial, files, request.form);
+    drop_leftovers(partial, content.carried, content.form);
   } else if (const auto available = free_space(partial); available < info.content_bytes + k_room_for_lists) {
     fail(ErrorCode::disk_full,
          "the bundle needs {} bytes of room ({} of content and {} for its lists), and '{}' has {}",
@@ -452,7 +477,7 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
          printable(partial.parent_path().string()), available);
   }
   make_folders(partial);
-  ContentWriter writer(store, request, files, partial);
+  ContentWriter writer(store, request, content, partial);
   writer.write_all_files(reporter, info.content_bytes);
 
   const auto folder_fd = open_folder(partial);

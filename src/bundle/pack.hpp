@@ -25,8 +25,8 @@ struct PackRequest {
   std::uint64_t first_trust_version = 1;
   std::string stack;
   Digest lock;
-  ContentForm form = ContentForm::tree;
-  std::optional<DeltaBase> base;  ///< what its receiver has is left out
+  std::optional<ContentForm> form;  ///< nullopt: as the content is, see form_for()
+  std::optional<DeltaBase> base;    ///< what its receiver has is left out
   /// Sees every file of the bundle before anything is written; what it throws ends the pack. May be empty.
   std::function<void(const std::vector<GuardedFile>&)> judge;
   InspectedFacts inspected = {};  ///< for the bills of materials; may be empty
@@ -50,6 +50,10 @@ struct PackResult {
 /// existing bundle with exactly this content is checked and left alone; any other existing folder is an error.
 /// @throws Error{not_fetched, blob_corrupt, path_collision, immutable, disk_full}
 PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& reporter);
+
+/// A tree, but one content.tar for many small files: each file of a tree costs an inode on the low side, on the medium
+/// and twice on the high side. Depends on nothing but the files, so that the same lock gives the same bundle.
+ContentForm form_for(const std::vector<FileEntry>& carried);
 
 /// The content of a bundle, sorted by path; equal paths with equal digests are one file.
 /// @throws Error{path_collision}

@@ -1,5 +1,6 @@
 #include "bundle/pack.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 
 #include "bundle/bundle_fixture.hpp"
@@ -90,6 +91,54 @@ TEST_F(BundleTest, ARottenBlobStopsThePack) {
 TEST_F(BundleTest, AMissingBlobIsNamed) {
   m_store.remove(m_artifacts[0].files[0].digest);
   EXPECT_EQ(code_of([&] { packed("absent"); }), ErrorCode::not_fetched);
+}
+
+TEST_F(BundleTest, ManySmallFilesTravelAsOneTarUnlessSomebodySaysSo) {
+  std::vector<FileEntry> files(4999, FileEntry{RelPath::parse("files/x"), 64u << 10, sha256("x"), {}});
+  EXPECT_EQ(form_for(files), ContentForm::tree);
+  files.push_back(FileEntry{RelPath::parse("files/y"), (64u << 10) + 1, sha256("y"), {}});
+  EXPECT_EQ(form_for(files), ContentForm::tree) << "one is not small";
+  files.push_back(files.front());
+  EXPECT_EQ(form_for(files), ContentForm::tar);
+  std::vector<std::pair<std::string, std::string>> many;
+  for (int i = 0; i < 5000; ++i) many.emplace_back(fmt::format("files/many/{:04}", i), std::to_string(i % 7));
+  add("file", "many", "1", many);
+  for (const auto asked : {std::optional<ContentForm>(), std::optional(ContentForm::tree)}) {
+    auto made = request(asked ? "tree" : "chosen");
+    made.form = asked;
+    EXPECT_EQ(pack(m_store, made, silent_reporter()).info.form, asked.value_or(ContentForm::tar));
+  }
+  EXPECT_TRUE(fs::exists(m_folder.path() / "chosen/content.tar"));
+  EXPECT_THAT(verified("chosen").problems, IsEmpty());
+  EXPECT_NE(content("chosen/README.txt").find("tar -xf content.tar"), std::string::npos);
+}
+
+TEST_F(BundleTest, WhatIsOnlyReferredToIsPackedFromWhereItLies) {
+  const auto at = m_folder.path() / "source";
+  const auto refer = [&](const Digest& digest) {
+    const auto fd = open_file(at, O_RDONLY);
+    m_store.references().add("list",
+                             {{.digest = digest, .file = at, .identity = identity_of(stat_of(fd.get(), "source"))}});
+  };
+  const auto digest = m_artifacts[0].files[0].digest;
+  write_file_atomically(at, "hello");
+  refer(digest);
+  m_store.remove(digest);
+  for (const auto form : {ContentForm::tree, ContentForm::tar}) {
+    const std::string where = form == ContentForm::tree ? "tree" : "tar";
+    packed(where, form);
+    EXPECT_THAT(verified(where).problems, IsEmpty()) << where;
+  }
+  // The same length, other bytes, and a list that vouches for them: what lies there is hashed all the same.
+  write_file_atomically(at, "HELLO");
+  refer(digest);
+  for (const auto form : {ContentForm::tree, ContentForm::tar}) {
+    EXPECT_EQ(code_of([&] { packed("lie", form); }), ErrorCode::upstream_changed);
+    EXPECT_FALSE(fs::exists(m_folder.path() / "lie"));
+    fs::remove_all(m_folder.path() / "lie.partial");
+  }
+  fs::remove(at);
+  EXPECT_EQ(code_of([&] { packed("gone"); }), ErrorCode::not_fetched);
 }
 
 TEST_F(BundleTest, PathsThatMeetAreRefused) {

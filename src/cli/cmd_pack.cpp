@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -36,7 +37,7 @@ namespace {
 struct Options {
   std::string lock = "liftlock.lock";
   std::string output;
-  std::string form = "tree";
+  std::string form;
   std::uint64_t sequence = 0;
   std::vector<std::uint64_t> pending;
   std::string expires;
@@ -96,6 +97,17 @@ DeltaBase base_at(const fs::path& place, const TrustStore& trust) {
                            judge_landing(bundle.artifacts(), paths_of(carried->withheld)).artifacts);
 }
 
+/// Guards and scanners look at files, and withhold some: where there are any, files stay files unless somebody says so.
+std::optional<ContentForm> wanted_form(const Options& options, const TrustStore& trust) {
+  if (options.form == "tar") return ContentForm::tar;
+  if (options.form == "tree" || !options.profile.empty()) return ContentForm::tree;
+  if (trust.empty()) return std::nullopt;
+  const auto root = trust.current();
+  const bool scanned =
+      std::any_of(root.keys.begin(), root.keys.end(), [](const auto& key) { return key.role == Role::scanner; });
+  return scanned ? std::optional(ContentForm::tree) : std::nullopt;
+}
+
 PackRequest make_request(const Invocation& invocation, const Options& options, const Site& site, const Lock& lock,
                          const Catalog& catalog) {
   const TrustStore trust(site.trust_folder());
@@ -106,7 +118,7 @@ PackRequest make_request(const Invocation& invocation, const Options& options, c
                       .trust_statements = trust.empty() ? std::vector<std::string>() : trust.statements(),
                       .stack = lock.stack,
                       .lock = lock_digest(lock),
-                      .form = options.form == "tar" ? ContentForm::tar : ContentForm::tree,
+                      .form = wanted_form(options, trust),
                       .inspected = [&catalog](const Artifact& artifact) { return catalog.inspection(artifact); },
                       .channel = lock.channel,
                       .sequence = options.sequence != 0 ? options.sequence : (previous ? previous->sequence + 1 : 1),
@@ -248,7 +260,7 @@ void pack_and_tell(Invocation& invocation, const Options& options, Gatehouse* ga
   const auto site = invocation.site();
   site.require_zone("pack", {Zone::low});
   site.require_own();
-  if (options.form != "tree" && options.form != "tar")
+  if (!options.form.empty() && options.form != "tree" && options.form != "tar")
     fail(ErrorCode::usage, "--form must be tree or tar, not '{}'", printable(options.form));
   const auto lock = read_lock(options.lock);
   check_lock(options, lock);
@@ -283,6 +295,9 @@ void pack_and_tell(Invocation& invocation, const Options& options, Gatehouse* ga
     }
   }();
   check_unchanged(options, result);
+  if (options.form.empty() && result.info.form == ContentForm::tar) {
+    invocation.reporter().note("the many small files travel as one content.tar; --form tree keeps each a file");
+  }
   if (!result.unchanged) {
     catalog.set_fact(channel_fact(request.channel),
                      dump_json_line({{"sequence", request.sequence}, {"bundle", result.digest.text()}}));
@@ -333,7 +348,10 @@ void add_pack(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   command->add_option("--output,-o", options->output, "The bundle folder to make")->required()->type_name("DIR");
   command->add_option("--lock", options->lock, "The lock to pack (default liftlock.lock)")->type_name("FILE");
-  command->add_option("--form", options->form, "tree (plain folders, the default) or tar (one content.tar)");
+  command->add_option(
+      "--form", options->form,
+      "tree (plain folders) or tar (one content.tar). Default: tree; tar for 5000 or more files of at most 64 KiB, "
+      "unless there is a profile or a scanner, who judge files");
   command->add_option("--sequence", options->sequence, "Place in the channel (default: one more than the last)")
       ->check(whole_number(1, k_max_exact));
   command->add_option("--pending", options->pending, "Lower sequences still under way that may arrive later")

@@ -32,6 +32,8 @@ void add_stack_options(CLI::App& command, StackOptions& options) {
   command.add_option("--stack", options.stack_file, "The stack file (default liftlock.toml); the lock lies beside it")
       ->type_name("FILE");
   command.add_flag("--offline", options.offline, "Contact nobody: fail where something would have to be asked for");
+  command.add_flag("--copy", options.copy,
+                   "Keep copies of local files in the store; else it refers to them, and pack needs them as they are");
 }
 
 StackSession::StackSession(Invocation& invocation, std::string_view command, const StackOptions& options)
@@ -51,7 +53,8 @@ StackSession::StackSession(Invocation& invocation, std::string_view command, con
                 {},
                 [this, inspect = make_inspect()](const Artifact& artifact) {
                   return inspect.artifact(artifact, [this](const Digest& digest) { return m_store.open(digest); }, {});
-                }} {}
+                },
+                options.copy ? LocalFiles::copy : LocalFiles::refer} {}
 
 StackSession::Locked StackSession::lock(const ResolveOptions& options) {
   Locked out;

@@ -17,8 +17,9 @@ namespace liftlock {
 struct StackOptions {
   std::string stack_file = "liftlock.toml";
   bool offline = false;
+  bool copy = false;
 };
-/// --stack and --offline.
+/// --stack, --offline and --copy.
 void add_stack_options(CLI::App& command, StackOptions& options);
 
 class StackSession {

@@ -44,6 +44,12 @@ struct StackEntry {
   std::string where() const;
 };
 
+/// What becomes of the low side's own files that a stack names by path.
+enum class LocalFiles : std::uint8_t {
+  copy,   ///< into the store, as everything else
+  refer,  ///< the store notes where they lie and what they were; a clone where the file system makes one
+};
+
 struct CollectContext {
   BlobStore& store;
   Downloader& downloader;
@@ -56,6 +62,7 @@ struct CollectContext {
   std::span<const Artifact> before = {};
   /// Inspects an artifact whose files are in the store, in a cell: how a collector learns what foreign bytes hold.
   std::function<Inspection(const Artifact&)> inspect = {};
+  LocalFiles local_files = LocalFiles::copy;
 };
 
 struct Collected {

@@ -1,6 +1,8 @@
 #include "ecosystem/source_files.hpp"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +14,7 @@
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "os/file.hpp"
+#include "os/parallel.hpp"
 
 namespace liftlock {
 namespace {
@@ -83,6 +86,29 @@ bool is_hidden(std::string_view path) {
   return path.starts_with('.') || path.find("/.") != std::string_view::npos;
 }
 
+/// A clone where the file system makes one: it needs no room, and what it holds cannot change any more.
+Digest clone_or_copy(int in, int out, std::uint64_t size, std::string_view shown,
+                     const std::function<void(std::uint64_t)>& progress) {
+  if (::ioctl(out, FICLONE, in) == 0) return sha256_of_range(out, 0, size, shown, progress);
+  return copy_hashed(in, 0, out, size, shown, progress);
+}
+
+bool makes_clones(const BlobStore& store, const fs::path& file) {
+  const UniqueFd in(::open(file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  const UniqueFd out(::open((store.folder() / "staging").c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600));
+  return in.valid() && out.valid() && ::ioctl(out.get(), FICLONE, in.get()) == 0;
+}
+
+bool can_refer(const fs::path& file) {
+  return file.string().find('\n') == std::string::npos;
+}
+
+void require_named(const LocalFile& file, const Digest& digest) {
+  if (!file.named || digest == *file.named) return;
+  fail(ErrorCode::digest_mismatch, "'{}' has the SHA-256 {}, not {} as its name says", printable(file.at.string()),
+       digest.hex(), file.named->hex());
+}
+
 TakenFile take(const LocalFile& file, const std::string& part, StagedBlobs& staged, CollectContext& context,
                ProgressTask& progress) {
   const auto shown = printable(file.at.string());
@@ -90,18 +116,68 @@ TakenFile take(const LocalFile& file, const std::string& part, StagedBlobs& stag
   const auto size = regular_size(in.get(), shown);
   progress.grow(size);
   const auto digest = [&] {
-    if (file.named && context.store.contains(*file.named)) return sha256_of_file(in.get(), shown);
+    if (file.named && context.store.holds(*file.named)) return sha256_of_file(in.get(), shown);
     const auto out = staged.create_named(part);
     const auto copied =
-        copy_hashed(in.get(), 0, out.get(), size, shown, [&](std::uint64_t done) { progress.advance(done); });
+        clone_or_copy(in.get(), out.get(), size, shown, [&](std::uint64_t done) { progress.advance(done); });
     staged.seal_named(part, copied);
     return copied;
   }();
-  if (file.named && digest != *file.named) {
-    fail(ErrorCode::digest_mismatch, "'{}' has the SHA-256 {}, not {} as its name says", shown, digest.hex(),
-         file.named->hex());
-  }
+  require_named(file, digest);
   return {digest, size};
+}
+
+/// What is read is what has the identity, as far as the file system tells.
+Reference refer(const LocalFile& file, ProgressTask& progress) {
+  const auto shown = printable(file.at.string());
+  const auto in = open_file(file.at, O_RDONLY | O_NOFOLLOW);
+  const auto size = regular_size(in.get(), shown);
+  const auto before = identity_of(stat_of(in.get(), shown));
+  progress.grow(size);
+  auto digest = sha256_of_range(in.get(), 0, size, shown, [&](std::uint64_t done) { progress.advance(done); });
+  if (identity_of(stat_of(in.get(), shown)) != before) {
+    throw Error(ErrorCode::upstream_changed, fmt::format("'{}' was written to while it was read", shown),
+                "lock again once it is at rest; --copy takes it as it is read");
+  }
+  require_named(file, digest);
+  return {.digest = digest, .file = file.at, .identity = before};
+}
+
+/// Each file is one of its own, so that two stacks with an entry of one name do not share a list.
+std::string list_name(const CollectContext& context, std::string_view name) {
+  const auto folder = sha256(fs::absolute(context.stack_folder).lexically_normal().string());
+  return fmt::format("{}-{}", name, folder.hex().substr(0, 16));
+}
+
+std::vector<TakenFile> refer_to(CollectContext& context, const std::string& list, std::span<const LocalFile> files,
+                                ProgressTask& progress) {
+  auto lock = lock_batch(context.store, list, FileLock::Wait::no);
+  std::vector<std::optional<Reference>> found(files.size());
+  parallel_for(files.size(), [&](std::size_t i) { found[i] = refer(files[i], progress); });
+  std::vector<TakenFile> out;
+  std::vector<Reference> references;
+  for (auto& reference : found) {
+    out.push_back({reference->digest, reference->identity.size});
+    if (!context.store.holds(reference->digest)) references.push_back(std::move(*reference));
+  }
+  if (!references.empty()) context.store.references().add(list, references);
+  lock.remove();
+  return out;
+}
+
+/// Where a locked file that came from a path lies now, if it holds what was locked.
+std::optional<Reference> refer_again(const ArtifactFile& file, const fs::path& at) {
+  std::error_code error;
+  const auto real = fs::canonical(at, error);
+  if (error || !can_refer(real)) return std::nullopt;
+  const auto in = open_file_if_exists(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  if (!in) return std::nullopt;
+  const auto status = stat_of(in->get(), file.origin);
+  const auto before = identity_of(status);
+  if (!S_ISREG(status.st_mode) || before.size != file.size) return std::nullopt;
+  if (sha256_of_file(in->get(), file.origin) != file.digest) return std::nullopt;
+  if (identity_of(stat_of(in->get(), file.origin)) != before) return std::nullopt;
+  return Reference{.digest = file.digest, .file = real, .identity = before};
 }
 
 }  // namespace
@@ -173,15 +249,46 @@ bool is_selected(std::string_view path, std::span<const std::string> include, st
 }
 
 std::vector<TakenFile> take_local_files(CollectContext& context, std::string_view batch,
-                                        std::span<const LocalFile> files) {
-  StagedBlobs staged(context.store, batch);
+                                        std::span<const LocalFile> files, FilesOf whose) {
   ProgressTask progress(context.reporter, fmt::format("hashing {} files", files.size()), Unit::bytes, 0);
-  std::vector<TakenFile> out;
-  for (const auto& file : files) {
-    out.push_back(take(file, fmt::format("file-{}", out.size()), staged, context, progress));
+  if (whose == FilesOf::user && context.local_files == LocalFiles::refer &&
+      std::all_of(files.begin(), files.end(), [](const auto& file) { return can_refer(file.at); }) &&
+      !makes_clones(context.store, files[0].at)) {
+    return refer_to(context, list_name(context, batch), files, progress);
   }
+  StagedBlobs staged(context.store, batch);
+  std::vector<std::optional<TakenFile>> taken(files.size());
+  parallel_for(files.size(),
+               [&](std::size_t i) { taken[i] = take(files[i], fmt::format("file-{}", i), staged, context, progress); });
   staged.commit();
+  std::vector<TakenFile> out;
+  for (auto& file : taken) out.push_back(std::move(*file));
   return out;
+}
+
+void refer_to_local_files(CollectContext& context, std::string_view stack, std::span<const Artifact> artifacts) {
+  if (context.local_files != LocalFiles::refer) return;
+  std::vector<const ArtifactFile*> lacking;
+  for (const auto& artifact : artifacts) {
+    if (artifact.kind != "file" && artifact.kind != "model" && artifact.kind != "dataset") continue;
+    for (const auto& file : artifact.files) {
+      if (!file.origin.empty() && !is_url(file.origin) && !context.store.contains(file.digest))
+        lacking.push_back(&file);
+    }
+  }
+  if (lacking.empty() || makes_clones(context.store, stack_path(lacking[0]->origin, context.stack_folder))) return;
+  const auto list = list_name(context, "fetch-" + portable_component(stack));
+  auto lock = lock_batch(context.store, list, FileLock::Wait::no);
+  std::vector<std::optional<Reference>> found(lacking.size());
+  parallel_for(lacking.size(), [&](std::size_t i) {
+    found[i] = refer_again(*lacking[i], stack_path(lacking[i]->origin, context.stack_folder));
+  });
+  std::vector<Reference> references;
+  for (auto& reference : found) {
+    if (reference) references.push_back(std::move(*reference));
+  }
+  if (!references.empty()) context.store.references().add(list, references);
+  lock.remove();
 }
 
 TakenFile take_url(CollectContext& context, const std::string& url, const std::optional<Digest>& stated) {
@@ -234,7 +341,7 @@ FetchJob job_for(const ArtifactFile& file, const StackEntry& entry, const Collec
     const auto in = open_file(real, O_RDONLY | O_NOFOLLOW);
     const auto shown = printable(at.string());
     if (regular_size(in.get(), shown) == file.size &&
-        copy_hashed(in.get(), 0, out, file.size, shown, [](std::uint64_t) {}) == file.digest) {
+        clone_or_copy(in.get(), out, file.size, shown, {}) == file.digest) {
       return;
     }
     throw Error(ErrorCode::upstream_changed, fmt::format("'{}' changed since it was locked", shown),

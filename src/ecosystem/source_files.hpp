@@ -45,11 +45,20 @@ struct TakenFile {
   std::uint64_t size = 0;
 };
 
-/// Hashes local files while they are copied into the store, so that they are read once; a file whose `named` digest the
-/// store holds is only read. One commit for all of them. @throws Error{digest_mismatch} when `named` is not what the
-/// bytes are
+/// Whose files are taken: the user's, which stay where they are, or some that were made for this run and go with it.
+enum class FilesOf : std::uint8_t { run, user };
+
+/// Hashes local files while they are copied into the store, so that they are read once, on all cores; a file whose
+/// `named` digest the store holds is only read. One commit for all of them. The user's are only referred to where the
+/// context says so and the file system makes no clones: BlobStore then counts them as contained.
+/// @throws Error{digest_mismatch} when `named` is not what the bytes are; Error{upstream_changed} when a file that is
+/// referred to is written to meanwhile
 std::vector<TakenFile> take_local_files(CollectContext& context, std::string_view batch,
-                                        std::span<const LocalFile> files);
+                                        std::span<const LocalFile> files, FilesOf whose = FilesOf::run);
+
+/// Of the locked files that the store lacks, refers to those that still lie, as they were locked, where the user has
+/// them. Without effect where the context wants copies or the file system makes clones; then their jobs copy them.
+void refer_to_local_files(CollectContext& context, std::string_view stack, std::span<const Artifact> artifacts);
 
 /// Size and digest of a URL: with a stated digest and a server that tells the size nothing is downloaded.
 TakenFile take_url(CollectContext& context, const std::string& url, const std::optional<Digest>& stated);

@@ -87,7 +87,8 @@ class Resolution {
     if (files.empty())
       fail(ErrorCode::stack_invalid, "{}: no file of '{}' is left to carry", m_entry.where(), printable(source));
     for (const auto& file : files) RelPath::parse(file.path);
-    const auto taken = take_local_files(m_context, "lock-file-" + portable_component(m_entry.name), files);
+    const auto taken =
+        take_local_files(m_context, "lock-file-" + portable_component(m_entry.name), files, FilesOf::user);
     for (std::size_t i = 0; i < files.size(); ++i) {
       if (!folder) {
         add(files[i].path, taken[i], source);

@@ -23,6 +23,7 @@ class FileCollecting : public ::testing::Test {
     const StackEntry entry{"file", "tool", std::move(values), sha256("")};
     m_context.emplace(
         CollectContext{m_store, m_downloader, silent_reporter(), m_folder.path(), m_folder.path(), "linux/amd64"});
+    m_context->local_files = m_local_files;
     return FileCollector().resolve(entry, *m_context);
   }
   ErrorCode error_of(Json values) {
@@ -37,6 +38,7 @@ class FileCollecting : public ::testing::Test {
   BlobStore m_store{m_folder.path() / "store"};
   Downloader m_downloader{m_store, silent_reporter(), {.offline = true}};
   std::optional<CollectContext> m_context;
+  LocalFiles m_local_files = LocalFiles::copy;
 };
 
 TEST_F(FileCollecting, AFileGoesToItsCategory) {
@@ -85,6 +87,35 @@ TEST_F(FileCollecting, ALocalFileThatChangedIsNoticed) {
   EXPECT_TRUE(changed());
   fs::remove(m_folder.path() / "a");
   EXPECT_FALSE(changed());
+}
+
+TEST_F(FileCollecting, LocalFilesAreReferredToOrCopied) {
+  write("p/a", "1");
+  write("p/b", "22");
+  const auto blobs = [&] { return m_store.holds(sha256("1")) + m_store.holds(sha256("22")); };
+  m_local_files = LocalFiles::refer;
+  const auto referred = resolve({{"source", "p"}}).artifacts.at(0);
+  if (blobs() == 2) GTEST_SKIP() << "this file system makes clones";
+  ASSERT_EQ(blobs(), 0);
+  EXPECT_TRUE(m_store.contains(sha256("1")) && m_store.contains(sha256("22")));
+  m_local_files = LocalFiles::copy;
+  EXPECT_EQ(resolve({{"source", "p"}}).artifacts.at(0), referred) << "the lock does not depend on it";
+  EXPECT_EQ(blobs(), 2);
+}
+
+TEST_F(FileCollecting, ALostReferenceIsFoundAgainWhereItsFileHoldsWhatWasLocked) {
+  write("p/a", "1");
+  write("p/b", "22");
+  m_local_files = LocalFiles::refer;
+  const auto artifact = resolve({{"source", "p"}}).artifacts.at(0);
+  write("p/a", "1");  // another inode, the same bytes
+  write("p/b", "33");
+  EXPECT_FALSE(m_store.contains(sha256("1")) || m_store.contains(sha256("22")));
+  if (m_store.holds(sha256("1"))) GTEST_SKIP() << "this file system makes clones";
+  refer_to_local_files(*m_context, "demo", std::span(&artifact, 1));
+  EXPECT_TRUE(m_store.contains(sha256("1")));
+  EXPECT_FALSE(m_store.contains(sha256("22")) || m_store.contains(sha256("33")));
+  EXPECT_FALSE(m_store.holds(sha256("1")));
 }
 
 TEST_F(FileCollecting, MistakesAreRefused) {

@@ -314,8 +314,8 @@ void Resolution::from_local(const std::string& source) {
   if (files.empty())
     fail(ErrorCode::stack_invalid, "{}: no file of '{}' is left to carry", m_entry.where(), printable(source));
   for (const auto& file : files) RelPath::parse(file.path);
-  const auto taken =
-      take_local_files(m_context, fmt::format("lock-{}-{}", m_shape.kind, portable_component(m_entry.name)), files);
+  const auto taken = take_local_files(
+      m_context, fmt::format("lock-{}-{}", m_shape.kind, portable_component(m_entry.name)), files, FilesOf::user);
   for (std::size_t i = 0; i < files.size(); ++i) {
     const auto& file = files[i];
     std::vector<Evidence> evidence;
@@ -358,8 +358,8 @@ void Resolution::from_ollama(const std::string&) {
         fmt::format("the Ollama model '{}' lacks {}", model.name.text(), printable(file.at.string())),
         fmt::format("`ollama pull {}` again; `liftlock ollama check` finds what else is missing", model.name.text()));
   }
-  const auto taken =
-      take_local_files(m_context, fmt::format("lock-{}-{}", m_shape.kind, portable_component(m_entry.name)), files);
+  const auto taken = take_local_files(
+      m_context, fmt::format("lock-{}-{}", m_shape.kind, portable_component(m_entry.name)), files, FilesOf::user);
   for (std::size_t i = 0; i < files.size(); ++i) {
     std::vector<Evidence> evidence;
     if (files[i].named) evidence.push_back(stated_evidence("the manifest in Ollama's store"));
