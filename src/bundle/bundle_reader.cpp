@@ -16,6 +16,9 @@
 namespace liftlock {
 namespace {
 
+/// Content of so many bytes is read with what is around it at once.
+constexpr std::uint64_t k_small = 256u << 10;
+
 std::string read_bundle_json(const fs::path& folder, int folder_fd) {
   const auto fd = open_beneath(folder_fd, RelPath::parse(k_bundle_json_path), O_RDONLY | O_NONBLOCK);
   if (!fd) {
@@ -40,6 +43,14 @@ std::optional<std::uint64_t> statement_version(const RelPath& path) {
   auto number = path.filename();
   number.remove_suffix(suffix.size());
   return parse_uint(number);
+}
+
+[[noreturn]] void fail_header(const FileEntry& file) {
+  fail(ErrorCode::tar_mismatch, "content.tar: the header of '{}' is not the one that the list implies",
+       file.path.text());
+}
+[[noreturn]] void fail_padding(const FileEntry& file) {
+  fail(ErrorCode::tar_mismatch, "content.tar: the padding after '{}' is not zero", file.path.text());
 }
 
 bool all_zero(int fd, std::uint64_t offset, std::uint64_t size, std::string_view what) {
@@ -219,21 +230,37 @@ ContentRange BundleReader::open_content(std::size_t index) const {
     }
     return range;
   }
-  if (!m_tar.valid()) fail(ErrorCode::missing_file, "'{}' is missing", k_content_tar_path);
+  require_tar();
   const auto& member = m_layout.members[index];
   const auto wanted = tar_header(file.path, file.size);
   std::string header(wanted.size(), '\0');
   const std::span bytes(reinterpret_cast<std::uint8_t*>(header.data()), header.size());
-  if (!pread_exact(m_tar.get(), bytes, member.header_offset, k_content_tar_path) || header != wanted) {
-    fail(ErrorCode::tar_mismatch, "content.tar: the header of '{}' is not the one that the list implies",
-         file.path.text());
-  }
-  if (!all_zero(m_tar.get(), member.data_offset + file.size, tar_padding(file.size), k_content_tar_path)) {
-    fail(ErrorCode::tar_mismatch, "content.tar: the padding after '{}' is not zero", file.path.text());
-  }
+  if (!pread_exact(m_tar.get(), bytes, member.header_offset, k_content_tar_path) || header != wanted) fail_header(file);
+  if (!all_zero(m_tar.get(), member.data_offset + file.size, tar_padding(file.size), k_content_tar_path))
+    fail_padding(file);
   range.fd = m_tar.get();
   range.offset = member.data_offset;
   return range;
+}
+
+std::optional<std::span<const std::uint8_t>> BundleReader::read_small(std::size_t index,
+                                                                      std::vector<std::uint8_t>& memory) const {
+  const auto& file = m_files.at(index);
+  if (m_info.form != ContentForm::tar || file.size > k_small) return std::nullopt;
+  require_tar();
+  const auto& member = m_layout.members[index];
+  const auto wanted = tar_header(file.path, file.size);
+  memory.resize(wanted.size() + file.size + tar_padding(file.size));
+  if (!pread_exact(m_tar.get(), memory, member.header_offset, k_content_tar_path)) fail_header(file);
+  const std::span<const std::uint8_t> bytes(memory);
+  if (as_text(bytes.first(wanted.size())) != wanted) fail_header(file);
+  const auto padding = bytes.subspan(wanted.size() + file.size);
+  if (!std::all_of(padding.begin(), padding.end(), [](auto b) { return b == 0; })) fail_padding(file);
+  return bytes.subspan(wanted.size(), file.size);
+}
+
+void BundleReader::require_tar() const {
+  if (!m_tar.valid()) fail(ErrorCode::missing_file, "'{}' is missing", k_content_tar_path);
 }
 
 }  // namespace liftlock

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -70,8 +71,12 @@ class BundleReader {
   /// After load_lists(): one content file, its size checked; for content.tar its header and padding are compared too.
   /// Safe from several threads. @throws Error{missing_file, not_regular, size_mismatch, tar_mismatch}
   ContentRange open_content(std::size_t index) const;
+  /// The same of a small file of content.tar, with all of its bytes, in one read; nullopt for any other file.
+  /// @param memory is made as large as it has to be; what is returned lies in it
+  std::optional<std::span<const std::uint8_t>> read_small(std::size_t index, std::vector<std::uint8_t>& memory) const;
 
  private:
+  void require_tar() const;
   bool is_beside(const RelPath& path) const;
   void survey_tar(std::vector<Problem>& problems) const;
 

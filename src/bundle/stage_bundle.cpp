@@ -39,7 +39,9 @@ Staged stage_content(const BundleReader& bundle, std::vector<std::size_t> wanted
   const auto advance = [&](std::uint64_t done) { progress.advance(done); };
   parallel_for(wanted.size(), [&](std::size_t i) {
     const auto& file = files[wanted[i]];
-    const auto range = bundle.open_content(wanted[i]);
+    thread_local std::vector<std::uint8_t> memory;
+    const auto small = bundle.read_small(wanted[i], memory);
+    const auto range = small ? ContentRange() : bundle.open_content(wanted[i]);
     const bool first = [&] {
       const std::lock_guard lock(mutex);
       return claimed.insert(file.digest).second;
@@ -50,13 +52,20 @@ Staged stage_content(const BundleReader& bundle, std::vector<std::size_t> wanted
       // Nothing to write; but a bundle whose file differs from its list is refused all the same, and so is a store
       // whose own copy has rotted.
       if (stored) check_stored(place.store, file.digest, file.path.text());
-      check(file, sha256_of_range(range.fd, range.offset, file.size, file.path.text(), advance));
+      check(file,
+            small ? sha256(*small) : sha256_of_range(range.fd, range.offset, file.size, file.path.text(), advance));
+      if (small) advance(file.size);
       return;
     }
+    if (small) check(file, sha256(*small));
     const auto part = place.staged.create(file.digest);
-    const auto actual = copy_hashed(range.fd, range.offset, part.get(), file.size, file.path.text(), advance);
-    check(file, actual);
-    place.staged.seal(file.digest, actual);
+    if (small) {
+      write_all(part.get(), *small, file.path.text());
+      advance(file.size);
+    } else {
+      check(file, copy_hashed(range.fd, range.offset, part.get(), file.size, file.path.text(), advance));
+    }
+    place.staged.seal(file.digest, file.digest);
     ++new_blobs;
   });
   out.new_blobs = new_blobs;
