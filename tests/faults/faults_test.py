@@ -3,7 +3,7 @@
 
     faults_test.py LIFTLOCK_LOW LIFTLOCK_HIGH [--every N] [--only STEP,…]
 
-For each step (lock, fetch, pack, sign, ingest, store sync of a production node, gc, acknowledge: the bare append to the audit
+For each step (lock, fetch, pack, fetch --copy, sign, ingest, store sync of a production node, gc, acknowledge: the bare append to the audit
 log) and each system call that changes a file system, strace ends the program with SIGKILL at the first, second, third … such call of a thread, until a run is no
 longer touched. Then, with the error in place of the call, the same for ENOSPC, EDQUOT and EIO. And the step runs on a file system
 that is really full, at one size after the other: there writes are short before they fail. After each:
@@ -85,10 +85,14 @@ class Bench:
         """A stack of a few files, and the state before each step."""
         self.live.mkdir()
         (self.live / "stack").mkdir()
+        # Not among what is put back: the store refers to these very files.
+        sources = self.folder / "sources"
+        sources.mkdir()
+        (sources / "changed.bin").write_bytes(b"changed")
         text = '[stack]\nname = "demo"\n'
         for name, content in (("small", b"small\n"), ("large", bytes(range(256)) * 2000), ("empty", b"")):
-            (self.live / "stack" / f"{name}.bin").write_bytes(content)
-            text += f'[file.{name}]\nsource = "{name}.bin"\n'
+            (sources / f"{name}.bin").write_bytes(content)
+            text += f'[file.{name}]\nsource = "{sources}/{name}.bin"\n'
         (self.live / "stack" / "liftlock.toml").write_text(text)
         keys = [f"{self.live}/{name}.pem" for name in ("root", "builder")]
         self.run("low", "init")
@@ -99,6 +103,7 @@ class Bench:
         steps = [Step("lock", "low", ["lock"], self.lock_of),
                  Step("fetch", "low", ["fetch"], self.store_of("low")),
                  Step("pack", "low", ["pack", "--output", bundle], self.bundle_of),
+                 Step("copy", "low", ["fetch", "--copy"], self.copies),
                  Step("sign", "low", ["sign", bundle, "--role", "builder", "--key", keys[1]], self.bundle_of)]
         for step in steps:
             self.snapshot(step.name)
@@ -113,9 +118,9 @@ class Bench:
         self.snapshot("ingest")
         self.run("high", *steps[-1].command)
         steps.append(self.build_sync())
-        # The old version of a file that changed is what gc removes.
-        (self.live / "stack" / "large.bin").write_bytes(b"changed")
-        self.run("low", "lock", "--update", "file.large")
+        # The copy of a file that another took the place of is what gc removes.
+        (self.live / "stack" / "liftlock.toml").write_text(text.replace("large.bin", "changed.bin"))
+        self.run("low", "lock")
         self.run("low", "fetch")
         steps.append(Step("gc", "low", ["gc"], self.store_of("low")))
         self.snapshot("gc")
@@ -160,6 +165,15 @@ class Bench:
             return json.dumps(held)
         return look
 
+    def copies(self):
+        blobs = self.live / "low" / "store" / "blobs"
+        held = sorted(blob.name for blob in blobs.rglob("*") if blob.is_file())
+        for blob in held:
+            if hashlib.sha256((blobs / "sha256" / blob[:2] / blob).read_bytes()).hexdigest() != blob:
+                fail(f"{self.where}: the copy {blob} is another file")
+        # Each for itself: a commit is whole once its catalog is, and these are in none that is new.
+        return json.dumps(held if len(held) == 3 else [])
+
     def bundle_of(self):
         bundle = self.medium / "demo-1"
         if not bundle.exists():
@@ -183,7 +197,7 @@ class Bench:
         if step.visible() != after:
             fail(f"{where}: the same command again did not do it: {step.visible()} instead of {after}")
         self.run(step.side, "audit", "verify")
-        if step.name in ("fetch", "ingest", "sync", "gc"):
+        if step.name in ("fetch", "copy", "ingest", "sync", "gc"):
             self.run(step.side, "scrub")
         if step.name in ("pack", "sign"):
             if list((self.medium / "demo-1").rglob(".*")):

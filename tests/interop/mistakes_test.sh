@@ -127,6 +127,28 @@ grep -q '"path": *"big.bin"' "$work/json" || fail "not in the JSON: $(cat "$work
 refused 6 upstream-changed "big.bin' changed.*hint: .$update" \
   "$low_exe" --quiet --state "$work/other" fetch --frozen --stack "$work/edited/liftlock.toml"
 rm -r "$work/other" "$work/edited"
+# Local files are referred to (or cloned, where the file system can): edited after fetch they are told, and never packed as what was locked.
+other() { "$low_exe" --quiet --state "$work/other" "$@"; }
+copies() { find "$work/other/store/blobs" -type f | wc -l; }
+other init --zone low > /dev/null
+cp -r "$work/stack" "$work/referred"
+other fetch --frozen --stack "$work/referred/liftlock.toml" > /dev/null
+other pack --lock "$work/referred/liftlock.lock" --output "$work/media/referred" > /dev/null
+cmp "$work/media/referred/files/big.bin" big.bin || fail "packed from where it lies"
+if [ "$(copies)" = 0 ]; then
+  printf x | dd of="$work/referred/big.bin" bs=1 seek=7 conv=notrunc status=none
+  refused 2 not-fetched "big.bin' changed, moved or is gone.*--copy" \
+    other pack --lock "$work/referred/liftlock.lock" --output "$work/media/changed"
+  cp big.bin "$work/referred/big.bin"
+  other fetch --frozen --stack "$work/referred/liftlock.toml" > /dev/null
+  [ "$(copies)" = 0 ] || fail "the same bytes again are referred to again"
+  other fetch --frozen --copy --stack "$work/referred/liftlock.toml" > /dev/null
+  [ "$(copies)" -ge 2 ] || fail "$(copies) copies"
+fi
+rm "$work/referred/big.bin"
+other pack --lock "$work/referred/liftlock.lock" --output "$work/media/kept" > /dev/null
+cmp "$work/media/kept/files/big.bin" big.bin || fail "the copy was packed"
+rm -r "$work/other" "$work/referred" "$work/media/referred" "$work/media/kept"
 sed 's/^{/{ oops/' liftlock.lock > bad.lock
 refused 4 lock-invalid "line 1, column.*bad.lock" low pack --lock bad.lock --output "$work/media/x"
 mkdir -p "$work/media/empty" "$work/media/full/of"
