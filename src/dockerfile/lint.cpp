@@ -8,70 +8,15 @@
 
 #include "base/encoding.hpp"
 #include "base/text.hpp"
+#include "dockerfile/shell_commands.hpp"
 #include "quiet/switch_check.hpp"
 
 namespace liftlock::dockerfile {
 namespace {
 
-using enum Level;
-
-constexpr std::array k_rules = {
-    Rule{"apt-cache-sharing", error, "a cache of apt is mounted without sharing=locked",
-         "--mount=type=cache,target=/var/cache/apt,sharing=locked: two builds at once break apt's own lock"},
-    Rule{"apt-docker-clean", error,
-         "apt's cache is mounted, but /etc/apt/apt.conf.d/docker-clean empties it after each install",
-         "RUN rm -f /etc/apt/apt.conf.d/docker-clean, once before, or in the same RUN"},
-    Rule{"apt-lists-lost", warning, "/var/cache/apt is mounted, but the lists in /var/lib/apt are not",
-         "add --mount=type=cache,target=/var/lib/apt,sharing=locked: lists are downloaded again otherwise"},
-    Rule{"apt-lists-removed", warning, "the RUN empties a cache that it mounts",
-         "leave out `rm -rf /var/lib/apt/lists/*` and `apt-get clean`: what is mounted is not in the image"},
-    Rule{"apt-not-cached", warning, "apt-get installs without a mounted cache",
-         "mount /var/cache/apt and /var/lib/apt, sharing=locked"},
-    Rule{"apt-goes-out", note, "apt-get update asks its servers in every build; only a layer that is kept hides that",
-         "point the sources at the mirror, and prove it with `liftlock offline`"},
-    Rule{"pip-no-cache-dir", error, "--no-cache-dir (or PIP_NO_CACHE_DIR) makes the mounted cache of pip useless",
-         "leave it out: what is mounted is not in the image"},
-    Rule{"pip-cache-place", error, "the mounted cache is not where pip keeps its own",
-         "mount ~/.cache/pip of the user who runs it, or set PIP_CACHE_DIR"},
-    Rule{"pip-not-cached", warning, "pip installs without a mounted cache",
-         "--mount=type=cache,target=/root/.cache/pip"},
-    Rule{"pip-index-reachable", error, "--find-links without --no-index asks the index as well",
-         "add --no-index, or leave out --find-links and set the mirror as index-url"},
-    Rule{"wheelhouse-flat", error, "an archive of a wheelhouse is unpacked flat, and --find-links looks into a folder",
-         "tar -x --one-top-level=wheelhouse, or -C wheelhouse; `liftlock doctor wheelhouse` reads both kinds"},
-    Rule{"wheels-without-dependencies", error, "--no-deps leaves out what the named packages need",
-         "leave out --no-deps, and check the folder with `liftlock doctor wheelhouse`"},
-    Rule{"network-open", note, "what installs from local files only still has a network",
-         "RUN --network=none: then the build itself proves that nothing was missing"},
-    Rule{"moving-tag", error, "the base image has a tag that moves, or none",
-         "FROM NAME@sha256:…: the digest that `liftlock lock` pinned"},
-    Rule{"tag-not-pinned", warning, "the base image is named by a tag, which somebody may move",
-         "FROM NAME:TAG@sha256:…"},
-    Rule{"syntax-goes-out", warning, "`# syntax=` makes BuildKit pull another image before it reads the file",
-         "leave it out (cache mounts and here-documents are built in since BuildKit 0.10), or name it by digest on the "
-         "mirror"},
-    Rule{"add-from-network", error, "ADD downloads without a checksum",
-         "ADD --checksum=sha256:…, or COPY a file that came in the bundle"},
-    Rule{"curl-without-fail", error, "curl saves the server's error page as if it were the file", "curl -f (--fail)"},
-    Rule{"download-name", warning, "wget keeps what follows the ? as part of the file's name",
-         "wget -O NAME, or leave out ?download=true"},
-    Rule{"download-unchecked", note, "a download is not compared with a digest",
-         "sha256sum --check, or bring the file in the bundle"},
-    Rule{"download-into-shell", error, "what is downloaded is run by a shell before anybody sees it",
-         "download it to a file, compare its SHA-256, then run it; or bring it in the bundle"},
-    Rule{"packages-go-out", note, "a package manager or git asks its servers in every build",
-         "point it at the mirror (`liftlock render clients`), and prove it with `liftlock offline`"},
-    Rule{"source-missing", error, "what is copied is not there",
-         "correct the path; paths are relative to the build context"},
-    Rule{"switch-not-read", warning, "a variable that looks like a switch, and that nothing reads",
-         "`liftlock render telemetry --form dockerfile` writes those that are read"},
-    Rule{"switch-not-accepted", error, "a switch has a value that its program does not accept",
-         "`liftlock render telemetry --form dockerfile` writes those that are read"},
-    Rule{"secret-in-image", error, "a secret stands in the image's history", "RUN --mount=type=secret"},
-};
-
 const Rule& rule(std::string_view id) {
-  return *std::find_if(k_rules.begin(), k_rules.end(), [&](const auto& one) { return one.id == id; });
+  const auto rules = all_rules();
+  return *std::find_if(rules.begin(), rules.end(), [&](const auto& one) { return one.id == id; });
 }
 
 /// Names that documents give, and that no reader was found for; see docs/formats/telemetry.md.
@@ -80,187 +25,6 @@ constexpr std::array<std::string_view, 5> k_not_read = {"OLLAMA_SKIP_TELEMETRY",
                                                         "LITELLM_DISABLE_TELEMETRY"};
 constexpr std::array<std::string_view, 8> k_moving = {"latest",  "main", "master", "stable",
                                                       "nightly", "edge", "dev",    "rolling"};
-
-std::vector<std::string> words_of(std::string_view text) {
-  std::vector<std::string> out;
-  std::string word;
-  char quote = 0;
-  bool any = false;
-  const auto end = [&] {
-    if (any) out.push_back(word);
-    word.clear(), any = false;
-  };
-  for (const char c : text) {
-    if (quote != 0) {
-      if (c == quote)
-        quote = 0;
-      else
-        word += c;
-    } else if (c == '"' || c == '\'') {
-      quote = c, any = true;
-    } else if (c == ' ' || c == '\t' || c == '\n') {
-      end();
-    } else {
-      word += c, any = true;
-    }
-  }
-  end();
-  return out;
-}
-
-/// The commands of a shell text, as far as a look without a shell can tell them apart: split at ; & | and line ends.
-struct Command {
-  std::vector<std::string> words;
-  bool is_fed = false;  ///< what the one before it writes is what it reads
-};
-std::vector<Command> commands_of(const Instruction& run) {
-  auto text = run.shell_text();
-  // The JSON form: ["pip", "install", …]
-  if (text.starts_with('['))
-    std::replace_if(
-        text.begin(), text.end(), [](char c) { return c == '[' || c == ']' || c == ','; }, ' ');
-  std::vector<Command> out;
-  std::string command;
-  char quote = 0, before = 0;
-  unsigned bars = 0;
-  const auto end = [&] {
-    auto words = words_of(command);
-    if (!words.empty()) {
-      out.push_back({std::move(words), bars == 1});
-      bars = 0;
-    }
-    command.clear();
-  };
-  for (const char c : text) {
-    if (quote != 0) {
-      if (c == quote) quote = 0;
-      command += c;
-    } else if (c == '"' || c == '\'') {
-      quote = c;
-      command += c;
-    } else if (c == ';' || (c == '&' && before != '>') || c == '|' || c == '\n' || c == '(' || c == ')') {
-      end();
-      // Of "|&" the bar counts, of "||" none.
-      if (c == '|') ++bars;
-      if (c != '|' && c != '(' && !(c == '&' && before == '|')) bars = 0;
-    } else {
-      command += c;
-    }
-    before = c;
-  }
-  end();
-  return out;
-}
-
-using Words = std::vector<std::string>;
-
-bool has(const Words& words, std::string_view word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
-
-bool has_prefix(const Words& words, std::string_view prefix) {
-  return std::any_of(words.begin(), words.end(), [&](const auto& word) { return word.starts_with(prefix); });
-}
-
-std::string base_name(std::string_view path) {
-  return std::string(path.substr(path.rfind('/') == std::string_view::npos ? 0 : path.rfind('/') + 1));
-}
-
-/// Is it `program … verb`, whatever stands before it (sudo, env, python -m)?
-bool calls(const Words& words, std::initializer_list<std::string_view> programs, std::string_view verb) {
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    const auto name = base_name(words[i]);
-    if (std::find(programs.begin(), programs.end(), name) == programs.end()) continue;
-    return verb.empty() || std::find(words.begin() + static_cast<std::ptrdiff_t>(i), words.end(), verb) != words.end();
-  }
-  return false;
-}
-
-bool calls_pip(const Words& words, std::string_view verb) {
-  return calls(words, {"pip", "pip3"}, verb);
-}
-
-bool is_download(const Words& words) {
-  return (calls(words, {"curl"}, "") || calls(words, {"wget"}, "")) &&
-         std::any_of(words.begin(), words.end(),
-                     [](const auto& word) { return word.find("://") != std::string::npos; });
-}
-
-bool asks_to_fail(const Words& words) {
-  return std::any_of(words.begin(), words.end(), [](const auto& word) {
-    return word.starts_with("--fail") ||
-           (word.size() > 1 && word[0] == '-' && word[1] != '-' && word.find('f') != std::string::npos &&
-            word.find_first_not_of("-abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ#0123456789") ==
-                std::string::npos);
-  });
-}
-
-/// Does it run a shell, or another program that runs what it reads?
-bool is_interpreter(const Words& words) {
-  constexpr std::array<std::string_view, 11> k_interpreters = {"sh",     "bash",    "dash", "ash",  "zsh", "ksh",
-                                                               "python", "python3", "perl", "ruby", "node"};
-  for (const auto& word : words) {
-    const auto name = base_name(word);
-    if (name == "sudo" || name == "env" || name == "exec" || name == "command" || word.starts_with('-') ||
-        word.find('=') != std::string::npos)
-      continue;
-    return std::find(k_interpreters.begin(), k_interpreters.end(), name) != k_interpreters.end();
-  }
-  return false;
-}
-
-/// curl … | bash, bash <(curl …), sh -c "$(curl …)": the words of the shell; nullptr for none.
-const Words* shell_of_download(const std::vector<Command>& commands) {
-  bool downloads = false;
-  for (std::size_t i = 0; i < commands.size(); ++i) {
-    const auto& words = commands[i].words;
-    if (!commands[i].is_fed) downloads = false;
-    if (is_interpreter(words)) {
-      const bool reads_next =
-          words.back().ends_with('<') && i + 1 < commands.size() && is_download(commands[i + 1].words);
-      const bool holds = std::any_of(words.begin(), words.end(), [](const auto& word) {
-        return word.find("$(curl") != std::string::npos || word.find("$(wget") != std::string::npos ||
-               word.find("`curl") != std::string::npos || word.find("`wget") != std::string::npos;
-      });
-      if (downloads || reads_next || holds) return &words;
-    }
-    downloads = downloads || calls(words, {"curl", "wget"}, "");
-  }
-  return nullptr;
-}
-
-/// What a client fetches from elsewhere: "npm ci"; empty for nothing, or where it is told not to.
-std::string goes_out(const Words& words) {
-  struct Client {
-    std::string_view program;
-    std::vector<std::string_view> verbs;
-  };
-  static const std::array<Client, 13> k_clients = {{{"git", {"clone", "fetch", "pull", "submodule"}},
-                                                    {"npm", {"ci", "install", "i"}},
-                                                    {"pnpm", {"install", "i", "add"}},
-                                                    {"yarn", {"install", "add"}},
-                                                    {"go", {"mod", "get", "install", "build"}},
-                                                    {"cargo", {"fetch", "build", "install"}},
-                                                    {"apk", {"add", "update", "upgrade"}},
-                                                    {"dnf", {"install", "update", "upgrade", "makecache"}},
-                                                    {"microdnf", {"install", "update", "upgrade"}},
-                                                    {"yum", {"install", "update", "upgrade"}},
-                                                    {"zypper", {"install", "in", "refresh"}},
-                                                    {"mvn", {""}},
-                                                    {"uv", {"sync", "add"}}}};
-  for (const auto* told : {"--offline", "--no-network", "--frozen-offline", "-o", "-mod=vendor", "--cacheonly"}) {
-    if (has(words, told) && !(std::string_view(told) == "-o" && !has(words, "mvn"))) return {};
-  }
-  if (has_prefix(words, "GOPROXY=off") || has_prefix(words, "GOFLAGS=-mod=vendor")) return {};
-  for (const auto& client : k_clients) {
-    for (const auto verb : client.verbs) {
-      if (!calls(words, {client.program}, verb)) continue;
-      if (client.program == "go" && verb == "mod" && !has(words, "download") && !has(words, "vendor")) continue;
-      return verb.empty() ? std::string(client.program) : fmt::format("{} {}", client.program, verb);
-    }
-  }
-  return {};
-}
 
 class Linter {
  public:
@@ -355,13 +119,7 @@ class Linter {
       if (flag == "from") look_at_copied_image(one, value);
       checked = checked || flag == "checksum";
     }
-    auto words = words_of(one.arguments);
-    if (one.arguments.starts_with('[')) {
-      auto text = one.arguments;
-      std::replace_if(
-          text.begin(), text.end(), [](char c) { return c == '[' || c == ']' || c == ','; }, ' ');
-      words = words_of(text);
-    }
+    auto words = words_of(plain_form(one.arguments));
     if (words.size() < 2) return;
     words.pop_back();
     for (const auto& source : words) {
@@ -464,8 +222,8 @@ class Linter {
   }
 
   void look_at_pip(const Instruction& run, const Caches& caches, const Words& words, Network network) {
-    const bool installs = calls_pip(words, "install"),
-               builds = calls_pip(words, "wheel") || calls_pip(words, "download");
+    const auto calls_pip = [&](std::string_view verb) { return calls(words, {"pip", "pip3"}, verb); };
+    const bool installs = calls_pip("install"), builds = calls_pip("wheel") || calls_pip("download");
     if (!installs && !builds) return;
     const bool no_index = has(words, "--no-index");
     const bool links = has_prefix(words, "--find-links") || has(words, "-f");
@@ -517,31 +275,8 @@ class Linter {
 
 }  // namespace
 
-std::string_view name_of(Level level) {
-  switch (level) {
-    case Level::error:
-      return "error";
-    case Level::warning:
-      return "warning";
-    case Level::note:
-      return "note";
-  }
-  return "note";
-}
-
-std::span<const Rule> all_rules() {
-  return k_rules;
-}
-
 std::vector<Finding> lint(const Dockerfile& file, const IsThere& is_there) {
   return Linter(file, is_there).run();
-}
-
-std::string rules_markdown() {
-  std::string out = "| rule | level | what | instead |\n|---|---|---|---|\n";
-  for (const auto& one : k_rules)
-    out += fmt::format("| `{}` | {} | {} | {} |\n", one.id, name_of(one.level), one.what, one.remedy);
-  return out;
 }
 
 }  // namespace liftlock::dockerfile
