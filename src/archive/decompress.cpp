@@ -1,24 +1,17 @@
 #include "archive/decompress.hpp"
 
-#include <archive.h>
-#include <archive_entry.h>
-#include <fcntl.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <algorithm>
 #include <memory>
 
+#include "archive/descriptor_input.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {
 namespace {
-
-struct Free {
-  void operator()(archive* handle) const { archive_read_free(handle); }
-};
 
 int add_filter(archive* handle, std::string_view name) {
   if (name.ends_with(".xz")) return archive_read_support_filter_xz(handle);
@@ -32,21 +25,17 @@ int add_filter(archive* handle, std::string_view name) {
 
 std::string decompress(int fd, std::string_view name, std::uint64_t max_bytes) {
   const auto broken = [&](archive* handle) {
-    const char* detail = archive_error_string(handle);
-    fail(ErrorCode::schema_violation, "{} cannot be unpacked: {}", printable(name),
-         detail != nullptr ? printable(detail) : "");
+    fail(ErrorCode::schema_violation, "{} cannot be unpacked: {}", printable(name), reader_words(handle));
   };
   const auto packed_size = regular_size(fd, name);
   if (packed_size == 0) return {};
-  const std::unique_ptr<archive, Free> handle(archive_read_new());
+  DescriptorInput input(fd, 0, packed_size);
+  const ReaderHandle handle(archive_read_new());
   if (add_filter(handle.get(), name) != ARCHIVE_OK) broken(handle.get());
   archive_read_support_format_raw(handle.get());
   archive_read_support_format_empty(handle.get());
-  // libarchive reads from the descriptor's offset, which is the caller's.
-  const UniqueFd own(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_RDONLY | O_CLOEXEC));
-  if (!own.valid()) fail_errno("reopen a file for unpacking");
   archive_entry* entry = nullptr;
-  if (archive_read_open_fd(handle.get(), own.get(), 1u << 16) != ARCHIVE_OK) broken(handle.get());
+  if (input.open(handle.get()) != ARCHIVE_OK) broken(handle.get());
   const int header = archive_read_next_header(handle.get(), &entry);
   if (header == ARCHIVE_EOF) return {};
   if (header != ARCHIVE_OK) broken(handle.get());

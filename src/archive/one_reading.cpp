@@ -1,15 +1,11 @@
 #include "archive/one_reading.hpp"
 
-#include <archive.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <memory>
 #include <optional>
 #include <set>
-#include <vector>
 
+#include "archive/descriptor_input.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -21,7 +17,6 @@ namespace {
 using std::string_view_literals::operator""sv;
 
 constexpr std::size_t k_block = 512;
-constexpr std::size_t k_input = 64u << 10;
 /// node-tar passes larger ones over.
 constexpr std::uint64_t k_max_extension = 1u << 20;
 
@@ -31,19 +26,14 @@ using Header = std::array<std::uint8_t, k_block>;
   fail(ErrorCode::package_malformed, "{} would be read differently by different programs: {}", what, why);
 }
 
-struct FreeArchive {
-  void operator()(archive* handle) const { archive_read_free(handle); }
-};
-
 /// The bytes below the compression, in order.
 class Unpacked {
  public:
-  Unpacked(int fd, std::string_view what, std::uint64_t most) : m_fd(fd), m_what(what), m_most(most) {
+  Unpacked(int fd, std::string_view what, std::uint64_t most) : m_input(fd), m_what(what), m_most(most) {
     archive_read_support_format_raw(m_reader.get());
     archive_read_support_filter_gzip(m_reader.get());
     archive_entry* entry = nullptr;
-    if (archive_read_open(m_reader.get(), this, nullptr, &Unpacked::feed, nullptr) != ARCHIVE_OK ||
-        archive_read_next_header(m_reader.get(), &entry) != ARCHIVE_OK)
+    if (m_input.open(m_reader.get()) != ARCHIVE_OK || archive_read_next_header(m_reader.get(), &entry) != ARCHIVE_OK)
       broken();
   }
 
@@ -65,22 +55,11 @@ class Unpacked {
 
  private:
   [[noreturn]] void broken() const {
-    const char* text = archive_error_string(m_reader.get());
-    fail(ErrorCode::package_malformed, "{} cannot be read: {}", m_what, printable(text != nullptr ? text : "unknown"));
+    fail(ErrorCode::package_malformed, "{} cannot be read: {}", m_what, reader_words(m_reader.get()));
   }
 
-  static la_ssize_t feed(archive*, void* self, const void** data) {
-    auto& source = *static_cast<Unpacked*>(self);
-    const auto got = ::pread(source.m_fd, source.m_input.data(), source.m_input.size(), source.m_at);
-    if (got > 0) source.m_at += got;
-    *data = source.m_input.data();
-    return got;
-  }
-
-  std::unique_ptr<archive, FreeArchive> m_reader{archive_read_new()};
-  std::vector<std::uint8_t> m_input = std::vector<std::uint8_t>(k_input);
-  int m_fd;
-  off_t m_at = 0;
+  DescriptorInput m_input;
+  ReaderHandle m_reader{archive_read_new()};
   std::string_view m_what;
   std::uint64_t m_most;
   std::uint64_t m_total = 0;

@@ -1,14 +1,11 @@
 #include "archive/tar_reader.hpp"
 
-#include <archive.h>
 #include <archive_entry.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <memory>
-#include <vector>
 
+#include "archive/descriptor_input.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -16,27 +13,6 @@
 
 namespace liftlock {
 namespace {
-
-constexpr std::size_t k_block = 64u << 10;
-
-struct FreeArchive {
-  void operator()(archive* a) const { archive_read_free(a); }
-};
-
-/// pread, so that the descriptor's offset is neither used nor moved.
-struct Source {
-  int fd;
-  std::uint64_t offset = 0;
-  std::vector<std::uint8_t> block = std::vector<std::uint8_t>(k_block);
-
-  static la_ssize_t read(archive*, void* self, const void** data) {
-    auto& source = *static_cast<Source*>(self);
-    const auto got = ::pread(source.fd, source.block.data(), source.block.size(), static_cast<off_t>(source.offset));
-    if (got > 0) source.offset += static_cast<std::uint64_t>(got);
-    *data = source.block.data();
-    return got;
-  }
-};
 
 class TarScan {
  public:
@@ -57,8 +33,7 @@ class TarScan {
 
  private:
   [[noreturn]] void malformed() const {
-    const char* text = archive_error_string(m_archive);
-    fail(ErrorCode::package_malformed, "{} is no sound tar: {}", m_what, printable(text != nullptr ? text : "unknown"));
+    fail(ErrorCode::package_malformed, "{} is no sound tar: {}", m_what, reader_words(m_archive));
   }
   [[noreturn]] void too_large() const {
     fail(ErrorCode::limit_exceeded, "{} would unpack to more than {}", m_what, format_size(m_most));
@@ -126,11 +101,11 @@ class TarScan {
 void read_tar(int fd, std::string_view what, const TarLimits& limits,
               const std::function<TarSink(const TarEntry&)>& on_entry) {
   const auto size = regular_size(fd, what);
-  const std::unique_ptr<archive, FreeArchive> reader(archive_read_new());
-  Source source{.fd = fd};
+  DescriptorInput input(fd);
+  const ReaderHandle reader(archive_read_new());
   archive_read_support_format_tar(reader.get());
   archive_read_support_filter_gzip(reader.get());
-  if (archive_read_open(reader.get(), &source, nullptr, &Source::read, nullptr) != ARCHIVE_OK) {
+  if (input.open(reader.get()) != ARCHIVE_OK) {
     fail(ErrorCode::package_malformed, "{} is no tar", what);
   }
   TarScan(reader.get(), what, limits.free_size + limits.ratio * size).run(limits.entries, on_entry);

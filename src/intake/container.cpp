@@ -1,17 +1,13 @@
 #include "intake/container.hpp"
 
-#include <archive.h>
-#include <archive_entry.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "archive/descriptor_input.hpp"
 #include "archive/zip_reader.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -248,48 +244,19 @@ class TarIndex {
   std::set<std::string> m_names;
 };
 
-struct FreeArchive {
-  void operator()(archive* handle) const { archive_read_free(handle); }
-};
-
-/// libarchive's view of the file: read from its start, without moving the descriptor's own offset.
-struct Input {
-  int fd;
-  std::int64_t at = 0;
-  std::array<char, 256u << 10> block;
-
-  static la_ssize_t read(archive* reader, void* self, const void** out) {
-    auto& in = *static_cast<Input*>(self);
-    ssize_t got = -1;
-    do {
-      got = ::pread(in.fd, in.block.data(), in.block.size(), in.at);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-      archive_set_error(reader, errno, "the archive cannot be read");
-      return ARCHIVE_FATAL;
-    }
-    in.at += got;
-    *out = in.block.data();
-    return got;
-  }
-};
-
 /// Takes the compression off, and nothing else.
 std::uint64_t decompress(int file, int out, std::string_view form, const ContainerLimits& limits) {
   const auto most = std::min(limits.unpacked, limits.free_size + limits.ratio * regular_size(file, "an archive"));
-  const std::unique_ptr<archive, FreeArchive> reader(archive_read_new());
+  DescriptorInput input(file);
+  const ReaderHandle reader(archive_read_new());
   archive_read_support_format_raw(reader.get());
   if (form == "tar.gz") archive_read_support_filter_gzip(reader.get());
   if (form == "tar.zst") archive_read_support_filter_zstd(reader.get());
   if (form == "tar.xz") archive_read_support_filter_xz(reader.get());
   if (form == "tar.bz2") archive_read_support_filter_bzip2(reader.get());
-  const auto stop = [&] {
-    const char* words = archive_error_string(reader.get());
-    malformed(printable(words != nullptr ? words : "its compression is broken"));
-  };
+  const auto stop = [&] { malformed(reader_words(reader.get())); };
   archive_entry* entry = nullptr;
-  const auto input = std::make_unique<Input>(Input{.fd = file, .at = 0, .block = {}});
-  if (archive_read_open2(reader.get(), input.get(), nullptr, &Input::read, nullptr, nullptr) != ARCHIVE_OK) stop();
+  if (input.open(reader.get()) != ARCHIVE_OK) stop();
   if (archive_read_next_header(reader.get(), &entry) != ARCHIVE_OK) stop();
   std::vector<std::uint8_t> buffer(1u << 20);
   for (std::uint64_t done = 0;;) {

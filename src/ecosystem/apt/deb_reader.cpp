@@ -1,13 +1,11 @@
 #include "ecosystem/apt/deb_reader.hpp"
 
-#include <archive.h>
 #include <archive_entry.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 
+#include "archive/descriptor_input.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -118,46 +116,22 @@ DebLayout read_deb_layout(int fd) {
   return layout;
 }
 
-struct DebTar::Source {
-  int fd = -1;
-  std::uint64_t offset = 0;
-  std::uint64_t end = 0;
-  std::array<std::uint8_t, 65536> buffer{};
-
-  static la_ssize_t read(archive* handle, void* self, const void** out) {
-    auto& source = *static_cast<Source*>(self);
-    const auto want = std::min<std::uint64_t>(source.buffer.size(), source.end - source.offset);
-    if (want == 0) return 0;
-    while (true) {
-      const auto got = ::pread(source.fd, source.buffer.data(), want, static_cast<off_t>(source.offset));
-      if (got < 0 && errno == EINTR) continue;
-      if (got <= 0) {
-        archive_set_error(handle, got < 0 ? errno : EIO, "the file ended while it was read");
-        return ARCHIVE_FATAL;
-      }
-      source.offset += static_cast<std::uint64_t>(got);
-      *out = source.buffer.data();
-      return got;
-    }
-  }
-};
-
 void DebTar::Free::operator()(archive* handle) const {
   archive_read_free(handle);
 }
 
 DebTar::DebTar(int fd, const DebMember& member, DebLimits limits)
-    : m_source(std::make_unique<Source>()), m_archive(archive_read_new()), m_member(member), m_limits(limits) {
-  m_source->fd = fd;
-  m_source->offset = member.offset;
-  m_source->end = member.offset + member.size;
+    : m_input(std::make_unique<DescriptorInput>(fd, member.offset, member.size)),
+      m_archive(archive_read_new()),
+      m_member(member),
+      m_limits(limits) {
   if (!m_archive) fail(ErrorCode::memory_limit, "no memory for reading an archive");
   // Only the compression that the name states, and never one that libarchive would hand to an external program.
   if (add_filter(m_archive.get(), member.name) != ARCHIVE_OK) {
     malformed("its compression is unknown");
   }
   archive_read_support_format_tar(m_archive.get());
-  if (archive_read_open(m_archive.get(), m_source.get(), nullptr, &Source::read, nullptr) != ARCHIVE_OK) {
+  if (m_input->open(m_archive.get()) != ARCHIVE_OK) {
     malformed("it is no tar of that compression");
   }
 }

@@ -14,6 +14,10 @@
 struct archive;
 struct archive_entry;
 
+namespace liftlock {
+class DescriptorInput;
+}
+
 namespace liftlock::apt {
 
 struct DebLimits {
@@ -68,9 +72,8 @@ class DebTar {
   std::string read_all(std::uint64_t max_bytes);
 
  private:
-  struct Source;
   [[noreturn]] void malformed(std::string_view why) const;
-  std::unique_ptr<Source> m_source;
+  std::unique_ptr<DescriptorInput> m_input;
   struct Free {
     void operator()(archive* handle) const;
   };

@@ -1,15 +1,12 @@
 #include "ecosystem/oci/docker_archive.hpp"
 
-#include <archive.h>
 #include <archive_entry.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <cstring>
+#include <array>
 #include <functional>
-#include <memory>
 #include <span>
 
+#include "archive/descriptor_input.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -23,52 +20,19 @@ constexpr std::size_t k_max_members = 200'000;
 constexpr int k_max_links = 8;
 constexpr std::uint64_t k_max_total = 2ull << 40;
 
-struct FreeArchive {
-  void operator()(archive* a) const { archive_read_free(a); }
-};
-
-/// libarchive's view of the file: read and, for plain tars, seek, without moving the descriptor's own offset.
-struct Input {
-  int fd;
-  std::int64_t at = 0;
-  std::array<char, 256 * 1024> block;
-
-  static la_ssize_t read(archive* a, void* self, const void** out) {
-    auto& in = *static_cast<Input*>(self);
-    ssize_t got = -1;
-    do {
-      got = ::pread(in.fd, in.block.data(), in.block.size(), in.at);
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-      archive_set_error(a, errno, "read: %s", std::strerror(errno));
-      return ARCHIVE_FATAL;
-    }
-    in.at += got;
-    *out = in.block.data();
-    return got;
-  }
-  static la_int64_t skip(archive*, void* self, la_int64_t request) {
-    static_cast<Input*>(self)->at += request;
-    return request;
-  }
-};
-
 /// Calls visit for each entry; it returns false to stop.
 void for_each_entry(int fd, std::string_view what, const std::function<bool(archive*, archive_entry*)>& visit) {
-  const auto input = std::make_unique<Input>();
-  input->fd = fd;
-  const std::unique_ptr<archive, FreeArchive> tar(archive_read_new());
+  DescriptorInput input(fd);
+  const ReaderHandle tar(archive_read_new());
   archive_read_support_format_tar(tar.get());
   archive_read_support_filter_gzip(tar.get());
   archive_read_support_filter_zstd(tar.get());
   archive_read_support_filter_bzip2(tar.get());
   archive_read_support_filter_xz(tar.get());
   const auto stop = [&] {
-    const char* words = archive_error_string(tar.get());
-    fail(ErrorCode::image_malformed, "{} is no archive that `docker save` writes: {}", what,
-         printable(words == nullptr ? "unreadable" : words));
+    fail(ErrorCode::image_malformed, "{} is no archive that `docker save` writes: {}", what, reader_words(tar.get()));
   };
-  if (archive_read_open2(tar.get(), input.get(), nullptr, &Input::read, &Input::skip, nullptr) != ARCHIVE_OK) stop();
+  if (input.open(tar.get()) != ARCHIVE_OK) stop();
   while (true) {
     archive_entry* entry = nullptr;
     const int result = archive_read_next_header(tar.get(), &entry);
@@ -83,9 +47,7 @@ void for_each_block(archive* tar, std::string_view what, const std::function<voi
   while (true) {
     const auto got = archive_read_data(tar, buffer.data(), buffer.size());
     if (got == 0) return;
-    if (got < 0)
-      fail(ErrorCode::image_malformed, "{}: {}", what,
-           printable(archive_error_string(tar) == nullptr ? "unreadable" : archive_error_string(tar)));
+    if (got < 0) fail(ErrorCode::image_malformed, "{}: {}", what, reader_words(tar));
     visit({buffer.data(), static_cast<std::size_t>(got)});
   }
 }

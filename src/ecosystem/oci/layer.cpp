@@ -1,74 +1,40 @@
 #include "ecosystem/oci/layer.hpp"
 
-#include <archive.h>
 #include <archive_entry.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
-#include <memory>
 #include <optional>
 
+#include "archive/descriptor_input.hpp"
 #include "base/encoding.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
+#include "os/file.hpp"
 
 namespace liftlock::oci {
 namespace {
 
 constexpr std::size_t k_max_problems = 16;
 
-struct FreeArchive {
-  void operator()(archive* a) const { archive_read_free(a); }
-};
-using ReadArchive = std::unique_ptr<archive, FreeArchive>;
-
 [[noreturn]] void malformed(archive* a) {
-  const char* words = archive_error_string(a);
-  throw Error(ErrorCode::image_malformed, printable(words == nullptr ? "unreadable" : words));
+  throw Error(ErrorCode::image_malformed, reader_words(a));
 }
-
-/// The bytes of the layer as they are stored, for libarchive.
-struct StoredBytes {
-  int fd;
-  std::uint64_t at = 0;
-  std::array<char, 128 * 1024> block;
-
-  static la_ssize_t read(archive* a, void* self, const void** out) {
-    auto& in = *static_cast<StoredBytes*>(self);
-    ssize_t got = -1;
-    do {
-      got = ::pread(in.fd, in.block.data(), in.block.size(), static_cast<off_t>(in.at));
-    } while (got < 0 && errno == EINTR);
-    if (got < 0) {
-      archive_set_error(a, errno, "read: %s", std::strerror(errno));
-      return ARCHIVE_FATAL;
-    }
-    in.at += static_cast<std::uint64_t>(got);
-    *out = in.block.data();
-    return got;
-  }
-};
 
 /// The uncompressed tar as a stream: hashed and counted while the tar reader pulls it.
 class Uncompressed {
  public:
   Uncompressed(int fd, const LayerLimits& limits)
-      : m_limits(limits), m_stored(std::make_unique<StoredBytes>()), m_archive(archive_read_new()) {
-    struct stat status {};
-    if (::fstat(fd, &status) != 0) fail_errno("a layer");
-    m_stored_size = static_cast<std::uint64_t>(status.st_size);
-    m_stored->fd = fd;
+      : m_limits(limits),
+        m_stored_size(regular_size(fd, "a layer")),
+        m_stored(fd, 0, m_stored_size),
+        m_archive(archive_read_new()) {
     archive_read_support_filter_gzip(m_archive.get());
     archive_read_support_filter_zstd(m_archive.get());
     archive_read_support_format_raw(m_archive.get());
     archive_read_support_format_empty(m_archive.get());
-    if (archive_read_open(m_archive.get(), m_stored.get(), nullptr, &StoredBytes::read, nullptr) != ARCHIVE_OK) {
-      malformed(m_archive.get());
-    }
+    if (m_stored.open(m_archive.get()) != ARCHIVE_OK) malformed(m_archive.get());
     archive_entry* entry = nullptr;
     const int result = archive_read_next_header(m_archive.get(), &entry);
     m_ended = result == ARCHIVE_EOF;
@@ -139,9 +105,9 @@ class Uncompressed {
 
  private:
   const LayerLimits& m_limits;
-  std::unique_ptr<StoredBytes> m_stored;
-  ReadArchive m_archive;
-  std::uint64_t m_stored_size = 0;
+  std::uint64_t m_stored_size;
+  DescriptorInput m_stored;
+  ReaderHandle m_archive;
   std::uint64_t m_bytes = 0;
   std::uint64_t m_expected = 0;
   bool m_ended = false;
@@ -202,7 +168,7 @@ std::string why_not_layer_path(std::string_view name) {
 
 LayerReport scan_layer(int fd, const LayerLimits& limits) {
   Uncompressed in(fd, limits);
-  const ReadArchive tar(archive_read_new());
+  const ReaderHandle tar(archive_read_new());
   archive_read_support_format_tar(tar.get());
   archive_read_support_format_empty(tar.get());
   LayerReport report{.diff_id = sha256(std::string_view())};

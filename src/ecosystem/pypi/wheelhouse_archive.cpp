@@ -1,11 +1,9 @@
-#include <archive.h>
 #include <archive_entry.h>
-#include <unistd.h>
 
 #include <array>
-#include <memory>
 #include <set>
 
+#include "archive/descriptor_input.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -14,15 +12,6 @@
 
 namespace liftlock {
 namespace {
-
-struct FreeArchive {
-  void operator()(archive* a) const { archive_read_free(a); }
-};
-
-std::string words_of(archive* a) {
-  const char* text = archive_error_string(a);
-  return printable(text != nullptr ? text : "unknown");
-}
 
 std::string base_name(const char* path) {
   const std::string_view text = path != nullptr ? path : "";
@@ -59,7 +48,7 @@ class Unpacking {
       const int code = archive_read_data_block(m_archive, &data, &size, &offset);
       if (code == ARCHIVE_EOF) return;
       if (code != ARCHIVE_OK)
-        fail(ErrorCode::package_malformed, "the archive is no sound tar: {}", words_of(m_archive));
+        fail(ErrorCode::package_malformed, "the archive is no sound tar: {}", reader_words(m_archive));
       m_seen += size;
       if (m_seen > m_most) fail(ErrorCode::limit_exceeded, "it would unpack to more than {}", format_size(m_most));
       if (!wanted) continue;
@@ -81,7 +70,6 @@ class Unpacking {
 }  // namespace
 
 std::vector<UnpackedFile> unpack_wheelhouse(int archive, int out, WheelhouseArchiveLimits limits) {
-  constexpr std::size_t k_block = 64u << 10;
   const auto size = regular_size(archive, "the archive");
   std::array<std::uint8_t, 4> head{};
   if (size >= head.size() && pread_exact(archive, head, 0, "the archive") && as_text(head) == "PK\x03\x04") {
@@ -89,11 +77,12 @@ std::vector<UnpackedFile> unpack_wheelhouse(int archive, int out, WheelhouseArch
          "it is a zip archive: unpack it and name the folder, or pack the folder with `tar -czf wheelhouse.tgz "
          "wheelhouse`");
   }
-  const std::unique_ptr<::archive, FreeArchive> reader(archive_read_new());
+  DescriptorInput input(archive, 0, size);
+  const ReaderHandle reader(archive_read_new());
   archive_read_support_format_tar(reader.get());
   archive_read_support_filter_gzip(reader.get());
-  if (archive_read_open_fd(reader.get(), archive, k_block) != ARCHIVE_OK) {
-    fail(ErrorCode::package_malformed, "it is no tar: {}", words_of(reader.get()));
+  if (input.open(reader.get()) != ARCHIVE_OK) {
+    fail(ErrorCode::package_malformed, "it is no tar: {}", reader_words(reader.get()));
   }
   Unpacking unpacking(reader.get(), out, limits.free_size + limits.ratio * size);
   archive_entry* entry = nullptr;
@@ -101,7 +90,7 @@ std::vector<UnpackedFile> unpack_wheelhouse(int archive, int out, WheelhouseArch
     const int code = archive_read_next_header(reader.get(), &entry);
     if (code == ARCHIVE_EOF) return std::move(unpacking.files);
     if (code != ARCHIVE_OK) {
-      fail(ErrorCode::package_malformed, "the archive is no sound tar: {}", words_of(reader.get()));
+      fail(ErrorCode::package_malformed, "the archive is no sound tar: {}", reader_words(reader.get()));
     }
     if (count >= limits.entries) fail(ErrorCode::limit_exceeded, "it has more than {} entries", limits.entries);
     unpacking.take(entry);
