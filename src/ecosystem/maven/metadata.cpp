@@ -81,14 +81,4 @@ std::optional<std::string> with_version(std::string_view metadata, std::string_v
   return out;
 }
 
-std::string first_metadata(std::string_view group, std::string_view artifact, std::string_view version,
-                           std::string_view when) {
-  // Names of a repository path hold nothing that XML would escape.
-  return fmt::format(
-      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<metadata>\n  <groupId>{}</groupId>\n  <artifactId>{}</artifactId>\n"
-      "  <versioning>\n    <versions>\n      <version>{}</version>\n    </versions>\n"
-      "    <lastUpdated>{}</lastUpdated>\n  </versioning>\n</metadata>\n",
-      group, artifact, version, when);
-}
-
 }  // namespace liftlock::maven

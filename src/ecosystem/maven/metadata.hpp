@@ -18,8 +18,5 @@ std::vector<std::string> versions_of(std::string_view metadata);
 /// With one more version at the end, and all else as it was but `lastUpdated`; nullopt when it has that version.
 /// @param when "20261129120000", UTC. @throws Error{schema_violation}
 std::optional<std::string> with_version(std::string_view metadata, std::string_view version, std::string_view when);
-/// Of a module that has only this version.
-std::string first_metadata(std::string_view group, std::string_view artifact, std::string_view version,
-                           std::string_view when);
 
 }  // namespace liftlock::maven

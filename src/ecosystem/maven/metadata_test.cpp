@@ -4,6 +4,7 @@
 
 #include "base/code_of.hpp"
 #include "base/error.hpp"
+#include "ecosystem/maven/repository_path.hpp"
 
 namespace liftlock::maven {
 namespace {
@@ -33,8 +34,9 @@ TEST(MavenMetadata, AVersionIsAddedAndAllElseStays) {
 }
 
 TEST(MavenMetadata, TheFirstOneIsReadBack) {
-  const auto text = first_metadata("org.example", "lib", "1.0", "20260102030405");
+  const auto text = module_metadata("org.example", "lib", {"1.0"}, "20260102030405");
   EXPECT_EQ(versions_of(text), (std::vector<std::string>{"1.0"}));
+  EXPECT_NE(text.find("<lastUpdated>20260102030405</lastUpdated>"), std::string::npos);
   EXPECT_EQ(versions_of(with_version(text, "2.0", "20260102030406").value()), (std::vector<std::string>{"1.0", "2.0"}));
 }
 

@@ -106,7 +106,7 @@ class ModulePlan final : public PushPlan {
     if (m_lists_it) return;
     // Somebody else may have added a version since it was planned.
     const auto listed = m_repository.text(m_metadata);
-    auto text = listed ? add_to(*listed) : first_metadata(m_group, m_artifact, m_version, stamp());
+    auto text = listed ? add_to(*listed) : module_metadata(m_group, m_artifact, {m_version}, stamp());
     if (!text) return;
     const auto sha1 = checksum_of(*text, "sha1"), sha256 = checksum_of(*text, "sha256");
     m_repository.put(m_metadata, std::move(*text), k_xml);

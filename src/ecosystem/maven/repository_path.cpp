@@ -56,13 +56,17 @@ std::optional<std::string> folder_of(std::string_view name, std::string_view ver
   return sound ? std::optional(out.folder()) : std::nullopt;
 }
 
-std::string module_metadata(std::string_view group, std::string_view artifact, const std::set<std::string>& versions) {
+std::string module_metadata(std::string_view group, std::string_view artifact, const std::set<std::string>& versions,
+                            std::string_view when) {
   // Names of a repository path hold nothing that XML would escape.
   auto out = fmt::format(
-      "<metadata>\n  <groupId>{}</groupId>\n  <artifactId>{}</artifactId>\n  <versioning>\n    <versions>\n", group,
-      artifact);
+      "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<metadata>\n  <groupId>{}</groupId>\n  <artifactId>{}</artifactId>\n"
+      "  <versioning>\n    <versions>\n",
+      group, artifact);
   for (const auto& version : versions) out += fmt::format("      <version>{}</version>\n", version);
-  return out + "    </versions>\n  </versioning>\n</metadata>\n";
+  out += "    </versions>\n";
+  if (!when.empty()) out += fmt::format("    <lastUpdated>{}</lastUpdated>\n", when);
+  return out + "  </versioning>\n</metadata>\n";
 }
 
 }  // namespace liftlock::maven

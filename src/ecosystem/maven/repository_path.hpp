@@ -29,6 +29,8 @@ std::optional<std::string> folder_of(std::string_view name, std::string_view ver
 
 /// maven-metadata.xml of GROUP/ARTIFACT: which versions there are
 /// (maven.apache.org/ref/3.9.9/maven-repository-metadata).
-std::string module_metadata(std::string_view group, std::string_view artifact, const std::set<std::string>& versions);
+/// @param when it was changed last, "20261129120000", UTC; empty: it does not say
+std::string module_metadata(std::string_view group, std::string_view artifact, const std::set<std::string>& versions,
+                            std::string_view when = {});
 
 }  // namespace liftlock::maven
