@@ -120,7 +120,9 @@ TEST_F(InstallCheckTest, WorkspacesAreReadAndCredentialsAreNot) {
   write_file_atomically(
       m_root / "site/parts/one/package.json",
       R"({"name": "one", "version": "1.0.0", "bin": "missing.js", "dependencies": {"@demo/tool": "1"}})");
-  write_file_atomically(m_root / "site/.npmrc", "//reg.test/:_authToken=${NO_SUCH_NAME}\nlegacy-peer-deps=true\n");
+  // npm refuses to run with the second line.
+  write_file_atomically(m_root / "site/.npmrc",
+                        "//reg.test/:_authToken=${NO_SUCH_NAME}\n_authToken=x\nlegacy-peer-deps=true\n");
   const Json dependencies = {{"@demo/tool", "^1.0.0"}, {"one", "file:parts/one"}};
   const auto result = check(
       dependencies,
