@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "advisory/semver.hpp"
+#include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "ecosystem/apt/deb_version.hpp"
 #include "ecosystem/pypi/project_name.hpp"
@@ -53,11 +54,6 @@ std::string normal_name(std::string_view ecosystem, std::string_view name) {
   return ecosystem == "PyPI" ? normalize_project_name(name) : std::string(name);
 }
 
-std::string text_of(const Json& facts, const char* key) {
-  const auto found = facts.find(key);
-  return found != facts.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 /// The release that a codename of the suite stands for; empty for suites of others.
 std::string debian_release(const Artifact& artifact) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 4> k_releases = {
@@ -66,7 +62,7 @@ std::string debian_release(const Artifact& artifact) {
     for (const auto& evidence : file.evidence) {
       if (!evidence.details.is_object()) continue;
       for (const auto* key : {"codename", "suite"}) {
-        const auto stated = text_of(evidence.details, key);
+        const auto stated = text_in(evidence.details, key);
         for (const auto& [name, number] : k_releases) {
           if (stated.starts_with(name)) return std::string(number);
         }
@@ -80,7 +76,7 @@ std::string debian_release(const Artifact& artifact) {
 KnownPackage debian_source(const Artifact& artifact) {
   KnownPackage out{"Debian", debian_release(artifact), artifact.name.substr(0, artifact.name.find(':')),
                    artifact.version};
-  const auto stanza = text_of(artifact.facts, "stanza");
+  const auto stanza = text_in(artifact.facts, "stanza");
   for (const auto line : split(stanza, '\n')) {
     constexpr std::string_view field = "Source:";
     if (!line.starts_with(field)) continue;

@@ -9,6 +9,7 @@
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/model/dataset.hpp"
@@ -27,9 +28,7 @@ constexpr std::size_t k_max_kits = 200;
 constexpr std::size_t k_max_references = 100;  // of one kit; more tags than these say nothing more
 
 std::string text_of(const Json& object, const char* key) {
-  if (!object.is_object()) return {};
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? printable(found->get<std::string>()) : std::string();
+  return printable(text_in(object, key));
 }
 
 /// The member, or an empty object.

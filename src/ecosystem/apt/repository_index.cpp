@@ -5,6 +5,7 @@
 
 #include "archive/decompress.hpp"
 #include "base/error.hpp"
+#include "base/loose_json.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/apt/deb_inspector.hpp"
 #include "ecosystem/apt/release_date.hpp"
@@ -12,18 +13,13 @@
 namespace liftlock::apt {
 namespace {
 
-std::string text_fact(const Artifact& artifact, const char* name) {
-  const auto found = artifact.facts.find(name);
-  return found != artifact.facts.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 /// A stanza must not end its paragraph early: whoever made the artifact does not add packages to the index.
 std::string safe_stanza(const Artifact& artifact) {
-  auto stanza = text_fact(artifact, "stanza");
+  auto stanza = text_in(artifact.facts, "stanza");
   while (stanza.ends_with('\n')) stanza.pop_back();
   if (stanza.empty() || stanza.find("\n\n") != std::string::npos || stanza.find('\r') != std::string::npos) {
     stanza = fmt::format("Package: {}\nVersion: {}\nArchitecture: {}", package_of(artifact.name), artifact.version,
-                         text_fact(artifact, "architecture"));
+                         text_in(artifact.facts, "architecture"));
   }
   return stanza + "\n";
 }
@@ -32,7 +28,7 @@ std::string packages_text(const std::vector<const MirroredArtifact*>& debs, cons
                           std::string_view architecture) {
   std::map<std::string, const Artifact*> by_file;
   for (const auto* deb : debs) {
-    const auto own = text_fact(deb->artifact, "architecture");
+    const auto own = text_in(deb->artifact.facts, "architecture");
     if (own == architecture || own == "all")
       by_file[std::string(deb->artifact.files[0].path.filename())] = &deb->artifact;
   }
@@ -56,7 +52,7 @@ SuiteIndex make_suite_index(const std::vector<const MirroredArtifact*>& debs, co
   SuiteIndex out;
   std::set<std::string> architectures;
   for (const auto* deb : debs) {
-    const auto own = text_fact(deb->artifact, "architecture");
+    const auto own = text_in(deb->artifact.facts, "architecture");
     if (!own.empty() && own != "all") architectures.insert(own);
   }
   // A client asks for its own architecture even where every package is of "all".

@@ -7,6 +7,7 @@
 
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
+#include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "ecosystem/cargo/cargo_client.hpp"
 #include "ecosystem/cargo/crate_file.hpp"
@@ -39,8 +40,7 @@ void make_local_registry(const std::vector<Artifact>& artifacts, const std::set<
     const auto fd = context.store.open(file.digest);
     const auto content =
         with_context(artifact.id(), [&] { return check_crate(fd.get(), artifact.name, artifact.version); });
-    const auto origin = artifact.facts.find("registry");
-    const auto registry = origin != artifact.facts.end() && origin->is_string() ? origin->get<std::string>() : "";
+    const auto registry = text_in(artifact.facts, "registry");
     pages[index_path(artifact.name)] +=
         index_line(content.manifest, file.digest,
                    {.registry = is_default_registry(registry) ? "" : registry, .default_registry = default_registry}) +

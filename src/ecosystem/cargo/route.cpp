@@ -8,6 +8,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/cargo/crate_name.hpp"
@@ -30,11 +31,6 @@ struct MirroredCrate {
   std::shared_ptr<const Artifact> artifact;  ///< only then
 };
 
-std::string registry_of(const Artifact& artifact) {
-  const auto found = artifact.facts.find("registry");
-  return found != artifact.facts.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 HttpResponse page(std::string body, std::string_view type) {
   HttpResponse response;
   response.set("Content-Type", std::string(type)).set("Cache-Control", "no-cache");
@@ -51,7 +47,7 @@ class CargoRoute : public Route {
       const auto& artifact = mirrored.artifact;
       if (artifact.kind != "crate" || artifact.files.size() != 1) continue;
       // Newest last: of two contents under one name and version the newer publication's is served.
-      const auto registry = registry_of(artifact);
+      const auto registry = text_in(artifact.facts, "registry");
       m_crates[index_path(artifact.name)].insert_or_assign(std::pair(artifact.name, artifact.version),
                                                            MirroredCrate{artifact.files[0],
                                                                          artifact.name,

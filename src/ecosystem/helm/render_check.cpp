@@ -4,6 +4,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "ecosystem/helm/chart.hpp"
 #include "ecosystem/offline_client.hpp"
@@ -20,27 +21,22 @@ constexpr std::size_t k_max_images = 1000;
 constexpr std::size_t k_max_file = 1u << 20;
 constexpr std::size_t k_max_text = 32u << 20;
 
-std::string text_of(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 void walk_values(const Json& value, std::string_view key, std::string_view app_version, std::vector<std::string>& out) {
   if (out.size() >= k_max_images) return;
   if (value.is_array()) {
     for (const auto& item : value) walk_values(item, key, app_version, out);
     return;
   }
-  if (!value.is_object() || text_of(value, "enabled") == "false") return;
-  const auto repository = text_of(value, "repository");
+  if (!value.is_object() || text_in(value, "enabled") == "false") return;
+  const auto repository = text_in(value, "repository");
   const bool is_image = to_lower(key).find("image") != std::string::npos || value.contains("tag");
   if (!repository.empty() && is_image && repository.find("://") == std::string::npos) {
-    const auto registry = text_of(value, "registry");
-    auto tag = text_of(value, "tag");
+    const auto registry = text_in(value, "registry");
+    auto tag = text_in(value, "tag");
     if (tag.empty()) tag = app_version;
     auto name = (registry.empty() ? "" : registry + "/") + repository;
     if (!tag.empty()) name += ":" + tag;
-    if (const auto digest = text_of(value, "digest"); !digest.empty()) name += "@" + digest;
+    if (const auto digest = text_in(value, "digest"); !digest.empty()) name += "@" + digest;
     out.push_back(std::move(name));
   }
   for (const auto& [below, item] : value.items()) {
@@ -110,7 +106,7 @@ CheckResult check_render(const StackEntry& entry, const std::vector<Artifact>& a
   const auto& file = artifact.files.at(0);
   const auto chart = artifact.facts.find("chart");
   const bool described = chart != artifact.facts.end() && chart->is_object();
-  const bool is_library = described && text_of(*chart, "type") == "library";
+  const bool is_library = described && text_in(*chart, "type") == "library";
   const auto values_files = values_of(entry, context);
   if (!is_library && find_program("helm")) {
     const ScratchFolder scratch(context.scratch, "helm-" + portable_component(entry.name));
@@ -138,7 +134,7 @@ CheckResult check_render(const StackEntry& entry, const std::vector<Artifact>& a
                           : std::string();
     return {.proven = {}, .missing = {{fmt::format("helm template does not render it: {}{}", answer.words, hint), ""}}};
   }
-  const auto app_version = described ? text_of(*chart, "appVersion") : "";
+  const auto app_version = described ? text_in(*chart, "appVersion") : "";
   const auto fd = context.store.open(file.digest);
   return {.proven = fmt::format("the stack brings the images that its files name; what values and expressions make of "
                                 "them was not tried: {}",

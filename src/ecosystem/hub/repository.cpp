@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "crypto/sha256sums.hpp"
 #include "ecosystem/hub/git_oid.hpp"
@@ -21,11 +22,6 @@ bool is_part(std::string_view part) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' ||
                   c == '.';
          });
-}
-
-std::string text_fact(const Artifact& model, const char* key) {
-  const auto found = model.facts.find(key);
-  return found != model.facts.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 /// The whole content in 40 digits.
@@ -61,10 +57,10 @@ bool is_repository(std::string_view text) {
 }
 
 Place place_of(const Artifact& model) {
-  auto repository = text_fact(model, "repository");
-  auto commit = text_fact(model, "commit");
+  auto repository = text_in(model.facts, "repository");
+  auto commit = text_in(model.facts, "commit");
   if (is_repository(repository) && is_git_oid(commit)) {
-    auto revision = text_fact(model, "revision");
+    auto revision = text_in(model.facts, "revision");
     const bool telling = !revision.empty() && revision != commit && revision != k_main && revision.size() <= 250;
     return {std::move(repository), std::move(commit), telling ? std::optional(std::move(revision)) : std::nullopt};
   }

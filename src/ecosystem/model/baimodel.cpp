@@ -8,6 +8,7 @@
 #include "archive/zip_writer.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 
@@ -42,11 +43,6 @@ std::string content_version(const BaimodelPlan& plan) {
   Hasher hasher;
   for (const auto& [path, digest] : plan.manifest.checksums) hasher.update(path.text() + "\n" + digest.hex() + "\n");
   return hasher.finish().hex().substr(0, 12);
-}
-
-std::string text_of(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 std::string_view folder_of(const Artifact& model) {
@@ -211,10 +207,10 @@ BaimodelPlan plan_baimodel(const Artifact& model, const Json& inspection, Projec
   const auto formats = inspection.find("formats");
   if (formats != inspection.end() && formats->is_array() && !formats->empty() && formats->front().is_string())
     manifest.format = formats->front().get<std::string>();
-  manifest.quantization = text_of(inspection, "quantisation");
-  manifest.repository = text_of(model.facts, "repository");
+  manifest.quantization = text_in(inspection, "quantisation");
+  manifest.repository = text_in(model.facts, "repository");
   manifest.publisher = manifest.repository.substr(0, manifest.repository.find('/'));
-  manifest.license = model.license.empty() ? text_of(inspection, "license") : model.license;
+  manifest.license = model.license.empty() ? text_in(inspection, "license") : model.license;
   manifest.created_by = created_by;
   if (!inspection.empty()) plan.metadata = dump_json({{"liftlock", {{"inspection", inspection}}}});
   for (const auto& one : plan.files) manifest.checksums.emplace(one.entry, one.file.digest);

@@ -6,6 +6,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "ecosystem/npm/package_name.hpp"
 #include "fetch/url.hpp"
@@ -68,11 +69,6 @@ Json config_of(const std::vector<std::string>& options, const fs::path& folder, 
   return json;
 }
 
-std::string text_of(const Json& config, const std::string& key) {
-  const auto found = config.find(key);
-  return found != config.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
 std::string read_if_there(const fs::path& file) {
   std::error_code ignored;
   return !file.empty() && fs::is_regular_file(file, ignored) ? read_file(file, k_max_npmrc) : "";
@@ -130,10 +126,10 @@ ClientConfig ClientConfig::read(const fs::path& folder, const fs::path& scratch)
   }
   const auto config = config_of({}, folder, scratch, {});
   for (const auto* key : {"userconfig", "globalconfig"}) {
-    out.credentials.add_npmrc(read_if_there(text_of(config, key)));
+    out.credentials.add_npmrc(read_if_there(text_in(config, key)));
   }
-  out.registry = with_slash(text_of(config, "registry"));
-  if (const auto policy = text_of(config, "replace-registry-host"); !policy.empty()) out.replace_registry_host = policy;
+  out.registry = with_slash(text_in(config, "registry"));
+  if (const auto policy = text_in(config, "replace-registry-host"); !policy.empty()) out.replace_registry_host = policy;
   for (const auto& [key, value] : config.items()) {
     if (key.starts_with('@') && key.ends_with(":registry") && value.is_string()) {
       out.scopes[key.substr(0, key.find(':'))] = with_slash(value.get<std::string>());
@@ -148,7 +144,7 @@ void ClientConfig::ask_default_registry(const fs::path& scratch) {
   const auto bare = config_of({"--userconfig=" + (scratch / "no-user-npmrc").string(),
                                "--globalconfig=" + (scratch / "no-global-npmrc").string()},
                               scratch, scratch, {"npm_config_registry", "NPM_CONFIG_REGISTRY"});
-  default_registry = with_slash(text_of(bare, "registry"));
+  default_registry = with_slash(text_in(bare, "registry"));
 }
 
 std::string ClientConfig::tarball_url(const std::string& name, const std::string& version,

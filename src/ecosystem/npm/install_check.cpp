@@ -7,6 +7,7 @@
 
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
+#include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "ecosystem/npm/package_name.hpp"
 #include "ecosystem/offline_client.hpp"
@@ -33,11 +34,6 @@ std::string_view name_in(std::string_view path) {
 
 bool stays_inside(std::string_view path) {
   return !path.empty() && RelPath::try_parse(path).has_value();
-}
-
-std::string string_in(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 void copy_if_there(const fs::path& from, const fs::path& to, std::uint64_t max_bytes) {
@@ -73,7 +69,7 @@ class Copy {
     link_files(context, artifacts, k_top,
                m_folder / "liftlock-stack");  // npm takes what is not called .tgz for a folder
     for (auto& [path, entry] : lock["packages"].items()) {
-      const auto resolved = string_in(entry, "resolved");
+      const auto resolved = text_in(entry, "resolved");
       if (entry.value("link", false) && !stays_inside(resolved)) return false;
       const auto in_tree = name_in(path);
       if (in_tree.empty()) {
@@ -86,8 +82,8 @@ class Copy {
         copy_if_there(m_project / resolved.substr(5), m_folder / resolved.substr(5), k_max_lock);
         continue;
       }
-      auto name = string_in(entry, "name");
-      const auto version = Version::parse(string_in(entry, "version"));
+      auto name = text_in(entry, "name");
+      const auto version = Version::parse(text_in(entry, "version"));
       if (!version) continue;
       const auto found = tarballs.find({name.empty() ? std::string(in_tree) : name, version->text()});
       if (found != tarballs.end())

@@ -5,6 +5,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "base/loose_json.hpp"
 #include "ecosystem/npm/inspector.hpp"
 #include "ecosystem/npm/package_name.hpp"
 
@@ -14,11 +15,6 @@ namespace {
 constexpr std::string_view k_where = "the registry's document";
 /// Of a version that must not become what people get who ask for none.
 constexpr std::string_view k_other_tag = "carried";
-
-std::string text_of(const Json& object, std::string_view key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 /// "@scope%2fname", as npm asks.
 std::string encoded(std::string_view name) {
@@ -54,10 +50,10 @@ class Registry {
           const auto dist = manifest.is_object() ? manifest.find("dist") : manifest.end();
           auto& one = out.versions[version] = Json::object();
           if (manifest.is_object() && dist != manifest.end())
-            one = {{"integrity", text_of(*dist, "integrity")}, {"shasum", text_of(*dist, "shasum")}};
+            one = {{"integrity", text_in(*dist, "integrity")}, {"shasum", text_in(*dist, "shasum")}};
         }
         const auto tags = json.find("dist-tags");
-        if (tags != json.end()) out.latest = Version::parse(text_of(*tags, "latest"));
+        if (tags != json.end()) out.latest = Version::parse(text_in(*tags, "latest"));
       }
     }
     return m_known.emplace(name, std::move(out)).first->second;
@@ -75,13 +71,12 @@ class Registry {
     const auto& file = artifact.files.at(0);
     const auto filename = fmt::format("{}-{}.tgz", artifact.name, version->text());
     auto manifest = artifact.facts.at(k_fact_manifest);
-    const auto self = (m_http.address().tls ? "https://" : "http://") + m_http.address().authority();
     manifest["_id"] = fmt::format("{}@{}", artifact.name, version->text());
-    manifest["dist"] = {{"integrity", text_of(artifact.facts, k_fact_integrity)},
-                        {"shasum", text_of(artifact.facts, k_fact_shasum)},
-                        {"tarball", fmt::format("{}{}", self, m_http.below("/" + artifact.name + "/-/" + filename))}};
+    manifest["dist"] = {{"integrity", text_in(artifact.facts, k_fact_integrity)},
+                        {"shasum", text_in(artifact.facts, k_fact_shasum)},
+                        {"tarball", fmt::format("{}/{}/-/{}", m_http.address().text(), artifact.name, filename)}};
     Json body = {{"_id", artifact.name}, {"name", artifact.name}};
-    if (const auto description = text_of(manifest, "description"); !description.empty())
+    if (const auto description = text_in(manifest, "description"); !description.empty())
       body["description"] = description;
     body["dist-tags"] = {{tag_for(known(artifact.name), *version), version->text()}};
     body["versions"] = {{version->text(), std::move(manifest)}};
@@ -128,9 +123,9 @@ class PackagePlan final : public PushPlan {
       return;
     }
     // SHA-1 alone is no evidence of anything, but here it only says that nothing has to be sent.
-    const auto integrity = text_of(*there, "integrity");
-    const bool same = integrity.empty() ? text_of(*there, "shasum") == text_of(m_artifact.facts, k_fact_shasum)
-                                        : integrity == text_of(m_artifact.facts, k_fact_integrity);
+    const auto integrity = text_in(*there, "integrity");
+    const bool same = integrity.empty() ? text_in(*there, "shasum") == text_in(m_artifact.facts, k_fact_shasum)
+                                        : integrity == text_in(m_artifact.facts, k_fact_integrity);
     if (same)
       known = 1;
     else

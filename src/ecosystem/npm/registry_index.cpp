@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/loose_json.hpp"
 #include "ecosystem/npm/inspector.hpp"
 
 namespace liftlock::npm {
@@ -27,10 +28,6 @@ constexpr std::array<std::string_view, 16> k_abbreviated = {"name",
                                                             "_hasShrinkwrap",
                                                             "deprecated"};
 
-std::string text_of(const Json& facts, const char* key) {
-  const auto found = facts.find(key);
-  return found != facts.end() && found->is_string() ? found->get<std::string>() : "";
-}
 std::uint64_t number_of(const Json& facts, const char* key) {
   const auto found = facts.find(key);
   return found != facts.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
@@ -73,9 +70,9 @@ Json MirroredPackage::manifest(const MirroredVersion& version, Form form, std::s
       out[key] = value;
     }
   }
-  const auto name = text_of(version.manifest, "name");
+  const auto name = text_in(version.manifest, "name");
   if (!version.deprecated.empty()) out["deprecated"] = version.deprecated;
-  if (form == Form::full) out["_id"] = fmt::format("{}@{}", name, text_of(version.manifest, "version"));
+  if (form == Form::full) out["_id"] = fmt::format("{}@{}", name, text_in(version.manifest, "version"));
   out["dist"] = {{"tarball", fmt::format("{}{}/-/{}", registry, name, version.file.path.filename())},
                  {"integrity", version.integrity},
                  {"shasum", version.shasum},
@@ -126,9 +123,9 @@ Packages packages_of(const MirrorView& view) {
     if (!version || manifest == artifact.facts.end() || !manifest->is_object()) continue;
     out[artifact.name].add(*version, {.file = artifact.files[0],
                                       .manifest = *manifest,
-                                      .integrity = text_of(artifact.facts, "integrity"),
-                                      .shasum = text_of(artifact.facts, "shasum"),
-                                      .deprecated = text_of(artifact.facts, "deprecated"),
+                                      .integrity = text_in(artifact.facts, "integrity"),
+                                      .shasum = text_in(artifact.facts, "shasum"),
+                                      .deprecated = text_in(artifact.facts, "deprecated"),
                                       .files = number_of(artifact.facts, "files"),
                                       .unpacked_size = number_of(artifact.facts, "unpacked_size"),
                                       .published = mirrored.published_at});

@@ -6,6 +6,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/pypi/project_name.hpp"
@@ -39,13 +40,11 @@ class PypiRoute : public Route {
     for (const auto& mirrored : view.artifacts) {
       const auto& artifact = mirrored.artifact;
       if (artifact.kind != "wheel" && artifact.kind != "sdist") continue;
-      const auto python = artifact.facts.find("requires_python");
       for (const auto& file : artifact.files) {
         // Newest last: of two contents under one file name the newer publication's is served.
         m_projects[normalize_project_name(artifact.name)].insert_or_assign(
             std::string(file.path.filename()),
-            MirroredFile{file, artifact.version,
-                         python != artifact.facts.end() && python->is_string() ? python->get<std::string>() : ""});
+            MirroredFile{file, artifact.version, text_in(artifact.facts, "requires_python")});
       }
     }
   }
