@@ -11,6 +11,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/admission.hpp"
 #include "bundle/channel.hpp"
 #include "bundle/scan.hpp"
 #include "bundle/signatures.hpp"
@@ -43,15 +44,14 @@ class Ingest {
   }
 
   IngestResult run() {
-    check_expectation();
-    check_signatures();
-    const auto arrival = check_channel();
-    check_age();
-    check_retired();
+    m_admission = admit(m_site, m_request, m_bundle, m_log);
+    m_result.signatures = m_admission.judged;
+    for (const auto& one : m_admission.overrides) m_result.notes.push_back("override " + one);
     if (m_request.remote != nullptr) m_request.remote->bring_lists(m_bundle.info());
     m_bundle.load_lists();
     take_withheld();
-    if (arrival == Arrival::repeated && is_published() && store_is_complete() && !m_request.restore_retired) {
+    if (m_admission.arrival == Arrival::repeated && is_published() && store_is_complete() &&
+        !m_request.restore_retired) {
       m_result.status = IngestResult::Status::already_present;
       return m_result;
     }
@@ -95,93 +95,6 @@ class Ingest {
                        m_bundle.digest().hex().substr(0, 16));
   }
 
-  void override_with_reason(std::string_view what) {
-    if (m_request.reason.empty()) fail(ErrorCode::reason_required, "{} needs --reason", what);
-    m_overrides += fmt::format("{}{}: {}", m_overrides.empty() ? "" : "; ", what, m_request.reason);
-    m_result.notes.push_back(fmt::format("override {}: {}", what, m_request.reason));
-  }
-
-  void check_expectation() {
-    const auto* remote = m_request.remote;
-    const auto& info = m_bundle.info();
-    if (remote != nullptr && (info.channel != remote->channel() || info.sequence != remote->sequence())) {
-      throw Error(ErrorCode::expect_mismatch,
-                  fmt::format("the peer announced {}/{}, and this bundle is {}/{}", remote->channel(),
-                              remote->sequence(), printable(info.channel), info.sequence),
-                  "stop: the peer mixes its bundles up, or lies");
-    }
-    if (!m_request.expect && m_site.config().require_expect) {
-      throw Error(ErrorCode::expect_required, "the policy wants the announced digest of bundle.json",
-                  "give --expect DIGEST as the sender announced it by another way; never copy it from the medium");
-    }
-    if (m_request.expect && *m_request.expect != m_bundle.digest()) {
-      fail(ErrorCode::expect_mismatch, "bundle.json is {}, and {} was announced", m_bundle.digest().spoken(),
-           m_request.expect->spoken());
-    }
-  }
-
-  void check_signatures() {
-    TrustStore trust(m_site.trust_folder());
-    if (trust.empty()) {
-      throw Error(ErrorCode::trust_missing, "no trust root is pinned here, so no signature can be judged",
-                  fmt::format("ask the sender for the fingerprint by another way than the medium, then: liftlock trust "
-                              "pin '{}' --fingerprint FINGERPRINT",
-                              printable(m_bundle.folder().string())));
-    }
-    // Read once: what is judged here is what is kept, whatever the medium answers next time.
-    m_statements = m_bundle.trust_statements();
-    m_signatures = m_bundle.signatures(m_request.signatures);
-    m_root = judge_chain(trust.pinned_chain(), m_statements, now());
-    m_result.signatures = judge(m_bundle.bundle_json(), m_signatures, m_root, now());
-    require_thresholds(m_result.signatures, m_root);
-    require_approvals();
-  }
-
-  /// The site's own rule, which nobody on the low side can lower.
-  void require_approvals() const {
-    const auto wanted = m_site.config().approvals;
-    const auto people = approvers_of(m_result.signatures);
-    if (people.size() >= wanted) return;
-    throw Error(ErrorCode::unsigned_document,
-                fmt::format("the policy wants the approval of {}, and {}", counted(wanted, "person", "people"),
-                            people.empty() ? "nobody approved" : fmt::format("only {} did", fmt::join(people, ", "))),
-                "who approves runs `liftlock sign BUNDLE --role approver --key KEY --out FOLDER`, and ingest is given "
-                "--signatures FOLDER");
-  }
-
-  Arrival check_channel() {
-    const auto history = channel_history(m_log, m_bundle.info().channel);
-    const auto& info = m_bundle.info();
-    try {
-      return judge_arrival(history, info, m_bundle.digest(), false);
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::replayed || !m_request.allow_rollback) throw;
-      override_with_reason("allow-rollback");
-      return judge_arrival(history, info, m_bundle.digest(), true);
-    }
-  }
-
-  void check_age() {
-    const auto& expires = m_bundle.info().expires;
-    if (!expires || *expires >= now() || m_site.config().accept_expired_bundles) return;
-    if (!m_request.accept_expired) {
-      fail(ErrorCode::bundle_expired, "the bundle expired on {}", format_time(*expires));
-    }
-    override_with_reason("accept-expired");
-  }
-
-  /// Somebody took it out of use, for a reason: it does not come back by itself.
-  void check_retired() {
-    const auto& info = m_bundle.info();
-    if (!Catalog(m_site.catalog_file()).is_retired(info.channel, info.sequence)) return;
-    if (!m_request.restore_retired) {
-      throw Error(ErrorCode::replayed,
-                  fmt::format("{}/{} was retired here, or a part of it withdrawn", info.channel, info.sequence),
-                  "to bring it back into use, run the same command with --restore-retired --reason 'WHY'");
-    }
-    override_with_reason("restore-retired");
-  }
-
   /// With all that may land by now.
   bool is_published() const {
     const Catalog catalog(m_site.catalog_file());
@@ -195,7 +108,7 @@ class Ingest {
     const auto carried = read_withheld(m_bundle.folder());
     if (carried) {
       check_withheld(carried->withheld, m_bundle);
-      require_scanner(*carried, m_root, now());
+      require_scanner(*carried, m_admission.root, now());
       m_bundle.withhold(paths_of(carried->withheld));
       for (const auto& file : carried->withheld.files) {
         note(fmt::format("withheld: {} ({})", file.path.text(), printable(file.reason)));
@@ -306,7 +219,7 @@ class Ingest {
     std::vector<Digest> digests;
     for (const auto& file : content_to_land()) digests.push_back(file.digest);
     for (const auto& [path, bound] : m_bundle.info().lists) digests.push_back(bound.digest);
-    for (const auto& signature : m_signatures) digests.push_back(sha256(signature.bytes));
+    for (const auto& signature : m_admission.signatures) digests.push_back(sha256(signature.bytes));
     if (m_withheld) {
       digests.push_back(sha256(m_withheld->text));
       for (const auto& signature : m_withheld->signatures) digests.push_back(sha256(signature.bytes));
@@ -322,7 +235,7 @@ class Ingest {
     };
     add(std::string(k_bundle_json_path), m_bundle.bundle_json());
     for (const auto& [path, bound] : m_bundle.info().lists) add(path.text(), m_bundle.read_list(path));
-    for (const auto& signature : m_signatures) add("signatures/" + signature.name, signature.bytes);
+    for (const auto& signature : m_admission.signatures) add("signatures/" + signature.name, signature.bytes);
     if (m_withheld) {
       add(std::string(k_withheld_path), m_withheld->text);
       for (const auto& signature : m_withheld->signatures)
@@ -369,7 +282,7 @@ class Ingest {
 
   Json remarks() const {
     auto out = Json::object();
-    if (!m_overrides.empty()) out["remark"] = m_overrides;
+    if (!m_admission.overrides.empty()) out["remark"] = fmt::format("{}", fmt::join(m_admission.overrides, "; "));
     if (const auto people = approvers_of(m_result.signatures); !people.empty()) out["approved_by"] = people;
     if (!m_landing.left.empty()) out["withheld"] = m_landing.left.size();
     if (m_scan) out["scan"] = scan_detail(*m_scan);
@@ -380,22 +293,23 @@ class Ingest {
   /// The root by which the bundle was judged becomes the one that is followed. It proves itself, and so comes before
   /// the intent of the ingest, which makes the bundle's sequence count as taken.
   void follow_trust() {
+    const auto& root = m_admission.root;
     TrustStore trust(m_site.trust_folder());
     const auto before = trust.current();
-    if (before.version < m_root.version) {
+    if (before.version < root.version) {
       const Json detail = {{"from", before.version},
-                           {"version", m_root.version},
-                           {"fingerprint", m_root.fingerprint.text()},
+                           {"version", root.version},
+                           {"fingerprint", root.fingerprint.text()},
                            {"bundle", m_bundle.digest().text()}};
       logged_effect(m_log,
                     {.type = "trust.update",
                      .actor = m_request.actor,
                      .outcome = Outcome::intent,
-                     .subject = m_root.fingerprint.text(),
+                     .subject = root.fingerprint.text(),
                      .detail = dump_json_line(detail)},
-                    [&] { trust.follow(m_statements, now()); });
+                    [&] { trust.follow(m_admission.statements, now()); });
     }
-    if (trust.current().fingerprint == m_root.fingerprint) return;
+    if (trust.current().fingerprint == root.fingerprint) return;
     throw Error(ErrorCode::busy, "the trust root changed while the bundle was checked against the one before",
                 "run the same command again: the signatures are judged anew");
   }
@@ -434,9 +348,7 @@ class Ingest {
   AuditLog m_log;
   BundleReader m_bundle;
   IngestResult m_result;
-  std::vector<std::string> m_statements;
-  std::vector<SignatureFile> m_signatures;
-  TrustRoot m_root;  ///< by which the bundle was judged
+  Admission m_admission;
   std::optional<CarriedWithheld> m_withheld;
   Landing m_landing;
   std::vector<std::size_t> m_to_land;  ///< indexes of the bundle's files
@@ -445,7 +357,6 @@ class Ingest {
   std::vector<std::string> m_facts;  ///< what inspection learnt of each artifact
   std::vector<ArtifactFile> m_front;
   std::unordered_set<Digest> m_absent;  ///< from the store, when its room was checked
-  std::string m_overrides;
 };
 
 void record_failure(const Site& site, const IngestRequest& request, const Error& error, const Ingest* run) {
