@@ -97,7 +97,7 @@ void add_audit_witness_cosign(CLI::App& group, Invocation& invocation) {
       ->add_option("--fingerprint", options->fingerprint,
                    "Of the new log, as its machine shows it; without it you are asked on the terminal")
       ->type_name("DIGEST");
-  add_reason(*command, options->reason, "Why there is a new log; written to the audit log")->type_name("TEXT");
+  add_reason(*command, options->reason, "Why there is a new log; written to the audit log");
   command->footer(
       "A log that is shorter than what was seen (log-rolled-back) or that does not continue it (log-forked) is "
       "refused,\n"

@@ -182,8 +182,7 @@ void add_options(CLI::App& command, const std::shared_ptr<Options>& options) {
   command.add_flag("--plan", options->plan, "Say what it is and what would come in; take nothing");
   command.add_flag("--replace", options->replace,
                    "Take the place of other content of the same name and version, once all was checked");
-  add_reason(command, options->reason, "Why an unsigned import is taken in; written to the audit log")
-      ->type_name("TEXT");
+  add_reason(command, options->reason, "Why an unsigned import is taken in; written to the audit log");
 }
 
 std::string accepted_text() {

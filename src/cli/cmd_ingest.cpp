@@ -109,7 +109,7 @@ void add_ingest(CLI::App& app, Invocation& invocation) {
   command->add_flag("--accept-expired", options->accept_expired, "Accept a bundle past its expiry; needs --reason");
   command->add_flag("--restore-retired", options->restore_retired,
                     "Bring a bundle back that was retired here; needs --reason");
-  add_reason(*command, options->reason, "Why a rule is overridden; written to the audit log")->type_name("TEXT");
+  add_reason(*command, options->reason, "Why a rule is overridden; written to the audit log");
   command->footer(
       "Killed at any point it leaves nothing visible; the same command goes on where it was. The same bundle again is "
       "no error.\n"

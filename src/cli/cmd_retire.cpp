@@ -208,7 +208,7 @@ void add_retire(CLI::App& app, Invocation& invocation) {
       ->type_name("N");
   command->add_flag("--revoked", options->revoked, "Those with a signature by a key that is revoked by now");
   command->add_flag("--dry-run", options->dry_run, "Only list them, with when each was last used");
-  add_reason(*command, options->reason, "Why; written to the audit log")->type_name("TEXT");
+  add_reason(*command, options->reason, "Why; written to the audit log");
   command->footer(
       "The sequence stays taken; ingesting the same bundle with --restore-retired brings it back, unless its signer "
       "is\n"

@@ -145,7 +145,7 @@ void add_store(CLI::App& app, Invocation& invocation) {
   command->add_flag("--accept-expired", options->accept_expired, "Accept a bundle past its expiry; needs --reason");
   command->add_flag("--restore-retired", options->restore_retired,
                     "Bring back what was retired here and is in use at the peer; needs --reason");
-  add_reason(*command, options->reason, "Why a rule is overridden; written to the audit log")->type_name("TEXT");
+  add_reason(*command, options->reason, "Why a rule is overridden; written to the audit log");
   command->footer(
       "config.toml's [sync] says where from, and which ring. Killed or cut off at any point it leaves nothing "
       "visible;\n"

@@ -94,7 +94,7 @@ void add_withhold(CLI::App& app, Invocation& invocation) {
   command->add_option("BUNDLE", options->bundle, "The bundle's folder")->required();
   command->add_option("FILE", options->files, "As the bundle lists it, like packages/pypi/idna-3.4-py3-none-any.whl")
       ->required();
-  add_reason(*command, options->reason, "Why; people on the other side read it")->required()->type_name("TEXT");
+  add_reason(*command, options->reason, "Why; people on the other side read it")->required();
   add_signing_options(*command, options->key, true);
   command->footer(
       "Writes withheld/ beside the bundle. The files may then be taken from the medium, or stay: nobody reads them.\n"

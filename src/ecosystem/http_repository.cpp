@@ -18,7 +18,7 @@ constexpr std::uint64_t k_piece = 192u << 10;
 constexpr std::size_t k_max_link = 8u << 10;
 constexpr std::size_t k_max_words = 200;
 
-/// What the server says is wrong: its first line, or all of a short page.
+/// What the server says is wrong: how its page begins; nothing of one in HTML.
 std::string words_of(const UnixResponse& answer) {
   auto text = printable(std::string_view(answer.body).substr(0, k_max_words));
   if (answer.header("Content-Type").starts_with("text/html") || text.empty()) return {};

@@ -65,9 +65,8 @@ ScratchFolder::~ScratchFolder() {
   }
 }
 
-std::size_t link_files(const CollectContext& context, const std::vector<Artifact>& artifacts, std::string_view prefix,
-                       const fs::path& folder) {
-  std::size_t count = 0;
+void link_files(const CollectContext& context, const std::vector<Artifact>& artifacts, std::string_view prefix,
+                const fs::path& folder) {
   for (const auto& artifact : artifacts) {
     for (const auto& file : artifact.files) {
       const std::string_view path = file.path.text();
@@ -75,10 +74,8 @@ std::size_t link_files(const CollectContext& context, const std::vector<Artifact
       const auto at = folder / path.substr(prefix.size());
       fs::create_directories(at.parent_path());
       fs::create_symlink(fs::absolute(context.store.path(file.digest)), at);
-      ++count;
     }
   }
-  return count;
 }
 
 }  // namespace liftlock

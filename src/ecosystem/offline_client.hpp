@@ -17,7 +17,7 @@ namespace liftlock {
 struct ClientAnswer {
   bool done = false;
   std::string output;  ///< its standard output
-  std::string words;   ///< what it said on standard error, in one line; never empty when it is not done
+  std::string words;   ///< its standard error in one line; when it is not done, never empty: then from elsewhere
 };
 
 /// Runs it in an empty network namespace and without the daemons of /run (ecosystem/without_network.hpp).
@@ -25,7 +25,7 @@ struct ClientAnswer {
 /// @throws Error{tool_missing, sandbox_unavailable, tool_failed, limit_exceeded}
 ClientAnswer run_offline(ProcessSpec spec, const std::vector<std::string_view>& prefixes = {});
 
-/// Non-empty lines in one, made printable; the last ones when they are many.
+/// Non-empty lines in one, made printable; of a long text the end.
 std::string in_one_line(std::string_view text, const std::vector<std::string_view>& prefixes = {});
 
 /// A folder of the scratch folder that is removed with the object, whatever its modes are: Go's cache is read-only.
@@ -43,8 +43,8 @@ class ScratchFolder {
 };
 
 /// Links of the store's files below `folder`: at the path that each has in a bundle, without `prefix`
-/// ("packages/go/"). Files whose path does not begin with it are left out. Gives the number of links.
-std::size_t link_files(const CollectContext& context, const std::vector<Artifact>& artifacts, std::string_view prefix,
-                       const std::filesystem::path& folder);
+/// ("packages/go/"). Files whose path does not begin with it are left out.
+void link_files(const CollectContext& context, const std::vector<Artifact>& artifacts, std::string_view prefix,
+                const std::filesystem::path& folder);
 
 }  // namespace liftlock

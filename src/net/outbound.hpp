@@ -1,5 +1,5 @@
-// Inside of net: how connections to servers on other machines are made, and what their failures are called. Only
-// upstream.cpp and upload.cpp include this header: it brings Boost.Asio in.
+// Inside of net: how connections to servers on other machines are made, what their failures are called, and
+// heads of requests. Only sources of the room include this header: it brings Boost.Asio's TLS in.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>

@@ -162,10 +162,6 @@ class Exchange {
   std::vector<char> m_piece = std::vector<char>(k_piece);
 };
 
-}  // namespace
-
-namespace {
-
 std::string head_of(const UnixRequest& request, Keep keep, std::string_view host,
                     std::optional<std::uint64_t> body_size) {
   if (request.target.empty() || request.target[0] != '/' || !is_clean(request.target) ||

@@ -33,7 +33,7 @@ struct MirrorOptions {
   std::optional<fs::path> tokens_file;
   std::vector<MakeRoute> routes;
   std::function<Json(const Artifact&)> inspect;  ///< of RouteEnvironment; may be empty
-  HttpServerOptions http;                        ///< observe and max_body are set by the mirror
+  HttpServerOptions http;                        ///< its functions are set by the mirror
   Gateway* gateway = nullptr;                    ///< answers for its paths; must outlive the mirror
   /// Plain HTTP on an address that is not loopback.
   enum class InsecureListen : std::uint8_t { refuse, allow } insecure_listen = InsecureListen::refuse;

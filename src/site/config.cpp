@@ -1,7 +1,6 @@
 #include "site/config.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "base/clock.hpp"
 #include "base/encoding.hpp"

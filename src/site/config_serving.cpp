@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 
 #include "base/clock.hpp"
 #include "base/encoding.hpp"

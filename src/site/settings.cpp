@@ -1,6 +1,5 @@
 #include <nlohmann/json.hpp>
 
-#include "base/error.hpp"
 #include "site/site.hpp"
 
 namespace liftlock {

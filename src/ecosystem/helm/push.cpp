@@ -5,6 +5,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "ecosystem/oci/manifest.hpp"
 #include "ecosystem/oci/push_target.hpp"
 #include "ecosystem/oci/reference.hpp"
 
@@ -13,7 +14,6 @@ namespace {
 
 using Found = HttpRepository::Found;
 
-constexpr std::string_view k_manifest_type = "application/vnd.oci.image.manifest.v1+json";
 constexpr std::string_view k_config_type = "application/vnd.cncf.helm.config.v1+json";
 constexpr std::string_view k_content_type = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
 
@@ -89,14 +89,14 @@ oci::RegistryPush::Made made_of(const Artifact& artifact) {
   const auto config_digest = sha256(config);
   const Json manifest = {
       {"schemaVersion", 2},
-      {"mediaType", k_manifest_type},
+      {"mediaType", oci::media::oci_manifest},
       {"config", {{"mediaType", k_config_type}, {"digest", config_digest.text()}, {"size", config.size()}}},
       {"layers", {{{"mediaType", k_content_type}, {"digest", file.digest.text()}, {"size", file.size}}}},
       {"annotations",
        {{"org.opencontainers.image.title", artifact.name}, {"org.opencontainers.image.version", artifact.version}}}};
   oci::RegistryPush::Made out{.name = artifact.name,
                               .tag = artifact.version,
-                              .media_type = std::string(k_manifest_type),
+                              .media_type = std::string(oci::media::oci_manifest),
                               .manifest = dump_json_line(manifest),
                               .blobs = {}};
   // A tag has no '+'; helm writes '_' for it, and reads it so.
@@ -116,7 +116,7 @@ class ChartRegistryPush final : public PushTarget {
     const auto made = made_of(artifact);
     // An index that is not asked for may be answered with 404, and be written over.
     const auto there =
-        m_registry.manifest(made.name, made.tag, made.media_type + ", application/vnd.oci.image.index.v1+json");
+        m_registry.manifest(made.name, made.tag, fmt::format("{}, {}", made.media_type, oci::media::oci_index));
     if (there && *there != made.manifest) {
       // `helm push` writes a time into its manifest: what counts is the archive.
       auto out = std::make_unique<oci::RegistryPlan>(m_registry, oci::ImagePlan{});

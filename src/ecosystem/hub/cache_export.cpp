@@ -26,13 +26,14 @@ void write_ref(const fs::path& cache, const std::string& name, const std::string
   write_file_atomically(at, commit);
 }
 
-}  // namespace
-
+/// "models--ORG--NAME", "datasets--ORG--NAME"
 std::string cache_folder_of(std::string_view repository, std::string_view kind) {
   std::string out = kind == "dataset" ? "datasets--" : "models--";
   for (const char c : repository) out += c == '/' ? std::string("--") : std::string(1, c);
   return out;
 }
+
+}  // namespace
 
 std::vector<ExportedFile> export_hub_cache(const BlobStore& store, const Artifact& model, const fs::path& folder,
                                            Reporter& reporter) {

@@ -12,10 +12,6 @@
 
 namespace liftlock::hub {
 
-/// "models--ORG--NAME", "datasets--ORG--NAME"
-/// @param kind of the artifact: "model" or "dataset"
-std::string cache_folder_of(std::string_view repository, std::string_view kind = "model");
-
 /// Writes blobs first, then the links of the snapshot, then refs/main and refs/VERSION, so that a client that looks
 /// meanwhile finds a whole snapshot or none. @param folder the hub folder of the cache (HF_HOME/hub, HF_HUB_CACHE)
 /// @return the blobs @throws as export_artifact
