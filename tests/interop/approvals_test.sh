@@ -2,7 +2,6 @@
 # Two people on two machines approve a bundle that is on a read-only medium before it lands (M18).
 # approvals_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-step() { echo "ok: $*"; }
 mkdir "$work/stack" "$work/medium"
 cd "$work/stack"
 low trust keygen --role root --out ../root.pem > /dev/null

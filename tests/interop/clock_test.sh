@@ -3,7 +3,6 @@
 # libfaketime's: it answers every question for the time of day, and leaves the steady clock alone.
 # clock_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-step() { echo "ok: $*"; }
 library=$(find /usr/lib -name libfaketimeMT.so.1 -print -quit 2> /dev/null)
 [ -n "$library" ] || { echo "libfaketime is not installed"; exit 77; }
 at() ( export LD_PRELOAD=$library DONT_FAKE_MONOTONIC=1 FAKETIME=$1; shift; "$@" )  # at +400d COMMAND…

@@ -19,7 +19,12 @@ trap cleanup EXIT
 
 low() { "$low_exe" --quiet --state "$low_state" "$@"; }
 high() { "$high_exe" --quiet --state "$high_state" "$@"; }
+step() { echo "ok: $*"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
+# Exit status 77: something that the test needs is not here.
+skip() { echo "skipped: $*"; exit 77; }
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+wait_for() { for _ in $(seq 300); do curl -sk -o /dev/null "$1" && return; sleep 0.1; done; fail "nobody answers at $1"; }  # wait_for URL
 # refused CODE COMMAND…: the command fails with exactly this code.
 refused() {
   local code=$1 out; shift

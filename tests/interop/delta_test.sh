@@ -2,7 +2,6 @@
 # Bundles that leave out what the receiver has, what the high side may say to the low side, and what each side knows of its
 # channels: deltas, requests, receipts, acknowledgements, status (G73, B16).   delta_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-step() { echo "ok: $*"; }
 mkdir "$work/stack" "$work/medium" "$work/back"
 cd "$work/stack"
 put() { head -c "$2" /dev/urandom > "$1.bin"; }                    # put NAME BYTES: a new version of a file of the stack

@@ -3,9 +3,8 @@
 # route leads out. Helm is its Go SDK behind a Python module, for Debian has no helm.
 #   helm_online_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: the module cannot be had (skipped).
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-step() { echo "ok: $*"; }
 python3 -m venv "$work/venv"
-"$work/venv/bin/pip" install --quiet --disable-pip-version-check helm-python-sdk==0.2.2 > "$work/pip.log" 2>&1 || { tail -1 "$work/pip.log"; echo "skipped: no Helm SDK"; exit 77; }
+"$work/venv/bin/pip" install --quiet --disable-pip-version-check helm-python-sdk==0.2.2 > "$work/pip.log" 2>&1 || { tail -1 "$work/pip.log"; skip "no Helm SDK"; }
 export HOME=$work/home HELM_CACHE_HOME=$work/helm-cache HELM_CONFIG_HOME=$work/helm-config HELM_DATA_HOME=$work/helm-data
 mkdir -p "$HOME" "$work/upstream" "$work/media" "$work/site"
 cd "$work/site"

@@ -4,7 +4,6 @@
 #   hub_online_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: skipped.
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
 source "$(dirname "$0")/hub_site.sh"
-skip() { echo "skipped: $*"; exit 77; }
 unshare --net true 2> /dev/null || skip "no network namespace can be made here"
 venv=${HUB_VENV:-}  # one that has them already
 if [ -z "$venv" ]; then

@@ -2,7 +2,6 @@
 # A ModelKit of KitOps comes in: its model is served, its data set too, its code stays out. By kit itself where it is installed,
 # else by a script that writes what kit does.   modelkit_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-step() { echo "ok: $*"; }
 tools=$root/tests/tools
 mkdir -p "$work/kit/model" "$work/kit/data" "$work/kit/src" && cd "$work/kit"
 python3 "$tools/make_model.py" gguf model/tiny.gguf > /dev/null

@@ -3,8 +3,6 @@
 # packed, ingested; then npm ci, by this machine's npm and by an old one, where no route leads out, and the program runs.
 #   npm_online_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: no npm, or no registry (skipped).
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-skip() { echo "skipped: $*"; exit 77; }
-step() { echo "ok: $*"; }
 command -v npm > /dev/null || skip "no npm here"
 export npm_config_cache=$work/cache npm_config_fund=false npm_config_audit=false npm_config_update_notifier=false
 export npm_config_omit_lockfile_registry_resolved=false

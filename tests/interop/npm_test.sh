@@ -3,10 +3,9 @@
 # it from the mirror in a network namespace without any route.   npm_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 # Exit status 77: no npm 8 or later here.
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-command -v npm > /dev/null || { echo "skipped: no npm here"; exit 77; }
-[ "$(npm --version | cut -d. -f1)" -ge 8 ] || { echo "skipped: npm $(npm --version) is older than 8"; exit 77; }
-unshare --net true 2> /dev/null || unshare --map-root-user --net true || { echo "skipped: no network namespaces here"; exit 77; }
-step() { echo "ok: $*"; }
+command -v npm > /dev/null || skip "no npm here"
+[ "$(npm --version | cut -d. -f1)" -ge 8 ] || skip "npm $(npm --version) is older than 8"
+unshare --net true 2> /dev/null || unshare --map-root-user --net true || skip "no network namespaces here"
 # Nothing of this machine's npm counts, and nothing is left in its caches.
 export HOME=$work/home npm_config_userconfig=$work/home/.npmrc npm_config_globalconfig=/dev/null npm_config_cache=$work/cache
 export npm_config_fund=false npm_config_audit=false npm_config_update_notifier=false

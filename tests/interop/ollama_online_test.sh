@@ -5,7 +5,6 @@
 #   ollama_online_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: skipped.
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
 source "$(dirname "$0")/hub_site.sh"
-skip() { echo "skipped: $*"; exit 77; }
 version=v0.32.15
 unshare --net true 2> /dev/null || skip "no network namespace can be made here"
 ollama=${OLLAMA:-}  # one that is there already

@@ -1,6 +1,4 @@
 # Sourced after crossing_machines.sh by tests that carry packages of an ecosystem to where there is no network.
-step() { echo "ok: $*"; }
-skip() { echo "skipped: $*"; exit 77; }
 
 # cross NAME: locks, fetches, packs and signs the stack of the current folder, and ingests it on the high side.
 cross() {

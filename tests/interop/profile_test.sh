@@ -2,7 +2,6 @@
 # A guard profile decides what is packed: by content, sizes, counts, names and nesting; the guard's operator checks with coreutils
 # what passed, and the other side takes it (B16, B17).   profile_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-step() { echo "ok: $*"; }
 mkdir "$work/stack" "$work/medium"
 cd "$work/stack"
 pack() { local name=$1; shift; low pack --output "../medium/$name" "$@"; }

@@ -6,8 +6,6 @@
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
 source "$(dirname "$0")/package_crossing.sh"
 command -v npm > /dev/null || skip "there is no npm"
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-wait_for() { for _ in $(seq 300); do curl -s -o /dev/null "$1" && return; sleep 0.1; done; fail "nobody answers at $1"; }
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install -q --disable-pip-version-check pypiserver==2.4.2 devpi-server==6.20.3 > "$work/pip.log" 2>&1 || { tail -1 "$work/pip.log"; skip "pypiserver and devpi cannot be had"; }
 # verdaccio names a dist-tag of one of its needs, which some mirrors do not have.

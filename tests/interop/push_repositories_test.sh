@@ -9,8 +9,6 @@ for program in nginx aptly reprepro docker-registry; do command -v $program > /d
 mkdir -p "$work/stack/tools" "$work/stack/m2/org/example/parent/1.5" "$work/stack/m2/org/example/tool/2.0" "$work/home"
 export HOME=$work/home
 cd "$work/stack"
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-wait_for() { for _ in $(seq 100); do curl -sk -o /dev/null "$1" && return; sleep 0.1; done; fail "nobody answers at $1"; }
 
 # --- what crosses: files (one of 48 MiB), a parent POM and a jar, a chart, wheels
 head -c 50331648 /dev/urandom > tools/large.bin

@@ -2,10 +2,8 @@
 # Images of the store into a docker-registry of the site, with a plan first, again, cut off, and with a login (issue "Under pressure", 4).
 # push_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-step() { echo "ok: $*"; }
 mkdir "$work/stack" "$work/medium"
 cd "$work/stack"
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 registry() {  # registry NAME PORT [YAML…]: a docker-registry of its own; its process id in $pid
   { printf 'version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s/%s}}\n' "$work" "$1"
     printf '%s\n' "${@:3}"; } > "$work/$1.yml"

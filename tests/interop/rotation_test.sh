@@ -2,7 +2,6 @@
 # Every role's key is replaced offline while five bundles cross; a key that retires leaves what it signed in force, one that is
 # revoked does not; and old publications go out of use (S4 S40).   rotation_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-step() { echo "ok: $*"; }
 mkdir "$work/stack" "$work/medium"
 cd "$work/stack"
 for key in root1 root2; do low trust keygen --role root --out "../$key.pem" > /dev/null; done

@@ -5,12 +5,11 @@
 #   runtimes_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
 for program in containerd ctr podman docker-registry; do
-  command -v "$program" > /dev/null || { echo "skipped: no $program here"; exit 77; }
+  command -v "$program" > /dev/null || skip "no $program here"
 done
-[ "$(id -u)" = 0 ] || { echo "skipped: containerd wants root"; exit 77; }
+[ "$(id -u)" = 0 ] || skip "containerd wants root"
 
 # --- fixtures: an image that says a sentence, in an upstream registry
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 upstream=127.0.0.1:$(free_port) mirror=127.0.0.1:$(free_port)
 cat > "$work/registry.yml" <<YAML
 version: 0.1
@@ -65,7 +64,7 @@ containerd --config "$work/node/config.toml" > "$work/node/log" 2>&1 & node=$!
 pids+=("$node")
 ctr() { command ctr -a "$work/node/socket" -n k8s.io "$@"; }
 for _ in $(seq 100); do ctr version > /dev/null 2>&1 && break; sleep 0.1; done
-ctr version > /dev/null 2>&1 || { tail -5 "$work/node/log"; echo "skipped: containerd does not start here"; exit 77; }
+ctr version > /dev/null 2>&1 || { tail -5 "$work/node/log"; skip "containerd does not start here"; }
 has() { awk -v name="$1" '$1 == name { print $3 }' <<< "$(ctr images ls)"; }
 ran=yes
 # It failed once, under load, with its word lost; so it may say it at the third time.

@@ -2,12 +2,11 @@
 # The bills of materials of a bundle and of a store, judged by the validators of CycloneDX and SPDX themselves.
 #   sbom_online_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: the validators cannot be had (skipped).
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-step() { echo "ok: $*"; }
 venv=${SBOM_VENV:-}  # one that has them already
 if [ -z "$venv" ]; then
   venv=$work/venv
   python3 -m venv "$venv" && "$venv/bin/pip" install --quiet --disable-pip-version-check 'cyclonedx-python-lib[json-validation]==11.12.0' spdx-tools==0.8.5 \
-    > "$work/pip.log" 2>&1 || { tail -1 "$work/pip.log"; echo "skipped: no validators"; exit 77; }
+    > "$work/pip.log" 2>&1 || { tail -1 "$work/pip.log"; skip "no validators"; }
 fi
 mkdir -p "$work/site/model" "$work/media" && cd "$work/site"
 python3 "$root/tests/tools/make_model.py" gguf model/tiny.gguf > /dev/null

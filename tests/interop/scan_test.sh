@@ -2,7 +2,6 @@
 # Debian's ClamAV with a signature of our own looks at what a bundle brings; what it finds does not land; what a kiosk's key
 # withholds stays out, and the rest lands (B17).   scan_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-step() { echo "ok: $*"; }
 mkdir "$work/stack" "$work/medium" "$work/signatures"
 cd "$work/stack"
 # Its only signature finds these words; ClamAV wants them in hex.

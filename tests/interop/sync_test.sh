@@ -2,7 +2,6 @@
 # A production node takes from an ingest node's mirror, verifies everything again, follows its ring, and is cut off, lied to
 # and killed meanwhile (G11 G33 B18).   sync_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-step() { echo "ok: $*"; }
 mkdir "$work/stack" "$work/medium" "$work/between"
 cd "$work/stack"
 prod_state=$work/prod

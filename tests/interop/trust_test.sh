@@ -8,7 +8,6 @@ mkdir -m 700 "$GNUPGHOME"
 cd "$work"
 low() { "$liftlock" --quiet --state "$work/low" "$@" </dev/null; }
 far() { "$liftlock" --quiet --state "$work/far" "$@" </dev/null; }
-step() { echo "ok: $*"; }
 
 low init --zone low >/dev/null
 far init --zone transfer >/dev/null

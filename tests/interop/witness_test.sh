@@ -2,7 +2,6 @@
 # Truncation, edit, fork and rollback of log and catalog against a witness; an old copy of the whole state folder restored; a node
 # that is rebuilt; a witness that is killed (invariant 9).   witness_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-step() { echo "ok: $*"; }
 there=$work/there                                              # the witness: a second installation, which has no store to speak of
 witness() { "$high_exe" --quiet --state "$there" "$@"; }
 stick=$work/stick
