@@ -55,6 +55,7 @@ Json licenses(const std::string& text) {
 }
 
 /// Without the files, where there are several.
+/// Without the files, where there are several.
 Json component(const Item& item, const std::string& ref) {
   const auto& artifact = item.artifact;
   Json out = {
