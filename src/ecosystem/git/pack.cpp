@@ -1,10 +1,8 @@
 #include "ecosystem/git/pack.hpp"
 
 #include <openssl/evp.h>
-#include <zlib.h>
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -13,12 +11,14 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "ecosystem/git/delta.hpp"
+#include "ecosystem/git/links.hpp"
+#include "ecosystem/git/pack_stream.hpp"
 #include "os/file.hpp"
 
 namespace liftlock::git {
 namespace {
 
-constexpr std::size_t k_piece = 64u << 10;
 constexpr std::size_t k_trailer = 20;
 constexpr unsigned k_offset_delta = 6, k_id_delta = 7;
 constexpr std::uint32_t k_none = std::numeric_limits<std::uint32_t>::max();
@@ -48,211 +48,6 @@ class Sha1 {
   std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> m_sha1;
 };
 
-/// The bytes of the pack without its trailer, one after the other.
-class Window {
- public:
-  Window(int file, std::uint64_t begin, std::uint64_t end) : m_file(file), m_at(begin), m_end(end) {}
-
-  void seek(std::uint64_t at) {
-    m_at = at;
-    m_piece = {};
-  }
-  /// Of the next byte, in the file.
-  std::uint64_t at() const { return m_at - m_piece.size(); }
-  /// At least one byte, and none at the end.
-  std::span<const std::uint8_t> peek() {
-    if (!m_piece.empty() || m_at >= m_end) return m_piece;
-    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(k_piece, m_end - m_at));
-    if (!pread_exact(m_file, std::span(m_buffer).first(size), m_at, k_what)) ends_early();
-    m_piece = std::span(m_buffer).first(size);
-    m_at += size;
-    return m_piece;
-  }
-  void skip(std::size_t bytes) { m_piece = m_piece.subspan(bytes); }
-  std::uint8_t byte() {
-    if (peek().empty()) ends_early();
-    const auto out = m_piece[0];
-    skip(1);
-    return out;
-  }
-  [[noreturn]] static void ends_early() { fail(ErrorCode::package_malformed, "the pack ends within an object"); }
-
- private:
-  int m_file;
-  std::uint64_t m_at, m_end;
-  std::vector<std::uint8_t> m_buffer = std::vector<std::uint8_t>(k_piece);
-  std::span<const std::uint8_t> m_piece;
-};
-
-/// zlib streams (RFC 1950) out of a window.
-class Inflater {
- public:
-  Inflater() {
-    if (::inflateInit(&m_stream) != Z_OK) fail(ErrorCode::memory_limit, "there is no memory to inflate with");
-  }
-  ~Inflater() { ::inflateEnd(&m_stream); }
-  Inflater(const Inflater&) = delete;
-  Inflater& operator=(const Inflater&) = delete;
-
-  /// Inflates the stream that begins at the window's place, exactly `size` bytes, and leaves the window behind it.
-  template <typename Take>
-  void run(Window& window, std::uint64_t size, Take&& take) {
-    ::inflateReset(&m_stream);
-    std::uint64_t made = 0;
-    for (int state = Z_OK; state != Z_STREAM_END;) {
-      const auto in = window.peek();
-      m_stream.next_in = const_cast<Bytef*>(in.data());
-      m_stream.avail_in = static_cast<uInt>(in.size());
-      m_stream.next_out = m_out.data();
-      m_stream.avail_out = static_cast<uInt>(m_out.size());
-      state = ::inflate(&m_stream, Z_NO_FLUSH);
-      const auto got = m_out.size() - m_stream.avail_out;
-      const auto used = in.size() - m_stream.avail_in;
-      if ((state != Z_OK && state != Z_STREAM_END) || (state == Z_OK && got == 0 && used == 0))
-        fail(ErrorCode::package_malformed, "an object of the pack does not inflate");
-      window.skip(used);
-      made += got;
-      if (made > size) break;
-      take(std::span<const std::uint8_t>(m_out).first(got));
-    }
-    if (made != size) fail(ErrorCode::package_malformed, "an object of the pack is not as long as it says");
-  }
-
- private:
-  z_stream m_stream{};
-  std::vector<std::uint8_t> m_out = std::vector<std::uint8_t>(k_piece);
-};
-
-struct ObjectHead {
-  unsigned type = 0;
-  std::uint64_t size = 0;
-};
-
-ObjectHead read_object_head(Window& window) {
-  auto byte = window.byte();
-  ObjectHead head{.type = (byte >> 4) & 7u, .size = byte & 15u};
-  for (unsigned shift = 4; (byte & 0x80) != 0; shift += 7) {
-    if (shift > 56) fail(ErrorCode::package_malformed, "the size of an object has too many digits");
-    byte = window.byte();
-    head.size |= std::uint64_t{byte & 0x7fu} << shift;
-  }
-  return head;
-}
-
-std::uint64_t read_base_distance(Window& window) {
-  auto byte = window.byte();
-  std::uint64_t out = byte & 0x7fu;
-  while ((byte & 0x80) != 0) {
-    if (out > (std::uint64_t{1} << 54)) fail(ErrorCode::package_malformed, "the base of a delta lies too far");
-    byte = window.byte();
-    out = ((out + 1) << 7) | (byte & 0x7fu);
-  }
-  return out;
-}
-
-/// A delta's own numbers: seven bits a byte, the low ones first.
-std::uint64_t take_size(std::span<const std::uint8_t>& delta) {
-  std::uint64_t out = 0;
-  for (unsigned shift = 0;; shift += 7) {
-    if (delta.empty() || shift > 56) fail(ErrorCode::package_malformed, "a delta's size is malformed");
-    const auto byte = delta[0];
-    delta = delta.subspan(1);
-    out |= std::uint64_t{byte & 0x7fu} << shift;
-    if ((byte & 0x80) == 0) return out;
-  }
-}
-
-std::uint64_t take_number(std::span<const std::uint8_t>& delta, unsigned present, unsigned bytes) {
-  std::uint64_t out = 0;
-  for (unsigned i = 0; i < bytes; ++i) {
-    if ((present & (1u << i)) == 0) continue;
-    if (delta.empty()) fail(ErrorCode::package_malformed, "a delta ends within a copy");
-    out |= std::uint64_t{delta[0]} << (8 * i);
-    delta = delta.subspan(1);
-  }
-  return out;
-}
-
-std::string apply_delta(std::string_view base, std::span<const std::uint8_t> delta, std::uint64_t most) {
-  if (take_size(delta) != base.size()) fail(ErrorCode::package_malformed, "a delta is for a base of another size");
-  const auto size = take_size(delta);
-  if (size > most) fail(ErrorCode::limit_exceeded, "a delta makes more than {} bytes", most);
-  std::string out;
-  out.reserve(size);
-  while (!delta.empty()) {
-    const unsigned order = delta[0];
-    delta = delta.subspan(1);
-    if (order == 0) fail(ErrorCode::package_malformed, "a delta has the order 0, which is reserved");
-    std::uint64_t from = 0, length = order;
-    if ((order & 0x80) != 0) {
-      from = take_number(delta, order, 4);
-      length = take_number(delta, order >> 4 & 7u, 3);
-      if (length == 0) length = 0x10000;
-      if (from > base.size() || length > base.size() - from)
-        fail(ErrorCode::package_malformed, "a delta copies what its base does not have");
-    } else if (length > delta.size()) {
-      fail(ErrorCode::package_malformed, "a delta ends within its bytes");
-    }
-    if (length > size - out.size()) fail(ErrorCode::package_malformed, "a delta makes more than it says");
-    if ((order & 0x80) != 0) {
-      out.append(base.substr(from, length));
-    } else {
-      out.append(as_text(delta.first(length)));
-      delta = delta.subspan(length);
-    }
-  }
-  if (out.size() != size) fail(ErrorCode::package_malformed, "a delta makes less than it says");
-  return out;
-}
-
-/// The links of all objects, each of which must lead to an object of its type in the pack. As long as nothing is wrong
-/// there are not more different ones than objects, so that a pack of lies does not fill the memory.
-class Links {
- public:
-  explicit Links(std::size_t objects) : m_most(objects) {}
-
-  void add(const Link& link) {
-    m_links.push_back(link);
-    if (m_links.size() < 2 * (m_most + k_slack)) return;
-    tidy();
-    if (m_links.size() > m_most + k_slack) {
-      // More names than objects: at least one is not here. finish() will find which.
-      m_overflow = true;
-      m_links.resize(m_most + k_slack);
-    }
-  }
-
-  /// @param objects sorted by id
-  void finish(const std::vector<Link>& objects) {
-    tidy();
-    for (const auto& link : m_links) {
-      const auto found = std::lower_bound(objects.begin(), objects.end(), link.id,
-                                          [](const Link& a, const ObjectId& id) { return a.id < id; });
-      if (found == objects.end() || found->id != link.id)
-        fail(ErrorCode::package_malformed, "the {} {} is missing from the pack", name_of(link.type), to_hex(link.id));
-      if (found->type != link.type) {
-        fail(ErrorCode::package_malformed, "{} is a {}, and is named as a {}", to_hex(link.id), name_of(found->type),
-             name_of(link.type));
-      }
-    }
-    if (m_overflow) fail(ErrorCode::package_malformed, "objects are missing from the pack");
-  }
-
- private:
-  void tidy() {
-    const auto key = [](const Link& link) { return std::pair(link.id, link.type); };
-    std::sort(m_links.begin(), m_links.end(), [&](const Link& a, const Link& b) { return key(a) < key(b); });
-    m_links.erase(
-        std::unique(m_links.begin(), m_links.end(), [&](const Link& a, const Link& b) { return key(a) == key(b); }),
-        m_links.end());
-  }
-
-  static constexpr std::size_t k_slack = 4096;
-  std::size_t m_most;
-  std::vector<Link> m_links;
-  bool m_overflow = false;
-};
-
 class PackCheck {
  public:
   PackCheck(int file, std::uint64_t offset, std::uint64_t size, const PackLimits& limits)
@@ -260,9 +55,7 @@ class PackCheck {
         m_limits(limits),
         m_begin(offset),
         m_end(offset + size - k_trailer),
-        m_window(file, offset, m_end) {
-    m_facts.size = size;
-  }
+        m_window(file, offset, m_end) {}
 
   PackFacts run(const std::vector<std::pair<std::string, ObjectId>>& wanted) {
     if (m_limits.trailer == PackLimits::Trailer::right) check_trailer();

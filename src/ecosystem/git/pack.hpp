@@ -32,7 +32,6 @@ struct PackFacts {
   std::uint64_t bytes = 0;                 ///< of all objects
   std::uint64_t lfs_pointers = 0;          ///< blobs that stand for files of Git LFS
   std::uint64_t submodules = 0;            ///< entries of trees, in all of the history
-  std::uint64_t size = 0;                  ///< of the pack with its trailer
   std::map<std::string, ObjectId> peeled;  ///< of what was wanted, by name: what a tag leads to, else the object itself
 };
 
