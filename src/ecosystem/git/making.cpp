@@ -146,15 +146,12 @@ void write_skeleton(const fs::path& staging, const BundleHeader& header, const s
   write_file(staging / "packed-refs", refs);
 }
 
-/// @return the exit status. @throws Error{tool_failed} past the time
-int run_to_end(SandboxSpec spec, std::chrono::seconds time) {
-  Sandbox sandbox(std::move(spec));
+/// @return the exit status. @throws Error{tool_failed} past the time; the sandbox's end is its object's then
+int wait_for_end(Sandbox& sandbox, std::chrono::seconds time) {
   const auto end = Clock::now() + time;
   for (;;) {
     if (const auto status = sandbox.poll()) return *status;
     if (Clock::now() > end) {
-      sandbox.kill();
-      sandbox.wait();
       throw Error(ErrorCode::tool_failed, fmt::format("git did not end within {} s", time.count()),
                   std::string(k_not_remembered_hint));
     }
@@ -182,23 +179,15 @@ void index_pack(int repository, const fs::path& pack, std::uint64_t index_bytes,
   // The sandbox takes what is mounted on its run folder with it, so it has to live until the index was copied.
   const auto log = spec.log, index = spec.run_folder / "pack.idx";
   Sandbox sandbox(std::move(spec));
-  const auto end = Clock::now() + k_index_time;
-  auto status = sandbox.poll();
-  for (; !status; status = sandbox.poll()) {
-    if (Clock::now() > end) {
-      throw Error(ErrorCode::tool_failed, fmt::format("git did not index the pack within {} h", k_index_time.count()),
-                  std::string(k_not_remembered_hint));
-    }
-    std::this_thread::sleep_for(k_look);
-  }
-  if (*status != 0) {
+  const int status = wait_for_end(sandbox, k_index_time);
+  if (status != 0) {
     const auto words = last_words(log);
     if (blames_the_pack(words)) {
       throw Error(ErrorCode::package_malformed,
-                  fmt::format("git refuses the repository's pack (status {}): {}", *status, words),
+                  fmt::format("git refuses the repository's pack (status {}): {}", status, words),
                   "lock it again on the low side; if it happens twice, treat the upstream as hostile");
     }
-    throw Error(ErrorCode::tool_failed, fmt::format("git could not index the pack (status {}): {}", *status, words),
+    throw Error(ErrorCode::tool_failed, fmt::format("git could not index the pack (status {}): {}", status, words),
                 std::string(k_not_remembered_hint));
   }
   // The program that made it is gone; a link in its place would not be followed, nor a pipe waited for.
@@ -221,7 +210,8 @@ void write_advertisement(int repository, const fs::path& staging, int protocol) 
   spec.max_file = k_max_advertisement;
   spec.log = run.path() / "log";
   const auto log = spec.log;
-  if (const int status = run_to_end(std::move(spec), k_advertise_time); status != 0) {
+  Sandbox sandbox(std::move(spec));
+  if (const int status = wait_for_end(sandbox, k_advertise_time); status != 0) {
     throw Error(ErrorCode::tool_failed,
                 fmt::format("git upload-pack ended with status {}: {}", status, last_words(log)),
                 std::string(k_not_remembered_hint));
