@@ -19,6 +19,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "ecosystem/git/end_aside.hpp"
 #include "ecosystem/git/request_body.hpp"
 #include "ecosystem/git/seat.hpp"
 #include "os/run_folder.hpp"
@@ -66,8 +67,9 @@ class Running {
     int all = 0;
     std::map<std::string, int> of_peer;
   };
+  /// Never destroyed: EndAside gives seats back when the process ends.
   static Table& table() {
-    static Table one;
+    static auto& one = *new Table;
     return one;
   }
   std::optional<std::string> m_peer;
@@ -95,6 +97,29 @@ class HeldBytes {
     return bytes;
   }
   std::uint64_t m_bytes;
+};
+
+/// A git at work, and what it holds until it has ended. When the client leaves it is killed at once and waited for
+/// elsewhere.
+struct Fetching {
+  RunFolder run{"git"};
+  Running seat;
+  std::optional<Sandbox> sandbox;
+};
+
+class FetchingOwner {
+ public:
+  FetchingOwner() { EndAside::instance(); }  // who cannot have its thread fails here, and not at the end
+  ~FetchingOwner() {
+    if (m_fetching->sandbox) m_fetching->sandbox->kill();
+    EndAside::instance().end(std::move(m_fetching));
+  }
+  FetchingOwner(const FetchingOwner&) = delete;
+  FetchingOwner& operator=(const FetchingOwner&) = delete;
+  Fetching* operator->() const { return m_fetching.get(); }
+
+ private:
+  std::shared_ptr<Fetching> m_fetching = std::make_shared<Fetching>();
 };
 
 asio::awaitable<void> take_seat(Running& seat, std::string peer) {
@@ -178,31 +203,31 @@ class Answer final : public Telling {
 
   asio::awaitable<void> answer(AnswerSink& sink) override {
     const auto repository = co_await m_repositories->open(m_source);
-    Running seat;
+    FetchingOwner fetching;
     const auto peer = m_request.peer;
-    co_await take_seat(seat, peer);
+    co_await take_seat(fetching->seat, peer);
     // Only now, so that those who wait have no more in memory than they sent.
     auto body = body_in_memory(m_request.body, m_request.encoding);
     m_request.body = {};
     m_held.reset();
-    const RunFolder run("git");
     auto spec = spec_for(repository->get());
-    spec.log = run.path() / "log";
+    spec.log = fetching->run.path() / "log";
     int ends[2];
     if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe2");
     UniqueFd write_end(ends[1]);
     const auto pipe = std::make_shared<Pipe>(co_await asio::this_coro::executor, ends[0]);
     spec.output = write_end.get();
     spec.input = body.get();
-    Sandbox sandbox(std::move(spec));
+    fetching->sandbox.emplace(std::move(spec));
     write_end.reset();
     body.reset();
     co_await pass_on(pipe, sink);
-    const int status = co_await end_of(sandbox);
+    const int status = co_await end_of(*fetching->sandbox);
     // Nothing to say is an answer: git asks "0000" before a request that it sends in chunks.
     if (status == 0 && !m_begun) co_await begin(sink);
     if (m_begun && status <= k_gave_up) co_return;
-    fail(ErrorCode::tool_failed, "git upload-pack ended with status {}: {}", status, last_words(run.path() / "log"));
+    fail(ErrorCode::tool_failed, "git upload-pack ended with status {}: {}", status,
+         last_words(fetching->run.path() / "log"));
   }
 
   SandboxSpec spec_for(int repository) const {
