@@ -44,7 +44,9 @@ class Run {
         const auto& finding = inspection.findings[0];
         fail(finding.code, "{}: '{}': {}", printable(artifact.id()), finding.path, finding.message);
       }
-      if (!inspection.facts.empty()) m_facts[m_new[i]] = dump_json_line(inspection.facts);
+      auto facts = inspection.facts.empty() ? std::string() : dump_json_line(inspection.facts);
+      // What the catalog does not keep is not held until then either: there may be many, and each as long as it likes.
+      if (facts.size() <= Catalog::k_max_facts) m_facts[m_new[i]] = std::move(facts);
       progress.advance(1);
     });
     for (const auto i : m_new) remember(key_of(m_artifacts[i]), m_facts[i]);

@@ -39,9 +39,6 @@ std::vector<std::string> text_rows(Statement& statement) {
   return out;
 }
 
-/// Of one artifact; what is longer is not kept: it is a convenience, and comes from foreign bytes.
-constexpr std::size_t k_max_facts = 1u << 20;
-
 std::string_view facts_at(const std::vector<std::string>& facts, std::size_t index) {
   return index < facts.size() ? std::string_view(facts[index]) : std::string_view();
 }

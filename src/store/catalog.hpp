@@ -56,6 +56,10 @@ struct PinSummary {
 
 class Catalog {
  public:
+  /// Bytes of facts of one artifact. Longer ones are not kept: they come from foreign bytes, and what needs them asks
+  /// the inspector again.
+  static constexpr std::size_t k_max_facts = 1u << 20;
+
   /// Opens; with Access::write creates and migrates older schemas. A catalog that is not there is made even for a
   /// reader: an empty store is no error. @throws Error{store_invalid, too_new}
   explicit Catalog(const fs::path& file, Access access = Access::write);
