@@ -34,6 +34,29 @@ std::vector<std::string> words_of(std::string_view line) {
   return out;
 }
 
+/// Fingerprints of a keyring's primary keys, or "others" where there is no gpg to ask.
+std::string keys_of(const fs::path& keyring, const fs::path& home) {
+  if (!find_program("gpg")) return "others";
+  const auto listing = run_process({.argv = {"gpg", "--homedir", home.string(), "--batch", "--no-permission-warning",
+                                             "--with-colons", "--show-keys", keyring.string()}});
+  std::string out;
+  bool primary = false;
+  for (const auto line : split(listing.output, '\n')) {
+    const auto fields = split(line, ':');
+    if (fields[0] == "pub" || fields[0] == "sub") primary = fields[0] == "pub";
+    if (!primary || fields[0] != "fpr" || fields.size() < 10) continue;
+    out += (out.empty() ? "" : ", ") + printable(fields[9]);
+  }
+  return out.empty() ? "others" : out;
+}
+
+/// Fingerprint, or key id, of an "ERRSIG" line for a key that the keyring lacks; else empty.
+/// GnuPG's doc/DETAILS: ERRSIG KEYID PUBLIC-KEY-ALGORITHM HASH CLASS TIME RC FINGERPRINT, RC 9: no public key
+std::string missing_key(const std::vector<std::string>& words) {
+  if (words.size() < 8 || words[1] != "ERRSIG" || words[7] != "9") return {};
+  return words.size() > 8 && words[8] != "-" ? words[8] : words[2];
+}
+
 }  // namespace
 
 std::string binary_keyring(std::string_view bytes, const std::string& where) {
@@ -56,10 +79,10 @@ std::string binary_keyring(std::string_view bytes, const std::string& where) {
   fail(ErrorCode::config_invalid, "{}: an armored key is broken", where);
 }
 
-std::vector<std::string> verify_detached(const fs::path& document, std::string_view signature, std::string_view keyring,
+std::vector<std::string> verify_detached(const fs::path& document, std::string_view signature, const Keyring& keyring,
                                          const fs::path& scratch, const std::string& where) {
   const TemporaryFolder folder("gpgv", scratch);
-  write_file_atomically(folder.path() / "keyring.gpg", keyring);
+  write_file_atomically(folder.path() / "keyring.gpg", keyring.bytes);
   write_file_atomically(folder.path() / "signature", signature);
   ProcessSpec spec{.argv = {"gpgv", "--status-fd", "1", "--weak-digest", "SHA1", "--weak-digest", "RIPEMD160",
                             "--keyring", (folder.path() / "keyring.gpg").string(),
@@ -68,6 +91,7 @@ std::vector<std::string> verify_detached(const fs::path& document, std::string_v
   spec.timeout = std::chrono::minutes(10);
   const auto result = run_process(spec);
   std::vector<std::string> out;
+  std::string missing;  // a key's, of the last signature by one that we do not have
   bool good = false;
   for (const auto line : split(result.output, '\n')) {
     const auto parts = words_of(line);
@@ -76,6 +100,15 @@ std::vector<std::string> verify_detached(const fs::path& document, std::string_v
     if (parts[1] == "GOODSIG") good = true;
     if (parts[1] == "BADSIG") fail(ErrorCode::release_unsigned, "{}: a signature does not fit it", where);
     if (parts[1] == "VALIDSIG" && good) out.push_back(parts.back());
+    if (auto key = missing_key(parts); !key.empty()) missing = printable(key);
+  }
+  if (out.empty() && !missing.empty()) {
+    throw Error(ErrorCode::release_unsigned,
+                fmt::format("{}: it is signed by the key {}; {} has {}", where, missing, keyring.name,
+                            keys_of(folder.path() / "keyring.gpg", folder.path())),
+                fmt::format("compare {0} with what the publisher announces; where it is the publisher's: "
+                            "gpg --armor --export {0} >> {1}",
+                            missing, keyring.name));
   }
   if (out.empty()) {
     throw Error(ErrorCode::release_unsigned,

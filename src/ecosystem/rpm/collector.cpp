@@ -1,21 +1,17 @@
 #include "ecosystem/rpm/collector.hpp"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "archive/decompress.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "crypto/hash.hpp"
-#include "ecosystem/openpgp.hpp"
 #include "ecosystem/rpm/inspector.hpp"
-#include "ecosystem/rpm/repository_metadata.hpp"
+#include "ecosystem/rpm/package_signature.hpp"
+#include "ecosystem/rpm/repository.hpp"
 #include "ecosystem/rpm/resolver.hpp"
 #include "ecosystem/source_files.hpp"
 #include "os/file.hpp"
@@ -23,8 +19,6 @@
 namespace liftlock::rpm {
 namespace {
 
-constexpr std::uint64_t k_max_repomd = 4u << 20;
-constexpr std::uint64_t k_max_list = 2ull << 30;  ///< unpacked
 constexpr std::uint64_t k_max_key = 1u << 20;
 
 constexpr std::array<KeySpec, 9> k_keys = {{
@@ -54,37 +48,6 @@ constexpr std::array<KeySpec, 9> k_keys = {{
      "Carry the signed indexes that prove each package's digest; true by default.", "false"},
 }};
 
-struct Repository {
-  std::string url;                     ///< ends with '/'
-  std::vector<std::string> signed_by;  ///< of repomd.xml; empty: unsigned
-  Digest repomd;
-  std::optional<std::uint64_t> revision;
-  ListedIndex primary;
-  PackageList packages;
-  RepositoryLists lists;
-  Artifact proof;
-};
-
-std::string location_url(const std::string& base, const std::string& location) {
-  // A location with an escape in it is an address already.
-  return base + (location.find('%') == std::string::npos ? encode_percent_path(location) : location);
-}
-
-std::string file_name_of(const std::string& location) {
-  const auto name = location.substr(location.rfind('/') + 1);
-  return decode_percent(name).value_or(name);
-}
-
-FetchJob job_of(std::string title, const std::string& url, const Digest& digest, std::optional<std::uint64_t> size) {
-  FetchJob job{.title = std::move(title), .digest = {}, .size = size, .url = url, .headers = {}, .produce = {}};
-  if (digest.algorithm() == DigestAlgorithm::sha256) {
-    job.digest = digest;
-  } else {
-    job.also = digest;
-  }
-  return job;
-}
-
 class Resolution {
  public:
   Resolution(const StackEntry& entry, CollectContext& context)
@@ -97,13 +60,12 @@ class Resolution {
     read_key();
     auto urls = m_entry.texts("with");
     urls.insert(urls.begin(), m_entry.text("url"));
-    for (auto& url : urls) m_repositories.push_back(load(std::move(url)));
+    for (auto& url : urls)
+      m_repositories.push_back(load_repository(std::move(url), m_entry, m_context, m_keyring, m_out.notes));
     const auto wanted = m_entry.texts("packages");
     if (wanted.empty()) fail(ErrorCode::stack_invalid, "{}: 'packages' is empty", m_entry.where());
-    std::vector<RepositoryLists> lists;
-    for (auto& repository : m_repositories) lists.push_back(std::move(repository.lists));
     const TemporaryFolder folder("dnf", m_context.scratch);
-    take(resolve_with_dnf(lists, wanted, m_native,
+    take(resolve_with_dnf(m_repositories, wanted, m_native,
                           m_entry.flag("dependencies", true) ? Dependencies::take : Dependencies::leave,
                           fs::canonical(folder.path())));
     add_needs();
@@ -123,128 +85,7 @@ class Resolution {
                   fmt::format("{}: '{}' is no armored OpenPGP public key", m_entry.where(), m_entry.text("key")),
                   "`gpg --armor --export` writes one");
     }
-    m_keyring = binary_keyring(m_key_text, m_entry.text("key"));
-  }
-
-  std::optional<Document> document(const std::string& url, std::uint64_t max_bytes) {
-    try {
-      auto found = m_context.downloader.get(
-          {.url = url, .headers = {}, .max_bytes = max_bytes, .accepted_status = {200, 404, 403}});
-      if (found.status != 200) return std::nullopt;
-      return found;
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::not_found) return std::nullopt;  // file:
-      throw;
-    }
-  }
-
-  /// Whoever answers for the repository cannot take back what the lock has seen of it.
-  void refuse_steps_back(const std::string& url, bool is_signed, std::optional<std::uint64_t> revision) const {
-    const auto hint = fmt::format("where the publisher did that, remove {} from the lock", m_entry.where());
-    for (const auto& artifact : m_context.before) {
-      if (artifact.kind != k_kind || artifact.files.size() != 1) continue;
-      for (const auto& evidence : artifact.files[0].evidence) {
-        const bool was_signed = evidence.type == "rpm-repomd";
-        if (!was_signed && evidence.type != "index-hash") continue;
-        if (string_member_or(evidence.details, "repository", "", artifact.id()) != url) continue;
-        if (was_signed && !is_signed) {
-          throw Error(ErrorCode::release_unsigned,
-                      fmt::format("{}repodata/repomd.xml has no signature, and was signed when {} was locked", url,
-                                  artifact.id()),
-                      hint);
-        }
-        if (!evidence.details.contains("revision") || !revision) continue;
-        const auto seen = uint_member(evidence.details, "revision", artifact.id());
-        if (*revision < seen) {
-          throw Error(ErrorCode::replayed,
-                      fmt::format("{}repodata/repomd.xml is older than the one that {} was locked from: revision {}, "
-                                  "before it {}",
-                                  url, artifact.id(), *revision, seen),
-                      hint);
-        }
-      }
-    }
-  }
-
-  Repository load(std::string url) {
-    if (!is_url(url)) fail(ErrorCode::stack_invalid, "{}: '{}' is no address", m_entry.where(), printable(url));
-    refuse_credentials(url, m_entry.where());
-    if (!url.ends_with('/')) url += '/';
-    const auto at = url + "repodata/repomd.xml";
-    const auto text = m_context.downloader.get({.url = at, .headers = {}, .max_bytes = k_max_repomd}).body;
-    const auto signature = document(at + ".asc", k_max_repomd);
-    std::vector<std::string> signed_by;
-    if (signature) {
-      const TemporaryFolder folder("repomd", m_context.scratch);
-      write_file_atomically(folder.path() / "repomd.xml", text);
-      signed_by = verify_detached(folder.path() / "repomd.xml", signature->body, m_keyring, folder.path(), at);
-    } else if (m_entry.flag("signed_index", false)) {
-      fail(ErrorCode::release_unsigned, "{} has no signature, repomd.xml.asc", at);
-    } else {
-      m_out.notes.push_back(
-          fmt::format("{} is not signed: each package is believed by its own signature, and an index that is old or "
-                      "leaves packages out would not be noticed",
-                      at));
-    }
-    const auto revision = repomd_revision(text, at);
-    refuse_steps_back(url, !signed_by.empty(), revision);
-    auto indexes = parse_repomd(text, at);
-    const auto primary = indexes.find("primary");
-    if (primary == indexes.end()) fail(ErrorCode::schema_violation, "{} names no primary list with a SHA-2", at);
-    Repository out{.url = url,
-                   .signed_by = std::move(signed_by),
-                   .repomd = m_context.store.put(text),
-                   .revision = revision,
-                   .primary = primary->second,
-                   .packages = {},
-                   .lists = {},
-                   .proof = {}};
-    const auto filelists = indexes.find("filelists");
-    std::vector<FetchJob> jobs = {list_job(url, primary->second)};
-    if (filelists != indexes.end()) jobs.push_back(list_job(url, filelists->second));
-    const auto fetched = m_context.downloader.fetch(jobs);
-    out.lists.primary = unpacked(primary->second, fetched[0]);
-    if (filelists != indexes.end()) out.lists.filelists = unpacked(filelists->second, fetched[1]);
-    out.packages = parse_primary(out.lists.primary, url + primary->second.location);
-    out.proof = proof_of(out, text, signature, fetched[0]);
-    return out;
-  }
-
-  FetchJob list_job(const std::string& url, const ListedIndex& index) const {
-    return job_of(index.location, location_url(url, index.location), index.digest, index.size);
-  }
-
-  std::string unpacked(const ListedIndex& index, const FetchResult& fetched) const {
-    const auto limit = std::min(index.open_size.value_or(k_max_list), k_max_list);
-    return decompress(m_context.store.open(fetched.digest).get(), index.location, limit);
-  }
-
-  /// What proves the digests of a repository's packages to whoever has the key, without this machine.
-  Artifact proof_of(const Repository& repository, const std::string& repomd, const std::optional<Document>& signature,
-                    const FetchResult& primary) const {
-    const auto version = repository.repomd.hex().substr(0, 16);
-    const auto folder = fmt::format("evidence/rpm/{}/", version);
-    const auto at = repository.url + "repodata/repomd.xml";
-    Artifact out{.kind = std::string(k_index_kind), .name = repository.url, .version = version};
-    out.facts = {{"url", repository.url}};
-    const auto evidence = repository.signed_by.empty() ? first_use_evidence()
-                                                       : Evidence{"rpm-repomd", {{"signed_by", repository.signed_by}}};
-    out.files.push_back({RelPath::parse(folder + "repomd.xml"), repomd.size(), repository.repomd, at, {evidence}});
-    if (signature) {
-      out.files.push_back({RelPath::parse(folder + "repomd.xml.asc"),
-                           signature->body.size(),
-                           m_context.store.put(signature->body),
-                           at + ".asc",
-                           {evidence}});
-    }
-    const auto& location = repository.primary.location;
-    out.files.push_back({RelPath::parse(folder + file_name_of(location)),
-                         primary.size,
-                         primary.digest,
-                         location_url(repository.url, location),
-                         {{"index-hash", {{"repomd_sha256", repository.repomd.hex()}}}}});
-    std::sort(out.files.begin(), out.files.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
-    return out;
+    m_keyring = {binary_keyring(m_key_text, m_entry.text("key")), m_entry.text("key")};
   }
 
   void take(std::vector<Choice> choices) {
@@ -314,45 +155,10 @@ class Resolution {
       details["signed_by"] = repository.signed_by;
     }
     out.files[0].evidence.push_back({type, std::move(details)});
-    if (auto own = own_signature(repository, out, inspection.facts)) out.files[0].evidence.push_back(std::move(*own));
-    m_facts.emplace(out.id(), inspection.facts);
+    if (auto own = own_signature(out, inspection.facts, repository, m_entry, m_context, m_keyring, m_out.notes))
+      out.files[0].evidence.push_back(std::move(*own));
+    m_facts[out.id()] = {{"provides", inspection.facts.at("provides")}, {"requires", inspection.facts.at("requires")}};
     return out;
-  }
-
-  /// The package's own signature; nullopt where it may have none.
-  std::optional<Evidence> own_signature(const Repository& repository, const Artifact& package, const Json& facts) {
-    if (!facts.contains("signature")) {
-      if (!repository.signed_by.empty() && m_entry.flag("unsigned_packages", false)) {
-        m_out.notes.push_back(fmt::format("{} is not signed: dnf takes it with gpgcheck = 0 only", package.id()));
-        return std::nullopt;
-      }
-      throw Error(ErrorCode::release_unsigned, fmt::format("{} is not signed", package.id()),
-                  repository.signed_by.empty()
-                      ? "neither is its repository: nothing says where it comes from"
-                      : "accept it by the repository's signature alone with unsigned_packages = true");
-    }
-    const auto& signature = facts.at("signature");
-    const auto packet = decode_base64(string_member(signature, "openpgp", package.id()));
-    const auto start = uint_member(signature, "start", package.id()), end = uint_member(signature, "end", package.id());
-    const auto& file = package.files[0];
-    if (!packet || start >= end || end > file.size)
-      fail(ErrorCode::internal, "the inspection of a signature is broken");
-    const TemporaryFolder folder("rpm", m_context.scratch);
-    const auto signed_part = folder.path() / "signed";
-    {
-      const auto in = m_context.store.open(file.digest);
-      const auto out = open_file(signed_part, O_WRONLY | O_CREAT | O_EXCL, 0600);
-      std::vector<std::uint8_t> block(1u << 20);
-      for (auto at = start; at < end;) {
-        const std::span part(block.data(), static_cast<std::size_t>(std::min<std::uint64_t>(block.size(), end - at)));
-        if (!pread_exact(in.get(), part, at, file.path.text())) fail(ErrorCode::blob_corrupt, "a package is too short");
-        write_all(out.get(), part, "a package");
-        at += part.size();
-      }
-    }
-    const auto keys = verify_detached(signed_part, as_text(*packet), m_keyring, folder.path(), package.id());
-    return Evidence{"rpm-signature",
-                    {{"signed_by", keys}, {"covers", end == file.size ? "header and payload" : "header"}}};
   }
 
   /// Names only: which version is meant, and what is needed by path or on conditions, dnf alone knows.
@@ -399,9 +205,10 @@ class Resolution {
   const StackEntry& m_entry;
   CollectContext& m_context;
   std::string m_native;
-  std::string m_key_text, m_keyring;
+  std::string m_key_text;
+  Keyring m_keyring;
   std::vector<Repository> m_repositories;
-  std::map<std::string, Json> m_facts;  ///< what inspection said, by id
+  std::map<std::string, Json> m_facts;  ///< what packages provide and require, by id
   Collected m_out;
 };
 

@@ -40,7 +40,7 @@ class Listener {
  public:
   virtual ~Listener() = default;
   virtual void begin(std::string_view path, const Attributes& attributes) = 0;
-  /// @param text directly within it, without blanks around; nothing of elements with more than k_max_text
+  /// @param text directly within it, without blanks around; empty where it is longer than k_max_text
   virtual void end(std::string_view path, std::string_view text) = 0;
 };
 
@@ -97,17 +97,26 @@ class Reader {
     m_lengths.push_back(m_path.size());
     if (!m_path.empty()) m_path += '/';
     m_path += name.substr(name.rfind(':') + 1);
-    m_text.clear();
+    clear_text();
     m_listener.begin(m_path, Attributes(attributes));
   }
   void end() {
     m_listener.end(m_path, trim(m_text));
-    m_text.clear();
+    clear_text();
     m_path.resize(m_lengths.back());
     m_lengths.pop_back();
   }
   void characters(std::string_view data) {
-    if (m_text.size() + data.size() <= k_max_text) m_text += data;
+    m_text_is_long = m_text_is_long || m_text.size() + data.size() > k_max_text;
+    if (m_text_is_long) {
+      m_text.clear();
+    } else {
+      m_text += data;
+    }
+  }
+  void clear_text() {
+    m_text.clear();
+    m_text_is_long = false;
   }
 
   Listener& m_listener;
@@ -116,6 +125,7 @@ class Reader {
   std::string m_path;
   std::vector<std::size_t> m_lengths;  ///< of m_path before each open element
   std::string m_text;
+  bool m_text_is_long = false;
   std::exception_ptr m_failure;
 };
 

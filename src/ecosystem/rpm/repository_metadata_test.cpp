@@ -33,6 +33,7 @@ TEST(RepoMd, ListsAreFoundByType) {
 TEST(RepoMd, TheRevisionIsANumberOrNothing) {
   EXPECT_EQ(repomd_revision(repomd("<revision> 1764000000\n</revision>"), "r"), 1764000000u);
   EXPECT_EQ(repomd_revision(repomd("<revision>2026-11</revision>"), "r"), std::nullopt);
+  EXPECT_EQ(repomd_revision(repomd("<revision>5" + std::string(5000, ' ') + "\n7</revision>"), "r"), std::nullopt);
   EXPECT_EQ(repomd_revision(repomd("<data><revision>5</revision></data>"), "r"), std::nullopt);
 }
 

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/rpm/unknown_package.hpp"
 #include "ecosystem/without_network.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
@@ -65,9 +66,42 @@ void check_wanted(const std::string& text) {
               "write NAME, NAME-VERSION, NAME-VERSION-RELEASE or NAME.ARCH");
 }
 
+/// What dnf says, as a message has it: its lines, without bullets and what says nothing.
+std::string on_one_line(std::string_view said) {
+  std::string out;
+  for (auto line : split(said, '\n')) {
+    line = trim(line);
+    if (line.starts_with("- ")) line.remove_prefix(2);
+    if (line.empty() || line == "Exiting due to strict setting.") continue;
+    const std::string_view between = out.empty() ? "" : out.ends_with(':') ? " " : "; ";
+    out += fmt::format("{}{}", between, printable(line.substr(0, k_shown)));
+    if (out.size() > k_shown) return out + " …";
+  }
+  return out;
+}
+
+[[noreturn]] void refuse(const std::string& said, std::string_view architecture,
+                         const std::vector<Repository>& repositories) {
+  if (said.find("No such command") != std::string::npos) {
+    throw Error(ErrorCode::tool_missing, "dnf has no `dnf download` here: " + on_one_line(said),
+                "install dnf's core plugins (dnf-plugins-core)");
+  }
+  constexpr std::string_view k_begin = "No package ", k_end = " available.";
+  for (auto line : split(said, '\n')) {
+    line = trim(line);
+    if (!line.starts_with(k_begin) || !line.ends_with(k_end)) continue;
+    std::vector<SearchedRepository> searched;
+    for (const auto& one : repositories) searched.push_back({one.url, &one.packages});
+    line.remove_prefix(k_begin.size());
+    throw unknown_package(line.substr(0, line.size() - k_end.size()), architecture, searched);
+  }
+  throw Error(ErrorCode::unresolvable, "dnf finds no set of packages: " + on_one_line(said),
+              "name more repositories in `with`, or take the named packages only: dependencies = false");
+}
+
 }  // namespace
 
-std::vector<Choice> resolve_with_dnf(const std::vector<RepositoryLists>& repositories,
+std::vector<Choice> resolve_with_dnf(const std::vector<Repository>& repositories,
                                      const std::vector<std::string>& wanted, std::string_view architecture,
                                      Dependencies dependencies, const fs::path& scratch) {
   std::string config = fmt::format(
@@ -77,7 +111,7 @@ std::vector<Choice> resolve_with_dnf(const std::vector<RepositoryLists>& reposit
   fs::create_directory(scratch / "log");
   for (std::size_t i = 0; i < repositories.size(); ++i) {
     const auto folder = scratch / fmt::format("r{}", i);
-    write_lists(folder, repositories[i]);
+    write_lists(folder, repositories[i].lists);
     config += fmt::format("[r{0}]\nname=r{0}\nbaseurl=file://{1}\nenabled=1\nrepo_gpgcheck=0\n", i, folder.string());
   }
   write_file_atomically(scratch / "dnf.conf", config);
@@ -98,16 +132,7 @@ std::vector<Choice> resolve_with_dnf(const std::vector<RepositoryLists>& reposit
   }
   spec.argv = without_network(std::move(spec.argv), scratch);
   const auto result = run_process(spec);
-  if (result.status != 0) {
-    const bool no_command = result.error_output.find("No such command") != std::string::npos;
-    const auto shown = printable_lines(trim(result.error_output + result.output).substr(0, k_shown));
-    if (no_command) {
-      throw Error(ErrorCode::tool_missing, "dnf has no `dnf download` here: " + shown,
-                  "install dnf's core plugins (dnf-plugins-core)");
-    }
-    throw Error(ErrorCode::unresolvable, "dnf finds no set of packages: " + shown,
-                "name more repositories in `with`, or take the named packages only: dependencies = false");
-  }
+  if (result.status != 0) refuse(result.error_output + "\n" + result.output, architecture, repositories);
   std::vector<Choice> out;
   for (const auto line : split(result.output, '\n')) {
     for (std::size_t i = 0; i < repositories.size(); ++i) {
@@ -115,7 +140,8 @@ std::vector<Choice> resolve_with_dnf(const std::vector<RepositoryLists>& reposit
       if (line.starts_with(begin)) out.push_back({i, std::string(line.substr(begin.size()))});
     }
   }
-  if (out.empty()) fail(ErrorCode::unresolvable, "dnf took nothing of the repositories: {}", printable(result.output));
+  if (out.empty())
+    fail(ErrorCode::unresolvable, "dnf took nothing of the repositories: {}", on_one_line(result.output));
   return out;
 }
 

@@ -7,13 +7,9 @@
 #include <string_view>
 #include <vector>
 
-namespace liftlock::rpm {
+#include "ecosystem/rpm/repository.hpp"
 
-/// The lists of one repository, unpacked.
-struct RepositoryLists {
-  std::string primary;
-  std::string filelists;  ///< may be empty: then no package is found by a path that primary does not have
-};
+namespace liftlock::rpm {
 
 enum class Dependencies : bool { leave, take };
 
@@ -26,7 +22,7 @@ struct Choice {
 /// @param architecture rpm's name of it
 /// @param scratch an empty folder
 /// @throws Error{unresolvable, tool_missing, stack_invalid}
-std::vector<Choice> resolve_with_dnf(const std::vector<RepositoryLists>& repositories,
+std::vector<Choice> resolve_with_dnf(const std::vector<Repository>& repositories,
                                      const std::vector<std::string>& wanted, std::string_view architecture,
                                      Dependencies dependencies, const std::filesystem::path& scratch);
 
