@@ -395,6 +395,7 @@ std::vector<ClientConfiguration> client_configurations(const fs::path& store_fol
                                      .clearsign = [](std::string_view text) { return std::string(text); },
                                      .public_key = {},
                                      .public_key_armored = {},
+                                     .inspection = [&](const Artifact& one) { return catalog.inspection(one); },
                                      .rsa_public_key_armored = [] { return std::string(); },
                                      .rsa_sign = [](std::string_view) { return std::string(); }};
   const auto state = load_mirror_state(catalog, routes, environment);

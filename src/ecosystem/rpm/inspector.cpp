@@ -9,7 +9,7 @@
 #include "base/encoding.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
-#include "ecosystem/rpm/package_file.hpp"
+#include "ecosystem/rpm/indexed_package.hpp"
 #include "os/file.hpp"
 
 namespace liftlock::rpm {
@@ -135,10 +135,6 @@ void tell(const PackageFile& package, Json& facts) {
   facts["unpacked_size"] = header.number(Tag::size).value_or(header.number(Tag::long_size).value_or(0));
   facts["provides"] = names_of(package, Relation::provides);
   facts["requires"] = names_of(package, Relation::requires_);
-  for (const auto relation : {Relation::conflicts, Relation::obsoletes, Relation::recommends, Relation::suggests,
-                              Relation::supplements, Relation::enhances}) {
-    (void)package.relations(relation);  // the mirror's index will hold them
-  }
   if (const auto signature = package.signature()) {
     facts["signature"] = {{"openpgp", encode_base64(signature->packet)},
                           {"start", package.header_start()},
@@ -170,7 +166,8 @@ Inspection RpmInspector::inspect(const Artifact& artifact, std::span<const int> 
     Judge judge(artifact, out);
     const auto package = PackageFile::read(files[0]);
     judge.names(package.identity());
-    package.check_listed_size();
+    const auto& file = artifact.files[0];
+    out.facts[k_fact_lists] = to_facts(index_package(package, file.digest, location_of(file)));
     judge.listed(package);
     tell(package, out.facts);
     out.facts["payload_digest"] = package.check_payload(files[0]);

@@ -17,8 +17,8 @@ inline constexpr std::string_view k_key_folder = "packages/rpm/keys";
 /// Findings: a broken lead, header or signature header; a header that is another name's, version's or architecture's; a
 /// payload that does not have the digest of the header; a path that is relative or traverses; a device node; more than
 /// the mirror lists of one package. Facts: name, version, architecture, license, source_rpm, entries, unpacked_size,
-/// scripts, setuid, capabilities, provides, requires, payload_digest, and signature with the bytes that it covers: who
-/// signed is judged where the keys are.
+/// scripts, setuid, capabilities, provides, requires, payload_digest, lists (indexed_package.hpp: what the mirror puts
+/// into its own), and signature with the bytes that it covers: who signed is judged where the keys are.
 class RpmInspector : public Inspector {
  public:
   std::span<const std::string_view> kinds() const override;

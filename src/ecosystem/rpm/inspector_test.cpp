@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "ecosystem/rpm/indexed_package.hpp"
 #include "ecosystem/rpm/test_rpms.hpp"
 
 namespace liftlock::rpm {
@@ -50,6 +51,15 @@ TEST(RpmInspector, TellsWhatThePackageIs) {
   EXPECT_EQ(out.facts["provides"], Json({"tool"}));
   EXPECT_EQ(out.facts["signature"]["openpgp"], "c2ln");
   EXPECT_EQ(out.facts["payload_digest"], true);
+}
+
+TEST(RpmInspector, TellsWhatThePackageIsInTheListsOfTheMirror) {
+  const auto artifact = artifact_of({});
+  const auto lists = indexed_package_from_facts(inspect(artifact, {}).facts.at("lists"));
+  ASSERT_TRUE(lists);
+  EXPECT_THAT(lists->primary, HasSubstr("<location href=\"Packages/tool-1.0-1.noarch.rpm\"/>"));
+  EXPECT_THAT(lists->primary, HasSubstr(artifact.files[0].digest.hex()));
+  EXPECT_THAT(lists->filelists, HasSubstr("<file>/usr/bin/tool</file>"));
 }
 
 TEST(RpmInspector, TellsOfAllThatRuns) {  // numbers as rpmbuild writes them

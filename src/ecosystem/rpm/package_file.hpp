@@ -62,7 +62,7 @@ std::string hash_file(int fd, std::uint64_t offset, std::uint64_t size, DigestAl
 
 class PackageFile {
  public:
-  static constexpr std::uint64_t k_max_listed = 64u << 20;
+  static constexpr std::uint64_t k_max_listed = 32u << 20;
   static constexpr std::size_t k_max_changelogs = 10;  ///< in a repository's lists, as createrepo_c has
 
   /// Reads and checks all but the payload. Refused: a source package, a header that is not all signed, a size or a
@@ -83,7 +83,7 @@ class PackageFile {
   std::vector<Dependency> relations(Relation relation) const;
   /// @throws Error{package_malformed, limit_exceeded}
   std::vector<PackagedFile> files() const;
-  /// Does it take at most k_max_listed bytes of each list of a repository (repository_index.hpp)? Names that a package
+  /// Does it take at most k_max_listed bytes of each list of a repository (indexed_package.hpp)? Names that a package
   /// states once stand in the lists with each file, and escaped. @throws Error{limit_exceeded}
   void check_listed_size() const;
   /// The signature that counts: of the header where that has the payload's digest, else of both. nullopt: unsigned.

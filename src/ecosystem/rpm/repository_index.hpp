@@ -1,5 +1,5 @@
-// High side: repodata/ of a repository, made from the headers of its packages. Source: createrepo_c's output and the
-// readers of librepo and libsolv; namespaces linux.duke.edu/metadata/{repo,common,filelists,other}.
+// High side: repodata/ of a repository, put together from what its packages are in the lists. Source: createrepo_c's
+// output and the readers of librepo and libsolv; namespace linux.duke.edu/metadata/repo.
 #pragma once
 
 #include <map>
@@ -7,22 +7,9 @@
 #include <vector>
 
 #include "base/clock.hpp"
-#include "ecosystem/rpm/package_file.hpp"
+#include "ecosystem/rpm/indexed_package.hpp"
 
 namespace liftlock::rpm {
-
-/// One package's elements, ready to stand in the three lists.
-struct IndexedPackage {
-  std::string primary;
-  std::string filelists;
-  std::string other;
-
-  std::uint64_t size() const { return primary.size() + filelists.size() + other.size(); }
-};
-
-/// @param location of the .rpm below the repository
-/// @throws Error{package_malformed, limit_exceeded}
-IndexedPackage index_package(const PackageFile& package, const Digest& digest, std::string_view location);
 
 struct RepositoryIndex {
   std::string repomd;

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/rpm/inspector.hpp"
+#include "ecosystem/rpm/learnt_lists.hpp"
 #include "ecosystem/rpm/repository_index.hpp"
 
 namespace liftlock::rpm {
@@ -16,10 +17,6 @@ namespace {
 constexpr std::string_view k_prefix = "/rpm/";
 constexpr std::uint64_t k_max_listed = 1u << 30;  ///< bytes that the lists of a channel hold of packages
 constexpr std::string_view k_mirror_key = "mirror-key.asc";
-
-std::string pool_path(const ArtifactFile& file) {
-  return fmt::format("Packages/{}", file.path.filename());
-}
 
 /// The inspector refuses others; what came in before it did is not served under a name that another key may have.
 bool is_named_by_digest(const ArtifactFile& key) {
@@ -39,15 +36,17 @@ class RpmRoute : public Route {
         if (!is_named_by_digest(file)) continue;
         const auto name = fmt::format("keys/{}", file.path.filename());
         m_files.insert_or_assign(name, Served{file, "application/pgp-keys"});
-        m_keys[mirrored.channel].insert_or_assign(name, name);
+        m_keys[mirrored.channel].insert(name);
       }
     }
+    LearntLists learnt(environment);
     for (auto& [channel, packages] : channels) {
       std::stable_sort(packages.begin(), packages.end(),
                        [](const auto* a, const auto* b) { return a->sequence > b->sequence; });
-      add_channel(channel, packages, environment);
+      add_channel(channel, packages, learnt, environment);
       m_channels.push_back(channel);
     }
+    learnt.tidy();
     if (!m_channels.empty()) {
       add_page(std::string(k_mirror_key), environment.rsa_public_key_armored(), "application/pgp-keys");
     }
@@ -55,7 +54,7 @@ class RpmRoute : public Route {
 
   std::string_view prefix() const override { return k_prefix; }
   std::string_view title() const override { return "RPM packages (dnf, yum, zypper)"; }
-  std::vector<std::string> clients() const override { return {"dnf", "yum"}; }
+  std::vector<std::string> clients() const override { return {"dnf", "yum", "zypper"}; }
   std::string client_configuration(std::string_view base_url) const override;
   HttpResponse handle(const HttpRequest& request) const override;
 
@@ -75,20 +74,20 @@ class RpmRoute : public Route {
     m_pages[path] = {std::make_shared<const std::string>(std::move(body)), std::move(type), std::move(etag)};
   }
   void add_channel(const std::string& channel, const std::vector<const MirroredArtifact*>& packages,
-                   const RouteEnvironment& environment);
+                   LearntLists& learnt, const RouteEnvironment& environment);
 
   const BlobStore& m_blobs;
   const std::uint64_t m_max_listed;
   std::vector<std::string> m_channels;
-  std::map<std::string, std::map<std::string, std::string>> m_keys;  ///< of upstreams, by channel
-  std::map<std::string, Page, std::less<>> m_pages;                  ///< by path below the prefix
-  std::map<std::string, Served, std::less<>> m_files;                ///< by path below the prefix
-  std::map<std::string, std::size_t> m_unlisted;                     ///< how many packages of a channel
+  std::map<std::string, std::set<std::string>> m_keys;  ///< of upstreams, paths below the prefix by channel
+  std::map<std::string, Page, std::less<>> m_pages;     ///< by path below the prefix
+  std::map<std::string, Served, std::less<>> m_files;   ///< by path below the prefix
+  std::map<std::string, std::size_t> m_unlisted;        ///< how many packages of a channel
 };
 
 /// @param packages newest first: what does not fit into the lists any more is older than what is in them.
 void RpmRoute::add_channel(const std::string& channel, const std::vector<const MirroredArtifact*>& packages,
-                           const RouteEnvironment& environment) {
+                           LearntLists& learnt, const RouteEnvironment& environment) {
   const auto newest = packages.front()->sequence;
   std::map<std::pair<std::string, Digest>, IndexedPackage> indexed;
   std::map<std::string, const IndexedPackage*> now, before;  // by location
@@ -97,22 +96,20 @@ void RpmRoute::add_channel(const std::string& channel, const std::vector<const M
   Timestamp time{};
   for (const auto* mirrored : packages) {
     const auto& file = mirrored->artifact.files[0];
-    const auto location = pool_path(file);
+    const auto location = location_of(file);
     const std::pair key(location, file.digest);
     time = std::max(time, mirrored->published_at);
     if (unlisted.contains(key)) continue;
     auto place = indexed.find(key);
     if (place == indexed.end()) {
-      try {
-        auto made = index_package(PackageFile::read(m_blobs.open(file.digest).get()), file.digest, location);
-        if (made.size() > m_max_listed - listed_bytes)
-          fail(ErrorCode::limit_exceeded, "the lists of the channel are full");
-        listed_bytes += made.size();
-        place = indexed.emplace(key, std::move(made)).first;
-      } catch (const Error&) {
-        unlisted.insert(key);  // it was inspected: a store that lost it says so when it is scrubbed
+      auto made = learnt.of(mirrored->artifact);
+      if (!made && !environment.inspect) continue;  // nothing is served here, and nobody was asked
+      if (!made || made->size() > m_max_listed - listed_bytes) {
+        unlisted.insert(key);
         continue;
       }
+      listed_bytes += made->size();
+      place = indexed.emplace(key, std::move(*made)).first;
     }
     now.try_emplace(location, &place->second);
     if (mirrored->sequence != newest) before.try_emplace(location, &place->second);
@@ -145,7 +142,7 @@ void RpmRoute::add_channel(const std::string& channel, const std::vector<const M
 }
 
 std::string RpmRoute::client_configuration(std::string_view base_url) const {
-  std::string out = "# /etc/yum.repos.d/liftlock.repo\n";
+  std::string out = "# dnf, yum: /etc/yum.repos.d/liftlock.repo; zypper: /etc/zypp/repos.d/liftlock.repo\n";
   if (base_url.starts_with("https://")) {
     out += "# where the system does not know the mirror's CA, in each section: sslcacert=FILE\n";
   }
@@ -153,11 +150,12 @@ std::string RpmRoute::client_configuration(std::string_view base_url) const {
   for (const auto& channel : m_channels) {
     out += fmt::format(
         "[liftlock-{0}]\nname=Liftlock: {0}\nbaseurl={1}/rpm/{0}\nenabled=1\n"
-        "# the list of packages is signed by the mirror, each package by its upstream\n"
-        "repo_gpgcheck=1\ngpgcheck=1\ngpgkey={1}/rpm/{2}\n",
+        "# the list of packages is signed by the mirror, each package by its upstream; without pkg_gpgcheck zypper\n"
+        "# takes packages of a signed list as they are\n"
+        "repo_gpgcheck=1\ngpgcheck=1\npkg_gpgcheck=1\ngpgkey={1}/rpm/{2}\n",
         channel, base_url, k_mirror_key);
     if (const auto keys = m_keys.find(channel); keys != m_keys.end()) {
-      for (const auto& [name, path] : keys->second) out += fmt::format("       {}/rpm/{}\n", base_url, path);
+      for (const auto& path : keys->second) out += fmt::format("       {}/rpm/{}\n", base_url, path);
     }
     if (const auto count = m_unlisted.find(channel); count != m_unlisted.end()) {
       out += fmt::format("# {} packages are not served: missing, broken, or too large for the lists\n", count->second);

@@ -16,9 +16,9 @@ namespace liftlock::rpm {
 
 /// Of each channel the union of its artifacts of kind "rpm"; where two publications bring one file name, the newer one
 /// counts. Times are those of the publications, so that equal content gives equal bytes. The lists of the publication
-/// before the newest stay, for clients that hold the older repomd.xml. The lists are made from the packages' headers,
-/// not from what their artifacts state: a package whose header cannot be read is left out.
-/// environment.warn is told how many.
+/// before the newest stay, for clients that hold the older repomd.xml. The lists are joined of what the inspection of
+/// each package made of its header (learnt_lists.hpp), not from what its artifact states; of which there is nothing,
+/// that is left out. environment.warn is told how many.
 std::unique_ptr<const Route> make_rpm_route(std::shared_ptr<const MirrorView> view,
                                             const RouteEnvironment& environment);
 /// The same with another bound than 1 GiB on what a channel's lists hold of its packages: the oldest are left out.

@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "ecosystem/rpm/inspector.hpp"
 #include "ecosystem/rpm/repository_index.hpp"
 #include "ecosystem/rpm/test_rpms.hpp"
 
@@ -13,18 +16,24 @@ namespace {
 
 using namespace testing_support;
 using testing::HasSubstr;
-using testing::Not;
 
 class RpmRouteTest : public testing::Test {
  protected:
   RpmRouteTest() {
     environment.rsa_public_key_armored = [] { return "the mirror's key\n"; };
     environment.rsa_sign = [](std::string_view text) { return "signature of " + sha256(text).hex(); };
+    environment.inspection = [this](const Artifact& artifact) { return inspection(artifact); };
+  }
+
+  Json inspection(const Artifact& artifact) const {
+    const auto file = store.open(artifact.files[0].digest);
+    return RpmInspector().inspect(artifact, std::array{file.get()}).facts;
   }
 
   MirroredArtifact mirrored(const TestRpm& rpm, std::uint64_t sequence) {
     MirroredArtifact out;
     out.artifact = {.kind = "rpm", .name = rpm.name, .version = rpm.version + "-" + rpm.release};
+    out.artifact.facts = {{"architecture", rpm.architecture}};
     const auto bytes = rpm.bytes();
     out.artifact.files.push_back({.path = RelPath::parse("packages/rpm/" + rpm.name + "-" + rpm.version + ".rpm"),
                                   .size = bytes.size(),
@@ -88,7 +97,7 @@ TEST_F(RpmRouteTest, WhatIsNoPackageIsLeftOut) {
   auto view = std::make_shared<MirrorView>();
   view->artifacts = {mirrored({}, 1)};
   auto broken = mirrored({.name = "broken"}, 1);
-  broken.artifact.files[0].digest = store.put("no rpm");
+  broken.artifact.files[0].digest = store.put("no rpm");  // of it the inspector has no facts
   view->artifacts.push_back(broken);
   const auto route = make_rpm_route(view, environment);
   EXPECT_THROW(get(*route, "/rpm/prod/Packages/broken-1.0.rpm"), Error);
@@ -103,8 +112,8 @@ TEST_F(RpmRouteTest, WhatDoesNotFitIntoTheListsIsLeftOutTheOldestFirst) {
   const auto whole = make_rpm_route(view, environment);
   EXPECT_EQ(get(*whole, "/rpm/prod/Packages/tool-1.0.rpm"), TestRpm{}.bytes());
   EXPECT_TRUE(warnings.empty());
-  const auto listed = index_package(PackageFile::read(file_of(TestRpm{}.bytes()).get()), sha256("x"), "Packages/x.rpm");
-  const auto route = make_rpm_route_within(listed.size() * 3 / 2, view, environment);
+  const auto listed = indexed_package_from_facts(inspection(view->artifacts[0].artifact).at("lists"));
+  const auto route = make_rpm_route_within(listed->size() * 3 / 2, view, environment);
   EXPECT_EQ(get(*route, "/rpm/prod/Packages/newer-1.0.rpm"), TestRpm{.name = "newer"}.bytes());
   EXPECT_THROW(get(*route, "/rpm/prod/Packages/tool-1.0.rpm"), Error);
   ASSERT_EQ(warnings.size(), 1u);
@@ -112,13 +121,59 @@ TEST_F(RpmRouteTest, WhatDoesNotFitIntoTheListsIsLeftOutTheOldestFirst) {
   EXPECT_THAT(route->client_configuration("http://m.example"), HasSubstr("# 1 packages are not served"));
 }
 
-TEST_F(RpmRouteTest, AHeaderThatWouldFillTheListsIsLeftOut) {  // it came in before its inspector knew the bound
-  TestRpm rpm{.name = "large"};
-  rpm.more = {text_entry(1005, std::string(12u << 20, '"'))};
+TEST_F(RpmRouteTest, NoHeaderIsReadHere) {
   auto view = std::make_shared<MirrorView>();
-  view->artifacts = {mirrored(rpm, 1), mirrored({}, 1)};
+  view->artifacts = {mirrored({}, 1)};
+  const auto facts = inspection(view->artifacts[0].artifact);
+  environment.inspection = [&](const Artifact&) { return facts; };
+  store.remove(view->artifacts[0].artifact.files[0].digest);
   const auto route = make_rpm_route(view, environment);
-  EXPECT_THROW(get(*route, "/rpm/prod/Packages/large-1.0.rpm"), Error);
+  EXPECT_THAT(get(*route, "/rpm/prod/repodata/repomd.xml"), HasSubstr("primary"));
+  EXPECT_GT(get(*route, place_of(*route, "primary")).size(), 0u);
+}
+
+TEST_F(RpmRouteTest, WhatCameInWithoutListsIsAskedOfTheCellOnce) {
+  auto view = std::make_shared<MirrorView>();
+  view->artifacts = {mirrored({}, 1), mirrored({.name = "other"}, 1)};
+  const auto wanted = get(*make_rpm_route(view, environment), "/rpm/prod/repodata/repomd.xml");
+  int asked = 0;
+  environment.inspection = [](const Artifact&) { return Json{{"license", "MIT"}}; };
+  EXPECT_THROW(get(*make_rpm_route(view, environment), "/rpm/prod/Packages/tool-1.0.rpm"), Error);
+  environment.inspect = [&](const Artifact& artifact) {
+    ++asked;
+    return inspection(artifact);
+  };
+  EXPECT_EQ(get(*make_rpm_route(view, environment), "/rpm/prod/repodata/repomd.xml"), wanted);
+  EXPECT_EQ(asked, 2);
+  environment.cache_folder = folder.path() / "cache";
+  const auto kept = [&] {
+    std::vector<fs::path> out;
+    for (const auto& entry : fs::directory_iterator(environment.cache_folder / "rpm")) out.push_back(entry.path());
+    return out;
+  };
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(get(*make_rpm_route(view, environment), "/rpm/prod/repodata/repomd.xml"), wanted);
+    EXPECT_EQ(asked, 4);
+    EXPECT_EQ(kept().size(), 2u);
+  }
+  write_file_atomically(kept()[0], "{\"sizes\"");
+  EXPECT_EQ(get(*make_rpm_route(view, environment), "/rpm/prod/repodata/repomd.xml"), wanted);
+  EXPECT_EQ(asked, 5);
+  view->artifacts.pop_back();
+  make_rpm_route(view, environment);
+  EXPECT_EQ(kept().size(), 1u);
+}
+
+TEST_F(RpmRouteTest, WhatTheCellRefusesNowIsLeftOut) {
+  auto view = std::make_shared<MirrorView>();
+  view->artifacts = {mirrored({}, 1), mirrored({.name = "other"}, 1)};
+  environment.inspection = {};
+  environment.inspect = [&](const Artifact& artifact) {
+    if (artifact.name == "other") fail(ErrorCode::limit_exceeded, "too large");
+    return inspection(artifact);
+  };
+  const auto route = make_rpm_route(view, environment);
+  EXPECT_THROW(get(*route, "/rpm/prod/Packages/other-1.0.rpm"), Error);
   EXPECT_EQ(get(*route, "/rpm/prod/Packages/tool-1.0.rpm"), TestRpm{}.bytes());
 }
 
@@ -137,42 +192,11 @@ TEST_F(RpmRouteTest, ClientsGetTheMirrorsKeyAndThoseOfUpstreams) {
   view->artifacts.push_back(other);
   const auto text = make_rpm_route(view, environment)->client_configuration("http://m.example:8480");
   EXPECT_THAT(text, HasSubstr("baseurl=http://m.example:8480/rpm/prod\n"));
-  EXPECT_THAT(text, HasSubstr("repo_gpgcheck=1\ngpgcheck=1\n"));
+  EXPECT_THAT(text, HasSubstr("repo_gpgcheck=1\ngpgcheck=1\npkg_gpgcheck=1\n"));
   EXPECT_THAT(text, HasSubstr("gpgkey=http://m.example:8480/rpm/mirror-key.asc\n"
                               "       http://m.example:8480/rpm/keys/" +
                               name + "\n"));
   EXPECT_EQ(get(*make_rpm_route(view, environment), "/rpm/keys/" + name), TestRpm{}.bytes());
-}
-
-std::string primary_of(const TestRpm& rpm) {
-  const auto fd = file_of(rpm.bytes());
-  return index_package(PackageFile::read(fd.get()), sha256("x"), "Packages/x.rpm").primary;
-}
-
-TEST(RpmIndex, SaysWhatTheHeaderSays) {
-  TestRpm rpm{.epoch = 3};
-  rpm.files = {{"/usr/bin/", "tool"}, {"/usr/share/", "tool"}};
-  rpm.modes = {0100755, 0040755};
-  rpm.more = {texts_entry(1049, {"rpmlib(X)", "lib", "lib", "/bin/sh", "(a if b)"}),
-              texts_entry(1050, {"1", "2:1.5-3", "2:1.5-3", "", ""}), numbers_entry(1048, {12, 12, 12, 512, 0})};
-  const auto text = primary_of(rpm);
-  EXPECT_THAT(text, HasSubstr("<version epoch=\"3\" ver=\"1.0\" rel=\"1\"/>"));
-  EXPECT_THAT(text, HasSubstr("<rpm:entry name=\"tool\" flags=\"EQ\" epoch=\"0\" ver=\"1.0\" rel=\"1\"/>"));
-  EXPECT_THAT(text, HasSubstr("    <rpm:requires>\n"
-                              "      <rpm:entry name=\"lib\" flags=\"GE\" epoch=\"2\" ver=\"1.5\" rel=\"3\"/>\n"
-                              "      <rpm:entry name=\"/bin/sh\" pre=\"1\"/>\n"
-                              "      <rpm:entry name=\"(a if b)\"/>\n    </rpm:requires>\n"));
-  EXPECT_THAT(text, HasSubstr("    <file>/usr/bin/tool</file>\n"));
-  EXPECT_THAT(text, Not(HasSubstr("/usr/share/tool")));
-  EXPECT_THAT(text, HasSubstr("<summary>A &lt;tool&gt;</summary>"));
-}
-
-TEST(RpmIndex, NoTextLeavesItsElement) {
-  TestRpm rpm;
-  rpm.more = {text_entry(1005, "</description><package>\x01\xff \"&"), text_entry(1011, "\xef\xbf\xbf\xc3\xa9")};
-  const auto text = primary_of(rpm);
-  EXPECT_THAT(text, HasSubstr("<description>&lt;/description&gt;&lt;package&gt;?\xc3\xbf &quot;&amp;</description>"));
-  EXPECT_THAT(text, HasSubstr("<rpm:vendor>?\xc3\xa9</rpm:vendor>"));
 }
 
 }  // namespace

@@ -1,12 +1,15 @@
-// Arbitrary bytes as an .rpm: findings, and nothing else, may come out.
+// Arbitrary bytes as an .rpm: findings, and nothing else, may come out; and what it says for the lists, the mirror
+// takes.
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "ecosystem/rpm/indexed_package.hpp"
 #include "ecosystem/rpm/inspector.hpp"
 #include "os/fd.hpp"
 #include "os/file.hpp"
@@ -22,6 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                             .origin = {},
                             .evidence = {}});
   const int files[] = {fd.get()};
-  (void)rpm::RpmInspector().inspect(artifact, files);
+  const auto said = rpm::RpmInspector().inspect(artifact, files);
+  const auto lists = said.facts.find(rpm::k_fact_lists);
+  if (lists != said.facts.end() && !rpm::indexed_package_from_facts(*lists)) std::abort();
   return 0;
 }

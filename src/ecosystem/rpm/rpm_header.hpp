@@ -42,7 +42,6 @@ enum class Tag : std::uint32_t {
   file_modes = 1030,
   file_flags = 1037,
   source_rpm = 1044,
-  archive_size = 1046,
   provide_name = 1047,
   require_flags = 1048,
   require_name = 1049,
