@@ -10,20 +10,24 @@ packages="build-essential cmake ninja-build ccache pkg-config mold git ca-certif
  gnupg gpgv gpg-agent openssl bubblewrap strace python3-fusepy iproute2 xz-utils zstd zip unzip jq file time
  fsverity skopeo umoci docker-registry nginx-light aptly reprepro wrk apt-utils dpkg-dev python3 python3-pip python3-venv
  python3-jsonschema faketime nftables mmdebstrap clamav podman containerd busybox-static
- rpm createrepo-c dnf dnf-plugins-core"
+ rpm createrepo-c dnf dnf-plugins-core libzypp1722 libaugeas0"
 
 missing=""
 for package in $packages; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
 done
-[ -n "$missing" ] || exit 0
+# Debian's dnf-plugins-core and zypper exclude each other, for one file that both have (needs-restarting). Of zypper its
+# program alone is taken, out of the package that apt checked.
+zypper=""
+command -v zypper >/dev/null || zypper=/usr/local/bin/zypper
+[ -n "$missing$zypper" ] || exit 0
 
 as_root=""
 if [ "$(id -u)" -ne 0 ]; then
-  command -v sudo >/dev/null || { echo "install these packages as root first:$missing" >&2; exit 1; }
+  command -v sudo >/dev/null || { echo "install these packages as root first:$missing $zypper" >&2; exit 1; }
   as_root=sudo
 fi
-echo "installing:$missing"
+echo "installing:$missing $zypper"
 # A service that a package would start (nginx, docker-registry) is not wanted: the tests start their own on loopback.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e $policy ]; then
@@ -32,4 +36,10 @@ if [ ! -e $policy ]; then
   trap '$as_root rm -f $policy' EXIT
 fi
 $as_root apt-get update -q
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+[ -z "$missing" ] || $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing
+if [ -n "$zypper" ]; then
+  folder=$(mktemp -d)
+  (cd "$folder" && apt-get download -q zypper && dpkg-deb --extract zypper_*.deb .)
+  $as_root install -m 755 "$folder/usr/bin/zypper" "$zypper"
+  rm -r "$folder"
+fi

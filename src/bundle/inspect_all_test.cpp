@@ -85,6 +85,13 @@ TEST_F(InspectAllTest, WhatPassedIsNotInspectedAgain) {
   EXPECT_EQ(m_artifacts, 2) << "only b is new";
 }
 
+TEST_F(InspectAllTest, FactsThatTheCatalogDoesNotKeepAreNotHeld) {
+  m_inspect.artifact = [](const Artifact& artifact, const OpenChecked&, const FileInspections&) {
+    return Inspection{.findings = {}, .facts = {{"text", std::string(artifact.name == "long" ? 1u << 20 : 10, 'x')}}};
+  };
+  EXPECT_THAT(run({image("long", {"base"}), image("short", {"base"})}), ElementsAre("", R"({"text":"xxxxxxxxxx"})"));
+}
+
 TEST_F(InspectAllTest, OtherInspectorsLookAgain) {
   run({image("a", {"base"})});
   m_inspect.version = "two";

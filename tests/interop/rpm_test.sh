@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# An RPM repository crosses: dnf installs from the mirror, where there is no network, and checks both signatures.
+# An RPM repository crosses: dnf and zypper install from the mirror, where there is no network, and check both signatures.
 # rpm_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 # Exit status 77: rpmbuild, createrepo_c or dnf is missing here.
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
@@ -72,8 +72,31 @@ step "three of five packages crossed, as dnf resolves them: $(artifacts '["rpm-i
 
 # What the low side refuses.
 lock_refused() { refused "$1" low lock; }
+# lock_says CODE PATTERN…: refused, with words that match each pattern; on one line each, without what only machines read.
+lock_says() {
+  local code=$1 out pattern; shift
+  if out=$(low lock 2>&1); then fail "lock was accepted"; fi
+  grep -q "error\[$code\]" <<< "$out" || fail "expected $code, got: $out"
+  for pattern in "$@"; do grep -qE -- "$pattern" <<< "$(tr '\n' ' ' <<< "$out" | tr -s ' ')" || fail "'$pattern' is not in: $out"; done
+  ! grep -qF '\x0a' <<< "$out" || fail "a line's end as \\x0a in: $out"
+  echo "refused as it must be: $code, $1"
+}
 stack vendor boat vendor.asc
-lock_refused unresolvable
+lock_says unresolvable "dnf finds no set of packages: .*nothing provides sea needed by boat-1.0-1.noarch.*dependencies = false"
+stack vendor canall vendor.asc
+lock_says unresolvable "there is no package 'canall' for $(uname -m) or noarch; looked in $upstream/vendor/ \(5 packages\)" "name the repository that has it"
+stack vendor lifd vendor.asc
+lock_says unresolvable "no package 'lifd'.*did you mean lift\?"
+stack vendor lift-3.0 vendor.asc "with = [\"$upstream/distribution/\"]"
+lock_says unresolvable "no package 'lift-3.0'.*looked in $upstream/vendor/ .*, $upstream/distribution/ .*there is lift-2.0-1.noarch"
+stack vendor/Packages lift vendor.asc
+lock_says not-found "$upstream/vendor/Packages/ is no RPM repository: it has no repodata/repomd.xml" "name the folder that holds repodata/"
+stack vendor lift vendor.asc
+sed -i "s#^url = .*#url = \"file://$work/vendor/Packages\"#" liftlock.toml
+lock_says not-found "is no RPM repository" "createrepo_c"
+sed -i "s#^url = .*#url = \"$work/vendor\"#" liftlock.toml
+lock_says stack-invalid "is no address" "\"file://$work/vendor\""
+step "what was written wrongly is named, with what may be meant"
 stack vendor boat vendor.asc 'dependencies = false'
 low lock > /dev/null || fail "a package without what it needs"
 [ "$(artifacts '[]')" = "rpm:boat@1.0-1" ] || fail "locked: $(artifacts '[]')"
@@ -85,8 +108,12 @@ lock_refused release-unsigned
 stack unsigned-index lift vendor.asc
 low lock > "$work/lock.log" 2>&1 || { cat "$work/lock.log"; fail "packages that are signed, of an index that is not"; }
 grep -q '"rpm-signature"' liftlock.lock || fail "no evidence of their signatures"
+fingerprint() { gpg --with-colons --fingerprint "$1@example.test" | awk -F: '$1 == "fpr" { print $10; exit }'; }
 stack vendor lift stranger.asc
-lock_refused release-unsigned
+lock_says release-unsigned "repomd.xml: it is signed by the key $(fingerprint vendor); stranger.asc has $(fingerprint stranger)" \
+  "gpg --armor --export $(fingerprint vendor) >> stranger.asc"
+stack unsigned-index lift stranger.asc
+lock_says release-unsigned "rpm:[a-z]*@[^ ]*: it is signed by the key $(fingerprint vendor); stranger.asc has $(fingerprint stranger)"
 cp -r "$work/vendor" "$work/back"
 stack back lift vendor.asc
 low lock > /dev/null || fail "a copy of the vendor's repository"
@@ -113,9 +140,9 @@ cp "$work/vendor/Packages/lift-2.0-1.noarch.rpm" "$work/tampered/Packages/"
 rpmsign --delsign "$work/tampered/Packages/lift-2.0-1.noarch.rpm" > /dev/null 2>&1
 rm -rf "$work/tampered/repodata"
 createrepo_c --quiet "$work/tampered"
-(low_state=$work/other-low; lock_refused release-unsigned) || fail "an unsigned package in an unsigned index"
+(low_state=$work/other-low; lock_says release-unsigned "rpm:lift@2.0-1 has no signature of its publisher \(http://.*/Packages/lift-2.0-1.noarch.rpm\)" "rpmsign --addsign") || fail "an unsigned package in an unsigned index"
 index "$work/tampered"
-(low_state=$work/other-low; lock_refused release-unsigned) || fail "an unsigned package"
+(low_state=$work/other-low; lock_says release-unsigned "rpm:lift@2.0-1 has no signature" "unsigned_packages = true in \[rpm.tools\]") || fail "an unsigned package"
 step "a changed index, a changed package, an unsigned package: refused"
 
 # The other side. In a root of its own dnf knows no key, and nothing of this machine's repositories.
@@ -149,6 +176,37 @@ high export --rpms --to "$work/exported" > /dev/null
 (cd "$work/exported" && sha256sum --quiet -c SHA256SUMS && [ "$(ls ./*.rpm)" = "$(cd "$work/medium/tools-1/packages/rpm" && ls ./*.rpm)" ]) || fail "exported: $(ls "$work/exported")"
 tested rpm dnf "$(dnf --version | sed -n 1p)"
 step "dnf install from the mirror with gpgcheck and repo_gpgcheck, without a route"
+
+# Packages that came in before their inspection made lists: the mirror asks a cell, once, and what it serves is the same.
+python3 -c 'import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); print(db.execute("DELETE FROM inspection").rowcount); db.commit()' "$high_state/catalog.db" > "$work/forgotten"
+for round in first second; do
+  cut_off '
+    curl -fsS -o "$work/again.xml" "$mirror/rpm/$(sed -n "s/^baseurl=.*\/rpm\///p" "$work/repos/liftlock.repo")/repodata/repomd.xml"' || fail "$round start without facts"
+  cmp "$work/again.xml" "$work/copy/repodata/repomd.xml" || fail "$round start without facts: another repomd.xml"
+  [ "$(find "$high_state/cache/rpm" -name '*.json' | wc -l)" = 3 ] || fail "$round start: $(ls "$high_state/cache/rpm")"
+done
+step "packages that came in without lists are read through a cell: the same repomd.xml"
+
+# zypper, with the same file. Debian's package of it and dnf-plugins-core exclude each other (tools/install-deps.sh).
+zypper_in() {
+  local root=$work/$1; shift
+  zypper --root "$root" --non-interactive --gpg-auto-import-keys "$@"
+}
+export -f zypper_in
+if command -v zypper > /dev/null; then
+  out=$(cut_off '
+    mkdir -p "$work/zypp/etc/zypp/repos.d"
+    "$high_exe" --quiet --state "$high_state" render clients --client zypper --base-url "$mirror" > "$work/zypp/etc/zypp/repos.d/liftlock.repo"
+    zypper_in zypp refresh > "$work/zypper.log" 2>&1 && zypper_in zypp install lift >> "$work/zypper.log" 2>&1 || { cat "$work/zypper.log" "$work/zypp/etc/zypp/repos.d/liftlock.repo"; exit 1; }
+    sh "$work/zypp/usr/bin/lift"') || fail "zypper does not install from the mirror: $out"
+  [ "$out" = "lift 2.0" ] || fail "the program says: $out"
+  [ "$(rpm --root "$work/zypp" -q --qf '%{NAME}-%{EVR} ' lift libcanal painting)" = "lift-2.0-1 libcanal-1.5~rc1+git^2-1 painting-2:1.0-1 " ] || fail "installed: $(rpm --root "$work/zypp" -qa)"
+  [ "$(rpm --root "$work/zypp" -qa gpg-pubkey | wc -l)" = 2 ] || fail "zypper's keys: $(rpm --root "$work/zypp" -qa gpg-pubkey)"
+  tested rpm zypper "$(zypper --version | sed 's/zypper //')"
+  step "zypper install from the mirror, the signatures of list and packages checked, without a route"
+else
+  echo "not tried: zypper is not here"
+fi
 
 # What the mirror lists is what createrepo_c listed, but for times.
 python3 - "$work/copy/repodata" "$work/vendor/repodata" << 'PYTHON' || fail "the mirror's list differs from createrepo_c's"
@@ -195,6 +253,22 @@ sed -i 's/<revision>/<revision>1/' "$work/copy/repodata/repomd.xml"
 ! dnf_in changed install lift > "$work/dnf.log" 2>&1 || fail "dnf takes a changed repomd.xml"
 grep -qi 'signature' "$work/dnf.log" || { cat "$work/dnf.log"; fail "dnf refuses for another reason"; }
 step "dnf refuses a repomd.xml that the mirror did not sign, a changed package, and packages that the vendor did not sign"
+if command -v zypper > /dev/null; then
+  # zypper_repo ROOT KEY…: the copy, with the mirror's key and these.
+  zypper_repo() {
+    mkdir -p "$work/$1/etc/zypp/repos.d"
+    printf '[copy]\nname=copy\nbaseurl=file://%s/copy\nenabled=1\nrepo_gpgcheck=1\ngpgcheck=1\npkg_gpgcheck=1\ngpgkey=file://%s\n       file://%s\n' "$work" "$work/mirror.asc" "$2" > "$work/$1/etc/zypp/repos.d/copy.repo"
+  }
+  zypper_repo zypp-changed "$work/upstream.asc"
+  ! zypper_in zypp-changed refresh > "$work/zypper.log" 2>&1 || fail "zypper takes a changed repomd.xml"
+  grep -qi 'signature verification failed' "$work/zypper.log" || { cat "$work/zypper.log"; fail "zypper refuses for another reason"; }
+  sed -i 's/<revision>1/<revision>/' "$work/copy/repodata/repomd.xml"
+  zypper_repo zypp-stranger "$work/stack/stranger.asc"
+  zypper_in zypp-stranger refresh > "$work/zypper.log" 2>&1 || { cat "$work/zypper.log"; fail "the copy, unchanged"; }
+  ! zypper_in zypp-stranger install lift > "$work/zypper.log" 2>&1 || fail "zypper takes packages that another key than the named one signed"
+  grep -qi 'signature verification failed' "$work/zypper.log" || { cat "$work/zypper.log"; fail "zypper refuses for another reason"; }
+  step "zypper refuses a repomd.xml that the mirror did not sign, and packages that the vendor did not sign"
+fi
 
 # An unsigned package may cross where the vendor's index is signed; dnf does not take it.
 stack tampered lift vendor.asc 'unsigned_packages = true'
@@ -205,8 +279,13 @@ out=$(cut_off '
   "$high_exe" --quiet --state "$high_state" render clients --client dnf --base-url "$mirror" > "$work/repos/liftlock.repo"
   ! dnf_in unsigned install lift > "$work/dnf.log" 2>&1 || { echo "dnf takes an unsigned package"; exit 1; }
   grep "is not signed" "$work/dnf.log" > /dev/null || { cat "$work/dnf.log"; exit 1; }
-  dnf_in unsigned install libcanal > "$work/dnf.log" 2>&1 || { cat "$work/dnf.log"; exit 1; }') || fail "an unsigned package: $out"
-step "an unsigned package crosses when the stack says so, and dnf refuses it"
+  dnf_in unsigned install libcanal > "$work/dnf.log" 2>&1 || { cat "$work/dnf.log"; exit 1; }
+  command -v zypper > /dev/null || exit 0
+  mkdir -p "$work/zypp-unsigned/etc/zypp/repos.d"
+  cp "$work/repos/liftlock.repo" "$work/zypp-unsigned/etc/zypp/repos.d/"
+  ! zypper_in zypp-unsigned install lift > "$work/zypper.log" 2>&1 || { echo "zypper takes an unsigned package"; exit 1; }
+  grep -i "not signed" "$work/zypper.log" > /dev/null || { cat "$work/zypper.log"; exit 1; }') || fail "an unsigned package: $out"
+step "an unsigned package crosses when the stack says so, and dnf and zypper refuse it"
 
 # Without the mirror: the folder of the bundle, and rpm alone.
 rpmkeys --define "_dbpath $work/rpmdb" --import "$work"/medium/tools-1/packages/rpm/keys/*.asc
