@@ -9,8 +9,9 @@
 
 namespace liftlock {
 
-/// Counts failures of a peer within a minute that begins with its first. Peers past the capacity share one count, so
-/// that whoever has many addresses is slowed as one. Not for several threads at once.
+/// Counts failures of a peer within a minute that begins with its first. The addresses of an IPv6 network (/64) are one
+/// peer: whoever has one of them has all. Peers past the capacity share one count, so that whoever has many addresses
+/// is slowed as one. Not for several threads at once.
 class FailureTable {
  public:
   using Clock = std::chrono::steady_clock;
@@ -30,7 +31,7 @@ class FailureTable {
     Clock::time_point begin;
     unsigned failures = 0;
   };
-  Minute& minute_of(std::string_view peer, Clock::time_point now);
+  Minute& minute_of(const std::string& peer, Clock::time_point now);
   void forget_old(Clock::time_point now);
 
   std::size_t m_capacity;

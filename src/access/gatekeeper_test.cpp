@@ -118,6 +118,21 @@ TEST(FailureTable, ManyPeersShareOneCountOnceItIsFull) {
   EXPECT_EQ(table.size(), 1u);
 }
 
+TEST(FailureTable, TheAddressesOfAnIPv6NetworkAreOnePeer) {
+  FailureTable table;
+  const FailureTable::Clock::time_point start(1h);
+  const auto fails = [&](const std::string& peer) { return table.count(peer, start).slowed; };
+  for (int i = 1; i <= 5; ++i) EXPECT_FALSE(fails("2001:db8:1:2::" + std::to_string(i)));
+  EXPECT_TRUE(fails("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+  EXPECT_FALSE(fails("2001:db8:1:3::1")) << "the network beside it";
+  for (int i = 1; i <= 5; ++i) EXPECT_FALSE(fails("fe80::" + std::to_string(i) + "%eth0"));
+  EXPECT_TRUE(fails("fe80::6%eth0"));
+  EXPECT_EQ(table.size(), 3u);
+  for (int i = 1; i <= 6; ++i) EXPECT_FALSE(fails("10.0.0." + std::to_string(i))) << "IPv4 addresses are told apart";
+  for (int i = 2; i <= 5; ++i) EXPECT_FALSE(fails("::ffff:10.0.0.1"));
+  EXPECT_TRUE(fails("10.0.0.1")) << "an address that is mapped into IPv6 is that address";
+}
+
 TEST_F(GatekeeperTest, ModelsOfAKeyAreItsOnlyOnes) {
   auto key = ada();
   Gatekeeper gate(file, clock);
