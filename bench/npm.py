@@ -3,7 +3,11 @@
 this machine's npm with empty caches; then `npm ci` from `liftlock serve` against Verdaccio (installed by npm, its storage
 warmed by one installation), and the bare tarballs by curl from both, all on loopback, in interleaved rounds.
 
-usage: npm.py BUILD_FOLDER WORK_FOLDER [--rounds N]
+Then whether `lock` fills the link: its bytes per second against those of curl, which writes the same tarballs into a folder with 16 and
+with 32 connections and syncs, from the registry, from nginx on loopback, and from a server on loopback whose answers come late, which also
+counts how many requests wait at once. --only link or --only serve does one half.
+
+usage: npm.py BUILD_FOLDER WORK_FOLDER [--rounds N] [--late MILLISECONDS] [--only link|serve]
 """
 import json
 import os
@@ -13,6 +17,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import urllib.parse
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import crossing  # noqa: E402
@@ -72,12 +78,98 @@ def curl_all(paths, registry):
         return measure.run(["curl", "-fsS", "--parallel", "--parallel-max", "16", "--config", config.name])["seconds"]
 
 
-def main():
-    args = measure.arguments(rounds=3)
-    site = args.work / "site"
-    site.mkdir()
-    (site / "package.json").write_text(json.dumps(PROJECT))
-    npm(["install", "--package-lock-only"], site, npm_config_omit_lockfile_registry_resolved="false")
+def curl_into(folder, urls, connections):
+    """Every URL into a file of the folder, and a sync: what `lock` does, without the looking."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    with tempfile.NamedTemporaryFile("w") as config:
+        config.write("".join(f'url = "{url}"\noutput = "{folder}/{i}.tgz"\n' for i, url in enumerate(urls)))
+        config.flush()
+        return measure.run(f"curl -fsS --parallel --parallel-immediate --parallel-max {connections} --config {config.name} && sync -f {folder}")["seconds"]
+
+
+class Place:
+    """Where the tarballs of a package-lock.json come from: the lock with its URLs there, and those URLs."""
+
+    def __init__(self, name, lock, base=None):
+        self.name, self.lock, self.counter = name, json.loads(json.dumps(lock)), None
+        self.urls = []
+        for package in self.lock["packages"].values():
+            if base and "resolved" in package:
+                package["resolved"] = base + urllib.parse.urlsplit(package["resolved"]).path
+            if "resolved" in package:
+                self.urls.append(package["resolved"])
+        self.urls = sorted(set(self.urls))
+
+    def in_flight(self):
+        with urllib.request.urlopen(self.counter) as answer:
+            return json.load(answer)
+
+
+def lock_from(place, build, work):
+    """`liftlock lock` with nothing there yet; seconds."""
+    again = work / "link"
+    crossing.discard(again)
+    (again / "stack").mkdir(parents=True)
+    (again / "package-lock.json").write_text(json.dumps(place.lock))
+    (again / "stack/liftlock.toml").write_text(f'[stack]\nname = "bench"\n[npm.bench]\nlock = "{again}/package-lock.json"\n')
+    low = [str(build / "src/cli/liftlock-low"), "--quiet", "--state", str(again / "low")]
+    measure.run([*low, "init", "--zone", "low"])
+    # The addresses of the lock count, whatever registry this machine's npm has.
+    return measure.run([*low, "lock"], cwd=again / "stack", env={**os.environ, "npm_config_replace_registry_host": "never"})["seconds"]
+
+
+def link(args, site):
+    """Does `lock` fill the link? Against curl with many connections, from three places."""
+    lock = json.loads((site / "package-lock.json").read_text())
+    places = [Place("the registry", lock)]
+    tarballs = args.work / "tarballs"
+    curl_into(tarballs, places[0].urls, 16)
+    size = sum(file.stat().st_size for file in tarballs.iterdir())
+    files = args.work / "files"
+    for i, url in enumerate(places[0].urls):
+        file = files / urllib.parse.urlsplit(url).path.lstrip("/")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(tarballs / f"{i}.tgz", file)
+    port = skopeo.free_port()
+    (args.work / "nginx.conf").write_text(
+        f"user root; daemon off; pid {args.work}/nginx.pid; error_log /dev/null; events {{}}\n"
+        f"http {{ access_log off; sendfile on; client_body_temp_path {args.work}/b; proxy_temp_path {args.work}/p; fastcgi_temp_path {args.work}/f;\n"
+        f"uwsgi_temp_path {args.work}/u; scgi_temp_path {args.work}/s; server {{ listen 127.0.0.1:{port}; root {files}; }} }}\n")
+    nginx = subprocess.Popen(["/usr/sbin/nginx", "-c", str(args.work / "nginx.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    late = subprocess.Popen([sys.executable, str(pathlib.Path(__file__).parent / "distant_server.py"), str(files), str(args.late)],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        skopeo.wait_for(f"http://127.0.0.1:{port}/")
+        places.append(Place("nginx on loopback", lock, f"http://127.0.0.1:{port}"))
+        base = f"http://127.0.0.1:{late.stdout.readline().strip()}"
+        places.append(Place(f"answers {args.late} ms late", lock, base))
+        places[-1].counter = base + "/.in-flight"
+        print(f"\n{len(places[0].urls)} tarballs, {size / 2**20:.1f} MiB")
+        for place in places:
+            runs = {}
+            for _ in range(args.rounds):
+                for name, run in (("liftlock lock", lambda: lock_from(place, args.build, args.work)),
+                                  ("curl, 16", lambda: curl_into(tarballs, place.urls, 16)),
+                                  ("curl, 32", lambda: curl_into(tarballs, place.urls, 32))):
+                    if place.counter:
+                        place.in_flight()
+                    runs.setdefault(name, []).append((run(), place.in_flight() if place.counter else None))
+            print(f"from {place.name}: medians of {args.rounds} rounds", flush=True)
+            ours = statistics.median(seconds for seconds, _ in runs["liftlock lock"])
+            for name, values in runs.items():
+                seconds = statistics.median(one for one, _ in values)
+                waiting = "".join(f"; in flight {one['mean']:.1f} on average, {one['most']} at most" for _, one in values[-1:] if one)
+                print(f"  {name:14} {seconds:7.2f} s  {size / seconds / 2**20:7.1f} MiB/s  {seconds / ours:5.2f} × the time of lock{waiting}", flush=True)
+    finally:
+        nginx.terminate()
+        late.stdin.close()
+        nginx.wait()
+        late.wait()
+
+
+def serve(args, site):
+    """Installing from the mirror and from Verdaccio."""
     upstream = subprocess.run(["npm", "config", "get", "registry"], capture_output=True, text=True, check=True).stdout.strip()
     mirror = verdaccio = None
     try:
@@ -124,6 +216,20 @@ def main():
             if process:
                 process.terminate()
                 process.wait()
+
+
+def main():
+    args = measure.arguments(rounds=3, late=50, only="")
+    site = args.work / "site"
+    site.mkdir()
+    (site / "package.json").write_text(json.dumps(PROJECT))
+    npm(["install", "--package-lock-only"], site, npm_config_omit_lockfile_registry_resolved="false")
+    try:
+        if args.only != "serve":
+            link(args, site)
+        if args.only != "link":
+            serve(args, site)
+    finally:
         shutil.rmtree(args.work, ignore_errors=True)
 
 

@@ -61,7 +61,7 @@ struct FetchResult {
 };
 
 struct DownloaderOptions {
-  unsigned parallel = 6;  ///< transfers at once
+  unsigned parallel = 16;  ///< transfers at once: of small files from far away each is mostly waiting
   /// Tries of one file without a new byte before its error is final; a try that got further starts the count again.
   unsigned attempts = 5;
   /// Refuses every http(s) request: Error{network}; file: URLs still work. For tests and for `--offline`.

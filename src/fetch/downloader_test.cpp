@@ -133,6 +133,16 @@ class DownloaderTest : public testing::Test {
   FlakyServer server{m_folder.path() / "www", m_folder.path() / "log"};
 };
 
+TEST_F(DownloaderTest, AsksForManyFilesAtOnceForADistantServerAnswersLate) {
+  std::vector<FetchJob> jobs;
+  for (unsigned i = 0; i < 12; ++i) {
+    const auto name = fmt::format("far{}", i);
+    jobs.push_back(job(name + "?together=12", serve(name, random_bytes(100, i))));
+  }
+  EXPECT_EQ(fetch(jobs).size(), jobs.size());
+  EXPECT_EQ(server.log().size(), jobs.size());
+}
+
 TEST_F(DownloaderTest, FetchesManyFilesOnceAndReportsTheirBytes) {
   std::vector<FetchJob> jobs;
   std::uint64_t total = 0;

@@ -10,6 +10,8 @@ namespace liftlock {
 namespace {
 
 constexpr int k_poll_ms = 500;
+/// Files that came in and wait for the disk, for each transfer that may run; each keeps two descriptors.
+constexpr std::size_t k_finishing_per_transfer = 4;
 
 /// Equal for equal files in different runs, so that a later run finds the part file of an earlier one.
 std::string batch_name(const FetchJob& job) {
@@ -55,14 +57,17 @@ void FetchQueue::plan(const std::vector<FetchJob>& jobs) {
       m_items.push_back(std::make_unique<Item>());
       item = m_items.back().get();
       item->jobs = {i};
-      item->transfer = std::make_unique<Transfer>(job, name, m_settings);
+      ++m_counts[static_cast<std::size_t>(Phase::queued)];
+      item->job = &job;
+      item->batch = std::move(name);
     }
   }
 }
 
-std::size_t FetchQueue::count(Phase phase) const {
-  return static_cast<std::size_t>(
-      std::count_if(m_items.begin(), m_items.end(), [phase](const auto& item) { return item->phase == phase; }));
+void FetchQueue::set_phase(Item& item, Phase phase) {
+  --m_counts[static_cast<std::size_t>(item.phase)];
+  ++m_counts[static_cast<std::size_t>(phase)];
+  item.phase = phase;
 }
 
 void FetchQueue::note_failure() {
@@ -70,15 +75,15 @@ void FetchQueue::note_failure() {
 }
 
 /// work runs on another thread and returns what to do afterwards in the loop's.
-void FetchQueue::begin_work(Item& item, std::function<std::function<void()>()> work) {
-  item.phase = Phase::working;
+void FetchQueue::begin_work(Item& item, Phase phase, std::function<std::function<void()>()> work) {
+  set_phase(item, phase);
   m_workers->post([this, &item, work = std::move(work)] {
     std::function<void()> then;
     try {
       then = work();
     } catch (...) {
       then = [this, &item, failure = std::current_exception()] {
-        item.phase = Phase::done;
+        set_phase(item, Phase::done);
         if (!m_failure) m_failure = failure;
       };
     }
@@ -91,14 +96,16 @@ void FetchQueue::begin_work(Item& item, std::function<std::function<void()>()> w
 }
 
 void FetchQueue::begin_queued() {
-  auto active = m_items.size() - count(Phase::queued) - count(Phase::done);
-  for (const auto& item : m_items) {
-    if (active >= std::max(1u, m_settings.options.parallel)) return;
-    if (item->phase != Phase::queued) continue;
-    ++active;
-    begin_work(*item, [this, &target = *item]() -> std::function<void()> {
-      target.transfer->open(m_store);
-      return [this, &target] { after_open(target); };
+  const std::size_t most = std::max(1u, m_settings.options.parallel);
+  while (m_next < m_items.size()) {
+    if (count(Phase::opening) + count(Phase::waiting) + count(Phase::transferring) >= most) return;
+    if (count(Phase::finishing) >= most * k_finishing_per_transfer) return;
+    auto& item = *m_items[m_next++];
+    m_running.push_back(&item);
+    item.transfer = std::make_unique<Transfer>(*item.job, item.batch, m_settings);
+    begin_work(item, Phase::opening, [this, &item]() -> std::function<void()> {
+      item.transfer->open(m_store);
+      return [this, &item] { after_open(item); };
     });
   }
 }
@@ -106,17 +113,17 @@ void FetchQueue::begin_queued() {
 void FetchQueue::after_open(Item& item) {
   report_progress(item);
   if (item.transfer->is_complete()) return finish(item);
-  item.phase = Phase::waiting;
+  set_phase(item, Phase::waiting);
 }
 
 void FetchQueue::begin_due() {
-  for (const auto& item : m_items) {
+  for (auto* item : m_running) {
     if (item->phase != Phase::waiting || item->transfer->not_before() > Transfer::Clock::now()) continue;
     try {
       item->transfer->start();
       send(*item, *item->transfer);
     } catch (...) {
-      item->phase = Phase::done;
+      set_phase(*item, Phase::done);
       note_failure();
       return;
     }
@@ -127,11 +134,11 @@ void FetchQueue::send(Item& item, Transfer& transfer) {
   if (transfer.is_remote()) m_requests.fetch_add(1);
   curl_easy_setopt(transfer.handle(), CURLOPT_PRIVATE, &item);
   curl_multi_add_handle(m_multi, transfer.handle());
-  item.phase = Phase::transferring;
+  set_phase(item, Phase::transferring);
 }
 
 void FetchQueue::finish(Item& item) {
-  begin_work(item, [this, &item]() -> std::function<void()> {
+  begin_work(item, Phase::finishing, [this, &item]() -> std::function<void()> {
     auto result = item.transfer->finish();
     return [this, &item, result = std::move(result)] { after_finish(item, result); };
   });
@@ -139,7 +146,7 @@ void FetchQueue::finish(Item& item) {
 
 void FetchQueue::after_finish(Item& item, std::optional<FetchResult> result) {
   item.result = std::move(result);
-  item.phase = item.result ? Phase::done : Phase::waiting;
+  set_phase(item, item.result ? Phase::done : Phase::waiting);
   if (!item.result) return;
   for (const auto index : item.jobs) m_results[index] = item.result;
 }
@@ -173,13 +180,13 @@ void FetchQueue::on_message(Item& item, int curl_code) {
       case Transfer::Next::again_now:
         return send(item, *item.transfer);
       case Transfer::Next::again_later:
-        item.phase = Phase::waiting;
+        set_phase(item, Phase::waiting);
         return;
       case Transfer::Next::finish:
         return finish(item);
     }
   } catch (...) {
-    item.phase = Phase::done;
+    set_phase(item, Phase::done);
     note_failure();
   }
 }
@@ -195,16 +202,25 @@ void FetchQueue::report_progress(Item& item) {
 
 /// Their bytes stay in the part files.
 void FetchQueue::stop_transfers() {
-  for (const auto& item : m_items) {
+  for (auto* item : m_running) {
     if (item->phase != Phase::transferring) continue;
     curl_multi_remove_handle(m_multi, item->transfer->handle());
-    item->phase = Phase::done;
+    set_phase(*item, Phase::done);
   }
+}
+
+/// A handle of libcurl for each of thousands of files would not be nothing.
+void FetchQueue::forget_done() {
+  std::erase_if(m_running, [](auto* item) {
+    if (item->phase != Phase::done) return false;
+    item->transfer.reset();
+    return true;
+  });
 }
 
 void FetchQueue::wait() const {
   auto until = Transfer::Clock::now() + std::chrono::milliseconds(k_poll_ms);
-  for (const auto& item : m_items) {
+  for (const auto* item : m_running) {
     if (!m_failure && item->phase == Phase::waiting) until = std::min(until, item->transfer->not_before());
   }
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Transfer::Clock::now()).count();
@@ -215,13 +231,13 @@ std::vector<FetchResult> FetchQueue::run(const std::vector<FetchJob>& jobs) {
   plan(jobs);
   if (!m_items.empty()) {
     std::uint64_t total = 0;
-    for (const auto& item : m_items) total += item->transfer->job().size.value_or(0);
+    for (const auto& item : m_items) total += item->job->size.value_or(0);
     ProgressTask task(m_reporter, "fetch", Unit::bytes, total);
     m_task = &task;
     while (count(Phase::done) < m_items.size()) {
       if (m_failure) {
         stop_transfers();
-        if (count(Phase::working) == 0) break;
+        if (count(Phase::opening) + count(Phase::finishing) == 0) break;
       } else {
         begin_queued();
         begin_due();
@@ -230,7 +246,8 @@ std::vector<FetchResult> FetchQueue::run(const std::vector<FetchJob>& jobs) {
       curl_multi_perform(m_multi, &running);
       read_messages();
       run_completions();
-      for (const auto& item : m_items) {
+      forget_done();
+      for (auto* item : m_running) {
         if (item->phase == Phase::transferring) report_progress(*item);
       }
       if (count(Phase::done) < m_items.size()) wait();

@@ -1,6 +1,9 @@
-// The transfer loop: one thread, libcurl's multi interface, at most N transfers, slow work on a few other threads.
+// The transfer loop: one thread, libcurl's multi interface, at most N transfers, slow work on a few other threads. What
+// has come in whole makes room for the next request: the link does not wait for the disk, unless the disk lags far
+// behind.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <exception>
@@ -29,10 +32,13 @@ class FetchQueue {
   std::vector<FetchResult> run(const std::vector<FetchJob>& jobs);
 
  private:
-  enum class Phase : std::uint8_t { queued, working, waiting, transferring, done };
+  enum class Phase : std::uint8_t { queued, opening, waiting, transferring, finishing, done };
+  static constexpr std::size_t k_phases = 6;
   struct Item {
-    std::unique_ptr<Transfer> transfer;
-    std::vector<std::size_t> jobs;  ///< all jobs that want this file
+    const FetchJob* job;
+    std::string batch;
+    std::unique_ptr<Transfer> transfer;  ///< while it is neither queued nor done
+    std::vector<std::size_t> jobs;       ///< all jobs that want this file
     Phase phase = Phase::queued;
     std::optional<FetchResult> result;
     bool grown = false;  ///< its size is part of the progress task's total
@@ -41,7 +47,7 @@ class FetchQueue {
   void plan(const std::vector<FetchJob>& jobs);
   void begin_queued();
   void begin_due();
-  void begin_work(Item& item, std::function<std::function<void()>()> work);
+  void begin_work(Item& item, Phase phase, std::function<std::function<void()>()> work);
   void after_open(Item& item);
   void after_finish(Item& item, std::optional<FetchResult> result);
   void send(Item& item, Transfer& transfer);
@@ -51,9 +57,11 @@ class FetchQueue {
   void on_message(Item& item, int curl_code);
   void report_progress(Item& item);
   void stop_transfers();
+  void forget_done();
   void wait() const;
   void note_failure();
-  std::size_t count(Phase phase) const;
+  void set_phase(Item& item, Phase phase);
+  std::size_t count(Phase phase) const { return m_counts[static_cast<std::size_t>(phase)]; }
 
   BlobStore& m_store;
   Reporter& m_reporter;
@@ -61,6 +69,9 @@ class FetchQueue {
   std::atomic<std::uint64_t>& m_requests;
   CURLM* m_multi;
   std::vector<std::unique_ptr<Item>> m_items;
+  std::size_t m_next = 0;        ///< the first that is still queued
+  std::vector<Item*> m_running;  ///< neither queued nor done, in the order of their beginning
+  std::array<std::size_t, k_phases> m_counts{};
   std::vector<std::optional<FetchResult>> m_results;
   std::exception_ptr m_failure;
   ProgressTask* m_task = nullptr;  ///< of the running run()

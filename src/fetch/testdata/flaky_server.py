@@ -13,6 +13,7 @@ The query of the URL says how to misbehave; what counts is kept per path:
     lie=N           Content-Length says N more than there is
     to=URL          302 to URL (percent-encoded)
     hops=N          302 to itself with N-1, 200 at 0
+    together=N      the answer comes once N such requests wait; 500 where that does not happen within ten seconds
 The file FOLDER/NAME.etag, where it is, holds the ETag of NAME.
 """
 import http.server
@@ -27,6 +28,7 @@ import urllib.parse
 
 FOLDER, LOG = sys.argv[1], sys.argv[2]
 seen = {}
+barrier = {}
 lock = threading.Lock()
 
 
@@ -52,6 +54,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.empty(302, {"Location": options["to"]})
         if "hops" in options and int(options["hops"]) > 0:
             return self.empty(302, {"Location": f"{url.path}?hops={int(options['hops']) - 1}"})
+        if "together" in options:
+            try:
+                barrier.setdefault(options["together"], threading.Barrier(int(options["together"]))).wait(10)
+            except threading.BrokenBarrierError:
+                return self.empty(500, {})
         misbehave = count <= int(options.get("times", 1 << 30))
         if "status" in options and misbehave:
             extra = {"Retry-After": options["retry_after"]} if "retry_after" in options else {}
