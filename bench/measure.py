@@ -7,6 +7,7 @@ import argparse
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -59,13 +60,35 @@ def _memory(root):
     return total * 1024
 
 
-def run(command, cwd=None, env=None, memory=False):
-    """Returns {seconds, read, written, memory, output}; raises when the command fails."""
+class Failed(SystemExit):
+    """A command that ended with an error."""
+
+
+class TookTooLong(Failed):
+    """A command that was ended by its limit."""
+
+
+def _ended(process, limit):
+    """What it printed. With a limit, or where somebody stops us, everything that it started ends with it."""
+    try:
+        return process.communicate(timeout=limit)[0].decode(errors="replace")
+    except BaseException as error:
+        if limit is not None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise TookTooLong(f"{process.args} was ended after {limit:.0f} s") from None
+        raise
+
+
+def run(command, cwd=None, env=None, memory=False, limit=None):
+    """Returns {seconds, read, written, memory, output}. @raises Failed when the command fails, TookTooLong when it takes more
+    than `limit` seconds"""
     peak = [0]
     before = _io()
     start = time.monotonic()
     process = subprocess.Popen(command, cwd=cwd, env=env, shell=isinstance(command, str), executable="/bin/bash" if isinstance(command, str) else None,
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=limit is not None)
     stop = threading.Event()
 
     def watch():
@@ -75,13 +98,15 @@ def run(command, cwd=None, env=None, memory=False):
     watcher = threading.Thread(target=watch)
     if memory:
         watcher.start()
-    output = process.communicate()[0].decode(errors="replace")
-    seconds = time.monotonic() - start
-    stop.set()
-    if memory:
-        watcher.join()
+    try:
+        output = _ended(process, limit)
+        seconds = time.monotonic() - start
+    finally:
+        stop.set()
+        if memory:
+            watcher.join()
     after = _io()
     if process.returncode != 0:
-        raise SystemExit(f"{command} ended with {process.returncode}:\n{output[-2000:]}")
+        raise Failed(f"{command} ended with {process.returncode}:\n{output[-2000:]}")
     return {"seconds": seconds, "read": after["rchar"] - before["rchar"] - len(output), "written": after["wchar"] - before["wchar"],
             "memory": peak[0], "output": output}

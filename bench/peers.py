@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The race: the same content, from sources on disk to served content on the high side, by Liftlock and by what people use today.
 
-usage: peers.py BUILD_FOLDER WORK_FOLDER [--gib N] [--small N] [--images N] [--rounds N] [--only CONTENT,…]
+usage: peers.py BUILD_FOLDER WORK_FOLDER [--gib N] [--small N] [--images N] [--rounds N] [--limit SECONDS] [--only CONTENT,…]
 
 Contents: a few large files, many small ones, images that share layers, and a new top layer on one of those images for a receiver
 that has the rest. Racers: Liftlock (lock, fetch, pack, sign, ingest, serve; many small
@@ -9,9 +9,14 @@ files also with pack --form tar); tar and zstd, and tar and gzip, with sha256sum
 and after, behind nginx (images: skopeo and docker-registry); Zarf (package create, package deploy or mirror-resources, behind the
 same servers, for Zarf has none outside a cluster); Hauler (store add, save, load, serve). ZARF and HAULER name the binaries; a racer
 that is not there is left out and named. Rounds are interleaved; time ends with the first file, or manifest, that a client got whole.
-Hauler serves many small files as one archive only. Every run is kept in BUILD_FOLDER/race.json and plotted beside it. Each racer starts without state, except for the new layer. Images come from a docker-registry on loopback.
+Hauler serves many small files as one archive only. Every run is kept in BUILD_FOLDER/race.json and plotted beside it. Each racer
+starts without state, except for the new layer. Images come from a docker-registry on loopback.
+
+Nobody needs to watch: a racer that fails, or needs more than --limit seconds for one race, is stopped, named, and left out of the
+further rounds with that content; the exit status says whether one failed. A disk that cannot hold it all is told before the start.
 """
 import collections
+import contextlib
 import hashlib
 import json
 import os
@@ -48,7 +53,7 @@ class Server:
     def __init__(self, command, cwd=None):
         self.process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
-    def stop(self):
+    def close(self):
         os.killpg(self.process.pid, signal.SIGTERM)
         self.process.wait()
 
@@ -62,7 +67,7 @@ def get(url, accept="*/*", patience=60):
                 return answer.read()
         except OSError:
             if time.monotonic() > end:
-                raise SystemExit(f"nothing answers at {url}")
+                raise measure.Failed(f"nothing answers at {url}")
             time.sleep(0.01)
 
 
@@ -94,6 +99,17 @@ class Racer:
 
     def __init__(self, name, source, build):
         self.name, self.source, self.build = name, source, build  # source: the registry of the low side
+        self.end = None
+
+    def begins(self, limit):
+        """The clock of one race starts: of all its commands together."""
+        self.peak, self.end, self.limit = 0, time.monotonic() + limit, limit
+
+    def remaining(self):
+        left = self.end - time.monotonic()
+        if left <= 0:
+            raise measure.TookTooLong(f"{self.name} took more than {self.limit} s")
+        return left
 
     def begin(self, work):
         self.low, self.high, self.medium, self.port = work / "low", work / "high", work / "medium", skopeo.free_port()
@@ -115,7 +131,7 @@ class Liftlock(Racer):
 
     def run(self, side, *arguments, **options):
         return measure.run([str(self.build / f"src/cli/liftlock-{side}"), "--quiet", "--state", str(self.low / "state" if side == "low" else self.high / "state"),
-                            *arguments], **options)
+                            *arguments], limit=self.remaining(), **options)
 
     def begin(self, work):
         super().begin(work)
@@ -172,7 +188,7 @@ class Archive(Racer):
         self.pack, self.unpack = pack, unpack
 
     def do(self, command):
-        self.peak = max(self.peak, measure.run(f"set -euo pipefail; {command}", memory=True)["memory"])
+        self.peak = max(self.peak, measure.run(f"set -euo pipefail; {command}", memory=True, limit=self.remaining())["memory"])
 
     def create(self, content):
         folder = content.folder
@@ -188,9 +204,9 @@ class Archive(Racer):
         self.do(f"cd {self.medium} && sha256sum --quiet -c sums && mkdir -p {to} && {self.unpack} < b.tar | tar -C {to} -x && "
                 f"cd {to} && sha256sum --quiet -c {self.medium}/files.sha256 && sync -f {to}")
         if content.images:
-            server = registry(self.high, self.port)
-            self.do("; ".join(f"skopeo copy -q --dest-tls-verify=false oci:{to}:{image} docker://127.0.0.1:{self.port}/{image}" for image in content.images))
-            server.stop()
+            with contextlib.closing(registry(self.high, self.port)):
+                self.do("; ".join(f"skopeo copy -q --dest-tls-verify=false oci:{to}:{image} docker://127.0.0.1:{self.port}/{image}"
+                                  for image in content.images))
             measure.run(f"sync -f {self.high}")
 
     def serve(self, content):
@@ -218,10 +234,9 @@ class Zarf(Archive):
     def land(self, content):
         package = next(self.medium.glob("zarf-package-*"))
         if content.images:
-            server = registry(self.high, self.port)
-            self.zarf(f"package mirror-resources {package} --confirm --plain-http --no-img-checksum --images "
-                      f"--registry-url 127.0.0.1:{self.port} --registry-push-username x --registry-push-password x")
-            server.stop()
+            with contextlib.closing(registry(self.high, self.port)):
+                self.zarf(f"package mirror-resources {package} --confirm --plain-http --no-img-checksum --images "
+                          f"--registry-url 127.0.0.1:{self.port} --registry-push-username x --registry-push-password x")
         else:
             self.zarf(f"package deploy {package} --confirm")
         self.do(f"sync -f {self.high}")
@@ -274,10 +289,10 @@ def disk_of(folder):
     return int(subprocess.run(["du", "-sB1", str(folder)], capture_output=True, text=True).stdout.split()[0])
 
 
-def race(racer, content, source, work):
+def race(racer, content, source, work, limit):
     """Seconds of each stage; memory and disk. `work` is new: after many files were deleted ext4 is slow to make others for
     minutes (it does not take inodes that went just now), which would be counted as the next racer's."""
-    racer.peak = 0
+    racer.begins(limit)
     racer.begin(work)
     if content.before:  # the receiver has it, whoever brought it
         before = Content("before", images=content.before)
@@ -286,7 +301,7 @@ def race(racer, content, source, work):
         for old in racer.medium.iterdir():
             if not isinstance(racer, Liftlock):  # its delta names what it builds on
                 old.unlink()
-        racer.peak = 0
+        racer.begins(limit)
     start = time.monotonic()
     racer.create(content)
     created = time.monotonic()
@@ -297,10 +312,10 @@ def race(racer, content, source, work):
         got = racer.first(content)
     finally:
         end = time.monotonic()
-        server.stop()
+        server.close()
     archive = isinstance(racer, Hauler) and content.folder and racer.paths(content) == [content.folder]
     if not got or (not archive and hashlib.sha256(got).digest() != hashlib.sha256(expected(source, content)).digest()):
-        raise SystemExit(f"{racer.name} serves something else of {content.name}")
+        raise measure.Failed(f"{racer.name} serves something else of {content.name}")
     return {"create": created - start, "land": landed - created, "serve": end - landed, "total": end - start,
             "memory": racer.peak, "disk": disk_of(racer.low) + disk_of(racer.medium) + disk_of(racer.high)}
 
@@ -339,19 +354,32 @@ def racers(source, build):
     return found
 
 
-def table(name, results):
+def require_room(work, args):
+    """Of the sources, of three copies of the largest content, and of every race with small files, whose folders stay."""
+    large, small = args.gib * 2**30, args.small * 10000
+    needed = int(5 * large + small + 6 * args.rounds * 4 * small + args.images * 2**23)
+    free = shutil.disk_usage(work).free
+    if free < needed:
+        raise SystemExit(f"some {needed / 2**30:.0f} GiB are needed below {work}, and {free / 2**30:.0f} are free: fewer --rounds, --small or --gib")
+
+
+def table(name, results, stopped):
     print(f"\n{name}\n{'':12} {'total':>8} {'create':>8} {'land':>8} {'serve':>8} {'memory':>10} {'disk':>10}   ours is")
     medians = {racer: {key: statistics.median(one[key] for one in runs) for key in runs[0]} for racer, runs in results.items()}
-    ours = medians["Liftlock"]["total"]
+    ours = medians["Liftlock"]["total"] if "Liftlock" in medians else float("nan")
     for racer, one in medians.items():
         ratio = "" if racer == "Liftlock" else f"{one['total'] / ours:.2f} × as fast"
         print(f"{racer:12} {one['total']:>7.2f}s {one['create']:>7.2f}s {one['land']:>7.2f}s {one['serve']:>7.2f}s "
               f"{one['memory'] / 2**20:>6.0f} MiB {one['disk'] / 2**20:>6.0f} MiB   {ratio}", flush=True)
+    for racer, why in stopped.items():
+        print(f"{racer:12} stopped: {why[-300:]}", flush=True)
 
 
 def main():
-    args = measure.arguments(gib=1.0, small=20000, images=30, rounds=3, only="")
+    args = measure.arguments(gib=1.0, small=20000, images=30, rounds=3, limit=1800, only="")
     build, work = args.build.resolve(), args.work.resolve()
+    require_room(work, args)
+    failed = False
     port = skopeo.free_port()
     source = f"127.0.0.1:{port}"
     (work / "source").mkdir()
@@ -372,24 +400,31 @@ def main():
         found = racers(source, build)
         raw = {}  # every run, for the plots and for whoever wants other figures than medians
         for content in contents:
-            results = collections.defaultdict(list)
+            results, stopped = collections.defaultdict(list), {}
             has_many = content.folder is not None and len(content.files()) > 1000
             for i in range(args.rounds):
                 for racer in found:
-                    if isinstance(racer, LiftlockTar) and not has_many:
+                    if racer.name in stopped or isinstance(racer, LiftlockTar) and not has_many:
                         continue
                     folder = pathlib.Path(tempfile.mkdtemp(dir=work))
-                    results[racer.name].append(race(racer, content, source, folder))
+                    try:
+                        run = race(racer, content, source, folder, args.limit)
+                        results[racer.name].append(run)
+                    except measure.Failed as error:
+                        stopped[racer.name] = str(error)
+                        print(f"{racer.name}, {content.name}: {error}", flush=True)
                     if not has_many:
                         shutil.rmtree(folder)
-            table(content.name, results)
-            raw[content.name] = results
-            (build / "race.json").write_text(json.dumps(raw, indent=1))
+                    raw[content.name] = results
+                    (build / "race.json").write_text(json.dumps(raw, indent=1))
+            table(content.name, results, stopped)
+            failed = failed or bool(stopped)
         plot.plot(build / "race.json")
     finally:
-        upstream.stop()
+        upstream.close()
         shutil.rmtree(work, ignore_errors=True)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
