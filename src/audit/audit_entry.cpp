@@ -53,12 +53,14 @@ std::string_view name(Outcome outcome) {
 }
 
 std::string entry_to_bytes(const AuditEvent& event, Timestamp time) {
-  if (!is_type(event.type)) fail(ErrorCode::schema_violation, "'{}' is no type of audit entry", printable(event.type));
   auto detail = Json::object();
-  if (!event.detail.empty()) {
-    detail = parse_json(bounded(event.detail, k_max_detail, "detail"), k_limits);
-    if (!detail.is_object()) fail(ErrorCode::schema_violation, "the detail of an audit entry must be a JSON object");
-  }
+  if (!event.detail.empty()) detail = parse_json(bounded(event.detail, k_max_detail, "detail"), k_limits);
+  return entry_to_bytes(event, std::move(detail), time);
+}
+
+std::string entry_to_bytes(const AuditEvent& event, Json detail, Timestamp time) {
+  if (!is_type(event.type)) fail(ErrorCode::schema_violation, "'{}' is no type of audit entry", printable(event.type));
+  if (!detail.is_object()) fail(ErrorCode::schema_violation, "the detail of an audit entry must be a JSON object");
   const Json json = {{"actor", bounded(text_of(event.actor), k_max_actor, "actor")},
                      {"detail", std::move(detail)},
                      {"outcome", name(event.outcome)},

@@ -14,6 +14,7 @@
 #include <random>
 #include <thread>
 
+#include "audit/audit_entry.hpp"
 #include "audit/audit_log.hpp"
 #include "audit/audit_reserve.hpp"
 #include "base/error.hpp"
@@ -23,6 +24,10 @@ namespace {
 
 AuditEvent event(const std::string& subject) {
   return {.type = "test.append", .actor = "tester(1)", .outcome = Outcome::intent, .subject = subject, .detail = ""};
+}
+
+std::string entry(const std::string& subject) {
+  return entry_to_bytes(event(subject), now());
 }
 
 /// Runs work in a child that ends with it.
@@ -138,9 +143,7 @@ TEST(AuditFault, OfAnAppendThatWasNotSyncedAnyPartMayBeLeft) {
   const auto folder = temporary.path() / "audit";
   { AuditLog(folder, "o").append(event("before")); }
   const auto before = read_file(folder / "journal", 1 << 20);
-  {
-    AuditLog(folder, "o").append(std::vector(20, event(std::string(1000, 'x'))), [] {});
-  }
+  { AuditLog(folder, "o").append_made(std::vector(20, entry(std::string(1000, 'x')))); }
   const auto after = read_file(folder / "journal", 1 << 20);
   ASSERT_EQ(before.size(), after.size());
   const auto checkpoint = read_file(folder / "checkpoint", 4096);
@@ -153,7 +156,7 @@ TEST(AuditFault, OfAnAppendThatWasNotSyncedAnyPartMayBeLeft) {
       AuditLog log(folder, "o");
       EXPECT_EQ(log.size(), 1u) << block << lost;
       EXPECT_NO_THROW(log.verify());
-      log.append({event("after")}, [] {});
+      log.append_made({entry("after")});
       EXPECT_EQ(log.read(1).event.type, "audit.recovered");
       EXPECT_EQ(AuditLog::open_to_read(folder).size(), 3u);
       write_file_atomically(folder / "checkpoint", checkpoint);
@@ -214,17 +217,18 @@ TEST(AuditFault, EntriesAreDurableBeforeTheirViews) {
   const auto before = checkpoint();
   const auto child = in_child([&] {
     AuditLog other(folder, "o");
-    other.append({event("second")}, [] { ::raise(SIGKILL); });
+    other.append_made({entry("second")});
+    ::raise(SIGKILL);
   });
   EXPECT_TRUE(WIFSIGNALED(wait_for(child)));
   EXPECT_EQ(checkpoint(), before);
   EXPECT_EQ(log.read(1).event.subject, "second");
-  for (int i = 0; i < 300; ++i) log.append({event("many")}, [] {});
+  for (int i = 0; i < 300; ++i) log.append_made({entry("many")});
   EXPECT_NE(checkpoint(), log.checkpoint()) << "but for tiles that fill";
   EXPECT_NO_THROW(AuditLog::open_to_read(folder).verify());
   log.publish();
   EXPECT_EQ(checkpoint(), log.checkpoint());
-  log.append({event("last")}, [] {});
+  log.append_made({entry("last")});
   EXPECT_NO_THROW(log.verify());
   EXPECT_EQ(checkpoint(), log.checkpoint());
   EXPECT_EQ(AuditLog(folder, "o").size(), 303u);

@@ -71,13 +71,14 @@ std::string reserve_entry(std::string_view log, Timestamp time) {
 }
 
 /// On a full disk the log goes on with its reserve, and says so in the next entry.
+/// @param failed a sync was what failed: that is final, also for want of room
 template <typename F>
-void with_reserve(const fs::path& folder, bool& spent, F&& write) {
+void with_reserve(const fs::path& folder, bool& spent, const bool& failed, F&& write) {
   while (true) {
     try {
       return write();
     } catch (const Error& error) {
-      if (error.code() != ErrorCode::disk_full) throw;
+      if (error.code() != ErrorCode::disk_full || failed) throw;
       const auto slice = spend_audit_reserve(folder);
       if (slice == ReserveSlice::none) throw;
       if (slice == ReserveSlice::first) spent = true;
@@ -122,9 +123,18 @@ std::uint64_t AuditLog::append(const AuditEvent& event) {
 }
 
 std::uint64_t AuditLog::append(const std::vector<AuditEvent>& events) {
-  const auto first = append(events, [] {});
+  const auto first = m_impl->append(events.size(), [&](Timestamp time) {
+    std::vector<std::string> entries;
+    entries.reserve(events.size() + 2);
+    for (const auto& event : events) entries.push_back(entry_to_bytes(event, time));
+    return entries;
+  });
   publish();
   return first;
+}
+
+std::uint64_t AuditLog::append_made(const std::vector<std::string>& entries) {
+  return m_impl->append(entries.size(), [&](Timestamp) { return entries; });
 }
 
 bool AuditLog::is_writable() const {
@@ -140,59 +150,56 @@ bool AuditLog::is_writable() const {
 
 void AuditLog::publish() {
   const auto publish_full_tiles = [&] { m_impl->publish_full_tiles(); };
-  or_unwritable([&] { with_reserve(m_impl->folder, m_impl->reserve_spent, publish_full_tiles); });
+  or_unwritable([&] { with_reserve(m_impl->folder, m_impl->reserve_spent, m_impl->failed, publish_full_tiles); });
   const std::lock_guard guard(m_impl->mutex);
   if (m_impl->published == m_impl->state.size()) return;
   or_unwritable([&] {
     const FileLock lock(m_impl->folder / "lock", "an append to the audit log", FileLock::Wait::yes);
     m_impl->reload_locked();
     if (m_impl->published == m_impl->state.size()) return;
-    with_reserve(m_impl->folder, m_impl->reserve_spent, [&] { m_impl->publish(Impl::Publish::changes); });
+    with_reserve(m_impl->folder, m_impl->reserve_spent, m_impl->failed,
+                 [&] { m_impl->publish(Impl::Publish::changes); });
   });
 }
 
-std::uint64_t AuditLog::append(const std::vector<AuditEvent>& events, const std::function<void()>& durable) {
-  if (events.size() > k_max_batch) fail(ErrorCode::limit_exceeded, "{} audit entries at once", events.size());
-  const std::lock_guard guard(m_impl->mutex);
-  if (m_impl->access == Access::read) fail(ErrorCode::internal, "the audit log was opened to be read");
-  if (m_impl->failed) {
+std::uint64_t AuditLog::Impl::append(std::size_t count,
+                                     const std::function<std::vector<std::string>(Timestamp)>& make) {
+  if (count > k_max_batch) fail(ErrorCode::limit_exceeded, "{} audit entries at once", count);
+  const std::lock_guard guard(mutex);
+  if (access == Access::read) fail(ErrorCode::internal, "the audit log was opened to be read");
+  if (failed) {
     fail(ErrorCode::audit_unwritable, "an earlier write to the audit log failed; its state on disk is unknown");
   }
   return or_unwritable([&] {
-    const FileLock lock(m_impl->folder / "lock", "an append to the audit log", FileLock::Wait::yes);
-    m_impl->reload_locked();
+    const FileLock lock(folder / "lock", "an append to the audit log", FileLock::Wait::yes);
+    reload_locked();
     const auto time = wall_clock();
-    std::vector<std::string> entries;
-    entries.reserve(events.size() + 1);
-    const bool recovered = m_impl->dropped_bytes > 0;
-    if (recovered) {
-      const auto detail = Json{{"dropped_bytes", m_impl->dropped_bytes}};
-      entries.push_back(entry_to_bytes({.type = "audit.recovered",
-                                        .actor = current_actor(),
-                                        .outcome = Outcome::success,
-                                        .subject = m_impl->verifier.name,
-                                        .detail = dump_json_line(detail)},
-                                       time));
-    }
+    auto entries = make(time);
     std::size_t bytes = 0;
-    for (const auto& event : events) {
-      entries.push_back(entry_to_bytes(event, time));
-      bytes += entries.back().size();
-    }
+    for (const auto& entry : entries) bytes += entry.size();
     if (bytes > k_max_batch_bytes) fail(ErrorCode::limit_exceeded, "{} bytes of audit entries at once", bytes);
-    const auto first = m_impl->state.size() + (recovered ? 1 : 0);
+    const bool recovered = dropped_bytes > 0;
+    if (recovered) {
+      const auto detail = Json{{"dropped_bytes", dropped_bytes}};
+      entries.insert(entries.begin(), entry_to_bytes({.type = "audit.recovered",
+                                                      .actor = current_actor(),
+                                                      .outcome = Outcome::success,
+                                                      .subject = verifier.name,
+                                                      .detail = dump_json_line(detail)},
+                                                     time));
+    }
+    const auto first = state.size() + (recovered ? 1 : 0);
     if (!entries.empty()) {
       bool said = false;
-      with_reserve(m_impl->folder, m_impl->reserve_spent, [&] {
-        if (m_impl->reserve_spent && !said) entries.push_back(reserve_entry(m_impl->verifier.name, time));
-        said = m_impl->reserve_spent;
-        m_impl->commit(entries);
-        m_impl->reserve_spent = false;
+      with_reserve(folder, reserve_spent, failed, [&] {
+        if (reserve_spent && !said) entries.push_back(reserve_entry(verifier.name, time));
+        said = reserve_spent;
+        commit(entries);
+        reserve_spent = false;
       });
     }
-    m_impl->dropped_bytes = 0;
-    durable();
-    if (m_impl->state.whole_bytes > k_long_journal) m_impl->publish(Impl::Publish::changes);
+    dropped_bytes = 0;
+    if (state.whole_bytes > k_long_journal) publish(Publish::changes);
     return first;
   });
 }

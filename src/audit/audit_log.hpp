@@ -64,10 +64,10 @@ class AuditLog {
   std::uint64_t append(const AuditEvent& event);
   /// Several in one commit, for the price of one. Returns the index of the first.
   std::uint64_t append(const std::vector<AuditEvent>& events);
-  /// The same for who is in a hurry: the derived files are left to publish(), to the next append() or to the next
-  /// process that opens the log; but for a journal of 32 MiB.
-  /// @param durable told as soon as the entries are; must not throw, and not use the log
-  std::uint64_t append(const std::vector<AuditEvent>& events, const std::function<void()>& durable);
+  /// The same for entries that were made before (entry_to_bytes) and kept durable elsewhere until now: they keep the
+  /// time at which that was. The derived files are left to publish(), to the next append() or to the next process that
+  /// opens the log; but for a journal of 32 MiB.
+  std::uint64_t append_made(const std::vector<std::string>& entries);
   /// Writes the derived files where they were left behind; appends go on meanwhile, but for a moment at its end.
   void publish();
 

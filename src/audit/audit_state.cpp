@@ -51,6 +51,16 @@ std::string default_origin() {
   return fmt::format("liftlock/{}/{}", portable_component(host), encode_hex(random));
 }
 
+/// A sync that failed for want of room is not tried again with the reserve, as a write is: it has another code.
+template <typename F>
+void sync_once(F&& sync) {
+  try {
+    sync();
+  } catch (const Error& error) {
+    throw Error(ErrorCode::io_error, error.what());
+  }
+}
+
 /// Full tiles and bundles never change, and are renamed to their names once they are durable.
 bool is_there(const std::pair<fs::path, std::string>& file) {
   std::error_code missing;
@@ -79,10 +89,14 @@ void publish_files(std::span<const std::pair<fs::path, std::string>> files) {
       batch.push_back({open_file(parent / name, O_WRONLY | O_CREAT | O_TRUNC, 0644), parent / name, path});
       write_all(batch.back().fd.get(), content, path.string());
     }
-    for (const auto& one : batch) sync_file(one.fd.get(), one.path.string());
+    sync_once([&] {
+      for (const auto& one : batch) sync_file(one.fd.get(), one.path.string());
+    });
     for (const auto& one : batch) rename_file(one.temporary, one.path);
   }
-  for (const auto& folder : folders) sync_folder(folder);
+  sync_once([&] {
+    for (const auto& folder : folders) sync_folder(folder);
+  });
 }
 
 /// Has nobody appended behind the first `whole` bytes of a journal, and nobody cut them?
@@ -375,7 +389,9 @@ void AuditLog::Impl::publish(Publish what) {
 }
 
 void AuditLog::Impl::begin_journal(const std::string& content, std::uint64_t room) const {
-  write_file_atomically(journal_path(), content + std::string(room, '\0'), 0644);
+  AtomicFile file(journal_path(), 0644);
+  file.write(content + std::string(room, '\0'));
+  sync_once([&] { file.commit(); });
 }
 
 void AuditLog::Impl::settle() {

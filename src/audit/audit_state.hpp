@@ -66,6 +66,8 @@ struct AuditLog::Impl {
   /// Do the derived files stand as a finished append leaves them? @throws Error{audit_broken} when no crash explains it
   bool views_are_current() const;
   std::string sign(const CompactRange& tree) const;
+  /// Durable when it returns. @param make the entries, `count` of them, at this time; told with the lock held
+  std::uint64_t append(std::size_t count, const std::function<std::vector<std::string>(Timestamp)>& make);
   /// Durable when it returns; the derived files are left behind.
   void commit(const std::vector<std::string>& entries);
   enum class Publish { changes, everything };
