@@ -16,13 +16,14 @@ void run(Invocation& invocation, const std::string& id) {
   const auto json = open_record_reader(site).verify(id, log);
   invocation.print(json, [&] {
     const bool erased = json.at("erased").get<bool>();
-    const auto entry = json.at("entry").get<std::uint64_t>();
+    const auto entry = json.at("entry").is_null()
+                           ? std::string("an entry on its way into the audit log")
+                           : fmt::format("entry {} of the audit log", json.at("entry").get<std::uint64_t>());
     if (json.at("ciphertext").is_null()) {
-      return fmt::format("{} has no content here{}; entry {} of the audit log is of it\n", id,
-                         erased ? " any more" : "", entry);
+      return fmt::format("{} has no content here{}; {} is of it\n", id, erased ? " any more" : "", entry);
     }
-    return fmt::format("{} is what entry {} of the audit log says{}\nciphertext {}\n", id, entry,
-                       erased ? "; its content was erased" : "", json.at("ciphertext").get<std::string>());
+    return fmt::format("{} is what {} says{}\nciphertext {}\n", id, entry, erased ? "; its content was erased" : "",
+                       json.at("ciphertext").get<std::string>());
   });
 }
 

@@ -12,11 +12,13 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "audit/audit_entry.hpp"
 #include "base/encoding.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "record/segment_files.hpp"
 #include "record/segment_writer.hpp"
+#include "record/settler.hpp"
 
 namespace liftlock {
 namespace {
@@ -33,7 +35,6 @@ constexpr std::size_t k_max_group_bytes = 32u << 20;
 constexpr std::size_t k_job_overhead = 4096;  ///< what a waiting job costs beside its frames
 constexpr std::uint32_t k_max_slots = 1'000'000;
 constexpr std::size_t k_slots_ahead = 1024;
-constexpr std::chrono::seconds k_tidy_every{1};
 constexpr auto k_segment_age = std::chrono::hours(24);
 
 /// Where a record's frames go; known from its first commit on.
@@ -126,11 +127,11 @@ struct Job {
   std::vector<SealedFrame> frames;
   std::optional<NewRecord> begins;
   std::shared_ptr<Place> place;  ///< read when the record has begun before, else filled
-  AuditEvent event;
+  std::string entry;             ///< of the audit log
   RecordDone done;
 
   std::size_t bytes() const {
-    std::size_t sum = k_job_overhead + event.detail.size();
+    std::size_t sum = k_job_overhead + entry.size();
     for (const auto& frame : frames) sum += frame.body.size();
     return sum;
   }
@@ -179,22 +180,20 @@ Json detail_of(const RecordHead& head, RecordMode mode) {
           {"engine", head.engine}, {"mode", mode == RecordMode::full ? "full" : "hash-only"}};
 }
 
-AuditEvent event_of(const std::string& id, Json detail, Outcome outcome) {
+std::string entry_of(const std::string& id, Json detail, Outcome outcome) {
   auto actor = detail["user"].get<std::string>();
   if (actor.empty() || actor.size() > 512) actor = "anonymous";
-  return {.type = "prompt.record",
-          .actor = std::move(actor),
-          .outcome = outcome,
-          .subject = id,
-          .detail = dump_json_line(detail)};
+  return entry_to_bytes(
+      {.type = "prompt.record", .actor = std::move(actor), .outcome = outcome, .subject = id, .detail = {}},
+      std::move(detail), std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
 }
 
 /// The entry of a record that ends.
-AuditEvent closing_event(const std::string& id, Json detail, Sealer& sealer, Json outcome) {
+std::string closing_entry(const std::string& id, Json detail, Sealer& sealer, Json outcome) {
   sealer.put_hashes(detail);
   const bool interrupted = outcome.value("outcome", Json()) == "interrupted";
   detail["outcome"] = std::move(outcome);
-  return event_of(id, std::move(detail), interrupted ? Outcome::failure : Outcome::success);
+  return entry_of(id, std::move(detail), interrupted ? Outcome::failure : Outcome::success);
 }
 
 }  // namespace
@@ -205,8 +204,9 @@ struct RecordBook::Core {
   AuditLog* log;
   std::optional<FileLock> lock;
   std::optional<SecretKey> kek;
-  std::shared_ptr<Segment> current;    ///< the committing thread's
-  steady_clock::time_point next_tidy;  ///< the committing thread's
+  std::optional<Settler> settler;
+  std::mutex current_mutex;  ///< the committing thread changes it, the settler's looks
+  std::shared_ptr<Segment> current;
 
   std::mutex mutex;
   std::condition_variable wake;
@@ -226,9 +226,9 @@ struct RecordBook::Core {
   void begin_if_needed();
   const std::shared_ptr<Segment>& segment_for_new_record();
   void run();
-  void tidy();
+  void chores();
   void commit(std::vector<Job>& group);
-  void write_group(std::vector<Job>& group, const std::function<void()>& durable);
+  void write_group(std::vector<Job>& group);
 
   Error unwritable();
   void give_up(std::string_view why);
@@ -242,8 +242,14 @@ void RecordBook::Core::begin() {
   lock.emplace(options.folder / "writer", "the server that writes the record", FileLock::Wait::no);
   const auto names = segment_names(options.folder);
   kek = load_or_make_kek(options.kek_file, names.empty());
+  settle_what_was_left(options.folder, *log);
   // Of all but the last the slots were synced.
   if (!names.empty()) SegmentFiles(options.folder, names.back(), Access::write).restore_slots();
+  settler.emplace(Settler::Options{.folder = options.folder,
+                                   .pause = options.log_after,
+                                   .chores = [this] { chores(); },
+                                   .failed = [this](std::string_view why) { give_up(why); }},
+                  *log);
   thread = std::thread([this] { run(); });
 }
 
@@ -261,14 +267,16 @@ void RecordBook::Core::begin_if_needed() {
 
 const std::shared_ptr<Segment>& RecordBook::Core::segment_for_new_record() {
   const auto has_room = [&](Segment& segment) {
-    return segment.slots < k_max_slots && segment.end() < options.segment_bytes &&
-           steady_clock::now() - segment.born < k_segment_age;
+    return segment.slots() < k_max_slots && segment.end() < options.segment_bytes &&
+           steady_clock::now() - segment.born() < k_segment_age;
   };
   if (current && has_room(*current)) return current;
   // Whose ids and offsets are durable needs no repair after a power cut.
   if (current) current->sync_slots();
-  current = std::make_shared<Segment>(options.folder, *kek);
-  current->make_slots(k_slots_ahead);
+  auto next = std::make_shared<Segment>(options.folder, *kek);
+  next->keep_slots(1, k_slots_ahead);
+  const std::lock_guard guard(current_mutex);
+  current = std::move(next);
   return current;
 }
 
@@ -277,13 +285,8 @@ void RecordBook::Core::run() {
     std::vector<Job> group;
     {
       std::unique_lock guard(mutex);
-      const auto is_asked = [&] { return stopping || !queue.empty(); };
-      while (!wake.wait_until(guard, next_tidy, is_asked)) {
-        guard.unlock();
-        tidy();
-        guard.lock();
-      }
-      if (queue.empty()) break;
+      wake.wait(guard, [&] { return stopping || !queue.empty(); });
+      if (queue.empty()) return;
       for (std::size_t bytes = 0; !queue.empty() && group.size() < k_max_group && bytes < k_max_group_bytes;) {
         const auto size = queue.front().bytes();
         bytes += size;
@@ -294,19 +297,18 @@ void RecordBook::Core::run() {
     }
     commit(group);
   }
-  tidy();
 }
 
-// What nobody waits for, and what would make the syncs dearer that somebody waits for.
-void RecordBook::Core::tidy() {
-  next_tidy = steady_clock::now() + k_tidy_every;
+// What nobody waits for.
+void RecordBook::Core::chores() {
   if (ended) return;
-  try {
-    log->publish();
-    if (current && current->ready.size() < k_slots_ahead / 2) current->make_slots(k_slots_ahead);
-  } catch (const std::exception& failed) {
-    give_up(failed.what());
+  log->publish();
+  std::shared_ptr<Segment> segment;
+  {
+    const std::lock_guard guard(current_mutex);
+    segment = current;
   }
+  if (segment) segment->keep_slots(k_slots_ahead / 2, k_slots_ahead);
 }
 
 void RecordBook::Core::commit(std::vector<Job>& group) {
@@ -318,18 +320,16 @@ void RecordBook::Core::commit(std::vector<Job>& group) {
   };
   if (ended) return tell(unwritable());
   try {
-    write_group(group, [&] {
-      groups.fetch_add(1, std::memory_order_relaxed);
-      tell(std::nullopt);
-    });
+    write_group(group);
+    groups.fetch_add(1, std::memory_order_relaxed);
+    tell(std::nullopt);
   } catch (const std::exception& failed) {
-    // Whoever was told already is on record.
     give_up(failed.what());
     tell(unwritable());
   }
 }
 
-void RecordBook::Core::write_group(std::vector<Job>& group, const std::function<void()>& durable) {
+void RecordBook::Core::write_group(std::vector<Job>& group) {
   struct Pending {
     std::string frames;
     std::uint32_t first = 0;  ///< number of the first slot; the others follow it
@@ -341,15 +341,14 @@ void RecordBook::Core::write_group(std::vector<Job>& group, const std::function<
     auto& segment = *job.place->segment;
     auto& out = pending[job.place->segment];
     if (job.begins) {
-      if (segment.ready.empty()) segment.make_slots(std::max(group.size(), k_slots_ahead));
-      auto slot = segment.ready.front();
-      segment.ready.pop_front();
+      segment.keep_slots(1, std::max(group.size(), k_slots_ahead));
+      auto [slot, number] = segment.take_slot();
       slot.id = job.begins->id;
       slot.offset = out.frames.size();
-      const auto number = job.place->slot = segment.slots++;
+      job.place->slot = number;
       if (out.slots.empty()) out.first = number;
       out.slots.push_back(slot);
-      const auto begin = segment.key->wrap(slot, number, job.begins->mode, job.begins->key);
+      const auto begin = segment.key().wrap(slot, number, job.begins->mode, job.begins->key);
       SealedFrame{FrameType::begin, 0, begin.bytes()}.put(out.frames, number);
     }
     for (const auto& frame : job.frames) frame.put(out.frames, job.place->slot);
@@ -360,15 +359,12 @@ void RecordBook::Core::write_group(std::vector<Job>& group, const std::function<
     const auto begin = segment->append(out.frames);
     written.push_back(segment);
     for (auto& slot : out.slots) slot.offset += begin;
-    segment->fill_slots(out.first, out.slots);
+    if (!out.slots.empty()) segment->fill_slots(out.first, out.slots);
   }
-  std::vector<AuditEvent> events;
-  events.reserve(group.size());
-  for (auto& job : group) events.push_back(std::move(job.event));
-  for (const auto& segment : written) {
-    if (::fdatasync(segment->frames.get()) != 0) fail_errno("fdatasync of a segment of the record");
-  }
-  log->append(events, durable);
+  std::vector<std::string> entries;
+  entries.reserve(group.size());
+  for (auto& job : group) entries.push_back(std::move(job.entry));
+  settler->commit(written, std::move(entries));
 }
 
 Error RecordBook::Core::unwritable() {
@@ -396,7 +392,9 @@ void RecordBook::Core::enqueue(Job job, Limit limit) {
     }
     waiting += size;
     queue.push_back(std::move(job));
-    if (queue.size() == 1) wake.notify_one();
+    const bool is_first = queue.size() == 1;
+    guard.unlock();
+    if (is_first) wake.notify_one();
     return std::nullopt;
   }();
   if (!error) return;
@@ -463,14 +461,14 @@ void OpenRecord::close(Json outcome, RecordDone done) {
     if (done) done(Error(ErrorCode::record_unwritable, "the record could not be opened"));
     return;
   }
-  Job job{.frames = {}, .begins = {}, .place = self.place, .event = {}, .done = std::move(done)};
+  Job job{.frames = {}, .begins = {}, .place = self.place, .entry = {}, .done = std::move(done)};
   self.sealer->add_document(FrameType::close, text, job.frames);
-  job.event = closing_event(self.id, std::move(self.detail), *self.sealer, std::move(outcome));
+  job.entry = closing_entry(self.id, std::move(self.detail), *self.sealer, std::move(outcome));
   self.core->enqueue(std::move(job), RecordBook::Core::Limit::none);
 }
 
 RecordBook::RecordBook(Options options, AuditLog& log) : m_core(std::make_shared<Core>(std::move(options), log)) {
-  if (m_core->options.mode == RecordMode::off) return;
+  if (m_core->options.mode == RecordMode::off && !may_be_unsettled(m_core->options.folder)) return;
   m_core->begin();
   m_core->begun = true;
 }
@@ -482,6 +480,7 @@ RecordBook::~RecordBook() {
   }
   m_core->wake.notify_one();
   if (m_core->thread.joinable()) m_core->thread.join();
+  m_core->settler.reset();
   m_core->give_up("the server ends");
   m_core->lock.reset();
 }
@@ -503,13 +502,13 @@ void RecordBook::write(RecordHead head, std::string_view prompt, std::string_vie
   Job job{.frames = {},
           .begins = NewRecord{id, mode, sealer.key()},
           .place = std::make_shared<Place>(),
-          .event = {},
+          .entry = {},
           .done = std::move(done)};
   sealer.add_document(FrameType::head, head_to_bytes(head, prompt.size()), job.frames);
   sealer.add_content(FrameType::prompt, prompt, job.frames);
   sealer.add_content(FrameType::piece, answer, job.frames);
   sealer.add_document(FrameType::close, text, job.frames);
-  job.event = closing_event(head.id, detail_of(head, mode), sealer, std::move(outcome));
+  job.entry = closing_entry(head.id, detail_of(head, mode), sealer, std::move(outcome));
   core.enqueue(std::move(job), Core::Limit::bounded);
 }
 
@@ -530,12 +529,12 @@ std::shared_ptr<OpenRecord> RecordBook::open(RecordHead head, std::string_view p
   auto& sealer = impl->sealer.emplace(id, mode);
   impl->detail = detail_of(head, mode);
   impl->place = std::make_shared<Place>();
-  Job job{.frames = {}, .begins = NewRecord{id, mode, sealer.key()}, .place = impl->place, .event = {}, .done = {}};
+  Job job{.frames = {}, .begins = NewRecord{id, mode, sealer.key()}, .place = impl->place, .entry = {}, .done = {}};
   sealer.add_document(FrameType::head, head_to_bytes(head, prompt.size()), job.frames);
   sealer.add_content(FrameType::prompt, prompt, job.frames);
   auto detail = impl->detail;
   sealer.put_open_hashes(detail, job.frames);
-  job.event = event_of(head.id, std::move(detail), Outcome::intent);
+  job.entry = entry_of(head.id, std::move(detail), Outcome::intent);
   job.done = [stage = impl->stage, done = std::move(done)](std::optional<Error> error) {
     *stage = error ? OpenRecord::Impl::Stage::refused : OpenRecord::Impl::Stage::begun;
     if (done) done(std::move(error));

@@ -1,6 +1,8 @@
-// The writing half of the record: one process, one thread that commits groups. Format: docs/formats/record.md.
+// The writing half of the record: one process, one thread that commits groups, and one that settles them behind it.
+// Format: docs/formats/record.md.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -15,9 +17,9 @@
 
 namespace liftlock {
 
-/// Told once when the thing is durable (nullopt), or with record_unwritable. Comes on the book's thread; what is
-/// refused at once (record_unwritable, overloaded), and everything in mode off, on the caller's. Must neither throw nor
-/// block.
+/// Told once when the thing and its audit entry are durable (nullopt), or with record_unwritable. Comes on the book's
+/// thread; what is refused at once (record_unwritable, overloaded), and everything in mode off, on the caller's. Must
+/// neither throw nor block.
 using RecordDone = std::function<void(std::optional<Error>)>;
 
 /// An answer that is being streamed. One thread at a time. Outlives its book: then every call is refused.
@@ -51,6 +53,8 @@ class RecordBook {
     RecordMode mode = RecordMode::full;  ///< of what is recorded without a mode of its own
     std::uint64_t segment_bytes = 256u << 20;
     std::uint64_t queue_bytes = 256u << 20;  ///< what may wait to be written
+    /// How long what is on record may wait until the audit log has its entry, too, which then come many at a time.
+    std::chrono::milliseconds log_after{20};
   };
   struct Counters {
     std::uint64_t records = 0;  ///< begun
@@ -59,8 +63,8 @@ class RecordBook {
     bool writable = true;       ///< false: everything is refused from here on
   };
 
-  /// Makes the folder and the key when there are none; with mode off not before something is recorded. The log must
-  /// outlive the book.
+  /// Makes the folder and the key when there are none; with mode off not before something is recorded. What a process
+  /// that ended did not put into the log is put there now. The log must outlive the book.
   /// @throws Error{busy} when another process writes, Error{key_missing, record_unwritable, …}
   RecordBook(Options options, AuditLog& log);
   /// Writes what waits.

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "audit/audit_entry.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
+#include "record/ahead_file.hpp"
 #include "record/segment_files.hpp"
 
 namespace liftlock {
@@ -197,6 +199,37 @@ std::pair<std::uint64_t, Digest> ciphertext_of(SegmentFiles& segment, std::uint3
   return {count, hasher.finish()};
 }
 
+struct NewestEntry {
+  std::optional<std::uint64_t> index;  ///< nullopt: it is durable, and on its way into the log
+  AuditEvent event;
+};
+
+/// What waits in records/ahead. Its writer may be at it: what is whole is taken.
+std::optional<NewestEntry> entry_ahead(const fs::path& folder, const std::string& id) {
+  const auto bytes = read_ahead_file(folder);
+  std::optional<NewestEntry> newest;
+  for (const auto& group : ahead_groups(bytes)) {
+    for (const auto& line : group.entries) {
+      if (line.find(id) == std::string_view::npos) continue;
+      auto entry = entry_from_bytes(line, 0);
+      if (entry.event.type == "prompt.record" && entry.event.subject == id) newest = {{}, std::move(entry.event)};
+    }
+  }
+  return newest;
+}
+
+std::optional<NewestEntry> newest_entry(const fs::path& folder, const std::string& id, const AuditLog& log) {
+  std::optional<NewestEntry> newest;
+  // Twice: between the two looks it may have left the one place for the other.
+  for (int look = 0; look < 2; ++look) {
+    if (const auto entry = log.find_last("prompt.record", id)) newest = {entry->index, entry->event};
+    if (newest && newest->event.outcome != Outcome::intent) return newest;
+    auto waiting = entry_ahead(folder, id);
+    if (waiting && (!newest || waiting->event.outcome != Outcome::intent)) return waiting;
+  }
+  return newest;
+}
+
 void compare(const std::string& id, const Json& detail, std::string_view key, std::string_view actual) {
   if (detail.value(key, Json()) != actual) damaged(id, fmt::format("its {} is not the one of the audit log", key));
 }
@@ -291,11 +324,11 @@ Record RecordReader::read(const std::string& id) const {
 Json RecordReader::verify(const std::string& id, const AuditLog& log) const {
   auto [segment, number] = find_slot(m_folder, id, Access::read);
   const auto slot = segment.slot(number);
-  const auto entry = log.find_last("prompt.record", id);
+  const auto entry = newest_entry(m_folder, id, log);
   if (!entry) damaged(id, "the audit log has no entry of it; a power cut as it was begun explains that, too");
   const auto detail = parse_json(entry->event.detail);
   Json result = {{"id", id},
-                 {"entry", entry->index},
+                 {"entry", entry->index ? Json(*entry->index) : Json()},
                  {"mode", detail.value("mode", "")},
                  {"erased", slot.erased()},
                  {"ciphertext", Json()},

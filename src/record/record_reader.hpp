@@ -45,7 +45,8 @@ class RecordReader {
   Record read(const std::string& id) const;
 
   /// Compares the ciphertext, and what is not erased with its HMACs and its head, with the newest entry of the log.
-  /// {"id", "entry", "mode", "erased", "frames", "ciphertext", "outcome"}; "ciphertext" is null where no content is.
+  /// {"id", "entry", "mode", "erased", "frames", "ciphertext", "outcome"}; "ciphertext" is null where no content is,
+  /// "entry" where it is durable and still on its way into the log.
   /// @throws Error{not_found}, Error{blob_corrupt} where they differ or the log has no entry
   Json verify(const std::string& id, const AuditLog& log) const;
 

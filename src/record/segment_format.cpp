@@ -263,6 +263,10 @@ FramesEnd walk_frames(const ReadAt& read, std::uint64_t offset,
   }
 }
 
+std::string segment_name(std::uint32_t number) {
+  return fmt::format("{:08}", number);
+}
+
 std::vector<std::string> segment_names(const fs::path& folder) {
   std::vector<std::string> names;
   std::error_code missing;

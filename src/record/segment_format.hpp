@@ -108,7 +108,9 @@ enum class FramesEnd : std::uint8_t {
 FramesEnd walk_frames(const ReadAt& read, std::uint64_t offset,
                       const std::function<bool(const FrameHeader&, std::uint64_t body)>& visit);
 
-/// The names of segments in a folder, in order of time: "00000001".
+/// "00000001"
+std::string segment_name(std::uint32_t number);
+/// The names of segments in a folder, in order of time.
 std::vector<std::string> segment_names(const fs::path& folder);
 
 std::string head_to_bytes(const RecordHead& head, std::uint64_t prompt_size);

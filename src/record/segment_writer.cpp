@@ -13,6 +13,8 @@ namespace liftlock::record {
 namespace {
 
 constexpr std::string_view k_key_file = "a key file of the record";
+constexpr std::string_view k_segment = "a segment of the record";
+constexpr std::size_t k_max_tail = 1u << 20;
 
 void write_at(int fd, std::string_view bytes, std::uint64_t place) {
   while (!bytes.empty()) {
@@ -24,57 +26,99 @@ void write_at(int fd, std::string_view bytes, std::uint64_t place) {
   }
 }
 
+std::uint32_t next_number(const fs::path& folder) {
+  const auto names = segment_names(folder);
+  return names.empty() ? 1 : static_cast<std::uint32_t>(*parse_uint(names.back()) + 1);
+}
+
 }  // namespace
 
-Segment::Segment(const fs::path& folder, const SecretKey& kek) {
-  const auto names = segment_names(folder);
-  const auto name = fmt::format("{:08}", names.empty() ? 1 : *parse_uint(names.back()) + 1);
+Segment::Segment(const fs::path& folder, const SecretKey& kek) : m_number(next_number(folder)) {
+  const auto name = segment_name(m_number);
   KeysHeader header{.kek = kek_id(kek), .salt = {}};
   const auto salt = SecretKey::random();
   std::copy(salt.bytes().begin(), salt.bytes().end(), header.salt.begin());
-  key.emplace(kek, header);
+  m_key.emplace(kek, header);
   constexpr int flags = O_WRONLY | O_CREAT | O_EXCL;
-  keys = open_file(folder / (name + ".keys"), flags, 0600);
-  frames = open_file(folder / (name + ".rec"), flags, 0600);
-  write_at(keys.get(), header.bytes(), 0);
+  m_keys = open_file(folder / (name + ".keys"), flags, 0600);
+  m_frames = open_file(folder / (name + ".rec"), flags, 0600);
+  write_at(m_keys.get(), header.bytes(), 0);
   append(k_segment_magic);
-  sync_file(keys.get(), k_key_file);
-  sync_file(frames.get(), "a segment of the record");
+  sync_file(m_keys.get(), k_key_file);
+  sync_file(m_frames.get(), k_segment);
   sync_folder(folder);
+  take_tail();
 }
 
-void Segment::make_slots(std::size_t count) {
+void Segment::keep_slots(std::size_t few, std::size_t many) {
+  const std::lock_guard making(m_making);
+  std::uint64_t made = 0;
+  {
+    const std::lock_guard guard(m_slots_mutex);
+    if (m_ready.size() >= few) return;
+    made = m_made;
+    many -= std::min(many, m_ready.size());
+  }
+  std::vector<Slot> fresh(many);
   std::string bytes;
-  const auto place = Slot::place(slots + ready.size());
-  for (std::size_t i = 0; i < count; ++i) {
-    auto& slot = ready.emplace_back();
+  for (auto& slot : fresh) {
     const auto seed = SecretKey::random();
     std::copy(seed.bytes().begin(), seed.bytes().end(), slot.seed.begin());
     bytes += slot.bytes();
   }
-  write_at(keys.get(), bytes, place);
+  write_at(m_keys.get(), bytes, Slot::place(made));
   sync_slots();
+  const std::lock_guard guard(m_slots_mutex);
+  m_ready.insert(m_ready.end(), fresh.begin(), fresh.end());
+  m_made += fresh.size();
+}
+
+std::pair<Slot, std::uint32_t> Segment::take_slot() {
+  const std::lock_guard guard(m_slots_mutex);
+  const auto slot = m_ready.front();
+  m_ready.pop_front();
+  return {slot, m_slots++};
 }
 
 void Segment::fill_slots(std::uint32_t first, const std::vector<Slot>& filled) {
   std::string bytes;
   for (const auto& slot : filled) bytes += slot.bytes();
-  write_at(keys.get(), bytes, Slot::place(first));
+  write_at(m_keys.get(), bytes, Slot::place(first));
 }
 
 void Segment::sync_slots() const {
-  sync_file(keys.get(), k_key_file);
+  sync_file(m_keys.get(), k_key_file);
 }
 
 std::uint64_t Segment::append(std::string_view bytes) {
   const std::lock_guard guard(m_mutex);
-  write_all(frames.get(), bytes, "a segment of the record");
+  write_all(m_frames.get(), bytes, k_segment);
+  if (m_tail.size() + bytes.size() > k_max_tail) {
+    m_tail.clear();
+  } else {
+    m_tail += bytes;
+  }
   return std::exchange(m_end, m_end + bytes.size());
 }
 
 std::uint64_t Segment::end() {
   const std::lock_guard guard(m_mutex);
   return m_end;
+}
+
+Segment::Tail Segment::take_tail() {
+  const std::lock_guard guard(m_mutex);
+  Tail tail{.offset = m_end - m_tail.size(), .bytes = std::exchange(m_tail, {})};
+  tail.known = tail.offset <= m_known_end;
+  if (tail.known) m_known_end = m_end;
+  return tail;
+}
+
+void Segment::sync() {
+  const auto before = end();
+  if (::fdatasync(m_frames.get()) != 0) fail_errno(fmt::format("fdatasync of {}", k_segment));
+  const std::lock_guard guard(m_mutex);
+  m_known_end = std::max(m_known_end, before);
 }
 
 }  // namespace liftlock::record

@@ -1,0 +1,211 @@
+#include "record/settler.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <unordered_set>
+
+#include "audit/audit_entry.hpp"
+#include "base/error.hpp"
+
+namespace liftlock::record {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr std::chrono::seconds k_chores_every{1};
+/// What is larger is synced where it belongs: to write it twice would take longer.
+constexpr std::size_t k_max_ahead = 1u << 20;
+constexpr std::size_t k_max_parts = 1000;
+
+void write_at(int fd, std::string_view bytes, std::uint64_t place, const std::string& what) {
+  while (!bytes.empty()) {
+    const auto count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(place));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) fail_errno("write to " + what);
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+    place += static_cast<std::uint64_t>(count);
+  }
+}
+
+/// The bytes of segments, at their places.
+void restore_frames(const fs::path& folder, const std::vector<AheadGroup>& groups) {
+  std::map<std::uint32_t, std::optional<UniqueFd>> segments;
+  for (const auto& group : groups) {
+    for (const auto& part : group.parts) {
+      const auto name = segment_name(part.segment) + ".rec";
+      auto found = segments.find(part.segment);
+      if (found == segments.end()) {
+        found = segments.emplace(part.segment, open_file_if_exists(folder / name, O_WRONLY)).first;
+      }
+      if (!found->second) continue;  // all its records were erased, and it was removed
+      const int fd = found->second->get();
+      if (regular_size(fd, name) < part.offset) {
+        throw Error(ErrorCode::blob_corrupt, fmt::format("{} lacks what was synced", name),
+                    "somebody cut it, or the disk fails: restore STATE/records from a backup");
+      }
+      write_at(fd, part.bytes, part.offset, name);
+    }
+  }
+  for (const auto& [number, fd] : segments) {
+    if (fd) sync_file(fd->get(), segment_name(number) + ".rec");
+  }
+}
+
+/// Entries of the log from there on, as they are written.
+std::unordered_set<std::string> entries_since(const AuditLog& log, std::uint64_t begin) {
+  std::unordered_set<std::string> entries;
+  log.for_each(begin, log.size(), [&](const AuditEntry& entry) {
+    entries.insert(entry_to_bytes(entry.event, entry.time));
+    return true;
+  });
+  return entries;
+}
+
+}  // namespace
+
+void settle_what_was_left(const fs::path& folder, AuditLog& log) {
+  const auto bytes = read_ahead_file(folder);
+  const auto groups = unsettled_groups(ahead_groups(bytes));
+  if (groups.empty()) return;
+  restore_frames(folder, groups);
+  const auto known = entries_since(log, groups.front().log);
+  std::vector<std::string> missing;
+  for (const auto& group : groups) {
+    for (const auto& entry : group.entries) {
+      if (known.contains(std::string(entry))) continue;
+      with_context("in records/ahead", [&] { entry_from_bytes(entry, 0); });
+      missing.emplace_back(entry);
+    }
+  }
+  if (!missing.empty()) log.append_made(missing);
+}
+
+bool may_be_unsettled(const fs::path& folder) noexcept {
+  try {
+    return !ahead_groups(read_ahead_file(folder)).empty();
+  } catch (const std::exception&) {
+    return true;
+  }
+}
+
+Settler::Settler(Options options, AuditLog& log)
+    : m_options(std::move(options)), m_log(log), m_ahead(m_options.folder), m_log_size(log.size()) {
+  if (::getentropy(m_run.data(), m_run.size()) != 0) fail_errno("getentropy");
+  m_thread = std::thread([this] { run(); });
+}
+
+Settler::~Settler() {
+  {
+    const std::lock_guard guard(m_mutex);
+    m_stopping = true;
+  }
+  m_wake.notify_one();
+  m_thread.join();
+}
+
+void Settler::commit(const std::vector<std::shared_ptr<Segment>>& segments, std::vector<std::string> entries) {
+  const auto number = ++m_number;
+  std::unique_lock guard(m_mutex);
+  require_healthy();
+  guard.unlock();
+  auto held = Held::nowhere;
+  try {
+    held = write_ahead(segments, entries, number);
+  } catch (const std::exception& error) {
+    guard.lock();
+    if (m_failure.empty()) m_failure = error.what();
+    m_wake.notify_one();
+    throw;
+  }
+  guard.lock();
+  const bool was_idle = m_given == m_settled;
+  std::move(entries.begin(), entries.end(), std::back_inserter(m_entries));
+  m_segments.insert(segments.begin(), segments.end());
+  m_given = number;
+  m_awaited = held == Held::nowhere;
+  const bool waits = m_awaited;
+  guard.unlock();
+  if (was_idle || waits) m_wake.notify_one();
+  if (!waits) return;
+  guard.lock();
+  m_told.wait(guard, [&] { return m_settled >= number || !m_failure.empty(); });
+  require_healthy();
+}
+
+/// Precondition of the file: what a group says of a segment begins where the one before it ended, or lies behind what
+/// was synced. So a power cut leaves no hole that is not filled from here.
+Settler::Held Settler::write_ahead(const std::vector<std::shared_ptr<Segment>>& segments,
+                                   const std::vector<std::string>& entries, std::uint64_t number) {
+  std::vector<Segment::Tail> tails;
+  std::size_t size = 0;
+  bool known = segments.size() <= k_max_parts;
+  AheadGroup group{.run = m_run, .number = number, .settled = m_settled, .log = m_log_size, .parts = {}, .entries = {}};
+  tails.reserve(segments.size());
+  for (const auto& segment : segments) {
+    const auto& tail = tails.emplace_back(segment->take_tail());
+    known = known && tail.known;
+    size += tail.bytes.size();
+    group.parts.push_back({segment->number(), tail.offset, tail.bytes});
+  }
+  for (const auto& entry : entries) size += entry.size();
+  if (!known || size > k_max_ahead) return Held::nowhere;
+  group.entries.assign(entries.begin(), entries.end());
+  return m_ahead.write(group) ? Held::ahead : Held::nowhere;
+}
+
+void Settler::require_healthy() const {
+  if (!m_failure.empty()) throw Error(ErrorCode::record_unwritable, m_failure);
+}
+
+void Settler::run() {
+  auto next_chores = steady_clock::now() + k_chores_every;
+  auto not_before = steady_clock::now();
+  std::unique_lock guard(m_mutex);
+  const auto has_work = [&] { return m_given > m_settled; };
+  const auto must_not_wait = [&] { return m_stopping || !m_failure.empty(); };
+  try {
+    for (;;) {
+      m_wake.wait_until(guard, next_chores, [&] { return must_not_wait() || has_work(); });
+      m_wake.wait_until(guard, not_before, [&] { return must_not_wait() || m_awaited || !has_work(); });
+      if (!m_failure.empty()) return;
+      const auto upto = m_given;
+      const auto entries = std::exchange(m_entries, {});
+      const auto segments = std::exchange(m_segments, {});
+      m_awaited = false;
+      const bool last = m_stopping;
+      guard.unlock();
+      const auto started = steady_clock::now();
+      if (upto > m_settled) {
+        settle(segments, entries);
+        m_settled = upto;
+        not_before = started + m_options.pause;
+      }
+      if (started >= next_chores || last) {
+        m_options.chores();
+        next_chores = started + k_chores_every;
+      }
+      if (last) m_ahead.clear();
+      guard.lock();
+      m_told.notify_all();
+      if (last) return;
+    }
+  } catch (const std::exception& error) {
+    // Nothing is tried again: what waits is durable in the file, and the next process settles it.
+    if (!guard.owns_lock()) guard.lock();
+    if (m_failure.empty()) m_failure = error.what();
+    m_told.notify_all();
+    guard.unlock();
+    m_options.failed(error.what());
+  }
+}
+
+void Settler::settle(const std::set<std::shared_ptr<Segment>>& segments, const std::vector<std::string>& entries) {
+  for (const auto& segment : segments) segment->sync();
+  m_log_size = m_log.append_made(entries) + entries.size();
+}
+
+}  // namespace liftlock::record
