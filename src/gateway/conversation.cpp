@@ -38,6 +38,9 @@ std::int64_t milliseconds(Clock::duration time) {
 /// The host looks after its engines more often than that.
 constexpr std::chrono::milliseconds k_before_second_try{500};
 
+/// A longer prompt is not kept twice while an engine thinks.
+constexpr std::size_t k_most_sealed_early = 256u << 10;
+
 /// What failed is told to clients, and names the engine's socket by its path.
 std::string words_without_paths(const Error& error) {
   return error.code() == ErrorCode::network ? "the engine ended before it answered" : error.message();
@@ -143,7 +146,7 @@ class Conversation final : public LiveAnswer {
       UnixResponse answer;
       try {
         const auto request = request_to_send();
-        answer = co_await upstream.send(request);
+        answer = co_await upstream.send(request, [this] { seal_prompt(); });
         m_is_heard = answer.status == 200;
         if (answer.status != 200) {
           const auto body = co_await upstream.read_all();
@@ -170,6 +173,22 @@ class Conversation final : public LiveAnswer {
       m_lease.reset();
       if (attempt == 2 || is_to_blame) throw Error(ErrorCode::engine_failed, words_without_paths(*failed));
     }
+  }
+
+  /// For the record, while the engine is at it.
+  void seal_prompt() {
+    if (m_request.record_mode == RecordMode::off || m_prompt.size() > k_most_sealed_early) return;
+    try {
+      m_sealed = m_parts.book.seal(head(), m_prompt, m_request.record_mode);
+    } catch (const Error&) {
+      m_sealed.reset();  // whoever needs it next is told
+    }
+  }
+  SealedPrompt sealed_prompt() {
+    if (!m_sealed) return m_parts.book.seal(head(), m_prompt, m_request.record_mode);
+    auto sealed = std::move(*m_sealed);
+    m_sealed.reset();
+    return sealed;
   }
 
   UnixRequest request_to_send() const {
@@ -280,7 +299,7 @@ class Conversation final : public LiveAnswer {
       finish(std::nullopt);
     } else {
       Reply<Durable> written(co_await asio::this_coro::executor);
-      m_parts.book.write(head(), m_prompt, words, outcome("success", {}), written.taker(), m_request.record_mode);
+      m_parts.book.write(sealed_prompt(), words, outcome("success", {}), written.taker());
       m_is_closing = true;
       finish(co_await written.wait());
     }
@@ -291,7 +310,7 @@ class Conversation final : public LiveAnswer {
   asio::awaitable<void> stream(AnswerSink& sink, UpstreamExchange& upstream) {
     const auto executor = co_await asio::this_coro::executor;
     Reply<Durable> opened(executor);
-    m_record = m_parts.book.open(head(), m_prompt, opened.taker(), m_request.record_mode);
+    m_record = m_parts.book.open(sealed_prompt(), opened.taker());
     const auto problem = co_await opened.wait();
     if (problem) go_on_without(*problem);
     auto begin = text_response(200, std::string(m_request.dialect->stream_type()), "");
@@ -449,6 +468,7 @@ class Conversation final : public LiveAnswer {
   std::vector<std::shared_ptr<pool::Seat>> m_left;  ///< they failed this request
   std::shared_ptr<pool::Seat> m_suspect;            ///< one of them, unless the next fails, too
   std::optional<Error> m_refused;                   ///< what it said
+  std::optional<SealedPrompt> m_sealed;             ///< as of the engine that was asked last
   std::shared_ptr<OpenRecord> m_record;
   std::string m_engine, m_digest;
   std::uint64_t m_prompt_tokens = 0, m_completion_tokens = 0;

@@ -199,7 +199,8 @@ struct UpstreamExchange::Impl {
     }
   }
 
-  asio::awaitable<beast::error_code> try_exchange(const std::string& head, const std::string& body, bool no_body) {
+  asio::awaitable<beast::error_code> try_exchange(const std::string& head, const std::string& body, bool no_body,
+                                                  const std::function<void()>& meanwhile) {
     parser.emplace();
     parser->header_limit(static_cast<std::uint32_t>(limits.max_header));
     parser->body_limit(limits.max_body);
@@ -211,6 +212,7 @@ struct UpstreamExchange::Impl {
     auto error = co_await write(head, body);
     // An engine that refuses a body may say why before it has read it all.
     if (error == asio::error::operation_aborted) co_return error;
+    if (meanwhile) meanwhile();
     arm(limits.first_byte.count() > 0 ? limits.first_byte : limits.idle);
     do {
       error = co_await step();
@@ -237,7 +239,7 @@ bool UpstreamExchange::was_sent() const {
   return m_impl->sent;
 }
 
-asio::awaitable<UnixResponse> UpstreamExchange::send(const UnixRequest& request) {
+asio::awaitable<UnixResponse> UpstreamExchange::send(const UnixRequest& request, std::function<void()> meanwhile) {
   auto& impl = *m_impl;
   const auto executor = co_await asio::this_coro::executor;
   impl.kept = &asio::use_service<Kept>(asio::query(executor, asio::execution::context));
@@ -249,10 +251,10 @@ asio::awaitable<UnixResponse> UpstreamExchange::send(const UnixRequest& request)
   impl.use(impl.kept->take(impl.place));
   const bool reused = impl.connection != nullptr;
   if (!reused) co_await impl.connect(executor);
-  auto error = co_await impl.try_exchange(head, request.body, no_body);
+  auto error = co_await impl.try_exchange(head, request.body, no_body, meanwhile);
   if (error && reused && error != asio::error::operation_aborted && !impl.parser->got_some()) {
     co_await impl.connect(executor);
-    error = co_await impl.try_exchange(head, request.body, no_body);
+    error = co_await impl.try_exchange(head, request.body, no_body, meanwhile);
   }
   impl.check(error);
   UnixResponse response;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <variant>
@@ -43,9 +44,10 @@ class UpstreamExchange {
 
   /// Sends the request and returns status and headers of the answer. Once. A kept connection that the other end has
   /// closed meanwhile is replaced by a new one.
+  /// @param meanwhile called while the other end is at it; maybe more than once
   /// @throws Error as UnixClient does; Error{tls_invalid} when the certificate is not what it must be;
   ///         boost::system::system_error when the coroutine is cancelled
-  asio::awaitable<UnixResponse> send(const UnixRequest& request);
+  asio::awaitable<UnixResponse> send(const UnixRequest& request, std::function<void()> meanwhile = {});
   /// Whether bytes of the request may have reached the other end.
   bool was_sent() const;
   /// The next piece of the body, as it comes; valid until the next call. Empty at the end.

@@ -226,7 +226,8 @@ struct RecordBook::Core {
   void begin_if_needed();
   const std::shared_ptr<Segment>& segment_for_new_record();
   void run();
-  void chores();
+  void publish();
+  void make_slots();
   void commit(std::vector<Job>& group);
   void write_group(std::vector<Job>& group);
 
@@ -247,7 +248,8 @@ void RecordBook::Core::begin() {
   if (!names.empty()) SegmentFiles(options.folder, names.back(), Access::write).restore_slots();
   settler.emplace(Settler::Options{.folder = options.folder,
                                    .pause = options.log_after,
-                                   .chores = [this] { chores(); },
+                                   .after = [this] { make_slots(); },
+                                   .chores = [this] { publish(); },
                                    .failed = [this](std::string_view why) { give_up(why); }},
                   *log);
   thread = std::thread([this] { run(); });
@@ -300,9 +302,13 @@ void RecordBook::Core::run() {
 }
 
 // What nobody waits for.
-void RecordBook::Core::chores() {
+void RecordBook::Core::publish() {
+  if (!ended) log->publish();
+}
+
+// Before the committing thread would have to.
+void RecordBook::Core::make_slots() {
   if (ended) return;
-  log->publish();
   std::shared_ptr<Segment> segment;
   {
     const std::lock_guard guard(current_mutex);
@@ -413,6 +419,19 @@ struct OpenRecord::Impl {
   bool closed = false;
 };
 
+struct SealedPrompt::Impl {
+  RecordId id{};
+  RecordMode mode = RecordMode::off;
+  std::optional<Sealer> sealer;  ///< nullopt: mode off
+  std::vector<SealedFrame> frames;
+  Json detail;
+};
+
+SealedPrompt::SealedPrompt(std::unique_ptr<Impl> impl) : m_impl(std::move(impl)) {}
+SealedPrompt::~SealedPrompt() = default;
+SealedPrompt::SealedPrompt(SealedPrompt&&) noexcept = default;
+SealedPrompt& SealedPrompt::operator=(SealedPrompt&&) noexcept = default;
+
 OpenRecord::OpenRecord(std::unique_ptr<Impl> impl) : m_impl(std::move(impl)) {}
 
 OpenRecord::~OpenRecord() {
@@ -485,56 +504,71 @@ RecordBook::~RecordBook() {
   m_core->lock.reset();
 }
 
-void RecordBook::write(RecordHead head, std::string_view prompt, std::string_view answer, Json outcome, RecordDone done,
-                       std::optional<RecordMode> wanted) {
+SealedPrompt RecordBook::seal(RecordHead head, std::string_view prompt, std::optional<RecordMode> wanted) const {
+  auto impl = std::make_unique<SealedPrompt::Impl>();
+  const auto mode = wanted.value_or(m_core->options.mode);
+  impl->id = check_head(head);
+  impl->mode = mode;
+  if (mode != RecordMode::off) {
+    auto& sealer = impl->sealer.emplace(impl->id, mode);
+    sealer.add_document(FrameType::head, head_to_bytes(head, prompt.size()), impl->frames);
+    sealer.add_content(FrameType::prompt, prompt, impl->frames);
+    impl->detail = detail_of(head, mode);
+  }
+  return SealedPrompt(std::move(impl));
+}
+
+void RecordBook::write(SealedPrompt prompt, std::string_view answer, Json outcome, RecordDone done) {
   auto& core = *m_core;
-  const auto mode = wanted.value_or(core.options.mode);
-  if (mode == RecordMode::off) {
+  auto& begun = *prompt.m_impl;
+  if (!begun.sealer) {
     core.records.fetch_add(1, std::memory_order_relaxed);
     if (done) done(std::nullopt);
     return;
   }
-  const auto id = check_head(head);
   const auto text = outcome_text(outcome);
   core.records.fetch_add(1, std::memory_order_relaxed);
   core.begin_if_needed();
-  Sealer sealer(id, mode);
-  Job job{.frames = {},
-          .begins = NewRecord{id, mode, sealer.key()},
+  auto& sealer = *begun.sealer;
+  Job job{.frames = std::move(begun.frames),
+          .begins = NewRecord{begun.id, begun.mode, sealer.key()},
           .place = std::make_shared<Place>(),
           .entry = {},
           .done = std::move(done)};
-  sealer.add_document(FrameType::head, head_to_bytes(head, prompt.size()), job.frames);
-  sealer.add_content(FrameType::prompt, prompt, job.frames);
   sealer.add_content(FrameType::piece, answer, job.frames);
   sealer.add_document(FrameType::close, text, job.frames);
-  job.entry = closing_entry(head.id, detail_of(head, mode), sealer, std::move(outcome));
+  job.entry = closing_entry(text_of(begun.id), std::move(begun.detail), sealer, std::move(outcome));
   core.enqueue(std::move(job), Core::Limit::bounded);
 }
 
-std::shared_ptr<OpenRecord> RecordBook::open(RecordHead head, std::string_view prompt, RecordDone done,
-                                             std::optional<RecordMode> wanted) {
+void RecordBook::write(RecordHead head, std::string_view prompt, std::string_view answer, Json outcome, RecordDone done,
+                       std::optional<RecordMode> mode) {
+  write(seal(std::move(head), prompt, mode), answer, std::move(outcome), std::move(done));
+}
+
+std::shared_ptr<OpenRecord> RecordBook::open(SealedPrompt prompt, RecordDone done) {
   auto& core = *m_core;
-  const auto mode = wanted.value_or(core.options.mode);
+  auto& begun = *prompt.m_impl;
   auto impl = std::make_unique<OpenRecord::Impl>();
-  const auto id = check_head(head);
   core.records.fetch_add(1, std::memory_order_relaxed);
   impl->core = m_core;
-  impl->id = head.id;
-  if (mode == RecordMode::off) {
+  impl->id = text_of(begun.id);
+  if (!begun.sealer) {
     if (done) done(std::nullopt);
     return std::make_shared<OpenRecord>(std::move(impl));
   }
   core.begin_if_needed();
-  auto& sealer = impl->sealer.emplace(id, mode);
-  impl->detail = detail_of(head, mode);
+  impl->sealer = std::move(begun.sealer);
+  impl->detail = std::move(begun.detail);
   impl->place = std::make_shared<Place>();
-  Job job{.frames = {}, .begins = NewRecord{id, mode, sealer.key()}, .place = impl->place, .entry = {}, .done = {}};
-  sealer.add_document(FrameType::head, head_to_bytes(head, prompt.size()), job.frames);
-  sealer.add_content(FrameType::prompt, prompt, job.frames);
+  Job job{.frames = std::move(begun.frames),
+          .begins = NewRecord{begun.id, begun.mode, impl->sealer->key()},
+          .place = impl->place,
+          .entry = {},
+          .done = {}};
   auto detail = impl->detail;
-  sealer.put_open_hashes(detail, job.frames);
-  job.entry = entry_of(head.id, std::move(detail), Outcome::intent);
+  impl->sealer->put_open_hashes(detail, job.frames);
+  job.entry = entry_of(impl->id, std::move(detail), Outcome::intent);
   job.done = [stage = impl->stage, done = std::move(done)](std::optional<Error> error) {
     *stage = error ? OpenRecord::Impl::Stage::refused : OpenRecord::Impl::Stage::begun;
     if (done) done(std::move(error));
@@ -542,6 +576,11 @@ std::shared_ptr<OpenRecord> RecordBook::open(RecordHead head, std::string_view p
   auto record = std::make_shared<OpenRecord>(std::move(impl));
   core.enqueue(std::move(job), Core::Limit::bounded);
   return record;
+}
+
+std::shared_ptr<OpenRecord> RecordBook::open(RecordHead head, std::string_view prompt, RecordDone done,
+                                             std::optional<RecordMode> mode) {
+  return open(seal(std::move(head), prompt, mode), std::move(done));
 }
 
 RecordBook::Counters RecordBook::counters() const {

@@ -44,6 +44,20 @@ class OpenRecord {
   std::unique_ptr<Impl> m_impl;
 };
 
+/// Head and prompt of a record that is begun later. Sealing them takes time, and can be done while a model thinks.
+class SealedPrompt {
+ public:
+  struct Impl;
+  explicit SealedPrompt(std::unique_ptr<Impl> impl);
+  ~SealedPrompt();
+  SealedPrompt(SealedPrompt&&) noexcept;
+  SealedPrompt& operator=(SealedPrompt&&) noexcept;
+
+ private:
+  friend class RecordBook;
+  std::unique_ptr<Impl> m_impl;
+};
+
 /// Safe to use from several threads. Content is sealed on the caller's thread.
 class RecordBook {
  public:
@@ -72,11 +86,15 @@ class RecordBook {
   RecordBook(const RecordBook&) = delete;
   RecordBook& operator=(const RecordBook&) = delete;
 
-  /// The whole exchange at once. @throws Error{limit_exceeded} for a head or an outcome past its limits, or content
-  /// past 512 MiB
+  /// Keeps nothing yet. @throws Error{limit_exceeded} for a head past its limits, or a prompt past 512 MiB
+  SealedPrompt seal(RecordHead head, std::string_view prompt, std::optional<RecordMode> mode = {}) const;
+  /// The whole exchange at once. @throws Error{limit_exceeded} for an outcome past its limits, or an answer past 512
+  /// MiB
+  void write(SealedPrompt prompt, std::string_view answer, Json outcome, RecordDone done);
   void write(RecordHead head, std::string_view prompt, std::string_view answer, Json outcome, RecordDone done,
              std::optional<RecordMode> mode = {});
   /// Head and prompt are durable when done is told.
+  std::shared_ptr<OpenRecord> open(SealedPrompt prompt, RecordDone done);
   std::shared_ptr<OpenRecord> open(RecordHead head, std::string_view prompt, RecordDone done,
                                    std::optional<RecordMode> mode = {});
 

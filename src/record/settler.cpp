@@ -182,6 +182,7 @@ void Settler::run() {
       if (upto > m_settled) {
         settle(segments, entries);
         m_settled = upto;
+        m_options.after();
         not_before = started + m_options.pause;
       }
       if (started >= next_chores || last) {

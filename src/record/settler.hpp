@@ -31,7 +31,8 @@ class Settler {
   struct Options {
     fs::path folder;
     std::chrono::milliseconds pause{20};  ///< from the start of one settling to that of the next
-    std::function<void()> chores;         ///< once a second, on the settler's thread; may throw: then it failed
+    /// On the settler's thread, after each settling, and once a second. May throw: then it failed.
+    std::function<void()> after, chores;
     std::function<void(std::string_view why)> failed;  ///< told once, on the settler's thread
   };
   /// After settle_what_was_left(). The log must outlive it.
