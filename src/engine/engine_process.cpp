@@ -15,6 +15,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "net/unix_client.hpp"
+#include "os/read_ahead.hpp"
 #include "quiet/switches.hpp"
 
 namespace liftlock::engine {
@@ -24,6 +25,7 @@ constexpr std::uint64_t k_max_manifest = 4u << 20;
 constexpr std::size_t k_log_tail = 1500;
 constexpr std::uint64_t k_max_library = 256u << 20;
 constexpr std::chrono::milliseconds k_probe_patience{2000};
+constexpr std::chrono::milliseconds k_shortest_look{1}, k_longest_look{50};
 constexpr std::array<ModelFormat, 2> k_formats = {{{"gguf", "llama-server"}, {"ggml", "whisper-cli"}}};
 
 std::string log_tail(const fs::path& log) {
@@ -34,6 +36,16 @@ std::string log_tail(const fs::path& log) {
   pread_exact(file->get(), {reinterpret_cast<std::uint8_t*>(tail.data()), tail.size()}, size - tail.size(),
               log.string());
   return printable(tail);
+}
+
+/// Where the loader looks for the engine's libraries.
+std::set<fs::path> library_folders(const InstalledEngine& engine) {
+  std::set<fs::path> folders;
+  for (const auto& folder : engine.manifest.library_path) {
+    folders.insert(engine.folder / folder);
+    folders.insert((engine.folder / folder).parent_path());  // Debian's: the loader searches there by itself
+  }
+  return folders;
 }
 
 }  // namespace
@@ -122,12 +134,7 @@ InstalledEngine engine_for(const fs::path& engines, const Choices& defaults, std
 bool knows_architecture(const InstalledEngine& engine, std::string_view architecture) {
   const std::string text(architecture);
   bool looked = false;
-  std::set<fs::path> folders;
-  for (const auto& folder : engine.manifest.library_path) {
-    folders.insert(engine.folder / folder);
-    folders.insert((engine.folder / folder).parent_path());  // Debian's: the loader searches there by itself
-  }
-  for (const auto& folder : folders) {
+  for (const auto& folder : library_folders(engine)) {
     std::error_code ignored;
     for (const auto& file : fs::directory_iterator(folder, ignored)) {
       if (!file.path().filename().string().starts_with("libllama.so") || file.is_symlink() || !file.is_regular_file())
@@ -139,6 +146,25 @@ bool knows_architecture(const InstalledEngine& engine, std::string_view architec
     }
   }
   return !looked;
+}
+
+void read_ahead(const InstalledEngine& engine, const std::string& executable, const std::stop_token& stop) {
+  try {
+    std::vector<fs::path> files;
+    if (const auto known = engine.manifest.executables.find(executable); known != engine.manifest.executables.end())
+      files.push_back(engine.folder / known->second);
+    for (const auto& folder : library_folders(engine)) {
+      for (const auto& file : fs::directory_iterator(folder)) {
+        if (!file.is_symlink() && file.is_regular_file()) files.push_back(file.path());
+      }
+    }
+    for (const auto& path : files) {
+      const auto file = open_file(path, O_RDONLY);
+      liftlock::read_ahead(file.get(), regular_size(file.get(), path.string()), stop);
+    }
+  } catch (const std::exception&) {
+    // Whoever starts the engine will tell what is wrong with it.
+  }
 }
 
 SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedFile>& files, const fs::path& run_folder,
@@ -235,7 +261,8 @@ std::optional<std::size_t> busy_slots(const fs::path& socket, std::chrono::milli
 
 void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience, const std::function<bool()>& given_up) {
   const auto socket = socket_of(sandbox.spec(), std::string(k_socket_name));
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+  const auto begun = std::chrono::steady_clock::now();
+  const auto deadline = begun + patience;
   while (!is_healthy(socket, k_probe_patience)) {
     if (const auto status = sandbox.poll()) {
       fail(ErrorCode::engine_failed, "the engine ended with status {}: {}", *status, log_tail(sandbox.spec().log));
@@ -245,7 +272,11 @@ void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience, const std
       fail(ErrorCode::engine_failed, "the engine did not get ready within {} s: {}", patience.count(),
            log_tail(sandbox.spec().log));
     }
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    // A fiftieth of what it took until now: no wait is longer than it must be by more, and slow engines are not asked
+    // more often than they can answer.
+    const auto waited = std::chrono::steady_clock::now() - begun;
+    std::this_thread::sleep_for(
+        std::clamp<std::chrono::steady_clock::duration>(waited / 50, k_shortest_look, k_longest_look));
   }
 }
 

@@ -16,6 +16,7 @@
 #include "crypto/verity.hpp"
 #include "engine/countersignature.hpp"
 #include "os/parallel.hpp"
+#include "os/read_ahead.hpp"
 
 namespace liftlock::engine {
 namespace {
@@ -146,16 +147,33 @@ std::chrono::milliseconds since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
 }
 
-/// The model as the earlier check left it, when nobody touched a file since.
-std::optional<CheckedModel> untouched(const BlobStore& store, const Artifact& artifact, const EarlierCheck& earlier) {
-  const auto begin = std::chrono::steady_clock::now();
-  auto model = open_model(store, artifact);
-  if (model.states != earlier.states || model.assurance == Assurance::shared) return std::nullopt;
-  model.check = Check::untouched;
+/// Did nobody touch a file since the earlier check, nor could?
+bool is_untouched(const CheckedModel& model, const EarlierCheck& earlier) {
+  return model.states == earlier.states && model.assurance != Assurance::shared;
+}
+
+void lean_on(CheckedModel& model, const EarlierCheck& earlier) {
   model.verity = earlier.verity;
   model.entry = earlier.entry;
-  model.duration = since(begin);
-  return model;
+}
+
+/// Hashes all of an opened model.
+void check_every_byte(CheckedModel& model, const std::function<void(std::uint64_t)>& progress,
+                      const EarlierCheck* earlier) {
+  const auto& files = model.artifact.files;
+  const std::jthread reader([&model](const std::stop_token& stop) { read_ahead(model, stop); });
+  if (earlier != nullptr) {
+    check_pieces(model, *earlier, progress);
+    lean_on(model, *earlier);
+  } else {
+    std::vector<std::optional<Digest>> verity(files.size());
+    parallel_for(verity.size(), [&](std::size_t i) { verity[i] = check_bytes(files[i], model.files[i], progress); });
+    for (const auto& digest : verity) model.verity.push_back(*digest);
+  }
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    if (state_of(model.files[i]) != model.states[i])
+      fail(ErrorCode::blob_corrupt, "'{}' was changed while it was checked", files[i].path.text());
+  }
 }
 
 }  // namespace
@@ -180,27 +198,14 @@ CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
                          const std::function<void(std::uint64_t)>& progress, const EarlierCheck* earlier) {
   const auto begin = std::chrono::steady_clock::now();
   auto model = open_model(store, artifact);
-  const std::jthread reader([&model](const std::stop_token& stop) { read_ahead(model, stop); });
-  if (earlier != nullptr) {
-    check_pieces(model, *earlier, progress);
-    model.verity = earlier->verity;
-    model.entry = earlier->entry;
-  } else {
-    std::vector<std::optional<Digest>> verity(artifact.files.size());
-    parallel_for(verity.size(),
-                 [&](std::size_t i) { verity[i] = check_bytes(artifact.files[i], model.files[i], progress); });
-    for (const auto& digest : verity) model.verity.push_back(*digest);
-  }
-  for (std::size_t i = 0; i < model.files.size(); ++i) {
-    if (state_of(model.files[i]) != model.states[i])
-      fail(ErrorCode::blob_corrupt, "'{}' was changed while it was checked", artifact.files[i].path.text());
-  }
+  check_every_byte(model, progress, earlier);
   model.duration = since(begin);
   return model;
 }
 
 CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& policy, const Artifact& artifact,
-                       const std::string& actor, Json detail, const std::function<void(std::uint64_t)>& progress) {
+                       const std::string& actor, Json detail, const std::function<void(std::uint64_t)>& progress,
+                       const std::function<void(const CheckedModel&)>& opened) {
   AuditEvent event{
       .type = "model.load", .actor = actor, .outcome = Outcome::success, .subject = artifact.id(), .detail = {}};
   detail["digest"] = main_digest(artifact).text();
@@ -214,8 +219,16 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
         detail["countersigned_by"].push_back(one.key_id);
     }
     earlier = find_earlier_check(log, policy.verified_file, artifact);
-    if (earlier && !policy.recheck) model = untouched(store, artifact, *earlier);
-    if (!model) model = check_model(store, artifact, progress, earlier ? &*earlier : nullptr);
+    const auto begin = std::chrono::steady_clock::now();
+    model = open_model(store, artifact);
+    if (opened) opened(*model);
+    if (earlier && !policy.recheck && is_untouched(*model, *earlier)) {
+      model->check = Check::untouched;
+      lean_on(*model, *earlier);
+    } else {
+      check_every_byte(*model, progress, earlier ? &*earlier : nullptr);
+    }
+    model->duration = since(begin);
   } catch (const Error& error) {
     detail["error"] = info(error.code()).slug;
     event.outcome = Outcome::failure;
@@ -238,12 +251,8 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
 }
 
 void read_ahead(const CheckedModel& model, const std::stop_token& stop) {
-  constexpr std::uint64_t k_step =
-      128u << 10;  // the kernel takes no more of one advice than a device's largest request
-  for (std::size_t i = 0; i < model.files.size(); ++i) {
-    for (std::uint64_t at = 0; at < model.states[i].size && !stop.stop_requested(); at += k_step)
-      ::posix_fadvise(model.files[i].file.get(), static_cast<off_t>(at), k_step, POSIX_FADV_WILLNEED);
-  }
+  for (std::size_t i = 0; i < model.files.size(); ++i)
+    liftlock::read_ahead(model.files[i].file.get(), model.states[i].size, stop);
 }
 
 void check_again(const CheckedModel& model) {

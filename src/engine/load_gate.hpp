@@ -72,9 +72,12 @@ struct GatePolicy {
 /// The whole gate for one load: signatures, bytes, and the entry model.load in the log, durable before an engine sees a
 /// byte; its failure has an entry, too.
 /// @param detail members for the entry besides the gate's own
+/// @param opened is called when the files are open and before a byte of them was checked, for what only needs the
+///        descriptors and takes its time meanwhile; what it throws ends the gate
 /// @throws what check_model() and require_countersignatures() throw, Error{trust_missing}, what AuditLog::append throws
 CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& policy, const Artifact& artifact,
-                       const std::string& actor, Json detail, const std::function<void(std::uint64_t)>& progress = {});
+                       const std::string& actor, Json detail, const std::function<void(std::uint64_t)>& progress = {},
+                       const std::function<void(const CheckedModel&)>& opened = {});
 
 /// Has the disk read what is about to be hashed, or mapped by an engine whose sandbox is set up meanwhile.
 /// @param stop asked in between

@@ -473,9 +473,17 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
           "NAME, liftlock engine default NAME/VERSION");
     }
     const auto begun = Clock::now();
-    const auto checked =
-        pass_gate(store, log, options.gate, model.artifact, actor, Json::object(), [this](std::uint64_t) {
+    const std::jthread engine_reader(
+        [&engine](const std::stop_token& stop) { read_ahead(engine, "llama-server", stop); });
+    const RunFolder folder("model");
+    std::optional<Sandbox> sandbox;  // set up while the bytes are hashed; the engine is not started before
+    const auto checked = pass_gate(
+        store, log, options.gate, model.artifact, actor, Json::object(),
+        [this](std::uint64_t) {
           if (is_stopping()) fail(ErrorCode::engine_unavailable, "the server is stopping");
+        },
+        [&](const CheckedModel& opened) {
+          sandbox.emplace(spec_of(model, engine, opened, folder.path()), Start::when_released);
         });
     const std::jthread reader([&checked](const std::stop_token& stop) {
       if (checked.check == Check::untouched) read_ahead(checked, stop);
@@ -487,10 +495,8 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       model.counts.checking += gate_passed - begun;
       if (std::exchange(model.has_failed, false)) ++model.counts.restarts;
     }
-    const RunFolder folder("model");
-    std::optional<Sandbox> sandbox;
     logged_effect(log, event("engine.start", model, engine, {}), [&] {
-      sandbox.emplace(spec_of(model, engine, checked, folder.path()));
+      sandbox->release();
       wait_until_ready(*sandbox, options.patience, [this] { return is_stopping(); });
       check_again(checked);
     });
@@ -515,16 +521,16 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
             .detail = dump_json_line(detail)};
   }
 
-  SandboxSpec spec_of(const Model& model, const InstalledEngine& engine, const CheckedModel& checked,
+  SandboxSpec spec_of(const Model& model, const InstalledEngine& engine, const CheckedModel& opened,
                       const fs::path& folder) const {
-    auto spec = sandbox_for(engine, checked.files, folder,
+    auto spec = sandbox_for(engine, opened.files, folder,
                             options.log_folder / fmt::format("{}.log", portable_component(model.artifact.name)));
     // watch() ends it before that; an engine that is quicker is ended by its own allocations.
     spec.max_memory = std::min(spec.max_memory, 2 * model.need.total() + (1u << 30));
     // Its shape follows: how many at a time, how long, and what it is for.
     spec.argv = llama_server_arguments(
         engine,
-        {.model_path = main_file(checked), .alias = model.artifact.name, .projector_path = projector_file(checked)});
+        {.model_path = main_file(opened), .alias = model.artifact.name, .projector_path = projector_file(opened)});
     const auto shape = llama_server_shape(model.task, options.slots, model.need.context);
     spec.argv.insert(spec.argv.end(), shape.begin(), shape.end());
     return spec;

@@ -1,6 +1,7 @@
 #include "engine/model_host.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -280,6 +281,50 @@ TEST_F(Hosts, AModelThatWasChangedOnTheDiskIsNotLoaded) {
   EXPECT_THAT(logged("engine.start"), ElementsAre());
   overwrite(blob, "G", 1);
   ASSERT_TRUE(lease("a").lease());  // repaired: no circuit stays open for that
+}
+
+TEST_F(Hosts, AnEngineThatIsHeldRunsNothingBeforeItsRelease) {
+  fixture.add_model("a", "GGUF");
+  const auto engine = newest_engine_with(fixture.engines(), "llama-server");
+  const auto model = check_model(fixture.store, require_model(fixture.catalog, "a"));
+  const auto folder = fixture.folder.path() / "run";
+  auto spec = sandbox_for(engine, model.files, folder, fixture.folder.path() / "log");
+  spec.argv = llama_server_arguments(engine, {.model_path = main_file(model), .alias = "a"});
+  const auto socket = socket_of(spec, std::string(k_socket_name));
+
+  // Whoever holds it is killed: it must take that neither for the release, nor stay.
+  ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+  int ready[2];
+  ASSERT_EQ(::pipe2(ready, O_CLOEXEC), 0);
+  const auto child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const Sandbox held(spec, Start::when_released);
+    std::this_thread::sleep_for(300ms);
+    write_all(ready[1], std::string_view(fs::exists(socket) ? "ran" : "waits"), "pipe");
+    ::pause();
+  }
+  char text[16] = {};
+  ASSERT_GT(::read(ready[0], text, sizeof text - 1), 0);
+  EXPECT_STREQ(text, "waits");
+  ::kill(child, SIGKILL);
+  EXPECT_TRUE(soon([] {
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+    return errno == ECHILD;
+  }));
+  ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+  EXPECT_FALSE(fs::exists(socket)) << "it ran when nobody held it any more";
+  ::umount2(folder.c_str(), MNT_DETACH);  // what root's run leaves when it is killed
+
+  Sandbox held(spec, Start::when_released);
+  std::this_thread::sleep_for(300ms);
+  EXPECT_FALSE(held.poll());
+  EXPECT_FALSE(fs::exists(socket));
+  held.release();
+  wait_until_ready(held, 20s);
+  held.release();
+  EXPECT_TRUE(is_healthy(socket, 2s));
 }
 
 TEST_F(Hosts, AModelThatChangesWhileItLoadsIsNotServed) {

@@ -53,6 +53,15 @@ bool stage(const std::vector<UniqueFd>& trees, const std::vector<std::string>& p
   return true;
 }
 
+/// A pipe that is its own writer, so that whoever has it reads a byte that was written, and never its end: a sandbox
+/// that waits for us does not take our death for the byte.
+UniqueFd make_gate() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe2");
+  const UniqueFd read(ends[0]), write(ends[1]);
+  return open_file(fmt::format("/proc/self/fd/{}", read.get()), O_RDWR | O_CLOEXEC);
+}
+
 void limit(__rlimit_resource resource, std::uint64_t value) {
   const rlimit both{value, value};
   ::setrlimit(resource, &both);
@@ -64,10 +73,11 @@ fs::path socket_of(const SandboxSpec& spec, const std::string& socket_name) {
   return spec.run_folder / socket_name;
 }
 
-Sandbox::Sandbox(SandboxSpec spec) : m_spec(std::move(spec)) {
+Sandbox::Sandbox(SandboxSpec spec, Start start) : m_spec(std::move(spec)) {
+  if (start == Start::when_released) m_gate = make_gate();
   prepare_run_folder();
   try {
-    start();
+    begin();
   } catch (...) {
     if (m_mounted) ::umount2(m_spec.run_folder.c_str(), MNT_DETACH);
     throw;
@@ -117,13 +127,14 @@ std::vector<std::string> Sandbox::bubblewrap_arguments(int seccomp_fd, const std
   std::size_t next = 1;
   if (!m_spec.run_folder.empty()) add(bind("--bind", next++, k_run));
   for (const auto& [path, fd] : m_spec.files) add(bind("--ro-bind", next++, path));
+  if (m_gate.valid()) add({"--block-fd", std::to_string(m_gate.get())});
   for (const auto& [key, value] : m_spec.environment) add({"--setenv", key, value});
   add({"--remount-ro", "/", "--chdir", "/", "--"});
   add(m_spec.argv);
   return out;
 }
 
-void Sandbox::start() {
+void Sandbox::begin() {
   const auto bubblewrap = find_program("bwrap");
   if (!bubblewrap)
     throw Error(ErrorCode::tool_missing, "bubblewrap is not installed", "install the package bubblewrap");
@@ -185,6 +196,7 @@ void Sandbox::start() {
   ::dup2(m_spec.output >= 0 ? m_spec.output : log, 1);
   ::dup2(log, 2);
   ::fcntl(seccomp.get(), F_SETFD, 0);
+  if (m_gate.valid()) ::fcntl(m_gate.get(), F_SETFD, 0);
   for (const auto& bind : binds) ::fcntl(bind.get(), F_SETFD, 0);
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_FSIZE, m_spec.max_file);
@@ -222,6 +234,11 @@ int Sandbox::wait() {
     set_status(status);
   }
   return *m_status;
+}
+
+void Sandbox::release() {
+  if (m_gate.valid()) write_all(m_gate.get(), std::string_view("x"), "the gate of the sandbox");
+  m_gate.reset();
 }
 
 void Sandbox::kill() {

@@ -39,6 +39,9 @@ struct SandboxSpec {
   int input = -1, output = -1;
 };
 
+/// When the program is started, once its sandbox is there.
+enum class Start : std::uint8_t { at_once, when_released };
+
 /// The host path of the socket NAME that the program makes as /run/liftlock/NAME.
 fs::path socket_of(const SandboxSpec& spec, const std::string& socket_name);
 
@@ -48,7 +51,7 @@ fs::path socket_of(const SandboxSpec& spec, const std::string& socket_name);
 class Sandbox {
  public:
   /// @throws Error{tool_missing} without bubblewrap, Error{sandbox_unavailable} when it cannot be set up
-  explicit Sandbox(SandboxSpec spec);
+  explicit Sandbox(SandboxSpec spec, Start start = Start::at_once);
   ~Sandbox();
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
@@ -59,13 +62,15 @@ class Sandbox {
   std::optional<int> poll();
   /// Waits for the end.
   int wait();
+  /// Starts a program that was to wait: until then no instruction of it runs, whatever becomes of us.
+  void release();
   /// Asks for its end; wait() for it.
   void kill();
   const SandboxSpec& spec() const { return m_spec; }
 
  private:
   void prepare_run_folder();
-  void start();
+  void begin();
   std::vector<std::string> bubblewrap_arguments(int seccomp_fd, const std::vector<UniqueFd>& binds, bool staged) const;
   void set_status(int wait_status);
   SandboxSpec m_spec;
@@ -75,6 +80,7 @@ class Sandbox {
   pid_t m_keeper = -1;
   pid_t m_pid = 0;
   std::optional<int> m_status;
+  UniqueFd m_gate;  ///< bubblewrap waits for a byte from it; none once the program was released
 };
 
 }  // namespace liftlock
