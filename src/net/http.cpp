@@ -15,6 +15,7 @@ std::optional<std::string> HttpRequest::query_value(std::string_view name) const
 HttpResponse text_response(int status, std::string content_type, std::string body) {
   HttpResponse response;
   response.status = status;
+  response.headers.reserve(8);  // for those that others set
   response.set("Content-Type", std::move(content_type));
   response.body = std::move(body);
   return response;

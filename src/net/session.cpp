@@ -152,7 +152,13 @@ class Session final : public SessionBase {
       const auto bytes = unread();
       const auto end = bytes.find("\r\n\r\n", searched > 3 ? searched - 3 : 0);
       if (auto refused = check_size(bytes, end)) co_return refused;
-      if (end != std::string_view::npos) co_return co_await take_head(end + 4);
+      if (end != std::string_view::npos) {
+        auto refused = take_head(end + 4);
+        if (refused || !has_body()) co_return refused;
+        const bool is_here = !m_head.is_chunked && !m_head.expects_continue && take_body();
+        if (is_here) co_return std::nullopt;
+        co_return co_await read_body();
+      }
       searched = bytes.size();
       if (!begun) {
         if (m_worker.stopping) {
@@ -188,20 +194,22 @@ class Session final : public SessionBase {
     return std::nullopt;
   }
 
-  asio::awaitable<std::optional<Error>> take_head(std::size_t size) {
+  /// Why the request is refused, if it is. Its body is not read yet.
+  std::optional<Error> take_head(std::size_t size) {
     // The head is kept in a buffer of its own: reading a body would move the bytes that its views refer to.
     m_head_bytes.assign(m_buffer, m_begin, size);
     m_begin += size;
-    std::optional<Error> refused;
+    m_body.clear();
+    m_paced = 0;
     try {
       parse_request_head(m_head_bytes, m_head);
       take_target();
     } catch (const Error& error) {
-      refused = error;
+      return error;
     }
-    if (refused) co_return refused;
-    co_return co_await read_body();
+    return has_body() ? why_no_body() : std::nullopt;
   }
+  bool has_body() const { return m_head.is_chunked || m_head.content_length.value_or(0) > 0; }
 
   void take_target() {
     auto target = parse_request_target(m_head.target);
@@ -219,46 +227,58 @@ class Session final : public SessionBase {
     m_request.id = m_id;
   }
 
-  asio::awaitable<std::optional<Error>> read_body() {
-    m_body.clear();
-    m_request.body = {};
+  /// What a request to this path may have.
+  std::uint64_t most_body() const {
+    return m_options.max_body ? m_options.max_body(m_request.method, m_request.path) : 0;
+  }
+
+  /// What is wrong with the body that the head tells of.
+  std::optional<Error> why_no_body() {
     const auto wanted = m_head.content_length.value_or(0);
-    if (wanted == 0 && !m_head.is_chunked) co_return std::nullopt;
     const bool reads = m_head.method == "GET" || m_head.method == "HEAD";
-    const auto most = m_options.max_body ? m_options.max_body(m_request.method, m_request.path) : 0;
+    const auto most = most_body();
     if (most == 0 && !reads) {
-      co_return Error(ErrorCode::method_not_allowed,
-                      fmt::format("{} is not for this server", m_head.method.substr(0, 20)));
+      return Error(ErrorCode::method_not_allowed,
+                   fmt::format("{} is not for this server", m_head.method.substr(0, 20)));
     }
     const auto encoding = m_head.field("Content-Encoding");
     const bool as_is = encoding.empty() || encoding == "identity";
     if (!as_is && !(m_options.reads_encoded && m_options.reads_encoded(m_request.path))) {
-      co_return Error(ErrorCode::encoding_unsupported,
-                      fmt::format("the body of the request is encoded as '{}'", printable(encoding.substr(0, 40))));
+      return Error(ErrorCode::encoding_unsupported,
+                   fmt::format("the body of the request is encoded as '{}'", printable(encoding.substr(0, 40))));
     }
     if (wanted > most || (m_head.is_chunked && most == 0)) {
-      co_return Error(ErrorCode::body_too_large, fmt::format("the body of the request is larger than {} bytes", most));
+      return Error(ErrorCode::body_too_large, fmt::format("the body of the request is larger than {} bytes", most));
     }
     if (m_options.admit && std::max(wanted, m_head.is_chunked ? k_small_body + 1 : 0) > k_small_body) {
-      if (auto refused = m_options.admit(m_request)) co_return refused;
+      if (auto refused = m_options.admit(m_request)) return refused;
     }
-    if (!m_share.grow(wanted)) co_return too_many_bodies();
-    m_paced = 0;
+    if (!m_share.grow(wanted)) return too_many_bodies();
+    return std::nullopt;
+  }
+
+  /// The rest of a body that is not here yet.
+  asio::awaitable<std::optional<Error>> read_body() {
     if (m_head.expects_continue) {
       const bool sent = co_await transport->write("HTTP/1.1 100 Continue\r\n\r\n", {});
       if (!sent) m_gone = true;
     }
-    if (m_head.is_chunked) co_return co_await read_chunks(most);
-    while (!m_gone && m_body.size() < wanted) {
-      if (m_begin == m_end) co_await read_more(64u << 10);
-      const auto part = std::min<std::size_t>(wanted - m_body.size(), m_end - m_begin);
-      m_body.append(m_buffer, m_begin, part);
-      m_begin += part;
-      keep_pace();
+    if (m_head.is_chunked) co_return co_await read_chunks(most_body());
+    while (!m_gone && !take_body()) {
+      co_await read_more(64u << 10);
     }
-    if (auto late = why_late()) co_return late;
+    co_return why_late();
+  }
+
+  /// Takes what is here of a body of a known length. Is it whole?
+  bool take_body() {
+    const auto wanted = *m_head.content_length;
+    const auto part = std::min<std::size_t>(wanted - m_body.size(), m_end - m_begin);
+    m_body.append(m_buffer, m_begin, part);
+    m_begin += part;
+    keep_pace();
     m_request.body = m_body;
-    co_return std::nullopt;
+    return m_body.size() == wanted;
   }
 
   /// A body that comes at a fair rate has time to come.
@@ -322,7 +342,10 @@ class Session final : public SessionBase {
       co_return co_await answer_live(std::move(response.live), response.route, std::move(response.note));
     }
     const bool close_after = !m_head.keep_alive || m_worker.stopping || deadline.expired;
-    const bool sent = co_await send(std::move(response), close_after ? Connection::close : Connection::keep);
+    const auto route = response.route;
+    const auto note = std::move(response.note);
+    const auto after = close_after ? Connection::close : Connection::keep;
+    const bool sent = co_await send(std::move(response), after, route, note);
     co_return sent && !close_after && !deadline.expired;
   }
 
@@ -338,9 +361,8 @@ class Session final : public SessionBase {
     m_options.observe(exchange);
   }
 
-  asio::awaitable<bool> send(HttpResponse&& response, Connection connection) {
-    const auto route = response.route;
-    const auto note = std::move(response.note);
+  asio::awaitable<bool> send(HttpResponse&& response, Connection connection, std::string_view route,
+                             const HttpNote& note) {
     if (!m_id.empty()) response.set("X-Request-Id", m_id);
     const auto first = Clock::now();
     const auto answer = make_answer(m_request, std::move(response), connection, m_worker.date());
@@ -363,11 +385,9 @@ class Session final : public SessionBase {
         : m_session(session), m_route(route), m_note(std::move(note)) {}
 
     asio::awaitable<void> respond(HttpResponse response) override {
-      response.route = m_route;
-      response.note = m_note;
       m_begun = true;
       m_session.deadline.set_stall(m_session.m_options.stall_time);
-      m_whole = co_await m_session.send(std::move(response), m_session.connection());
+      m_whole = co_await m_session.send(std::move(response), m_session.connection(), m_route, m_note);
       m_reported = true;
       if (!m_whole) throw boost::system::system_error(asio::error::connection_reset);
       m_session.deadline.set(k_live_time);
@@ -485,10 +505,8 @@ class Session final : public SessionBase {
     if (problem && !sink.begun()) {
       deadline.set_stall(m_options.stall_time);
       auto response = problem_response(*problem);
-      response.route = route;
-      response.note = sink.note();
       const auto after = connection();
-      const bool sent = co_await send(std::move(response), after);
+      const bool sent = co_await send(std::move(response), after, route, sink.note());
       co_return sent&& after == Connection::keep;
     }
     sink.report_unfinished();
@@ -503,7 +521,9 @@ class Session final : public SessionBase {
     std::optional<HttpResponse> response;
     if (m_options.refusal && !m_request.method.empty()) response = m_options.refusal(m_request.path, error);
     if (!response) response = problem_response(error);
-    const bool sent = co_await send(std::move(*response), Connection::close);
+    const auto route = response->route;
+    const auto note = std::move(response->note);
+    const bool sent = co_await send(std::move(*response), Connection::close, route, note);
     if (!sent) co_return;
     co_await transport->finish();
     deadline.set(std::chrono::seconds(2));

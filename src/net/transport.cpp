@@ -2,6 +2,7 @@
 
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -52,7 +53,10 @@ asio::awaitable<bool> PlainTransport::wait_writable() {
   co_return !error && !m_deadline.expired;
 }
 
-asio::awaitable<bool> PlainTransport::send(iovec* parts, std::size_t count, int flags) {
+asio::awaitable<bool> PlainTransport::send(std::string_view head, std::string_view body, int flags) {
+  iovec pieces[2] = {{const_cast<char*>(head.data()), head.size()}, {const_cast<char*>(body.data()), body.size()}};
+  iovec* parts = pieces;
+  std::size_t count = body.empty() ? 1 : 2;
   while (count > 0) {
     msghdr message{};
     message.msg_iov = parts;
@@ -81,14 +85,12 @@ asio::awaitable<bool> PlainTransport::send(iovec* parts, std::size_t count, int 
 }
 
 asio::awaitable<bool> PlainTransport::write(std::string_view head, std::string_view body) {
-  iovec parts[2] = {{const_cast<char*>(head.data()), head.size()}, {const_cast<char*>(body.data()), body.size()}};
-  co_return co_await send(parts, body.empty() ? 1 : 2, 0);
+  return send(head, body, 0);
 }
 
 asio::awaitable<bool> PlainTransport::write_file(std::string_view head, int file, std::uint64_t offset,
                                                  std::uint64_t size) {
-  iovec part{const_cast<char*>(head.data()), head.size()};
-  const bool head_sent = co_await send(&part, 1, MSG_MORE);
+  const bool head_sent = co_await send(head, {}, MSG_MORE);
   if (!head_sent) co_return false;
   auto at = static_cast<off_t>(offset);
   std::uint64_t turn = 0;

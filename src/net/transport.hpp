@@ -2,8 +2,6 @@
 // Only server.cpp and session.cpp include this header: it brings Boost.Asio in.
 #pragma once
 
-#include <sys/uio.h>
-
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ssl/stream.hpp>
@@ -53,7 +51,7 @@ class PlainTransport {
 
  private:
   asio::awaitable<bool> wait_writable();
-  asio::awaitable<bool> send(iovec* parts, std::size_t count, int flags);
+  asio::awaitable<bool> send(std::string_view head, std::string_view body, int flags);
 
   Stream::socket m_socket;
   Deadline& m_deadline;

@@ -12,6 +12,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <cerrno>
 #include <cstring>
+#include <initializer_list>
 #include <optional>
 
 #include "base/encoding.hpp"
@@ -168,14 +169,20 @@ std::string head_of(const UnixRequest& request, Keep keep, std::string_view host
       request.target.find(' ') != std::string::npos || !is_clean(request.method)) {
     fail(ErrorCode::internal, "'{}' is no request-target", printable(request.target));
   }
-  auto head = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\n", request.method, request.target, host);
-  if (keep == Keep::close) head += "Connection: close\r\n";
+  std::string head;
+  head.reserve(256);
+  const auto add = [&head](std::initializer_list<std::string_view> parts) {
+    for (const auto part : parts) head += part;
+  };
+  add({request.method, " ", request.target, " HTTP/1.1\r\nHost: ", host, "\r\n"});
+  if (keep == Keep::close) add({"Connection: close\r\n"});
   for (const auto& [name, value] : request.headers) {
     if (!is_clean(name) || !is_clean(value)) fail(ErrorCode::internal, "the header '{}' is malformed", printable(name));
-    head += name + ": " + value + "\r\n";
+    add({name, ": ", value, "\r\n"});
   }
-  if (body_size) head += "Content-Length: " + std::to_string(*body_size) + "\r\n";
-  return head + "\r\n";
+  if (body_size) add({"Content-Length: ", std::to_string(*body_size), "\r\n"});
+  add({"\r\n"});
+  return head;
 }
 
 }  // namespace

@@ -129,7 +129,9 @@ struct UpstreamExchange::Impl {
     wait->arm(std::min(end, when + std::min<Clock::duration>(patience, std::chrono::hours(24 * 365))));
   }
 
-  void check(const beast::error_code& error) const { net_detail::check_exchange(error, *wait, what()); }
+  void check(const beast::error_code& error) const {
+    if (error) net_detail::check_exchange(error, *wait, what());
+  }
 
   asio::awaitable<void> connect(const asio::any_io_executor& executor) {
     use(std::make_unique<Connection>(executor));
