@@ -36,7 +36,9 @@ std::string reason_of(const Json::exception& error) {
 /// array at the end of each object, which is quadratic in what a stranger sent.
 class StrictBuilder final : public nlohmann::json_sax<Json> {
  public:
-  StrictBuilder(std::string_view text, int max_depth) : m_text(text), m_max_depth(max_depth) {}
+  StrictBuilder(std::string_view text, int max_depth) : m_text(text), m_max_depth(max_depth) {
+    m_open.reserve(static_cast<std::size_t>(std::max(max_depth, 0)));
+  }
 
   Json take() { return std::move(m_root); }
 
@@ -47,9 +49,9 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
   bool number_float(double value, const std::string&) override { return add(value); }
   bool string(std::string& value) override { return add(std::move(value)); }
   bool binary(Json::binary_t&) override { return false; }
-  bool start_object(std::size_t) override { return open(Json::object()); }
+  bool start_object(std::size_t) override { return open(Json::value_t::object); }
   bool end_object() override { return close(); }
-  bool start_array(std::size_t) override { return open(Json::array()); }
+  bool start_array(std::size_t) override { return open(Json::value_t::array); }
   bool end_array() override { return close(); }
 
   bool key(std::string& name) override {
@@ -75,11 +77,11 @@ class StrictBuilder final : public nlohmann::json_sax<Json> {
     return *m_member = std::move(value);
   }
 
-  bool open(Json container) {
+  bool open(Json::value_t container) {
     if (std::ssize(m_open) >= m_max_depth) {
       fail(ErrorCode::limit_exceeded, "JSON nested deeper than {}", m_max_depth);
     }
-    m_open.push_back(&place(std::move(container)));
+    m_open.push_back(&place(container));
     return true;
   }
 

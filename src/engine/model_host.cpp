@@ -58,15 +58,13 @@ struct Waiting {
   std::chrono::seconds keep_alive;
 };
 
-/// One start of an engine; leases hold on to it.
+/// An engine at work; leases hold on to it.
 struct Process {
-  Process(fs::path its_socket, std::string its_engine) : socket(std::move(its_socket)), engine(std::move(its_engine)) {}
+  explicit Process(std::shared_ptr<const EngineRun> its_run) : run(std::move(its_run)) {}
 
-  const fs::path socket;
-  const std::string engine;
+  const std::shared_ptr<const EngineRun> run;
   std::vector<std::shared_ptr<SlotUse>> uses;  ///< slots that are taken; those given up until the engine let go
-  const Clock::time_point ready = Clock::now();
-  Clock::time_point given_up;  ///< when the first of these was
+  Clock::time_point given_up;                  ///< when the first of these was
   std::uint64_t resident = 0;
 
   bool is_at_work() const {
@@ -113,23 +111,28 @@ struct Model {
   std::thread thread;
 };
 
+}  // namespace
+
+struct NamedModel {
+  Artifact artifact;
+  Json facts;
+  std::string key;  ///< of the host's models: id and digest
+  MemoryNeed need;
+  ModelTask task;
+};
+
+namespace {
+
 /// Names as the catalog resolves them. Reads it at most once a second while nothing changes.
 class Names {
  public:
-  struct Found {
-    Artifact artifact;
-    Json facts;
-    std::string key;  ///< of the host's models: id and digest
-    MemoryNeed need;
-    ModelTask task;
-  };
   explicit Names(const HostOptions& options)
       : m_catalog(options.catalog_file, Access::read),
         m_aliases(options.aliases_file),
         m_context(options.context),
         m_slots(options.slots) {}
 
-  std::shared_ptr<const Found> find(const std::string& name) {
+  std::shared_ptr<const NamedModel> find(const std::string& name) {
     const std::lock_guard lock(m_mutex);
     // An alias that was put elsewhere counts from the next request on.
     if (auto choices = m_aliases.all(); choices != m_choices) {
@@ -148,8 +151,8 @@ class Names {
     auto key = artifact.id() + " " + main_digest(artifact).hex();
     const auto need = memory_need(artifact, facts, m_context, m_slots);
     const auto task = task_of(facts);
-    return m_known[name] =
-               std::make_shared<Found>(Found{std::move(artifact), std::move(facts), std::move(key), need, task});
+    return m_known[name] = std::make_shared<NamedModel>(
+               NamedModel{std::move(artifact), std::move(facts), std::move(key), need, task});
   }
 
  private:
@@ -160,20 +163,13 @@ class Names {
   std::shared_ptr<const ChoiceMap> m_choices;
   std::uint64_t m_generation = 0;
   Clock::time_point m_looked{};
-  std::map<std::string, std::shared_ptr<const Found>> m_known;
+  std::map<std::string, std::shared_ptr<const NamedModel>> m_known;
 };
 
 }  // namespace
 
-Lease::Lease(fs::path socket, std::string model, std::string digest, std::string engine, Clock::time_point loaded,
-             std::shared_ptr<SlotUse> use, std::function<void(bool)> release)
-    : m_socket(std::move(socket)),
-      m_model(std::move(model)),
-      m_digest(std::move(digest)),
-      m_engine(std::move(engine)),
-      m_loaded(loaded),
-      m_use(std::move(use)),
-      m_release(std::move(release)) {}
+Lease::Lease(std::shared_ptr<const EngineRun> run, std::shared_ptr<SlotUse> use, std::function<void(bool)> release)
+    : m_run(std::move(run)), m_use(std::move(use)), m_release(std::move(release)) {}
 
 Lease::~Lease() {
   m_release(m_given_up);
@@ -194,17 +190,21 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
   // -- asking, on any thread
 
   std::uint64_t lease(const std::string& name, const std::string& caller, std::chrono::seconds keep_alive, Got got) {
-    std::shared_ptr<const Names::Found> found;
+    std::shared_ptr<const NamedModel> found;
     try {
       found = names.find(name);
     } catch (const Error& error) {
       got(error);
       return 0;
     }
+    return lease(*found, caller, keep_alive, std::move(got));
+  }
+
+  std::uint64_t lease(const NamedModel& named, const std::string& caller, std::chrono::seconds keep_alive, Got got) {
     Afterwards afterwards;
     const std::lock_guard lock(mutex);
     const auto ticket = ++last_ticket;
-    auto& model = model_of(*found);
+    auto& model = model_of(named);
     auto refusal = why_not(model);
     if (!refusal) refusal = why_not_for(model, caller);
     if (refusal) {
@@ -248,7 +248,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
 
   Offer offer(const std::string& name) {
     const auto found = names.find(name);
-    return {.model = found->artifact.name, .task = found->task, .context = found->need.context};
+    return {.model = found->artifact.name, .task = found->task, .context = found->need.context, .named = found};
   }
 
   std::vector<Running> running() const {
@@ -267,7 +267,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       one.queued = model->queue.size();
       one.since = model->since;
       if (model->process) {
-        one.engine = model->process->engine;
+        one.engine = model->process->run->engine;
         one.active = static_cast<unsigned>(model->process->uses.size());
         one.resident = model->process->resident;
       }
@@ -314,7 +314,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
 
   // -- with the mutex held
 
-  Model& model_of(const Names::Found& found) {
+  Model& model_of(const NamedModel& found) {
     auto& model = models[found.key];
     if (!model) model = std::make_unique<Model>(found.artifact, found.need, found.facts, options.queue);
     return *model;
@@ -391,10 +391,9 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     use->caller = std::move(next.caller);
     process->uses.push_back(use);
     auto lease =
-        std::make_shared<Lease>(process->socket, model.artifact.name, model.digest, process->engine, process->ready,
-                                use, [self = shared_from_this(), &model, process, use](bool given_up) {
-                                  self->release(model, *process, use, given_up);
-                                });
+        std::make_shared<Lease>(process->run, use, [self = shared_from_this(), &model, process, use](bool given_up) {
+          self->release(model, *process, use, given_up);
+        });
     afterwards.add([got = std::move(next.got), lease = std::move(lease)]() mutable { got(std::move(lease)); });
   }
 
@@ -541,7 +540,12 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     {
       Afterwards afterwards;
       const std::lock_guard lock(mutex);
-      model.process = std::make_shared<Process>(socket_of(sandbox.spec(), std::string(k_socket_name)), engine);
+      model.process = std::make_shared<Process>(
+          std::make_shared<const EngineRun>(EngineRun{.socket = socket_of(sandbox.spec(), std::string(k_socket_name)),
+                                                      .model = model.artifact.name,
+                                                      .digest = model.digest,
+                                                      .engine = engine,
+                                                      .loaded = Clock::now()}));
       model.state = State::ready;
       model.since = now();
       model.used = Clock::now();
@@ -597,7 +601,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
         healthy = when;
         next_probe = when + options.probe_every;
       } else if (when >= next_probe) {
-        if (is_healthy(process->socket, k_probe_patience)) healthy = Clock::now();
+        if (is_healthy(process->run->socket, k_probe_patience)) healthy = Clock::now();
         if (Clock::now() - healthy > options.stuck_after) {
           reason = fmt::format("did not answer for {} s", seconds_of(options.stuck_after));
           return failed(model);
@@ -635,7 +639,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       const std::lock_guard lock(mutex);
       return process.count_given_up() > 0;
     };
-    const auto busy = look() ? busy_slots(process.socket, k_probe_patience) : std::nullopt;
+    const auto busy = look() ? busy_slots(process.run->socket, k_probe_patience) : std::nullopt;
     Afterwards afterwards;
     const std::lock_guard lock(mutex);
     if (busy && *busy + process.count_given_up() <= process.uses.size()) {
@@ -742,6 +746,11 @@ ModelHost::~ModelHost() {
 std::uint64_t ModelHost::lease(const std::string& model, const std::string& caller, std::chrono::seconds keep_alive,
                                Got got) {
   return m_impl->lease(model, caller, keep_alive, std::move(got));
+}
+
+std::uint64_t ModelHost::lease(const Offer& offer, const std::string& caller, std::chrono::seconds keep_alive,
+                               Got got) {
+  return m_impl->lease(*offer.named, caller, keep_alive, std::move(got));
 }
 
 void ModelHost::cancel(std::uint64_t ticket) {

@@ -68,11 +68,15 @@ struct LoadCounts {
   std::chrono::nanoseconds starting{};  ///< of all loads: from checked bytes to a ready engine
 };
 
+/// What a name led to; the host's own.
+struct NamedModel;
+
 /// What may be asked of a model, told without loading it.
 struct Offer {
   std::string model;  ///< its name in the catalog: an alias leads to it
   ModelTask task = ModelTask::text;
-  unsigned context = 0;  ///< tokens of one request
+  unsigned context = 0;                     ///< tokens of one request
+  std::shared_ptr<const NamedModel> named;  ///< the very model that a lease of this offer is of
 };
 
 /// Who uses a slot.
@@ -82,25 +86,29 @@ struct SlotUse {
   std::atomic<bool> blamed = false;  ///< it was the only request at work when the engine ended
 };
 
+/// One start of an engine.
+struct EngineRun {
+  fs::path socket;
+  std::string model;                             ///< name in the catalog
+  std::string digest;                            ///< of the main file, as it was checked before this engine started
+  std::string engine;                            ///< NAME/VERSION-VARIANT
+  std::chrono::steady_clock::time_point loaded;  ///< when it became ready
+};
+
 /// A slot of a running model, until the object goes. May outlive the host, and the engine: then its socket is dead.
 class Lease {
  public:
-  Lease(fs::path socket, std::string model, std::string digest, std::string engine,
-        std::chrono::steady_clock::time_point loaded, std::shared_ptr<SlotUse> use,
-        std::function<void(bool given_up)> release);
+  Lease(std::shared_ptr<const EngineRun> run, std::shared_ptr<SlotUse> use, std::function<void(bool given_up)> release);
   ~Lease();
   Lease(const Lease&) = delete;
   Lease& operator=(const Lease&) = delete;
 
   /// Untrusted: connect with connect_unix(), which follows no link.
-  const fs::path& socket() const { return m_socket; }
-  const std::string& model() const { return m_model; }  ///< name in the catalog
-  const std::string& digest() const {
-    return m_digest;
-  }  ///< of the main file, as it was checked before this engine started
-  const std::string& engine() const { return m_engine; }
-  /// When its engine became ready.
-  std::chrono::steady_clock::time_point loaded() const { return m_loaded; }
+  const fs::path& socket() const { return m_run->socket; }
+  const std::string& model() const { return m_run->model; }
+  const std::string& digest() const { return m_run->digest; }
+  const std::string& engine() const { return m_run->engine; }
+  std::chrono::steady_clock::time_point loaded() const { return m_run->loaded; }
 
   /// The answer was not read to its end: the slot is free once the engine let go of the request.
   void give_up() { m_given_up = true; }
@@ -108,9 +116,7 @@ class Lease {
   bool is_to_blame() const { return m_use->blamed; }
 
  private:
-  fs::path m_socket;
-  std::string m_model, m_digest, m_engine;
-  std::chrono::steady_clock::time_point m_loaded;
+  std::shared_ptr<const EngineRun> m_run;
   std::shared_ptr<SlotUse> m_use;
   std::function<void(bool)> m_release;
   bool m_given_up = false;
@@ -139,6 +145,8 @@ class ModelHost {
   /// @param keep_alive how long it stays loaded after this use; zero: as the options say
   /// @return for cancel()
   std::uint64_t lease(const std::string& model, const std::string& caller, std::chrono::seconds keep_alive, Got got);
+  /// The same of a model whose name was looked up already.
+  std::uint64_t lease(const Offer& offer, const std::string& caller, std::chrono::seconds keep_alive, Got got);
   /// Nothing when `got` was called already, or is on its way.
   void cancel(std::uint64_t ticket);
   /// @throws Error{not_found, ambiguous}

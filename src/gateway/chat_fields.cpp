@@ -1,5 +1,7 @@
 #include "gateway/chat_fields.hpp"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -12,6 +14,8 @@ namespace liftlock {
 namespace {
 
 constexpr std::size_t k_max_shown = 100;
+/// Hardly any object has more that are known.
+constexpr std::size_t k_many_fields = 64;
 constexpr std::size_t k_max_schema = 64u << 10;
 constexpr std::size_t k_max_pattern = 512;
 /// Past it llama.cpp's own grammar parser refuses (MAX_REPETITION_THRESHOLD).
@@ -21,6 +25,14 @@ constexpr std::size_t k_max_image = 8u << 20;
 
 std::string shown(std::string_view text) {
   return printable(text.substr(0, k_max_shown));
+}
+
+bool is_among(std::initializer_list<std::string_view> choices, std::string_view text) {
+  return std::find(choices.begin(), choices.end(), text) != choices.end();
+}
+
+[[noreturn]] void refuse_choice(std::initializer_list<std::string_view> choices, std::string_view path) {
+  refuse_field(path, fmt::format("must be one of {}", fmt::join(choices, ", ")));
 }
 
 void check_schema(const Json& schema, std::string_view path) {
@@ -51,6 +63,7 @@ void refuse_field(std::string_view path, std::string_view what) {
 }
 
 FieldReader::FieldReader(const Json& object, std::string path) : m_object(object), m_path(std::move(path)) {
+  m_known.reserve(k_many_fields);
   if (!object.is_object()) refuse_field(m_path, "must be an object");
 }
 
@@ -69,14 +82,26 @@ const Json& FieldReader::need(std::string_view key) {
   refuse_field(path_of(key), "is missing");
 }
 
+/// What is right needs no path.
+const std::string& FieldReader::string_at(std::string_view key, const Json& value, std::size_t max_bytes) const {
+  const auto* text = value.get_ptr<const std::string*>();
+  return text != nullptr && text->size() <= max_bytes ? *text : require_string(value, max_bytes, path_of(key));
+}
+
 std::string FieldReader::text(std::string_view key, std::size_t max_bytes) {
   const auto* value = find(key);
-  return value == nullptr ? std::string() : require_string(*value, max_bytes, path_of(key));
+  return value == nullptr ? std::string() : string_at(key, *value, max_bytes);
 }
 
 std::string FieldReader::need_text(std::string_view key, std::size_t max_bytes) {
-  const auto& text = require_string(need(key), max_bytes, path_of(key));
+  const auto& text = string_at(key, need(key), max_bytes);
   if (text.empty()) refuse_field(path_of(key), "must not be empty");
+  return text;
+}
+
+std::string FieldReader::need_choice(std::string_view key, std::initializer_list<std::string_view> choices) {
+  auto text = need_text(key, k_max_name);
+  if (!is_among(choices, text)) refuse_choice(choices, path_of(key));
   return text;
 }
 
@@ -112,7 +137,7 @@ void FieldReader::pass_integer(std::string_view key, std::int64_t min, std::int6
 }
 
 void FieldReader::pass_text(std::string_view key, std::size_t max_bytes) {
-  if (const auto* value = find(key)) m_out[std::string(key)] = require_string(*value, max_bytes, path_of(key));
+  if (const auto* value = find(key)) m_out[std::string(key)] = string_at(key, *value, max_bytes);
 }
 
 void FieldReader::ignore(std::initializer_list<std::string_view> keys) {
@@ -127,6 +152,12 @@ Json FieldReader::finish() {
                                             : std::string("is unknown"));
   }
   return std::move(m_out);
+}
+
+std::string require_choice(std::string_view text, std::initializer_list<std::string_view> choices,
+                           std::string_view path) {
+  if (!is_among(choices, text)) refuse_choice(choices, path);
+  return std::string(text);
 }
 
 void require_number(const Json& value, double min, double max, std::string_view path) {

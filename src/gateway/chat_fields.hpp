@@ -32,6 +32,8 @@ class FieldReader {
   /// Empty when absent. Longer than max_bytes is refused.
   std::string text(std::string_view key, std::size_t max_bytes);
   std::string need_text(std::string_view key, std::size_t max_bytes);
+  /// One of these words.
+  std::string need_choice(std::string_view key, std::initializer_list<std::string_view> choices);
   bool boolean(std::string_view key, bool fallback);
   /// nullptr when absent; else an array of at most max members.
   const Json::array_t* array(std::string_view key, std::size_t max);
@@ -49,12 +51,16 @@ class FieldReader {
   Json finish();
 
  private:
+  const std::string& string_at(std::string_view key, const Json& value, std::size_t max_bytes) const;
   const Json& m_object;
   std::string m_path;
   std::vector<std::string_view> m_known;
-  Json m_out = Json::object();
+  Json m_out = Json::value_t::object;
 };
 
+/// @throws Error{bad_request} for another word. @return the word
+std::string require_choice(std::string_view text, std::initializer_list<std::string_view> choices,
+                           std::string_view path);
 /// A number within the range. @throws Error{bad_request}
 void require_number(const Json& value, double min, double max, std::string_view path);
 /// @throws Error{bad_request}

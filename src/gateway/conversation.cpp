@@ -139,7 +139,11 @@ class Conversation final : public LiveAnswer {
     // Nothing of an answer has left yet: an engine that died is worth a second try (the host starts another) unless
     // this request was what it died of, and so is another endpoint.
     for (int attempt = 1;; ++attempt) {
-      co_await take_place();
+      if (m_request.model.remote == nullptr) {
+        co_await take_lease();
+      } else {
+        take_seat();
+      }
       UpstreamExchange upstream(m_seat ? Upstream(m_seat->server()) : Upstream(m_lease->socket()),
                                 m_seat ? m_seat->limits() : m_parts.limits);
       std::optional<Error> failed;
@@ -201,11 +205,7 @@ class Conversation final : public LiveAnswer {
     return request;
   }
 
-  asio::awaitable<void> take_place() {
-    if (m_request.model.remote == nullptr) {
-      co_await take_lease();
-      co_return;
-    }
+  void take_seat() {
     try {
       m_seat = m_parts.pools.seat(*m_request.model.remote, m_left);
     } catch (const Error&) {
@@ -251,7 +251,7 @@ class Conversation final : public LiveAnswer {
 
   asio::awaitable<void> take_lease() {
     Reply<Leased> reply(co_await asio::this_coro::executor);
-    m_ticket = m_parts.host.lease(m_request.model.name, m_request.caller.key.id, m_request.keep_alive, reply.taker());
+    m_ticket = m_parts.host.lease(*m_request.offer, m_request.caller.key.id, m_request.keep_alive, reply.taker());
     auto leased = co_await reply.wait();
     m_ticket.reset();
     if (auto* error = std::get_if<Error>(&leased)) throw *error;
@@ -263,14 +263,17 @@ class Conversation final : public LiveAnswer {
   }
 
   asio::awaitable<void> answer_whole(AnswerSink& sink, UpstreamExchange& upstream) {
-    const auto body = co_await upstream.read_all();
+    auto body = co_await upstream.read_all();
     m_first = Clock::now();
     m_answered = true;
     auto answer = parse_answer(body);
-    if (m_request.call) answer = pool::answer_of(*m_request.model.remote, *m_request.call, std::move(answer));
+    if (m_request.call) {
+      answer = pool::answer_of(*m_request.model.remote, *m_request.call, std::move(answer));
+      body = dump_json_line(answer);
+    }
     note(answer);
-    auto response = text_response(200, "application/json", m_request.dialect->whole(answer));
-    const auto words = words_of(answer);
+    const auto words = m_request.record_mode == RecordMode::off ? std::string() : words_of(answer);
+    auto response = text_response(200, "application/json", m_request.dialect->whole(std::move(body), answer));
     co_await hand_over(sink, response, words);
   }
 

@@ -56,7 +56,8 @@ struct ConversationRequest {
   std::string endpoint;  ///< as the client named it: "/v1/chat/completions"
   std::string target;    ///< of the engine
   ModelTarget model;
-  std::string id;  ///< of the record
+  std::optional<engine::Offer> offer;  ///< where the model is not remote
+  std::string id;                      ///< of the record
   RecordMode record_mode = RecordMode::full;
   bool record_or_stop = true;     ///< without a record there is no answer
   std::vector<std::string> tags;  ///< of the record

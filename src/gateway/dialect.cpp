@@ -57,7 +57,7 @@ class OpenAi final : public Dialect {
   OpenAi(bool drop_usage_chunk, Api failures) : m_drop_usage_chunk(drop_usage_chunk), m_failures(failures) {}
 
   std::string_view stream_type() const override { return "text/event-stream"; }
-  std::string whole(const Json& answer) override { return dump_json_line(answer); }
+  std::string whole(std::string data, const Json&) override { return data; }
   std::string chunk(std::string_view data, const Json& chunk) override {
     if (m_drop_usage_chunk && chunk.is_object()) {
       const auto choices = chunk.find("choices");
@@ -87,7 +87,9 @@ class Responses final : public Dialect {
       : m_facts{.id = std::move(id), .model = std::move(model), .created = now()}, m_stream(m_facts) {}
 
   std::string_view stream_type() const override { return "text/event-stream"; }
-  std::string whole(const Json& answer) override { return dump_json_line(responses::answer(answer, m_facts)); }
+  std::string whole(std::string, const Json& answer) override {
+    return dump_json_line(responses::answer(answer, m_facts));
+  }
   std::string chunk(std::string_view, const Json& chunk) override { return m_stream.feed(chunk); }
   std::string finish() override { return m_stream.finish(); }
   std::string broken(const Error& error) override {
@@ -107,7 +109,7 @@ class Ollama final : public Dialect {
         m_stream(endpoint(), m_facts) {}
 
   std::string_view stream_type() const override { return "application/x-ndjson"; }
-  std::string whole(const Json& answer) override {
+  std::string whole(std::string, const Json& answer) override {
     m_facts.total = Clock::now() - m_start;
     if (m_answer == OllamaAnswer::embed) return dump_json_line(ollama::embed_answer(answer, m_facts));
     if (m_answer == OllamaAnswer::embeddings) return dump_json_line(ollama::embeddings_answer(answer));
@@ -135,7 +137,9 @@ class Anthropic final : public Dialect {
       : m_id(std::move(id)), m_model(std::move(model)), m_stream(m_id, m_model) {}
 
   std::string_view stream_type() const override { return "text/event-stream"; }
-  std::string whole(const Json& answer) override { return dump_json_line(anthropic::message(answer, m_id, m_model)); }
+  std::string whole(std::string, const Json& answer) override {
+    return dump_json_line(anthropic::message(answer, m_id, m_model));
+  }
   std::string chunk(std::string_view, const Json& chunk) override { return m_stream.feed(chunk); }
   std::string finish() override { return m_stream.finish(); }
   std::string broken(const Error& error) override {
@@ -150,7 +154,7 @@ class Anthropic final : public Dialect {
 class CountTokens final : public Dialect {
  public:
   std::string_view stream_type() const override { return "application/json"; }
-  std::string whole(const Json& answer) override { return dump_json_line(anthropic::token_count(answer)); }
+  std::string whole(std::string, const Json& answer) override { return dump_json_line(anthropic::token_count(answer)); }
   std::string chunk(std::string_view, const Json&) override { return {}; }
   std::string finish() override { return {}; }
   std::string broken(const Error&) override { return {}; }

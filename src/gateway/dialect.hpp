@@ -17,7 +17,8 @@ class Dialect {
   /// Of a stream; answers in one piece are JSON everywhere.
   virtual std::string_view stream_type() const = 0;
   /// The body of an answer in one piece.
-  virtual std::string whole(const Json& answer) = 0;
+  /// @param data the answer as it came
+  virtual std::string whole(std::string data, const Json& answer) = 0;
   /// What follows from one chunk of the engine's stream; may be nothing.
   /// @param data the chunk as it came
   virtual std::string chunk(std::string_view data, const Json& chunk) = 0;

@@ -112,7 +112,8 @@ engine::ModelTask task_at(std::string_view target) {
 }
 
 /// Before the engine sees anything of it.
-void require_fit(const engine::Offer& offer, const ConversationRequest& request) {
+void require_fit(const ConversationRequest& request) {
+  const auto& offer = *request.offer;
   if (const auto task = task_at(request.target); task != offer.task) {
     throw Error(
         ErrorCode::model_unfit,
@@ -240,7 +241,7 @@ struct Gateway::Impl {
     if (endpoint.does == Does::absent) throw *not_on_this_side(request.path);
     auto response = dispatch(endpoint, request, caller, note);
     response.route = endpoint.path;
-    response.note = note;
+    response.note = std::move(note);
     return response;
   }
 
@@ -397,9 +398,10 @@ struct Gateway::Impl {
     }
     if (loading) return *std::move(loading);
     if (!wanted.dialect) wanted.dialect = openai_dialect(wanted.engine.drop_usage_chunk, endpoint.api);
-    const auto found = asked(wanted.engine.model, caller);
-    wanted.model = found.target;
-    wanted.record_mode = parts.record.mode_for(found.card->model, parse_record_mode(caller.key.record));
+    auto found = asked(wanted.engine.model, caller);
+    wanted.model = std::move(found.target);
+    wanted.offer = std::move(found.offer);
+    wanted.record_mode = parts.record.mode_for(found.model, parse_record_mode(caller.key.record));
     wanted.record_or_stop = parts.record.stop_when_unwritable;
     wanted.tags = tags_of(request, document);
     if (parts.labels.in_use() && !caller.key.label.empty()) wanted.tags.push_back("label:" + caller.key.label);
@@ -417,7 +419,7 @@ struct Gateway::Impl {
     if (const auto* remote = wanted.model.remote) {
       wanted.call = pool::call_of(*remote, wanted.target, wanted.engine.body);
     } else {
-      require_fit(parts.host.offer(wanted.model.name), wanted);
+      require_fit(wanted);
     }
     parts.gatekeeper.charge_request(caller);
     if (wanted.listening) hold(recording, wanted);
@@ -441,12 +443,12 @@ struct Gateway::Impl {
     wanted.engine.body["recording"] = {{"sha256", held.digest().hex()}, {"bytes", held.size()}};
   }
 
-  /// @throws Error{forbidden}
-  void require_label(const Caller& caller, const ollama::ModelCard& card, bool remote) const {
+  /// @param model its name in the catalog, or POOL/MODEL. @throws Error{forbidden}
+  void require_label(const Caller& caller, std::string_view model, bool remote) const {
     if (remote) {
-      parts.labels.require_remote(caller.key.label, card.model);
+      parts.labels.require_remote(caller.key.label, model);
     } else {
-      parts.labels.require_local(caller.key.label, card.model);
+      parts.labels.require_local(caller.key.label, model);
     }
   }
 
@@ -497,7 +499,7 @@ struct Gateway::Impl {
   bool may_ask(const Caller& caller, const ollama::ModelCard& card, bool remote) const {
     try {
       parts.gatekeeper.require_model(caller, remote ? card.name : card.model);
-      require_label(caller, card, remote);
+      require_label(caller, card.model, remote);
       return true;
     } catch (const Error&) {
       return false;
@@ -536,36 +538,45 @@ struct Gateway::Impl {
 
   struct Asked {
     ModelTarget target;
-    std::shared_ptr<const ollama::ModelCard> card;
+    std::string model;                   ///< its name in the catalog, or POOL/MODEL
+    std::optional<engine::Offer> offer;  ///< of one that is not remote
   };
 
   /// A model that is not for this caller is told apart from one that is not there by those who list models only.
   Asked asked(std::string_view named, const Caller& caller) {
     parts.gatekeeper.require_right(caller, Right::ask);
-    const auto target = names.resolve(named);
-    if (target.remote != nullptr) {
-      parts.gatekeeper.require_model(caller, target.name);
-      auto card = std::make_shared<const ollama::ModelCard>(card_of(*target.remote));
-      require_label(caller, *card, true);
-      return {target, std::move(card)};
-    }
-    const auto cards = models.cards();
-    const auto found =
-        std::find_if(cards->begin(), cards->end(), [&](const auto& card) { return card.name == target.name; });
-    if (found == cards->end()) {
-      throw Error(ErrorCode::not_found, fmt::format("there is no model '{}' here", printable(target.name)),
+    Asked out{.target = names.resolve(named), .model = {}, .offer = {}};
+    const bool remote = out.target.remote != nullptr;
+    if (!remote) out.offer = offer(out.target.name);
+    out.model = remote ? out.target.name : out.offer->model;  // what is loaded, whatever it is called
+    parts.gatekeeper.require_model(caller, out.model);
+    require_label(caller, out.model, remote);
+    return out;
+  }
+
+  engine::Offer offer(const std::string& model) {
+    try {
+      return parts.host.offer(model);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::not_found) throw;
+      throw Error(ErrorCode::not_found, fmt::format("there is no model '{}' here", printable(model)),
                   "list the models with GET /v1/models");
     }
-    parts.gatekeeper.require_model(caller, found->model);  // what is loaded, whatever it is called
-    require_label(caller, *found, false);
-    return {target, {cards, &*found}};
   }
 
   /// Under the name that was asked for.
   ollama::ModelCard card(std::string_view named, const Caller& caller) {
-    auto card = *asked(named, caller).card;
+    const auto target = asked(named, caller).target;
+    auto card = target.remote != nullptr ? card_of(*target.remote) : card_of(target.name);
     card.name = catalog_name(named);
     return card;
+  }
+
+  ollama::ModelCard card_of(const std::string& model) {
+    const auto cards = models.cards();
+    const auto found = std::find_if(cards->begin(), cards->end(), [&](const auto& card) { return card.name == model; });
+    if (found == cards->end()) fail(ErrorCode::not_found, "there is no model '{}' here", printable(model));
+    return *found;
   }
 
   ModelList::Cards loaded(const Caller& caller) {

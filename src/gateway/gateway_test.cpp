@@ -438,6 +438,13 @@ TEST_F(GatewayTest, TheEngineGetsTheKeysOfSchemasInTheirOrder) {
   EXPECT_THAT(record_of(heard).prompt, HasSubstr(schema));
 }
 
+TEST_F(GatewayTest, AWholeAnswerIsPassedOnAsItCame) {
+  serve();
+  const auto heard = ask(chat("hello"));
+  EXPECT_EQ(heard.status, 200);
+  EXPECT_THAT(heard.body, HasSubstr(R"("role":"assistant","content":")")) << "its keys are not sorted";
+}
+
 TEST_F(GatewayTest, AnAliasIsListedAndFollowedAtTheNextRequest) {
   fixture.add_model("chat", "GGUF one", {}, "1");
   fixture.add_model("chat", "GGUF two", {}, "2");

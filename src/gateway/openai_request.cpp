@@ -1,6 +1,5 @@
 #include "gateway/openai_request.hpp"
 
-#include <fmt/ranges.h>
 #include <algorithm>
 
 #include "base/error.hpp"
@@ -25,12 +24,6 @@ std::string at(std::string_view path, std::size_t index) {
   return fmt::format("{}[{}]", path, index);
 }
 
-std::string require_choice(std::string_view text, std::initializer_list<std::string_view> choices,
-                           std::string_view path) {
-  if (std::find(choices.begin(), choices.end(), text) != choices.end()) return std::string(text);
-  refuse_field(path, fmt::format("must be one of {}", fmt::join(choices, ", ")));
-}
-
 /// Tools have names of letters, digits and "_-." here: an engine makes grammar rules of them.
 std::string require_tool_name(const Json& value, std::string_view path) {
   const auto& name = require_string(value, 128, path);
@@ -49,7 +42,7 @@ struct Images {
 
 Json narrow_part(const Json& part, const std::string& path, bool may_have_images, Images& images) {
   FieldReader fields(part, path);
-  const auto type = require_choice(fields.need_text("type", k_max_name), {"text", "image_url"}, fields.path_of("type"));
+  const auto type = fields.need_choice("type", {"text", "image_url"});
   fields.out()["type"] = type;
   if (type == "text") {
     fields.need("text");
@@ -98,8 +91,7 @@ Json narrow_tool_call(const Json& call, const std::string& path) {
 
 Json narrow_message(const Json& message, const std::string& path, Images& images) {
   FieldReader fields(message, path);
-  auto role = require_choice(fields.need_text("role", k_max_name), {"system", "developer", "user", "assistant", "tool"},
-                             fields.path_of("role"));
+  auto role = fields.need_choice("role", {"system", "developer", "user", "assistant", "tool"});
   // Chat templates of models know no developer.
   if (role == "developer") role = "system";
   auto& out = fields.out();
@@ -131,7 +123,7 @@ Json narrow_message(const Json& message, const std::string& path, Images& images
 Json narrow_tool(const Json& tool, const std::string& path) {
   FieldReader fields(tool, path);
   refuse_online_tool(fields.need_text("type", k_max_name), fields.path_of("type"));
-  fields.out()["type"] = require_choice(fields.need_text("type", k_max_name), {"function"}, fields.path_of("type"));
+  fields.out()["type"] = fields.need_choice("type", {"function"});
   FieldReader function(fields.need("function"), fields.path_of("function"));
   function.out()["name"] = require_tool_name(function.need("name"), function.path_of("name"));
   function.pass_text("description", k_max_description);
@@ -151,7 +143,7 @@ void narrow_tool_choice(const Json& choice, const std::string& path, Json& out) 
     return;
   }
   FieldReader fields(choice, path);
-  require_choice(fields.need_text("type", k_max_name), {"function"}, fields.path_of("type"));
+  fields.need_choice("type", {"function"});
   FieldReader function(fields.need("function"), fields.path_of("function"));
   const auto name = function.need_text("name", k_max_name);
   function.finish();
@@ -185,8 +177,7 @@ void narrow_tools(FieldReader& fields) {
 
 Json narrow_response_format(const Json& format, const std::string& path) {
   FieldReader fields(format, path);
-  const auto type = require_choice(fields.need_text("type", k_max_name), {"text", "json_object", "json_schema"},
-                                   fields.path_of("type"));
+  const auto type = fields.need_choice("type", {"text", "json_object", "json_schema"});
   fields.out()["type"] = type;
   if (type != "json_schema") return fields.finish();
   FieldReader schema(fields.need("json_schema"), fields.path_of("json_schema"));
@@ -253,14 +244,13 @@ void narrow_sampling(FieldReader& fields) {
 }
 
 void narrow_length(FieldReader& fields) {
-  const auto* tokens = fields.find("max_completion_tokens");
-  auto path = fields.path_of("max_completion_tokens");
-  const auto* older = fields.find("max_tokens");
-  if (tokens == nullptr) {
-    tokens = older;
-    path = fields.path_of("max_tokens");
-  }
-  if (tokens != nullptr) fields.out()["max_tokens"] = require_integer(*tokens, 1, k_max_answer, path);
+  constexpr const char *k_older = "max_tokens", *k_newer = "max_completion_tokens";
+  const auto* older = fields.find(k_older);
+  const auto* newer = fields.find(k_newer);
+  const auto* tokens = newer != nullptr ? newer : older;
+  if (tokens == nullptr) return;
+  fields.out()[k_older] =
+      require_integer(*tokens, 1, k_max_answer, fields.path_of(newer != nullptr ? k_newer : k_older));
 }
 
 /// What is for the service that OpenAI runs, and has no meaning here.
