@@ -54,7 +54,9 @@ std::string show(const Site& site, const BlobStore& store, const engine::Checked
   std::vector<ShownFile> files;
   for (std::size_t i = 0; i < checked.files.size(); ++i) {
     const auto& file = checked.artifact.files[i];
-    files.push_back({name_in_folder(checked.artifact, file), checked.files[i].file.get(), store.path(file.digest)});
+    const auto& opened = checked.files[i];
+    files.push_back({name_in_folder(checked.artifact, file), opened.file.get(),
+                     opened.in_memory ? fs::path() : store.path(file.digest)});
   }
   const auto folder = site.gate_folder();
   show_privately(folder, files);

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/model_serving.hpp"
 #include "cli/store_view.hpp"
 #include "cli/whole_number.hpp"
 #include "engine/load_gate.hpp"
@@ -41,26 +42,31 @@ std::string in_words(const engine::Fit& fit) {
 }
 
 void fit_llama(Invocation& invocation, const FitOptions& options) {
-  const OpenStore store(invocation.site(), "model fit", Access::read);
+  const auto site = invocation.site();
+  const OpenStore store(site, "model fit", Access::read);
+  const auto kept = gate_policy(site).memory;
   const auto context = static_cast<unsigned>(options.context);
   const auto model = engine::require_model(store.catalog, options.name);
   const auto facts = store.catalog.inspection(model);
-  const auto need = engine::memory_need(model, facts, context, k_slots);
-  const auto memory = engine::fit_into(engine::default_memory_budget(), model, facts, context, k_slots);
+  const auto need = engine::memory_need(model, facts, context, k_slots, kept);
+  const auto memory = engine::fit_into(engine::default_memory_budget(), model, facts, context, k_slots, kept);
   const auto machine = engine::probe_machine();
   const auto* gpu = engine::largest_gpu(machine);
   const auto gpu_memory = gpu == nullptr ? 0 : engine::gpu_budget(gpu->memory);
   const auto on_gpu = engine::fit_into(gpu_memory, model, facts, context, k_slots);
   Json json = {{"model", model.id()},     {"context", need.context},   {"slots", k_slots},
                {"weights", need.weights}, {"kv_cache", need.kv_cache}, {"computation", need.computation},
-               {"total", need.total()},   {"memory", to_json(memory)}, {"gpu", nullptr}};
+               {"sealed", need.sealed},   {"total", need.total()},     {"memory", to_json(memory)},
+               {"gpu", nullptr}};
   if (gpu_memory != 0) json["gpu"] = to_json(on_gpu), json["gpu"]["name"] = gpu->name;
   invocation.print(json, [&] {
     auto out = fmt::format(
         "{}\n  context      {} tokens for each of {} requests at a time\n  weights      {}\n  context      {}\n"
-        "  computation  {}\n  together     {}\n  memory       {}\n",
+        "  computation  {}\n{}  together     {}\n  memory       {}\n",
         printable(model.id()), need.context, k_slots, format_size(need.weights), format_size(need.kv_cache),
-        format_size(need.computation), format_size(need.total()), in_words(memory));
+        format_size(need.computation),
+        need.sealed == 0 ? std::string() : fmt::format("  sealed copy  {}\n", format_size(need.sealed)),
+        format_size(need.total()), in_words(memory));
     if (gpu != nullptr) {
       out += fmt::format("  {:<11}  {}\n", "GPU",
                          fmt::format("{}: {}", printable(gpu->name),

@@ -19,7 +19,9 @@ void add_ps(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("ps", "Show the models that the running server has loaded");
   command->footer(
       "Asks the `serve` of this installation over a socket in STATE/run that its user and root can open. IDLE LEFT is\n"
-      "how long a model stays loaded if nobody asks it; RESIDENT is the memory that its engine holds.\n"
+      "how long a model stays loaded if nobody asks it; RESIDENT is the memory that its engine holds; ASSURANCE says "
+      "who could\n"
+      "still change the bytes that were checked: sealed-memory and fs-verity (nobody), store-user, shared.\n"
       "Example: liftlock ps");
   command->callback([&invocation] { run(invocation); });
 }

@@ -3,11 +3,14 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "audit/audit_log.hpp"
+#include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/store_view.hpp"
+#include "engine/load_gate.hpp"
 #include "intake/record.hpp"
 
 namespace liftlock {
@@ -34,6 +37,20 @@ std::string_view meaning(std::string_view type) {
 
 std::string flat(const Json& value) {
   return printable(value.is_string() ? value.get<std::string>() : dump_json_line(value));
+}
+
+/// Of a model: who could change its bytes when an engine last got them; null when none did.
+Json last_load(const Site& site, const Artifact& model) {
+  if (!fs::exists(site.audit_folder())) return nullptr;
+  const auto log = AuditLog::open_to_read(site.audit_folder());
+  const auto entry = log.find_last("model.load", model.id(),
+                                   [](const AuditEntry& one) { return one.event.outcome == Outcome::success; });
+  if (!entry) return nullptr;
+  const auto detail = parse_json(entry->event.detail);
+  return {{"entry", entry->index},
+          {"time", format_time(entry->time)},
+          {"assurance", detail.value("assurance", "")},
+          {"check", detail.value("check", "")}};
 }
 
 std::string describe(const OpenStore& store, const Artifact& artifact, const Json& facts,
@@ -79,10 +96,18 @@ void run(Invocation& invocation, const Options& options, std::string_view kind) 
   json["held_by"] = holders;
   if (const auto belief = imported_by(artifact)) json["import"] = {{"believed_by", name(*belief)}};
   json["inspection"] = facts;
+  std::string loaded;
+  if (kind == "model") {
+    const auto& load = json["last_load"] = last_load(invocation.site(), artifact);
+    loaded = load.is_null() ? std::string("\n  not loaded yet\n")
+                            : fmt::format("\n  last loaded {}; who could change the bytes after they were hashed: {}\n",
+                                          printable(load["time"].get<std::string>()),
+                                          engine::assurance_in_words(load["assurance"].get<std::string>()));
+  }
   for (std::size_t i = 0; i < artifact.files.size(); ++i) {
     json["files"][i]["stored"] = store.blobs.contains(artifact.files[i].digest);
   }
-  invocation.print(json, [&] { return describe(store, artifact, facts, holders); });
+  invocation.print(json, [&] { return describe(store, artifact, facts, holders) + loaded; });
 }
 
 }  // namespace

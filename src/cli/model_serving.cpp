@@ -15,6 +15,7 @@ engine::GatePolicy gate_policy(const Site& site) {
   policy.trust_folder = site.trust_folder();
   policy.recheck = site.config().recheck_models;
   policy.verified_file = site.verified_file();
+  policy.memory = site.config().seal_models ? engine::ModelMemory::sealed : engine::ModelMemory::file;
   return policy;
 }
 

@@ -55,14 +55,15 @@ Json server_status(Invocation& invocation, std::string_view command) {
 
 std::string running_table(const Json& status, Timestamp at) {
   std::vector<std::vector<std::string>> rows{
-      {"MODEL", "STATE", "ENGINE", "DIGEST", "RESIDENT", "SLOTS", "QUEUE", "IDLE LEFT", "RESTARTS"}};
+      {"MODEL", "STATE", "ENGINE", "DIGEST", "ASSURANCE", "RESIDENT", "SLOTS", "QUEUE", "IDLE LEFT", "RESTARTS"}};
   for (const auto& model : status.at("models")) {
     const auto text = [&](const char* key) { return printable(string_member(model, key, k_where)); };
     const auto count = [&](const char* key) { return uint_member(model, key, k_where); };
     const bool counts_down = count("active") == 0 && count("queued") == 0 && text("state") == "ready";
     rows.push_back({text("model"), text("state"), text("engine"), text("digest").substr(0, k_short_digest),
-                    format_size(count("resident")), fmt::format("{}/{}", count("active"), count("slots")),
-                    std::to_string(count("queued")), counts_down ? time_left(parse_time(text("expires")) - at) : "-",
+                    text("assurance").empty() ? "-" : text("assurance"), format_size(count("resident")),
+                    fmt::format("{}/{}", count("active"), count("slots")), std::to_string(count("queued")),
+                    counts_down ? time_left(parse_time(text("expires")) - at) : "-",
                     std::to_string(count("restarts"))});
   }
   return rows.size() == 1 ? "no model is loaded\n" : format_table(rows);

@@ -19,6 +19,7 @@ Json status(std::uint64_t requests, double first_seconds) {
                                      {{{"model", "demo"},
                                        {"digest", "sha256:0123456789abcdef0123"},
                                        {"engine", "llama/8941-cpu"},
+                                       {"assurance", "store-user"},
                                        {"state", "ready"},
                                        {"memory", 1000},
                                        {"resident", 5u << 20},
@@ -41,8 +42,8 @@ Json status(std::uint64_t requests, double first_seconds) {
 TEST(StatusViewTest, ShowsWhatRunsAndHowLongItStays) {
   const auto table = running_table(status(1, 1), parse_time("2026-11-24T03:20:00Z"));
   EXPECT_THAT(table, HasSubstr("IDLE LEFT"));
-  EXPECT_THAT(table,
-              testing::ContainsRegex("demo +ready +llama/8941-cpu +sha256:0123456789ab +5.0 MiB +0/2 +0 +10 min +1"));
+  EXPECT_THAT(table, testing::ContainsRegex(
+                         "demo +ready +llama/8941-cpu +sha256:0123456789ab +store-user +5.0 MiB +0/2 +0 +10 min +1"));
   auto none = status(1, 1);
   none["models"] = Json::array();
   EXPECT_EQ(running_table(none, {}), "no model is loaded\n");

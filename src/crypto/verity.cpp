@@ -78,7 +78,8 @@ Digest VerityTree::digest() const {
 }
 
 FileDigests digests_of_file(int fd, std::uint64_t size, std::string_view what,
-                            const std::function<void(std::uint64_t)>& progress) {
+                            const std::function<void(std::uint64_t)>& progress,
+                            const std::function<void(std::uint64_t, std::span<const std::uint8_t>)>& copy) {
   constexpr std::size_t k_pieces_at_once = 8;
   VerityTree tree(size);
   Hasher hasher;
@@ -91,6 +92,7 @@ FileDigests digests_of_file(int fd, std::uint64_t size, std::string_view what,
     if (!pread_exact(fd, block, tree.begin(piece), what)) {
       fail(ErrorCode::size_mismatch, "'{}' ends before its {} bytes", printable(what), size);
     }
+    if (copy) copy(tree.begin(piece), block);
     const auto add = [&, block] {
       for (auto i = piece; i < end; ++i)
         tree.add(i, block.subspan(static_cast<std::size_t>(tree.begin(i) - tree.begin(piece)), tree.length(i)));

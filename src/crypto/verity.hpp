@@ -41,8 +41,10 @@ struct FileDigests {
 };
 /// Both of the first `size` bytes of an open file, which are read once: each block is hashed for the one and for the
 /// other at the same time, on two threads. @param progress (may be empty) is told of bytes as they are done
-/// @throws Error{size_mismatch} when the file ends before; what progress throws
+/// @param copy (may be empty) is given the very bytes that are hashed, with their offset, before they are
+/// @throws Error{size_mismatch} when the file ends before; what progress and copy throw
 FileDigests digests_of_file(int fd, std::uint64_t size, std::string_view what,
-                            const std::function<void(std::uint64_t)>& progress);
+                            const std::function<void(std::uint64_t)>& progress,
+                            const std::function<void(std::uint64_t, std::span<const std::uint8_t>)>& copy = {});
 
 }  // namespace liftlock

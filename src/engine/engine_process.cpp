@@ -185,7 +185,8 @@ SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedF
                            {"LIFTLOCK_ENGINE", full_name(engine)}});
   spec.max_memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
                     static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) / 4 * 3;
-  for (const auto& file : files) spec.files.emplace_back(file.path, file.file.get());
+  for (const auto& file : files)
+    (file.in_memory ? spec.memory_files : spec.files).emplace_back(file.path, file.file.get());
   return spec;
 }
 

@@ -67,6 +67,7 @@ void read_ahead(const InstalledEngine& engine, const std::string& executable, co
 struct SharedFile {
   std::string path;
   UniqueFd file;
+  bool in_memory = false;  ///< it is sealed memory, which is inherited, not bound
 };
 
 /// The sandbox of an engine, without a program yet.

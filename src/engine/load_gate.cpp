@@ -78,8 +78,41 @@ SharedFile open_model_file(const BlobStore& store, const ArtifactFile& file) {
   return {"/models/" + std::string(file.path.filename()), store.open(file.digest)};
 }
 
+/// Puts memory in the place of the store's files, which are read from then on to fill it.
+void make_copies(CheckedModel& model) {
+  if (const auto free = available_memory(); model.bytes > free) {
+    throw Error(ErrorCode::model_unfit,
+                fmt::format("the policy wants '{}' in sealed memory: {} are needed, and {} are left",
+                            printable(model.artifact.name), format_size(model.bytes), format_size(free)),
+                "unload other models, add memory, or set model_memory = \"file\" in [policy] of config.toml");
+  }
+  for (std::size_t i = 0; i < model.files.size(); ++i) {
+    const auto& file = model.artifact.files[i];
+    const auto& copy = model.copies.emplace_back(std::string(file.path.filename()), file.size);
+    const auto path = model.files[i].path;
+    model.sources.push_back(std::exchange(model.files[i], SharedFile{path, copy.reader(), true}));
+  }
+  model.assurance = Assurance::sealed_memory;
+}
+
+void seal_copies(CheckedModel& model) {
+  for (auto& copy : model.copies) copy.seal();
+  model.copies.clear();
+  model.sources.clear();
+}
+
+/// Where the bytes that are to be checked come from.
+const SharedFile& source_of(const CheckedModel& model, std::size_t number) {
+  return model.sources.empty() ? model.files[number] : model.sources[number];
+}
+
+/// Any thread: the bytes of a file at this offset, as they are hashed.
+void keep_copy(CheckedModel& model, std::size_t number, std::uint64_t offset, std::span<const std::uint8_t> bytes) {
+  if (!model.copies.empty()) model.copies[number].write(offset, bytes);
+}
+
 /// All files open, as they are now, and nothing hashed yet.
-CheckedModel open_model(const BlobStore& store, const Artifact& artifact) {
+CheckedModel open_model(const BlobStore& store, const Artifact& artifact, ModelMemory memory) {
   CheckedModel model;
   model.artifact = artifact;
   model.bytes = artifact.total_size();
@@ -88,6 +121,7 @@ CheckedModel open_model(const BlobStore& store, const Artifact& artifact) {
     model.states.push_back(state_of(opened));
     model.assurance = std::max(model.assurance, assurance_of(store, file, opened));
   }
+  if (memory == ModelMemory::sealed) make_copies(model);
   return model;
 }
 
@@ -105,15 +139,16 @@ void require_same(const ArtifactFile& file, std::string_view what, const Digest&
 
 /// By the digest that the builder signed. @return the fs-verity digest of the same bytes
 Digest check_bytes(const ArtifactFile& file, const SharedFile& opened,
-                   const std::function<void(std::uint64_t)>& progress) {
+                   const std::function<void(std::uint64_t)>& progress,
+                   const std::function<void(std::uint64_t, std::span<const std::uint8_t>)>& copy = {}) {
   require_size(file, opened);
-  const auto actual = digests_of_file(opened.file.get(), file.size, file.path.text(), progress);
+  const auto actual = digests_of_file(opened.file.get(), file.size, file.path.text(), progress, copy);
   require_same(file, "SHA-256", actual.sha256, file.digest);
   return actual.verity;
 }
 
 /// By the digests that an earlier check found.
-void check_pieces(const CheckedModel& model, const EarlierCheck& earlier,
+void check_pieces(CheckedModel& model, const EarlierCheck& earlier,
                   const std::function<void(std::uint64_t)>& progress) {
   struct Task {
     std::size_t file, piece;
@@ -122,7 +157,7 @@ void check_pieces(const CheckedModel& model, const EarlierCheck& earlier,
   std::vector<VerityTree> trees;
   std::vector<Task> tasks;
   for (std::size_t i = 0; i < model.files.size(); ++i) {
-    require_size(model.artifact.files[i], model.files[i]);
+    require_size(model.artifact.files[i], source_of(model, i));
     const auto& tree = trees.emplace_back(model.artifact.files[i].size);
     for (std::size_t piece = 0; piece < tree.pieces(); piece += k_pieces) tasks.push_back({i, piece});
   }
@@ -133,8 +168,9 @@ void check_pieces(const CheckedModel& model, const EarlierCheck& earlier,
     thread_local std::vector<std::uint8_t> buffer(VerityTree::k_piece);
     for (auto piece = task.piece; piece < std::min(task.piece + k_pieces, tree.pieces()); ++piece) {
       const auto block = std::span(buffer).first(tree.length(piece));
-      if (!pread_exact(model.files[task.file].file.get(), block, tree.begin(piece), path))
+      if (!pread_exact(source_of(model, task.file).file.get(), block, tree.begin(piece), path))
         fail(ErrorCode::blob_corrupt, "'{}' ends early", path);
+      keep_copy(model, task.file, tree.begin(piece), block);
       tree.add(piece, block);
       if (progress) progress(block.size());
     }
@@ -147,9 +183,9 @@ std::chrono::milliseconds since(std::chrono::steady_clock::time_point begin) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin);
 }
 
-/// Did nobody touch a file since the earlier check, nor could?
+/// Did nobody touch a file since the earlier check, nor could? A copy in memory is new, and never is.
 bool is_untouched(const CheckedModel& model, const EarlierCheck& earlier) {
-  return model.states == earlier.states && model.assurance != Assurance::shared;
+  return model.copies.empty() && model.states == earlier.states && model.assurance != Assurance::shared;
 }
 
 void lean_on(CheckedModel& model, const EarlierCheck& earlier) {
@@ -157,29 +193,38 @@ void lean_on(CheckedModel& model, const EarlierCheck& earlier) {
   model.entry = earlier.entry;
 }
 
-/// Hashes all of an opened model.
+/// Hashes all of an opened model, and seals what is kept of it in memory.
 void check_every_byte(CheckedModel& model, const std::function<void(std::uint64_t)>& progress,
                       const EarlierCheck* earlier) {
   const auto& files = model.artifact.files;
-  const std::jthread reader([&model](const std::stop_token& stop) { read_ahead(model, stop); });
-  if (earlier != nullptr) {
-    check_pieces(model, *earlier, progress);
-    lean_on(model, *earlier);
-  } else {
-    std::vector<std::optional<Digest>> verity(files.size());
-    parallel_for(verity.size(), [&](std::size_t i) { verity[i] = check_bytes(files[i], model.files[i], progress); });
-    for (const auto& digest : verity) model.verity.push_back(*digest);
+  {
+    const std::jthread reader([&model](const std::stop_token& stop) { read_ahead(model, stop); });
+    if (earlier != nullptr) {
+      check_pieces(model, *earlier, progress);
+      lean_on(model, *earlier);
+    } else {
+      std::vector<std::optional<Digest>> verity(files.size());
+      parallel_for(verity.size(), [&](std::size_t i) {
+        verity[i] = check_bytes(
+            files[i], source_of(model, i), progress,
+            [&, i](std::uint64_t at, std::span<const std::uint8_t> bytes) { keep_copy(model, i, at, bytes); });
+      });
+      for (const auto& digest : verity) model.verity.push_back(*digest);
+    }
   }
   for (std::size_t i = 0; i < files.size(); ++i) {
-    if (state_of(model.files[i]) != model.states[i])
+    if (state_of(source_of(model, i)) != model.states[i])
       fail(ErrorCode::blob_corrupt, "'{}' was changed while it was checked", files[i].path.text());
   }
+  seal_copies(model);
 }
 
 }  // namespace
 
 std::string_view name(Assurance assurance) {
   switch (assurance) {
+    case Assurance::sealed_memory:
+      return "sealed-memory";
     case Assurance::fs_verity:
       return "fs-verity";
     case Assurance::store_user:
@@ -190,14 +235,23 @@ std::string_view name(Assurance assurance) {
   return "";
 }
 
+std::string assurance_in_words(std::string_view name) {
+  if (name == "sealed-memory") return "nobody: they lie in sealed memory (sealed-memory)";
+  if (name == "fs-verity") return "nobody: the kernel checks each page of the files (fs-verity)";
+  if (name == "store-user") return "the user who owns the store, and root (store-user)";
+  if (name == "shared") return "others on this machine (shared)";
+  return printable(name);
+}
+
 std::string_view name(Check check) {
   return check == Check::every_byte ? "every-byte" : "untouched";
 }
 
 CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
-                         const std::function<void(std::uint64_t)>& progress, const EarlierCheck* earlier) {
+                         const std::function<void(std::uint64_t)>& progress, const EarlierCheck* earlier,
+                         ModelMemory memory) {
   const auto begin = std::chrono::steady_clock::now();
-  auto model = open_model(store, artifact);
+  auto model = open_model(store, artifact, memory);
   check_every_byte(model, progress, earlier);
   model.duration = since(begin);
   return model;
@@ -220,7 +274,7 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
     }
     earlier = find_earlier_check(log, policy.verified_file, artifact);
     const auto begin = std::chrono::steady_clock::now();
-    model = open_model(store, artifact);
+    model = open_model(store, artifact, policy.memory);
     if (opened) opened(*model);
     if (earlier && !policy.recheck && is_untouched(*model, *earlier)) {
       model->check = Check::untouched;
@@ -252,11 +306,12 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
 
 void read_ahead(const CheckedModel& model, const std::stop_token& stop) {
   for (std::size_t i = 0; i < model.files.size(); ++i)
-    liftlock::read_ahead(model.files[i].file.get(), model.states[i].size, stop);
+    liftlock::read_ahead(source_of(model, i).file.get(), model.states[i].size, stop);
 }
 
 void check_again(const CheckedModel& model) {
   for (std::size_t i = 0; i < model.files.size(); ++i) {
+    if (model.files[i].in_memory) continue;
     // A touched file need not be a changed one: gc or a hard link move its ctime, too.
     if (state_of(model.files[i]) != model.states[i]) (void)check_bytes(model.artifact.files[i], model.files[i], {});
   }

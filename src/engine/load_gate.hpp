@@ -18,6 +18,8 @@
 #include "engine/choices.hpp"
 #include "engine/earlier_check.hpp"
 #include "engine/engine_process.hpp"
+#include "engine/memory_need.hpp"
+#include "os/sealed_memory.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
 #include "trust/trust.hpp"
@@ -26,11 +28,14 @@ namespace liftlock::engine {
 
 /// Who could still change the bytes after they were hashed; best first.
 enum class Assurance : std::uint8_t {
-  fs_verity,   ///< nobody: the kernel checks each page against a Merkle tree (fs-verity)
-  store_user,  ///< only the user who owns the store, and root
-  shared,      ///< others can write a file, or the folder of the store that it lies in
+  sealed_memory,  ///< nobody: the engine reads a copy that the kernel lets nobody write (os/sealed_memory.hpp)
+  fs_verity,      ///< nobody: the kernel checks each page against a Merkle tree (fs-verity)
+  store_user,     ///< only the user who owns the store, and root
+  shared,         ///< others can write a file, or the folder of the store that it lies in
 };
 std::string_view name(Assurance assurance);
+/// The same for people, of a name in the audit log.
+std::string assurance_in_words(std::string_view name);
 
 enum class Check : std::uint8_t {
   every_byte,  ///< hashed just now, for the builder's digests or for those of an earlier check
@@ -48,25 +53,31 @@ struct CheckedModel {
   Assurance assurance = Assurance::fs_verity;  ///< of the weakest file
   std::uint64_t bytes = 0;
   std::chrono::milliseconds duration{};
+  /// While `files` are memory that is still to be sealed: that memory, and the store's files that it is filled from.
+  std::vector<SealedMemory> copies;
+  std::vector<SharedFile> sources;
 };
 
 /// Opens every file of the model and compares its bytes, all of them, with the digests that the builder signed. Files
 /// are hashed in parallel, through the page cache that the engine will read from. A SHA-256 is one core's work: with
 /// `earlier`, which an earlier check found of the same bytes, the fs-verity digests are compared instead, on all cores.
 /// @param progress is told of bytes as they are done, on several threads; what it throws ends the check
+/// @param memory sealed: the very bytes that are hashed are put into memory that is then sealed, and that is what the
+///        files of the answer are
 /// @throws Error{blob_corrupt} for other bytes, fewer or more of them, or bytes that change meanwhile;
-///         Error{not_found} for a blob that is not there
+///         Error{not_found} for a blob that is not there; Error{model_unfit, memory_limit} without memory for a copy
 CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
-                         const std::function<void(std::uint64_t)>& progress = {},
-                         const EarlierCheck* earlier = nullptr);
+                         const std::function<void(std::uint64_t)>& progress = {}, const EarlierCheck* earlier = nullptr,
+                         ModelMemory memory = ModelMemory::file);
 
 /// What the site wants of a load besides the builder's digests.
 struct GatePolicy {
   std::set<Role> countersigners;  ///< these roles must have signed the model itself
   fs::path countersignatures;     ///< CountersignatureStore
   fs::path trust_folder;
-  bool recheck = true;     ///< false: Check::untouched will do where nobody else can write the files
-  fs::path verified_file;  ///< the hints of find_earlier_check()
+  bool recheck = true;                     ///< false: Check::untouched will do where nobody else can write the files
+  fs::path verified_file;                  ///< the hints of find_earlier_check()
+  ModelMemory memory = ModelMemory::file;  ///< sealed: every load hashes, whatever `recheck` says
 };
 
 /// The whole gate for one load: signatures, bytes, and the entry model.load in the log, durable before an engine sees a
@@ -83,7 +94,8 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
 /// @param stop asked in between
 void read_ahead(const CheckedModel& model, const std::stop_token& stop);
 
-/// For a moment after the check, e.g. when the engine has loaded: hashes again what was touched since.
+/// For a moment after the check, e.g. when the engine has loaded: hashes again what was touched since. Sealed memory
+/// cannot have been.
 /// @throws Error{blob_corrupt}
 void check_again(const CheckedModel& model);
 

@@ -8,6 +8,7 @@
 #include "engine/fair_queue.hpp"
 #include "engine/memory_need.hpp"
 #include "engine/model_fixture.hpp"
+#include "os/sealed_memory.hpp"
 #include "trust/trust_fixture.hpp"
 
 namespace liftlock::engine {
@@ -51,6 +52,36 @@ TEST(LoadGate, NoticesBytesThatChangeAfterTheCheck) {
   overwrite(blob, "X", 5);
   fs::last_write_time(blob, time);
   EXPECT_EQ(code_of([&] { check_again(model); }), ErrorCode::blob_corrupt);
+}
+
+TEST(LoadGate, SealedMemoryKeepsWhatWasHashed) {
+  ModelFixture fixture;
+  const auto blob = fixture.add_model("a", "GGUF of a model");
+  const auto artifact = require_model(fixture.catalog, "a");
+  const auto by_sha256 = check_model(fixture.store, artifact, {}, nullptr, ModelMemory::sealed);
+  const EarlierCheck earlier{.entry = 7, .verity = by_sha256.verity, .states = by_sha256.states};
+  const auto by_verity = check_model(fixture.store, artifact, {}, &earlier, ModelMemory::sealed);
+  overwrite(blob, "X", 5);
+  for (const auto* model : {&by_sha256, &by_verity}) {
+    EXPECT_EQ(model->assurance, Assurance::sealed_memory);
+    EXPECT_TRUE(model->files[0].in_memory);
+    EXPECT_TRUE(is_sealed(model->files[0].file.get()));
+    EXPECT_EQ(read_all(model->files[0].file.get(), 100, "model"), "GGUF of a model");
+    check_again(*model);  // nothing of it can have changed
+  }
+  EXPECT_EQ(code_of([&] { (void)check_model(fixture.store, artifact, {}, nullptr, ModelMemory::sealed); }),
+            ErrorCode::blob_corrupt);
+  EXPECT_EQ(code_of([&] { (void)check_model(fixture.store, artifact, {}, &earlier, ModelMemory::sealed); }),
+            ErrorCode::blob_corrupt);
+}
+
+TEST(LoadGate, SealedMemoryNeedsTheMemory) {
+  ModelFixture fixture;
+  fixture.add_model("a", "GGUF of a model");
+  auto artifact = require_model(fixture.catalog, "a");
+  artifact.files[0].size = 1ull << 50;
+  EXPECT_EQ(code_of([&] { (void)check_model(fixture.store, artifact, {}, nullptr, ModelMemory::sealed); }),
+            ErrorCode::model_unfit);
 }
 
 TEST(LoadGate, SaysWhenOthersCouldWrite) {
@@ -101,6 +132,10 @@ TEST(MemoryNeed, CountsWeightsContextAndSlots) {
   EXPECT_EQ(need.weights, 2100u);
   EXPECT_EQ(need.context, 4096u);
   EXPECT_EQ(need.kv_cache, 2u * 4 * 64 * 2 / 4 * 4096 * 2);
+  EXPECT_EQ(need.sealed, 0u);
+  const auto sealed = memory_need(require_model(fixture.catalog, "a"), facts, 0, 2, ModelMemory::sealed);
+  EXPECT_EQ(sealed.sealed, 2000u);
+  EXPECT_EQ(sealed.total(), need.total() + 2000);
   EXPECT_EQ(memory_need(require_model(fixture.catalog, "a"), facts, 100, 1).context, 100u);
   EXPECT_EQ(memory_need(require_model(fixture.catalog, "a"), Json::object(), 0, 1).context, k_default_context);
 }
@@ -118,6 +153,8 @@ TEST(MemoryNeed, SaysTheLargestContextThatFits) {
   EXPECT_FALSE(some.fits);
   EXPECT_EQ(some.largest_context, 100u);
   EXPECT_TRUE(fit_into(some.budget, model, facts, 100, 2).fits);
+  EXPECT_FALSE(fit_into(some.budget, model, facts, 100, 2, ModelMemory::sealed).fits);
+  EXPECT_TRUE(fit_into(some.budget + 2000, model, facts, 100, 2, ModelMemory::sealed).fits);
   EXPECT_FALSE(fit_into(some.budget, model, facts, 101, 2).fits);
   EXPECT_EQ(fit_into(1ull << 40, model, facts, 0, 2).largest_context, 4096u);  // no more than it was trained for
   EXPECT_EQ(fit_into(without_context, model, facts, 0, 2).largest_context, 0u);

@@ -36,12 +36,14 @@ std::uint64_t kv_of_token(const Json& facts) {
 
 }  // namespace
 
-MemoryNeed memory_need(const Artifact& artifact, const Json& facts, unsigned context, unsigned slots) {
+MemoryNeed memory_need(const Artifact& artifact, const Json& facts, unsigned context, unsigned slots,
+                       ModelMemory memory) {
   MemoryNeed need;
   for (const auto& file : artifact.files) {
     if (file.path.filename().ends_with(".gguf")) need.weights += file.size;
   }
   need.weights += need.weights / 20;
+  if (memory == ModelMemory::sealed) need.sealed = artifact.total_size();
   const auto trained = number(facts, "context_length");
   const auto wanted = context != 0 ? context : k_default_context;
   need.context = trained == 0 ? wanted : static_cast<unsigned>(std::min<std::uint64_t>(wanted, trained));
@@ -50,10 +52,11 @@ MemoryNeed memory_need(const Artifact& artifact, const Json& facts, unsigned con
   return need;
 }
 
-Fit fit_into(std::uint64_t budget, const Artifact& artifact, const Json& facts, unsigned context, unsigned slots) {
-  const auto need = memory_need(artifact, facts, context, slots);
+Fit fit_into(std::uint64_t budget, const Artifact& artifact, const Json& facts, unsigned context, unsigned slots,
+             ModelMemory memory) {
+  const auto need = memory_need(artifact, facts, context, slots, memory);
   Fit out{.budget = budget, .fits = need.total() <= budget, .largest_context = 0};
-  const auto fixed = need.weights + need.computation;
+  const auto fixed = need.weights + need.computation + need.sealed;
   if (fixed >= budget) return out;
   const auto tokens = (budget - fixed) / (kv_of_token(facts) * slots);
   const auto trained = number(facts, "context_length");

@@ -8,12 +8,21 @@
 
 namespace liftlock::engine {
 
+/// Where an engine reads a model from.
+enum class ModelMemory : std::uint8_t {
+  file,    ///< the store's files, through the page cache
+  sealed,  ///< a copy in sealed memory, made while it was hashed
+};
+
 struct MemoryNeed {
   unsigned context = 0;           ///< tokens of one request
   std::uint64_t weights = 0;      ///< bytes of the GGUF files, and a twentieth
   std::uint64_t kv_cache = 0;     ///< keys and values of every slot at full context, f16
   std::uint64_t computation = 0;  ///< buffers of a batch, and the engine itself
-  std::uint64_t total() const { return weights + kv_cache + computation; }
+  /// The copy of all files in sealed memory. Unlike the page cache it cannot be given up once an engine has repacked
+  /// the weights for its CPU, so both count.
+  std::uint64_t sealed = 0;
+  std::uint64_t total() const { return weights + kv_cache + computation + sealed; }
 };
 
 /// The context that a request gets unless somebody says otherwise: what the model was trained for, at most this.
@@ -22,7 +31,8 @@ inline constexpr unsigned k_default_context = 8192;
 /// An estimate that is rather too high: without facts about grouped-query attention every head has keys of its own.
 /// @param facts what inspection learnt of the artifact; may be empty
 /// @param context tokens of one request; 0: the default, at most what the model was trained for
-MemoryNeed memory_need(const Artifact& artifact, const Json& facts, unsigned context, unsigned slots);
+MemoryNeed memory_need(const Artifact& artifact, const Json& facts, unsigned context, unsigned slots,
+                       ModelMemory memory = ModelMemory::file);
 
 /// How a model gets on with a certain amount of memory.
 struct Fit {
@@ -31,7 +41,8 @@ struct Fit {
   unsigned largest_context = 0;  ///< tokens of one request that just fit, at most what it was trained for; 0: none
 };
 /// @param context, slots as for memory_need()
-Fit fit_into(std::uint64_t budget, const Artifact& artifact, const Json& facts, unsigned context, unsigned slots);
+Fit fit_into(std::uint64_t budget, const Artifact& artifact, const Json& facts, unsigned context, unsigned slots,
+             ModelMemory memory = ModelMemory::file);
 
 /// What of a GPU's memory is a model's: the driver and the desktop take some.
 std::uint64_t gpu_budget(std::uint64_t memory);

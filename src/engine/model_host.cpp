@@ -104,7 +104,8 @@ struct Model {
   std::chrono::seconds keep_alive{};
   Clock::time_point used;
   Timestamp since{};
-  std::string leave;  ///< why it shall stop once nobody uses it
+  std::string leave;           ///< why it shall stop once nobody uses it
+  std::string_view assurance;  ///< of the bytes that its engine has
   LoadCounts counts;
   bool has_failed = false;  ///< the next engine is a restart
   bool has_thread = false;
@@ -130,7 +131,8 @@ class Names {
       : m_catalog(options.catalog_file, Access::read),
         m_aliases(options.aliases_file),
         m_context(options.context),
-        m_slots(options.slots) {}
+        m_slots(options.slots),
+        m_memory(options.gate.memory) {}
 
   std::shared_ptr<const NamedModel> find(const std::string& name) {
     const std::lock_guard lock(m_mutex);
@@ -149,7 +151,7 @@ class Names {
     auto artifact = require_model(m_catalog, m_aliases, name);
     auto facts = m_catalog.inspection(artifact);
     auto key = artifact.id() + " " + main_digest(artifact).hex();
-    const auto need = memory_need(artifact, facts, m_context, m_slots);
+    const auto need = memory_need(artifact, facts, m_context, m_slots, m_memory);
     const auto task = task_of(facts);
     return m_known[name] = std::make_shared<NamedModel>(
                NamedModel{std::move(artifact), std::move(facts), std::move(key), need, task});
@@ -160,6 +162,7 @@ class Names {
   Catalog m_catalog;
   const Choices m_aliases;
   const unsigned m_context, m_slots;
+  const ModelMemory m_memory;
   std::shared_ptr<const ChoiceMap> m_choices;
   std::uint64_t m_generation = 0;
   Clock::time_point m_looked{};
@@ -268,6 +271,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       one.since = model->since;
       if (model->process) {
         one.engine = model->process->run->engine;
+        one.assurance = model->assurance;
         one.active = static_cast<unsigned>(model->process->uses.size());
         one.resident = model->process->resident;
       }
@@ -492,6 +496,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       const std::lock_guard lock(mutex);
       ++model.counts.checks;
       model.counts.checking += gate_passed - begun;
+      model.assurance = name(checked.assurance);
       if (std::exchange(model.has_failed, false)) ++model.counts.restarts;
     }
     logged_effect(log, event("engine.start", model, engine, {}), [&] {

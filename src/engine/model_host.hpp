@@ -48,6 +48,7 @@ struct Running {
   std::string model;           ///< name in the catalog
   std::string digest;          ///< of its main file
   std::string engine;          ///< NAME/VERSION-VARIANT; empty before one was chosen
+  std::string assurance;       ///< who could change its bytes: name(Assurance); empty before they were checked
   std::string state;           ///< "loading", "ready", "failed" (left alone until `expires`)
   std::uint64_t memory = 0;    ///< what it was given
   std::uint64_t resident = 0;  ///< what its engine held when it was looked at last

@@ -167,6 +167,39 @@ TEST_F(Hosts, LoadsAModelWhenSomebodyAsks) {
   EXPECT_FALSE(fs::exists(folder));
 }
 
+TEST_F(Hosts, SealedMemoryKeepsWhatTheEngineHasAndFilesDoNot) {
+  const auto blob = fixture.add_model("a", "GGUF of a model");
+  options.gate.memory = ModelMemory::file;
+  start();
+  {
+    auto answer = lease("a");
+    const auto lease = answer.lease();
+    ASSERT_TRUE(lease);
+    EXPECT_EQ(host->running().at(0).assurance, "store-user");
+    overwrite(blob, "X", 0);
+    EXPECT_THAT(ask(lease->socket(), "recite"), HasSubstr("XGUF of a model")) << "this is what sealing is for";
+    overwrite(blob, "G", 0);
+  }
+  options.gate.memory = ModelMemory::sealed;
+  host.reset();
+  start();
+  auto answer = lease("a");
+  const auto lease = answer.lease();
+  ASSERT_TRUE(lease);
+  const auto running = host->running().at(0);
+  EXPECT_EQ(running.assurance, "sealed-memory");
+  EXPECT_EQ(running.memory, need("a") + 15) << "the copy counts";
+  overwrite(blob, "X", 0);
+  EXPECT_THAT(ask(lease->socket(), "recite"), HasSubstr("GGUF of a model"));
+  EXPECT_THAT(ask(lease->socket(), "scribble"), HasSubstr("refused"));
+  EXPECT_THAT(ask(lease->socket(), "recite"), HasSubstr("GGUF of a model"));
+  fs::remove(blob);
+  EXPECT_THAT(ask(lease->socket(), "recite"), HasSubstr("GGUF of a model"));
+  const auto entry = log.find_last("model.load", "model:a@1", [](const AuditEntry&) { return true; });
+  ASSERT_TRUE(entry);
+  EXPECT_THAT(entry->event.detail, HasSubstr(R"("assurance":"sealed-memory")"));
+}
+
 TEST_F(Hosts, AFullQueueRefusesAndCallersTakeTurns) {
   fixture.add_model("a", "GGUF");
   options.slots = 1;

@@ -16,6 +16,7 @@ Json status_document(const std::vector<engine::Running>& running, const std::vec
     models.push_back({{"model", one.model},
                       {"digest", one.digest},
                       {"engine", one.engine},
+                      {"assurance", one.assurance},
                       {"state", one.state},
                       {"memory", one.memory},
                       {"resident", one.resident},

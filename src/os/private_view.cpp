@@ -45,6 +45,11 @@ void enter_namespaces() {
 void show(const fs::path& folder, const ShownFile& file) {
   const auto target = folder / file.name;
   fs::create_directories(target.parent_path());
+  if (file.path.empty()) {
+    // What the process starts finds it, too, as long as the process lives.
+    if (::fcntl(file.fd, F_SETFD, 0) != 0) fail_errno("hand on a file in memory");
+    return fs::create_symlink(fmt::format("/proc/{}/fd/{}", ::getpid(), file.fd), target);
+  }
   open_file(target, O_WRONLY | O_CREAT | O_EXCL, 0444);
   const auto there = open_file(file.path, O_PATH | O_NOFOLLOW);
   const auto given = stat_of(file.fd, file.name), found = stat_of(there.get(), file.name);

@@ -11,7 +11,7 @@ namespace liftlock {
 struct ShownFile {
   std::string name;  ///< below the folder; may have folders of its own
   int fd = -1;       ///< the very file: whatever stands at `path` by then must be it
-  fs::path path;     ///< where it lies
+  fs::path path;     ///< where it lies; empty: in memory alone, which cannot be bound, so that a link leads to `fd`
 };
 
 /// Moves the calling process, which must have one thread only, into a mount namespace of its own (and, where it is not

@@ -127,6 +127,7 @@ std::vector<std::string> Sandbox::bubblewrap_arguments(int seccomp_fd, const std
   std::size_t next = 1;
   if (!m_spec.run_folder.empty()) add(bind("--bind", next++, k_run));
   for (const auto& [path, fd] : m_spec.files) add(bind("--ro-bind", next++, path));
+  for (const auto& [path, fd] : m_spec.memory_files) add({"--symlink", fmt::format("/proc/self/fd/{}", fd), path});
   if (m_gate.valid()) add({"--block-fd", std::to_string(m_gate.get())});
   for (const auto& [key, value] : m_spec.environment) add({"--setenv", key, value});
   add({"--remount-ro", "/", "--chdir", "/", "--"});
@@ -198,6 +199,7 @@ void Sandbox::begin() {
   ::fcntl(seccomp.get(), F_SETFD, 0);
   if (m_gate.valid()) ::fcntl(m_gate.get(), F_SETFD, 0);
   for (const auto& bind : binds) ::fcntl(bind.get(), F_SETFD, 0);
+  for (const auto& file : m_spec.memory_files) ::fcntl(file.second, F_SETFD, 0);
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_FSIZE, m_spec.max_file);
   limit(RLIMIT_NOFILE, 1024);

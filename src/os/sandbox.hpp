@@ -25,6 +25,9 @@ struct SandboxSpec {
   /// Files and folders shown read-only inside, by path. The descriptor is bound, so nobody can swap what is behind its
   /// name.
   std::vector<std::pair<std::string, int>> files;
+  /// Files in memory alone (os/sealed_memory.hpp), which nothing can bind: the program inherits the descriptor, and the
+  /// path is a link to /proc/self/fd/N.
+  std::vector<std::pair<std::string, int>> memory_files = {};
   /// Host folder that is /run/liftlock inside, the only writable place: for the socket. Its size is capped where we are
   /// root (a tmpfs of run_bytes is mounted on it). Empty: there is no such place.
   fs::path run_folder;

@@ -62,9 +62,10 @@ std::map<std::string, Source> read_sources(const toml::table& table) {
 }
 
 void read_policy(const toml::table& table, SiteConfig& config) {
-  const TableReader reader(table, "[policy]",
-                           {"require_expect", "accept_expired_bundles", "approvals", "reserve",
-                            "require_countersignature", "recheck_models", "outbound", "unsigned_imports"});
+  const TableReader reader(
+      table, "[policy]",
+      {"require_expect", "accept_expired_bundles", "approvals", "reserve", "require_countersignature", "recheck_models",
+       "model_memory", "outbound", "unsigned_imports"});
   config.unsigned_imports = reader.get<bool>("unsigned_imports").value_or(config.unsigned_imports);
   const auto outbound = reader.get<std::string>("outbound").value_or("nothing");
   if (outbound != "nothing" && outbound != "receipts") {
@@ -82,6 +83,14 @@ void read_policy(const toml::table& table, SiteConfig& config) {
                             reader.line("require_countersignature"), printable(role)),
                 "the roles are approver and scanner");
   }
+  const auto memory = reader.get<std::string>("model_memory").value_or("file");
+  if (memory != "file" && memory != "sealed") {
+    throw Error(ErrorCode::config_invalid,
+                fmt::format("config.toml line {}: 'model_memory' of [policy] cannot be '{}'",
+                            reader.line("model_memory"), printable(memory)),
+                "it is file or sealed; how many bytes models may take is memory of [models]");
+  }
+  config.seal_models = memory == "sealed";
   config.recheck_models = reader.get<bool>("recheck_models").value_or(config.recheck_models);
   config.require_expect = reader.get<bool>("require_expect").value_or(config.require_expect);
   config.accept_expired_bundles = reader.get<bool>("accept_expired_bundles").value_or(config.accept_expired_bundles);

@@ -14,6 +14,7 @@ Json settings_json(const SiteConfig& config) {
               {"policy.reserve", config.reserve_bytes},
               {"policy.require_countersignature", config.countersigners},
               {"policy.recheck_models", config.recheck_models},
+              {"policy.model_memory", config.seal_models ? "sealed" : "file"},
               {"policy.unsigned_imports", config.unsigned_imports},
               {"policy.outbound", config.may_send_receipts ? "receipts" : "nothing"},
               {"serve.listen", config.listen},

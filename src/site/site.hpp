@@ -124,6 +124,7 @@ struct SiteConfig {
   bool may_send_receipts = false;           ///< outbound: "receipts" rather than "nothing"
   std::vector<std::string> countersigners;  ///< roles that must have countersigned a model before it is loaded
   bool recheck_models = true;  ///< hash every byte at each load; false: not those of a file that nobody touched since
+  bool seal_models = false;    ///< engines read models from sealed memory, not from the store's files
   /// [channel.NAME] every: how often a bundle is expected
   std::map<std::string, std::chrono::seconds> cadence;
   std::optional<ScanConfig> scan;

@@ -6,12 +6,15 @@
 //             "late", "started after MS" (or else it crashes; milliseconds since 1970), "linger" (a first piece, then
 //             nothing until the client leaves, which it logs), "much" (a long answer), "repeat WORD" (that is the
 //             answer), "stubborn" (2 s of work, whether the client is there or not), "obsessed" (work without end),
+//             "recite" (what its model's file holds now), "scribble" (writes to it: "refused" or "written"),
 //             "eat" (a gigabyte of memory), "grumble" and "blurt" (400 and 500 with its insides)
 //
 // GET /slots tells how many requests it works on.
 //
 // With "stream":true it answers in events.
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -33,6 +36,8 @@ using Clock = std::chrono::system_clock;
 std::atomic<bool> g_hangs{false};
 std::atomic<int> g_busy{0};
 const Clock::time_point g_start = Clock::now();
+
+std::string g_model;  ///< path
 
 constexpr const char* k_help =
     "-m,  --model FNAME  model\n--host HOST  socket\n--alias NAME  name\n--parallel N  slots\n-c,  --ctx-size N  "
@@ -69,7 +74,20 @@ std::string read_request(int fd) {
   }
 }
 
+std::string recite() {
+  std::ifstream file(g_model);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+const char* scribble() {
+  chmod(g_model.c_str(), 0666);
+  const int fd = open(g_model.c_str(), O_RDWR);
+  return fd >= 0 && pwrite(fd, "Z", 1, 0) == 1 ? "written" : "refused";
+}
+
 std::string words_for(const std::string& request) {
+  if (has(request, "recite")) return recite();
+  if (has(request, "scribble")) return scribble();
   if (has(request, "much")) return std::string(1000, 'm');
   const auto at = request.find("repeat ");
   if (at == std::string::npos) return "I stand in.";
@@ -192,7 +210,8 @@ int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "--help") == 0) return std::puts(k_help) < 0;
   if (argc == 2 && std::strcmp(argv[1], "--version") == 0) return std::puts("version: 1 (stand-in)") < 0;
   std::signal(SIGPIPE, SIG_IGN);
-  std::ifstream file(option(argc, argv, "-m"));
+  g_model = option(argc, argv, "-m");
+  std::ifstream file(g_model);
   const std::string model{std::istreambuf_iterator<char>(file), {}};
   if (has(model, "die at load")) {
     std::fputs("I cannot load this\n", stderr);
