@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/engine_import.hpp"
 #include "cli/engine_view.hpp"
 #include "engine/machine.hpp"
 
@@ -28,6 +29,12 @@ std::string defaults_of(const engine::InstalledEngine& one, const engine::Choice
   return fmt::format("{}", fmt::join(out, ", "));
 }
 
+/// Older versions did not note it.
+std::string believed(const engine::EngineFacts& facts) {
+  if (!engine_label(facts).empty()) return "nobody: UNSIGNED";
+  return facts.believed_by.empty() ? "-" : printable(facts.believed_by);
+}
+
 engine::Suitability judge(const engine::InstalledEngine& one, const engine::Machine& machine) {
   return engine::judge_variant(one.manifest.variant, one.manifest.architecture, machine);
 }
@@ -38,7 +45,8 @@ void list(Invocation& invocation) {
   const auto machine = engine::probe_machine();
   const engine::Choices defaults(site.engine_defaults_file());
   auto json = Json::array();
-  std::vector<std::vector<std::string>> rows{{"NAME", "ARCHITECTURE", "SIZE", "LOADS", "DEFAULT OF", "RUNS HERE"}};
+  std::vector<std::vector<std::string>> rows{
+      {"NAME", "ARCHITECTURE", "SIZE", "LOADS", "DEFAULT OF", "BELIEVED BY", "RUNS HERE"}};
   for (const auto& one : engine::installed_engines(site.engines_folder())) {
     const auto& manifest = one.manifest;
     const auto suited = judge(one, machine);
@@ -49,10 +57,13 @@ void list(Invocation& invocation) {
                     {"full_name", full_name(one)},
                     {"loads", formats_of(one)},
                     {"default_of", chosen},
+                    {"believed_by", one.facts.believed_by},
+                    {"base", one.facts.base ? Json(one.facts.base->engine) : Json()},
                     {"runs_here", suited.runs()},
                     {"folder", one.folder.string()}});
     rows.push_back({printable(full_name(one)), printable(manifest.architecture), format_size(manifest.unpacked_size),
-                    formats_of(one), chosen, suited.runs() ? "yes" : "no: " + printable(suited.lacking.front())});
+                    formats_of(one), chosen, believed(one.facts),
+                    suited.runs() ? "yes" : "no: " + printable(suited.lacking.front())});
   }
   invocation.print(json, [&] { return format_table(rows); });
 }
@@ -70,11 +81,19 @@ void show(Invocation& invocation, const std::string& name) {
   json["installed"] = {{"origin", one.facts.origin},
                        {"package", one.facts.package},
                        {"says", one.facts.says},
-                       {"flags", one.facts.flags}};
+                       {"flags", one.facts.flags},
+                       {"believed_by", one.facts.believed_by},
+                       {"keys", one.facts.keys},
+                       {"reason", one.facts.reason},
+                       {"notes", one.facts.notes}};
+  json["base"] = nullptr;
+  if (const auto& base = one.facts.base) json["base"] = {{"engine", base->engine}, {"package", base->package}};
   json["hardware"] = {{"needs", suited.needs}, {"lacking", suited.lacking}, {"runs_here", suited.runs()}};
   invocation.print(json, [&] {
     const auto& manifest = one.manifest;
-    auto out = fmt::format("{}\n", printable(full_name(one)));
+    auto out = engine_label(one.facts);
+    if (!out.empty()) out += "\n";
+    out += fmt::format("{}\n", printable(full_name(one)));
     const auto line = [&](std::string_view key, const std::string& value) {
       if (!value.empty()) out += fmt::format("  {:<13}{}\n", key, printable(value));
     };
@@ -84,6 +103,10 @@ void show(Invocation& invocation, const std::string& name) {
     line("folder", one.folder.string());
     line("from", one.facts.origin);
     line("package", one.facts.package);
+    line("believed by", one.facts.believed_by);
+    for (const auto& key : one.facts.keys) line("signed by", key);
+    if (const auto& base = one.facts.base) line("C library of", fmt::format("{} {}", base->engine, base->package));
+    for (const auto& note : one.facts.notes) line("note", note);
     line("installed", one.facts.package.empty() ? "" : format_time(one.facts.installed));
     line("says", one.facts.says);
     line("loads", formats_of(one));

@@ -31,6 +31,7 @@ struct Options {
   bool plan = false;
   bool replace = false;
   bool model_only = false;
+  std::string base;
 };
 
 std::string_view status_name(ImportResult::Status status) {
@@ -120,7 +121,7 @@ std::string result_text(const ImportResult& result) {
 /// Engine packages go their own way: they are installed, not catalogued.
 bool is_engine_package(const fs::path& source) {
   if (!fs::is_regular_file(source)) return false;
-  if (source.extension() == ".baiengine") return true;
+  if (is_baiengine(source)) return true;
   if (source.extension() != ".tar") return false;
   try {
     (void)engine::EngineReader(open_file(source, O_RDONLY).get());
@@ -130,21 +131,51 @@ bool is_engine_package(const fs::path& source) {
   }
 }
 
-void import_engine_package(Invocation& invocation, const Site& site, const Options& options) {
-  if (options.plan) {
-    const Json json = {{"status", "planned"}, {"shape", "engine"}, {"what", "an engine package"}};
+void plan_engine_package(Invocation& invocation, const Site& site, const EngineRequest& request) {
+  Json json = {{"status", "planned"}, {"shape", "engine"}, {"what", "an engine package"}};
+  if (!is_baiengine(request.file))
     return invocation.print(json, [] { return "an engine package: it would be installed\n"; });
-  }
-  std::optional<Digest> expected;
-  if (!options.expect.empty()) expected = parse_digest(options.expect);
-  const auto one = import_engine(invocation, site, options.source, expected, engine::Unsuited::refuse);
+  json["shape"] = "baiengine";
+  json["what"] = "a .baiengine package";
+  json["preview"] = describe_baiengine(site, request);
+  invocation.print(json, [&] {
+    const auto& preview = json["preview"];
+    const auto base = preview["base"].is_string() ? preview["base"].get<std::string>() : std::string();
+    auto out =
+        fmt::format("a .baiengine package: {} {}, {}, for {}\n", printable(preview["name"].get<std::string>()),
+                    printable(preview["version"].get<std::string>()), printable(preview["variant"].get<std::string>()),
+                    printable(preview["architecture"].get<std::string>()));
+    out += base.empty() ? std::string("it is static and needs no C library\n")
+                        : fmt::format("its C library would be that of {}\n", printable(base));
+    for (const auto& note : preview["notes"]) out += fmt::format("note: {}\n", printable(note.get<std::string>()));
+    return out + "plan: it would be installed; nothing was\n";
+  });
+}
+
+void import_engine_package(Invocation& invocation, const Site& site, const Options& options) {
+  EngineRequest request{.file = options.source,
+                        .expected = {},
+                        .unsuited = engine::Unsuited::refuse,
+                        .base = options.base,
+                        .reason = options.reason};
+  if (options.plan) return plan_engine_package(invocation, site, request);
+  if (!options.expect.empty()) request.expected = parse_digest(options.expect);
+  const auto one = import_engine(invocation, site, request);
   const auto formats = make_default(invocation, site, one, Replace::no);
+  const bool stands = is_baiengine(request.file);
   const Json json = {{"status", "imported"},
-                     {"shape", "engine"},
-                     {"what", "an engine package"},
+                     {"shape", stands ? "baiengine" : "engine"},
+                     {"what", stands ? "a .baiengine package" : "an engine package"},
                      {"engine", full_name(one)},
+                     {"believed_by", one.facts.believed_by},
+                     {"base", one.facts.base ? Json(one.facts.base->engine) : Json()},
+                     {"notes", one.facts.notes},
                      {"default_of", formats}};
-  invocation.print(json, [&] { return fmt::format("installed the engine {}\n", printable(full_name(one))); });
+  invocation.print(json, [&] {
+    auto out = engine_label(one.facts);
+    if (!out.empty()) out += "\n";
+    return out + base_text(one.facts) + fmt::format("installed the engine {}\n", printable(full_name(one)));
+  });
 }
 
 void run(Invocation& invocation, const Options& options) {
@@ -169,6 +200,7 @@ void run(Invocation& invocation, const Options& options) {
                         .inspect = make_inspect()};
   if (!options.expect.empty()) request.expect = parse_digest(options.expect);
   if (options.model_only) request.shapes = {"baimodel", "model", "modelkit", "hf-cache", "ollama"};
+  if (!options.base.empty()) fail(ErrorCode::usage, "--base is for a .baiengine");
   const auto result = import_from(site, request, invocation.reporter());
   invocation.print(result_json(result), [&] { return result_text(result); });
 }
@@ -188,7 +220,9 @@ void add_options(CLI::App& command, const std::shared_ptr<Options>& options) {
 std::string accepted_text() {
   std::string out = "What is taken in:\n";
   for (const auto& one : recognisers()) out += fmt::format("  {:<16} {}\n", one.shape, one.accepts);
-  return out + "  engine           an engine package (.tar), which is installed\n";
+  return out +
+         "  engine           an engine package (.tar), which is installed\n"
+         "  baiengine        a .baiengine package, which is installed on an engine that has a C library\n";
 }
 
 }  // namespace
@@ -199,6 +233,10 @@ void add_import(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   command->add_option("FILE|FOLDER", options->source, "What was carried in")->required();
   add_options(*command, options);
+  command
+      ->add_option("--base", options->base,
+                   "Installed engine whose C library a .baiengine gets (default: the one that fits)")
+      ->type_name("ENGINE");
   command->footer(
       accepted_text() +
       "It is believed for --expect, for FILE.sha256 beside it that builders signed, or for signatures in it. What "

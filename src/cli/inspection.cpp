@@ -12,6 +12,7 @@
 #include "cli/commands.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/pypi/wheelhouse.hpp"
+#include "engine/elf.hpp"
 #include "intake/describe.hpp"
 #include "os/build_id.hpp"
 #include "os/cell.hpp"
@@ -131,6 +132,23 @@ std::string describe_in_cell(std::string_view what, std::span<const int> files) 
   return encode(out);
 }
 
+/// Instead of an artifact, with an offset and a size behind it: what a loader would read of that ELF file.
+constexpr std::string_view k_read_elf = "read elf ";
+
+std::string read_elf_in_cell(std::string_view where, std::span<const int> files) {
+  if (files.size() != 1) fail(ErrorCode::internal, "{} descriptors instead of 1", files.size());
+  const auto blank = where.find(' ');
+  const auto offset = parse_uint(where.substr(0, blank)), size = parse_uint(where.substr(blank + 1));
+  if (blank == std::string_view::npos || !offset || !size) fail(ErrorCode::internal, "no range of a file");
+  Inspection out;
+  try {
+    out.facts = engine::to_json(engine::read_elf(files[0], *offset, *size));
+  } catch (const Error& error) {
+    out.findings.push_back({error.code(), "", error.message()});
+  }
+  return encode(out);
+}
+
 /// @throws Error of what was found there
 Json ask_cell(CellPool& pool, std::string_view request, std::span<const int> files) {
   const auto answer = decode(pool.call(request, files));
@@ -163,6 +181,7 @@ std::string answer_in_cell(std::string_view request, std::span<const int> files)
   if (request == k_unpack_wheelhouse) return unpack_in_cell(files);
   if (request.starts_with(k_list_container)) return list_in_cell(request.substr(k_list_container.size()), files);
   if (request.starts_with(k_describe)) return describe_in_cell(request.substr(k_describe.size()), files);
+  if (request.starts_with(k_read_elf)) return read_elf_in_cell(request.substr(k_read_elf.size()), files);
   if (request.starts_with(k_inspect_file)) return inspect_file_in_cell(request.substr(k_inspect_file.size()), files);
   if (request.starts_with(k_look_inside)) {
     if (files.size() != 1) fail(ErrorCode::internal, "{} descriptors instead of 1", files.size());
@@ -228,7 +247,7 @@ advisory::Match match_advisories_in_cell(const std::vector<advisory::Subject>& s
 
 ImportCells make_import_cells(const fs::path& scratch, std::uint64_t reserve) {
   auto pool = std::make_shared<CellPool>(cell_command(), 1);
-  ImportCells out{.scratch = scratch, .reserve = reserve, .list = {}, .describe = {}};
+  ImportCells out{.scratch = scratch, .reserve = reserve, .list = {}, .describe = {}, .elf = {}};
   out.list = [pool](int file, int unpacked, std::uint64_t most) {
     const auto size = regular_size(file, "an archive");
     const auto json = ask_cell(*pool, fmt::format("{}{}", k_list_container, most), std::array{file, unpacked});
@@ -236,6 +255,9 @@ ImportCells make_import_cells(const fs::path& scratch, std::uint64_t reserve) {
   };
   out.describe = [pool](std::string_view kind, int file, std::string_view filename) {
     return ask_cell(*pool, fmt::format("{}{} {}", k_describe, kind, filename), std::array{file});
+  };
+  out.elf = [pool](int file, std::uint64_t offset, std::uint64_t size) {
+    return engine::elf_from_json(ask_cell(*pool, fmt::format("{}{} {}", k_read_elf, offset, size), std::array{file}));
   };
   return out;
 }

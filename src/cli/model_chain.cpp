@@ -14,6 +14,7 @@
 #include "bundle/import_channel.hpp"
 #include "bundle/manifest.hpp"
 #include "cli/bundle_view.hpp"
+#include "cli/engine_import.hpp"
 #include "crypto/hash.hpp"
 #include "engine/countersignature.hpp"
 #include "engine/load_gate.hpp"
@@ -230,6 +231,33 @@ class Chain {
                                      printable(detail.value("digest", "")), entry->index));
     if (detail.value("digest", "") != engine::main_digest(m_model).text())
       step.words.push_back("that was another version of it");
+    if (detail.contains("assurance"))
+      step.words.push_back(fmt::format("who could change the bytes after they were hashed: {}",
+                                       engine::assurance_in_words(detail.value("assurance", ""))));
+    started_engine(step);
+  }
+
+  /// What the bytes were given to: the engine is a part of the chain, too.
+  void started_engine(ChainStep& step) {
+    const auto entry = log().find_last("engine.start", m_model.id(),
+                                       [](const AuditEntry& one) { return one.event.outcome != Outcome::failure; });
+    if (!entry) return;
+    const auto engine_name = parse_json(entry->event.detail).value("engine", "");
+    step.evidence["engine"] = {{"entry", entry->index}, {"name", engine_name}};
+    step.words.push_back(fmt::format("last given to the engine {} (entry {})", printable(engine_name), entry->index));
+    try {
+      const auto one = engine::find_engine(m_site.engines_folder(), engine_name);
+      step.evidence["engine"].update({{"package", one.facts.package}, {"believed_by", one.facts.believed_by}});
+      if (const auto label = engine_label(one.facts); !label.empty()) step.words.push_back(label);
+      if (const auto& base = one.facts.base) {
+        step.evidence["engine"]["base"] = {{"engine", base->engine}, {"package", base->package}};
+        step.words.push_back(
+            fmt::format("whose C library is that of {} ({})", printable(base->engine), printable(base->package)));
+      }
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::not_found) throw;
+      step.words.push_back("which is no longer installed");
+    }
   }
 
   /// By whom the organisation has signed the model itself. @throws Error where policy wants more

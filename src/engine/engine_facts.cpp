@@ -21,14 +21,24 @@ bool is_flag(std::string_view word) {
   });
 }
 
+std::vector<std::string> texts_or_none(const Json& json, const char* key) {
+  std::vector<std::string> out;
+  if (!json.contains(key)) return out;
+  for (const auto& one : array_member(json, key, k_where)) {
+    if (!one.is_string()) fail(ErrorCode::schema_violation, "{}: {} must be strings", k_where, key);
+    out.push_back(one.get<std::string>());
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string encode_facts(const EngineFacts& facts) {
-  return dump_json({{"origin", facts.origin},
-                    {"package", facts.package},
-                    {"installed", format_time(facts.installed)},
-                    {"says", facts.says},
-                    {"flags", facts.flags}});
+  Json out = {{"origin", facts.origin}, {"package", facts.package}, {"installed", format_time(facts.installed)},
+              {"says", facts.says},     {"flags", facts.flags},     {"believed_by", facts.believed_by},
+              {"keys", facts.keys},     {"reason", facts.reason},   {"notes", facts.notes}};
+  if (facts.base) out["base"] = {{"engine", facts.base->engine}, {"package", facts.base->package}};
+  return dump_json(out);
 }
 
 EngineFacts parse_facts(std::string_view text) {
@@ -43,6 +53,15 @@ EngineFacts parse_facts(std::string_view text) {
       if (!flag.is_string()) fail(ErrorCode::schema_violation, "{}: a flag must be a string", k_where);
       out.flags[executable].insert(flag.get<std::string>());
     }
+  }
+  // What older versions did not write.
+  out.believed_by = string_member_or(json, "believed_by", "", k_where);
+  out.reason = string_member_or(json, "reason", "", k_where);
+  out.keys = texts_or_none(json, "keys");
+  out.notes = texts_or_none(json, "notes");
+  if (json.contains("base")) {
+    const auto& base = object_member(json, "base", k_where);
+    out.base = EngineBase{string_member(base, "engine", k_where), string_member(base, "package", k_where)};
   }
   return out;
 }

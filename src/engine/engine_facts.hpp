@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -13,12 +14,24 @@ namespace liftlock::engine {
 
 using Flags = std::set<std::string, std::less<>>;
 
+/// The engine that one without a C library stands on (engine/base.hpp).
+struct EngineBase {
+  std::string engine;   ///< "llama.cpp/8941-cpu"
+  std::string package;  ///< "sha256:…" of what that one was unpacked of; empty when it was not known
+  bool operator==(const EngineBase&) const = default;
+};
+
 struct EngineFacts {
   std::string origin;   ///< "engine:llama.cpp@8941" of the store, or the path of a file
   std::string package;  ///< "sha256:…" of what was unpacked
   Timestamp installed{};
   std::string says;                    ///< what it answers to --version, one line; empty when nothing
   std::map<std::string, Flags> flags;  ///< by executable: the options that its --help names
+  std::string believed_by = {};  ///< "bundle", or as of an import: "signature", "digest", "nobody"; empty: before that
+  std::vector<std::string> keys = {};   ///< ids of those that signed a file
+  std::string reason = {};              ///< why one that nobody vouches for was taken
+  std::optional<EngineBase> base = {};  ///< where its C library comes from, when it brought none
+  std::vector<std::string> notes = {};  ///< what of it will not load here
 };
 
 std::string encode_facts(const EngineFacts& facts);

@@ -13,6 +13,7 @@
 
 #include "artifact/artifact.hpp"
 #include "base/json.hpp"
+#include "engine/base.hpp"
 #include "intake/tree.hpp"
 #include "trust/trust.hpp"
 
@@ -53,6 +54,8 @@ struct ImportCells {
   std::function<Container(int file, int out, std::uint64_t most)> list;
   /// What a package says of itself: {"name", "version", …}. @param kind "wheel", "sdist", "deb", "rpm"
   std::function<Json(std::string_view kind, int file, std::string_view filename)> describe;
+  /// engine::read_elf().
+  engine::ReadElf elf = {};
 };
 
 /// What signatures within the import speak for.

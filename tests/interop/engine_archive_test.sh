@@ -2,7 +2,7 @@
 # An engine from an archive laid out as llama.cpp publishes its own (llama-bNNNN/ with programs and libraries in one folder),
 # with a C library of Debian packages: across the gap, installed, and asked with the demo model (label: online). The archive
 # is made here, of Debian's llama.cpp. Then the same package as a file of its own: refused, announced, signed, and found in the
-# watched folder. Usage: engine_archive_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH SIGNATURE_TOOL      Exit status 77: skipped.
+# watched folder. Then a .baiengine of it, on Debian's C library, with the model in sealed memory. Usage: engine_archive_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH SIGNATURE_TOOL      Exit status 77: skipped.
 set -euo pipefail
 low_exe=$(realpath "$1") high_exe=$(realpath "$2") signature_tool=$(realpath "$3")
 here=$(cd "$(dirname "$0")" && pwd)
@@ -79,8 +79,8 @@ high trust pin ../medium/chat-1 --fingerprint "$(low --json trust show | json '[
 high ingest usb/chat-1 --expect "$(sha256sum < ../medium/chat-1/manifest/bundle.json | cut -d' ' -f1)" > /dev/null
 high engine install llama-release > /dev/null
 grep -q 'llama-b1-bin-ubuntu-x64.tar.gz b1' <<< "$(high engine show llama-release)" || fail "show does not name the archive"
-ask() {
-  "$high_exe" --quiet --state "$work/high" engine run llama-release --model "$1" > "$work/run.out" 2> "$work/run.err" &
+ask() { # ask MODEL [ENGINE]
+  "$high_exe" --quiet --state "$work/high" engine run "${2:-llama-release}" --model "$1" > "$work/run.out" 2> "$work/run.err" &
   engine=$!
   for _ in $(seq 300); do grep -q '^ready' "$work/run.out" && break; kill -0 "$engine" || fail "$(cat "$work/run.err")"; sleep 0.1; done
   curl -fsS --unix-socket "$(sed -n 's/^ready: //p' "$work/run.out")" http://engine/v1/chat/completions \
@@ -108,7 +108,6 @@ refused() {
 high engine remove llama-release --force > /dev/null
 refused unsigned high engine install "$package"
 refused digest-mismatch high engine install "$package" --expect "${digest/?????/00000}"
-refused engine-malformed high engine install "$work/x.baiengine" --expect "$digest"
 high engine install "$package" --expect "$digest" > /dev/null
 high engine remove llama-release --force > /dev/null
 (cd "$work/carried" && sha256sum engine.tar > engine.tar.sha256)
@@ -133,12 +132,31 @@ printf x | cat "$package" - > "$work/other.tar"
 deliver changed.tar "$work/other.tar"
 await refused/changed.tar.reason.txt
 grep -q 'digest-mismatch' "$work/incoming/refused/changed.tar.reason.txt" || fail "$(cat "$work"/incoming/refused/*.txt)"
-: > "$work/incoming/x.baiengine"
-await refused/x.baiengine.reason.txt
 [ -e "$work/incoming/unsigned.tar" ] || fail "a package that nobody vouched for was taken"
 stop
 grep -q 'llama-release/b1-cpu .*gguf' <<< "$(high engine ls)" || fail "$(high engine ls)"
 high --json audit tail --type engine.import > "$work/imports" || fail "audit tail"
 grep -q '"signature"\|signature' "$work/imports" || fail "$(cat "$work/imports")"
+# A .baiengine: llama-server and its own libraries, as its makers lay it out, on the C library of Debian's closure.
+bare=$work/bare
+mkdir -p "$bare/libs"
+cp "$work/root/usr/bin/llama-server" "$bare/"
+find "$work/root/usr/lib" \( -name 'libllama*' -o -name 'libggml*' -o -name 'libmtmd*' \) ! -type d -exec cp -P {} "$bare/libs/" \;
+printf '{"id": "bare", "version": "b1", "os": "linux", "arch": "x86_64", "accelerator": "cpu"}' > "$bare/manifest.json"
+tar -czf "$work/bare.baiengine" -C "$bare" manifest.json llama-server libs
+base=$(ls "$work"/debian/out/engines/llama-*.tar)
+high engine remove llama-release --force > /dev/null
+refused engine-unfit high engine install "$work/bare.baiengine" --expect "$(sha256sum < "$work/bare.baiengine" | cut -d' ' -f1)"
+high engine install "$base" --expect "$(sha256sum < "$base" | cut -d' ' -f1)" > /dev/null
+high import "$work/bare.baiengine" --expect "$(sha256sum < "$work/bare.baiengine" | cut -d' ' -f1)" > "$work/imported"
+grep -q 'its C library is that of llama/' "$work/imported" || fail "$(cat "$work/imported")"
+printf '[policy]\nmodel_memory = "sealed"\n' >> "$work/high/config.toml"
+ask demo bare
+case "$answer" in *iftlock*) ;; *) fail "the .baiengine answered: $answer" ;; esac
+ask sharded bare
+case "$answer" in *'inside the gap'*) ;; *) fail "the sharded model answered through the .baiengine: $answer" ;; esac
+high chain show demo > "$work/chain" || true
+grep -q 'sealed-memory' "$work/chain" || fail "$(cat "$work/chain")"
+grep -q 'whose C library is that of llama/' "$work/chain" || fail "$(cat "$work/chain")"
 high audit verify > /dev/null
 echo "ok: $answer"

@@ -153,7 +153,7 @@ if [ -n "$signature_tool" ]; then
   echo x >> house.tar.gz
   refused digest-mismatch high import house.tar.gz --reason x
 fi
-# an engine of others' is sent to the low side
+# an engine of others' must at least be one
 cp app.tar foreign.baiengine && refused engine-malformed high import foreign.baiengine
 
 # --- served to the real clients

@@ -1,0 +1,239 @@
+#!/usr/bin/env bash
+# A .baiengine on the high side: its C library comes from an installed engine, and a model answers through it, in the sandbox.
+# The program in it stands in for llama-server and was linked by the compiler of this machine; the base has this machine's C
+# library. Then what others send: unsigned, changed, for another machine, without its libraries. And sealed memory.
+#   baiengine_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH SIGNATURE_TOOL STAND_IN(dynamic)      Exit status 77: skipped.
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
+signature_tool=$(realpath "$3") stand_in=$(realpath "$4")
+tools=$(cd "$(dirname "$0")/../tools" && pwd)
+command -v bwrap > /dev/null || { echo "bubblewrap is not installed"; exit 77; }
+value() { python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
+digest() { sha256sum < "$1" | cut -d' ' -f1; }
+stop() { kill "$1" && wait "$1" 2> /dev/null || true; }
+cd "$work"
+
+# --- a package: the program, a library that it does not name (as backends are), one that cannot load
+mkdir -p package/libs
+cp "$stand_in" package/llama-server
+printf 'extern int thing(void); int thing(void) { return 1; }' > thing.c
+cc -shared -fPIC -o package/libs/libggml-cpu.so thing.c
+cc -shared -fPIC -o libnowhere.so.1 -Wl,-soname,libnowhere.so.1 thing.c
+printf 'extern int thing(void); int other(void); int other(void) { return thing(); }' > other.c
+cc -shared -fPIC -o package/libs/libggml-cuda.so other.c libnowhere.so.1
+ln -s libggml-cpu.so package/libs/libggml-cpu.so.0
+describe() { # describe FOLDER JSON [bound]
+  python3 - "$@" <<'PY'
+import hashlib, json, os, sys
+folder, more = sys.argv[1], json.loads(sys.argv[2])
+manifest = {"name": "stand-in", "version": "b1", "os": "linux", "arch": os.uname().machine, "accelerator": "cpu", **more}
+if len(sys.argv) > 3:
+    manifest["checksums"] = {os.path.relpath(os.path.join(at, name), folder):
+                             hashlib.sha256(open(os.path.join(at, name), "rb").read()).hexdigest()
+                             for at, _, names in os.walk(folder) for name in names
+                             if name != "manifest.json" and "signatures" not in at}
+json.dump(manifest, open(folder + "/manifest.json", "w"))
+PY
+}
+pack() { tar -czf "$2" -C "$1" $(ls "$1"); }
+describe package '{}'
+pack package plain.baiengine
+
+high init --zone ingest > /dev/null
+policy() { printf 'zone = "ingest"\n[policy]\nreserve = "1MiB"\n%s\n' "$1" > "$work/high/config.toml"; }
+policy ""
+python3 "$tools/make_model.py" gguf tiny.gguf > /dev/null
+high import tiny.gguf --expect "$(digest tiny.gguf)" > /dev/null
+
+# --- without a base nothing starts, and the words say what is missing
+refused engine-unfit high import plain.baiengine --expect "$(digest plain.baiengine)"
+high import plain.baiengine --expect "$(digest plain.baiengine)" 2> words || true
+grep -q 'it brings no C library, and no engine is installed' words || fail "$(cat words)"
+python3 "$tools/make_base_engine.py" base.tar debian 12 "$stand_in"
+python3 "$tools/make_base_engine.py" poor.tar poor 1 "$stand_in" --without libstdc++.so.6
+high engine install "$work/poor.tar" --expect "$(digest poor.tar)" > /dev/null
+high import plain.baiengine --expect "$(digest plain.baiengine)" 2> words || true
+grep -q 'poor/1-cpu lacks libstdc++.so.6 (for llama-server)' words || fail "$(cat words)"
+high engine install "$work/base.tar" --expect "$(digest base.tar)" > /dev/null
+
+# --- a plan takes nothing; then it comes in, on the one base that fits
+grep -q 'its C library would be that of debian/12-cpu' <<< "$(high import plain.baiengine --plan)" || fail "the plan"
+refused unsigned high import plain.baiengine
+refused digest-mismatch high import plain.baiengine --expect "$(digest base.tar)"
+refused usage high engine install "$work/base.tar" --base debian --expect "$(digest base.tar)"
+out=$(high import plain.baiengine --expect "$(digest plain.baiengine)")
+grep -q 'its C library is that of debian/12-cpu' <<< "$out" || fail "$out"
+grep -q 'note: libs/libggml-cuda.so will not load: libnowhere.so.1' <<< "$out" || fail "$out"
+show=$(high engine show stand-in)
+grep -q 'C library of *debian/12-cpu sha256:' <<< "$show" || fail "$show"
+grep -q 'believed by *digest' <<< "$show" || fail "$show"
+[ "$(high --json engine show stand-in | value 'd["base"]["engine"]')" = debian/12-cpu ] || fail "show --json"
+grep -q 'stand-in/b1-cpu .*gguf .*gguf .*digest .*yes' <<< "$(high engine list)" || fail "$(high engine list)"
+root=$work/high/engines/stand-in/b1-cpu
+[ "$(readlink "$root/usr/libexec/stand-in/libggml-cpu.so")" = libs/libggml-cpu.so ] || fail "no backend beside the program"
+[ -f "$root/usr/share/doc/libc6/copyright" ] || fail "the licence of the C library did not come along"
+refused immutable high import plain.baiengine --expect "$(digest plain.baiengine)"
+
+# --- a model answers through it, in the sandbox; chain show names engine and base
+ask_engine() { # ask_engine ENGINE WORDS
+  "$high_exe" --quiet --state "$high_state" engine run "$1" --model tiny > run.out 2> run.err &
+  local engine=$!
+  pids+=("$engine")
+  for _ in $(seq 300); do grep -q '^ready' run.out && break; kill -0 "$engine" 2> /dev/null || fail "$(cat run.err)"; sleep 0.1; done
+  curl -fsS --unix-socket "$(sed -n 's/^ready: //p' run.out)" http://engine/v1/chat/completions -d "{\"say\": \"$2\"}"
+  [ -z "${3:-}" ] || "$3"
+  stop "$engine"
+}
+grep -q 'I stand in.' <<< "$(ask_engine stand-in hello)" || fail "no answer"
+chain=$(high chain show tiny || true)
+grep -q 'last given to the engine stand-in/b1-cpu' <<< "$chain" || fail "$chain"
+grep -q 'whose C library is that of debian/12-cpu' <<< "$chain" || fail "$chain"
+grep -q '(store-user)' <<< "$chain" || fail "$chain"
+# It has all that it needs: the base may go.
+high engine remove debian > /dev/null
+grep -q 'I stand in.' <<< "$(ask_engine stand-in hello)" || fail "no answer without the base"
+high engine install "$work/base.tar" --expect "$(digest base.tar)" > /dev/null
+
+# --- two that fit: one must be named
+python3 "$tools/make_base_engine.py" second.tar second 1 "$stand_in" --other libstdc++.so.6
+high engine install "$work/second.tar" --expect "$(digest second.tar)" > /dev/null
+describe package '{"version": "b2"}'
+pack package b2.baiengine
+refused ambiguous high import b2.baiengine --expect "$(digest b2.baiengine)"
+refused engine-unfit high import b2.baiengine --base poor --expect "$(digest b2.baiengine)"
+refused not-found high import b2.baiengine --base nobody --expect "$(digest b2.baiengine)"
+high engine install "$work/b2.baiengine" --base second --expect "$(digest b2.baiengine)" > /dev/null
+[ "$(high --json engine show stand-in/b2-cpu | value 'd["base"]["engine"]')" = second/1-cpu ] || fail "another base"
+high engine remove second > /dev/null
+
+# --- what is not for this machine, and what lies
+describe package '{"version": "b3", "accelerator": "cuda", "acceleratorVersion": "12.4"}'
+pack package cuda.baiengine
+[ -e /dev/nvidia0 ] || refused engine-unfit high import cuda.baiengine --expect "$(digest cuda.baiengine)"
+describe package '{"version": "b3", "os": "windows"}'
+pack package windows.baiengine
+refused engine-unfit high import windows.baiengine --expect "$(digest windows.baiengine)"
+describe package "{\"version\": \"b3\", \"arch\": \"$([ "$(uname -m)" = x86_64 ] && echo arm64 || echo x86_64)\"}"
+pack package arch.baiengine
+refused engine-malformed high import arch.baiengine --expect "$(digest arch.baiengine)"
+cp -a package script && printf '#!/bin/sh\n' > script/llama-server
+describe script '{"version": "b3"}'
+pack script script.baiengine
+refused engine-malformed high import script.baiengine --expect "$(digest script.baiengine)"
+printf 'int main(void) { return 0; }' > mute.c
+cp -a package mute && rm mute/llama-server && cc -o mute/llama-server mute.c
+describe mute '{"version": "b3"}'
+pack mute mute.baiengine
+refused engine-unfit high import mute.baiengine --expect "$(digest mute.baiengine)"  # it says nothing of its options
+cc -o mute/llama-server mute.c -Wl,--dynamic-linker=/lib/ld-musl-x86_64.so.1
+describe mute '{"version": "b3"}'
+pack mute musl.baiengine
+refused engine-unfit high import musl.baiengine --expect "$(digest musl.baiengine)"
+chmod 6755 package/llama-server
+describe package '{"version": "b4"}' bound
+pack package setuid.baiengine
+[ -n "$(tar -tvzf setuid.baiengine | grep -- '-rws' || true)" ] || fail "the package has no setuid bit"
+high import setuid.baiengine --expect "$(digest setuid.baiengine)" > /dev/null
+[ "$(stat -c %a "$work/high/engines/stand-in/b4-cpu/usr/libexec/stand-in/llama-server")" = 555 ] || fail "the mode came along"
+
+# --- checksums that are right and nobody's signature: as far as policy says, and labelled
+describe package '{"version": "b5"}' bound
+pack package bound.baiengine
+refused unsigned high import bound.baiengine --reason "trust me"
+policy 'unsigned_imports = true'
+refused reason-required high import bound.baiengine
+out=$(high import bound.baiengine --reason "the vendor signs nothing")
+grep -q '^UNSIGNED IMPORT: .*the vendor signs nothing' <<< "$out" || fail "$out"
+grep -q '^UNSIGNED IMPORT' <<< "$(high engine show stand-in/b5-cpu)" || fail "show does not warn"
+grep -q 'stand-in/b5-cpu .*nobody: UNSIGNED' <<< "$(high engine list)" || fail "$(high engine list)"
+grep -q 'unsigned import: the vendor signs nothing' <<< "$(high --json audit tail --type engine.import)" || fail "the log does not say it"
+ask_engine stand-in/b5-cpu hello > /dev/null
+grep -q 'UNSIGNED IMPORT' <<< "$(high chain show tiny || true)" || fail "chain show does not warn"
+policy ""
+tar -xzf bound.baiengine -C "$(mkdir -p changed && echo changed)" && printf x >> changed/libs/libggml-cpu.so
+pack changed changed.baiengine
+refused digest-mismatch high import changed.baiengine --expect "$(digest changed.baiengine)"
+
+# --- signed: the file as a whole, and by the manifest in it
+low init --zone low > /dev/null
+low trust keygen --role root --out root.pem > /dev/null
+low trust keygen --role builder --out builder.pem > /dev/null
+low trust keygen --role builder --out stranger.pem > /dev/null
+low trust init --organisation test --root-key root.pem --add builder:builder.pem > /dev/null
+mkdir stack && (cd stack && describe ../package '{"version": "b8"}' && pack ../package ../b8.baiengine &&
+  printf '[stack]\nname = "m"\n[file.carried]\nsource = "../b8.baiengine"\n' > liftlock.toml &&
+  low lock > /dev/null && low fetch > /dev/null && low pack --output "$work/medium/m-1" > /dev/null)
+low sign medium/m-1 --role builder --key builder.pem > /dev/null
+high trust pin medium/m-1 --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
+sign_inside() { # sign_inside FOLDER KEY
+  mkdir -p "$1/signatures"
+  "$signature_tool" sign "$2" "$1/manifest.json" > "$1/signatures/builder.sigstore.json"
+}
+cp -a package inside && describe inside '{"version": "b6"}' bound && sign_inside inside builder.pem
+pack inside inside.baiengine
+grep -q 'believed by *signature' <<< "$(high import inside.baiengine > /dev/null && high engine show stand-in/b6-cpu)" || fail "signed inside"
+describe inside '{"version": "b7"}' bound && sign_inside inside stranger.pem
+pack inside stranger.baiengine
+refused unsigned high import stranger.baiengine
+describe inside '{"version": "b7"}' && sign_inside inside builder.pem
+pack inside unbound.baiengine
+refused unsigned high import unbound.baiengine  # what manifest.json does not list, its signature does not cover
+describe inside '{"version": "b7"}' bound && sign_inside inside builder.pem
+sed -i 's/"b7"/"b9"/' inside/manifest.json
+pack inside false.baiengine
+refused signature-invalid high import false.baiengine
+
+# --- carried in a bundle, as a file
+printf '[source.usb]\npath = "%s/medium"\nrequire_read_only = false\n' "$work" >> "$work/high/config.toml"
+high ingest usb/m-1 --expect "$(digest medium/m-1/manifest/bundle.json)" > /dev/null
+high engine install carried > /dev/null
+show=$(high engine show stand-in/b8-cpu)
+grep -q 'believed by *bundle' <<< "$show" || fail "$show"
+
+# --- the watched folder: signed beside, signed inside; what nobody signed stays
+mkdir incoming
+"$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:0 --incoming-engines "$work/incoming" > serve.out 2>&1 &
+server=$!
+pids+=("$server")
+deliver() { cp "$1" "incoming/.$2" && mv "incoming/.$2" "incoming/$2"; }
+await() { for _ in $(seq 300); do [ -e "incoming/$1" ] && return; sleep 0.1; done; fail "no $1: $(cat serve.out)"; }
+describe package '{"version": "b10"}'
+pack package b10.baiengine
+sha256sum b10.baiengine > incoming/b10.baiengine.sha256
+"$signature_tool" sign builder.pem incoming/b10.baiengine.sha256 > incoming/b10.baiengine.sha256.sigstore.json
+describe inside '{"version": "b11"}' bound && sign_inside inside builder.pem
+pack inside b11.baiengine
+deliver bound.baiengine unsigned.baiengine
+deliver b10.baiengine b10.baiengine
+deliver b11.baiengine b11.baiengine
+deliver false.baiengine false.baiengine
+await installed/b10.baiengine
+await installed/b11.baiengine
+await refused/false.baiengine.reason.txt
+grep -q 'signature-invalid' incoming/refused/false.baiengine.reason.txt || fail "$(cat incoming/refused/*.txt)"
+[ -e incoming/unsigned.baiengine ] || fail "what nobody vouched for was taken"
+stop "$server"
+
+# --- sealed memory: what the engine has is what was hashed, whatever happens to the file
+blob=$(find "$work/high/store/blobs" -name "$(digest tiny.gguf)*")
+sealed() {
+  chmod u+w "$blob" && printf 'XXXX' | dd of="$blob" conv=notrunc status=none
+  socket=$(sed -n 's/^ready: //p' run.out)
+  grep -q 'GGUF' <<< "$(curl -fsS --unix-socket "$socket" http://engine/v1/chat/completions -d '{"say": "recite"}' | head -c 100 | tr -d '\0')" ||
+    fail "the engine sees what was written after the check"
+  grep -q refused <<< "$(curl -fsS --unix-socket "$socket" http://engine/v1/chat/completions -d '{"say": "scribble"}')" || fail "it wrote"
+  printf 'GGUF' | dd of="$blob" conv=notrunc status=none
+}
+policy 'model_memory = "melted"'
+refused config-invalid high model fit tiny
+policy 'model_memory = "sealed"'
+[ "$(high --json model fit tiny | value 'd["sealed"]')" = "$(stat -c %s tiny.gguf)" ] || fail "fit does not count the copy"
+ask_engine stand-in hello sealed > /dev/null
+grep -q '(sealed-memory)' <<< "$(high chain show tiny || true)" || fail "chain show does not name the level"
+grep -q '(sealed-memory)' <<< "$(high model show tiny)" || fail "model show does not name the level"
+[ "$(high gate tiny -- sha256sum {} | cut -d' ' -f1)" = "$(digest tiny.gguf)" ] || fail "gate"
+[ -z "$(high gate tiny -- sh -c 'printf X >> {}' 2> /dev/null && echo written)" ] || fail "gate: it was written to"
+python3 "$tools/make_model.py" gguf sharded/tiny.gguf --shards 3 > /dev/null
+high import sharded --name sharded --expect "$(cd sharded && sha256sum ./*.gguf | sed 's| ./|  |;s|   |  |' > SHA256SUMS && digest SHA256SUMS)" > /dev/null
+[ "$(high gate sharded -- sh -c 'cat {}/*.gguf | sha256sum' | cut -d' ' -f1)" = "$(cat sharded/*.gguf | sha256sum | cut -d' ' -f1)" ] || fail "gate of several files"
+high audit verify > /dev/null
+echo "ok"
