@@ -89,17 +89,15 @@ def curl_into(folder, urls, connections):
 
 
 class Place:
-    """Where the tarballs of a package-lock.json come from: the lock with its URLs there, and those URLs."""
+    """Where the tarballs of a package-lock.json come from: the lock with its URLs there, and those of them that are taken."""
 
-    def __init__(self, name, lock, base=None):
-        self.name, self.lock, self.counter = name, json.loads(json.dumps(lock)), None
-        self.urls = []
-        for package in self.lock["packages"].values():
-            if base and "resolved" in package:
-                package["resolved"] = base + urllib.parse.urlsplit(package["resolved"]).path
-            if "resolved" in package:
-                self.urls.append(package["resolved"])
-        self.urls = sorted(set(self.urls))
+    def __init__(self, name, lock, urls, base=None):
+        self.name, self.lock, self.urls, self.counter = name, json.loads(json.dumps(lock)), urls, None
+        if base:
+            for package in self.lock["packages"].values():
+                if "resolved" in package:
+                    package["resolved"] = base + urllib.parse.urlsplit(package["resolved"]).path
+            self.urls = [base + urllib.parse.urlsplit(url).path for url in urls]
 
     def in_flight(self):
         with urllib.request.urlopen(self.counter) as answer:
@@ -122,10 +120,13 @@ def lock_from(place, build, work):
 def link(args, site):
     """Does `lock` fill the link? Against curl with many connections, from three places."""
     lock = json.loads((site / "package-lock.json").read_text())
-    places = [Place("the registry", lock)]
+    places = [Place("the registry", lock, [])]
+    lock_from(places[0], args.build, args.work)  # it leaves out what is for other platforms
+    locked = json.loads((args.work / "link/stack/liftlock.lock").read_text())
+    taken = {one["files"][0]["origin"]: one["files"][0]["size"] for entry in locked["entries"] for one in entry["artifacts"]}
+    places[0].urls, size = sorted(taken), sum(taken.values())
     tarballs = args.work / "tarballs"
     curl_into(tarballs, places[0].urls, 16)
-    size = sum(file.stat().st_size for file in tarballs.iterdir())
     files = args.work / "files"
     for i, url in enumerate(places[0].urls):
         file = files / urllib.parse.urlsplit(url).path.lstrip("/")
@@ -141,9 +142,9 @@ def link(args, site):
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         skopeo.wait_for(f"http://127.0.0.1:{port}/")
-        places.append(Place("nginx on loopback", lock, f"http://127.0.0.1:{port}"))
+        places.append(Place("nginx on loopback", lock, sorted(taken), f"http://127.0.0.1:{port}"))
         base = f"http://127.0.0.1:{late.stdout.readline().strip()}"
-        places.append(Place(f"answers {args.late} ms late", lock, base))
+        places.append(Place(f"answers {args.late} ms late", lock, sorted(taken), base))
         places[-1].counter = base + "/.in-flight"
         print(f"\n{len(places[0].urls)} tarballs, {size / 2**20:.1f} MiB")
         for place in places:
