@@ -7,7 +7,7 @@ source "$(dirname "$0")/package_crossing.sh"
 for tool in rpmbuild rpmsign createrepo_c dnf gpg; do command -v $tool > /dev/null || skip "there is no $tool"; done
 [ "$(id -u)" -eq 0 ] || skip "only root installs packages"
 
-# The vendor: a key, and a repository with four packages. HOME is where rpm looks for settings and keeps what it knows.
+# The vendor: a key, and a repository of packages. HOME is where rpm looks for settings and keeps what it knows.
 export HOME=$work/home GNUPGHOME=$work/gnupg
 mkdir -p "$HOME" "$work/vendor/Packages" "$work/stack"
 mkdir -m 700 "$GNUPGHOME"
@@ -32,6 +32,7 @@ index() {
 build libcanal 1.4
 build libcanal '1.5~rc1+git^2'
 build painting 1.0 "Epoch: 2"
+build gondola 1.0 "Requires: libcanal >= 1.5~"
 build lift 2.0 "Requires: libcanal >= 1.5~" "Requires: /usr/share/painting/data"
 build boat 1.0 "Requires: sea >= 1"
 build sea 1.0
@@ -52,10 +53,10 @@ cd "$work/stack"
 stack() {
   printf '%s\n' '[stack]' 'name = "tools"' '' '[rpm.tools]' "url = \"$upstream/$1\"" "packages = [\"$2\"]" "key = \"$3\"" "${@:4}" > liftlock.toml
 }
-stack vendor lift vendor.asc
+stack vendor 'lift", "gondola' vendor.asc
 cross tools-1
 artifacts() { python3 -c 'import json; print(*(a["kind"] + ":" + a["name"] + "@" + a["version"] for e in json.load(open("liftlock.lock"))["entries"] for a in e["artifacts"] if a["kind"] in ("rpm", *'"$1"')))'; }
-[ "$(artifacts '[]')" = "rpm:libcanal@1.5~rc1+git^2-1 rpm:lift@2.0-1 rpm:painting@2:1.0-1" ] || fail "locked: $(artifacts '[]')"
+[ "$(artifacts '[]')" = "rpm:gondola@1.0-1 rpm:libcanal@1.5~rc1+git^2-1 rpm:lift@2.0-1 rpm:painting@2:1.0-1" ] || fail "locked: $(artifacts '[]')"
 python3 - << 'PYTHON' || fail "the evidence of the lock"
 import json
 artifacts = {a["name"]: a for e in json.load(open("liftlock.lock"))["entries"] for a in e["artifacts"] if a["kind"] == "rpm"}
@@ -68,7 +69,7 @@ grep -q 'pkg:rpm/painting@1.0-1?arch=noarch&epoch=2' "$work/medium/tools-1/manif
 for rpm in "$work"/medium/tools-1/packages/rpm/*.rpm; do
   cmp "$rpm" "$work/vendor/Packages/$(basename "$rpm")" || fail "$rpm is not the vendor's"
 done
-step "three of five packages crossed, as dnf resolves them: $(artifacts '["rpm-index", "rpm-key"]')"
+step "four of six packages crossed, as dnf resolves them: $(artifacts '["rpm-index", "rpm-key"]')"
 
 # What the low side refuses.
 lock_refused() { refused "$1" low lock; }
@@ -82,9 +83,9 @@ lock_says() {
   echo "refused as it must be: $code, $1"
 }
 stack vendor boat vendor.asc
-lock_says unresolvable "dnf finds no set of packages: .*nothing provides sea needed by boat-1.0-1.noarch.*dependencies = false"
+lock_says unresolvable "dnf finds no set of packages: .*nothing provides sea .*needed by boat-1.0-1.noarch.*dependencies = false"
 stack vendor canall vendor.asc
-lock_says unresolvable "there is no package 'canall' for $(uname -m) or noarch; looked in $upstream/vendor/ \(5 packages\)" "name the repository that has it"
+lock_says unresolvable "there is no package 'canall' for $(uname -m) or noarch; looked in $upstream/vendor/ \(6 packages\)" "name the repository that has it"
 stack vendor lifd vendor.asc
 lock_says unresolvable "no package 'lifd'.*did you mean lift\?"
 stack vendor lift-3.0 vendor.asc "with = [\"$upstream/distribution/\"]"
@@ -137,7 +138,7 @@ rm -rf "$work/tampered/repodata"
 createrepo_c --quiet "$work/tampered" 2> /dev/null
 (low_state=$work/other-low; lock_refused package-malformed) || fail "a tampered package in an index of its own"
 cp "$work/vendor/Packages/lift-2.0-1.noarch.rpm" "$work/tampered/Packages/"
-rpmsign --delsign "$work/tampered/Packages/lift-2.0-1.noarch.rpm" > /dev/null 2>&1
+rpmsign --delsign "$work"/tampered/Packages/{lift-2.0,gondola-1.0}-1.noarch.rpm > /dev/null 2>&1
 rm -rf "$work/tampered/repodata"
 createrepo_c --quiet "$work/tampered"
 (low_state=$work/other-low; lock_says release-unsigned "rpm:lift@2.0-1 has no signature of its publisher \(http://.*/Packages/lift-2.0-1.noarch.rpm\)" "rpmsign --addsign") || fail "an unsigned package in an unsigned index"
@@ -178,12 +179,12 @@ tested rpm dnf "$(dnf --version | sed -n 1p)"
 step "dnf install from the mirror with gpgcheck and repo_gpgcheck, without a route"
 
 # Packages that came in before their inspection made lists: the mirror asks a cell, once, and what it serves is the same.
-python3 -c 'import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); print(db.execute("DELETE FROM inspection").rowcount); db.commit()' "$high_state/catalog.db" > "$work/forgotten"
+python3 -c 'import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); print(db.execute("DELETE FROM inspection").rowcount); db.commit()' "$high_state/store/catalog.db" > "$work/forgotten"
 for round in first second; do
   cut_off '
     curl -fsS -o "$work/again.xml" "$mirror/rpm/$(sed -n "s/^baseurl=.*\/rpm\///p" "$work/repos/liftlock.repo")/repodata/repomd.xml"' || fail "$round start without facts"
   cmp "$work/again.xml" "$work/copy/repodata/repomd.xml" || fail "$round start without facts: another repomd.xml"
-  [ "$(find "$high_state/cache/rpm" -name '*.json' | wc -l)" = 3 ] || fail "$round start: $(ls "$high_state/cache/rpm")"
+  [ "$(find "$high_state/cache/rpm" -name '*.json' | wc -l)" = 4 ] || fail "$round start: $(ls "$high_state/cache/rpm")"
 done
 step "packages that came in without lists are read through a cell: the same repomd.xml"
 
@@ -197,10 +198,10 @@ if command -v zypper > /dev/null; then
   out=$(cut_off '
     mkdir -p "$work/zypp/etc/zypp/repos.d"
     "$high_exe" --quiet --state "$high_state" render clients --client zypper --base-url "$mirror" > "$work/zypp/etc/zypp/repos.d/liftlock.repo"
-    zypper_in zypp refresh > "$work/zypper.log" 2>&1 && zypper_in zypp install lift >> "$work/zypper.log" 2>&1 || { cat "$work/zypper.log" "$work/zypp/etc/zypp/repos.d/liftlock.repo"; exit 1; }
-    sh "$work/zypp/usr/bin/lift"') || fail "zypper does not install from the mirror: $out"
-  [ "$out" = "lift 2.0" ] || fail "the program says: $out"
-  [ "$(rpm --root "$work/zypp" -q --qf '%{NAME}-%{EVR} ' lift libcanal painting)" = "lift-2.0-1 libcanal-1.5~rc1+git^2-1 painting-2:1.0-1 " ] || fail "installed: $(rpm --root "$work/zypp" -qa)"
+    zypper_in zypp refresh > "$work/zypper.log" 2>&1 && zypper_in zypp install gondola >> "$work/zypper.log" 2>&1 || { cat "$work/zypper.log" "$work/zypp/etc/zypp/repos.d/liftlock.repo"; exit 1; }
+    sh "$work/zypp/usr/bin/gondola"') || fail "zypper does not install from the mirror: $out"
+  [ "$out" = "gondola 1.0" ] || fail "the program says: $out"
+  [ "$(rpm --root "$work/zypp" -q --qf '%{NAME}-%{EVR} ' gondola libcanal)" = "gondola-1.0-1 libcanal-1.5~rc1+git^2-1 " ] || fail "installed: $(rpm --root "$work/zypp" -qa)"
   [ "$(rpm --root "$work/zypp" -qa gpg-pubkey | wc -l)" = 2 ] || fail "zypper's keys: $(rpm --root "$work/zypp" -qa gpg-pubkey)"
   tested rpm zypper "$(zypper --version | sed 's/zypper //')"
   step "zypper install from the mirror, the signatures of list and packages checked, without a route"
@@ -221,7 +222,7 @@ def packages(folder):
     return found
 
 mirror, vendor = packages(sys.argv[1]), packages(sys.argv[2])
-assert len(mirror) == 3, mirror.keys()
+assert len(mirror) == 4, mirror.keys()
 for checksum, package in mirror.items():
     assert package == vendor[checksum], [pair for pair in zip(package, vendor[checksum]) if pair[0] != pair[1]]
 PYTHON
@@ -265,13 +266,13 @@ if command -v zypper > /dev/null; then
   sed -i 's/<revision>1/<revision>/' "$work/copy/repodata/repomd.xml"
   zypper_repo zypp-stranger "$work/stack/stranger.asc"
   zypper_in zypp-stranger refresh > "$work/zypper.log" 2>&1 || { cat "$work/zypper.log"; fail "the copy, unchanged"; }
-  ! zypper_in zypp-stranger install lift > "$work/zypper.log" 2>&1 || fail "zypper takes packages that another key than the named one signed"
+  ! zypper_in zypp-stranger install gondola > "$work/zypper.log" 2>&1 || fail "zypper takes packages that another key than the named one signed"
   grep -qi 'signature verification failed' "$work/zypper.log" || { cat "$work/zypper.log"; fail "zypper refuses for another reason"; }
   step "zypper refuses a repomd.xml that the mirror did not sign, and packages that the vendor did not sign"
 fi
 
 # An unsigned package may cross where the vendor's index is signed; dnf does not take it.
-stack tampered lift vendor.asc 'unsigned_packages = true'
+stack tampered 'lift", "gondola' vendor.asc 'unsigned_packages = true'
 cross tools-2
 out=$(cut_off '
   . "$work/dnf.sh"
@@ -283,14 +284,14 @@ out=$(cut_off '
   command -v zypper > /dev/null || exit 0
   mkdir -p "$work/zypp-unsigned/etc/zypp/repos.d"
   cp "$work/repos/liftlock.repo" "$work/zypp-unsigned/etc/zypp/repos.d/"
-  ! zypper_in zypp-unsigned install lift > "$work/zypper.log" 2>&1 || { echo "zypper takes an unsigned package"; exit 1; }
+  ! zypper_in zypp-unsigned install gondola > "$work/zypper.log" 2>&1 || { echo "zypper takes an unsigned package"; exit 1; }
   grep -i "not signed" "$work/zypper.log" > /dev/null || { cat "$work/zypper.log"; exit 1; }') || fail "an unsigned package: $out"
 step "an unsigned package crosses when the stack says so, and dnf and zypper refuse it"
 
 # Without the mirror: the folder of the bundle, and rpm alone.
 rpmkeys --define "_dbpath $work/rpmdb" --import "$work"/medium/tools-1/packages/rpm/keys/*.asc
 rpmkeys --define "_dbpath $work/rpmdb" --checksig "$work"/medium/tools-1/packages/rpm/*.rpm > "$work/checksig.log" || { cat "$work/checksig.log"; fail "rpmkeys --checksig"; }
-[ "$(grep -c 'digests signatures OK' "$work/checksig.log")" = 3 ] || fail "$(cat "$work/checksig.log")"
+[ "$(grep -c 'digests signatures OK' "$work/checksig.log")" = 4 ] || fail "$(cat "$work/checksig.log")"
 printf '[main]\n' > "$work/alone.conf"
 mkdir "$work/alone.log"
 dnf -y --config="$work/alone.conf" --installroot="$work/alone" --releasever=1 --setopt=plugins=0 --setopt=reposdir=/dev/null --setopt=cachedir="$work/alone.cache" --setopt=logdir="$work/alone.log" \
