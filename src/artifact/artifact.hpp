@@ -16,8 +16,9 @@
 
 namespace liftlock {
 
-/// Why a digest is believed. `type` is one of: "apt-release" (InRelease signature → Packages → file), "index-hash"
-/// (the package index stated it), "lock-hash" (the lock file of the ecosystem's own client stated it:
+/// Why a digest is believed. `type` is one of: "apt-release" (InRelease signature → Packages → file), "rpm-repomd"
+/// (signature of repomd.xml → primary list → package), "rpm-signature" (the package's own OpenPGP signature),
+/// "index-hash" (the package index stated it), "lock-hash" (the lock file of the ecosystem's own client stated it:
 /// package-lock.json, Cargo.lock, go.sum), "registry-digest" (addressed by digest in a registry), "lfs-oid", "git-oid"
 /// (Hub), "stated" (the stack file gives it), "first-use" (nothing but the first download says so), "derived" (made
 /// here from evidenced inputs, which `details` lists).
