@@ -5,7 +5,7 @@ export CCACHE_NOHASHDIR ?= 1
 JOBS ?= $(shell nproc)
 PRESET ?= release
 
-.PHONY: help deps build dev demo demo-week test test-online asan tsan faults fuzz bench bench-peers kinds format lint tidy analyze install package clean
+.PHONY: help deps build dev demo demo-week test test-online asan tsan memcheck faults fuzz fuzz-campaign bench bench-peers kinds format lint tidy analyze install package clean
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
 
@@ -47,6 +47,10 @@ asan tsan: deps
 	cmake --build build/$@ -j $(JOBS)
 	cd build/$@ && ctest -L unit -j $(JOBS) --output-on-failure
 
+## memcheck     the unit tests under valgrind, but those of tools/memcheck-left-out.txt
+memcheck: build
+	tools/memcheck.py build/release
+
 ## faults       each step of a crossing killed, starved and refused at every system call, the power cut at every flush, the medium pulled out; every bit flipped
 faults: build
 	tests/faults/faults_test.py build/release/src/cli/liftlock-low build/release/src/cli/liftlock-high
@@ -59,7 +63,12 @@ FUZZ_SECONDS ?= 60
 ## fuzz         every fuzz target for FUZZ_SECONDS (default 60)
 fuzz: deps build/fuzz/build.ninja
 	xargs cmake --build build/fuzz -j $(JOBS) --target < build/fuzz/fuzzers.txt
-	tools/fuzz.sh build/fuzz $(FUZZ_SECONDS)
+	tools/fuzz.py build/fuzz $(FUZZ_SECONDS)
+
+## fuzz-campaign each of FUZZ_TARGETS (default all) is brought to FUZZ_SECONDS in fuzz/ledger.tsv; may be stopped and continued
+fuzz-campaign: deps build/fuzz/build.ninja
+	echo $(or $(FUZZ_TARGETS),$$(cat build/fuzz/fuzzers.txt)) | xargs cmake --build build/fuzz -j $(JOBS) --target
+	tools/fuzz.py build/fuzz $(FUZZ_SECONDS) --ledger fuzz/ledger.tsv $(FUZZ_TARGETS)
 
 ## bench        the table of bench/README.md, measured here
 bench: build

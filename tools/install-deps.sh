@@ -7,7 +7,7 @@ packages="build-essential cmake ninja-build ccache pkg-config mold git ca-certif
  libboost1.81-dev libcurl4-openssl-dev libssl-dev libarchive-dev libsqlite3-dev libseccomp-dev libzstd-dev zlib1g-dev
  libedit-dev libyaml-dev libexpat1-dev
  nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libgtest-dev libgmock-dev libbenchmark-dev
- gnupg gpgv gpg-agent openssl bubblewrap strace python3-fusepy iproute2 xz-utils zstd zip unzip jq file time
+ gnupg gpgv gpg-agent openssl bubblewrap strace valgrind python3-fusepy iproute2 xz-utils zstd zip unzip jq file time
  fsverity skopeo umoci docker-registry nginx-light aptly reprepro wrk apt-utils dpkg-dev python3 python3-pip python3-venv
  python3-jsonschema faketime nftables mmdebstrap clamav podman containerd busybox-static
  rpm createrepo-c dnf dnf-plugins-core libzypp1722 libaugeas0"
