@@ -10,6 +10,7 @@
 #include "crypto/hash.hpp"
 #include "db/database.hpp"
 #include "store/catalog_schema.hpp"
+#include "store/content.hpp"
 
 namespace liftlock {
 namespace {
@@ -76,6 +77,11 @@ struct Catalog::Impl {
   Publication load(std::int64_t id);
   std::optional<Publication> load_first(Statement& ids);
   void withdraw(const Artifact& artifact);
+  /// Of the strictest form that has a match.
+  std::vector<std::string> ids_of(std::string_view id_or_name);
+  /// Document and row of what stands under an id.
+  Statement newest_first();
+  std::vector<Artifact> contents(std::string_view id);
   /// Artifacts that nothing holds any more go, so that what is in the tables is what is live.
   void drop_unheld();
   void bump() { db.execute("UPDATE generation SET value = value + 1"); }
@@ -330,28 +336,67 @@ std::vector<Artifact> Catalog::artifacts() const {
   return out;
 }
 
-std::optional<Artifact> Catalog::find(std::string_view id_or_name) const {
-  const Snapshot snapshot(m_impl->db);
-  auto& db = m_impl->db;
+std::vector<std::string> Catalog::Impl::ids_of(std::string_view id_or_name) {
   // The three forms overlap ("a:b@1" may be a name), so the strictest that has a match wins.
   constexpr std::string_view k_forms[] = {"identity = ?", "name = ?", "name || '@' || version = ?"};
   for (const auto form : k_forms) {
     auto ids = db.prepare(fmt::format("SELECT DISTINCT identity FROM artifact WHERE {} ORDER BY 1", form));
-    const auto matches = text_rows(ids.start(id_or_name));
-    if (matches.empty()) continue;
-    if (matches.size() > 1) {
-      fail(ErrorCode::ambiguous, "'{}' may be {}", printable(id_or_name),
-           printable(fmt::format("{}", fmt::join(matches, ", "))));
-    }
-    auto rows = db.prepare(
-        "SELECT a.document FROM artifact a WHERE a.identity = ? ORDER BY"
-        " (SELECT max(p.published_at) FROM publication_artifact pa JOIN publication p ON p.id = pa.publication"
-        "   WHERE pa.artifact = a.id) DESC NULLS LAST,"
-        " (SELECT max(p.sequence) FROM publication_artifact pa JOIN publication p ON p.id = pa.publication"
-        "   WHERE pa.artifact = a.id) DESC NULLS LAST, a.id DESC LIMIT 1");
-    if (rows.start(matches.front()).step()) return artifact_column(rows, 0);
+    if (auto matches = text_rows(ids.start(id_or_name)); !matches.empty()) return matches;
   }
-  return std::nullopt;
+  return {};
+}
+
+Statement Catalog::Impl::newest_first() {
+  return db.prepare(
+      "SELECT a.document, a.id FROM artifact a WHERE a.identity = ? ORDER BY"
+      " (SELECT max(p.published_at) FROM publication_artifact pa JOIN publication p ON p.id = pa.publication"
+      "   WHERE pa.artifact = a.id) DESC NULLS LAST,"
+      " (SELECT max(p.sequence) FROM publication_artifact pa JOIN publication p ON p.id = pa.publication"
+      "   WHERE pa.artifact = a.id) DESC NULLS LAST, a.id DESC");
+}
+
+std::vector<Artifact> Catalog::Impl::contents(std::string_view id) {
+  std::vector<Artifact> out;
+  std::set<Digest> seen;
+  auto rows = newest_first();
+  rows.start(id);
+  while (rows.step()) {
+    auto artifact = artifact_column(rows, 0);
+    if (seen.insert(content_digest(artifact)).second) out.push_back(std::move(artifact));
+  }
+  return out;
+}
+
+std::vector<Artifact> Catalog::contents(std::string_view id) const {
+  const Snapshot snapshot(m_impl->db);
+  return m_impl->contents(id);
+}
+
+std::optional<Artifact> Catalog::find(std::string_view id_or_name) const {
+  const Snapshot snapshot(m_impl->db);
+  if (const auto ids = m_impl->ids_of(id_or_name); !ids.empty()) {
+    if (ids.size() > 1) {
+      fail(ErrorCode::ambiguous, "'{}' may be {}", printable(id_or_name),
+           printable(fmt::format("{}", fmt::join(ids, ", "))));
+    }
+    auto rows = m_impl->newest_first();
+    if (rows.start(ids.front()).step()) return artifact_column(rows, 0);
+  }
+  const auto named = parse_named_content(id_or_name);
+  if (!named) return std::nullopt;
+  std::vector<Artifact> found;
+  for (const auto& id : m_impl->ids_of(named->id_or_name)) {
+    for (auto& artifact : m_impl->contents(id)) found.push_back(std::move(artifact));
+  }
+  found = with_digest(std::move(found), named->prefix);
+  if (found.size() > 1) {
+    std::vector<std::string> names;
+    for (const auto& artifact : found) names.push_back(content_name(artifact));
+    fail(ErrorCode::ambiguous, "'{}' may be {}", printable(id_or_name),
+         printable(fmt::format("{}", fmt::join(names, ", "))));
+  }
+  if (found.empty()) return std::nullopt;
+  return std::move(found.front());
 }
 
 Json Catalog::inspection(const Artifact& artifact) const {
@@ -370,6 +415,25 @@ std::vector<std::string> Catalog::holders(std::string_view id) const {
       " JOIN artifact_set s ON s.id = sa.artifact_set WHERE a.identity = ?1 ORDER BY "
       "1");
   return text_rows(rows.start(id));
+}
+
+std::vector<std::string> Catalog::holders(const Artifact& artifact) const {
+  const Snapshot snapshot(m_impl->db);
+  const auto id = artifact.id();  // outlives the statement
+  const auto wanted = content_digest(artifact);
+  std::set<std::string> out;
+  auto rows = m_impl->newest_first();
+  auto held = m_impl->db.prepare(
+      "SELECT p.channel || '/' || p.sequence FROM publication_artifact pa JOIN publication p ON p.id = pa.publication"
+      " WHERE pa.artifact = ?1"
+      " UNION SELECT 'set ' || s.name FROM set_artifact sa JOIN artifact_set s ON s.id = sa.artifact_set"
+      " WHERE sa.artifact = ?1");
+  rows.start(id);
+  while (rows.step()) {
+    if (content_digest(artifact_column(rows, 0)) != wanted) continue;
+    for (auto& holder : text_rows(held.start(rows.integer(1)))) out.insert(std::move(holder));
+  }
+  return {out.begin(), out.end()};
 }
 
 void Catalog::pin(std::string_view name, const std::vector<Digest>& digests) {

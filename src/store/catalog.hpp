@@ -106,14 +106,19 @@ class Catalog {
 
   /// Every live artifact (of sets and publications), each id and content once, sorted by id.
   std::vector<Artifact> artifacts() const;
-  /// By id ("kind:name@version"), or by "name" or "name@version" where only one live id has it; the content that was
-  /// published last when several publications hold the id (sets come after publications).
-  /// @throws Error{ambiguous} naming the ids
+  /// By id, or by "name" or "name@version" where only one live id has it; the content that was published last when
+  /// several publications hold the id (sets come after publications), or, behind any of them, that of "@sha256:PREFIX"
+  /// (store/content.hpp). @throws Error{ambiguous} naming the ids, or the contents
   std::optional<Artifact> find(std::string_view id_or_name) const;
   /// What the inspector learnt of this very artifact; an empty object when nobody inspected it.
   Json inspection(const Artifact& artifact) const;
   /// Who holds an artifact of this id: "channel/sequence" of publications, "set NAME" of sets.
   std::vector<std::string> holders(std::string_view id) const;
+  /// Who holds these very bytes under its id.
+  std::vector<std::string> holders(const Artifact& artifact) const;
+  /// The contents of its id, each once, whatever is said of where they came from; the one that was published last
+  /// first.
+  std::vector<Artifact> contents(std::string_view id) const;
 
   /// Digests that must stay although nothing references them yet; adds to what the name pins. Survive the process;
   /// `name` as in StagedBlobs. Once it returned, BlobStore::contains() stays true for each of them where it is true.

@@ -9,6 +9,7 @@
 #include "crypto/hash.hpp"
 #include "db/database.hpp"
 #include "store/catalog_schema.hpp"
+#include "store/content.hpp"
 
 namespace liftlock {
 namespace {
@@ -182,6 +183,56 @@ TEST_F(CatalogTest, FindPrefersWhatWasPublishedLast) {
   EXPECT_EQ(catalog.artifacts().size(), 3u);
   EXPECT_EQ(catalog.holders("wheel:idna@3.4"), (std::vector<std::string>{"demo/1", "demo/2", "set stack"}));
   EXPECT_FALSE(catalog.find("nothing"));
+}
+
+TEST_F(CatalogTest, AContentIsNamedByItsDigest) {
+  const auto older = wheel("idna", "3.4", "older"), newer = wheel("idna", "3.4", "newer");
+  catalog.publish(bundle("demo", 1, {older}));
+  catalog.publish(bundle("demo", 2, {newer}));
+  // The same bytes with another origin are no other content.
+  auto again = older;
+  again.files[0].origin = "elsewhere";
+  catalog.replace_set("stack", {again});
+  const auto contents = catalog.contents("wheel:idna@3.4");
+  ASSERT_EQ(contents.size(), 2u);
+  EXPECT_EQ(contents[0], newer);
+  EXPECT_EQ(content_digest(contents[1]), content_digest(older));
+  EXPECT_EQ(catalog.find(content_name(older))->files[0].digest, older.files[0].digest);
+  EXPECT_EQ(catalog.find(content_name(newer)), newer);
+  const auto hex = older.files[0].digest.hex();
+  for (const std::string base : {"idna", "idna@3.4", "wheel:idna@3.4"}) {
+    EXPECT_EQ(catalog.find(base + "@sha256:" + hex)->files[0].digest.hex(), hex) << base;
+    EXPECT_FALSE(catalog.find(base + "@sha256:" + std::string(64, '0'))) << base;
+    EXPECT_FALSE(catalog.find(base + "@sha256:" + hex.substr(0, 3))) << base;
+  }
+  const auto longer = wheel("a-name-that-needs-memory", "1.0");
+  catalog.publish(bundle("demo", 3, {longer}));
+  EXPECT_EQ(catalog.holders(longer), std::vector<std::string>{"demo/3"});
+  EXPECT_EQ(catalog.holders(older), (std::vector<std::string>{"demo/1", "set stack"}));
+  EXPECT_EQ(catalog.holders(newer), std::vector<std::string>{"demo/2"});
+}
+
+TEST_F(CatalogTest, AContentOfSeveralFilesIsNamedByTheirListOrByAFileThatOnlyItHas) {
+  auto one = wheel("idna", "3.4", "one"), both = one;
+  both.files.push_back(wheel("idna", "3.4", "two").files[0]);
+  both.files[1].path = RelPath::parse("packages/pypi/z");
+  catalog.publish(bundle("demo", 1, {one}));
+  catalog.publish(bundle("demo", 2, {both}));
+  EXPECT_EQ(catalog.find("idna@sha256:" + both.files[1].digest.hex()), both);
+  EXPECT_EQ(catalog.find(content_name(both)), both);
+  EXPECT_EQ(catalog.find(content_name(one)), one);  // its file is one of both
+  auto third = both;
+  third.files.push_back(wheel("idna", "3.4", "three").files[0]);
+  third.files[2].path = RelPath::parse("packages/pypi/zz");
+  catalog.publish(bundle("demo", 3, {third}));
+  try {
+    catalog.find("idna@sha256:" + both.files[1].digest.hex());
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::ambiguous);
+    EXPECT_NE(error.message().find(content_name(both)), std::string::npos) << error.message();
+    EXPECT_NE(error.message().find(content_name(third)), std::string::npos) << error.message();
+  }
 }
 
 TEST_F(CatalogTest, NameOfSeveralIsAmbiguousAndListsThem) {
