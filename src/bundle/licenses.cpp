@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <nlohmann/json.hpp>
 #include <vector>
 
+#include "base/loose_json.hpp"
 #include "base/text.hpp"
 
 namespace liftlock {
@@ -181,6 +183,15 @@ class Expression {
 };
 
 }  // namespace
+
+std::string stated_license(const Artifact& artifact, const Json& facts) {
+  if (!artifact.license.empty() || !facts.is_object()) return artifact.license;
+  if (auto own = text_in(facts, "license"); !own.empty()) return own;
+  const auto card = facts.find("card");
+  if (card == facts.end() || !card->is_object()) return {};
+  auto stated = text_in(*card, "license"), named = text_in(*card, "license_name");
+  return stated == "other" && !named.empty() ? named : stated;
+}
 
 std::optional<std::string> spdx_license_id(std::string_view text) {
   return find(k_ids, trim(text));

@@ -6,7 +6,14 @@
 #include <string>
 #include <string_view>
 
+#include "artifact/artifact.hpp"
+#include "base/json.hpp"
+
 namespace liftlock {
+
+/// The licence of an artifact, in its own words: the ecosystem's comes first, then that of its own metadata, then its
+/// card's. Empty when nobody states one. @param facts of its inspection
+std::string stated_license(const Artifact& artifact, const Json& facts);
 
 /// The identifier of the SPDX licence list, in its own case: "Apache-2.0" of "apache-2.0". Common licences of software,
 /// models and data are known; nullopt for any other text.

@@ -5,6 +5,7 @@
 
 #include "artifact/artifact_text.hpp"
 #include "base/loose_json.hpp"
+#include "bundle/licenses.hpp"
 #include "crypto/hash.hpp"
 
 namespace liftlock::bill {
@@ -46,10 +47,7 @@ const Json& Item::card() const {
 }
 
 std::string Item::license() const {
-  if (!artifact.license.empty()) return artifact.license;
-  if (const auto own = text_in(facts, "license"); !own.empty()) return own;
-  const auto stated = text_in(card(), "license"), named = text_in(card(), "license_name");
-  return stated == "other" && !named.empty() ? named : stated;
+  return stated_license(artifact, facts);
 }
 
 std::vector<std::string> Item::datasets() const {

@@ -29,7 +29,6 @@ struct Item {
   Json facts;  ///< of the inspection
 
   const Json& card() const;
-  /// The ecosystem's word comes first, then that of the model's own metadata, then its card's.
   std::string license() const;
   std::vector<std::string> datasets() const;
   std::vector<std::string> base_models() const;
