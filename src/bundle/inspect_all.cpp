@@ -42,7 +42,12 @@ class Run {
       const auto inspection = m_inspect.artifact(artifact, m_open, known_of(artifact));
       if (!inspection.findings.empty()) {
         const auto& finding = inspection.findings[0];
-        fail(finding.code, "{}: '{}': {}", printable(artifact.id()), finding.path, finding.message);
+        // A data set is converted to other formats than a model.
+        const bool data = artifact.kind == "dataset" && finding.code == ErrorCode::model_unsafe_format;
+        throw Error(finding.code, fmt::format("{}: '{}': {}", printable(artifact.id()), finding.path, finding.message),
+                    data ? "carry the data as Parquet, CSV or JSON Lines, and leave out what is code: `exclude`, or a "
+                           "narrower `include`"
+                         : "");
       }
       auto facts = inspection.facts.empty() ? std::string() : dump_json_line(inspection.facts);
       // What the catalog does not keep is not held until then either: there may be many, and each as long as it likes.

@@ -18,10 +18,11 @@ std::string id_of(std::string_view table, std::string_view name) {
 /// The entry that --update names.
 std::string updated_entry(const Stack& stack, const std::string& wanted) {
   std::vector<std::string> found;
-  std::vector<std::string> known;
+  std::vector<std::string> known, ids;
   for (const auto& entry : stack.entries) {
     const auto id = id_of(entry.table, entry.name);
     known.push_back(id);
+    ids.push_back(id);
     known.push_back(entry.name);
     if (id == wanted) return id;
     if (entry.name == wanted) found.push_back(id);
@@ -33,8 +34,14 @@ std::string updated_entry(const Stack& stack, const std::string& wanted) {
   }
   const std::vector<std::string_view> views(known.begin(), known.end());
   const auto near = nearest(wanted, views);
-  fail(ErrorCode::usage, "the stack has no entry '{}'{}", printable(wanted),
-       near ? fmt::format("; did you mean '{}'?", *near) : "");
+  constexpr std::size_t k_shown = 12;
+  const bool many = ids.size() > k_shown;
+  if (many) ids.resize(k_shown);
+  throw Error(ErrorCode::usage,
+              fmt::format("the stack has no entry '{}'{}", printable(wanted),
+                          near ? fmt::format("; did you mean '{}'?", *near) : ""),
+              ids.empty() ? "it names nothing to carry yet"
+                          : printable(fmt::format("its entries are {}{}", fmt::join(ids, ", "), many ? " …" : "")));
 }
 
 /// What a collector returned, in the order and the form that the lock has.

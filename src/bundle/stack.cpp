@@ -128,9 +128,15 @@ Json read_keys(const toml::table& table, const std::string& where, std::span<con
 }
 
 Digest digest_of_input(const fs::path& path, const std::string& where) {
-  const auto fd = open_file_if_exists(path, O_RDONLY);
+  // A pipe would be waited for.
+  const auto fd = open_file_if_exists(path, O_RDONLY | O_NONBLOCK);
   if (!fd) {
     fail(ErrorCode::stack_invalid, "{} names the file '{}', which does not exist", where, printable(path.string()));
+  }
+  if (!S_ISREG(stat_of(fd->get(), path.string()).st_mode)) {
+    throw Error(ErrorCode::not_regular,
+                fmt::format("{} names '{}', which is no regular file", where, printable(path.string())),
+                "name a file: it is read more than once, which no pipe and no device can be");
   }
   return sha256_of_file(fd->get(), path.string());
 }

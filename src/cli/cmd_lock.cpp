@@ -42,7 +42,8 @@ void run(Invocation& invocation, const Options& options) {
   for (const auto& id : result.removed) rows.push_back({id, "removed", "", ""});
 
   auto changed = Json::array();
-  for (const auto& [entry, path] : locked.changed) changed.push_back({{"entry", entry}, {"path", path}});
+  for (const auto& drift : locked.changed)
+    changed.push_back({{"entry", drift.entry}, {"path", drift.path}, {"change", drift.change}});
   if (result.lock.entries.empty())
     invocation.reporter().warn("the stack names nothing to carry: add a table such as [python.tools] or [file.notes]");
 

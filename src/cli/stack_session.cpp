@@ -4,7 +4,9 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -71,27 +73,71 @@ StackSession::Locked StackSession::lock(const ResolveOptions& options) {
   return out;
 }
 
-// What is locked stays, whatever its file holds by now; but who edited the file should know.
-std::vector<std::pair<std::string, std::string>> StackSession::changed_files(const ResolveResult& result) {
-  std::vector<std::pair<std::string, std::string>> out;
+namespace {
+
+/// Of one entry that stays as it was locked.
+void compare_with_disk(const LockedEntry& locked, const StackEntry& wanted, const fs::path& folder, Timestamp locked_at,
+                       std::vector<StackSession::Locked::Drift>& out) {
+  const auto id = fmt::format("{}.{}", locked.table, locked.name);
+  std::set<std::string> known;
+  for (const auto& artifact : locked.artifacts) {
+    if (artifact.kind != "file" && artifact.kind != "model" && artifact.kind != "dataset") continue;
+    for (const auto& file : artifact.files) {
+      if (file.origin.empty() || is_url(file.origin)) continue;
+      known.insert(file.origin);
+      if (!fs::exists(stack_path(file.origin, folder)))
+        out.push_back({id, file.origin, "gone"});
+      else if (has_changed(file, folder, locked_at))
+        out.push_back({id, file.origin, "changed"});
+    }
+  }
+  try {
+    const auto now = find_collector(collectors(), locked.table)->local_files(wanted, folder);
+    if (!now) return;
+    for (const auto& origin : *now) {
+      if (!known.contains(origin)) out.push_back({id, origin, "new"});
+    }
+  } catch (const Error&) {
+    // The folder holds what cannot be carried, or is gone: no reason to refuse what is locked.
+  }
+}
+
+}  // namespace
+
+// What is locked stays, whatever its files are by now; but who edited them should know.
+std::vector<StackSession::Locked::Drift> StackSession::changed_files(const ResolveResult& result) {
+  std::vector<Locked::Drift> out;
   const auto locked_at =
       Timestamp(std::chrono::seconds(stat_of(open_file(m_lock_file, O_RDONLY).get(), "lock").st_mtime));
   for (const auto& entry : result.lock.entries) {
     const auto id = fmt::format("{}.{}", entry.table, entry.name);
     if (std::find(result.kept.begin(), result.kept.end(), id) == result.kept.end()) continue;
-    for (const auto& artifact : entry.artifacts) {
-      if (artifact.kind != "file" && artifact.kind != "model" && artifact.kind != "dataset") continue;
-      for (const auto& file : artifact.files) {
-        if (!has_changed(file, m_stack.folder, locked_at)) continue;
-        out.emplace_back(id, file.origin);
-        // Also with --quiet: what is packed is not what lies there.
-        m_invocation.reporter().warn(
-            fmt::format("{}: '{}' changed since it was locked; `liftlock lock --update {}` takes the new one", id,
-                        file.origin, id));
-      }
-    }
+    if (const auto* wanted = m_stack.find(entry.table, entry.name))
+      compare_with_disk(entry, *wanted, m_stack.folder, locked_at, out);
   }
+  warn_of(out);
   return out;
+}
+
+// Also with --quiet: what is packed is not what lies there.
+void StackSession::warn_of(const std::vector<Locked::Drift>& drifts) {
+  constexpr std::size_t k_shown = 10;
+  std::map<std::string, std::size_t> told;
+  for (const auto& drift : drifts) {
+    if (++told[drift.entry] > k_shown) continue;
+    const auto& change = drift.change;
+    const auto remedy = change == "changed" ? "takes the new one"
+                        : change == "new"   ? "takes it, too"
+                                            : "leaves it out; until then it stays locked";
+    m_invocation.reporter().warn(fmt::format("{}: '{}' {} since it was locked; `liftlock lock --update {}` {}",
+                                             drift.entry, drift.path, change == "changed" ? change : "is " + change,
+                                             drift.entry, remedy));
+  }
+  for (const auto& [entry, count] : told) {
+    if (count > k_shown)
+      m_invocation.reporter().warn(
+          fmt::format("{}: {} more files are not as they were locked; --json lists them", entry, count - k_shown));
+  }
 }
 
 void StackSession::audited(std::string_view type, const std::function<Json()>& work) {

@@ -4,7 +4,6 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "audit/audit_log.hpp"
@@ -37,8 +36,11 @@ class StackSession {
   struct Locked {
     ResolveResult result;
     bool written = false;
-    /// Files that hold something else than what stays locked: entry and path, for --json; people were warned.
-    std::vector<std::pair<std::string, std::string>> changed;
+    /// Local files that are not as they stay locked; people were warned.
+    struct Drift {
+      std::string entry, path, change;  ///< "changed", "new" or "gone"
+    };
+    std::vector<Drift> changed;
   };
   Locked lock(const ResolveOptions& options);
 
@@ -46,7 +48,8 @@ class StackSession {
   void audited(std::string_view type, const std::function<Json()>& work);
 
  private:
-  std::vector<std::pair<std::string, std::string>> changed_files(const ResolveResult& result);
+  std::vector<Locked::Drift> changed_files(const ResolveResult& result);
+  void warn_of(const std::vector<Locked::Drift>& drifts);
 
   Invocation& m_invocation;
   Site m_site;

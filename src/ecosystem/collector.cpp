@@ -29,6 +29,10 @@ std::vector<std::filesystem::path> Collector::input_files(const StackEntry&, con
   return {};
 }
 
+std::optional<std::vector<std::string>> Collector::local_files(const StackEntry&, const std::filesystem::path&) const {
+  return std::nullopt;
+}
+
 std::vector<FetchJob> Collector::plan(const Artifact& artifact, const StackEntry&, CollectContext& context) const {
   std::vector<FetchJob> jobs;
   for (const auto& file : artifact.files) {

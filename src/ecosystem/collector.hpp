@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -94,6 +95,11 @@ class Collector {
   /// Relative ones are relative to the stack's folder, which is given to those that have to look.
   virtual std::vector<std::filesystem::path> input_files(const StackEntry& entry,
                                                          const std::filesystem::path& stack_folder) const;
+
+  /// The local files that resolve() would take now, by the origins that it would give them (ArtifactFile::origin); none
+  /// is read. The default, nullopt: what it carries are no local files.
+  virtual std::optional<std::vector<std::string>> local_files(const StackEntry& entry,
+                                                              const std::filesystem::path& stack_folder) const;
 
   /// Finds exact versions, sizes and digests. May put what it had to read into the store.
   /// @throws Error{unresolvable, …}

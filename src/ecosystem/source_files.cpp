@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -80,6 +81,16 @@ void refuse_stores(const fs::path& folder) {
                   fmt::format("name one of its folders, such as {}", printable(child.path().filename().string())));
     }
   }
+}
+
+[[noreturn]] void refuse_special(const fs::path& at, fs::file_type type) {
+  const auto* what = type == fs::file_type::fifo                                        ? "a pipe"
+                     : type == fs::file_type::socket                                    ? "a socket"
+                     : type == fs::file_type::character || type == fs::file_type::block ? "a device"
+                                                                                        : "no regular file";
+  throw Error(ErrorCode::not_regular, fmt::format("'{}' is {}", printable(at.string()), what),
+              "a bundle carries files, whose bytes can be read twice: write what comes out of it into a file, or take "
+              "it out of the folder");
 }
 
 bool is_hidden(std::string_view path) {
@@ -216,7 +227,7 @@ std::vector<LocalFile> list_local_files(const fs::path& source) {
   }
   if (!fs::is_directory(source)) {
     const auto at = fs::canonical(source);
-    if (!fs::is_regular_file(at)) fail(ErrorCode::not_regular, "'{}' is no regular file", printable(source.string()));
+    if (!fs::is_regular_file(at)) refuse_special(source, fs::status(at).type());
     return {{source.filename().string(), at, std::nullopt}};
   }
   auto folder = fs::canonical(source);
@@ -232,7 +243,7 @@ std::vector<LocalFile> list_local_files(const fs::path& source) {
     } else if (S_ISREG(entry.status.st_mode)) {
       files.push_back({entry.path, folder / entry.path, std::nullopt});
     } else {
-      fail(ErrorCode::not_regular, "'{}' is no regular file", printable((folder / entry.path).string()));
+      refuse_special(folder / entry.path, fs::symlink_status(folder / entry.path).type());
     }
   }
   if (files.empty()) fail(ErrorCode::stack_invalid, "'{}' holds no files", printable(folder.string()));
@@ -248,9 +259,25 @@ bool is_selected(std::string_view path, std::span<const std::string> include, st
   return include.empty() || std::any_of(include.begin(), include.end(), matches);
 }
 
+std::string origin_below(const std::string& source, std::string_view path) {
+  return fmt::format("{}{}{}", source, source.ends_with('/') ? "" : "/", path);
+}
+
+std::vector<std::string> selected_origins(const StackEntry& entry, const fs::path& stack_folder) {
+  const auto source = entry.text("source");
+  const auto at = stack_path(source, stack_folder);
+  if (!fs::is_directory(at)) return {source};
+  const auto include = entry.texts("include"), exclude = entry.texts("exclude");
+  std::vector<std::string> out;
+  for (const auto& file : list_local_files(at)) {
+    if (is_selected(file.path, include, exclude)) out.push_back(origin_below(source, file.path));
+  }
+  return out;
+}
+
 std::vector<TakenFile> take_local_files(CollectContext& context, std::string_view batch,
                                         std::span<const LocalFile> files, FilesOf whose) {
-  ProgressTask progress(context.reporter, fmt::format("hashing {} files", files.size()), Unit::bytes, 0);
+  ProgressTask progress(context.reporter, "hashing " + counted(files.size(), "file"), Unit::bytes, 0);
   if (whose == FilesOf::user && context.local_files == LocalFiles::refer &&
       std::all_of(files.begin(), files.end(), [](const auto& file) { return can_refer(file.at); }) &&
       !makes_clones(context.store, files[0].at)) {
@@ -338,7 +365,7 @@ FetchJob job_for(const ArtifactFile& file, const StackEntry& entry, const Collec
   job.produce = [at = stack_path(file.origin, context.stack_folder), id = entry.table + "." + entry.name,
                  file](int out) {
     const auto real = fs::exists(at) ? fs::canonical(at) : at;
-    const auto in = open_file(real, O_RDONLY | O_NOFOLLOW);
+    const auto in = open_file(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     const auto shown = printable(at.string());
     if (regular_size(in.get(), shown) == file.size &&
         clone_or_copy(in.get(), out, file.size, shown, {}) == file.digest) {

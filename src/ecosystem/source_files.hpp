@@ -40,6 +40,11 @@ std::vector<LocalFile> list_local_files(const std::filesystem::path& source);
 /// Does an entry take this path? Empty include: everything. A pattern without '/' is compared with the file name too.
 bool is_selected(std::string_view path, std::span<const std::string> include, std::span<const std::string> exclude);
 
+/// "models/a.gguf": the origin of a file of a folder that the stack calls "models" or "models/".
+std::string origin_below(const std::string& source, std::string_view path);
+/// The origins of what an entry takes of its local source, by its keys `source`, `include` and `exclude`.
+std::vector<std::string> selected_origins(const StackEntry& entry, const std::filesystem::path& stack_folder);
+
 struct TakenFile {
   Digest digest;
   std::uint64_t size = 0;

@@ -93,8 +93,7 @@ class Resolution {
       if (!folder) {
         add(files[i].path, taken[i], source);
       } else {
-        add(m_artifact.name + "/" + files[i].path, taken[i],
-            source + (source.ends_with('/') ? "" : "/") + files[i].path);
+        add(m_artifact.name + "/" + files[i].path, taken[i], origin_below(source, files[i].path));
       }
     }
   }
@@ -139,6 +138,12 @@ std::string_view FileCollector::summary() const {
 }
 std::span<const KeySpec> FileCollector::keys() const {
   return k_keys;
+}
+
+std::optional<std::vector<std::string>> FileCollector::local_files(const StackEntry& entry,
+                                                                   const fs::path& stack_folder) const {
+  if (is_url(entry.text("source"))) return std::nullopt;
+  return selected_origins(entry, stack_folder);
 }
 
 Collected FileCollector::resolve(const StackEntry& entry, CollectContext& context) const {

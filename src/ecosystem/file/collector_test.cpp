@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <nlohmann/json.hpp>
 
@@ -126,6 +127,36 @@ TEST_F(FileCollecting, MistakesAreRefused) {
   EXPECT_EQ(error_of({{"source", "a"}, {"sha256", sha256("y").hex()}}), ErrorCode::digest_mismatch);
   EXPECT_EQ(error_of({{"source", "d"}, {"sha256", sha256("x").hex()}}), ErrorCode::stack_invalid);
   EXPECT_EQ(error_of({{"source", "none"}}), ErrorCode::not_found);
+}
+
+TEST_F(FileCollecting, WhatIsNoFileIsNamed) {
+  fs::create_directories(m_folder.path() / "d");
+  ASSERT_EQ(::mkfifo((m_folder.path() / "d" / "pipe").c_str(), 0600), 0);
+  for (const auto& [source, what] :
+       {std::pair("/dev/zero", "is a device"), {"d/pipe", "is a pipe"}, {"d", "is a pipe"}}) {
+    try {
+      resolve({{"source", source}});
+      ADD_FAILURE() << source;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::not_regular) << source;
+      EXPECT_THAT(error.message(), testing::HasSubstr(what)) << source;
+      EXPECT_THAT(std::string(error.hint()), testing::HasSubstr("into a file")) << source;
+    }
+  }
+}
+
+TEST_F(FileCollecting, TellsWhichFilesItWouldTakeNow) {
+  write("p/a.yaml", "1");
+  write("p/b/c.yaml", "2");
+  write("p/.hidden", "3");
+  write("p/x.tmp", "4");
+  const StackEntry entry{"file", "tool", {{"source", "p/"}, {"exclude", {"*.tmp"}}}, sha256("")};
+  EXPECT_EQ(FileCollector().local_files(entry, m_folder.path()), (std::vector<std::string>{"p/a.yaml", "p/b/c.yaml"}));
+  std::vector<std::string> locked;
+  for (const auto& file : resolve(entry.values).artifacts.at(0).files) locked.push_back(file.origin);
+  EXPECT_EQ(FileCollector().local_files(entry, m_folder.path()), locked);
+  const StackEntry remote{"file", "tool", {{"source", "https://h.example/x"}}, sha256("")};
+  EXPECT_EQ(FileCollector().local_files(remote, m_folder.path()), std::nullopt);
 }
 
 }  // namespace

@@ -311,8 +311,14 @@ void Resolution::from_local(const std::string& source) {
   for (const auto& file : all) {
     if (!folder || selected(file.path)) files.push_back(file);
   }
-  if (files.empty())
-    fail(ErrorCode::stack_invalid, "{}: no file of '{}' is left to carry", m_entry.where(), printable(source));
+  if (files.empty()) {
+    // Its notes say which were left out because they are code.
+    throw Error(ErrorCode::stack_invalid,
+                fmt::format("{}: no file of '{}' is left to carry{}{}", m_entry.where(), printable(source),
+                            m_notes.empty() ? "" : ": " + m_notes.front(),
+                            m_notes.size() > 1 ? fmt::format(", and {} more", m_notes.size() - 1) : ""),
+                "look at `include` and `exclude`; what runs code when it is loaded does not cross");
+  }
   for (const auto& file : files) RelPath::parse(file.path);
   const auto taken = take_local_files(
       m_context, fmt::format("lock-{}-{}", m_shape.kind, portable_component(m_entry.name)), files, FilesOf::user);
@@ -324,7 +330,7 @@ void Resolution::from_local(const std::string& source) {
       evidence.push_back(stated_evidence(k_manifest));
     }
     if (file.named) evidence.push_back(stated_evidence("the name of the blob in a Hugging Face cache"));
-    auto origin = folder ? source + (source.ends_with('/') ? "" : "/") + file.path : source;
+    auto origin = folder ? origin_below(source, file.path) : source;
     add(file.path, taken[i], std::move(origin), std::move(evidence));
   }
   m_artifact.facts = {{"source", "local"}};
@@ -397,6 +403,26 @@ std::vector<fs::path> ModelCollector::input_files(const StackEntry& entry, const
   return manifest_of(source, stack_folder);
 }
 
+namespace {
+
+/// What runs code is left out, unless the stack names it.
+std::optional<std::vector<std::string>> carried_files(const Shape& shape, const StackEntry& entry,
+                                                      const fs::path& stack_folder) {
+  const auto source = entry.text("source");
+  if (source.starts_with("hf:") || is_ollama(source) || is_url(source)) return std::nullopt;
+  auto out = selected_origins(entry, stack_folder);
+  if (entry.texts("include").empty() && fs::is_directory(stack_path(source, stack_folder)))
+    std::erase_if(out, [&](const auto& origin) { return !shape.why_unsafe(origin).empty(); });
+  return out;
+}
+
+}  // namespace
+
+std::optional<std::vector<std::string>> ModelCollector::local_files(const StackEntry& entry,
+                                                                    const fs::path& stack_folder) const {
+  return carried_files(k_model, entry, stack_folder);
+}
+
 Collected ModelCollector::resolve(const StackEntry& entry, CollectContext& context) const {
   return Resolution(k_model, entry, context).run();
 }
@@ -437,6 +463,11 @@ std::span<const KeySpec> DatasetCollector::keys() const {
 
 std::vector<fs::path> DatasetCollector::input_files(const StackEntry& entry, const fs::path& stack_folder) const {
   return manifest_of(entry.text("source"), stack_folder);
+}
+
+std::optional<std::vector<std::string>> DatasetCollector::local_files(const StackEntry& entry,
+                                                                      const fs::path& stack_folder) const {
+  return carried_files(k_dataset, entry, stack_folder);
 }
 
 Collected DatasetCollector::resolve(const StackEntry& entry, CollectContext& context) const {

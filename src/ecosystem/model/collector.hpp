@@ -14,6 +14,8 @@ class ModelCollector final : public Collector {
   /// MODEL_MANIFEST.sha256 of a local folder.
   std::vector<std::filesystem::path> input_files(const StackEntry& entry,
                                                  const std::filesystem::path& stack_folder) const override;
+  std::optional<std::vector<std::string>> local_files(const StackEntry& entry,
+                                                      const std::filesystem::path& stack_folder) const override;
   Collected resolve(const StackEntry& entry, CollectContext& context) const override;
   std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
 };
@@ -26,6 +28,8 @@ class DatasetCollector final : public Collector {
   std::span<const KeySpec> keys() const override;
   std::vector<std::filesystem::path> input_files(const StackEntry& entry,
                                                  const std::filesystem::path& stack_folder) const override;
+  std::optional<std::vector<std::string>> local_files(const StackEntry& entry,
+                                                      const std::filesystem::path& stack_folder) const override;
   Collected resolve(const StackEntry& entry, CollectContext& context) const override;
   std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
 };
