@@ -75,6 +75,27 @@ std::string source_of(const StackEntry& entry, const fs::path& stack_folder) {
   return path;
 }
 
+/// What the upstream has. @throws Error{unresolvable} for what is no repository: git's own words do not say so
+Upstream list_upstream(const GitProgram& git, const Wanted& wanted, const StackEntry& entry) {
+  try {
+    return parse_ls_remote(git.run({"ls-remote", "--quiet", "--symref", wanted.source}));
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::tool_failed) throw;
+    const bool local = wanted.source.starts_with('/');
+    constexpr std::array k_words = {"does not appear to be a git repository", "not found", "is this a git repository",
+                                    "not valid", "unrecognized header"};
+    const bool none = std::any_of(k_words.begin(), k_words.end(),
+                                  [&](const char* words) { return error.message().find(words) != std::string::npos; });
+    if (!none) throw;
+    throw Error(ErrorCode::unresolvable,
+                fmt::format("{}: '{}' is no git repository", entry.where(), printable(entry.text("url"))),
+                local ? "name a folder of `git clone` or `git init`, or a file of `git bundle create`; a folder of "
+                        "plain files crosses as [file.NAME]"
+                      : "try `git ls-remote URL`; where it asks for a password, put that into ~/.netrc, which is what "
+                        "git gets here");
+  }
+}
+
 /// A bare repository in the scratch folder with what is wanted and nothing else.
 class Copy {
  public:
@@ -275,9 +296,7 @@ Collected GitCollector::resolve(const StackEntry& entry, CollectContext& context
   const auto scratch = fs::absolute(context.scratch);  // git is run elsewhere
   const GitProgram git(scratch / "home");
   Wanted wanted{.source = source_of(entry, context.stack_folder), .selection = {}};
-  const auto listed = with_context(entry.where(), [&] {
-    return parse_ls_remote(git.run({"ls-remote", "--quiet", "--symref", wanted.source}));
-  });
+  const auto listed = with_context(entry.where(), [&] { return list_upstream(git, wanted, entry); });
   wanted.selection = select_refs(listed, entry.texts("refs"), entry.where());
   Collected out;
   if (const auto* before = unchanged(context, entry, wanted.selection)) {

@@ -238,6 +238,20 @@ TEST_F(GitCollectorTest, RefusesAttacksBeforeTheyAreLocked) {
   EXPECT_THAT(std::string(refused.what()), HasSubstr("gitmodulesUrl"));
 }
 
+TEST_F(GitCollectorTest, SaysWhatIsNoRepository) {
+  fs::create_directories(m_root / "plain");
+  write_file_atomically(m_root / "plain/file", "text");
+  for (const auto* url : {"plain", "plain/file"}) {
+    const auto refused = error(entry({}, url));
+    EXPECT_EQ(refused.code(), ErrorCode::unresolvable) << url;
+    EXPECT_THAT(std::string(refused.what()), HasSubstr("is no git repository")) << url;
+    EXPECT_THAT(std::string(refused.hint()), HasSubstr("[file.NAME]")) << url;
+  }
+  fs::create_directories(m_root / "empty");
+  run_process_checked({.argv = {"git", "init", "-q", (m_root / "empty").string()}});
+  EXPECT_THAT(std::string(error(entry({}, "empty")).what()), HasSubstr("is empty"));
+}
+
 TEST_F(GitCollectorTest, RefusesOtherAddresses) {
   for (const auto* url : {"git@git.example:team/tool.git", "ssh://git.example/tool", "git://git.example/tool",
                           "ext::sh -c true", "https://user:secret@git.example/tool"}) {

@@ -203,11 +203,20 @@ std::string GitRoute::client_configuration(std::string_view base_url) const {
   std::string out =
       "# git: ~/.gitconfig; what asks the origin of a repository that the mirror has is led here\n"
       "[protocol]\n  version = 2\n";
+  if (m_repositories.empty()) out += "# the mirror has no repository yet\n";
   for (const auto& [name, artifact] : m_repositories) {
     std::string_view origin = artifact.files[0].origin;
     while (origin.ends_with('/')) origin.remove_suffix(1);
     if (origin.ends_with(k_git)) origin.remove_suffix(k_git.size());
-    if (!can_be_led(origin)) continue;
+    if (!can_be_led(origin)) {
+      // A path of the machine that packed it: nobody asks for that here, but for the address that it is known by.
+      out += fmt::format(
+          "# {0}: what crossed came from '{1}', which no client here asks for; clone {2}/git/{0}, or lead here the "
+          "address\n# that your builds use for it:\n# [url \"{2}/git/{0}{3}\"]\n#   insteadOf = "
+          "https://git.example/team/{0}\n",
+          name, printable(origin), base_url, k_exactly);
+      continue;
+    }
     out += fmt::format("[url \"{}/git/{}{}\"]\n  insteadOf = {}\n", base_url, name, k_exactly, origin);
   }
   return out;

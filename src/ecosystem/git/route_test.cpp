@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "ecosystem/git/request_body.hpp"
 #include "ecosystem/git/upload_pack.hpp"
 #include "os/file.hpp"
@@ -145,12 +146,24 @@ TEST_F(GitRouteTest, TakesBodiesOnlyThere) {
   EXPECT_EQ(made->max_body("POST", "/git/"), 0u);
 }
 
+/// What git reads of its configuration.
+std::string without_comments(const std::string& text) {
+  std::string out;
+  for (const auto line : split(text, '\n')) {
+    if (!line.starts_with("#")) out += std::string(line) + "\n";
+  }
+  return out;
+}
+
 TEST_F(GitRouteTest, LeadsOriginsHere) {
   add("local", 1, "x", "repos/local");
   add("tool", 1, "x", "https://git.example/team/tool.git");
   const auto text = route()->client_configuration("http://m");
   EXPECT_THAT(text, HasSubstr("[url \"http://m/git/tool~\"]\n  insteadOf = https://git.example/team/tool\n"));
-  EXPECT_THAT(text, testing::Not(HasSubstr("local")));
+  EXPECT_THAT(without_comments(text), testing::Not(HasSubstr("local")));
+  // A path of another machine leads nowhere: what to write instead is said.
+  EXPECT_THAT(text, HasSubstr("\n# local: what crossed came from 'repos/local'"));
+  EXPECT_THAT(text, HasSubstr("# [url \"http://m/git/local~\"]\n#   insteadOf = https://"));
 }
 
 TEST_F(GitRouteTest, LeadsNothingThatIsNoWholeOrigin) {
@@ -161,7 +174,7 @@ TEST_F(GitRouteTest, LeadsNothingThatIsNoWholeOrigin) {
         "https://git.example/a;b", "https://git.example/a#b", "https://git.example/\"a", "https://git.example/a\\b",
         "https://git.example/a\x7f", "https://git.example/a\nb", "https://git.example/\xc3\xa4", "ssh://git.example/a"})
     add("bad" + std::to_string(++count), 1, "x", bad);
-  EXPECT_THAT(route()->client_configuration("http://m"), testing::Not(HasSubstr("insteadOf")));
+  EXPECT_THAT(without_comments(route()->client_configuration("http://m")), testing::Not(HasSubstr("insteadOf")));
 }
 
 TEST_F(GitRouteTest, WhatBeginsLikeAnOriginIsNotItsRepository) {

@@ -73,6 +73,10 @@ Selection select_refs(const Upstream& upstream, std::span<const std::string> wan
     out.refs.insert_or_assign(name, id);
   };
   if (wanted.empty()) {
+    if (upstream.refs.empty()) {
+      throw Error(ErrorCode::unresolvable, fmt::format("{}: the repository is empty", where),
+                  "commit something there first; a branch that nobody committed to does not exist yet");
+    }
     if (upstream.head.empty()) {
       throw Error(ErrorCode::unresolvable, fmt::format("{}: the repository has no default branch", where),
                   fmt::format("name what is wanted with `refs`; it has: {}", known_names(upstream)));
