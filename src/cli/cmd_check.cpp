@@ -205,6 +205,7 @@ void print_lines(std::string& out, std::string_view lines) {
 
 std::string to_text(const std::vector<CheckedEntry>& entries, const std::vector<HiddenNeed>& needs) {
   std::string out;
+  if (entries.empty()) out += "the stack names nothing to carry: there is nothing to check\n";
   for (const auto& entry : entries) {
     if (entry.missing.empty()) out += fmt::format("✓ {}  {}\n", entry.where, entry.proven);
     for (const auto& missing : entry.missing) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -15,14 +17,17 @@ constexpr std::size_t k_last_words = 1500;
 
 }  // namespace
 
-std::string in_one_line(std::string_view text, const std::vector<std::string_view>& prefixes) {
+std::string in_one_line(std::string_view text, const ClientNoise& noise) {
   std::string out;
   for (auto line : split(text, '\n')) {
     line = trim(line);
-    for (const auto prefix : prefixes) {
+    for (const auto prefix : noise.prefixes) {
       if (line.starts_with(prefix)) line = trim(line.substr(prefix.size()));
     }
-    if (!line.empty()) out += (out.empty() ? "" : "; ") + printable(line);
+    if (!noise.end.empty() && line == noise.end) break;
+    const bool says_nothing = std::any_of(noise.lines.begin(), noise.lines.end(),
+                                          [&](const auto beginning) { return line.starts_with(beginning); });
+    if (!line.empty() && !says_nothing) out += (out.empty() ? "" : "; ") + printable(line);
   }
   if (out.size() > k_last_words) {
     auto begin = out.size() - k_last_words;
@@ -32,13 +37,13 @@ std::string in_one_line(std::string_view text, const std::vector<std::string_vie
   return out;
 }
 
-ClientAnswer run_offline(ProcessSpec spec, const std::vector<std::string_view>& prefixes) {
+ClientAnswer run_offline(ProcessSpec spec, const ClientNoise& noise) {
   const auto program = spec.argv.at(0);
   spec.argv = without_network(std::move(spec.argv), spec.working_folder);
   const auto result = run_process(spec);
   ClientAnswer out{
-      .done = result.status == 0, .output = result.output, .words = in_one_line(result.error_output, prefixes)};
-  if (!out.done && out.words.empty()) out.words = in_one_line(result.output, prefixes);
+      .done = result.status == 0, .output = result.output, .words = in_one_line(result.error_output, noise)};
+  if (!out.done && out.words.empty()) out.words = in_one_line(result.output, noise);
   if (!out.done && out.words.empty()) out.words = fmt::format("{} ended with {}", program, result.status);
   return out;
 }

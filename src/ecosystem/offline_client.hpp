@@ -13,6 +13,13 @@
 
 namespace liftlock {
 
+/// What a client says that helps nobody.
+struct ClientNoise {
+  std::vector<std::string_view> prefixes = {};  ///< beginnings of its lines that say nothing ("npm error"), once each
+  std::vector<std::string_view> lines = {};     ///< lines that begin so, behind the prefix, are left out
+  std::string_view end = {};                    ///< the line from which on nothing matters; empty: none
+};
+
 /// What a client did.
 struct ClientAnswer {
   bool done = false;
@@ -21,12 +28,11 @@ struct ClientAnswer {
 };
 
 /// Runs it in an empty network namespace and without the daemons of /run (ecosystem/without_network.hpp).
-/// @param prefix a beginning of its lines that says nothing ("npm error "): left out, once each
 /// @throws Error{tool_missing, sandbox_unavailable, tool_failed, limit_exceeded}
-ClientAnswer run_offline(ProcessSpec spec, const std::vector<std::string_view>& prefixes = {});
+ClientAnswer run_offline(ProcessSpec spec, const ClientNoise& noise = {});
 
 /// Non-empty lines in one, made printable; of a long text the end.
-std::string in_one_line(std::string_view text, const std::vector<std::string_view>& prefixes = {});
+std::string in_one_line(std::string_view text, const ClientNoise& noise = {});
 
 /// A folder of the scratch folder that is removed with the object, whatever its modes are: Go's cache is read-only.
 class ScratchFolder {

@@ -95,9 +95,20 @@ TEST(RunOffline, WorksWhereTheWorkingFolderLiesInRun) {
 TEST(RunOffline, AClientThatFailsHasWords) {
   ProcessSpec spec;
   spec.argv = {"sh", "-c", "echo 'error: no such thing' >&2; exit 3"};
-  EXPECT_EQ(run_offline(spec, {"error:"}).words, "no such thing");
+  EXPECT_EQ(run_offline(spec, {.prefixes = {"error:"}}).words, "no such thing");
   spec.argv = {"sh", "-c", "exit 3"};
   EXPECT_EQ(run_offline(spec).words, "sh ended with 3");
+}
+
+TEST(InOneLine, KeepsWhatMattersOfAClientsWords) {
+  const ClientNoise noise{.prefixes = {"npm error"}, .lines = {"code E", "A complete log"}, .end = "Usage:"};
+  EXPECT_EQ(in_one_line("npm error code EUSAGE\nnpm error\nnpm error Missing: a@1 from lock file\nnpm error Usage:\n"
+                        "npm error npm ci\n",
+                        noise),
+            "Missing: a@1 from lock file");
+  EXPECT_EQ(in_one_line("npm error code ENOTCACHED\nnpm error no cached response\nnpm error A complete log of it: /x\n",
+                        noise),
+            "no cached response");
 }
 
 TEST(ScratchFolderTest, DoesNotTakeWhatIsThereAlready) {

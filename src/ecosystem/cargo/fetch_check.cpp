@@ -111,7 +111,7 @@ CheckResult check_fetch(const StackEntry& entry, const fs::path& lock_file, cons
   spec.set_environment = {{"CARGO_HOME", home.string()}, {"CARGO_TERM_PROGRESS_WHEN", "never"}};
   spec.unset_environment = {"CARGO_TARGET_DIR", "CARGO_BUILD_TARGET"};
   spec.working_folder = project;
-  const auto answer = run_offline(spec, {"error:", "Caused by:"});
+  const auto answer = run_offline(spec, {.prefixes = {"error:", "Caused by:"}});
   if (!answer.done) {
     if (answer.words.find("is already defined by") != std::string::npos) return {};
     return {.proven = {},

@@ -120,7 +120,7 @@ CheckResult check_render(const StackEntry& entry, const std::vector<Artifact>& a
       spec.set_environment[name] = (scratch.path() / name).string();
     spec.unset_environment = {"KUBECONFIG", "HELM_NAMESPACE", "HELM_DEBUG"};
     spec.working_folder = scratch.path();
-    auto answer = run_offline(spec, {"Error:"});
+    auto answer = run_offline(spec, {.prefixes = {"Error:"}});
     if (answer.done) {
       auto version = spec;
       version.argv = {"helm", "version", "--short"};

@@ -131,12 +131,12 @@ CheckResult check_build(const StackEntry& entry, const std::vector<Artifact>& ar
   spec.argv.insert(spec.argv.end(), goals.begin(), goals.end());
   spec.unset_environment = {"MAVEN_ARGS"};
   spec.working_folder = folder / "project";
-  const auto answer = run_offline(spec, {"[ERROR]", "[WARNING]"});
+  const auto answer = run_offline(spec, {.prefixes = {"[ERROR]", "[WARNING]"}});
   std::string asked;
   for (const auto& goal : goals) asked += " " + printable(goal);
   if (!answer.done) {
     // Maven speaks on its standard output.
-    const auto words = in_one_line(answer.output, {"[ERROR]", "[WARNING]"});
+    const auto words = in_one_line(answer.output, {.prefixes = {"[ERROR]", "[WARNING]"}});
     return {.proven = {},
             .missing = {{fmt::format("mvn{} does not work without a network: {}; run it again with the repository that "
                                      "the stack names and a network, then lock and fetch again",

@@ -125,7 +125,11 @@ std::string install(const StackEntry& entry, const fs::path& folder, const NodeP
     spec.argv.push_back(fmt::format("--{}={}", omit ? "omit" : "include", kind));
   }
   // npm 9 and before write "npm ERR!".
-  const auto answer = run_offline(spec, {"npm error", "npm ERR!"});
+  const auto answer =
+      run_offline(spec, {.prefixes = {"npm error", "npm ERR!"},
+                         .lines = {"code E", "errno E", "Clean install a project", "A complete log of this run",
+                                   "Log files were not written", "/", "Run \"npm help"},
+                         .end = "Usage:"});
   remove_tree(folder / "node_modules");
   return answer.done ? std::string() : answer.words;
 }

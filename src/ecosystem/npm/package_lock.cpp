@@ -82,7 +82,7 @@ class Reader {
 
   PackageLock read(std::string_view text) {
     refuse_other_clients(text, m_file);
-    const auto json = parse_json(text, {.max_bytes = k_max_lock, .max_depth = k_max_depth});
+    const auto json = parse(text);
     check_version(json);
     const auto& packages = object_member(json, "packages", m_file);
     if (packages.size() > k_max_packages) {
@@ -97,6 +97,15 @@ class Reader {
   }
 
  private:
+  Json parse(std::string_view text) const {
+    try {
+      return parse_json(text, {.max_bytes = k_max_lock, .max_depth = k_max_depth});
+    } catch (const Error& error) {
+      throw Error(error.code(), fmt::format("'{}': {}", printable(m_file), error.message()),
+                  "restore it from version control, or let `npm install --package-lock-only` write it anew");
+    }
+  }
+
   void check_version(const Json& json) const {
     const auto version = json.is_object() ? json.find("lockfileVersion") : json.end();
     if (!json.is_object() || version == json.end() || !version->is_number_unsigned()) {
