@@ -1,5 +1,7 @@
 #include "cli/export_tar.hpp"
 
+#include <fcntl.h>
+
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "bundle/tar_layout.hpp"
@@ -8,10 +10,11 @@
 namespace liftlock {
 namespace {
 
-const fs::path& require_new(const fs::path& file) {
-  if (fs::exists(file)) {
-    throw Error(ErrorCode::immutable, fmt::format("'{}' exists", printable(file.string())),
-                "name another file, or remove that one");
+/// What is there is never replaced: it may be the same file, which is found out once this one is written beside it.
+const fs::path& require_file(const fs::path& file) {
+  if (fs::exists(file) && !fs::is_regular_file(file)) {
+    throw Error(ErrorCode::usage, fmt::format("--to wants a file, and '{}' is none", printable(file.string())),
+                "name a new file, such as app.tar");
   }
   return file;
 }
@@ -20,7 +23,7 @@ const fs::path& require_new(const fs::path& file) {
 
 ExportTar::ExportTar(const LayoutOrder& order)
     : m_order(order),
-      m_file(require_new(order.to)),
+      m_file(require_file(order.to)),
       m_progress(order.reporter, "export", Unit::bytes, order.artifacts.front().total_size()) {}
 
 void ExportTar::write(std::string_view bytes) {
@@ -46,6 +49,14 @@ ExportedFile ExportTar::finish() {
   write(std::string(1024, '\0'));
   const auto what = m_order.to.string();
   ExportedFile file{m_order.to, regular_size(m_file.fd(), what), sha256_of_file(m_file.fd(), what)};
+  if (const auto there = open_file_if_exists(m_order.to, O_RDONLY)) {
+    if (regular_size(there->get(), what) == file.size && sha256_of_file(there->get(), what) == file.digest) {
+      m_order.reporter.note(fmt::format("'{}' was there already, byte for byte", printable(what)));
+      return file;
+    }
+    throw Error(ErrorCode::immutable, fmt::format("'{}' exists, and holds something else", printable(what)),
+                "nothing was changed: name another file, or remove that one and run the same command again");
+  }
   m_file.commit();
   return file;
 }

@@ -38,7 +38,15 @@ std::string read_passphrase(const fs::path& file) {
 PrivateKey load_private_key(const fs::path& file, const std::optional<fs::path>& passphrase_file) {
   std::error_code ignored;
   if (!fs::exists(file, ignored)) fail(ErrorCode::key_missing, "there is no private key at '{}'", file.string());
-  if (!is_encrypted_pem(read_file(file, k_max_key_file))) return PrivateKey::load(file);
+  const auto text = read_file(file, k_max_key_file);
+  if (text.find("-----BEGIN PUBLIC KEY-----") != std::string::npos) {
+    const auto shown = printable(file.string());
+    const bool beside = file.extension() == ".pub" && fs::exists(fs::path(file).replace_extension(), ignored);
+    throw Error(ErrorCode::key_missing, fmt::format("'{}' is a public key, and signing takes the private one", shown),
+                beside ? fmt::format("it lies beside it: '{}'", printable(fs::path(file).replace_extension().string()))
+                       : "name the file that `liftlock trust keygen --out FILE` wrote, without .pub");
+  }
+  if (!is_encrypted_pem(text)) return PrivateKey::load(file);
   if (passphrase_file) return PrivateKey::load(file, read_passphrase(*passphrase_file));
   return PrivateKey::load(file, ask_secret("passphrase of " + file.string() + ": "));
 }
