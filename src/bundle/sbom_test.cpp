@@ -221,5 +221,14 @@ TEST(Licenses, AreWrittenAsSpdxDoes) {
   EXPECT_EQ(spdx_license_expression(std::string(500, '(') + "MIT" + std::string(500, ')')), std::nullopt);
 }
 
+TEST(StatedLicense, IsThatOfTheEcosystemElseOfTheArtifactItselfElseOfItsCard) {
+  const auto model = sample()[0], wheel = sample()[1];
+  EXPECT_EQ(stated_license(wheel, {{"license", "other"}}), "MIT OR apache-2.0");
+  EXPECT_EQ(stated_license(model, {{"license", "mit"}, {"card", {{"license", "gpl"}}}}), "mit");
+  EXPECT_EQ(stated_license(model, facts_of(model)), "llama3.1");
+  EXPECT_EQ(stated_license(model, {{"card", "none"}}), "");
+  EXPECT_EQ(stated_license(model, Json()), "");
+}
+
 }  // namespace
 }  // namespace liftlock
