@@ -35,7 +35,12 @@ fs::path resolve_source(const SiteConfig& config, const std::string& source) {
   const auto check = [](const Source& found, const fs::path& bundle, const std::string& source_name) {
     require_present(found, source_name, bundle);
     if (found.require_read_only && !is_on_read_only_mount(bundle)) {
-      fail(ErrorCode::source_writable, "source '{}' is on a file system that is mounted writable", source_name);
+      throw Error(
+          ErrorCode::source_writable,
+          fmt::format("source '{}' is on a file system that is mounted writable", source_name),
+          fmt::format("mount it with -o ro; only for a trial, with a folder of this machine: require_read_only = "
+                      "false below [source.{}] of config.toml",
+                      source_name));
     }
     return bundle;
   };

@@ -5,12 +5,14 @@
 
 #include "base/counted.hpp"
 #include "cli/cmd_audit.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/witness_view.hpp"
 
 namespace liftlock {
 namespace {
 
 void run(Invocation& invocation) {
+  begin_anew_after_interrupt();
   const auto log = open_audit_log(invocation);
   log.verify();
   const auto when = now();

@@ -13,6 +13,7 @@
 #include "cli/commands.hpp"
 #include "cli/doctor_view.hpp"
 #include "cli/inspection.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/model_config.hpp"
 #include "cli/store_view.hpp"
 #include "crypto/hash.hpp"
@@ -336,6 +337,7 @@ std::vector<Patient> patients(Invocation& invocation, const Options& options) {
 }
 
 void run(Invocation& invocation, const Options& options) {
+  begin_anew_after_interrupt();
   const auto examined = patients(invocation, options);
   std::vector<Diagnosis> all;
   auto models = Json::array();

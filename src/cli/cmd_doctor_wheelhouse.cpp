@@ -13,6 +13,7 @@
 #include "cli/commands.hpp"
 #include "cli/doctor_view.hpp"
 #include "cli/inspection.hpp"
+#include "cli/interrupt.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/pypi/project_name.hpp"
 #include "ecosystem/pypi/wheelhouse.hpp"
@@ -302,6 +303,7 @@ std::string to_text(const Wheelhouse& wheelhouse, const WheelTarget& target, con
 }
 
 void run(Invocation& invocation, const Options& options) {
+  begin_anew_after_interrupt();
   const auto target = WheelTarget::parse(options.python, options.platform);
   const TemporaryFolder scratch;
   const auto wheelhouse = open_wheelhouse(options.path, scratch.path());

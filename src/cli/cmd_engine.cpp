@@ -65,7 +65,11 @@ void list(Invocation& invocation) {
                     formats_of(one), chosen, believed(one.facts),
                     suited.runs() ? "yes" : "no: " + printable(suited.lacking.front())});
   }
-  invocation.print(json, [&] { return format_table(rows); });
+  invocation.print(json, [&] {
+    return rows.size() > 1 ? format_table(rows)
+                           : "no engine is installed: `liftlock engine install NAME`, of what `liftlock ls --kind "
+                             "engine` lists\n";
+  });
 }
 
 void show(Invocation& invocation, const std::string& name) {

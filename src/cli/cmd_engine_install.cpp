@@ -11,6 +11,7 @@
 #include "cli/config_record.hpp"
 #include "cli/engine_import.hpp"
 #include "cli/engine_view.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/reason_option.hpp"
 #include "crypto/hash.hpp"
 #include "engine/install.hpp"
@@ -89,6 +90,7 @@ void install_file(Invocation& invocation, const Site& site, const Options& optio
 }
 
 void run(Invocation& invocation, const Options& options) {
+  begin_anew_after_interrupt();
   const auto site = invocation.site();
   site.require_zone("engine install", {Zone::ingest, Zone::production});
   site.require_own();

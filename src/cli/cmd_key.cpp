@@ -95,7 +95,8 @@ void run_add(Invocation& invocation, const AddOptions& options) {
 
 void run_ls(Invocation& invocation) {
   const auto file = access_file(site_for(invocation, "key ls"));
-  if (!fs::exists(file)) return invocation.print(Json::array(), [] { return std::string(); });
+  if (!fs::exists(file))
+    return invocation.print(Json::array(), [] { return "no key was made yet: `liftlock key add USER`"; });
   const KeyRing ring(file, Access::read);
   const auto used = ring.tokens_of(std::chrono::floor<std::chrono::days>(now()));
   const auto keys = ring.list();

@@ -13,6 +13,7 @@
 #include "cli/cmd_import.hpp"
 #include "cli/commands.hpp"
 #include "cli/inspection.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/signing.hpp"
 #include "cli/store_view.hpp"
 #include "cli/trust_change.hpp"
@@ -92,6 +93,7 @@ void check_output(const fs::path& output, std::uint64_t needed) {
 }
 
 void run_export(Invocation& invocation, const ExportOptions& options) {
+  begin_anew_after_interrupt();
   if (options.with_projector && options.without_projector)
     fail(ErrorCode::usage, "either --with-mmproj or --without-mmproj");
   const auto site = invocation.site();
@@ -176,7 +178,7 @@ void run_inspect(Invocation& invocation, const std::string& file) {
 void add_model_export(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("export", "Pack a model of the store as one .baimodel file");
   auto options = std::make_shared<ExportOptions>();
-  command->add_option("MODEL", options->model, "Name, name@version or id of a model of the store")->required();
+  add_model_argument(*command, "MODEL", options->model)->required();
   command->add_option("--output", options->output, "The file; never replaced")->type_name("FILE");
   command->add_flag("--plan", options->plan, "Say what would go in, and the total package size");
   command->add_flag("--with-mmproj", options->with_projector, "Insist on the vision projector (it goes in by default)");

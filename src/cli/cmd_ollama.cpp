@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/interrupt.hpp"
 #include "ecosystem/ollama/store_check.hpp"
 #include "ecosystem/ollama/store_reader.hpp"
 
@@ -46,6 +47,7 @@ ollama::StoreUser find_user(const std::string& wanted) {
 }
 
 void run(Invocation& invocation, const Options& options) {
+  begin_anew_after_interrupt();
   const auto user = find_user(options.user);
   const auto folder = options.folder.empty() ? ollama::default_store() : fs::path(options.folder);
   const auto checked = ollama::check_store(folder, user, invocation.reporter());

@@ -15,6 +15,7 @@
 #include "cli/config_record.hpp"
 #include "cli/ecosystems_high.hpp"
 #include "cli/inspection.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/push_repository.hpp"
 #include "store/catalog.hpp"
 
@@ -216,6 +217,7 @@ void finish_all(const Invocation& invocation, const Site& site, const NamedRepos
 }
 
 void run(Invocation& invocation, const Options& options) {
+  resume_after_interrupt();
   const auto site = invocation.site();
   site.require_zone("push", {Zone::ingest, Zone::production});
   if (!options.bundle.empty() && !options.artifacts.empty())

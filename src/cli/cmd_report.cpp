@@ -14,6 +14,7 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/inspection.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/store_view.hpp"
 
 namespace liftlock {
@@ -135,6 +136,7 @@ Json to_json(const std::vector<Line>& lines) {
 }
 
 void run(Invocation& invocation, const Options& options) {
+  begin_anew_after_interrupt();
   const auto site = invocation.site();
   const OpenStore store(site, "report", Access::read);
   const auto artifacts = store.catalog.artifacts();

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -17,6 +18,7 @@
 #include "cli/model_serving.hpp"
 #include "cli/syslog_settings.hpp"
 #include "net/server.hpp"
+#include "os/file.hpp"
 #include "server/local_door.hpp"
 #include "server/mirror_server.hpp"
 #include "server/sd_notify.hpp"
@@ -64,6 +66,8 @@ MirrorOptions mirror_options(const Site& site, const Options& options) {
     fail(ErrorCode::usage, "TLS needs both a certificate and a key");
   }
   if (certificate) {
+    // OpenSSL does not say that a file is not there.
+    for (const auto& file : {*certificate, *key}) (void)open_file(file, O_RDONLY);
     const bool old = options.tls12 || config.allow_tls12;
     mirror.http.tls =
         TlsSettings{*certificate, *key, old ? TlsSettings::Minimum::tls12 : TlsSettings::Minimum::tls13, {}};
@@ -77,12 +81,11 @@ MirrorOptions mirror_options(const Site& site, const Options& options) {
 }
 
 /// One process of an installation answers for models; what else is started serves files.
-std::unique_ptr<ModelServing> serve_models(const Site& site, AuditLog& log, Invocation& invocation) {
+std::unique_ptr<ModelServing> serve_models(const Site& site, AuditLog& log, const Invocation& invocation) {
   try {
     return std::make_unique<ModelServing>(site, log, invocation.actor());
   } catch (const Error& error) {
     if (error.code() != ErrorCode::busy) throw;
-    invocation.reporter().note("another process answers for the models of this installation; this one serves files");
     return nullptr;
   }
 }
@@ -102,12 +105,12 @@ void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("serve", {Zone::ingest, Zone::production});
   StopSignals signals;
+  auto mirror_settings = mirror_options(site, options);  // a mistake of use is told before anything is begun
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
   const auto models = serve_models(site, log, invocation);
   std::optional<IncomingEngines> incoming;
   if (models && !options.incoming_engines.empty()) incoming.emplace(invocation, site, options.incoming_engines);
-  auto mirror_settings = mirror_options(site, options);
   if (models) {
     mirror_settings.gateway = &models->gateway();
     mirror_settings.checks = models->checks();
@@ -126,6 +129,8 @@ void run(Invocation& invocation, const Options& options) {
   if (collector) {
     shipper.emplace(site.syslog_folder(), site.audit_folder(), std::move(*collector), invocation.reporter());
   }
+  if (!models)
+    invocation.reporter().note("another process answers for the models of this installation; this one serves files");
   invocation.print({{"url", mirror.url()}, {"pid", ::getpid()}}, [&] { return "listening on " + mirror.url(); });
   std::fflush(stdout);
   sd_notify("READY=1\nSTATUS=serving on " + mirror.url());

@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/interrupt.hpp"
 #include "cli/store_view.hpp"
 #include "store/maintenance.hpp"
 
@@ -40,6 +41,7 @@ std::uint64_t total(const std::vector<SizedDigest>& blobs) {
 }
 
 void run(Invocation& invocation, const Options& options) {
+  resume_after_interrupt();
   const auto age = parse_duration(options.abandoned_after);
   if (!age)
     fail(ErrorCode::usage, "--abandoned-after wants a duration such as 30d or 12h, not '{}'", options.abandoned_after);

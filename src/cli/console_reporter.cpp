@@ -91,7 +91,8 @@ std::string ConsoleReporter::describe(const Task& task) const {
   if (task.total > 0) {
     out += fmt::format(" of {} ({}%)", amount(task.unit, task.total), task.done * 100 / task.total);
   }
-  if (rate > 0) out += fmt::format(", {}/s", amount(task.unit, static_cast<std::uint64_t>(rate)));
+  if (rate > 0 && (task.unit == Unit::bytes || rate >= 1))
+    out += fmt::format(", {}/s", amount(task.unit, static_cast<std::uint64_t>(rate)));
   if (rate > 0 && task.total > task.done) {
     out += fmt::format(", {} left", format_seconds(static_cast<double>(task.total - task.done) / rate));
   }

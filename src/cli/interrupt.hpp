@@ -1,4 +1,4 @@
-// Ctrl-C in commands that resume.
+// Ctrl-C in commands that take long.
 #pragma once
 
 namespace liftlock {
@@ -7,7 +7,7 @@ namespace liftlock {
 /// calls this can be killed anywhere and goes on where it was. Does nothing where SIGINT is ignored.
 void resume_after_interrupt();
 
-/// The same for what only reads, and begins anew: verify, scrub.
+/// The same for what begins anew, because it only reads (verify, scrub) or leaves nothing half done (model export).
 void begin_anew_after_interrupt();
 
 }  // namespace liftlock
