@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/model_chain.hpp"
+#include "cli/store_view.hpp"
 
 namespace liftlock {
 namespace {
@@ -35,7 +36,7 @@ void run(Invocation& invocation, const Options& options, ChainDepth depth) {
 void add(CLI::App& group, Invocation& invocation, const char* verb, const char* summary, ChainDepth depth) {
   auto* command = group.add_subcommand(verb, summary);
   auto options = std::make_shared<Options>();
-  command->add_option("MODEL", options->name, "Name, name@version or id of a model of the store")->required();
+  add_model_argument(*command, "MODEL", options->name)->required();
   command->footer(
       fmt::format("Exit status 4: a step is refuted, or its evidence is missing.\n"
                   "Example: liftlock chain {} tiny",

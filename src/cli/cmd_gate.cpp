@@ -10,6 +10,7 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/model_serving.hpp"
+#include "cli/store_view.hpp"
 #include "engine/load_gate.hpp"
 #include "os/private_view.hpp"
 #include "os/process.hpp"
@@ -94,7 +95,7 @@ void add_gate(CLI::App& app, Invocation& invocation) {
   auto* command =
       app.add_subcommand("gate", "Check a model's bytes, then become a program that loads these very bytes");
   auto options = std::make_shared<Options>();
-  command->add_option("MODEL", options->model, "Name, alias, name@version or id of a model")->required();
+  add_model_argument(*command, "MODEL", options->model, "Alias")->required();
   command
       ->add_option("COMMAND", options->command,
                    "After --: the program and its words; {} is the path of the checked file, or of the folder of them")

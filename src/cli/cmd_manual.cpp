@@ -21,6 +21,7 @@ void add_manual(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("manual", "Write the man pages of all commands into a folder");
   auto folder = std::make_shared<std::string>();
   command->add_option("FOLDER", *folder, "Where the .1 files go")->required();
+  command->footer("Example: liftlock manual /usr/local/share/man/man1");
   command->callback([&app, &invocation, folder] {
     const auto pages = write_manual(app, *folder);
     invocation.print({{"folder", *folder}, {"pages", pages}},

@@ -5,6 +5,7 @@
 
 #include "base/encoding.hpp"
 #include "base/text.hpp"
+#include "bundle/licenses.hpp"
 #include "cli/cmd_import.hpp"
 #include "cli/commands.hpp"
 #include "cli/store_view.hpp"
@@ -37,7 +38,8 @@ void list(Invocation& invocation) {
     const auto facts = store.catalog.inspection(model);
     const auto labelled = labels.find(model.name);
     const auto label = labelled == labels.end() ? std::string("-") : printable(labelled->second);
-    const auto licence = model.license.empty() ? fact(facts, "license") : printable(model.license);
+    const auto stated = stated_license(model, facts);
+    const auto licence = stated.empty() ? std::string("-") : printable(stated);
     const auto chosen = engine::choice_of(model, "");
     std::vector<std::string> called;
     for (const auto& [alias, history] : *aliases) {
@@ -56,7 +58,10 @@ void list(Invocation& invocation) {
                     fact(facts, "quantisation"), format_size(model.total_size()), licence, label,
                     printable(fmt::format("{}", fmt::join(called, ", ")))});
   }
-  invocation.print(json, [&] { return format_table(rows); });
+  invocation.print(json, [&] {
+    return rows.size() > 1 ? format_table(rows)
+                           : "the store holds no model: one comes in a bundle, or by `liftlock import`\n";
+  });
 }
 
 }  // namespace

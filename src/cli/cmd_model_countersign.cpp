@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/store_view.hpp"
 #include "cli/trust_change.hpp"
 #include "engine/countersignature.hpp"
 #include "engine/load_gate.hpp"
@@ -97,7 +98,7 @@ void run(Invocation& invocation, const Options& options) {
 void add_model_countersign(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("countersign", "Sign a model for this organisation, as policy may want it");
   auto options = std::make_shared<Options>();
-  command->add_option("NAME", options->name, "Alias, name, name@version or id of a model of the store")->required();
+  add_model_argument(*command, "NAME", options->name, "Alias")->required();
   command->add_option("--role", options->role, "approver (the default) or scanner");
   command->add_option("--key", options->key, "Private key file, or gpg:FINGERPRINT (smart cards through gpg-agent)");
   command->add_option("--passphrase-file", options->passphrase_file, "File whose first line unlocks the key")

@@ -135,7 +135,7 @@ void fit_vllm(Invocation& invocation, const FitOptions& options) {
 void add_model_fit(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("fit", "Say from its facts whether a model will fit into memory");
   auto options = std::make_shared<FitOptions>();
-  command->add_option("NAME", options->name, "Name, name@version or id of a model of the store")->required();
+  add_model_argument(*command, "NAME", options->name)->required();
   command
       ->add_option("--context,--max-model-len", options->context,
                    "Tokens of one request (default: as trained, with llama.cpp at most 8192)")

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/store_view.hpp"
 #include "engine/load_gate.hpp"
 
 namespace liftlock {
@@ -63,7 +64,7 @@ void run(Invocation& invocation, const std::string& name) {
 void add_model_rm(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("rm", "Take a model out of use, or an alias away");
   auto name = std::make_shared<std::string>();
-  command->add_option("NAME", *name, "An alias, or name, name@version or id of a model of the store")->required();
+  add_model_argument(*command, "NAME", *name, "Alias")->required();
   command->footer(
       "A model behind an alias stays. Engines that run it go on until they are unloaded.\nExample: liftlock model rm "
       "tiny");

@@ -10,6 +10,7 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/model_serving.hpp"
+#include "cli/store_view.hpp"
 #include "net/unix_client.hpp"
 
 namespace liftlock {
@@ -159,7 +160,7 @@ void add_model_swap(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("swap", "Put a model behind an alias, after it answered a question");
   auto options = std::make_shared<Options>();
   command->add_option("ALIAS", options->alias, "The name that people and programs ask for")->required();
-  command->add_option("MODEL", options->model, "Name, name@version or id of a model of the store")->required();
+  add_model_argument(*command, "MODEL", options->model)->required();
   command->add_option("--prompt", options->prompt, "The question that it must answer first");
   command->add_option("--expect", options->expect, "Words that its answer must hold, in upper or lower case");
   command->footer(

@@ -73,7 +73,7 @@ std::vector<Artifact> chosen_for(const NamedLayout& layout, const OpenStore& sto
     if (!fits(artifact))
       fail(ErrorCode::usage, "{} is for kind {}, and '{}' is none", layout.flag, fmt::join(layout.kinds, " or "),
            printable(artifact.id()));
-    warn_of_other_contents(store.catalog, artifact, reporter);
+    warn_of_other_contents(store.catalog, artifact, name, reporter);
     return {std::move(artifact)};
   }
   if (layout.without_id == NamedLayout::Without::refuse) fail(ErrorCode::usage, "{} wants an ID", layout.flag);
@@ -85,7 +85,7 @@ std::vector<Artifact> chosen_for(const NamedLayout& layout, const OpenStore& sto
   for (const auto& artifact : all) {
     if (chosen.contains(artifact.id())) continue;
     if (auto newest = store.catalog.find(artifact.id())) {
-      warn_of_other_contents(store.catalog, *newest, reporter);
+      warn_of_other_contents(store.catalog, *newest, "", reporter);
       chosen.emplace(artifact.id(), std::move(*newest));
     }
   }
@@ -126,7 +126,7 @@ void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   const OpenStore store(site, "export", Access::read);
   const auto artifact = require_artifact(store.catalog, options.name);
-  warn_of_other_contents(store.catalog, artifact, invocation.reporter());
+  warn_of_other_contents(store.catalog, artifact, options.name, invocation.reporter());
   require_blobs(site, store, artifact);
   const auto files =
       export_artifact(store.blobs, artifact, options.to, layout_of(artifact, options), invocation.reporter());
@@ -142,7 +142,7 @@ void add_store_export(CLI::App& app, Invocation& invocation) {
   auto* command =
       app.add_subcommand("export", "Write an artifact's files to a folder, each checked while it is copied");
   auto options = std::make_shared<Options>();
-  command->add_option("ID", options->name, "kind:name@version, or a name or name@version that only one artifact has");
+  add_artifact_argument(*command, "ID", options->name);
   command
       ->add_option("--to", options->to,
                    "The folder (or the file); made when missing. What is there with other bytes is never replaced")

@@ -8,10 +8,12 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/licenses.hpp"
 #include "cli/commands.hpp"
 #include "cli/store_view.hpp"
 #include "engine/load_gate.hpp"
 #include "intake/record.hpp"
+#include "store/content.hpp"
 
 namespace liftlock {
 namespace {
@@ -55,15 +57,17 @@ Json last_load(const Site& site, const Artifact& model) {
 
 std::string describe(const OpenStore& store, const Artifact& artifact, const Json& facts,
                      const std::vector<std::string>& holders) {
+  const auto license = stated_license(artifact, facts);
   auto out = fmt::format(
-      "{}\n  kind      {}\n  name      {}\n  version   {}\n  licence   {}\n  size      {}\n", printable(artifact.id()),
-      printable(artifact.kind), printable(artifact.name), printable(artifact.version),
-      artifact.license.empty() ? "not stated" : printable(artifact.license), format_size(artifact.total_size()));
+      "{}\n  kind      {}\n  name      {}\n  version   {}\n  content   {}\n  licence   {}\n  size      {}\n",
+      printable(artifact.id()), printable(artifact.kind), printable(artifact.name), printable(artifact.version),
+      content_digest(artifact).text(), license.empty() ? "not stated" : printable(license),
+      format_size(artifact.total_size()));
   if (const auto label = import_label(artifact); !label.empty()) out = label + "\n" + out;
   for (const auto& holder : holders) out += fmt::format("  held by   {}\n", printable(holder));
   for (const auto& need : artifact.needs) out += fmt::format("  needs     {}\n", printable(need));
   for (const auto& [key, value] : artifact.facts.items())
-    out += fmt::format("  {:<9} {}\n", printable(key), flat(value));
+    if (!value.is_structured() || !value.empty()) out += fmt::format("  {:<9} {}\n", printable(key), flat(value));
   if (const auto learnt = facts_text(facts, 18); !learnt.empty()) out += "\n  found by inspection:\n" + learnt;
   for (const auto& file : artifact.files) {
     out += fmt::format(
@@ -87,11 +91,13 @@ void run(Invocation& invocation, const Options& options, std::string_view kind) 
   const auto artifact = require_artifact(store.catalog, options.name);
   if (!kind.empty() && artifact.kind != kind)
     fail(ErrorCode::not_found, "'{}' is no {}", printable(artifact.id()), kind);
-  warn_of_other_contents(store.catalog, artifact, invocation.reporter());
-  const auto holders = store.catalog.holders(artifact.id());
+  warn_of_other_contents(store.catalog, artifact, options.name, invocation.reporter());
+  const auto holders = store.catalog.holders(artifact);
   const auto facts = store.catalog.inspection(artifact);
   auto json = to_json(artifact);
   json["id"] = artifact.id();
+  json["content"] = content_digest(artifact).text();
+  json["license"] = stated_license(artifact, facts);
   json["size"] = artifact.total_size();
   json["held_by"] = holders;
   if (const auto belief = imported_by(artifact)) json["import"] = {{"believed_by", name(*belief)}};
@@ -115,16 +121,17 @@ void run(Invocation& invocation, const Options& options, std::string_view kind) 
 void add_store_show(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("show", "Show everything known about one artifact: files, origin, evidence");
   auto options = std::make_shared<Options>();
-  command->add_option("ID", options->name, "kind:name@version, or a name or name@version that only one artifact has")
-      ->required();
-  command->footer("Examples:\n  liftlock show wheel:idna@3.4\n  liftlock show tinyllama --json");
+  add_artifact_argument(*command, "ID", options->name)->required();
+  command->footer(
+      "Examples:\n  liftlock show wheel:idna@3.4\n  liftlock show tinyllama --json\n"
+      "  liftlock show file:notes@1.0@sha256:0123456789ab");
   command->callback([&invocation, options] { run(invocation, *options, ""); });
 }
 
 void add_model_show(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("show", "Show everything known about one model: facts, files, origin, evidence");
   auto options = std::make_shared<Options>();
-  command->add_option("NAME", options->name, "Name, name@version or id of a model of the store")->required();
+  add_model_argument(*command, "NAME", options->name)->required();
   command->footer("Example: liftlock model show tiny --json");
   command->callback([&invocation, options] { run(invocation, *options, "model"); });
 }

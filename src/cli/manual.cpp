@@ -77,19 +77,28 @@ std::size_t write_page(CLI::App& app, const std::string& name, const std::filesy
   if (!app.get_footer().empty()) page += fmt::format(".SH NOTES\n.nf\n{}\n.fi\n", roff(app.get_footer()));
   page +=
       ".SH EXIT STATUS\n0 done; 1 internal or I/O error; 2 usage; 3 policy; 4 integrity; 5 space; 6 upstream; 7 not "
-      "found.\n.SH SEE ALSO\n.BR liftlock (1)\n";
+      "found; 130 ended by Ctrl-C.\n.SH SEE ALSO\n.BR liftlock (1)\n";
   write_file_atomically(folder / (name + ".1"), page);
   return pages;
 }
 
-void complete(CLI::App& app, const std::string& path, std::string& script) {
+struct Completion {
+  std::string words;  ///< a line for each command: what may follow it
+  std::string ids;    ///< a line for each command that names something in the store: how `ls` is to be asked
+};
+
+void complete(CLI::App& app, const std::string& path, Completion& out) {
   std::string words;
   for (auto* child : visible_children(app)) words += child->get_name() + " ";
   for (const auto* option : app.get_options()) {
     for (const auto& word : option->get_lnames()) words += "--" + word + " ";
+    if (!option->get_positional()) continue;
+    const auto type = option->get_type_name();
+    if (type == k_artifact_type) out.ids += fmt::format("    '{}') kind='--ids' ;;\n", path);
+    if (type == k_model_type) out.ids += fmt::format("    '{}') kind='--ids --kind model' ;;\n", path);
   }
-  script += fmt::format("    '{}') words='{}' ;;\n", path, trim(words));
-  for (auto* child : visible_children(app)) complete(*child, path + " " + child->get_name(), script);
+  out.words += fmt::format("    '{}') words='{}' ;;\n", path, trim(words));
+  for (auto* child : visible_children(app)) complete(*child, path + " " + child->get_name(), out);
 }
 
 }  // namespace
@@ -100,20 +109,47 @@ std::size_t write_manual(CLI::App& app, const std::string& folder) {
 }
 
 std::string bash_completion(CLI::App& app) {
-  std::string cases;
-  complete(app, "liftlock", cases);
-  return "# bash completion for liftlock\n_liftlock() {\n"
-         "  local word path=liftlock words=''\n"
-         "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-         "    case \"$word\" in -*) ;; *) case \"$(_liftlock_words \"$path\")\" in *\" $word \"*) path=\"$path $word\" "
-         ";; esac ;; esac\n"
-         "  done\n"
-         "  words=$(_liftlock_words \"$path\")\n"
-         "  COMPREPLY=($(compgen -W \"$words\" -- \"${COMP_WORDS[COMP_CWORD]}\"))\n"
-         "  [[ ${COMP_WORDS[COMP_CWORD]} != -* && ${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=($(compgen -f -- "
-         "\"${COMP_WORDS[COMP_CWORD]}\"))\n"
-         "}\n_liftlock_words() {\n  local words=''\n  case \"$1\" in\n" +
-         cases + "  esac\n  printf ' %s ' \"$words\"\n}\ncomplete -F _liftlock liftlock\n";
+  Completion found;
+  complete(app, "liftlock", found);
+  // bash cuts words at ':', and often at '@', which ids have: what it takes for the word is the end of what was typed.
+  return R"sh(# bash completion for liftlock
+_liftlock() {
+  local word before='' typed=${COMP_LINE-} head='' cut=${COMP_WORDBREAKS-} path=liftlock words='' kind='' state=()
+  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case "$before" in --state | --state=) state=(--state "$word") ;; esac
+    before=$word
+    case "$word" in -*) ;; *) case "$(_liftlock_words "$path")" in *" $word "*) path="$path $word" ;; esac ;; esac
+  done
+  cut=${cut//[^:@]/}
+  typed=${typed:0:${COMP_POINT-0}}
+  typed=${typed##*[[:space:]]}
+  words=$(_liftlock_words "$path")
+  COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
+  [[ $typed != -* ]] || return 0
+  case "$path" in
+)sh" + found.ids +
+         R"sh(  esac
+  if [[ -n $kind ]]; then
+    COMPREPLY=()
+    [[ -n $cut && $typed == *[$cut]* ]] && head=${typed%"${typed##*[$cut]}"}
+    # Names came with bundles: none may mean something to the shell.
+    # shellcheck disable=SC2086
+    while IFS= read -r word; do
+      [[ $word == "$typed"* && $word != *[!A-Za-z0-9._:@/+~-]* ]] || continue
+      COMPREPLY+=("${word#"$head"}")
+    done < <("${COMP_WORDS[0]}" --quiet "${state[@]}" ls $kind 2> /dev/null)
+  fi
+  [[ ${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"))
+}
+_liftlock_words() {
+  local words=''
+  case "$1" in
+)sh" + found.words +
+         R"sh(  esac
+  printf ' %s ' "$words"
+}
+complete -F _liftlock liftlock
+)sh";
 }
 
 }  // namespace liftlock

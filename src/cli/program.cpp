@@ -1,6 +1,7 @@
 #include "cli/program.hpp"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -22,12 +23,6 @@ namespace liftlock {
 namespace {
 
 using std::literals::operator""sv;
-
-struct GlobalOptions {
-  std::string state;
-  bool json = false;
-  bool quiet = false;
-};
 
 class ConsoleInvocation final : public Invocation {
  public:
@@ -83,6 +78,17 @@ std::string shown_message(const Error& error) {
   return out;
 }
 
+/// A mistake of use whose hint would be a general one gets the name of the command that was given.
+Error with_command(const Error& error, CLI::App& app) {
+  if (error.code() != ErrorCode::usage || error.hint() != info(ErrorCode::usage).remedy) return error;
+  std::string spoken = "liftlock";
+  for (auto at = app.get_subcommands(); !at.empty(); at = at.front()->get_subcommands())
+    spoken += " " + at.front()->get_name();
+  Error out(error.code(), error.message(), fmt::format("see `{} --help`", spoken));
+  for (const auto& line : error.context()) out.add_context(line);
+  return out;
+}
+
 void render(const Error& error, bool json) {
   const auto& what = info(error.code());
   if (json) std::cout << error_json(error) << std::flush;
@@ -92,6 +98,48 @@ void render(const Error& error, bool json) {
              printable(error.hint()));
 }
 
+/// On a terminal: one for each character, whatever its bytes.
+std::size_t columns(std::string_view text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char byte) { return (byte & '\xC0') != '\x80'; }));
+}
+
+/// How wide help may be: the terminal, else a width that people read.
+std::size_t help_width() {
+  constexpr std::size_t k_least = 60, k_elsewhere = 100;
+  winsize size{};
+  if (::isatty(STDOUT_FILENO) != 1 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return k_elsewhere;
+  return std::max<std::size_t>(size.ws_col, k_least);
+}
+
+/// CLI11 writes each description as one line, from its 30th column on. Examples stay whole.
+std::string wrap_descriptions(std::string_view help, std::size_t width) {
+  constexpr std::size_t k_column = 30;
+  std::string out;
+  for (const auto line : split(help, '\n')) {
+    const bool described = line.size() > k_column && line.starts_with("  ") && line[k_column - 1] == ' ' &&
+                           line[k_column] != ' ' && !trim(line).starts_with("liftlock ");
+    if (!described || columns(line) <= width) {
+      out += std::string(line) + "\n";
+      continue;
+    }
+    std::string row(line.substr(0, k_column));
+    bool is_empty = true;
+    for (const auto word : split(line.substr(k_column), ' ')) {
+      if (!is_empty && columns(row) + 1 + columns(word) > width) {
+        out += row + "\n";
+        row.assign(k_column, ' ');
+        is_empty = true;
+      }
+      row += (is_empty ? "" : " ") + std::string(word);
+      is_empty = false;
+    }
+    out += row + "\n";
+  }
+  if (!help.ends_with('\n') && !out.empty()) out.pop_back();
+  return out;
+}
+
 /// A command line that ran no command: a wish for help or for the version, or a mistake.
 int answer_unparsed(CLI::App& app, std::span<char* const> words, const CLI::ParseError& error) {
   const bool json = std::any_of(words.begin(), words.end(), [](const char* word) { return word == "--json"sv; });
@@ -99,7 +147,8 @@ int answer_unparsed(CLI::App& app, std::span<char* const> words, const CLI::Pars
     if (dynamic_cast<const CLI::CallForVersion*>(&error) == nullptr) {
       std::ostringstream help;
       app.exit(error, help, help);
-      std::cout << (json ? dump_json({{"help", help.str()}}) : help.str());
+      const auto text = wrap_descriptions(help.str(), help_width());
+      std::cout << (json ? dump_json({{"help", text}}) : text);
       return 0;
     }
     const auto text = fmt::format("liftlock {} ({} side)\n", LIFTLOCK_VERSION, side_name());
@@ -113,14 +162,9 @@ int answer_unparsed(CLI::App& app, std::span<char* const> words, const CLI::Pars
 }
 
 constexpr const char* k_footer =
-    "Exit status: 0 done, 1 internal or I/O, 2 usage, 3 policy, 4 integrity, 5 space, 6 upstream, 7 not found.\n"
+    "Exit status: 0 done, 1 internal or I/O, 2 usage, 3 policy, 4 integrity, 5 space, 6 upstream, 7 not found,\n"
+    "130 ended by Ctrl-C. "
     "Every error has a code; `liftlock explain CODE` tells more.";
-
-/// On a terminal: one for each character, whatever its bytes.
-std::size_t columns(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char byte) { return (byte & '\xC0') != '\x80'; }));
-}
 
 }  // namespace
 
@@ -137,6 +181,7 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows) {
       line += row[i];
       if (i + 1 < row.size()) line.append(widths[i] - columns(row[i]) + 2, ' ');
     }
+    line.erase(line.find_last_not_of(' ') + 1);  // the last cells may be empty
     out += line + "\n";
   }
   return out;
@@ -161,22 +206,44 @@ void require_no_empty_argument(std::span<char*> arguments) {
   }
 }
 
-int run_program(int argc, char** argv) {
-  raise_open_file_limit();
-  ConsoleInvocation invocation;
-  CLI::App app(fmt::format("Liftlock carries AI stacks across an air gap and runs them there ({} side).", side_name()),
-               "liftlock");
+/// What --help puts under one heading, in this order of headings; each side has some of them.
+constexpr std::pair<std::string_view, std::string_view> k_headings[] = {
+    {"A crossing",
+     " lock fetch check pack diff sign withhold transfer verify inspect ingest import status acknowledge receipt "
+     "request "},
+    {"What is here", " ls show export gc scrub retire report inventory store ring "},
+    {"For others", " serve push render key record "},
+    {"Models and engines", " model engine chain gate run ask embed translate transcribe ps top ollama "},
+    {"This installation", " init trust audit "},
+    {"Looking for trouble", " doctor health offline egress lint vendor checklist "},
+    {"Help", " explain completion manual "},
+};
+
+void add_everything(CLI::App& app, GlobalOptions& options, Invocation& invocation) {
   app.set_version_flag("--version", "");
-  app.add_option("--state", invocation.options.state,
+  app.add_option("--state", options.state,
                  "Folder of the installation (default: LIFTLOCK_STATE, else /var/lib/liftlock for root)")
       ->type_name("DIR");
-  app.add_flag("--json", invocation.options.json, "Write the result as JSON to standard output");
-  app.add_flag("--quiet,-q", invocation.options.quiet, "No progress and no remarks");
+  app.add_flag("--json", options.json, "Write the result as JSON to standard output");
+  app.add_flag("--quiet,-q", options.quiet, "No progress and no remarks");
   app.require_subcommand(1);
   app.fallthrough();
   app.footer(k_footer);
   for (const auto add : commands_of_side()) add(app, invocation);
   for (const auto add : commands_of_both()) add(app, invocation);
+  for (auto* command : app.get_subcommands({})) {
+    for (const auto& [heading, names] : k_headings) {
+      if (names.find(" " + command->get_name() + " ") != std::string_view::npos) command->group(std::string(heading));
+    }
+  }
+}
+
+int run_program(int argc, char** argv) {
+  raise_open_file_limit();
+  ConsoleInvocation invocation;
+  CLI::App app(fmt::format("Liftlock carries AI stacks across an air gap and runs them there ({} side).", side_name()),
+               "liftlock");
+  add_everything(app, invocation.options, invocation);
   try {
     require_no_empty_argument(std::span(argv, argv + argc).subspan(1));
     app.parse(argc, argv);
@@ -184,7 +251,7 @@ int run_program(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return answer_unparsed(app, std::span(argv, argv + argc).subspan(1), error);
   } catch (const Error& error) {
-    render(error, invocation.options.json);
+    render(with_command(error, app), invocation.options.json);
     return error.exit_status();
   } catch (const std::exception& error) {
     render(Error(ErrorCode::internal, error.what()), invocation.options.json);

@@ -24,6 +24,19 @@ std::string_view side_name();
 /// A commented liftlock.toml with that name; nullopt on the high side, which has no stacks.
 std::optional<std::string> stack_file_text(std::string_view name);
 
+/// The type names of positional arguments that are ids of the store: of any artifact, and of models. Completion knows
+/// them by these.
+inline constexpr std::string_view k_artifact_type = "ARTIFACT";
+inline constexpr std::string_view k_model_type = "ID";
+
+struct GlobalOptions {
+  std::string state;
+  bool json = false;
+  bool quiet = false;
+};
+/// The options of the program and every command of this side. All three have to outlive the parsing.
+void add_everything(CLI::App& app, GlobalOptions& options, Invocation& invocation);
+
 /// Runs the program and returns its exit status; never throws.
 int run_program(int argc, char** argv);
 

@@ -1,11 +1,15 @@
 #include "cli/store_view.hpp"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/licenses.hpp"
+#include "cli/program.hpp"
+#include "store/content.hpp"
 
 namespace liftlock {
 namespace {
@@ -14,6 +18,16 @@ const Site& checked(const Site& site, std::string_view command, Access access) {
   site.require_zone(command, {Zone::low, Zone::transfer, Zone::ingest, Zone::production});
   if (access == Access::write) site.require_own();
   return site;
+}
+
+/// "ID@sha256:… or ID@sha256:…": as commands take them.
+std::string contents_text(const std::vector<Artifact>& contents) {
+  constexpr std::size_t k_shown = 4;
+  std::string out;
+  for (std::size_t i = 0; i < contents.size() && i < k_shown; ++i)
+    out += (i == 0 ? "" : " or ") + content_name(contents[i]);
+  if (contents.size() > k_shown) out += fmt::format(" or one of {} more", contents.size() - k_shown);
+  return out;
 }
 
 /// "ingest demo/7 again: …": the newest bundle that brought the artifact.
@@ -89,18 +103,47 @@ Artifact require_artifact(const Catalog& catalog, std::string_view id_or_name) {
   }
   const std::vector<std::string_view> known(names.begin(), names.end());
   const auto guess = nearest(id_or_name, known);
+  if (const auto named = parse_named_content(id_or_name)) {
+    if (const auto there = catalog.find(named->id_or_name)) {
+      throw Error(ErrorCode::not_found,
+                  fmt::format("no content of '{}' begins with sha256:{}", printable(there->id()), named->prefix),
+                  fmt::format("it is {}", printable(contents_text(catalog.contents(there->id())))));
+    }
+  }
   throw Error(ErrorCode::not_found, fmt::format("the store holds no '{}'", printable(id_or_name)),
               guess ? fmt::format("did you mean '{}'? `liftlock ls` lists everything", printable(*guess)) : "");
 }
 
-void warn_of_other_contents(const Catalog& catalog, const Artifact& artifact, Reporter& reporter) {
-  std::size_t contents = 0;
-  for (const auto& other : catalog.artifacts()) contents += other.id() == artifact.id() ? 1 : 0;
-  if (contents < 2) return;
-  reporter.warn(
-      fmt::format("{} contents came under the id {}: this is the one that was published last; `liftlock ls` "
-                  "tells them apart, and `liftlock retire` takes a bundle out of use",
-                  contents, printable(artifact.id())));
+void warn_of_other_contents(const Catalog& catalog, const Artifact& artifact, std::string_view named,
+                            Reporter& reporter) {
+  const auto contents = catalog.contents(artifact.id());
+  if (contents.size() < 2) return;
+  const auto by_content = parse_named_content(named);
+  if (by_content && !with_digest({artifact}, by_content->prefix).empty()) return;
+  reporter.warn(fmt::format("{} contents came under the id {}, and this is the one that was published last: name {}",
+                            contents.size(), printable(artifact.id()), printable(contents_text(contents))));
+}
+
+CLI::Option* add_artifact_argument(CLI::App& command, const std::string& word, std::string& value) {
+  return command
+      .add_option(word, value,
+                  "kind:name@version, or a name or name@version that only one artifact has; behind it @sha256:PREFIX, "
+                  "where several contents came under one id")
+      ->type_name(std::string(k_artifact_type));
+}
+
+CLI::Option* add_model_argument(CLI::App& command, const std::string& word, std::string& value,
+                                std::string_view besides) {
+  return command
+      .add_option(word, value,
+                  fmt::format("{}ame, name@version or id of a model of the store; behind it @sha256:PREFIX, where "
+                              "several contents came under one id",
+                              besides.empty() ? "N" : fmt::format("{}, n", besides)))
+      ->type_name(std::string(k_model_type));
+}
+
+std::string license_of(const Catalog& catalog, const Artifact& artifact) {
+  return artifact.license.empty() ? stated_license(artifact, catalog.inspection(artifact)) : artifact.license;
 }
 
 }  // namespace liftlock

@@ -10,6 +10,11 @@
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
 
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
 namespace liftlock {
 
 /// The store of an installation, opened for one command.
@@ -30,8 +35,17 @@ std::string describe_holders(const std::vector<std::string>& holders);
 void require_blobs(const Site& site, const OpenStore& store, const Artifact& artifact);
 /// @throws Error{not_found} with a suggestion when the store has nothing of this id or name
 Artifact require_artifact(const Catalog& catalog, std::string_view id_or_name);
-/// Says so where bundles brought other bytes under the same id: the one that require_artifact() and Catalog::find()
-/// give is what was published last.
-void warn_of_other_contents(const Catalog& catalog, const Artifact& artifact, Reporter& reporter);
+/// Says so where bundles brought other bytes under the same id, and how each is named; nothing where the artifact was
+/// named by its content.
+void warn_of_other_contents(const Catalog& catalog, const Artifact& artifact, std::string_view named,
+                            Reporter& reporter);
+
+/// A positional argument that require_artifact() takes. Completion offers ids of the store.
+CLI::Option* add_artifact_argument(CLI::App& command, const std::string& word, std::string& value);
+/// The same for models. @param besides what else it may be: "alias"
+CLI::Option* add_model_argument(CLI::App& command, const std::string& word, std::string& value,
+                                std::string_view besides = {});
+/// The licence as its ecosystem states it, else as the artifact's own metadata does; empty when nothing does.
+std::string license_of(const Catalog& catalog, const Artifact& artifact);
 
 }  // namespace liftlock

@@ -149,6 +149,41 @@ rm "$work/referred/big.bin"
 other pack --lock "$work/referred/liftlock.lock" --output "$work/media/kept" > /dev/null
 cmp "$work/media/kept/files/big.bin" big.bin || fail "the copy was packed"
 rm -r "$work/other" "$work/referred" "$work/media/referred" "$work/media/kept"
+# What came, went or changed in a carried folder since, alike; --json says which
+mkdir -p "$work/folder/docs/deep" && (
+  cd "$work/folder"
+  printf '[stack]\nname = "docs"\n[file.docs]\nsource = "docs"\nexclude = ["*.tmp"]\n' > liftlock.toml
+  for name in stays goes edited; do echo "$name" > "docs/$name"; done
+  "$low_exe" --quiet --state "$work/folder/state" init --zone low > /dev/null
+  "$low_exe" --quiet --state "$work/folder/state" lock > /dev/null
+  echo other > docs/edited; rm docs/goes; echo new > docs/deep/new; echo x > docs/y.tmp
+  "$low_exe" --json --quiet --state "$work/folder/state" lock > "$work/json" 2> "$work/out"
+)
+for line in "'docs/deep/new' is new since it was locked; .liftlock lock --update file.docs. takes it, too" \
+  "'docs/goes' is gone since it was locked; .liftlock lock --update file.docs. leaves it out" "'docs/edited' changed since it was locked"; do
+  grep -q "^warning: file.docs: $line" "$work/out" || fail "no '$line' in: $(cat "$work/out")"
+done
+[ "$(grep -c ^warning "$work/out")" = 3 ] || fail "other remarks: $(cat "$work/out")"
+[ "$(json '["changed_files"].__len__()' < "$work/json")" = 3 ] && grep -q '"change": *"gone"' "$work/json" || fail "changed_files: $(cat "$work/json")"
+rm -r "$work/folder"
+# Sources that are no files, and repositories that are none
+mkdir -p "$work/odd/plain" && echo text > "$work/odd/plain/file" && mkfifo "$work/odd/pipe" && echo '{"lockfileVersion": 3,' > "$work/odd/package-lock.json"
+odd() { printf '[stack]\nname = "odd"\n%b\n' "$1" > "$work/odd/liftlock.toml"; }
+for source in /dev/zero pipe; do
+  odd "[file.x]\nsource = \"$source\""
+  refused 4 not-regular "is a (device|pipe).*hint:.*into a file" low lock --stack "$work/odd/liftlock.toml"
+done
+for source in /dev/zero pipe; do
+  odd "[npm.x]\nlock = \"$source\""
+  refused 4 not-regular "which is no regular file.*hint: name a file" timeout 30 "$low_exe" --quiet --state "$work/low" lock --stack "$work/odd/liftlock.toml"
+done
+odd '[git.x]\nurl = "plain"'
+refused 6 unresolvable "'plain' is no git repository.*hint:.*\[file.NAME\]" low lock --stack "$work/odd/liftlock.toml"
+odd '[npm.x]\nlock = "package-lock.json"'
+refused 4 json-invalid "'package-lock.json': .*line [0-9]+, column.*hint:.*npm install --package-lock-only" low lock --stack "$work/odd/liftlock.toml"
+odd ''
+grep -q "names nothing to carry" <<< "$(low lock --stack "$work/odd/liftlock.toml" 2>&1 > /dev/null; low check --stack "$work/odd/liftlock.toml")" || fail "an empty stack"
+rm -r "$work/odd"
 sed 's/^{/{ oops/' liftlock.lock > bad.lock
 refused 4 lock-invalid "line 1, column.*bad.lock" low pack --lock bad.lock --output "$work/media/x"
 mkdir -p "$work/media/empty" "$work/media/full/of"
@@ -157,6 +192,7 @@ refused 2 usage "is no folder.*name a new one" low pack --output "$work/media/pl
 refused 2 usage "holds other things.*bundle-1" low pack --output "$work/media/full"
 low pack --output "$work/media/empty/" > /dev/null || fail "an empty folder is a fine place"
 mv "$work/media/empty" "$work/media/one"
+refused 2 key-missing "is a public key.*hint: it lies beside it: '$work/builder.pem'" low sign "$work/media/one" --role builder --key "$work/builder.pem.pub"
 low sign "$work/media/one" --role builder --key "$work/builder.pem" > /dev/null
 low pack --output "$work/media/two" > /dev/null
 refused 3 immutable "the next is 3" low pack --sequence 1 --output "$work/media/full/of"
@@ -220,11 +256,18 @@ for command in lock fetch "pack --output $work/media/three"; do
 done
 interrupted "$work/state" "$high_exe" --quiet --state "$work/state" ingest drop/one --expect "$digest"
 
+[ -z "$("$high_exe" --quiet --state "$work/state" audit tail --type nope 2>&1 | sed 1d)" ] || fail "entries of no type"
+grep -q "no entry is of type 'bundle.ingst'; did you mean 'bundle.ingest'.*the types in this log are .*trust.pin" \
+  <<< "$("$high_exe" --state "$work/state" audit tail --type bundle.ingst 2>&1)" || fail "audit tail --type"
+
 # --- gc, scrub and export through the executables
 high export big --to "$work/exported" > "$work/sums" && sha256sum -c --quiet "$work/sums" || fail "what export prints"
 high export big --tree --to "$work/exported" > /dev/null && [ -f "$(find "$work/exported/files" -name big.bin)" ] || fail "export --tree"
 refused 7 not-found "did you mean 'big'" high export bgi --to "$work/exported"
 refused 2 usage "--to wants a folder, and '$work/sums' is none" high export big --to "$work/sums"
+exact=file:big@$(high --json show big | json '["version"]')@sha256:$(high --json show big | json '["content"][7:19]')
+high export "$exact" --to "$work/exported" > /dev/null || fail "an id with its content"
+refused 7 not-found "no content of 'file:big@.*begins with sha256:0000.*hint: it is $exact" high show big@sha256:0000
 echo edited > "$work/exported/big.bin"
 ! high export big --to "$work/exported" > /dev/null 2>&1 || fail "an edited file was replaced"
 grep -q "all sound" <<< "$(high scrub)" || fail "scrub of a sound store"
@@ -251,6 +294,50 @@ printf orphan > "$orphan_place"
 [ "$(high gc)" = "removed 1 blob, 6 B" ] && [ ! -e "$orphan_place" ] || fail "gc"
 grep -q success <<< "$(high audit tail --type store.gc)" || fail "gc in the log"
 
+# --- two contents under one id: each has a name of its own, which completion offers
+mkdir "$work/twice"
+printf '[stack]\nname = "twice"\n[file.note]\nsource = "note"\nversion = "1"\n' > "$work/twice/liftlock.toml"
+for content in older newer; do
+  printf '%s' "$content" > "$work/twice/note"
+  (cd "$work/twice" && low lock --update-all > /dev/null && low fetch > /dev/null && low pack --output "$work/media/twice-$content" > /dev/null &&
+    low sign "$work/media/twice-$content" --role builder --key "$work/builder.pem" > /dev/null)
+  high ingest "drop/twice-$content" --expect "$(sha256sum < "$work/media/twice-$content/manifest/bundle.json" | cut -d' ' -f1)" > /dev/null
+done
+older=file:note@1@sha256:$(printf older | sha256sum | cut -c1-12) newer=file:note@1@sha256:$(printf newer | sha256sum | cut -c1-12)
+[ "$(high ls --ids --channel twice | sort)" = "$(printf '%s\n' "$older" "$newer" | sort)" ] || fail "ls --ids: $(high ls --ids)"
+grep -q "^file  *note  *1 .* twice/1 .*${older#file:note@1@}\$" <<< "$(high ls --channel twice)" || fail "ls does not tell them apart: $(high ls)"
+grep -q "2 contents came under the id file:note@1, and this is the one that was published last: name $newer or $older" \
+  <<< "$("$high_exe" --state "$work/state" show note 2>&1)" || fail "which of two"
+high show "$older" > /dev/null 2> "$work/out" && high export "$older" --to "$work/older" > /dev/null 2>> "$work/out" && [ ! -s "$work/out" ] ||
+  fail "a warning about what was named: $(cat "$work/out")"
+[ "$(cat "$work/older/note")" = older ] || fail "the older of two"
+[ "$(high show "$older" | sed -n 's/^ *held by *//p')" = twice/1 ] || fail "who holds the older of two: $(high show "$older")"
+cat > "$work/complete.sh" <<'COMPLETE'
+# complete.sh SCRIPT LINE: what is offered where the line ends, with words cut as bash cuts them
+source "$1"
+COMP_LINE=$2 COMP_POINT=${#2} COMP_WORDS=() COMP_WORDBREAKS=$' \t\n"\'@><=;|&(:'
+word=''
+for ((i = 0; i < ${#2}; ++i)); do
+  c=${2:i:1}
+  case "$c" in
+    ' ') [ -z "$word" ] || COMP_WORDS+=("$word"); word='' ;;
+    [:@=]) [ -z "$word" ] || COMP_WORDS+=("$word"); COMP_WORDS+=("$c"); word='' ;;
+    *) word+=$c ;;
+  esac
+done
+COMP_WORDS+=("$word") COMP_CWORD=${#COMP_WORDS[@]}
+((--COMP_CWORD))
+_liftlock || true
+printf '%s\n' "${COMPREPLY[@]}"
+COMPLETE
+high completion > "$work/completion"
+offered() { PATH=$work/bin:$PATH bash "$work/complete.sh" "$work/completion" "$1"; }
+mkdir -p "$work/bin" && ln -sf "$high_exe" "$work/bin/liftlock"
+[ "$(offered "liftlock --state $work/state show file:note@1@sha256:${older: -12:3}")" = "${older: -12}" ] || fail "completion of a content: $(offered "liftlock --state $work/state show file:note@1@sha256:${older: -12:3}")"
+grep -qx "note@1@sha256:${newer: -12}" <<< "$(offered "liftlock --state $work/state export file:n")" || fail "completion of an id"
+[ -z "$(offered "liftlock --state $work/state model show file")" ] || fail "completion offers a file as a model"
+grep -qx -- "--hf-cache" <<< "$(offered "liftlock export --hf")" || fail "completion of an option"
+
 # --- serve
 "$high_exe" --quiet --state "$work/state" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
 pids+=($!)
@@ -258,6 +345,9 @@ for _ in $(seq 200); do grep -q listening "$work/serve.out" && break; sleep 0.1;
 url=$(sed -n 's/^listening on //p' "$work/serve.out"); url=${url%/}
 [ -n "$url" ] || { cat "$work/serve.err"; fail "the mirror did not start"; }
 refused 2 usage "port ${url##*:} of 127.0.0.1 is in use.*ss -ltnp.*--listen" high serve --listen "127.0.0.1:${url##*:}"
+out=$("$high_exe" --state "$work/state" serve --listen nonsense 2>&1 || true)
+[ "$(head -1 <<< "$out")" = "liftlock: error[usage]: 'nonsense' is no ADDRESS:PORT" ] || fail "something else before the mistake: $out"
+refused 7 not-found "'$work/none.pem' does not exist" high serve --tls-cert "$work/none.pem" --tls-key "$work/none.key"
 [ "$(curl --noproxy '*' -s -o /dev/null -w '%{http_code}' -d body "$url/simple/")" = 405 ] || fail "POST with a body"
 # Reading goes on beside a server that writes to the log.
 for _ in $(seq 20); do

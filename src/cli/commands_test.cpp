@@ -1,0 +1,211 @@
+// What --help, completion and the manual say of every command of this side.
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
+#include <set>
+
+#include "base/reporter.hpp"
+#include "base/text.hpp"
+#include "cli/program.hpp"
+#include "os/file.hpp"
+
+namespace liftlock {
+namespace {
+
+class NoInvocation final : public Invocation {
+ public:
+  Reporter& reporter() override { return silent_reporter(); }
+  bool json() const override { return false; }
+  Site site() const override { return Site("/nonexistent"); }
+  void print(const Json&, const std::function<std::string()>&) override {}
+  void set_status(int) override {}
+  bool confirm(std::string_view) override { return false; }
+  std::string actor() const override { return "test"; }
+};
+
+struct Tree {
+  NoInvocation invocation;
+  GlobalOptions options;
+  CLI::App app{"test", "liftlock"};
+
+  Tree() { add_everything(app, options, invocation); }
+
+  using Visit = std::function<void(CLI::App& command, const std::string& path)>;
+  static void each(CLI::App& at, const std::string& path, const Visit& visit) {
+    visit(at, path);
+    for (auto* child : at.get_subcommands({})) {
+      if (!child->get_name().empty() && !child->get_group().empty())
+        each(*child, path + " " + child->get_name(), visit);
+    }
+  }
+  void each(const Visit& visit) { each(app, "liftlock", visit); }
+};
+
+struct Commands : testing::Test {
+  Tree tree;
+};
+
+/// The words of each `liftlock …` in a line of shell; what stands in quotes is one word.
+std::vector<std::vector<std::string>> calls_in(std::string_view line) {
+  std::vector<std::vector<std::string>> out;
+  std::vector<std::string> words;
+  std::string word;
+  bool in_word = false;
+  char quote = '\0';
+  const auto end_word = [&] {
+    if (in_word) words.push_back(word);
+    word.clear();
+    in_word = false;
+  };
+  const auto end_call = [&] {
+    end_word();
+    const auto begin = std::find(words.begin(), words.end(), "liftlock");
+    if (begin != words.end()) out.emplace_back(begin + 1, words.end());
+    words.clear();
+  };
+  bool redirected = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (quote != '\0') {
+      if (c == quote)
+        quote = '\0';
+      else
+        word += c;
+    } else if (c == '\'' || c == '"') {
+      quote = c;
+      in_word = true;
+    } else if (c == '\\' || c == ' ') {
+      if (redirected && in_word) {
+        word.clear();
+        in_word = redirected = false;
+      }
+      end_word();
+    } else if (c == '|' || c == ';' || c == '&') {
+      end_call();
+    } else if (c == '>' || c == '<') {
+      if (word == "2") word.clear(), in_word = false;
+      end_word();
+      redirected = true;
+    } else {
+      word += c;
+      in_word = true;
+    }
+  }
+  if (redirected) word.clear(), in_word = false;
+  end_call();
+  return out;
+}
+
+/// What stands in a footer behind "Example:" and "Examples:", a line each; one that ends with '\' goes on.
+std::vector<std::string> examples_of(const CLI::App& command) {
+  std::vector<std::string> out;
+  bool listed = false, goes_on = false;
+  const auto footer = command.get_footer();
+  for (const auto line : split(footer, '\n')) {
+    const auto text = trim(line);
+    if (text == "Examples:") {
+      listed = true;
+    } else if (text.starts_with("Example: ") || (listed && line.starts_with("  "))) {
+      out.emplace_back(text.starts_with("Example: ") ? text.substr(9) : text);
+    } else if (goes_on) {
+      out.back() += " " + std::string(text);
+    } else {
+      listed = false;
+    }
+    goes_on = text.ends_with("\\");
+  }
+  return out;
+}
+
+TEST_F(Commands, EachHasAnExampleAndEveryExampleParses) {
+  tree.each([&](CLI::App& command, const std::string& path) {
+    if (!command.get_subcommands({}).empty()) return;  // its commands have them
+    const auto examples = examples_of(command);
+    EXPECT_FALSE(examples.empty()) << path << " has no example in its --help";
+    bool itself = false;
+    for (const auto& example : examples) {
+      for (auto words : calls_in(example)) {
+        Tree other;
+        other.each([](CLI::App& one, const std::string&) {
+          one.callback({});
+          one.parse_complete_callback({});
+        });
+        std::string spoken = "liftlock";
+        for (const auto& word : words) {
+          if (spoken + " " + word == path.substr(0, spoken.size() + 1 + word.size())) spoken += " " + word;
+        }
+        itself = itself || spoken == path;
+        if (const auto end = std::find(words.begin(), words.end(), "--"); end != words.end())
+          words.erase(end + 1, words.end());
+        std::reverse(words.begin(), words.end());
+        try {
+          other.app.parse(words);
+        } catch (const std::exception& error) {
+          ADD_FAILURE() << path << ": '" << example << "': " << error.what();
+        }
+      }
+    }
+    EXPECT_TRUE(itself) << path << ": no example calls it";
+  });
+}
+
+TEST_F(Commands, EveryOptionSaysWhatItIs) {
+  tree.each([&](CLI::App& command, const std::string& path) {
+    EXPECT_FALSE(command.get_description().empty()) << path;
+    for (const auto* option : command.get_options()) {
+      EXPECT_FALSE(option->get_description().empty()) << path << " " << option->get_name();
+    }
+  });
+}
+
+TEST_F(Commands, CompletionOffersEveryCommandAndOption) {
+  const auto script = bash_completion(tree.app);
+  tree.each([&](CLI::App& command, const std::string& path) {
+    const auto line = fmt::format("    '{}') words='", path);
+    const auto begin = script.find(line);
+    ASSERT_NE(begin, std::string::npos) << path;
+    const auto from = begin + line.size();
+    const auto words = " " + script.substr(from, script.find('\'', from) - from) + " ";
+    for (const auto* child : command.get_subcommands({})) {
+      if (child->get_group().empty()) continue;
+      EXPECT_NE(words.find(" " + child->get_name() + " "), std::string::npos) << path << " " << child->get_name();
+    }
+    for (const auto* option : command.get_options()) {
+      if (option->get_group().empty()) continue;
+      for (const auto& name : option->get_lnames())
+        EXPECT_NE(words.find(" --" + name + " "), std::string::npos) << path << " --" << name;
+    }
+  });
+}
+
+TEST_F(Commands, TheManualHasAPageOfEachWithItsOptions) {
+  const TemporaryFolder folder;
+  const auto pages = write_manual(tree.app, folder.path());
+  std::size_t expected = 0;
+  tree.each([&](CLI::App& command, const std::string& path) {
+    ++expected;
+    auto name = path;
+    for (auto& c : name) c = c == ' ' ? '-' : c;
+    const auto page = read_file(folder.path() / (name + ".1"), 1u << 20);
+    const auto says = [&](std::string text) {
+      for (std::size_t at = 0; (at = text.find('-', at)) != std::string::npos; at += 2) text.insert(at, "\\");
+      return page.find(text) != std::string::npos;
+    };
+    for (const auto* option : command.get_options()) {
+      if (option->get_group().empty()) continue;
+      for (const auto& one : option->get_lnames()) EXPECT_TRUE(says("--" + one)) << name << " --" << one;
+      if (option->get_positional()) EXPECT_TRUE(says(option->get_single_name())) << name;
+    }
+    for (const auto* child : command.get_subcommands({})) {
+      if (!child->get_group().empty()) EXPECT_TRUE(says("\\fB" + child->get_name() + "\\fR")) << name;
+    }
+  });
+  EXPECT_EQ(pages, expected);
+}
+
+}  // namespace
+}  // namespace liftlock
