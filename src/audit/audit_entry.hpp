@@ -16,7 +16,7 @@ std::string_view name(Outcome outcome);
 ///         a detail that is no JSON object
 std::string entry_to_bytes(const AuditEvent& event, Timestamp time);
 /// The same with the detail as JSON, an object; event.detail is not looked at.
-std::string entry_to_bytes(const AuditEvent& event, Json detail, Timestamp time);
+std::string entry_to_bytes(const AuditEvent& event, const Json& detail, Timestamp time);
 
 /// Accepts exactly what entry_to_bytes writes. @throws Error{json_invalid, schema_violation, limit_exceeded, …}
 AuditEntry entry_from_bytes(std::string_view bytes, std::uint64_t index);

@@ -181,9 +181,9 @@ AheadFile::AheadFile(const fs::path& folder) {
   clear();
 }
 
-bool AheadFile::write(const AheadGroup& group) {
+AheadFile::Written AheadFile::write(const AheadGroup& group) {
   const auto bytes = group.bytes();
-  if (bytes.size() > k_ahead_half) return false;
+  if (bytes.size() > k_ahead_half) return Written::no;
   if (m_at + bytes.size() > k_ahead_half) {
     const auto other = 1 - m_half;
     // What is overwritten must be settled by the word of a group that stays, or a torn one would leave a gap.
@@ -193,15 +193,16 @@ bool AheadFile::write(const AheadGroup& group) {
     } else if (std::max(m_last[0], m_last[1]) <= group.settled) {
       clear();
     } else {
-      return false;
+      return Written::no;
     }
   }
+  const bool is_new = m_at == 0;
   write_at(m_fd.get(), bytes, m_half * k_ahead_half + m_at);
   sync_data(m_fd.get());
   m_at += bytes.size();
   m_last[m_half] = group.number;
   m_stated = group.settled;
-  return true;
+  return is_new ? Written::in_a_new_half : Written::yes;
 }
 
 void AheadFile::clear() {

@@ -58,8 +58,10 @@ class AheadFile {
   /// @throws Error{disk_full, io_error}
   explicit AheadFile(const fs::path& folder);
 
-  /// Durable when it returns true. false: there is no room before more is settled.
-  bool write(const AheadGroup& group);
+  /// Durable unless it returns no: there is no room before more is settled. In a new half, what the other one holds had
+  /// better be settled before this one is full.
+  enum class Written : std::uint8_t { no, yes, in_a_new_half };
+  Written write(const AheadGroup& group);
   /// Forgets it all. Precondition: everything in it is settled.
   void clear();
 

@@ -450,7 +450,7 @@ TEST_F(AheadHalves, NothingThatIsNotSettledIsOverwrittenAndNoTornGroupLeavesAGap
   for (int step = 0; step < 60; ++step) {
     if (random() % 2 == 0) settled = std::uniform_int_distribution<std::uint64_t>(settled, number)(random);
     auto before = bytes();
-    if (!file.write(group(number + 1, settled))) {
+    if (file.write(group(number + 1, settled)) == AheadFile::Written::no) {
       ++refused;
       // As the settler does: it waits until all is in its place.
       settled = ++number;
@@ -490,18 +490,20 @@ TEST_F(AheadHalves, NothingThatIsNotSettledIsOverwrittenAndNoTornGroupLeavesAGap
 TEST_F(AheadHalves, WhatIsClearedAndWhatAnotherRunLeftIsNotMet) {
   {
     AheadFile file(temporary.path());
-    for (std::uint64_t number = 1; number <= 5; ++number) ASSERT_TRUE(file.write(group(number, 0)));
+    for (std::uint64_t number = 1; number <= 5; ++number)
+      ASSERT_NE(file.write(group(number, 0)), AheadFile::Written::no);
     EXPECT_EQ(numbers(bytes()).size(), 5u);
-    EXPECT_FALSE(file.write(group(6, 0)) && file.write(group(7, 0))) << "no room";
+    file.write(group(6, 0));
+    EXPECT_EQ(file.write(group(7, 0)), AheadFile::Written::no);
     file.clear();
     EXPECT_TRUE(numbers(bytes()).empty());
-    ASSERT_TRUE(file.write(group(8, 7)));
+    ASSERT_EQ(file.write(group(8, 7)), AheadFile::Written::in_a_new_half);
   }
   AheadFile file(temporary.path());
   EXPECT_TRUE(numbers(bytes()).empty());
   auto fresh = group(1, 0);
   fresh.run = {2};
-  ASSERT_TRUE(file.write(fresh));
+  ASSERT_EQ(file.write(fresh), AheadFile::Written::in_a_new_half);
   EXPECT_EQ(numbers(bytes()), std::set<std::uint64_t>{1});
 }
 

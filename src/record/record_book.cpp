@@ -180,12 +180,12 @@ Json detail_of(const RecordHead& head, RecordMode mode) {
           {"engine", head.engine}, {"mode", mode == RecordMode::full ? "full" : "hash-only"}};
 }
 
-std::string entry_of(const std::string& id, Json detail, Outcome outcome) {
+std::string entry_of(const std::string& id, const Json& detail, Outcome outcome) {
   auto actor = detail["user"].get<std::string>();
   if (actor.empty() || actor.size() > 512) actor = "anonymous";
   return entry_to_bytes(
-      {.type = "prompt.record", .actor = std::move(actor), .outcome = outcome, .subject = id, .detail = {}},
-      std::move(detail), std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+      {.type = "prompt.record", .actor = std::move(actor), .outcome = outcome, .subject = id, .detail = {}}, detail,
+      std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
 }
 
 /// The entry of a record that ends.
@@ -193,7 +193,7 @@ std::string closing_entry(const std::string& id, Json detail, Sealer& sealer, Js
   sealer.put_hashes(detail);
   const bool interrupted = outcome.value("outcome", Json()) == "interrupted";
   detail["outcome"] = std::move(outcome);
-  return entry_of(id, std::move(detail), interrupted ? Outcome::failure : Outcome::success);
+  return entry_of(id, detail, interrupted ? Outcome::failure : Outcome::success);
 }
 
 }  // namespace
@@ -568,7 +568,7 @@ std::shared_ptr<OpenRecord> RecordBook::open(SealedPrompt prompt, RecordDone don
           .done = {}};
   auto detail = impl->detail;
   impl->sealer->put_open_hashes(detail, job.frames);
-  job.entry = entry_of(impl->id, std::move(detail), Outcome::intent);
+  job.entry = entry_of(impl->id, detail, Outcome::intent);
   job.done = [stage = impl->stage, done = std::move(done)](std::optional<Error> error) {
     *stage = error ? OpenRecord::Impl::Stage::refused : OpenRecord::Impl::Stage::begun;
     if (done) done(std::move(error));

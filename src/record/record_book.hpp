@@ -68,7 +68,7 @@ class RecordBook {
     std::uint64_t segment_bytes = 256u << 20;
     std::uint64_t queue_bytes = 256u << 20;  ///< what may wait to be written
     /// How long what is on record may wait until the audit log has its entry, too, which then come many at a time.
-    std::chrono::milliseconds log_after{20};
+    std::chrono::milliseconds log_after{100};
   };
   struct Counters {
     std::uint64_t records = 0;  ///< begun

@@ -126,11 +126,11 @@ void Settler::commit(const std::vector<std::shared_ptr<Segment>>& segments, std:
   std::move(entries.begin(), entries.end(), std::back_inserter(m_entries));
   m_segments.insert(segments.begin(), segments.end());
   m_given = number;
-  m_awaited = held == Held::nowhere;
-  const bool waits = m_awaited;
+  m_urgent = m_urgent || held != Held::ahead;
+  const bool wakes = was_idle || m_urgent;
   guard.unlock();
-  if (was_idle || waits) m_wake.notify_one();
-  if (!waits) return;
+  if (wakes) m_wake.notify_one();
+  if (held != Held::nowhere) return;
   guard.lock();
   m_told.wait(guard, [&] { return m_settled >= number || !m_failure.empty(); });
   require_healthy();
@@ -154,7 +154,15 @@ Settler::Held Settler::write_ahead(const std::vector<std::shared_ptr<Segment>>& 
   for (const auto& entry : entries) size += entry.size();
   if (!known || size > k_max_ahead) return Held::nowhere;
   group.entries.assign(entries.begin(), entries.end());
-  return m_ahead.write(group) ? Held::ahead : Held::nowhere;
+  switch (m_ahead.write(group)) {
+    case AheadFile::Written::yes:
+      return Held::ahead;
+    case AheadFile::Written::in_a_new_half:
+      return Held::ahead_in_a_new_half;
+    case AheadFile::Written::no:
+      break;
+  }
+  return Held::nowhere;
 }
 
 void Settler::require_healthy() const {
@@ -170,12 +178,12 @@ void Settler::run() {
   try {
     for (;;) {
       m_wake.wait_until(guard, next_chores, [&] { return must_not_wait() || has_work(); });
-      m_wake.wait_until(guard, not_before, [&] { return must_not_wait() || m_awaited || !has_work(); });
+      m_wake.wait_until(guard, not_before, [&] { return must_not_wait() || m_urgent || !has_work(); });
       if (!m_failure.empty()) return;
       const auto upto = m_given;
       const auto entries = std::exchange(m_entries, {});
       const auto segments = std::exchange(m_segments, {});
-      m_awaited = false;
+      m_urgent = false;
       const bool last = m_stopping;
       guard.unlock();
       const auto started = steady_clock::now();

@@ -30,7 +30,7 @@ class Settler {
  public:
   struct Options {
     fs::path folder;
-    std::chrono::milliseconds pause{20};  ///< from the start of one settling to that of the next
+    std::chrono::milliseconds pause{100};  ///< from the start of one settling to that of the next
     /// On the settler's thread, after each settling, and once a second. May throw: then it failed.
     std::function<void()> after, chores;
     std::function<void(std::string_view why)> failed;  ///< told once, on the settler's thread
@@ -47,7 +47,7 @@ class Settler {
   void commit(const std::vector<std::shared_ptr<Segment>>& segments, std::vector<std::string> entries);
 
  private:
-  enum class Held : std::uint8_t { ahead, nowhere };
+  enum class Held : std::uint8_t { ahead, ahead_in_a_new_half, nowhere };
   Held write_ahead(const std::vector<std::shared_ptr<Segment>>& segments, const std::vector<std::string>& entries,
                    std::uint64_t number);
   void run();
@@ -68,7 +68,7 @@ class Settler {
   std::set<std::shared_ptr<Segment>> m_segments;
   std::uint64_t m_given = 0;  ///< the last group of which the entries are in m_entries
   std::string m_failure;
-  bool m_awaited = false;  ///< a commit waits for the settling
+  bool m_urgent = false;  ///< a commit waits for the settling, or room will be short
   bool m_stopping = false;
   std::thread m_thread;
 };
