@@ -51,11 +51,16 @@ Segment::Segment(const fs::path& folder, const SecretKey& kek) : m_number(next_n
 }
 
 void Segment::keep_slots(std::size_t few, std::size_t many) {
+  const auto has_enough = [&] {
+    const std::lock_guard guard(m_slots_mutex);
+    return m_ready.size() >= few;
+  };
+  if (has_enough()) return;  // who commits does not wait for who makes some ahead
   const std::lock_guard making(m_making);
+  if (has_enough()) return;
   std::uint64_t made = 0;
   {
     const std::lock_guard guard(m_slots_mutex);
-    if (m_ready.size() >= few) return;
     made = m_made;
     many -= std::min(many, m_ready.size());
   }
@@ -92,7 +97,10 @@ void Segment::sync_slots() const {
 
 std::uint64_t Segment::append(std::string_view bytes) {
   const std::lock_guard guard(m_mutex);
+  if (m_is_torn) fail(ErrorCode::record_unwritable, "an earlier write to {} failed", k_segment);
+  m_is_torn = true;
   write_all(m_frames.get(), bytes, k_segment);
+  m_is_torn = false;
   if (m_tail.size() + bytes.size() > k_max_tail) {
     m_tail.clear();
   } else {

@@ -63,6 +63,7 @@ class Segment {
 
   std::mutex m_mutex;  ///< of what follows
   std::uint64_t m_end = 0;
+  bool m_is_torn = false;         ///< a write failed: nothing may follow what it left
   std::string m_tail;             ///< what ends at m_end
   std::uint64_t m_known_end = 0;  ///< up to here it is durable, or was given out
 };
