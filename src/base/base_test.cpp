@@ -122,6 +122,25 @@ TEST(Json, KeepsEveryKindOfValueInItsPlace) {
   EXPECT_EQ(code_of([] { parse_json(""); }), ErrorCode::json_invalid);
 }
 
+TEST(ParseJson, ReadsNumbersAsTheirNearest) {
+  for (const std::string_view text :
+       {"0.1", "0.7", "1e5", "-0", "-0.0", "1E-400", "2.2250738585072014e-308", "1.7976931348623157e308",
+        "9007199254740993.0", "9223372036854775807", "-9223372036854775808", "-9223372036854775809",
+        "18446744073709551615", "18446744073709551616", "123456789012345678901234567890"}) {
+    const auto value = parse_json(text), other = Json::parse(text);
+    EXPECT_EQ(value.type(), other.type()) << text;
+    EXPECT_EQ(dump_json(value), dump_json(other)) << text;
+  }
+}
+
+TEST(ParseJson, ReadsTextsInPartsAndWithEscapes) {
+  const auto value = parse_json(R"({"\u0041\n":"\ud83d\ude00 \/ é","long":")" + std::string(5000, 'x') + R"(\t"})");
+  EXPECT_EQ(value.at("A\n"), "\xf0\x9f\x98\x80 / é");
+  EXPECT_EQ(value.at("long"), std::string(5000, 'x') + "\t");
+  for (const auto* text : {R"("\ud800")", R"("\udc00")", "\"\xc0\x80\"", "\"a\nb\"", "[1,]", "[01]", "[1.]", "nul"})
+    EXPECT_EQ(code_of([&] { parse_json(text); }), ErrorCode::json_invalid) << text;
+}
+
 TEST(ParseJson, IsBoundedAndStrict) {
   EXPECT_EQ(code_of([] { parse_json(std::string(100, '[')); }), ErrorCode::limit_exceeded);
   EXPECT_EQ(code_of([] { parse_json("{} x"); }), ErrorCode::json_invalid);
