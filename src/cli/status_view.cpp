@@ -59,9 +59,11 @@ std::string running_table(const Json& status, Timestamp at) {
   for (const auto& model : status.at("models")) {
     const auto text = [&](const char* key) { return printable(string_member(model, key, k_where)); };
     const auto count = [&](const char* key) { return uint_member(model, key, k_where); };
+    // A server that was started before an update does not say it.
+    const auto assurance = printable(string_member_or(model, "assurance", "", k_where));
     const bool counts_down = count("active") == 0 && count("queued") == 0 && text("state") == "ready";
     rows.push_back({text("model"), text("state"), text("engine"), text("digest").substr(0, k_short_digest),
-                    text("assurance").empty() ? "-" : text("assurance"), format_size(count("resident")),
+                    assurance.empty() ? "-" : assurance, format_size(count("resident")),
                     fmt::format("{}/{}", count("active"), count("slots")), std::to_string(count("queued")),
                     counts_down ? time_left(parse_time(text("expires")) - at) : "-",
                     std::to_string(count("restarts"))});
