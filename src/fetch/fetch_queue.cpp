@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -12,6 +13,7 @@ namespace {
 constexpr int k_poll_ms = 500;
 /// Files that came in and wait for the disk, for each transfer that may run; each keeps two descriptors.
 constexpr std::size_t k_finishing_per_transfer = 4;
+constexpr unsigned k_groups = 2;
 
 /// Equal for equal files in different runs, so that a later run finds the part file of an earlier one.
 std::string batch_name(const FetchJob& job) {
@@ -74,19 +76,10 @@ void FetchQueue::note_failure() {
   if (!m_failure) m_failure = std::current_exception();
 }
 
-/// work runs on another thread and returns what to do afterwards in the loop's.
-void FetchQueue::begin_work(Item& item, Phase phase, std::function<std::function<void()>()> work) {
-  set_phase(item, phase);
-  m_workers->post([this, &item, work = std::move(work)] {
-    std::function<void()> then;
-    try {
-      then = work();
-    } catch (...) {
-      then = [this, &item, failure = std::current_exception()] {
-        set_phase(item, Phase::done);
-        if (!m_failure) m_failure = failure;
-      };
-    }
+/// work runs on another thread, throws nothing, and returns what to do afterwards in the loop's.
+void FetchQueue::post(std::function<std::function<void()>()> work) {
+  m_workers->post([this, work = std::move(work)] {
+    auto then = work();
     {
       const std::lock_guard lock(m_mutex);
       m_completions.push_back(std::move(then));
@@ -103,9 +96,14 @@ void FetchQueue::begin_queued() {
     auto& item = *m_items[m_next++];
     m_running.push_back(&item);
     item.transfer = std::make_unique<Transfer>(*item.job, item.batch, m_settings);
-    begin_work(item, Phase::opening, [this, &item]() -> std::function<void()> {
-      item.transfer->open(m_store);
-      return [this, &item] { after_open(item); };
+    set_phase(item, Phase::opening);
+    post([this, &item]() -> std::function<void()> {
+      try {
+        item.transfer->open(m_store);
+        return [this, &item] { after_open(item); };
+      } catch (...) {
+        return [this, failed = Finished{&item, {}, std::current_exception()}] { after_finish(failed); };
+      }
     });
   }
 }
@@ -138,15 +136,49 @@ void FetchQueue::send(Item& item, Transfer& transfer) {
 }
 
 void FetchQueue::finish(Item& item) {
-  begin_work(item, Phase::finishing, [this, &item]() -> std::function<void()> {
-    auto result = item.transfer->finish();
-    return [this, &item, result = std::move(result)] { after_finish(item, result); };
+  set_phase(item, Phase::finishing);
+  m_arrived.push_back(&item);
+}
+
+/// What came in while the disk was busy becomes durable with one sync; one group is renamed while the other is synced.
+void FetchQueue::begin_finishing() {
+  if (m_groups == k_groups || m_arrived.empty()) return;
+  ++m_groups;
+  post([this, items = std::exchange(m_arrived, {})]() -> std::function<void()> {
+    return [this, all = finish_together(items)] {
+      --m_groups;
+      for (const auto& one : all) after_finish(one);
+    };
   });
 }
 
-void FetchQueue::after_finish(Item& item, std::optional<FetchResult> result) {
-  item.result = std::move(result);
-  set_phase(item, item.result ? Phase::done : Phase::waiting);
+std::vector<FetchQueue::Finished> FetchQueue::finish_together(const std::vector<Item*>& items) {
+  std::vector<Finished> all;
+  std::vector<StagedBlobs*> sealed;
+  for (auto* item : items) {
+    auto& one = all.emplace_back(Finished{item, {}, {}});
+    try {
+      one.result = item->transfer->finish();
+      if (one.result) sealed.push_back(&item->transfer->sealed());
+    } catch (...) {
+      one.failure = std::current_exception();
+    }
+  }
+  try {
+    StagedBlobs::commit_all(sealed);
+  } catch (...) {
+    for (auto& one : all) {
+      if (one.result) one.failure = std::current_exception();
+    }
+  }
+  return all;
+}
+
+void FetchQueue::after_finish(const Finished& finished) {
+  auto& item = *finished.item;
+  if (finished.failure && !m_failure) m_failure = finished.failure;
+  item.result = finished.failure ? std::nullopt : finished.result;
+  set_phase(item, item.result || finished.failure ? Phase::done : Phase::waiting);
   if (!item.result) return;
   for (const auto index : item.jobs) m_results[index] = item.result;
 }
@@ -237,6 +269,7 @@ std::vector<FetchResult> FetchQueue::run(const std::vector<FetchJob>& jobs) {
     while (count(Phase::done) < m_items.size()) {
       if (m_failure) {
         stop_transfers();
+        // What is whole is kept, too.
         if (count(Phase::opening) + count(Phase::finishing) == 0) break;
       } else {
         begin_queued();
@@ -246,6 +279,7 @@ std::vector<FetchResult> FetchQueue::run(const std::vector<FetchJob>& jobs) {
       curl_multi_perform(m_multi, &running);
       read_messages();
       run_completions();
+      begin_finishing();
       forget_done();
       for (auto* item : m_running) {
         if (item->phase == Phase::transferring) report_progress(*item);

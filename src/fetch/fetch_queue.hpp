@@ -44,14 +44,22 @@ class FetchQueue {
     bool grown = false;  ///< its size is part of the progress task's total
   };
 
+  struct Finished {
+    Item* item;
+    std::optional<FetchResult> result;
+    std::exception_ptr failure;
+  };
+
   void plan(const std::vector<FetchJob>& jobs);
   void begin_queued();
   void begin_due();
-  void begin_work(Item& item, Phase phase, std::function<std::function<void()>()> work);
+  void post(std::function<std::function<void()>()> work);
   void after_open(Item& item);
-  void after_finish(Item& item, std::optional<FetchResult> result);
+  void after_finish(const Finished& finished);
   void send(Item& item, Transfer& transfer);
+  static std::vector<Finished> finish_together(const std::vector<Item*>& items);
   void finish(Item& item);
+  void begin_finishing();
   void run_completions();
   void read_messages();
   void on_message(Item& item, int curl_code);
@@ -70,6 +78,8 @@ class FetchQueue {
   CURLM* m_multi;
   std::vector<std::unique_ptr<Item>> m_items;
   std::size_t m_next = 0;        ///< the first that is still queued
+  std::vector<Item*> m_arrived;  ///< whole, and not being finished yet
+  unsigned m_groups = 0;         ///< of files that are being finished, each with one sync for all of them
   std::vector<Item*> m_running;  ///< neither queued nor done, in the order of their beginning
   std::array<std::size_t, k_phases> m_counts{};
   std::vector<std::optional<FetchResult>> m_results;

@@ -82,11 +82,10 @@ void PartFile::restart() {
   m_size = 0;
 }
 
-void PartFile::commit(const Digest& digest) {
+void PartFile::seal(const Digest& digest) {
   m_part.reset();
   m_state.reset();
   m_staged.seal_named(k_part, digest);
-  m_staged.commit();
 }
 
 void PartFile::discard() {

@@ -38,12 +38,13 @@ class PartFile {
   int fd() const { return m_part.get(); }
   void rehash();
 
-  /// The digest of the bytes; call once, then commit() or restart().
+  /// The digest of the bytes; call once, then seal() or restart().
   Digest finish() { return m_hasher.finish(); }
   /// The one that the constructor was asked for; in the same way.
   Digest finish_also() { return m_also->finish(); }
-  /// Makes the bytes a blob of the store.
-  void commit(const Digest& digest);
+  /// The bytes are those of a blob of the store once the batch was committed; only that and destruction may follow.
+  void seal(const Digest& digest);
+  StagedBlobs& batch() { return m_staged; }
   /// Removes the bytes and the batch; only destruction may follow.
   void discard();
 

@@ -224,8 +224,7 @@ std::optional<FetchResult> Transfer::finish() {
                                   : fmt::format("taken from {}; the origin changed it, or somebody on the way did",
                                                 shown_url(m_job.url)));
   }
-  m_part->commit(digest);
-  m_part.reset();
+  m_part->seal(digest);
   return FetchResult{digest, size};
 }
 

@@ -42,9 +42,10 @@ class Transfer {
   Next on_done(int curl_code);
   Clock::time_point not_before() const { return m_not_before; }
 
-  /// Checks size and digest and commits. nullopt: bytes of an earlier run did not fit, start again. Slow.
-  /// @throws Error{size_mismatch, digest_mismatch}
+  /// Checks size and digest, and seals the file in its batch, which has to be committed then. nullopt: bytes of an
+  /// earlier run did not fit, start again. @throws Error{size_mismatch, digest_mismatch}
   std::optional<FetchResult> finish();
+  StagedBlobs& sealed() { return m_part->batch(); }
 
   /// Bytes that were not reported yet; the size once it is known. For progress.
   std::uint64_t take_progress();

@@ -125,6 +125,8 @@ class StagedBlobs {
   /// Everything that was sealed becomes visible and durable; the staging folder is removed. Nothing may be staged any
   /// more; the lock is held on.
   void commit();
+  /// commit() of several batches of one store, with one sync for all; one that fails throws all of them away.
+  static void commit_all(std::span<StagedBlobs* const> batches);
   /// Removes everything that was staged. Nothing may be staged any more; the lock is held on.
   void discard();
 

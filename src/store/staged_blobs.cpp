@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <set>
+#include <vector>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -42,8 +43,10 @@ void unlink_if_there(int folder, const std::string& name) {
   if (::unlinkat(folder, name.c_str(), 0) != 0 && errno != ENOENT) fail_errno(fmt::format("remove {}", name));
 }
 
+/// Its name is not synced: a batch that a power failure takes is staged again, and commit() syncs all that it is of.
 fs::path made(fs::path folder) {
-  make_folders(folder);
+  make_folders(folder.parent_path());
+  if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) fail_errno("mkdir " + printable(folder.string()));
   return folder;
 }
 
@@ -214,21 +217,36 @@ void StagedBlobs::sync_or_discard() {
 }
 
 void StagedBlobs::commit() {
-  const std::lock_guard lock(m_mutex);
+  StagedBlobs* const self = this;
+  commit_all({&self, 1});
+}
+
+void StagedBlobs::commit_all(std::span<StagedBlobs* const> batches) {
+  if (batches.empty()) return;
+  std::vector<std::unique_lock<std::mutex>> locks;
+  for (auto* batch : batches) locks.emplace_back(batch->m_mutex);
+  const auto& first = *batches.front();
   // Also when nothing is staged: a run that was killed may have renamed blobs into their places and not synced those.
-  sync_or_discard();
+  try {
+    sync_file_system(first.m_fd.get(), first.m_folder.string());
+  } catch (const Error&) {
+    for (auto* batch : batches) batch->remove_folder();
+    throw;
+  }
   std::set<fs::path> folders;
-  for (const auto& digest : m_sealed) {
-    m_store.adopt(m_fd.get(), digest.hex(), digest);
-    folders.insert(m_store.place(digest).parent_path());
+  for (const auto* batch : batches) {
+    for (const auto& digest : batch->m_sealed) {
+      batch->m_store.adopt(batch->m_fd.get(), digest.hex(), digest);
+      folders.insert(batch->m_store.place(digest).parent_path());
+    }
   }
   // Each fsync of a folder makes the disk flush its cache.
   if (folders.size() > k_few_folders) {
-    sync_file_system(m_fd.get(), m_folder.string());
+    sync_file_system(first.m_fd.get(), first.m_folder.string());
   } else {
     for (const auto& folder : folders) sync_folder(folder);
   }
-  remove_folder();
+  for (auto* batch : batches) batch->remove_folder();
 }
 
 void StagedBlobs::discard() {
