@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "ecosystem/apt/deb822.hpp"
 #include "ecosystem/apt/deb_reader.hpp"
+#include "ecosystem/helm/chart.hpp"
 #include "ecosystem/pypi/sdist.hpp"
 #include "ecosystem/pypi/wheel.hpp"
 #include "ecosystem/rpm/package_file.hpp"
@@ -55,11 +56,19 @@ Json describe_rpm(int file) {
           {"license", printable(package.header().text(rpm::Tag::license).value_or(""))}};
 }
 
+Json describe_chart(int file) {
+  const auto chart = helm::read_chart(file);
+  return {{"name", chart.metadata.at("name")},
+          {"version", chart.metadata.at("version")},
+          {"facts", {{"chart", chart.metadata}, {"files", chart.files}}}};
+}
+
 }  // namespace
 
 Json describe_package(std::string_view kind, int file, std::string_view filename) {
   if (kind == "deb") return describe_deb(file);
   if (kind == "rpm") return describe_rpm(file);
+  if (kind == "chart") return describe_chart(file);
   if (kind == "wheel") {
     const auto name = WheelFilename::parse(filename);
     if (!name) fail(ErrorCode::package_malformed, "'{}' is no wheel file name", printable(filename));

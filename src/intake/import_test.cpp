@@ -565,32 +565,231 @@ TEST_F(Imports, AHaulsImagesAreTakenByTheirWholeNames) {
   EXPECT_THAT(result.artifacts, ElementsAre("image:site/app@3.0"));
 }
 
+/// Python: chart(name, version) is the bytes of a Helm chart.
+std::string chart_script() {
+  return "import gzip\n"
+         "def chart(name, version):\n"
+         "  b = io.BytesIO(); t = tarfile.open(fileobj=b, mode='w'); d = f'apiVersion: v2\\nname: {name}\\nversion: "
+         "{version}\\n'\n"
+         "  i = tarfile.TarInfo(name + '/Chart.yaml'); i.size = len(d); t.addfile(i, io.BytesIO(d.encode())); "
+         "t.close()\n"
+         "  return gzip.compress(b.getvalue(), mtime=0)\n";
+}
+
+/// A haul as `hauler store add image|chart|file` and `hauler store save` make one: everything has the kind "image", and
+/// a signature has the name of its image.
+std::string haul_script() {
+  return layout_script("haul",
+                       "{'kind': 'dev.hauler/image', 'org.opencontainers.image.ref.name': 'site/app:3.0', "
+                       "'io.containerd.image.name': 'registry.example/site/app:3.0'}") +
+         chart_script() +
+         "def artifact(ref, config, layer, kind='dev.hauler/image', **more):\n"
+         "  a = blob(json.dumps({'schemaVersion': 2, 'mediaType': v + 'manifest.v1+json', 'config': config, 'layers': "
+         "[layer], "
+         "**more}).encode(), v + 'manifest.v1+json')\n"
+         "  a['annotations'] = {'kind': kind, 'org.opencontainers.image.ref.name': ref}\n"
+         "  return a\n"
+         "def titled(layer, title): return dict(layer, annotations={'org.opencontainers.image.title': title})\n"
+         "c = blob(json.dumps({'name': 'demo', 'version': '1.2.3'}).encode(), "
+         "'application/vnd.cncf.helm.config.v1+json')\n"
+         "l = titled(blob(chart('demo', '1.2.3'), 'application/vnd.cncf.helm.chart.content.v1.tar+gzip'), "
+         "'demo-1.2.3.tgz')\n"
+         "entries = [m, artifact('hauler/demo:1.2.3', c, l)]\n"
+         "c = blob(b'{}', 'application/vnd.content.hauler.file.local.config.v1+json')\n"
+         "l = titled(blob(b'a tool', 'application/vnd.content.hauler.file.layer.v1'), 'Tool.bin')\n"
+         "entries.append(artifact('hauler/tool.bin:latest', c, l))\n"
+         "c = blob(b'{\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}', v + 'config.v1+json')\n"
+         "l = blob(b'signed', 'application/vnd.dev.cosign.simplesigning.v1+json')\n"
+         "entries.append(artifact('site/app:3.0', c, l, 'dev.hauler/sigs'))\n"
+         "c = blob(b'{}', 'application/vnd.oci.empty.v1+json')\n"
+         "l = blob(b'sbom', 'text/spdx+json')\n"
+         "subject = {k: m[k] for k in ('mediaType', 'digest', 'size')}\n"
+         "entries.append(artifact('site/app:3.0', c, l, 'dev.hauler/referrers/0', artifactType='text/spdx', "
+         "subject=subject))\n"
+         "def seal(): open('haul/index.json', 'w').write(json.dumps({'schemaVersion': 2, 'manifests': entries}))\n"
+         "seal()\n";
+}
+
+TEST_F(Imports, AHaulsChartsAndFilesAreNoImages) {
+  python(haul_script());
+  run({"tar", "-C", "haul", "--zstd", "-cf", "haul.tar.zst", "."});
+  const auto result = imported("haul.tar.zst");
+  EXPECT_EQ(result.words, "a Hauler haul: 1 image, 1 chart, 1 file");
+  EXPECT_THAT(result.artifacts,
+              ElementsAre("chart:demo@1.2.3", "file:Tool.bin@" + hex("a tool").substr(0, 12), "image:site/app@3.0"));
+  EXPECT_EQ(artifact("chart:demo@1.2.3").files.at(0).path.text(), "charts/demo-1.2.3.tgz");
+  EXPECT_EQ(artifact("chart:demo@1.2.3").facts["chart"]["name"], "demo");
+  EXPECT_EQ(artifact(result.artifacts[1]).files.at(0).path.text(), "files/Tool.bin");
+  EXPECT_EQ(artifact(result.artifacts[1]).files.at(0).digest.hex(), hex("a tool"));
+}
+
+TEST_F(Imports, AHaulsSignaturesAndSbomsStayWithTheirImage) {
+  python(haul_script());
+  (void)imported("haul");
+  std::vector<std::string> digests;
+  for (const auto& file : artifact("image:site/app@3.0").files) digests.push_back(file.digest.hex());
+  EXPECT_THAT(digests, Contains(hex("signed")));
+  EXPECT_THAT(digests, Contains(hex("sbom")));
+}
+
+TEST_F(Imports, AHaulsFileHasNoSayInWhereItLies) {
+  python(haul_script() +
+         "l = titled(blob(b'evil', 'application/vnd.content.hauler.file.layer.v1'), '..')\n"
+         "entries.append(artifact('hauler/evil:latest', blob(b'{}', 'x/y'), l)); seal()");
+  EXPECT_EQ(refused("haul"), ErrorCode::path_unsafe);
+}
+
+/// Python: seal() writes checksums.txt and zarf.yaml of the package z.
+std::string zarf_seal_script() {
+  return "import hashlib, os\n"
+         "def seal(yaml='kind: ZarfPackageConfig\\nmetadata:\\n  name: app\\n  version: 0.1.0\\n  aggregateChecksum: "
+         "{0}\\ncomponents:\\n- name: app\\n'):\n"
+         "  names = [os.path.relpath(os.path.join(d, n), 'z') for d, _, ns in os.walk('z') for n in ns]\n"
+         "  c = ''.join(hashlib.sha256(open('z/' + n, 'rb').read()).hexdigest() + ' ' + n + '\\n' for n in "
+         "sorted(names) "
+         "if n not in ('zarf.yaml', 'checksums.txt'))\n"
+         "  open('z/checksums.txt', 'w').write(c)\n"
+         "  open('z/zarf.yaml', 'w').write(yaml.format(hashlib.sha256(c.encode()).hexdigest()))\n";
+}
+
+/// Python: such a package; component() writes one of its tars.
+std::string zarf_script() {
+  return layout_script("z/images", "{'org.opencontainers.image.base.name': 'registry.example/site/app:4.0'}") +
+         chart_script() +
+         "def tar(members):\n"
+         "  b = io.BytesIO(); t = tarfile.open(fileobj=b, mode='w')\n"
+         "  for n, d in members.items(): i = tarfile.TarInfo(n); i.size = len(d); t.addfile(i, io.BytesIO(d))\n"
+         "  t.close(); return b.getvalue()\n"
+         "os.makedirs('z/components')\n"
+         "def component(name, members): open(f'z/components/{name}.tar', 'wb').write(tar({name + '/' + n: d for n, d "
+         "in "
+         "members.items()}))\n"
+         "component('app', {'charts/demo-1.2.3.tgz': chart('demo', '1.2.3'), 'values/demo-1.2.3-0': b'a: 1', "
+         "'files/0/tool': "
+         "b'a tool', 'repos/x-1/HEAD': b'ref'})\n"
+         "open('z/sboms.tar', 'wb').write(tar({'app.json': b'{}'}))\n" +
+         zarf_seal_script() + "seal()\n";
+}
+
 TEST_F(Imports, AZarfPackageIsCheckedByItsOwnChain) {
-  python(
-      layout_script("z/images", "{'org.opencontainers.image.base.name': 'registry.example/site/app:4.0'}") +
-      "os.makedirs('z/components'); open('z/components/app.tar', 'w').write('charts')\n"
-      "def seal():\n"
-      "  names = [os.path.relpath(os.path.join(d, n), 'z') for d, _, ns in os.walk('z') for n in ns]\n"
-      "  c = ''.join(hashlib.sha256(open('z/' + n, 'rb').read()).hexdigest() + ' ' + n + '\\n' for n in sorted(names) "
-      "if n not in ('zarf.yaml', 'checksums.txt'))\n"
-      "  open('z/checksums.txt', 'w').write(c)\n"
-      "  open('z/zarf.yaml', 'w').write('kind: ZarfPackageConfig\\nmetadata:\\n  name: app\\n  aggregateChecksum: ' + "
-      "hashlib.sha256(c.encode()).hexdigest() + '\\n')\n"
-      "seal()");
+  python(zarf_script());
   run({"tar", "-C", "z", "--zstd", "-cf", "zarf-package-app-amd64.tar.zst", "."});
   const auto result = imported("zarf-package-app-amd64.tar.zst");
   EXPECT_EQ(result.shape, "zarf");
+  EXPECT_EQ(result.words, "a Zarf package: 1 image, 1 chart, 2 files");
   EXPECT_EQ(result.preview["package"], "app");
-  EXPECT_THAT(result.artifacts, ElementsAre("image:site/app@4.0"));
-  EXPECT_THAT(result.notes, Contains(HasSubstr("1 file besides")));
-  write("z/components/app.tar", "CHARTS");
+  EXPECT_THAT(result.artifacts, ElementsAre("chart:demo@1.2.3", "file:app-app@0.1.0", "image:site/app@4.0"));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("1 file is besides")));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("git repositories")));
+  const auto files = artifact("file:app-app@0.1.0").files;
+  ASSERT_EQ(files.size(), 2U);
+  EXPECT_EQ(files[0].path.text(), "files/app/app/files/0/tool");
+  EXPECT_EQ(files[0].digest.hex(), hex("a tool"));
+  EXPECT_EQ(files[1].path.text(), "files/app/app/values/demo-1.2.3-0");
+
+  const auto component = read_file(drop() / "z/components/app.tar", 1u << 20);
+  write("z/components/app.tar", component + "x");
   EXPECT_EQ(refused("z"), ErrorCode::digest_mismatch);
-  write("z/components/app.tar", "charts");
+  write("z/components/app.tar", component);
   write("z/extra", "x");
   EXPECT_EQ(refused("z"), ErrorCode::extra_file);
   fs::remove(drop() / "z/extra");
   python("open('z/checksums.txt', 'a').write('\\n')");
   EXPECT_EQ(refused("z"), ErrorCode::digest_mismatch) << "zarf.yaml states another aggregate";
+}
+
+TEST_F(Imports, AZarfYamlInTwoVersionsStatesOneAggregate) {
+  const std::string both =
+      "seal('kind: ZarfPackageConfig\\nmetadata:\\n  name: app\\n  aggregateChecksum: {0}\\nbuild:\\n  arch: "
+      "amd64\\n---\\n"
+      "apiVersion: zarf.dev/v1beta1\\nmetadata:\\n  name: app\\nbuild:\\n  aggregateChecksum: ";
+  python(zarf_script() + both + "{0}\\n')");
+  EXPECT_EQ(planned("z").shape, "zarf");
+  python(zarf_seal_script() + both + "' + '0' * 64 + '\\n')");
+  EXPECT_EQ(refused("z"), ErrorCode::digest_mismatch) << "the second version states another";
+  python(zarf_seal_script() +
+         "seal('kind: ZarfPackageConfig\\nmetadata:\\n  name: app\\ncomponents:\\n- aggregateChecksum: {0}\\n')");
+  EXPECT_EQ(refused("z"), ErrorCode::digest_mismatch) << "not where Zarf states it";
+}
+
+TEST_F(Imports, AZarfPackageWithoutImagesHasFiles) {
+  python(zarf_script() + "import shutil; shutil.rmtree('z/images'); seal()");
+  EXPECT_THAT(imported("z").artifacts, ElementsAre("chart:demo@1.2.3", "file:app-app@0.1.0"));
+}
+
+TEST_F(Imports, AZarfComponentKeepsToItsFolder) {
+  python(zarf_script() + "open('z/components/app.tar', 'wb').write(tar({'other/files/0/tool': b'x'})); seal()");
+  EXPECT_EQ(refused("z"), ErrorCode::package_malformed);
+}
+
+class SplitImports : public Imports {
+ protected:
+  SplitImports() {
+    write("whole/SHA256SUMS", "");
+    python(
+        "import os, hashlib; d = os.urandom(300000); open('whole/data.bin', 'wb').write(d)\n"
+        "open('whole/SHA256SUMS', 'w').write(hashlib.sha256(d).hexdigest() + '  data.bin\\n')");
+    run({"tar", "-C", "whole", "--zstd", "-cf", "it.tar.zst", "."});
+    whole = sha256(read_file(drop() / "it.tar.zst", 1u << 20));
+  }
+  /// @param name Python of the name of part i
+  void cut(const std::string& first, const std::string& name) const {
+    python(
+        "import hashlib, json, os\nd = open('it.tar.zst', 'rb').read(); n = 100000; c = -(-len(d) // n)\nfor k in "
+        "range(c): i = k + " +
+        first + "; open(" + name + ", 'wb').write(d[k * n:(k + 1) * n])\nos.remove('it.tar.zst')");
+  }
+  void zarf_head(const std::string& digest, const std::string& more = "") const {
+    write("it.tar.zst.part000", "{\"Sha256Sum\":\"" + digest + "\",\"Bytes\":" + std::to_string(size()) +
+                                    ",\"Count\":" + std::to_string(parts()) + more + "}");
+  }
+  std::size_t parts() const {
+    std::size_t out = 0;
+    while (fs::exists(drop() / fmt::format("it.tar.zst.part{:03}", out + 1))) ++out;
+    return out;
+  }
+  std::uint64_t size() const {
+    std::uint64_t sum = 0;
+    for (std::size_t i = 1; i <= parts(); ++i) sum += fs::file_size(drop() / fmt::format("it.tar.zst.part{:03}", i));
+    return sum;
+  }
+  Digest whole = sha256("");
+};
+
+TEST_F(SplitImports, PartsOfZarfAreJoinedAndComparedWithTheFirst) {
+  cut("1", "f'it.tar.zst.part{i:03}'");
+  zarf_head(whole.hex());
+  EXPECT_EQ(planned("it.tar.zst.part000").shape, "listed-files");
+  auto asked = request("it.tar.zst.part002");
+  asked.allow_unsigned = false;
+  asked.expect = whole;
+  EXPECT_EQ(import_from(site(), asked, silent_reporter()).belief, Belief::digest) << "the digest is that of the whole";
+  zarf_head(hex("other"));
+  EXPECT_EQ(refused("it.tar.zst.part000"), ErrorCode::digest_mismatch);
+  EXPECT_EQ(refused("it.tar.zst"), ErrorCode::digest_mismatch) << "by the name of the whole";
+  write("it.tar.zst.part000", "{\"Sha256Sum\":\"" + whole.hex() + "\",\"Bytes\":1,\"Count\":2}");
+  EXPECT_EQ(refused("it.tar.zst.part000"), ErrorCode::size_mismatch);
+  zarf_head(whole.hex());
+  fs::rename(drop() / "it.tar.zst.part002", drop() / "elsewhere");
+  write("it.tar.zst.part000", "{\"Sha256Sum\":\"" + whole.hex() + "\",\"Bytes\":300000,\"Count\":4}");
+  EXPECT_EQ(refused("it.tar.zst.part000"), ErrorCode::missing_file);
+}
+
+TEST_F(SplitImports, ChunksOfHaulerAreJoinedInBothForms) {
+  cut("0", "f'it_{i}.tar.zst'");
+  EXPECT_EQ(imported("it_0.tar.zst").shape, "listed-files");
+  for (std::size_t i = 0; fs::exists(drop() / fmt::format("it_{}.tar.zst", i)); ++i)
+    fs::rename(drop() / fmt::format("it_{}.tar.zst", i), drop() / fmt::format("it.tar.zst.{:03}", i + 1));
+  EXPECT_EQ(imported("it.tar.zst.001").status, ImportResult::Status::already_present);
+  EXPECT_EQ(imported("it.tar.zst").status, ImportResult::Status::already_present);
+  fs::remove(drop() / "it.tar.zst.003");
+  EXPECT_EQ(refused("it.tar.zst.001"), ErrorCode::missing_file) << "a hole in the middle";
+}
+
+TEST_F(SplitImports, ArchivesOfTheirOwnAreNoParts) {
+  fs::copy_file(drop() / "it.tar.zst", drop() / "it_0.tar.zst");
+  fs::copy_file(drop() / "it.tar.zst", drop() / "it_1.tar.zst");
+  EXPECT_EQ(planned("it_0.tar.zst").files, 1U);
 }
 
 class FifthLayout : public Imports {

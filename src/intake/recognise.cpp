@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "intake/shape.hpp"
+#include "intake/split_file.hpp"
 #include "store/blob_store.hpp"
 
 namespace liftlock {
@@ -18,8 +19,9 @@ namespace {
 
 constexpr std::array k_recognisers = {
     Recogniser{"baimodel", "FILE.baimodel (zip without compression)", recognise_baimodel},
-    Recogniser{"zarf", "a Zarf package (.tar.zst, .tar): its images", recognise_zarf},
-    Recogniser{"hauler", "a Hauler haul (.tar.zst): its images", recognise_hauler},
+    Recogniser{"zarf", "a Zarf package (.tar.zst, .tar, .part000): its images, charts and files", recognise_zarf},
+    Recogniser{"hauler", "a Hauler haul (.tar.zst, or its first chunk): its images, charts and files",
+               recognise_hauler},
     Recogniser{"bundle-layout", "images/, models/, packages/ … with manifest/bundle.json or checksums.txt",
                recognise_bundle_layout},
     Recogniser{"docker-archive", "a `docker save` archive", recognise_docker_archive},
@@ -142,13 +144,17 @@ Found recognise(const std::shared_ptr<const Tree>& tree, const ImportCells& cell
 std::shared_ptr<const Tree> open_import(const fs::path& source, std::shared_ptr<const UniqueFd> file,
                                         const ImportCells& cells) {
   if (!file && fs::is_directory(source)) return unwrapped(Tree::of_folder(source));
-  if (!file) {
+  const auto split = split_file(source);
+  const auto name = (split ? split->whole : source).filename().string();
+  if (!file && split) {
+    if (split->size > room_in(cells)) no_room(name, "joining the parts of", cells);
+    file = std::make_shared<const UniqueFd>(join(*split, cells.scratch, {}).file);
+  } else if (!file) {
     if (!fs::exists(source))
       throw Error(ErrorCode::not_found, fmt::format("'{}' does not exist", printable(source.string())),
                   "check the path");
     file = std::make_shared<const UniqueFd>(open_file(source, O_RDONLY | O_NONBLOCK));
   }
-  const auto name = source.filename().string();
   (void)regular_size(file->get(), printable(name));
   if (is_one_file(name) || container_form(file->get()).empty()) return single(std::move(file), name);
   auto tree = unwrapped(open_container(file, name, cells));

@@ -52,7 +52,7 @@ struct ImportCells {
   std::uint64_t reserve = 0;  ///< bytes of its disk that stay free, whatever is unpacked before anybody vouched for it
   /// list_container(). @param out is written only for compressed tars, and at most that many bytes of it
   std::function<Container(int file, int out, std::uint64_t most)> list;
-  /// What a package says of itself: {"name", "version", …}. @param kind "wheel", "sdist", "deb", "rpm"
+  /// What a package says of itself: {"name", "version", …}. @param kind "wheel", "sdist", "deb", "rpm", "chart"
   std::function<Json(std::string_view kind, int file, std::string_view filename)> describe;
   /// engine::read_elf().
   engine::ReadElf elf = {};

@@ -11,6 +11,7 @@
 #include "bundle/signatures.hpp"
 #include "crypto/hash.hpp"
 #include "engine/import.hpp"
+#include "intake/split_file.hpp"
 #include "intake/staging.hpp"
 
 namespace liftlock {
@@ -29,30 +30,43 @@ std::string source_name(const ImportRequest& request) {
 Vouching::Vouching(const Site& site, const ImportRequest& request) : m_site(site), m_request(request) {}
 
 void Vouching::judge_whole(StagedBlobs& staged, Reporter& reporter) {
-  if (!needs_private_copy()) return;
+  if (m_request.plan) return;
+  const auto split = split_file(m_request.source);
+  if (!split && !needs_private_copy()) return;
   // What is hashed as a whole must be what is read afterwards: the medium could answer otherwise the second time.
-  const auto size = fs::file_size(m_request.source);
+  const auto source = split ? split->whole : m_request.source;
+  const auto size = split ? split->size : fs::file_size(source);
   require_room(size, m_site.store_folder(), m_site.config().reserve_bytes);
   ProgressTask progress(reporter, "copy and verify", Unit::bytes, size);
-  auto& copy = m_whole_copy.emplace(copy_whole(m_request.source, m_site.store_folder(), large_parts(), staged,
-                                               [&](std::uint64_t done) { progress.advance(done); }));
-  m_digest = copy.digest;
-  m_copy = std::make_shared<const UniqueFd>(std::move(copy.file));
-  const auto name = source_name(m_request);
+  const auto advance = [&](std::uint64_t done) { progress.advance(done); };
+  if (split) {
+    auto joined = join(*split, m_site.store_folder(), advance);
+    m_digest = joined.digest;
+    m_copy = std::make_shared<const UniqueFd>(std::move(joined.file));
+  } else {
+    auto& copy = m_whole_copy.emplace(copy_whole(source, m_site.store_folder(), large_parts(), staged, advance));
+    m_digest = copy.digest;
+    m_copy = std::make_shared<const UniqueFd>(std::move(copy.file));
+  }
+  judge_copy(source);
+}
+
+void Vouching::judge_copy(const fs::path& source) {
+  const auto name = source.filename().string();
   if (m_request.expect) {
-    engine::require_announced(copy.digest, *m_request.expect, m_request.source);
+    engine::require_announced(*m_digest, *m_request.expect, source);
     m_whole = {.belief = Belief::digest, .document = name, .keys = {}};
   }
-  const auto signatures = engine::import_signatures(m_request.source);
+  const auto signatures = engine::import_signatures(source);
   if (signatures.empty()) return;
   const auto trusted = root();
   if (!trusted && m_request.expect) return;
-  m_whole = {.belief = Belief::signature,
-             .document = name + ".sha256",
-             .keys = engine::require_signed_list(copy.digest, m_request.source,
-                                                 TrustStore(m_site.trust_folder()).current(), now())};
+  m_whole = {
+      .belief = Belief::signature,
+      .document = name + ".sha256",
+      .keys = engine::require_signed_list(*m_digest, source, TrustStore(m_site.trust_folder()).current(), now())};
   for (const auto& signature : signatures) keep_signature(signature);
-  m_kept.emplace_back("list.sha256", read_file(m_request.source.string() + ".sha256", 64u << 10));
+  m_kept.emplace_back("list.sha256", read_file(source.string() + ".sha256", 64u << 10));
 }
 
 std::optional<Digest> Vouching::staged_of_copy(const ByteRange& range) const {

@@ -31,8 +31,8 @@ class Vouching {
   /// Both outlive it.
   Vouching(const Site& site, const ImportRequest& request);
 
-  /// Who vouches for the file as a whole, before anything that it says counts. Large files in a .baimodel are staged on
-  /// the way.
+  /// Who vouches for the file as a whole, before anything that it says counts; parts of a split file are joined, and
+  /// the whole is judged. Large files in a .baimodel are staged on the way.
   /// @throws Error{digest_mismatch, disk_full, limit_exceeded}, and what engine::require_signed_list() throws
   void judge_whole(StagedBlobs& staged, Reporter& reporter);
   /// The private copy of the source that judge_whole() judged; empty where it made none.
@@ -62,6 +62,7 @@ class Vouching {
 
  private:
   bool needs_private_copy() const;
+  void judge_copy(const fs::path& source);
   std::vector<WholePart> large_parts() const;
   bool expects_one_file() const;
   void expect_of_one_file(Found& found, const Tree& tree);
