@@ -40,6 +40,13 @@ std::vector<FetchJob> plan_jobs(const Stack& stack, const Lock& lock, Collectors
   return jobs;
 }
 
+bool is_complete(const std::vector<Artifact>& artifacts, const BlobStore& store) {
+  return std::all_of(artifacts.begin(), artifacts.end(), [&](const auto& artifact) {
+    return std::all_of(artifact.files.begin(), artifact.files.end(),
+                       [&](const auto& file) { return store.size(file.digest) == file.size; });
+  });
+}
+
 void check_complete(const std::vector<Artifact>& artifacts, const BlobStore& store) {
   for (const auto& artifact : artifacts) {
     for (const auto& file : artifact.files) {
@@ -115,9 +122,11 @@ FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors coll
   auto hold = lock_batch(context.store, pin, FileLock::Wait::yes);
   catalog.pin(pin, digests);
   if (!referred.empty()) keep_copies(context.store, "keep-" + portable_component(stack.name), referred);
-  refer_to_local_files(context, stack.name, artifacts);
-  if (const auto jobs = plan_jobs(stack, lock, collectors, context); !jobs.empty()) context.downloader.fetch(jobs);
-  check_complete(artifacts, context.store);
+  if (!is_complete(artifacts, context.store)) {
+    refer_to_local_files(context, stack.name, artifacts);
+    if (const auto jobs = plan_jobs(stack, lock, collectors, context); !jobs.empty()) context.downloader.fetch(jobs);
+    check_complete(artifacts, context.store);
+  }
   std::vector<std::string> facts;
   if (!passed_before && inspect.artifact) {
     facts = inspect_all(

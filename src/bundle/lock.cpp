@@ -29,7 +29,7 @@ std::string text_of(const Json& object, std::string_view key) {
 
 void write(JsonText& out, const LockedEntry& entry) {
   out.begin_object().key("artifacts").begin_array();
-  for (const auto& artifact : entry.artifacts) write(out, artifact);
+  for (const auto& artifact : entry.artifacts) write_artifact(out, artifact);
   out.end_array().key("declared").value(entry.declared.text()).key("name").value(entry.name);
   out.key("notes").value(entry.notes).key("table").value(entry.table).end_object();
 }

@@ -262,12 +262,14 @@ void pack_and_tell(Invocation& invocation, const Options& options, Gatehouse* ga
   site.require_own();
   if (!options.form.empty() && options.form != "tree" && options.form != "tar")
     fail(ErrorCode::usage, "--form must be tree or tar, not '{}'", printable(options.form));
-  const auto lock = read_lock(options.lock);
-  check_lock(options, lock);
   Catalog catalog(site.catalog_file());
-  check_sequence(options, last_packed(catalog, lock.channel));
-  resume_after_interrupt();
-  auto request = make_request(invocation, options, site, lock, catalog);
+  auto request = [&] {
+    const auto lock = read_lock(options.lock);
+    check_lock(options, lock);
+    check_sequence(options, last_packed(catalog, lock.channel));
+    resume_after_interrupt();
+    return make_request(invocation, options, site, lock, catalog);
+  }();
   if (gate != nullptr) request.judge = [gate](const auto& files) { gate->judge(files); };
   if (request.trust_statements.empty()) {
     invocation.reporter().warn(

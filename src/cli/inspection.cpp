@@ -196,7 +196,8 @@ std::string answer_in_cell(std::string_view request, std::span<const int> files)
   if (end == std::string_view::npos) fail(ErrorCode::internal, "a request of one line");
   const auto artifact = parse_artifact(request.substr(0, end), limits);
   FileInspections inspected;
-  for (const auto& [digest, inspection] : parse_json(request.substr(end + 1), limits).items())
+  const auto known = parse_json(request.substr(end + 1), limits);
+  for (const auto& [digest, inspection] : known.items())
     inspected.emplace(Digest::parse(digest), inspection_from_json(inspection));
   const auto read = indices_read(artifact);
   if (read.size() != files.size()) {

@@ -142,10 +142,11 @@ TakenFile take(const LocalFile& file, const std::string& part, StagedBlobs& stag
 Reference refer(const LocalFile& file, ProgressTask& progress) {
   const auto shown = printable(file.at.string());
   const auto in = open_file(file.at, O_RDONLY | O_NOFOLLOW);
-  const auto size = regular_size(in.get(), shown);
-  const auto before = identity_of(stat_of(in.get(), shown));
-  progress.grow(size);
-  auto digest = sha256_of_range(in.get(), 0, size, shown, [&](std::uint64_t done) { progress.advance(done); });
+  const auto status = stat_of(in.get(), shown);
+  if (!S_ISREG(status.st_mode)) fail(ErrorCode::not_regular, "'{}' is no regular file", shown);
+  const auto before = identity_of(status);
+  progress.grow(before.size);
+  auto digest = sha256_of_range(in.get(), 0, before.size, shown, [&](std::uint64_t done) { progress.advance(done); });
   if (identity_of(stat_of(in.get(), shown)) != before) {
     throw Error(ErrorCode::upstream_changed, fmt::format("'{}' was written to while it was read", shown),
                 "lock again once it is at rest; --copy takes it as it is read");

@@ -72,7 +72,7 @@ BlobStore::BlobStore(fs::path folder)
 }
 
 bool BlobStore::contains(const Digest& digest) const {
-  return holds(digest) || m_references->live(digest).has_value();
+  return m_references->live(digest) || holds(digest);
 }
 
 bool BlobStore::holds(const Digest& digest) const {

@@ -140,14 +140,21 @@ std::optional<Reference> References::any(const Digest& digest) const {
 }
 
 std::optional<UniqueFd> References::open(const Digest& digest) const {
-  const auto first = any(digest);
-  if (!first) return std::nullopt;
-  const auto reference = live(digest);
-  if (!reference) fail_changed(*first);
-  // Looked at once more, now that nobody can put another file in its place.
-  auto fd = open_file_if_exists(reference->file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-  if (!fd || identity_of(stat_of(fd->get(), reference->file.string())) != reference->identity) fail_changed(*reference);
-  return fd;
+  std::vector<Reference> candidates;
+  {
+    const std::lock_guard lock(m_mutex);
+    load();
+    const auto [begin, end] = m_known.equal_range(digest);
+    for (auto it = begin; it != end; ++it) candidates.push_back(it->second);
+  }
+  if (candidates.empty()) return std::nullopt;
+  for (const auto& reference : candidates) {
+    UniqueFd fd(::open(reference.file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+    if (!fd.valid()) continue;
+    const auto status = stat_of(fd.get(), reference.file.string());
+    if (S_ISREG(status.st_mode) && identity_of(status) == reference.identity) return fd;
+  }
+  fail_changed(candidates.front());
 }
 
 void References::add(std::string_view list, const std::vector<Reference>& references) {
