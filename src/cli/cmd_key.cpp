@@ -95,8 +95,8 @@ void run_add(Invocation& invocation, const AddOptions& options) {
 
 void run_ls(Invocation& invocation) {
   const auto file = access_file(site_for(invocation, "key ls"));
-  if (!fs::exists(file))
-    return invocation.print(Json::array(), [] { return "no key was made yet: `liftlock key add USER`"; });
+  const std::string none = "no key was made yet: `liftlock key add USER`";
+  if (!fs::exists(file)) return invocation.print(Json::array(), [&] { return none; });
   const KeyRing ring(file, Access::read);
   const auto used = ring.tokens_of(std::chrono::floor<std::chrono::days>(now()));
   const auto keys = ring.list();
@@ -108,7 +108,7 @@ void run_ls(Invocation& invocation) {
     one["tokens_today"] = tokens == used.end() ? 0 : tokens->second;
     json.push_back(std::move(one));
   }
-  invocation.print(json, [&] { return key_table(keys); });
+  invocation.print(json, [&] { return keys.empty() ? none : key_table(keys); });
 }
 
 void run_revoke(Invocation& invocation, const std::string& id, const std::string& reason) {
