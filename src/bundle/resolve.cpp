@@ -86,15 +86,9 @@ ResolveResult resolve_stack(const Stack& stack, const std::optional<Lock>& old, 
     } else {
       const auto* collector = find_collector(collectors, entry.table);
       if (collector == nullptr) fail(ErrorCode::internal, "nobody resolves {}", entry.where());
-      auto own =
-          CollectContext{context.store,
-                         context.downloader,
-                         context.reporter,
-                         context.stack_folder,
-                         context.scratch / id,
-                         context.platform,
-                         known != nullptr ? std::span<const Artifact>(known->artifacts) : std::span<const Artifact>(),
-                         context.inspect};
+      auto own = context;
+      own.scratch = context.scratch / id;
+      own.before = known != nullptr ? std::span<const Artifact>(known->artifacts) : std::span<const Artifact>();
       make_folders(own.scratch);
       result.lock.entries.push_back(with_context("while locking " + entry.where(),
                                                  [&] { return checked(entry, collector->resolve(entry, own)); }));
