@@ -45,7 +45,7 @@ std::vector<AuditEntry> newest(const AuditLog& log, const Options& options, std:
 
 /// Of a long one its beginning; --json has it all.
 std::string shortened(std::string detail) {
-  constexpr std::size_t k_shown = 300;
+  constexpr std::size_t k_shown = 600;
   if (detail.size() <= k_shown) return detail;
   auto end = k_shown;
   while (end > 0 && (detail[end] & 0xc0) == 0x80) --end;  // not in the middle of a character
