@@ -198,10 +198,14 @@ TEST_F(Commands, TheManualHasAPageOfEachWithItsOptions) {
     for (const auto* option : command.get_options()) {
       if (option->get_group().empty()) continue;
       for (const auto& one : option->get_lnames()) EXPECT_TRUE(says("--" + one)) << name << " --" << one;
-      if (option->get_positional()) EXPECT_TRUE(says(option->get_single_name())) << name;
+      if (option->get_positional()) {
+        EXPECT_TRUE(says(option->get_single_name())) << name;
+      }
     }
     for (const auto* child : command.get_subcommands({})) {
-      if (!child->get_group().empty()) EXPECT_TRUE(says("\\fB" + child->get_name() + "\\fR")) << name;
+      if (!child->get_group().empty()) {
+        EXPECT_TRUE(says("\\fB" + child->get_name() + "\\fR")) << name;
+      }
     }
   });
   EXPECT_EQ(pages, expected);
