@@ -144,6 +144,8 @@ TEST(ParseJson, ReadsTextsInPartsAndWithEscapes) {
 TEST(ParseJson, IsBoundedAndStrict) {
   EXPECT_EQ(code_of([] { parse_json(std::string(100, '[')); }), ErrorCode::limit_exceeded);
   EXPECT_EQ(code_of([] { parse_json("{} x"); }), ErrorCode::json_invalid);
+  for (const auto text : {std::string_view("{}\0", 3), std::string_view("{}\0 x", 5), std::string_view("\0{}", 3)})
+    EXPECT_EQ(code_of([&] { parse_json(text); }), ErrorCode::json_invalid);
   EXPECT_EQ(code_of([] { parse_json("\"\xff\""); }), ErrorCode::json_invalid);
   EXPECT_EQ(code_of([] { parse_json("[1,2]", {.max_bytes = 4, .max_depth = 4}); }), ErrorCode::limit_exceeded);
 }

@@ -178,7 +178,10 @@ Json parse_json(std::string_view text, JsonLimits limits) {
     fail(ErrorCode::limit_exceeded, "a JSON document of {} bytes; at most {} are read", text.size(), limits.max_bytes);
   }
   if (auto value = read_quickly(text, limits.max_depth)) return *std::move(value);
-  StrictBuilder builder(text, limits.max_depth);  // this reader says what is wrong, and where
+  // This reader says what is wrong, and where; a NUL is the end of the text to it, whatever follows.
+  if (const auto nul = text.find('\0'); nul != std::string_view::npos)
+    fail(ErrorCode::json_invalid, "not valid JSON at {}: a NUL", place_of(text, nul + 1));
+  StrictBuilder builder(text, limits.max_depth);
   Json::sax_parse(text, &builder);
   return builder.take();
 }

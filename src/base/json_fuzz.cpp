@@ -20,7 +20,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (other.is_discarded() || value != other || liftlock::dump_json(value) != liftlock::dump_json(other))
       std::abort();
   } catch (const liftlock::Error& error) {
-    if (error.code() == ErrorCode::json_invalid && Json::accept(text)) std::abort();
+    // The library takes a NUL for the end of the text.
+    const bool has_nul = text.find('\0') != std::string_view::npos;
+    if (error.code() == ErrorCode::json_invalid && !has_nul && Json::accept(text)) std::abort();
   }
   return 0;
 }

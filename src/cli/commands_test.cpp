@@ -100,6 +100,9 @@ std::vector<std::vector<std::string>> calls_in(std::string_view line) {
   return out;
 }
 
+/// Thrown once all words were understood, before the command runs.
+struct Parsed {};
+
 /// What stands in a footer behind "Example:" and "Examples:", a line each; one that ends with '\' goes on.
 std::vector<std::string> examples_of(const CLI::App& command) {
   std::vector<std::string> out;
@@ -130,10 +133,7 @@ TEST_F(Commands, EachHasAnExampleAndEveryExampleParses) {
     for (const auto& example : examples) {
       for (auto words : calls_in(example)) {
         Tree other;
-        other.each([](CLI::App& one, const std::string&) {
-          one.callback({});
-          one.parse_complete_callback({});
-        });
+        other.app.parse_complete_callback([] { throw Parsed(); });
         std::string spoken = "liftlock";
         for (const auto& word : words) {
           if (spoken + " " + word == path.substr(0, spoken.size() + 1 + word.size())) spoken += " " + word;
@@ -144,6 +144,7 @@ TEST_F(Commands, EachHasAnExampleAndEveryExampleParses) {
         std::reverse(words.begin(), words.end());
         try {
           other.app.parse(words);
+        } catch (const Parsed&) {
         } catch (const std::exception& error) {
           ADD_FAILURE() << path << ": '" << example << "': " << error.what();
         }

@@ -392,7 +392,7 @@ export low_exe high_exe work
 unshare --user --map-root-user --mount bash -euo pipefail <<'INNER'
 mkdir "$work/small"
 mount -t tmpfs -o size=12m small "$work/small"
-tar -C "$work" --exclude=state/audit/reserve -cf - state | tar --no-same-owner -C "$work/small" -xf -  # too small for the log's reserve
+tar -C "$work" --exclude=state/audit/reserve --exclude=state/records/ahead -cf - state | tar --no-same-owner -C "$work/small" -xf -  # too small for the files that keep room for the logs
 high() { "$high_exe" --quiet --state "$work/small/state" "$@"; }
 fill() { dd if=/dev/zero of="$work/small/fill.$1" bs=4k status=none 2> /dev/null || true; [ "$(df --output=avail "$work/small" | tail -1)" -eq 0 ]; }
 high gc > /dev/null
