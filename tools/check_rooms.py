@@ -1,11 +1,32 @@
 #!/usr/bin/env python3
-"""Checks that every room includes only what its DEPENDS allow, and that dependencies point downwards."""
+"""Checks that every room includes only what its DEPENDS allow, that dependencies point downwards, and that no two types
+share a name: the linker would take the code of one for both, and says nothing."""
+import collections
 import json
 import pathlib
 import re
 import sys
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+NOT_CODE = re.compile(r'R"(\w*)\(.*?\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])\'|//[^\n]*|/\*.*?\*/', re.S)
+SCOPE = re.compile(r"\bnamespace\s*([\w:]*)\s*\{|\b(?:struct|class|union)\s+(?:\[\[\w+\]\]\s*)?([\w:]+)(?:\s+final)?(?:\s*:[^;{]*)?\s*\{|[{}]")
+
+
+def types_in(text):
+    """The full names of the types that a file defines in a namespace which other files see."""
+    scopes = []
+    for found in SCOPE.finditer(NOT_CODE.sub(" ", text)):
+        if found[0] == "}":
+            if scopes:
+                scopes.pop()
+        elif found[0] == "{":
+            scopes.append(None)
+        elif found[0].startswith("namespace"):
+            scopes.append(found[1] or None)  # nobody else sees what has no name
+        else:
+            if None not in scopes:
+                yield "::".join(scopes + [found[2]])
+            scopes.append(None)
 
 
 def main(root: pathlib.Path, rooms_file: pathlib.Path) -> int:
@@ -41,6 +62,11 @@ def main(root: pathlib.Path, rooms_file: pathlib.Path) -> int:
     for path in sorted((root / "src").rglob("*.[ch]pp")):
         if path not in listed and path.name != "main.cpp":
             problems.append(f"{path.relative_to(root)} belongs to no room: list it under SOURCES, HEADERS, TESTS or FUZZERS")
+    defined = collections.defaultdict(list)
+    for path in sorted(listed):
+        for name in types_in(path.read_text()):
+            defined[name].append(str(path.relative_to(root)))
+    problems += [f"{name} is defined in {' and in '.join(files)}" for name, files in defined.items() if len(files) > 1]
     for problem in problems:
         print(problem)
     print(f"{len(rooms)} rooms, {len(listed)} files, {len(problems)} problems")

@@ -79,11 +79,11 @@ void print_installed(Invocation& invocation, const Site& site, const Options& op
 }
 
 void install_file(Invocation& invocation, const Site& site, const Options& options) {
-  EngineRequest request{.file = options.name,
-                        .expected = {},
-                        .unsuited = options.unsuited(),
-                        .base = options.base,
-                        .reason = options.reason};
+  EngineFileRequest request{.file = options.name,
+                            .expected = {},
+                            .unsuited = options.unsuited(),
+                            .base = options.base,
+                            .reason = options.reason};
   if (!options.expect.empty()) request.expected = parse_digest(options.expect);
   record_config(invocation, site);
   print_installed(invocation, site, options, options.name, import_engine(invocation, site, request));
@@ -106,11 +106,11 @@ void run(Invocation& invocation, const Options& options) {
   }
   if (is_stored_baiengine(artifact)) {
     record_config(invocation, site);
-    const EngineRequest request{.file = std::string(file.path.filename()),
-                                .expected = {},
-                                .unsuited = options.unsuited(),
-                                .base = options.base,
-                                .reason = {}};
+    const EngineFileRequest request{.file = std::string(file.path.filename()),
+                                    .expected = {},
+                                    .unsuited = options.unsuited(),
+                                    .base = options.base,
+                                    .reason = {}};
     return print_installed(invocation, site, options, artifact.id(),
                            install_stored_baiengine(invocation, site, artifact, std::move(package), request));
   }
@@ -178,8 +178,9 @@ void add_engine_install(CLI::App& app, Invocation& invocation) {
       "A FILE is believed for --expect, or for a FILE.sha256 beside it that builders signed (FILE.sha256.asc or\n"
       "FILE.sha256.sigstore.json), a .baiengine also for signatures in it; without any of these only where\n"
       "unsigned_imports = true stands in [policy] of config.toml, with --reason, and it stays labelled.\n"
-      "Examples: liftlock engine install llama.cpp\n"
-      "          liftlock engine install llama-b8146.baiengine --base llama.cpp/8941-cpu --expect SHA256");
+      "Examples:\n"
+      "  liftlock engine install llama.cpp\n"
+      "  liftlock engine install llama-b8146.baiengine --base llama.cpp/8941-cpu --expect SHA256");
   command->callback([&invocation, options] { run(invocation, *options); });
 }
 

@@ -105,8 +105,9 @@ void add_gate(CLI::App& app, Invocation& invocation) {
       "descriptor that was hashed; several stand in a folder that only the program sees, read-only, each the very "
       "file\n"
       "that was hashed. No other sandbox is set up.\n"
-      "Examples: liftlock gate tiny -- sha256sum {}\n"
-      "          liftlock gate llama-3-70b -- vllm serve {} --tensor-parallel-size 2");
+      "Examples:\n"
+      "  liftlock gate tiny -- sha256sum {}\n"
+      "  liftlock gate llama-3-70b -- vllm serve {} --tensor-parallel-size 2");
   command->callback([&invocation, options] { run(invocation, *options); });
 }
 

@@ -131,7 +131,7 @@ bool is_engine_package(const fs::path& source) {
   }
 }
 
-void plan_engine_package(Invocation& invocation, const Site& site, const EngineRequest& request) {
+void plan_engine_package(Invocation& invocation, const Site& site, const EngineFileRequest& request) {
   Json json = {{"status", "planned"}, {"shape", "engine"}, {"what", "an engine package"}};
   if (!is_baiengine(request.file))
     return invocation.print(json, [] { return "an engine package: it would be installed\n"; });
@@ -153,11 +153,11 @@ void plan_engine_package(Invocation& invocation, const Site& site, const EngineR
 }
 
 void import_engine_package(Invocation& invocation, const Site& site, const Options& options) {
-  EngineRequest request{.file = options.source,
-                        .expected = {},
-                        .unsuited = engine::Unsuited::refuse,
-                        .base = options.base,
-                        .reason = options.reason};
+  EngineFileRequest request{.file = options.source,
+                            .expected = {},
+                            .unsuited = engine::Unsuited::refuse,
+                            .base = options.base,
+                            .reason = options.reason};
   if (options.plan) return plan_engine_package(invocation, site, request);
   if (!options.expect.empty()) request.expected = parse_digest(options.expect);
   const auto one = import_engine(invocation, site, request);

@@ -199,9 +199,10 @@ void add_inventory(CLI::App& app, Invocation& invocation) {
       ->excludes("--against");
   command->footer(
       "Hardware, engines, defaults, aliases, the newest bundle of each channel, and every artifact with its digest.\n"
-      "Examples: liftlock inventory --output node1.json\n"
-      "          liftlock inventory --against node2.json\n"
-      "          liftlock inventory --format spdx --output store.spdx.json");
+      "Examples:\n"
+      "  liftlock inventory --output node1.json\n"
+      "  liftlock inventory --against node2.json\n"
+      "  liftlock inventory --format spdx --output store.spdx.json");
   command->callback([&invocation, options] { run(invocation, *options); });
 }
 

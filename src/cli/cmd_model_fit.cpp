@@ -156,8 +156,9 @@ void add_model_fit(CLI::App& group, Invocation& invocation) {
       ->needs(vllm);
   command->footer(
       "Exit status 5: it does not fit. The estimate is rather too high than too low.\n"
-      "Examples: liftlock model fit tiny --context 4096\n"
-      "          liftlock model fit llama-3-70b --vllm --tensor-parallel-size 2 --max-model-len 32768 --gpus 2 "
+      "Examples:\n"
+      "  liftlock model fit tiny --context 4096\n"
+      "  liftlock model fit llama-3-70b --vllm --tensor-parallel-size 2 --max-model-len 32768 --gpus 2 "
       "--gpu-memory 80GiB");
   command->callback(
       [&invocation, options] { options->vllm ? fit_vllm(invocation, *options) : fit_llama(invocation, *options); });

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <functional>
 #include <set>
+#include <utility>
 
 #include "base/reporter.hpp"
 #include "base/text.hpp"
@@ -61,13 +62,14 @@ std::vector<std::vector<std::string>> calls_in(std::string_view line) {
     word.clear();
     in_word = false;
   };
+  bool redirected = false;
   const auto end_call = [&] {
+    if (std::exchange(redirected, false)) word.clear(), in_word = false;
     end_word();
     const auto begin = std::find(words.begin(), words.end(), "liftlock");
     if (begin != words.end()) out.emplace_back(begin + 1, words.end());
     words.clear();
   };
-  bool redirected = false;
   for (std::size_t i = 0; i < line.size(); ++i) {
     const char c = line[i];
     if (quote != '\0') {
@@ -95,7 +97,6 @@ std::vector<std::vector<std::string>> calls_in(std::string_view line) {
       in_word = true;
     }
   }
-  if (redirected) word.clear(), in_word = false;
   end_call();
   return out;
 }
@@ -139,8 +140,6 @@ TEST_F(Commands, EachHasAnExampleAndEveryExampleParses) {
           if (spoken + " " + word == path.substr(0, spoken.size() + 1 + word.size())) spoken += " " + word;
         }
         itself = itself || spoken == path;
-        if (const auto end = std::find(words.begin(), words.end(), "--"); end != words.end())
-          words.erase(end + 1, words.end());
         std::reverse(words.begin(), words.end());
         try {
           other.app.parse(words);

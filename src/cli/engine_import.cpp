@@ -36,7 +36,8 @@ ImportCells cells_of(const Site& site) {
 }
 
 /// For the file as a whole; false when nobody says anything of it.
-bool believe_whole(const Site& site, const EngineRequest& request, const Digest& digest, engine::EngineFacts& facts) {
+bool believe_whole(const Site& site, const EngineFileRequest& request, const Digest& digest,
+                   engine::EngineFacts& facts) {
   if (request.expected) {
     engine::require_announced(digest, *request.expected, request.file);
     facts.believed_by = name(Belief::digest);
@@ -69,7 +70,7 @@ std::string believe_manifest(const Site& site, const Baiengine& package, engine:
 }
 
 /// The site's own rule for what nobody vouches for (docs/formats/import.md).
-void believe_nobody(const Site& site, const EngineRequest& request, const std::string& why,
+void believe_nobody(const Site& site, const EngineFileRequest& request, const std::string& why,
                     engine::EngineFacts& facts) {
   if (!site.config().unsigned_imports) {
     throw Error(ErrorCode::unsigned_document,
@@ -100,7 +101,7 @@ UniqueFd stand_on_base(const Site& site, const Baiengine& package, std::uint64_t
   return std::move(built.package);
 }
 
-void require_no_base(const EngineRequest& request) {
+void require_no_base(const EngineFileRequest& request) {
   if (!request.base.empty())
     fail(ErrorCode::usage, "--base is for a .baiengine; '{}' brings its own C library",
          printable(request.file.string()));
@@ -112,7 +113,7 @@ bool is_baiengine(const fs::path& file) {
   return file.extension() == k_baiengine_ending;
 }
 
-engine::InstalledEngine import_engine(Invocation& invocation, const Site& site, const EngineRequest& request) {
+engine::InstalledEngine import_engine(Invocation& invocation, const Site& site, const EngineFileRequest& request) {
   AuditLog log(site.audit_folder(), "");
   Json detail = {{"file", request.file.string()}};
   engine::EngineFacts facts;
@@ -157,7 +158,7 @@ engine::InstalledEngine import_engine(Invocation& invocation, const Site& site, 
 }
 
 engine::InstalledEngine install_stored_baiengine(Invocation& invocation, const Site& site, const Artifact& artifact,
-                                                 UniqueFd file, const EngineRequest& request) {
+                                                 UniqueFd file, const EngineFileRequest& request) {
   const auto cells = cells_of(site);
   const auto& stored = artifact.files.at(0);
   engine::EngineFacts facts;
@@ -185,7 +186,7 @@ engine::InstalledEngine install_stored_baiengine(Invocation& invocation, const S
   return *std::move(installed);
 }
 
-Json describe_baiengine(const Site& site, const EngineRequest& request) {
+Json describe_baiengine(const Site& site, const EngineFileRequest& request) {
   const auto cells = cells_of(site);
   auto file = std::make_shared<const UniqueFd>(open_file(request.file, O_RDONLY | O_NONBLOCK));
   const auto package = open_baiengine(std::move(file), request.file.filename().string(), cells);

@@ -18,7 +18,7 @@ namespace liftlock {
 /// Engines without a C library: by the ending of their name.
 bool is_baiengine(const fs::path& file);
 
-struct EngineRequest {
+struct EngineFileRequest {
   fs::path file;
   std::optional<Digest> expected = {};  ///< its digest, announced by another way
   engine::Unsuited unsuited = engine::Unsuited::refuse;
@@ -30,14 +30,14 @@ struct EngineRequest {
 /// .baiengine, or, where policy allows that, for nobody's word. What is refused is in the log, too (engine.import).
 /// @throws Error{unsigned_document, reason_required, usage}, and what require_announced(), require_signed_list(),
 ///         open_baiengine(), build_on_base() and install_engine() throw
-engine::InstalledEngine import_engine(Invocation& invocation, const Site& site, const EngineRequest& request);
+engine::InstalledEngine import_engine(Invocation& invocation, const Site& site, const EngineFileRequest& request);
 
 /// A .baiengine of the store, whose bytes were checked. The entry in the log is engine.install.
 engine::InstalledEngine install_stored_baiengine(Invocation& invocation, const Site& site, const Artifact& artifact,
-                                                 UniqueFd file, const EngineRequest& request);
+                                                 UniqueFd file, const EngineFileRequest& request);
 
 /// For a plan: what it is, and what it would stand on.
-Json describe_baiengine(const Site& site, const EngineRequest& request);
+Json describe_baiengine(const Site& site, const EngineFileRequest& request);
 
 /// What people see first of an engine that nobody vouches for; empty for others.
 std::string engine_label(const engine::EngineFacts& facts);

@@ -279,7 +279,7 @@ BuiltEngine build_on_base(const Baiengine& package, const Digest& digest, std::u
   }
   std::map<std::string, engine::PackedFile> files;
   std::set<std::string> folders;
-  std::vector<ByteRange> open;  // of folders a range owns its descriptor
+  std::vector<TreeBytes> open;  // of folders a range owns its descriptor
   for (const auto& path : package.tree->paths()) {
     if (!is_content(path)) continue;
     const auto& range = open.emplace_back(package.tree->open(path));

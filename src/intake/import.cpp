@@ -41,7 +41,7 @@ class Import {
     BlobStore store(m_site.store_folder());
     Catalog catalog(m_site.catalog_file());
     StagedBlobs staged(store, batch());
-    Staging files(staged, m_result.notes, [this](const ByteRange& range) { return m_vouching.staged_of_copy(range); });
+    Staging files(staged, m_result.notes, [this](const TreeBytes& range) { return m_vouching.staged_of_copy(range); });
     Publishing publishing(m_site, staged, files, catalog, batch());
     try {
       m_vouching.judge_whole(staged, m_reporter);

@@ -20,7 +20,7 @@ namespace liftlock {
 class Staging : public StagedFiles {
  public:
   /// Of a range that is a blob of the batch already.
-  using Before = std::function<std::optional<Digest>(const ByteRange&)>;
+  using Before = std::function<std::optional<Digest>(const TreeBytes&)>;
 
   /// Both outlive it. @param remarks where remark() puts what people should see
   Staging(StagedBlobs& staged, std::vector<std::string>& remarks, Before before)

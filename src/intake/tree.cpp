@@ -114,7 +114,7 @@ bool Tree::is_link(std::string_view path) const {
   return file(path).link;
 }
 
-ByteRange Tree::open(std::string_view path) const {
+TreeBytes Tree::open(std::string_view path) const {
   const auto& found = file(path);
   if (m_container) return {.fd = m_container->get(), .offset = found.offset, .size = found.size};
   auto opened = open_beneath(m_folder->get(), RelPath::parse(found.at), O_RDONLY | O_NONBLOCK);

@@ -19,7 +19,7 @@
 namespace liftlock {
 
 /// Where a file's bytes are.
-struct ByteRange {
+struct TreeBytes {
   int fd = -1;
   std::uint64_t offset = 0;
   std::uint64_t size = 0;
@@ -44,7 +44,7 @@ class Tree {
   bool has(std::string_view path) const;
   /// @throws Error{not_found}
   std::uint64_t size(std::string_view path) const;
-  ByteRange open(std::string_view path) const;
+  TreeBytes open(std::string_view path) const;
   /// A small file. @throws Error{not_found, limit_exceeded}
   std::string read(std::string_view path, std::uint64_t max_bytes) const;
   /// Of folders: where the bytes are, when the path is a symlink; else the path.

@@ -69,7 +69,7 @@ void Vouching::judge_copy(const fs::path& source) {
   m_kept.emplace_back("list.sha256", read_file(source.string() + ".sha256", 64u << 10));
 }
 
-std::optional<Digest> Vouching::staged_of_copy(const ByteRange& range) const {
+std::optional<Digest> Vouching::staged_of_copy(const TreeBytes& range) const {
   if (!m_whole_copy || range.fd != m_copy->get()) return std::nullopt;
   return m_whole_copy->digest_of(range.offset, range.size);
 }

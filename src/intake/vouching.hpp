@@ -39,7 +39,7 @@ class Vouching {
   const std::shared_ptr<const UniqueFd>& copy() const { return m_copy; }
   const std::optional<Digest>& digest_of_copy() const { return m_digest; }
   /// Of a range of the copy that was staged on the way. @throws Error{digest_mismatch}
-  std::optional<Digest> staged_of_copy(const ByteRange& range) const;
+  std::optional<Digest> staged_of_copy(const TreeBytes& range) const;
 
   /// Who vouches for a document in it, and by that for the files that it lists. A file that is no archive gets the
   /// announced digest, which it is compared with while it is taken in.
