@@ -134,6 +134,8 @@ std::uint64_t AuditLog::append(const std::vector<AuditEvent>& events) {
 }
 
 std::uint64_t AuditLog::append_made(const std::vector<std::string>& entries) {
+  // Whoever appends nothing asks that what is there be durable, whatever became of the syncs of others.
+  if (entries.empty()) return m_impl->renew();
   return m_impl->append(entries.size(), [&](Timestamp) { return entries; });
 }
 
@@ -162,14 +164,18 @@ void AuditLog::publish() {
   });
 }
 
-std::uint64_t AuditLog::Impl::append(std::size_t count,
-                                     const std::function<std::vector<std::string>(Timestamp)>& make) {
-  if (count > k_max_batch) fail(ErrorCode::limit_exceeded, "{} audit entries at once", count);
-  const std::lock_guard guard(mutex);
+void AuditLog::Impl::require_healthy() const {
   if (access == Access::read) fail(ErrorCode::internal, "the audit log was opened to be read");
   if (failed) {
     fail(ErrorCode::audit_unwritable, "an earlier write to the audit log failed; its state on disk is unknown");
   }
+}
+
+std::uint64_t AuditLog::Impl::append(std::size_t count,
+                                     const std::function<std::vector<std::string>(Timestamp)>& make) {
+  if (count > k_max_batch) fail(ErrorCode::limit_exceeded, "{} audit entries at once", count);
+  const std::lock_guard guard(mutex);
+  require_healthy();
   return or_unwritable([&] {
     const FileLock lock(folder / "lock", "an append to the audit log", FileLock::Wait::yes);
     reload_locked();
@@ -201,6 +207,16 @@ std::uint64_t AuditLog::Impl::append(std::size_t count,
     dropped_bytes = 0;
     if (state.whole_bytes > k_long_journal) publish(Publish::changes);
     return first;
+  });
+}
+
+std::uint64_t AuditLog::Impl::renew() {
+  const std::lock_guard guard(mutex);
+  require_healthy();
+  return or_unwritable([&] {
+    const FileLock lock(folder / "lock", "an append to the audit log", FileLock::Wait::yes);
+    with_reserve(folder, reserve_spent, failed, [&] { renew_journal(); });
+    return state.size();
   });
 }
 

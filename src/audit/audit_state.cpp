@@ -394,6 +394,16 @@ void AuditLog::Impl::begin_journal(const std::string& content, std::uint64_t roo
   sync_once([&] { file.commit(); });
 }
 
+void AuditLog::Impl::renew_journal() {
+  reload_locked();
+  auto content = read_all(journal.get(), k_max_journal, "the audit journal");
+  content.resize(std::min<std::uint64_t>(content.size(), state.whole_bytes));
+  begin_journal(content, std::clamp(2 * state.whole_bytes, k_min_room, k_max_room));
+  // Another file now. What it says is what counts: pages that were not written may have been dropped meanwhile.
+  journal.reset();
+  reload_locked();
+}
+
 void AuditLog::Impl::settle() {
   // Every full bundle and tile is durable by now: the journal can begin anew at the last one.
   auto levels = state.edge.levels();

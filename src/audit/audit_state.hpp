@@ -68,6 +68,11 @@ struct AuditLog::Impl {
   std::string sign(const CompactRange& tree) const;
   /// Durable when it returns. @param make the entries, `count` of them, at this time; told with the lock held
   std::uint64_t append(std::size_t count, const std::function<std::vector<std::string>(Timestamp)>& make);
+  /// Makes durable what the log holds, in a file that no failed sync knows of. Returns its size.
+  std::uint64_t renew();
+  void renew_journal();
+  /// @throws Error when nothing can be appended
+  void require_healthy() const;
   /// Durable when it returns; the derived files are left behind.
   void commit(const std::vector<std::string>& entries);
   enum class Publish { changes, everything };

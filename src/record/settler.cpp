@@ -55,14 +55,24 @@ void restore_frames(const fs::path& folder, const std::vector<AheadGroup>& group
   }
 }
 
-/// Entries of the log from there on, as they are written.
-std::unordered_set<std::string> entries_since(const AuditLog& log, std::uint64_t begin) {
-  std::unordered_set<std::string> entries;
-  log.for_each(begin, log.size(), [&](const AuditEntry& entry) {
-    entries.insert(entry_to_bytes(entry.event, entry.time));
-    return true;
+/// Those that the log does not hold, in their order.
+std::vector<std::string> missing_entries(const AuditLog& log, const std::vector<AheadGroup>& groups) {
+  // These are 8 MiB at most; the log from there on can be of any size.
+  std::unordered_set<std::string_view> lacking;
+  for (const auto& group : groups) lacking.insert(group.entries.begin(), group.entries.end());
+  log.for_each(groups.front().log, log.size(), [&](const AuditEntry& entry) {
+    lacking.erase(entry_to_bytes(entry.event, entry.time));
+    return !lacking.empty();
   });
-  return entries;
+  std::vector<std::string> missing;
+  for (const auto& group : groups) {
+    for (const auto& entry : group.entries) {
+      if (lacking.erase(entry) == 0) continue;
+      with_context("in records/ahead", [&] { entry_from_bytes(entry, 0); });
+      missing.emplace_back(entry);
+    }
+  }
+  return missing;
 }
 
 }  // namespace
@@ -72,16 +82,10 @@ void settle_what_was_left(const fs::path& folder, AuditLog& log) {
   const auto groups = unsettled_groups(ahead_groups(bytes));
   if (groups.empty()) return;
   restore_frames(folder, groups);
-  const auto known = entries_since(log, groups.front().log);
-  std::vector<std::string> missing;
-  for (const auto& group : groups) {
-    for (const auto& entry : group.entries) {
-      if (known.contains(std::string(entry))) continue;
-      with_context("in records/ahead", [&] { entry_from_bytes(entry, 0); });
-      missing.emplace_back(entry);
-    }
-  }
-  if (!missing.empty()) log.append_made(missing);
+  // What the log shows may be in the memory of this machine alone: its sync failed, or never began. So all of it is
+  // made durable afresh, and what it shows after that counts.
+  log.append_made({});
+  if (const auto missing = missing_entries(log, groups); !missing.empty()) log.append_made(missing);
 }
 
 bool may_be_unsettled(const fs::path& folder) noexcept {
