@@ -13,6 +13,7 @@
 #include <climits>
 #include <future>
 #include <map>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <set>
@@ -42,6 +43,14 @@ struct Fault {
   std::atomic<bool> tried_again = false;  ///< to sync it
 } fault;
 
+/// Files below the folder of which the last write was not synced.
+struct Unsynced {
+  std::atomic<bool> watched = false;
+  std::string folder;
+  std::mutex mutex;
+  std::set<std::string> files;
+} unsynced;
+
 std::string path_of(int fd) {
   char path[PATH_MAX];
   const auto length = ::readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), path, sizeof path);
@@ -50,8 +59,21 @@ std::string path_of(int fd) {
 
 enum class Call : std::uint8_t { write, sync };
 
+void watch(int fd, Call call) {
+  if (!unsynced.watched) return;
+  const auto path = path_of(fd);
+  if (!path.starts_with(unsynced.folder)) return;
+  const std::lock_guard guard(unsynced.mutex);
+  if (call == Call::write) {
+    unsynced.files.insert(path);
+  } else {
+    unsynced.files.erase(path);
+  }
+}
+
 template <typename F>
 auto with_fault(int fd, Call call, F&& work) -> decltype(work()) {
+  watch(fd, call);
   if (fault.what == Fault::What::none) return work();
   const auto path = path_of(fd);
   if (!path.starts_with(fault.folder)) return work();
@@ -257,6 +279,51 @@ TEST_F(AheadTest, AnyCallThatFailsTakesNothingThatWasToldAndNoSyncIsTriedAgain) 
     }
     EXPECT_GT(steps, 20);
   }
+}
+
+struct AheadSlots : AheadTest {
+  const std::string first = state / "records/00000001.keys";
+
+  void TearDown() override { unsynced.watched = false; }
+  /// From now on; `files` is what was not synced before.
+  void watch_syncs(std::set<std::string> files) const {
+    unsynced.folder = state.string();
+    unsynced.files = std::move(files);
+    unsynced.watched = true;
+  }
+  static bool is_synced(const std::string& file) {
+    const std::lock_guard guard(unsynced.mutex);
+    return !unsynced.files.contains(file);
+  }
+};
+
+TEST_F(AheadSlots, ThoseOfASegmentAreSyncedWhenItsProcessEnds) {
+  watch_syncs({});
+  AuditLog log(state / "audit", "test");
+  {
+    RecordBook book(options(1ms), log);
+    work(book, [](const auto&...) {});
+  }
+  EXPECT_TRUE(is_synced(first));
+}
+
+TEST_F(AheadSlots, ThoseThatAKilledProcessFilledAreSyncedBeforeTheNextSegmentBegins) {
+  const auto child = ::fork();
+  if (child == 0) {
+    AuditLog log(state / "audit", "test");
+    RecordBook book(options(1ms), log);
+    work(book, [](const auto&...) {});
+    ::kill(::getpid(), SIGKILL);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  watch_syncs({first});
+  AuditLog log(state / "audit", "test");
+  RecordBook book(options(1ms), log);
+  work(book, [](const auto&...) {});
+  ASSERT_TRUE(fs::exists(state / "records/00000002.keys"));
+  EXPECT_TRUE(is_synced(first));
 }
 
 struct AheadPowerCut : AheadTest {

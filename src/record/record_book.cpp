@@ -228,6 +228,7 @@ struct RecordBook::Core {
   void run();
   void publish();
   void make_slots();
+  void end();
   void commit(std::vector<Job>& group);
   void write_group(std::vector<Job>& group);
 
@@ -244,7 +245,7 @@ void RecordBook::Core::begin() {
   const auto names = segment_names(options.folder);
   kek = load_or_make_kek(options.kek_file, names.empty());
   settle_what_was_left(options.folder, *log);
-  // Of all but the last the slots were synced.
+  // Of all but the last the slots were synced: when the next one was made, or by this.
   if (!names.empty()) SegmentFiles(options.folder, names.back(), Access::write).restore_slots();
   settler.emplace(Settler::Options{.folder = options.folder,
                                    .pause = options.log_after,
@@ -317,6 +318,15 @@ void RecordBook::Core::make_slots() {
   if (segment) segment->keep_slots(k_slots_ahead / 2, k_slots_ahead);
 }
 
+// Where this fails, the next start fills the slots.
+void RecordBook::Core::end() {
+  try {
+    if (current && !ended) current->sync_slots();
+  } catch (const std::exception& error) {
+    give_up(error.what());
+  }
+}
+
 void RecordBook::Core::commit(std::vector<Job>& group) {
   const auto tell = [&](const std::optional<Error>& error) {
     for (auto& job : group) {
@@ -365,7 +375,9 @@ void RecordBook::Core::write_group(std::vector<Job>& group) {
     const auto begin = segment->append(out.frames);
     written.push_back(segment);
     for (auto& slot : out.slots) slot.offset += begin;
-    if (!out.slots.empty()) segment->fill_slots(out.first, out.slots);
+    if (out.slots.empty()) continue;
+    segment->fill_slots(out.first, out.slots);
+    if (segment != current) segment->sync_slots();  // the group changed it: nobody will look after these any more
   }
   std::vector<std::string> entries;
   entries.reserve(group.size());
@@ -500,6 +512,7 @@ RecordBook::~RecordBook() {
   m_core->wake.notify_one();
   if (m_core->thread.joinable()) m_core->thread.join();
   m_core->settler.reset();
+  m_core->end();
   m_core->give_up("the server ends");
   m_core->lock.reset();
 }

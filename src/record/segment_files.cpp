@@ -75,7 +75,6 @@ void SegmentFiles::erase(std::uint32_t number) {
 void SegmentFiles::restore_slots() {
   if (!m_frames) return;
   const auto read = frames();
-  bool restored = false;
   walk_frames(read, k_segment_magic.size(), [&](const FrameHeader& header, std::uint64_t place) {
     if (header.type != FrameType::begin || header.slot >= slot_count() || slot(header.slot).used()) return true;
     std::string body(header.size, '\0');
@@ -84,9 +83,9 @@ void SegmentFiles::restore_slots() {
     if (!begin) return true;
     const Slot lost{.id = begin->id, .offset = place - FrameHeader::k_size, .seed = {}};
     put(header.slot, 0, std::string_view(lost.bytes()).substr(0, Slot::k_size - Slot::k_seed));
-    return restored = true;
+    return true;
   });
-  if (restored) sync_keys();
+  sync_keys();  // the others, too: a process that was killed left them in memory
 }
 
 void SegmentFiles::sync_keys() {

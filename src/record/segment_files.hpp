@@ -26,7 +26,8 @@ class SegmentFiles {
   ReadAt frames() const;
   /// Durable with the next sync_keys().
   void erase(std::uint32_t number);
-  /// Gives the slots whose ids and offsets a power cut lost what the frames say of them, durably. Where nobody writes.
+  /// Gives the slots whose ids and offsets a power cut lost what the frames say of them. All are durable then. Where
+  /// nobody writes.
   void restore_slots();
   void sync_keys();
 
