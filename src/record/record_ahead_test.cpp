@@ -26,6 +26,7 @@
 #include "record/record_book.hpp"
 #include "record/record_reader.hpp"
 #include "record/segment_format.hpp"
+#include "record/segment_writer.hpp"
 #include "record/settler.hpp"
 
 namespace liftlock {
@@ -279,6 +280,36 @@ TEST_F(AheadTest, AnyCallThatFailsTakesNothingThatWasToldAndNoSyncIsTriedAgain) 
     }
     EXPECT_GT(steps, 20);
   }
+}
+
+TEST_F(AheadTest, WhatIsSettledIsToldThoughWhatFollowsFails) {
+  AuditLog log(state / "audit", "test");
+  const auto folder = state / "records";
+  make_folders(folder);
+  const auto segment = std::make_shared<record::Segment>(folder, SecretKey::random());
+  std::promise<void> told, failed;
+  record::Settler settler({.folder = folder,
+                           .after =
+                               [&] {
+                                 EXPECT_EQ(told.get_future().wait_for(10s), std::future_status::ready);
+                                 fail(ErrorCode::io_error, "no slots");
+                               },
+                           .chores = [] {},
+                           .failed = [&](std::string_view) { failed.set_value(); }},
+                          log);
+  const auto commit = [&] {
+    segment->append(std::string(1'500'000, 'x'));  // too large for the file ahead
+    settler.commit(
+        {segment},
+        {entry_to_bytes(
+            {.type = "prompt.record", .actor = "a", .outcome = Outcome::success, .subject = "s", .detail = "{}"},
+            Timestamp{})});
+  };
+  EXPECT_NO_THROW(commit());
+  told.set_value();
+  failed.get_future().wait();
+  EXPECT_EQ(code_of(commit), ErrorCode::record_unwritable);
+  EXPECT_EQ(log.size(), 1u);
 }
 
 struct AheadSlots : AheadTest {

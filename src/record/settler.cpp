@@ -137,7 +137,7 @@ void Settler::commit(const std::vector<std::shared_ptr<Segment>>& segments, std:
   if (held != Held::nowhere) return;
   guard.lock();
   m_told.wait(guard, [&] { return m_settled >= number || !m_failure.empty(); });
-  require_healthy();
+  if (m_settled < number) require_healthy();
 }
 
 /// Precondition of the file: what a group says of a segment begins where the one before it ended, or lies behind what
@@ -193,7 +193,11 @@ void Settler::run() {
       const auto started = steady_clock::now();
       if (upto > m_settled) {
         settle(segments, entries);
+        // Who waits for it waits no longer, whatever becomes of the rest.
+        guard.lock();
         m_settled = upto;
+        m_told.notify_all();
+        guard.unlock();
         m_options.after();
         not_before = started + m_options.pause;
       }
@@ -203,7 +207,6 @@ void Settler::run() {
       }
       if (last) m_ahead.clear();
       guard.lock();
-      m_told.notify_all();
       if (last) return;
     }
   } catch (const std::exception& error) {
