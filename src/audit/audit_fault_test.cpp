@@ -302,5 +302,37 @@ TEST(AuditFault, AFullDiskStopsEverythingElseFirst) {
   EXPECT_EQ(status, 0);
 }
 
+// Their journal is longer than one that publish() is asked to shorten, and nobody can.
+TEST(AuditFault, OnAFullDiskEntriesThatAreDurableAreNotRefused) {
+  const TemporaryFolder temporary;
+  const auto disk = temporary.path();
+  const auto status = on_small_disk(disk, [&] {
+    const auto folder = disk / "audit";
+    AuditLog log(folder, "o");
+    const std::vector<std::string> entries(16, entry(std::string(4000, 'x')));
+    while (fs::file_size(folder / "journal") < (32u << 20) - (100u << 10)) log.append_made(entries);
+    // The room that a journal has which was begun after a long one.
+    const auto journal = open_file(folder / "journal", O_WRONLY);
+    if (::posix_fallocate(journal.get(), 0, 33 << 20) != 0) return 10;
+    fs::remove(folder / "reserve");
+    fill(disk / "filler");
+    const auto before = log.size();
+    for (int i = 0; i < 6; ++i) log.append_made(entries);
+    if (log.size() != before + 6 * entries.size()) return 11;
+    try {
+      log.publish();
+      return 12;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::disk_full) return 13;
+    }
+    fs::remove(disk / "filler");
+    log.publish();
+    log.verify();
+    return fs::file_size(folder / "journal") < (32u << 20) ? 0 : 14;
+  });
+  if (status == 77) GTEST_SKIP() << "mounting is not allowed here";
+  EXPECT_EQ(status, 0);
+}
+
 }  // namespace
 }  // namespace liftlock

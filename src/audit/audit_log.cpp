@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <nlohmann/json.hpp>
 
@@ -73,7 +74,7 @@ std::string reserve_entry(std::string_view log, Timestamp time) {
 /// On a full disk the log goes on with its reserve, and says so in the next entry.
 /// @param failed a sync was what failed: that is final, also for want of room
 template <typename F>
-void with_reserve(const fs::path& folder, bool& spent, const bool& failed, F&& write) {
+void with_reserve(const fs::path& folder, std::atomic<bool>& spent, const std::atomic<bool>& failed, F&& write) {
   while (true) {
     try {
       return write();
@@ -164,6 +165,14 @@ void AuditLog::publish() {
   });
 }
 
+void AuditLog::Impl::shorten_journal() {
+  try {
+    with_reserve(folder, reserve_spent, failed, [&] { publish(Publish::changes); });
+  } catch (const std::exception&) {
+    // The entries are durable, and that is what was asked for. The next publish() tells.
+  }
+}
+
 void AuditLog::Impl::require_healthy() const {
   if (access == Access::read) fail(ErrorCode::internal, "the audit log was opened to be read");
   if (failed) {
@@ -198,14 +207,16 @@ std::uint64_t AuditLog::Impl::append(std::size_t count,
     if (!entries.empty()) {
       bool said = false;
       with_reserve(folder, reserve_spent, failed, [&] {
-        if (reserve_spent && !said) entries.push_back(reserve_entry(verifier.name, time));
-        said = reserve_spent;
+        if (reserve_spent && !said) {
+          entries.push_back(reserve_entry(verifier.name, time));
+          said = true;
+        }
         commit(entries);
-        reserve_spent = false;
+        if (said) reserve_spent = false;
       });
     }
     dropped_bytes = 0;
-    if (state.whole_bytes > k_long_journal) publish(Publish::changes);
+    if (state.whole_bytes > k_long_journal) shorten_journal();
     return first;
   });
 }

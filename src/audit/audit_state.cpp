@@ -51,12 +51,14 @@ std::string default_origin() {
   return fmt::format("liftlock/{}/{}", portable_component(host), encode_hex(random));
 }
 
-/// A sync that failed for want of room is not tried again with the reserve, as a write is: it has another code.
+/// A sync that failed is final. Also for want of room: it is not tried again with the reserve, as a write is, and has
+/// another code.
 template <typename F>
-void sync_once(F&& sync) {
+void sync_once(std::atomic<bool>& failed, F&& sync) {
   try {
     sync();
   } catch (const Error& error) {
+    failed = true;
     throw Error(ErrorCode::io_error, error.what());
   }
 }
@@ -70,7 +72,9 @@ bool is_there(const std::pair<fs::path, std::string>& file) {
 /// Full tiles and bundles, durable when it returns. Many are written before the first is synced, and each folder is
 /// synced once: on a journaling file system the syncs of a batch share their work. Several threads and processes may be
 /// at it: what they write is the same.
-void publish_files(std::span<const std::pair<fs::path, std::string>> files) {
+/// @param root the log's folder
+void publish_files(const fs::path& root, std::span<const std::pair<fs::path, std::string>> files,
+                   std::atomic<bool>& failed) {
   constexpr std::size_t k_open_at_once = 128;
   static std::atomic<unsigned> counter{0};
   struct Written {
@@ -83,18 +87,25 @@ void publish_files(std::span<const std::pair<fs::path, std::string>> files) {
     for (; !files.empty() && batch.size() < k_open_at_once; files = files.subspan(1)) {
       const auto& [path, content] = files.front();
       const auto parent = path.parent_path();
-      if (folders.insert(parent).second) make_folders(parent);
+      if (folders.insert(parent).second) {
+        std::error_code error;
+        fs::create_directories(parent, error);
+        if (error) fail_errno(fmt::format("mkdir {}", printable(parent.string())), error.value());
+      }
+      if (path.filename() == "000") {  // the first one of its folder, whose own name may not be durable yet
+        for (auto up = parent; up.native().size() > root.native().size();) folders.insert(up = up.parent_path());
+      }
       if (is_there(files.front())) continue;  // its name may not be durable yet: the folder is synced all the same
       const auto name = fmt::format(".{}.{}.{}.new", path.filename().string(), ::getpid(), counter.fetch_add(1));
       batch.push_back({open_file(parent / name, O_WRONLY | O_CREAT | O_TRUNC, 0644), parent / name, path});
       write_all(batch.back().fd.get(), content, path.string());
     }
-    sync_once([&] {
+    sync_once(failed, [&] {
       for (const auto& one : batch) sync_file(one.fd.get(), one.path.string());
     });
     for (const auto& one : batch) rename_file(one.temporary, one.path);
   }
-  sync_once([&] {
+  sync_once(failed, [&] {
     for (const auto& folder : folders) sync_folder(folder);
   });
 }
@@ -299,7 +310,7 @@ void AuditLog::Impl::reload_and_check() {
   if (state.torn_bytes > 0) {
     if (::ftruncate(journal.get(), static_cast<off_t>(state.whole_bytes)) != 0)
       fail_errno("truncate the audit journal");
-    sync_file(journal.get(), "the audit journal");
+    sync_once(failed, [&] { sync_file(journal.get(), "the audit journal"); });
     dropped_bytes += std::exchange(state.torn_bytes, 0);
   }
   published = state.size();
@@ -327,10 +338,9 @@ void AuditLog::Impl::commit(const std::vector<std::string>& entries) {
     if (::ftruncate(journal.get(), static_cast<off_t>(state.whole_bytes)) != 0) failed = true;
     throw;
   }
-  if (::fdatasync(journal.get()) != 0) {
-    failed = true;
-    fail_errno("fdatasync of the audit journal");
-  }
+  sync_once(failed, [&] {
+    if (::fdatasync(journal.get()) != 0) fail_errno("fdatasync of the audit journal");
+  });
   state.edge = std::move(edge);
   range = std::move(grown);
   state.tail.insert(state.tail.end(), entries.begin(), entries.end());
@@ -358,13 +368,13 @@ void AuditLog::Impl::publish_full_tiles() {
     const std::lock_guard guard(mutex);
     files = full_files();
   }
-  publish_files(files);
+  publish_files(folder, files, failed);
 }
 
 void AuditLog::Impl::publish(Publish what) {
   const auto old_size = published;
   const bool filled = !state.filled.empty();
-  publish_files(full_files());
+  publish_files(folder, full_files(), failed);
 
   const AuditSnapshot now{folder, state};
   for (const auto& [name, content] : now.partial_files()) {
@@ -388,10 +398,18 @@ void AuditLog::Impl::publish(Publish what) {
   published = state.size();
 }
 
-void AuditLog::Impl::begin_journal(const std::string& content, std::uint64_t room) const {
-  AtomicFile file(journal_path(), 0644);
-  file.write(content + std::string(room, '\0'));
-  sync_once([&] { file.commit(); });
+void AuditLog::Impl::begin_journal(const std::string& content, std::uint64_t room) {
+  const auto temporary = folder / ".journal.new";
+  try {
+    const auto fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    write_all(fd.get(), content + std::string(room, '\0'), temporary.string());
+    sync_once(failed, [&] { sync_file(fd.get(), temporary.string()); });
+    rename_file(temporary, journal_path());
+  } catch (const Error&) {
+    ::unlink(temporary.c_str());  // on a full disk it is in the way
+    throw;
+  }
+  sync_once(failed, [&] { sync_folder(folder); });
 }
 
 void AuditLog::Impl::renew_journal() {

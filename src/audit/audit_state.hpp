@@ -1,6 +1,7 @@
 // The inside of AuditLog: its folder, its key, and the state that the journal gives. Not for other rooms.
 #pragma once
 
+#include <atomic>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -44,12 +45,14 @@ struct AuditLog::Impl {
   NoteKey verifier;
   std::mutex mutex;
   JournalState state;
-  CompactRange range;               ///< of state.edge
-  UniqueFd journal;                 ///< kept open: while it is, its inode number is not given to another file
-  std::uint64_t dropped_bytes = 0;  ///< torn bytes that the next append reports
-  std::uint64_t published = 0;      ///< the size that the derived files show
-  bool reserve_spent = false;       ///< and no entry says so yet
-  bool failed = false;              ///< an fdatasync failed: what is on disk is unknown until the log is opened again
+  CompactRange range;                       ///< of state.edge
+  UniqueFd journal;                         ///< kept open: while it is, its inode number is not given to another file
+  std::uint64_t dropped_bytes = 0;          ///< torn bytes that the next append reports
+  std::uint64_t published = 0;              ///< the size that the derived files show
+  std::atomic<bool> reserve_spent = false;  ///< and no entry says so yet
+  /// A sync failed: what is on disk is unknown until the log is opened again. Where tiles are written it is set without
+  /// the mutex.
+  std::atomic<bool> failed = false;
 
   fs::path journal_path() const { return folder / "journal"; }
   fs::path checkpoint_path() const { return folder / "checkpoint"; }
@@ -83,8 +86,10 @@ struct AuditLog::Impl {
   /// Path and content of the full tiles and bundles that the journal still makes; some may be on disk already.
   std::vector<std::pair<fs::path, std::string>> full_files() const;
   void settle();
+  /// Publishes; where that fails, the journal stays long.
+  void shorten_journal();
   /// With zeros behind it: an append that overwrites them costs a sync of data, not of the file's size, too.
-  void begin_journal(const std::string& content, std::uint64_t room) const;
+  void begin_journal(const std::string& content, std::uint64_t room);
   AuditSnapshot snapshot();
   AuditSnapshot check_views();
 };

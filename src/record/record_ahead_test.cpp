@@ -312,6 +312,38 @@ TEST_F(AheadTest, WhatIsSettledIsToldThoughWhatFollowsFails) {
   EXPECT_EQ(log.size(), 1u);
 }
 
+// Here because the C library's calls are replaced here.
+TEST_F(AheadTest, AfterAnySyncOfTheLogThatFailedNothingIsAppendedToIt) {
+  const std::vector<AuditEvent> events(
+      300, {.type = "test.append", .actor = "a", .outcome = Outcome::success, .subject = "s", .detail = "{}"});
+  for (const int error : {EIO, ENOSPC}) {
+    int syncs = 0;
+    for (bool was_met = true; was_met; fs::remove_all(state)) {
+      AuditLog log(state / "audit", "test");
+      fault.folder = state.string();
+      fault.calls = 0;
+      fault.at++;
+      fault.error = error;
+      fault.failed_sync.clear();
+      fault.tried_again = false;
+      fault.what = Fault::What::fail;
+      const auto first = code_of([&] { log.append(events); });
+      was_met = fault.calls >= fault.at;
+      if (!fault.failed_sync.empty()) {
+        ++syncs;
+        EXPECT_EQ(first, ErrorCode::audit_unwritable) << fault.failed_sync;
+        EXPECT_FALSE(log.is_writable()) << fault.failed_sync;
+        EXPECT_EQ(code_of([&] { log.append(events); }), ErrorCode::audit_unwritable) << fault.failed_sync;
+        EXPECT_FALSE(fault.tried_again) << fault.failed_sync;
+      }
+      fault.what = Fault::What::none;
+      EXPECT_NO_THROW(AuditLog(state / "audit", "test").verify());
+    }
+    EXPECT_GT(syncs, 5);
+    fault.at = 0;
+  }
+}
+
 struct AheadSlots : AheadTest {
   const std::string first = state / "records/00000001.keys";
 
