@@ -97,11 +97,14 @@ bool is_hidden(std::string_view path) {
   return path.starts_with('.') || path.find("/.") != std::string_view::npos;
 }
 
-/// A clone where the file system makes one: it needs no room, and what it holds cannot change any more.
+/// A clone where the file system makes one: it needs no room, and what it holds cannot change any more. Of a file that
+/// grew since somebody asked for its size, `size` bytes, as of a copy.
 Digest clone_or_copy(int in, int out, std::uint64_t size, std::string_view shown,
                      const std::function<void(std::uint64_t)>& progress) {
-  if (::ioctl(out, FICLONE, in) == 0) return sha256_of_range(out, 0, size, shown, progress);
-  return copy_hashed(in, 0, out, size, shown, progress);
+  if (::ioctl(out, FICLONE, in) != 0) return copy_hashed(in, 0, out, size, shown, progress);
+  if (regular_size(out, shown) > size && ::ftruncate(out, static_cast<off_t>(size)) != 0)
+    fail_errno(fmt::format("truncate the clone of {}", shown));
+  return sha256_of_range(out, 0, size, shown, progress);
 }
 
 bool makes_clones(const BlobStore& store, const fs::path& file) {
