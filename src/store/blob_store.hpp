@@ -125,7 +125,8 @@ class StagedBlobs {
   /// Everything that was sealed becomes visible and durable; the staging folder is removed. Nothing may be staged any
   /// more; the lock is held on.
   void commit();
-  /// commit() of several batches of one store, with one sync for all; one that fails throws all of them away.
+  /// commit() of several batches of one store, with one sync for all, which tells of every write that failed since the
+  /// first of them was opened; one that fails throws all of them away.
   static void commit_all(std::span<StagedBlobs* const> batches);
   /// Removes everything that was staged. Nothing may be staged any more; the lock is held on.
   void discard();
@@ -149,6 +150,7 @@ class StagedBlobs {
   fs::path m_folder;  ///< staging/BATCH: parts and staged blobs by hex name, named parts, the list "sealed"
   FileLock m_lock;    ///< staging/BATCH.lock
   UniqueFd m_fd;
+  std::uint64_t m_opened;      ///< counts up; taken once m_fd is open, before anything is staged
   mutable std::mutex m_mutex;  ///< guards what follows
   UniqueFd m_list;
   std::string m_unlisted;  ///< lines that the list does not have yet

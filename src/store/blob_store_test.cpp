@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <set>
+#include <string>
 #include <thread>
 
 #include "base/code_of.hpp"
@@ -19,11 +21,14 @@
 namespace {
 int g_syncs = 0;
 bool g_disk_fails = false;
+std::string g_synced;  ///< what the last sync's descriptor is open on
 }  // namespace
 
 /// Stands before libc's: a disk that fails when it is told to.
 extern "C" int syncfs(int fd) noexcept {
   ++g_syncs;
+  std::error_code error;
+  g_synced = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd), error).string();
   if (!g_disk_fails) return static_cast<int>(::syscall(SYS_syncfs, fd));
   errno = EIO;
   return -1;
@@ -193,6 +198,36 @@ TEST_F(StagedBlobsTest, CommitSyncsAlsoWhatAKilledRunPutInItsPlace) {
   const auto before = g_syncs;
   staged.commit();
   EXPECT_EQ(g_syncs, before + 1);
+}
+
+TEST_F(StagedBlobsTest, SeveralBatchesShareTheSyncOfTheOneThatWasOpenedFirst) {
+  StagedBlobs first(store, "first"), second(store, "second"), third(store, "third");
+  const auto a = stage(third, "a"), b = stage(first, "b"), c = stage(second, "c");
+  std::vector<StagedBlobs*> all{&third, &first, &second};
+  const auto before = g_syncs;
+  StagedBlobs::commit_all(all);
+  EXPECT_EQ(g_syncs, before + 1);
+  EXPECT_EQ(g_synced, (fs::canonical(folder.path()) / "store/staging/first").string())
+      << "a later one is not told of what failed before it was opened";
+  for (const auto& digest : {a, b, c}) EXPECT_TRUE(store.holds(digest));
+}
+
+TEST_F(StagedBlobsTest, ASyncThatFailsThrowsAwayAllTheBatchesItWasFor) {
+  {
+    StagedBlobs first(store, "first"), second(store, "second");
+    stage(first, "a");
+    stage(second, "b");
+    std::vector<StagedBlobs*> all{&second, &first};
+    g_disk_fails = true;
+    EXPECT_EQ(code_of([&] { StagedBlobs::commit_all(all); }), ErrorCode::io_error);
+    g_disk_fails = false;
+  }
+  EXPECT_TRUE(walk(folder.path() / "store/staging", 10).empty());
+  for (const auto* text : {"a", "b"}) {
+    EXPECT_FALSE(store.holds(sha256(text)));
+    EXPECT_FALSE(StagedBlobs(store, "first").has(sha256(text)));
+    EXPECT_FALSE(StagedBlobs(store, "second").has(sha256(text)));
+  }
 }
 
 TEST_F(StagedBlobsTest, BatchNameThatIsNoFileNameIsRefused) {

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <set>
 #include <vector>
@@ -34,6 +36,11 @@ std::string checked_batch(std::string_view batch) {
   return std::string(batch);
 }
 
+std::uint64_t next_opening() {
+  static std::atomic<std::uint64_t> count{0};
+  return ++count;
+}
+
 /// Names are of the caller's choice (addresses, say): their digest stands for them.
 std::string named_part(std::string_view name) {
   return "named-" + sha256(name).hex();
@@ -56,7 +63,8 @@ StagedBlobs::StagedBlobs(BlobStore& store, std::string_view batch)
     : m_store(store),
       m_folder(store.folder() / "staging" / checked_batch(batch)),
       m_lock(lock_batch(store, batch, FileLock::Wait::no)),
-      m_fd(open_folder(made(m_folder))) {
+      m_fd(open_folder(made(m_folder))),
+      m_opened(next_opening()) {
   resume();
 }
 
@@ -225,7 +233,10 @@ void StagedBlobs::commit_all(std::span<StagedBlobs* const> batches) {
   if (batches.empty()) return;
   std::vector<std::unique_lock<std::mutex>> locks;
   for (auto* batch : batches) locks.emplace_back(batch->m_mutex);
-  const auto& first = *batches.front();
+  // The kernel tells a descriptor of failed writes since it was opened, but for those that somebody else was told of
+  // before: only the oldest descriptor knows of what each of the batches wrote.
+  const auto& first =
+      **std::min_element(batches.begin(), batches.end(), [](auto* a, auto* b) { return a->m_opened < b->m_opened; });
   // Also when nothing is staged: a run that was killed may have renamed blobs into their places and not synced those.
   try {
     sync_file_system(first.m_fd.get(), first.m_folder.string());
