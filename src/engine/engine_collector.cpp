@@ -146,10 +146,12 @@ void fetch_inputs(const LockedRecipe& recipe, const StackEntry& entry, CollectCo
 
 EngineManifest build(const LockedRecipe& recipe, const BlobStore& store, const fs::path& scratch, int out) {
   std::vector<BuildInput> inputs;
-  // The blobs are hashed again: what is built must be of what was believed.
+  // The blobs are hashed again: what is built must be of what was believed. A file that is only referred to can change
+  // between the two readings; path() makes a copy of it.
   for (const auto& input : recipe.inputs) {
-    auto file = store.open(input.source.digest);
-    if (sha256_of_file(file.get(), input.source.name) != input.source.digest) {
+    const auto& digest = input.source.digest;
+    auto file = store.holds(digest) ? store.open(digest) : open_file(store.path(digest), O_RDONLY | O_NOFOLLOW);
+    if (sha256_of_file(file.get(), input.source.name) != digest) {
       fail(ErrorCode::blob_corrupt, "the package {} in the store", input.source.name);
     }
     inputs.push_back({input.source, std::move(file), input.form});
