@@ -1,6 +1,7 @@
 #include "cli/stack_session.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -75,6 +76,15 @@ StackSession::Locked StackSession::lock(const ResolveOptions& options) {
 
 namespace {
 
+/// What became of a locked file's place, as Drift::change says it; empty: it may be as it was.
+std::string lost(const fs::path& at) {
+  std::error_code error;
+  const auto status = fs::status(at, error);
+  if (status.type() == fs::file_type::none) return "unreachable";
+  if (!fs::exists(status)) return "gone";
+  return ::access(at.c_str(), R_OK) == 0 ? "" : "unreachable";
+}
+
 /// Of one entry that stays as it was locked.
 void compare_with_disk(const LockedEntry& locked, const StackEntry& wanted, const fs::path& folder, Timestamp locked_at,
                        std::vector<StackSession::Locked::Drift>& out) {
@@ -85,10 +95,13 @@ void compare_with_disk(const LockedEntry& locked, const StackEntry& wanted, cons
     for (const auto& file : artifact.files) {
       if (file.origin.empty() || is_url(file.origin)) continue;
       known.insert(file.origin);
-      if (!fs::exists(stack_path(file.origin, folder)))
-        out.push_back({id, file.origin, "gone"});
-      else if (has_changed(file, folder, locked_at))
-        out.push_back({id, file.origin, "changed"});
+      auto change = lost(stack_path(file.origin, folder));
+      try {
+        if (change.empty() && has_changed(file, folder, locked_at)) change = "changed";
+      } catch (const std::exception&) {
+        change = "unreachable";
+      }
+      if (!change.empty()) out.push_back({id, file.origin, change});
     }
   }
   try {
@@ -97,7 +110,7 @@ void compare_with_disk(const LockedEntry& locked, const StackEntry& wanted, cons
     for (const auto& origin : *now) {
       if (!known.contains(origin)) out.push_back({id, origin, "new"});
     }
-  } catch (const Error&) {
+  } catch (const std::exception&) {
     // The folder holds what cannot be carried, or is gone: no reason to refuse what is locked.
   }
 }
@@ -126,6 +139,11 @@ void StackSession::warn_of(const std::vector<Locked::Drift>& drifts) {
   for (const auto& drift : drifts) {
     if (++told[drift.entry] > k_shown) continue;
     const auto& change = drift.change;
+    if (change == "unreachable") {
+      m_invocation.reporter().warn(fmt::format(
+          "{}: '{}' cannot be read, so it may have changed; it stays as it was locked", drift.entry, drift.path));
+      continue;
+    }
     const auto remedy = change == "changed" ? "takes the new one"
                         : change == "new"   ? "takes it, too"
                                             : "leaves it out; until then it stays locked";

@@ -38,7 +38,7 @@ class StackSession {
     bool written = false;
     /// Local files that are not as they stay locked; people were warned.
     struct Drift {
-      std::string entry, path, change;  ///< "changed", "new" or "gone"
+      std::string entry, path, change;  ///< "changed", "new", "gone" or "unreachable"
     };
     std::vector<Drift> changed;
   };

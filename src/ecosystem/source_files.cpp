@@ -29,6 +29,22 @@ bool is_hex(std::string_view text, std::size_t size) {
   return text.size() == size && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
+/// fs::status(), with what cannot be reached as an Error. What is not there has the type not_found.
+fs::file_status status_of(const fs::path& at) {
+  std::error_code error;
+  const auto status = fs::status(at, error);
+  if (status.type() == fs::file_type::none) fail_errno(printable(at.string()), error.value());
+  return status;
+}
+
+/// fs::canonical(), with an Error.
+fs::path real_path(const fs::path& at) {
+  std::error_code error;
+  auto real = fs::canonical(at, error);
+  if (error) fail_errno(printable(at.string()), error.value());
+  return real;
+}
+
 /// The `models--X` folder that a snapshot folder belongs to.
 std::optional<fs::path> cache_of_snapshot(const fs::path& folder) {
   const auto snapshots = folder.parent_path();
@@ -57,7 +73,7 @@ LocalFile follow_link(const fs::path& folder, const std::string& path) {
 
 fs::path snapshot_of_cache(const fs::path& cache) {
   const auto main = cache / "refs" / "main";
-  if (!fs::exists(main)) {
+  if (!fs::exists(status_of(main))) {
     throw Error(ErrorCode::stack_invalid,
                 fmt::format("'{}' is a Hugging Face cache without refs/main", printable(cache.string())),
                 "name one of its snapshots/ folders");
@@ -69,18 +85,22 @@ fs::path snapshot_of_cache(const fs::path& cache) {
 
 /// Folders that look like models and are not.
 void refuse_stores(const fs::path& folder) {
-  if (fs::is_directory(folder / "manifests") && fs::is_directory(folder / "blobs")) {
+  if (fs::is_directory(status_of(folder / "manifests")) && fs::is_directory(status_of(folder / "blobs"))) {
     throw Error(ErrorCode::stack_invalid,
                 fmt::format("'{}' is the store of Ollama, not a model", printable(folder.string())),
                 "write source = \"ollama:NAME:TAG\", as `ollama list` shows it, and store = \"this folder\"");
   }
-  for (const auto& child : fs::directory_iterator(folder)) {
-    if (child.is_directory() && child.path().filename().string().starts_with("models--")) {
+  std::error_code error;
+  fs::directory_iterator children(folder, error);
+  for (const auto end = fs::directory_iterator(); !error && children != end; children.increment(error)) {
+    const auto name = children->path().filename().string();
+    if (name.starts_with("models--") && fs::is_directory(status_of(children->path()))) {
       throw Error(ErrorCode::stack_invalid,
                   fmt::format("'{}' is a cache of several repositories", printable(folder.string())),
-                  fmt::format("name one of its folders, such as {}", printable(child.path().filename().string())));
+                  fmt::format("name one of its folders, such as {}", printable(name)));
     }
   }
+  if (error) fail_errno(fmt::format("read the folder {}", printable(folder.string())), error.value());
 }
 
 [[noreturn]] void refuse_special(const fs::path& at, fs::file_type type) {
@@ -226,16 +246,17 @@ fs::path stack_path(std::string_view text, const fs::path& stack_folder) {
 }
 
 std::vector<LocalFile> list_local_files(const fs::path& source) {
-  if (!fs::exists(source)) {
+  const auto what = status_of(source);
+  if (!fs::exists(what)) {
     throw Error(ErrorCode::not_found, fmt::format("'{}' does not exist", printable(source.string())), "check the path");
   }
-  if (!fs::is_directory(source)) {
-    const auto at = fs::canonical(source);
-    if (!fs::is_regular_file(at)) refuse_special(source, fs::status(at).type());
+  if (!fs::is_directory(what)) {
+    const auto at = real_path(source);
+    if (!fs::is_regular_file(what)) refuse_special(source, what.type());
     return {{source.filename().string(), at, std::nullopt}};
   }
-  auto folder = fs::canonical(source);
-  if (folder.filename().string().starts_with("models--") && fs::is_directory(folder / "snapshots")) {
+  auto folder = real_path(source);
+  if (folder.filename().string().starts_with("models--") && fs::is_directory(status_of(folder / "snapshots"))) {
     folder = snapshot_of_cache(folder);
   }
   refuse_stores(folder);
@@ -270,7 +291,7 @@ std::string origin_below(const std::string& source, std::string_view path) {
 std::vector<std::string> selected_origins(const StackEntry& entry, const fs::path& stack_folder) {
   const auto source = entry.text("source");
   const auto at = stack_path(source, stack_folder);
-  if (!fs::is_directory(at)) return {source};
+  if (!fs::is_directory(status_of(at))) return {source};
   const auto include = entry.texts("include"), exclude = entry.texts("exclude");
   std::vector<std::string> out;
   for (const auto& file : list_local_files(at)) {
@@ -368,7 +389,7 @@ FetchJob job_for(const ArtifactFile& file, const StackEntry& entry, const Collec
   }
   job.produce = [at = stack_path(file.origin, context.stack_folder), id = entry.table + "." + entry.name,
                  file](int out) {
-    const auto real = fs::exists(at) ? fs::canonical(at) : at;
+    const auto real = fs::exists(status_of(at)) ? real_path(at) : at;
     const auto in = open_file(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     const auto shown = printable(at.string());
     if (regular_size(in.get(), shown) == file.size &&

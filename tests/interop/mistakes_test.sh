@@ -165,6 +165,11 @@ for line in "'docs/deep/new' is new since it was locked; .liftlock lock --update
 done
 [ "$(grep -c ^warning "$work/out")" = 3 ] || fail "other remarks: $(cat "$work/out")"
 [ "$(json '["changed_files"].__len__()' < "$work/json")" = 3 ] && grep -q '"change": *"gone"' "$work/json" || fail "changed_files: $(cat "$work/json")"
+# A place that cannot be reached is not gone, and no reason to refuse what is locked
+(cd "$work/folder" && rm -r docs && ln -s docs docs && "$low_exe" --quiet --json --state "$work/folder/state" lock) > "$work/json" 2> "$work/out" \
+  || fail "lock where a folder cannot be reached: $(cat "$work/out")"
+grep -q "^warning: file.docs: 'docs/goes' cannot be read, so it may have changed; it stays as it was locked" "$work/out" || fail "$(cat "$work/out")"
+grep -q '"change": *"unreachable"' "$work/json" && ! grep -q '"gone"' "$work/json" || fail "changed_files: $(cat "$work/json")"
 rm -r "$work/folder"
 # Sources that are no files, and repositories that are none
 mkdir -p "$work/odd/plain" && echo text > "$work/odd/plain/file" && mkfifo "$work/odd/pipe" && echo '{"lockfileVersion": 3,' > "$work/odd/package-lock.json"

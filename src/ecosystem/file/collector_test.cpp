@@ -11,12 +11,12 @@
 #include <cstdarg>
 #include <nlohmann/json.hpp>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/source_files.hpp"
 #include "os/file.hpp"
 
-namespace liftlock {
 namespace {
 /// What is written to a file between somebody's look at its size and its clone; empty: the file system makes none.
 std::string g_grown;
@@ -33,6 +33,7 @@ extern "C" int ioctl(int fd, unsigned long request, ...) noexcept {
   return ::pwrite(fd, bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()) ? 0 : -1;
 }
 
+namespace liftlock {
 namespace {
 
 class FileCollecting : public ::testing::Test {
@@ -140,7 +141,6 @@ TEST_F(FileCollecting, ALostReferenceIsFoundAgainWhereItsFileHoldsWhatWasLocked)
   EXPECT_FALSE(m_store.holds(sha256("1")));
 }
 
-TEST_F(FileCollecting, MistakesAreRefused) {
 TEST_F(FileCollecting, AFileThatGrowsWhileItIsClonedGivesWhatItsDigestSays) {
   write("log", "first line\n");
   g_grown = "second line\n";
@@ -152,6 +152,7 @@ TEST_F(FileCollecting, AFileThatGrowsWhileItIsClonedGivesWhatItsDigestSays) {
   EXPECT_EQ(read_all(m_store.open(file.digest).get(), 100, "a blob"), "first line\n");
 }
 
+TEST_F(FileCollecting, MistakesAreRefused) {
   write("a", "x");
   write("d/a", "x");
   EXPECT_EQ(error_of({{"source", "a"}, {"category", "binary"}}), ErrorCode::stack_invalid);
@@ -175,6 +176,14 @@ TEST_F(FileCollecting, WhatIsNoFileIsNamed) {
       EXPECT_THAT(std::string(error.hint()), testing::HasSubstr("into a file")) << source;
     }
   }
+}
+
+TEST_F(FileCollecting, WhatCannotBeReachedIsAnErrorWithACode) {
+  fs::create_symlink("loop", m_folder.path() / "loop");
+  EXPECT_EQ(error_of({{"source", "loop"}}), ErrorCode::io_error);
+  EXPECT_EQ(error_of({{"source", "loop/below"}}), ErrorCode::io_error);
+  const StackEntry entry{"file", "tool", {{"source", "loop"}}, sha256("")};
+  EXPECT_EQ(code_of([&] { FileCollector().local_files(entry, m_folder.path()); }), ErrorCode::io_error);
 }
 
 TEST_F(FileCollecting, TellsWhichFilesItWouldTakeNow) {
