@@ -108,10 +108,12 @@ fs::path BlobStore::path(const Digest& digest) const {
     if (const auto file = m_references->open(digest)) {
       make(digest, [&](int out) {
         const auto size = regular_size(file->get(), digest.text());
-        if (copy_hashed(file->get(), 0, out, size, digest.text(), {}) == digest) return;
-        throw Error(ErrorCode::upstream_changed,
-                    fmt::format("'{}' has other bytes than were locked", m_references->any(digest)->file.string()),
-                    "`liftlock lock --update ENTRY` takes what is there now");
+        try {
+          if (copy_hashed(file->get(), 0, out, size, digest.text(), {}) == digest) return;
+        } catch (const Error& error) {
+          if (error.code() != ErrorCode::size_mismatch) throw;
+        }
+        fail_changed(*m_references->any(digest));
       });
     }
   }

@@ -88,14 +88,19 @@ std::vector<fs::path> lists_in(const fs::path& folder) {
   return out;
 }
 
-[[noreturn]] void fail_changed(const Reference& reference) {
+/// Is nothing there any more, or a link or a socket in the file's place?
+bool means_gone(int error) {
+  return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENXIO;
+}
+
+}  // namespace
+
+void fail_changed(const Reference& reference) {
   throw Error(ErrorCode::upstream_changed,
               fmt::format("'{}' changed or is gone since it was locked, and the store keeps no copy of it",
                           printable(reference.file.string())),
               "`liftlock lock --update ENTRY` takes what is there now; with --copy, lock and fetch keep copies");
 }
-
-}  // namespace
 
 FileIdentity identity_of(const struct stat& status) {
   return {.device = status.st_dev,
@@ -148,12 +153,20 @@ std::optional<UniqueFd> References::open(const Digest& digest) const {
     for (auto it = begin; it != end; ++it) candidates.push_back(it->second);
   }
   if (candidates.empty()) return std::nullopt;
+  const Reference* refused = nullptr;
+  int why = 0;
   for (const auto& reference : candidates) {
     UniqueFd fd(::open(reference.file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-    if (!fd.valid()) continue;
+    if (!fd.valid()) {
+      if (means_gone(errno)) continue;
+      why = errno;
+      refused = &reference;
+      continue;
+    }
     const auto status = stat_of(fd.get(), reference.file.string());
     if (S_ISREG(status.st_mode) && identity_of(status) == reference.identity) return fd;
   }
+  if (refused != nullptr) fail_errno(fmt::format("open {}", printable(refused->file.string())), why);
   fail_changed(candidates.front());
 }
 

@@ -36,6 +36,9 @@ struct Reference {
   FileIdentity identity;
 };
 
+/// @throws Error{upstream_changed} that names the file and says what to do
+[[noreturn]] void fail_changed(const Reference& reference);
+
 /// All lists of references of a store, read once, at the first question: what other processes add later is not seen,
 /// and does no harm, for what is not known here is only fetched once more. All members may be called from several
 /// threads.
@@ -47,7 +50,8 @@ class References {
   /// One whose file is what it was, if there is any. @throws Error{store_invalid} when a list is damaged
   std::optional<Reference> live(const Digest& digest) const;
   /// The file, checked once it is open. nullopt when nothing refers to a file for this digest.
-  /// @throws Error{upstream_changed} when none of the files is what it was
+  /// @throws Error{upstream_changed} when none of the files is what it was; Error{io_error} when none could be used and
+  /// one could not be opened for another reason
   std::optional<UniqueFd> open(const Digest& digest) const;
   /// One of them, whatever became of its file.
   std::optional<Reference> any(const Digest& digest) const;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -92,6 +93,22 @@ TEST_F(ReferencesTest, ALinkOrAPipeInItsPlaceIsNotTheFile) {
   fs::remove(file("a"));
   ASSERT_EQ(::mkfifo(file("a").c_str(), 0600), 0);
   EXPECT_EQ(code_of([&] { store.open(made.digest); }), ErrorCode::upstream_changed);
+}
+
+TEST_F(ReferencesTest, WhatCannotBeOpenedIsNotTakenForGone) {
+  const auto made = refer("a", "first");
+  store.references().add("list", {made});
+  ASSERT_TRUE(store.contains(made.digest));
+  // A process without a free descriptor stands for a disk or a server that does not answer.
+  struct rlimit was {};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &was), 0);
+  auto few = was;
+  few.rlim_cur = 0;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &few), 0);
+  const auto code = code_of([&] { store.references().open(made.digest); });
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &was), 0);
+  EXPECT_EQ(code, ErrorCode::io_error);
+  EXPECT_EQ(content(store.open(made.digest)), "first");
 }
 
 TEST_F(ReferencesTest, OneOfSeveralPlacesSuffices) {

@@ -78,7 +78,8 @@ class Scrub {
             fmt::format("its bytes hash to {}{}", actual.text(), referred(blob.digest)));
     } catch (const Error& error) {
       // gc took it, or somebody a file that is referred to; when something needs it, check_required says so.
-      if (error.code() == ErrorCode::not_found || error.code() == ErrorCode::upstream_changed) return;
+      if (error.code() == ErrorCode::not_found) return;
+      if (error.code() == ErrorCode::upstream_changed && !m_store.references().live(blob.digest)) return;
       add(ScrubFinding::Kind::unreadable, blob.digest.text(), error.message());
     }
   }
