@@ -60,15 +60,28 @@ void check_complete(const std::vector<Artifact>& artifacts, const BlobStore& sto
   }
 }
 
-/// What is only referred to becomes the store's own: for who wants copies of local files.
+void keep_copy(const BlobStore& store, StagedBlobs& staged, const Digest& digest) {
+  const auto in = store.open(digest);
+  const auto part = staged.create(digest);
+  const auto size = regular_size(in.get(), digest.text());
+  staged.seal(digest, copy_hashed(in.get(), 0, part.get(), size, digest.text(), {}));
+}
+
+/// What is only referred to becomes the store's own: for who wants copies of local files. A file that changed since
+/// somebody looked is left out: its digest is lacking then, and the file's job says what is wrong with it.
+/// @throws Error{upstream_changed} for a file that is by all that the file system tells what it was, and is not
 void keep_copies(BlobStore& store, std::string_view batch, const std::vector<Digest>& digests) {
   StagedBlobs staged(store, batch);
   parallel_for(digests.size(), [&](std::size_t i) {
     if (staged.is_sealed(digests[i])) return;
-    const auto in = store.open(digests[i]);
-    const auto part = staged.create(digests[i]);
-    const auto size = regular_size(in.get(), digests[i].text());
-    staged.seal(digests[i], copy_hashed(in.get(), 0, part.get(), size, digests[i].text(), {}));
+    try {
+      keep_copy(store, staged, digests[i]);
+    } catch (const Error& error) {
+      const auto code = error.code();
+      if (code != ErrorCode::upstream_changed && code != ErrorCode::size_mismatch && code != ErrorCode::digest_mismatch)
+        throw;
+      if (const auto reference = store.references().live(digests[i])) fail_changed(*reference);
+    }
   });
   staged.commit();
 }

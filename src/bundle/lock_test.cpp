@@ -1,10 +1,12 @@
 #include "bundle/lock.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/code_of.hpp"
 #include "base/error.hpp"
@@ -197,6 +199,42 @@ TEST_F(LockTest, ALostFileIsFetchedAgain) {
   fetch(k_text, lock);
   m_store.remove(lock.entries[0].artifacts[0].files[0].digest);
   EXPECT_EQ(fetch(k_text, lock).fetched, 1u);
+}
+
+/// A file of the user's that the store refers to for this digest.
+void refer(BlobStore& store, const fs::path& at, const std::string& text, const Digest& digest) {
+  write_file_atomically(at, text);
+  const auto fd = open_file(at, O_RDONLY);
+  store.references().add("list", {{.digest = digest, .file = at, .identity = identity_of(stat_of(fd.get(), "it"))}});
+}
+
+TEST_F(LockTest, ACopyOfAFileWithOtherBytesNamesIt) {
+  const auto lock = resolve(k_text).lock;
+  const auto at = m_temporary.path() / "lie";
+  refer(m_store, at, "other bytes", lock.entries[0].artifacts[0].files[0].digest);
+  try {
+    fetch(k_text, lock);
+    ADD_FAILURE() << "it was copied";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::upstream_changed);
+    EXPECT_THAT(error.message(), testing::HasSubstr(at.string()));
+  }
+}
+
+TEST_F(LockTest, AFileThatChangesWhileItIsToBeCopiedIsGotFromItsOrigin) {
+  const auto lock = resolve(k_text).lock;
+  const auto& file = lock.entries[0].artifacts[0].files[0];
+  const auto at = m_temporary.path() / "edited";
+  refer(m_store, at, "content of a 1", file.digest);
+  ASSERT_TRUE(m_store.contains(file.digest));
+  // The fetch has looked at the file once it waits here.
+  std::optional<FileLock> held = lock_batch(m_store, "fetch/demo", FileLock::Wait::no);
+  std::jthread fetching([&] { EXPECT_NO_THROW(fetch(k_text, lock)); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  write_file_atomically(at, "content of b 1");
+  held.reset();
+  fetching.join();
+  EXPECT_TRUE(m_store.holds(file.digest));
 }
 
 }  // namespace

@@ -230,31 +230,35 @@ class ContentWriter {
   UniqueFd open_blob(const FileEntry& file) const {
     auto in = m_store.open(file.digest);
     if (regular_size(in.get(), file.digest.text()) != file.size) {
-      fail(ErrorCode::blob_corrupt, "the store's file for '{}' does not have {} bytes", file.path.text(), file.size);
+      fail_bytes(file, fmt::format("does not have {} bytes", file.size));
     }
     return in;
   }
   void require_digest(const FileEntry& file, const Digest& actual) const {
-    if (actual == file.digest) return;
+    if (actual != file.digest) fail_bytes(file, fmt::format("has {} instead of {}", actual.text(), file.digest.text()));
+  }
+  /// The store's own file is damaged, or the user's changed, may be just now.
+  [[noreturn]] void fail_bytes(const FileEntry& file, std::string_view what) const {
     if (const auto reference = m_store.references().any(file.digest); reference && !m_store.holds(file.digest)) {
-      throw Error(ErrorCode::upstream_changed,
-                  fmt::format("'{}' has other bytes than were locked", printable(reference->file.string())),
-                  "`liftlock lock --update ENTRY` takes what is there now; with --copy, lock and fetch keep copies");
+      fail_changed(*reference);
     }
-    fail(ErrorCode::blob_corrupt, "the store's file for '{}' has {} instead of {}", file.path.text(), actual.text(),
-         file.digest.text());
+    fail(ErrorCode::blob_corrupt, "the store's file for '{}' {}", file.path.text(), what);
   }
 
   void read_blob(const FileEntry& file, std::span<std::uint8_t> into) const {
     const auto in = open_blob(file);
-    if (!pread_exact(in.get(), into, 0, file.path.text()))
-      fail(ErrorCode::blob_corrupt, "the store's file for '{}' ends early", file.path.text());
+    if (!pread_exact(in.get(), into, 0, file.path.text())) fail_bytes(file, "ends early");
     require_digest(file, sha256(into));
   }
 
   void copy_blob(const FileEntry& file, int out, const Advance& advance) const {
     const auto in = open_blob(file);
-    require_digest(file, copy_hashed(in.get(), 0, out, file.size, file.path.text(), advance));
+    try {
+      require_digest(file, copy_hashed(in.get(), 0, out, file.size, file.path.text(), advance));
+    } catch (const Error& error) {
+      if (error.code() == ErrorCode::size_mismatch) fail_bytes(file, "ends early");
+      throw;
+    }
   }
 
   static void pwrite_all(int fd, std::string_view bytes, std::uint64_t offset) {

@@ -144,6 +144,13 @@ TEST_F(BundleTest, WhatIsOnlyReferredToIsPackedFromWhereItLies) {
 }
 
 TEST_F(BundleTest, PathsThatMeetAreRefused) {
+  // Other bytes in another number.
+  for (const std::string text : {"hello, world", "hell"}) {
+    write_file_atomically(at, text);
+    refer(digest);
+    EXPECT_EQ(code_of([&] { packed("lie"); }), ErrorCode::upstream_changed) << text;
+    fs::remove_all(m_folder.path() / "lie.partial");
+  }
   add("file", "other", "1", {{"files/HELLO/hello.txt", "x"}});
   EXPECT_EQ(code_of([&] { packed("case"); }), ErrorCode::path_collision);
   m_artifacts.pop_back();
