@@ -474,11 +474,12 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
   const OutputLock lock(request.output);
   if (fs::exists(partial)) {
     drop_leftovers(partial, content.carried, content.form);
-  } else if (const auto available = free_space(partial); available < info.content_bytes + k_room_for_lists) {
+  } else if (const auto available = free_space(partial); available < needed + k_room_for_lists) {
     fail(ErrorCode::disk_full,
          "the bundle needs {} bytes of room ({} of content and {} for its lists), and '{}' has {}",
-         info.content_bytes + k_room_for_lists, info.content_bytes, k_room_for_lists,
-         printable(partial.parent_path().string()), available);
+         needed + k_room_for_lists, needed, k_room_for_lists, printable(partial.parent_path().string()), available);
+  // In a tar each file has its header and its padding besides.
+  const auto needed = content.form == ContentForm::tar ? tar_layout(content.carried).total_size : info.content_bytes;
   }
   make_folders(partial);
   ContentWriter writer(store, request, content, partial);
