@@ -56,7 +56,6 @@ Content plan(const PackRequest& request) {
     const bool has = request.base && !file.artifacts.empty() && request.base->has(file.digest);
     (has ? content.left_out : content.carried).push_back(std::move(file));
   }
-  content.form = request.form ? *request.form : form_for(content.carried);
   return content;
 }
 
@@ -323,6 +322,13 @@ bool is_free(const fs::path& output) {
   return true;
 }
 
+/// A bundle that is there already keeps its form, whatever the default was when it was made.
+ContentForm form_of(const PackRequest& request, const std::vector<FileEntry>& carried) {
+  if (request.form) return *request.form;
+  if (!is_free(request.output)) return BundleReader(request.output).info().form;
+  return form_for(carried);
+}
+
 /// Held while a bundle is packed; leaves no file behind, however that ends.
 class OutputLock {
  public:
@@ -455,7 +461,8 @@ ContentForm form_for(const std::vector<FileEntry>& carried) {
 
 PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& reporter) {
   check_fetched(store, request);
-  const auto content = plan(request);
+  auto content = plan(request);
+  content.form = form_of(request, content.carried);
   const auto front = make_front(request, content);
   // What we write must be what a reader accepts.
   parse_files_list(front.documents.at(RelPath::parse(k_files_list_path)));
@@ -472,14 +479,14 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
   }
   if (const auto parent = request.output.parent_path(); !parent.empty()) make_folders(parent);
   const OutputLock lock(request.output);
+  // In a tar each file has its header and its padding besides.
+  const auto needed = content.form == ContentForm::tar ? tar_layout(content.carried).total_size : info.content_bytes;
   if (fs::exists(partial)) {
     drop_leftovers(partial, content.carried, content.form);
   } else if (const auto available = free_space(partial); available < needed + k_room_for_lists) {
     fail(ErrorCode::disk_full,
          "the bundle needs {} bytes of room ({} of content and {} for its lists), and '{}' has {}",
          needed + k_room_for_lists, needed, k_room_for_lists, printable(partial.parent_path().string()), available);
-  // In a tar each file has its header and its padding besides.
-  const auto needed = content.form == ContentForm::tar ? tar_layout(content.carried).total_size : info.content_bytes;
   }
   make_folders(partial);
   ContentWriter writer(store, request, content, partial);

@@ -113,6 +113,11 @@ TEST_F(BundleTest, ManySmallFilesTravelAsOneTarUnlessSomebodySaysSo) {
   ASSERT_EQ(problems.size(), 1u);
   EXPECT_EQ(problems[0].path, "signatures") << "nobody signed it";
   EXPECT_NE(content("chosen/README.txt").find("tar -xf content.tar"), std::string::npos);
+  // What is there already is compared in its own form: it was packed when the default was another.
+  EXPECT_TRUE(pack(m_store, request("tree"), silent_reporter()).unchanged);
+  auto other = request("tree");
+  other.form = ContentForm::tar;
+  EXPECT_EQ(code_of([&] { pack(m_store, other, silent_reporter()); }), ErrorCode::immutable) << "asked for";
 }
 
 TEST_F(BundleTest, WhatIsOnlyReferredToIsPackedFromWhereItLies) {
@@ -139,11 +144,6 @@ TEST_F(BundleTest, WhatIsOnlyReferredToIsPackedFromWhereItLies) {
     EXPECT_FALSE(fs::exists(m_folder.path() / "lie"));
     fs::remove_all(m_folder.path() / "lie.partial");
   }
-  fs::remove(at);
-  EXPECT_EQ(code_of([&] { packed("gone"); }), ErrorCode::not_fetched);
-}
-
-TEST_F(BundleTest, PathsThatMeetAreRefused) {
   // Other bytes in another number.
   for (const std::string text : {"hello, world", "hell"}) {
     write_file_atomically(at, text);
@@ -151,6 +151,11 @@ TEST_F(BundleTest, PathsThatMeetAreRefused) {
     EXPECT_EQ(code_of([&] { packed("lie"); }), ErrorCode::upstream_changed) << text;
     fs::remove_all(m_folder.path() / "lie.partial");
   }
+  fs::remove(at);
+  EXPECT_EQ(code_of([&] { packed("gone"); }), ErrorCode::not_fetched);
+}
+
+TEST_F(BundleTest, PathsThatMeetAreRefused) {
   add("file", "other", "1", {{"files/HELLO/hello.txt", "x"}});
   EXPECT_EQ(code_of([&] { packed("case"); }), ErrorCode::path_collision);
   m_artifacts.pop_back();
