@@ -31,6 +31,9 @@ Json abandoned_json(const Abandoned& abandoned) {
   for (const auto& pin : abandoned.pins) {
     out.push_back({{"name", pin.name}, {"pins", pin.count}, {"touched", format_time(pin.since)}});
   }
+  for (const auto& list : abandoned.lists) {
+    out.push_back({{"name", list.name}, {"references", list.digests.size()}, {"touched", format_time(list.touched)}});
+  }
   return out;
 }
 
@@ -93,6 +96,10 @@ void run(Invocation& invocation, const Options& options) {
       out += fmt::format("\nabandoned pins {}: {} since {}", printable(pin.name), counted(pin.count, "digest"),
                          format_time(pin.since));
     }
+    for (const auto& list : abandoned.lists) {
+      out += fmt::format("\nabandoned references {}: {} since {}", printable(list.name),
+                         counted(list.digests.size(), "file"), format_time(list.touched));
+    }
     return out;
   });
 }
@@ -104,8 +111,10 @@ void add_store_gc(CLI::App& app, Invocation& invocation) {
       app.add_subcommand("gc", "Remove blobs that nothing references or pins; safe while serving and ingesting");
   auto options = std::make_shared<Options>();
   command->add_flag("--dry-run", options->dry_run, "Say what would go, remove nothing");
-  command->add_option("--abandoned-after", options->abandoned_after,
-                      "Also drop staging batches and pins that no process touched for so long (default 30d)");
+  command->add_option(
+      "--abandoned-after", options->abandoned_after,
+      "Also drop staging batches, pins, and unused lists of references to local files, that no process touched "
+      "for so long (default 30d)");
   command->footer("Example: liftlock gc --dry-run");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

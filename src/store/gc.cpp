@@ -58,7 +58,7 @@ Abandoned find_abandoned(const BlobStore& store, const Catalog& catalog, Timesta
   for (const auto& list : lists) {
     const bool used = std::any_of(list.digests.begin(), list.digests.end(),
                                   [&](const auto& digest) { return referenced.contains(digest); });
-    if (!used && list.touched < before) out.lists.push_back(list.name);
+    if (!used && list.touched < before) out.lists.push_back(list);
   }
   return out;
 }
@@ -78,7 +78,7 @@ void remove_abandoned(BlobStore& store, Catalog& catalog, const Abandoned& aband
     unless_held(batch.name, [&] { discard_batch(store, batch.name); });
   }
   for (const auto& pin : abandoned.pins) unless_held(pin.name, [] {});
-  for (const auto& list : abandoned.lists) unless_held(list, [&] { store.references().remove(list); });
+  for (const auto& list : abandoned.lists) unless_held(list.name, [&] { store.references().remove(list.name); });
 }
 
 }  // namespace liftlock

@@ -47,7 +47,7 @@ struct Abandoned {
   Timestamp before;
   std::vector<WaitingBatch> batches;
   std::vector<PinSummary> pins;
-  std::vector<std::string> lists;
+  std::vector<References::List> lists;
 };
 Abandoned find_abandoned(const BlobStore& store, const Catalog& catalog, Timestamp before);
 /// Discards those batches and drops their pins. What a process holds (lock_batch) is left alone, and so is each pin
