@@ -421,7 +421,7 @@ refused 2 usage "is a mount.*medium/bundle-1" "$low_exe" --quiet --state "$work/
 
 # a medium and a state folder that are mounted read-only
 mkdir "$work/ro"
-mount -t tmpfs -o size=40m ro "$work/ro"
+mount -t tmpfs -o size=80m ro "$work/ro"
 cp -r "$work/state" "$work/media/one" "$work/ro/"
 cp -r "$work/state" "$work/ro/bare" && rm "$work"/ro/bare/store/catalog.db-*
 mount -o remount,ro "$work/ro"
