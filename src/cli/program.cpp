@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -253,6 +254,11 @@ int run_program(int argc, char** argv) {
   } catch (const Error& error) {
     render(with_command(error, app), invocation.options.json);
     return error.exit_status();
+  } catch (const std::filesystem::filesystem_error& error) {
+    // A place that cannot be reached is no fault of the program.
+    const Error told(ErrorCode::io_error, printable(error.what()));
+    render(told, invocation.options.json);
+    return told.exit_status();
   } catch (const std::exception& error) {
     render(Error(ErrorCode::internal, error.what()), invocation.options.json);
     return static_cast<int>(ErrorClass::internal);

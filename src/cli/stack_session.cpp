@@ -174,9 +174,10 @@ void StackSession::audited(std::string_view type, const std::function<Json()>& w
     if (text.size() > 32'000) text = dump_json_line(Json{{"lock", detail.value("lock", "")}, {"shortened", true}});
     event.outcome = Outcome::success;
     event.detail = std::move(text);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
+    const auto* known = dynamic_cast<const Error*>(&error);
     event.outcome = Outcome::failure;
-    event.detail = dump_json_line(Json{{"code", info(error.code()).slug},
+    event.detail = dump_json_line(Json{{"code", info(known != nullptr ? known->code() : ErrorCode::internal).slug},
                                        {"message", printable(std::string_view(error.what()).substr(0, 4000))}});
     log.append(event);
     throw;

@@ -75,6 +75,7 @@ class Resolution {
  private:
   void local(const std::string& source) {
     const auto at = stack_path(source, m_context.stack_folder);
+    auto files = list_local_files(at);
     const bool folder = fs::is_directory(at);
     if (folder && m_stated) {
       throw Error(ErrorCode::stack_invalid, fmt::format("{}: sha256 is given for a folder", m_entry.where()),
@@ -82,7 +83,6 @@ class Resolution {
     }
     const auto include = m_entry.texts("include");
     const auto exclude = m_entry.texts("exclude");
-    auto files = list_local_files(at);
     if (folder) std::erase_if(files, [&](const auto& file) { return !is_selected(file.path, include, exclude); });
     if (files.empty())
       fail(ErrorCode::stack_invalid, "{}: no file of '{}' is left to carry", m_entry.where(), printable(source));

@@ -122,7 +122,9 @@ void require_equal(const Digest& actual, const Digest& stated, const std::string
 std::vector<fs::path> manifest_of(const std::string& source, const fs::path& stack_folder) {
   if (source.starts_with("hf:") || is_url(source)) return {};
   auto list = fs::path(source) / k_manifest;
-  return fs::exists(stack_folder / list) ? std::vector<fs::path>{std::move(list)} : std::vector<fs::path>{};
+  std::error_code unreachable;  // who reads the files says so
+  return fs::exists(stack_folder / list, unreachable) ? std::vector<fs::path>{std::move(list)}
+                                                      : std::vector<fs::path>{};
 }
 
 /// What tells models and data sets apart while they are collected.
@@ -304,8 +306,8 @@ std::map<std::string, Digest> Resolution::manifest(const std::vector<LocalFile>&
 
 void Resolution::from_local(const std::string& source) {
   const auto at = stack_path(source, m_context.stack_folder);
-  const bool folder = fs::is_directory(at);
   const auto all = list_local_files(at);
+  const bool folder = fs::is_directory(at);
   const auto listed = manifest(all);
   std::vector<LocalFile> files;
   for (const auto& file : all) {
@@ -396,7 +398,8 @@ std::vector<fs::path> ModelCollector::input_files(const StackEntry& entry, const
     for (const auto& folder : {store, store / "models"}) {
       auto manifest = ollama::manifest_path(folder, ollama_name(entry));
       const auto at = stack_path(manifest.string(), stack_folder);
-      if (fs::exists(at)) return {manifest.string().starts_with("~/") ? at : std::move(manifest)};
+      std::error_code unreachable;
+      if (fs::exists(at, unreachable)) return {manifest.string().starts_with("~/") ? at : std::move(manifest)};
     }
     return {};
   }
