@@ -299,6 +299,12 @@ std::string container_form(int file) {
   return {};
 }
 
+bool is_one_file(std::string_view name) {
+  const auto lower = to_lower(name);
+  return lower.ends_with(".whl") || lower.ends_with(".deb") || lower.ends_with(".rpm") || lower.ends_with(".gguf") ||
+         lower.ends_with(".safetensors") || lower.ends_with(".onnx");
+}
+
 Container list_container(int file, int out, const ContainerLimits& limits) {
   Container found{.form = container_form(file), .unpacked = false, .members = {}};
   if (found.form.empty()) fail(ErrorCode::package_malformed, "it is neither a tar nor a zip archive");

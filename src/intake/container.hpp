@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/json.hpp"
@@ -32,6 +33,9 @@ struct ContainerLimits {
 
 /// Does it begin as one of the forms do? Empty for anything else.
 std::string container_form(int file);
+
+/// By its name: a model's weights, and archives that are one package ("x.whl", "x.deb").
+bool is_one_file(std::string_view name);
 
 /// @param file a regular file, read from its start without moving it
 /// @param out where a compressed tar is unpacked to; an empty regular file, written only then

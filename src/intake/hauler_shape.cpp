@@ -6,6 +6,7 @@
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "intake/image_layout.hpp"
 #include "intake/plain_artifacts.hpp"
 
@@ -70,6 +71,7 @@ struct Held {
   Digest blob;
   Digest manifest;
   std::string title;
+  std::string folder = {};  ///< of a file whose title another one has, too
 };
 
 struct Contents {
@@ -77,6 +79,26 @@ struct Contents {
   std::vector<Held> charts, files;
   std::vector<std::string> notes;
 };
+
+/// Each chart once, however often it is listed: its id is what its Chart.yaml says.
+void add_chart(Held held, Contents& contents) {
+  const auto is_same = [&](const Held& one) { return one.blob == held.blob; };
+  if (std::none_of(contents.charts.begin(), contents.charts.end(), is_same)) contents.charts.push_back(std::move(held));
+}
+
+/// Each file once; those of one title with other bytes lie in folders of their own.
+void add_file(Held held, Contents& contents) {
+  const auto name = to_lower(portable_component(held.title));
+  for (const auto& one : contents.files) {
+    if (to_lower(portable_component(one.title)) != name) continue;
+    if (one.blob == held.blob) return;
+    held.folder = held.blob.hex().substr(0, 12);
+  }
+  if (!held.folder.empty())
+    contents.notes.push_back(fmt::format("several files are called '{}': {} lies in files/{}/", printable(held.title),
+                                         held.blob.text(), held.folder));
+  contents.files.push_back(std::move(held));
+}
 
 /// What a manifest holds that is no image; nothing for images. @returns whether it was taken
 bool take_artifact(const oci::Manifest& manifest, const oci::Descriptor& entry, Contents& contents) {
@@ -89,8 +111,7 @@ bool take_artifact(const oci::Manifest& manifest, const oci::Descriptor& entry, 
     if (layer.media_type == (chart ? k_chart_layer : k_file_layer)) {
       auto title = layer.annotation(k_title);
       if (title.empty()) title = name.substr(0, name.rfind(':'));
-      (chart ? contents.charts : contents.files)
-          .push_back({layer.digest, entry.digest, title.substr(title.rfind('/') + 1)});
+      (chart ? add_chart : add_file)({layer.digest, entry.digest, title.substr(title.rfind('/') + 1)}, contents);
     } else {
       contents.notes.push_back(
           fmt::format("of {} the part {} is left out", printable(name), printable(layer.media_type)));
@@ -158,7 +179,8 @@ std::optional<Found> recognise_hauler(const std::shared_ptr<const Tree>& tree, c
                 files = std::move(contents.files)](StagedFiles& staged) {
     auto out = images(staged);
     for (const auto& held : charts) out.push_back(make_chart(part_of(held, *haul), staged, cells));
-    for (const auto& held : files) out.push_back(make_files(held.title, "", "", {part_of(held, *haul)}, staged));
+    for (const auto& held : files)
+      out.push_back(make_files(held.title, "", held.folder, {part_of(held, *haul)}, staged));
     return out;
   };
   return found;

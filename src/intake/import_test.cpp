@@ -14,6 +14,7 @@
 #include "crypto/sha256sums.hpp"
 #include "intake/describe.hpp"
 #include "intake/listing.hpp"
+#include "intake/split_file.hpp"
 #include "os/process.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
@@ -632,6 +633,21 @@ TEST_F(Imports, AHaulsSignaturesAndSbomsStayWithTheirImage) {
   EXPECT_THAT(digests, Contains(hex("sbom")));
 }
 
+TEST_F(Imports, AHaulMayListAChartTwiceAndHaveFilesOfOneTitle) {
+  python(haul_script() +
+         "entries.append(dict(entries[1], annotations={'kind': 'dev.hauler/image', "
+         "'org.opencontainers.image.ref.name': 'hauler/again:1.2.3'}))\n"
+         "entries.append(dict(entries[2]))\n"
+         "l = titled(blob(b'another', 'application/vnd.content.hauler.file.layer.v1'), 'bin/tool.bin')\n"
+         "entries.append(artifact('hauler/other:latest', blob(b'{}', 'x/y'), l)); seal()");
+  const auto result = imported("haul");
+  const auto first = "file:Tool.bin@" + hex("a tool").substr(0, 12);
+  const auto second = "file:tool.bin@" + hex("another").substr(0, 12);
+  EXPECT_THAT(result.artifacts, UnorderedElementsAre("chart:demo@1.2.3", first, second, "image:site/app@3.0"));
+  EXPECT_EQ(artifact(first).files.at(0).path.text(), "files/Tool.bin");
+  EXPECT_EQ(artifact(second).files.at(0).path.text(), "files/" + hex("another").substr(0, 12) + "/tool.bin");
+}
+
 TEST_F(Imports, AHaulsFileHasNoSayInWhereItLies) {
   python(haul_script() +
          "l = titled(blob(b'evil', 'application/vnd.content.hauler.file.layer.v1'), '..')\n"
@@ -712,6 +728,19 @@ TEST_F(Imports, AZarfYamlInTwoVersionsStatesOneAggregate) {
   EXPECT_EQ(refused("z"), ErrorCode::digest_mismatch) << "not where Zarf states it";
 }
 
+TEST_F(Imports, EveryFileBelowImagesIsComparedWithTheList) {
+  python(zarf_script() + "open('z/images/note', 'w').write('as it was'); seal()");
+  EXPECT_EQ(planned("z").shape, "zarf");
+  write("z/images/note", "another");
+  EXPECT_EQ(refused("z"), ErrorCode::digest_mismatch);
+  python(zarf_seal_script() + "seal()");
+  const auto layout = read_file(drop() / "z/images/oci-layout", 4096);
+  write("z/images/oci-layout", layout + " ");
+  EXPECT_EQ(refused("z"), ErrorCode::digest_mismatch);
+  write("z/images/oci-layout", layout);
+  EXPECT_EQ(refused("z"), std::nullopt);
+}
+
 TEST_F(Imports, AZarfPackageWithoutImagesHasFiles) {
   python(zarf_script() + "import shutil; shutil.rmtree('z/images'); seal()");
   EXPECT_THAT(imported("z").artifacts, ElementsAre("chart:demo@1.2.3", "file:app-app@0.1.0"));
@@ -790,6 +819,24 @@ TEST_F(SplitImports, ArchivesOfTheirOwnAreNoParts) {
   fs::copy_file(drop() / "it.tar.zst", drop() / "it_0.tar.zst");
   fs::copy_file(drop() / "it.tar.zst", drop() / "it_1.tar.zst");
   EXPECT_EQ(planned("it_0.tar.zst").files, 1U);
+}
+
+TEST_F(SplitImports, NumberedFilesThatAreNoArchivesAreNoParts) {
+  for (const auto* name : {"model_0.gguf", "model_1.gguf", "notes_0.txt", "notes_1.txt", "log.001", "log.002"})
+    write(name, std::string("GGUF") + name);
+  for (const auto* name : {"model_7.gguf", "notes_20.txt"}) write(name, "beside them");
+  for (const auto* name : {"model_0.gguf", "model_1.gguf", "model_7.gguf", "notes_1.txt", "notes_20.txt", "log.001"})
+    EXPECT_FALSE(split_file(drop() / name)) << name;
+  EXPECT_FALSE(split_file(drop() / "log")) << "by the name of the whole";
+  cut("0", "f'it_{i}.tar.zst'");
+  ASSERT_TRUE(split_file(drop() / "it_0.tar.zst"));
+  const auto count = split_file(drop() / "it_0.tar.zst")->parts.size();
+  const auto beside = fmt::format("it_{}.tar.zst", count + 20);
+  write(beside, "of its own");
+  EXPECT_FALSE(split_file(drop() / beside)) << "it would be left out of what is imported in its name";
+  fs::rename(drop() / "it_0.tar.zst", drop() / "it_0.whl");
+  fs::rename(drop() / "it_1.tar.zst", drop() / "it_1.whl");
+  EXPECT_FALSE(split_file(drop() / "it_0.whl"));
 }
 
 class FifthLayout : public Imports {

@@ -88,13 +88,6 @@ std::shared_ptr<const Tree> open_container(std::shared_ptr<const UniqueFd> file,
   return Tree::of_members(found.unpacked ? out : std::move(file), found.members, name);
 }
 
-/// Zip archives that are one package, and compressed files that are no tar.
-bool is_one_file(const std::string& name) {
-  const auto lower = to_lower(name);
-  return lower.ends_with(".whl") || lower.ends_with(".deb") || lower.ends_with(".rpm") || lower.ends_with(".gguf") ||
-         lower.ends_with(".safetensors") || lower.ends_with(".onnx");
-}
-
 std::shared_ptr<const Tree> single(std::shared_ptr<const UniqueFd> file, const std::string& name) {
   const auto size = regular_size(file->get(), name);
   return Tree::of_members(std::move(file), {{name, 0, size}}, name);

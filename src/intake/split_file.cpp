@@ -55,14 +55,18 @@ SplitFile with_head(fs::path whole) {
   return out;
 }
 
-/// Numbers and nothing else: a gap is told by the highest that is there.
+/// Numbers and nothing else: a gap is told by the highest that is there. What is cut is an archive, so the first part
+/// begins as one; the next, where it does, too, is an archive of its own.
 std::optional<SplitFile> numbered(fs::path whole, std::size_t first,
                                   const std::function<std::string(std::size_t)>& name) {
   const auto folder = whole.parent_path();
   const auto next = folder / name(first + 1);
+  if (is_one_file(whole.filename().string())) return std::nullopt;
   if (!fs::is_regular_file(folder / name(first)) || !fs::is_regular_file(next)) return std::nullopt;
-  // Archives of their own may be numbered, too.
-  if (!container_form(open_file(next, O_RDONLY | O_NONBLOCK).get()).empty()) return std::nullopt;
+  const auto is_archive = [](const fs::path& part) {
+    return !container_form(open_file(part, O_RDONLY | O_NONBLOCK).get()).empty();
+  };
+  if (!is_archive(folder / name(first)) || is_archive(next)) return std::nullopt;
   SplitFile out{.whole = std::move(whole), .parts = {}, .digest = {}, .size = 0};
   for (std::size_t i = first; fs::exists(folder / name(i)); ++i) {
     if (out.parts.size() == k_max_parts) fail(ErrorCode::limit_exceeded, "more than {} parts", k_max_parts);
@@ -95,6 +99,15 @@ std::optional<SplitFile> with_number_inside(const fs::path& source) {
                   [&](std::size_t i) { return fmt::format("{}_{}{}", base, i, ending); });
 }
 
+/// A file beside the parts, with a number that is none of theirs, is a file of its own.
+std::optional<SplitFile> with_part(std::optional<SplitFile> split, const fs::path& source) {
+  if (!split) return split;
+  const auto& parts = split->parts;
+  const bool among = std::any_of(parts.begin(), parts.end(),
+                                 [&](const fs::path& part) { return part.filename() == source.filename(); });
+  return among ? std::move(split) : std::nullopt;
+}
+
 }  // namespace
 
 std::optional<SplitFile> split_file(const fs::path& source) {
@@ -110,9 +123,9 @@ std::optional<SplitFile> split_file(const fs::path& source) {
     const fs::path whole(before.substr(0, before.size() - std::string_view(".part").size()));
     if (fs::exists(whole.string() + std::string(k_head))) return with_head(whole);
   } else if (digits.size() >= 3 && before.ends_with('.')) {
-    return with_number_behind(fs::path(before.substr(0, before.size() - 1)));
+    return with_part(with_number_behind(fs::path(before.substr(0, before.size() - 1))), source);
   }
-  return with_number_inside(source);
+  return with_part(with_number_inside(source), source);
 }
 
 JoinedFile join(const SplitFile& split, const fs::path& folder, const std::function<void(std::uint64_t)>& progress) {

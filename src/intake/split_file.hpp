@@ -21,7 +21,8 @@ struct SplitFile {
 };
 
 /// The parts of which `source` is one, or of which it is the whole and is not there itself. nullopt for a file of its
-/// own: numbers in its name alone make none a part, the next has to be there and begin as no archive does.
+/// own: numbers in its name alone make none a part. The first has to be there and begin as an archive does, the next as
+/// none does; a .gguf, .whl … (is_one_file()) is never joined of numbers.
 /// @throws Error{missing_file, not_regular, size_mismatch, limit_exceeded, json_invalid, schema_violation}
 std::optional<SplitFile> split_file(const fs::path& source);
 

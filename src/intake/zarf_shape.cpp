@@ -21,6 +21,7 @@ constexpr std::uint64_t k_max_yaml = 4u << 20;
 constexpr std::uint64_t k_max_list = 64u << 20;
 constexpr std::uint64_t k_max_signature = 1u << 20;
 constexpr std::string_view k_components = "components/";
+constexpr std::string_view k_images = "images/";
 const std::string k_list = "checksums.txt";
 
 /// "HEX RELPATH" with one blank.
@@ -179,13 +180,16 @@ std::optional<Found> recognise_zarf(const std::shared_ptr<const Tree>& tree, con
   require_same_paths(*tree, checksums);
   auto found = found_package_images(tree->below("images"), checksums);
 
+  std::set<std::string> blobs;  ///< these are compared by their names
+  for (const auto& file : found.files) blobs.insert(file.path);
   std::vector<Component> components;
   std::size_t left = 0;
   for (const auto& [path, digest] : checksums) {
-    if (path.starts_with("images/")) continue;
     const WantedFile file{tree, path, digest, k_list};
-    if (path.starts_with(k_components) && path.ends_with(".tar") &&
-        path.find('/', k_components.size()) == std::string::npos) {
+    if (path.starts_with(k_images)) {
+      if (!blobs.contains(path.substr(k_images.size()))) found.checked.push_back(file);
+    } else if (path.starts_with(k_components) && path.ends_with(".tar") &&
+               path.find('/', k_components.size()) == std::string::npos) {
       components.push_back(open_component(file, cells, found.notes));
     } else {
       ++left;
