@@ -254,12 +254,18 @@ std::pair<InstalledEngine, BaseFit> choose_base(const OwnPrograms& own, const st
                                                 const ReadElf& read_elf) {
   if (!name.empty()) {
     auto base = find_engine(engines, name);
+    const auto refuse = [&](std::string_view why) {
+      throw Error(ErrorCode::engine_unfit,
+                  fmt::format("the engine {} is no base for it: {}", printable(full_name(base)), why),
+                  std::string(k_hint));
+    };
+    if (base.manifest.architecture != architecture)
+      refuse(
+          fmt::format("it is for {}, and not for {}", printable(base.manifest.architecture), printable(architecture)));
+    if (base.facts.base) refuse(fmt::format("it stands on {} itself", printable(base.facts.base->engine)));
     auto fit = fit_base(own, base, read_elf);
-    if (fit.fits()) return {std::move(base), std::move(fit)};
-    throw Error(
-        ErrorCode::engine_unfit,
-        fmt::format("the engine {} is no base for it: it lacks {}", printable(full_name(base)), some_of(fit.missing)),
-        std::string(k_hint));
+    if (!fit.fits()) refuse(fmt::format("it lacks {}", some_of(fit.missing)));
+    return {std::move(base), std::move(fit)};
   }
   std::vector<std::pair<InstalledEngine, BaseFit>> fitting;
   std::vector<std::string> others;

@@ -132,12 +132,14 @@ TEST_F(Base, OneIsChosenOnlyWhereNoOtherFits) {
 TEST_F(Base, OfAnotherMachineOrOnAnotherBaseIsNone) {
   install("arm", 42, "arm64");
   EXPECT_THAT(why_not(ErrorCode::engine_unfit), HasSubstr("no engine is installed for amd64"));
+  EXPECT_THAT(why_not(ErrorCode::engine_unfit, "arm"), HasSubstr("it is for arm64, and not for amd64"));
   install("stands", 42);
   auto facts = base("stands").facts;
   facts.base = EngineBase{"debian/1-cpu", ""};
   write_file_atomically(base("stands").folder / k_facts_file, encode_facts(facts));
   EXPECT_EQ(base("stands").facts.base, facts.base);
   EXPECT_THAT(why_not(ErrorCode::engine_unfit), HasSubstr("no engine is installed for amd64"));
+  EXPECT_THAT(why_not(ErrorCode::engine_unfit, "stands"), HasSubstr("it stands on debian/1-cpu itself"));
 }
 
 TEST_F(Base, NamesWhatIsMissing) {
