@@ -75,6 +75,27 @@ std::string source_of(const StackEntry& entry, const fs::path& stack_folder) {
   return path;
 }
 
+/// What git says first, behind "fatal:"; empty where there is none.
+std::string_view fatal_line(std::string_view message) {
+  constexpr std::string_view k_fatal = "fatal: ";
+  const auto at = message.find(k_fatal);
+  if (at == std::string_view::npos) return {};
+  const auto line = message.substr(at + k_fatal.size());
+  return trim(line.substr(0, line.find('\n')));
+}
+
+/// Whole phrases of git and of those who serve repositories: "not found" is also what a shell says of a program, and
+/// "not valid" what TLS says of a certificate.
+bool says_no_repository(std::string_view message) {
+  constexpr std::array<std::string_view, 5> k_phrases = {"does not appear to be a git repository",
+                                                         "is this a git repository", "invalid gitfile format",
+                                                         "error: unrecognized header", "remote: Repository not found"};
+  const auto fatal = fatal_line(message);
+  return (fatal.starts_with("repository '") && fatal.ends_with("' not found")) ||
+         std::any_of(k_phrases.begin(), k_phrases.end(),
+                     [&](auto phrase) { return message.find(phrase) != std::string_view::npos; });
+}
+
 /// What the upstream has. @throws Error{unresolvable} for what is no repository: git's own words do not say so
 Upstream list_upstream(const GitProgram& git, const Wanted& wanted, const StackEntry& entry) {
   try {
@@ -82,13 +103,11 @@ Upstream list_upstream(const GitProgram& git, const Wanted& wanted, const StackE
   } catch (const Error& error) {
     if (error.code() != ErrorCode::tool_failed) throw;
     const bool local = wanted.source.starts_with('/');
-    constexpr std::array k_words = {"does not appear to be a git repository", "not found", "is this a git repository",
-                                    "not valid", "unrecognized header"};
-    const bool none = std::any_of(k_words.begin(), k_words.end(),
-                                  [&](const char* words) { return error.message().find(words) != std::string::npos; });
-    if (!none) throw;
+    if (!says_no_repository(error.message())) throw;
+    const auto words = fatal_line(error.message());
     throw Error(ErrorCode::unresolvable,
-                fmt::format("{}: '{}' is no git repository", entry.where(), printable(entry.text("url"))),
+                fmt::format("{}: '{}' is no git repository{}", entry.where(), printable(entry.text("url")),
+                            words.empty() ? std::string() : fmt::format(" (git: {})", printable(words))),
                 local ? "name a folder of `git clone` or `git init`, or a file of `git bundle create`; a folder of "
                         "plain files crosses as [file.NAME]"
                       : "try `git ls-remote URL`; where it asks for a password, put that into ~/.netrc, which is what "

@@ -252,6 +252,33 @@ TEST_F(GitCollectorTest, SaysWhatIsNoRepository) {
   EXPECT_THAT(std::string(error(entry({}, "empty")).what()), HasSubstr("is empty"));
 }
 
+TEST_F(GitCollectorTest, TakesOtherMisfortunesForWhatTheyAre) {
+  const std::string before = std::getenv("PATH");
+  const auto refused_by = [&](const std::string& words) {
+    write_file_atomically(m_root / "bin/git", "#!/bin/sh\ncat >&2 <<'END'\n" + words + "\nEND\nexit 128\n", 0755);
+    ::setenv("PATH", ((m_root / "bin").string() + ":" + before).c_str(), 1);
+    const auto refused = error(entry({}, "https://git.example/team/tool.git"));
+    ::setenv("PATH", before.c_str(), 1);
+    return refused;
+  };
+  fs::create_directories(m_root / "bin");
+  for (const auto* words :
+       {"git-remote-https: error while loading shared libraries: libcurl.so.4: not found", "sh: 1: ssh: not found",
+        "fatal: unable to access 'https://git.example/': SSL certificate problem: certificate is not valid yet"}) {
+    const auto refused = refused_by(words);
+    EXPECT_EQ(refused.code(), ErrorCode::tool_failed) << words;
+    EXPECT_THAT(std::string(refused.what()), HasSubstr(words));
+  }
+  for (const auto* words : {"fatal: repository 'https://git.example/team/tool.git/' not found",
+                            "fatal: https://git.example/info/refs not valid: is this a git repository?",
+                            "remote: Repository not found.\nfatal: Authentication failed for 'https://git.example/'"}) {
+    const auto refused = refused_by(words);
+    EXPECT_EQ(refused.code(), ErrorCode::unresolvable) << words;
+    const std::string_view last = std::string_view(words).substr(std::string_view(words).find("fatal: ") + 7);
+    EXPECT_THAT(std::string(refused.what()), HasSubstr(last)) << "git's own words";
+  }
+}
+
 TEST_F(GitCollectorTest, RefusesOtherAddresses) {
   for (const auto* url : {"git@git.example:team/tool.git", "ssh://git.example/tool", "git://git.example/tool",
                           "ext::sh -c true", "https://user:secret@git.example/tool"}) {
