@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <future>
 #include <nlohmann/json.hpp>
 
@@ -12,6 +13,7 @@
 #include "cli/model_serving.hpp"
 #include "cli/store_view.hpp"
 #include "net/unix_client.hpp"
+#include "store/content.hpp"
 
 namespace liftlock {
 namespace {
@@ -40,6 +42,7 @@ std::shared_ptr<engine::Lease> lease(engine::ModelHost& host, const std::string&
 }
 
 /// One question through the load gate to an engine of its own, as a client would ask it.
+/// @param model names one content, where several came under one id
 /// @return for the log. @throws Error{engine_failed} for what is no answer, and what a load throws
 Json ask_canary(const Site& site, AuditLog& log, const std::string& actor, const std::string& model,
                 const Options& options) {
@@ -109,7 +112,7 @@ void swap(Invocation& invocation, const Options& options) {
                  .subject = options.alias,
                  .detail = dump_json_line(detail)},
                 [&] {
-                  canary = ask_canary(site, log, invocation.actor(), model.id(), options);
+                  canary = ask_canary(site, log, invocation.actor(), content_name(model), options);
                   aliases.choose(options.alias, choice);
                 });
   auto json = detail;
@@ -133,10 +136,14 @@ void roll_back(Invocation& invocation, const std::string& alias) {
                 "`liftlock model ls` shows the aliases; choose a model: liftlock model swap ALIAS MODEL");
   }
   const BlobStore store(site.store_folder());
-  const auto model = engine::require_model(Catalog(site.catalog_file(), Access::read), target->value);
-  for (const auto& file : model.files) {
+  const auto contents = Catalog(site.catalog_file(), Access::read).contents(target->value);
+  const auto model = std::find_if(contents.begin(), contents.end(),
+                                  [&](const auto& one) { return engine::main_digest(one).text() == target->digest; });
+  if (model == contents.end())
+    fail(ErrorCode::not_found, "{} ({}) is not in the store any more", printable(target->value), target->digest);
+  for (const auto& file : model->files) {
     if (store.size(file.digest) != file.size)
-      fail(ErrorCode::not_found, "'{}' of {} is not in the store any more", file.path.text(), printable(model.id()));
+      fail(ErrorCode::not_found, "'{}' of {} is not in the store any more", file.path.text(), printable(model->id()));
   }
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");

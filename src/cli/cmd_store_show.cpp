@@ -45,8 +45,11 @@ std::string flat(const Json& value) {
 Json last_load(const Site& site, const Artifact& model) {
   if (!fs::exists(site.audit_folder())) return nullptr;
   const auto log = AuditLog::open_to_read(site.audit_folder());
-  const auto entry = log.find_last("model.load", model.id(),
-                                   [](const AuditEntry& one) { return one.event.outcome == Outcome::success; });
+  const auto digest = engine::main_digest(model).text();
+  const auto entry = log.find_last("model.load", model.id(), [&](const AuditEntry& one) {
+    // Another content may have come under the same id.
+    return one.event.outcome == Outcome::success && parse_json(one.event.detail).value("digest", "") == digest;
+  });
   if (!entry) return nullptr;
   const auto detail = parse_json(entry->event.detail);
   return {{"entry", entry->index},

@@ -17,6 +17,7 @@
 #include "os/run_folder.hpp"
 #include "server/local_door.hpp"
 #include "store/catalog.hpp"
+#include "store/content.hpp"
 
 namespace liftlock {
 namespace {
@@ -135,13 +136,14 @@ ModelSession::ModelSession(const Site& site, std::string actor, const std::strin
 
 ModelSession::~ModelSession() = default;
 
-/// The name in the catalog, where it is a model of the store.
+/// What exactly this model is called, where it is one of the store: a content as such, an alias as itself.
 std::string ModelSession::resolve(const std::string& model) const {
   const auto& config = m_site.config();
   try {
-    return engine::require_model(Catalog(m_site.catalog_file(), Access::read), engine::Choices(m_site.aliases_file()),
-                                 model)
-        .name;
+    const engine::Choices aliases(m_site.aliases_file());
+    const auto artifact = engine::require_model(Catalog(m_site.catalog_file(), Access::read), aliases, model);
+    if (aliases.current(model) || artifact.name == model) return model;
+    return parse_named_content(model) ? content_name(artifact) : artifact.id();
   } catch (const Error& error) {
     const bool may_be_elsewhere = config.roles.contains(model) || model.find('/') != std::string::npos;
     if (error.code() != ErrorCode::not_found || !may_be_elsewhere) throw;

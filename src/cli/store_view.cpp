@@ -32,7 +32,7 @@ std::string contents_text(const std::vector<Artifact>& contents) {
 
 /// "ingest demo/7 again: …": the newest bundle that brought the artifact.
 std::string how_to_ingest_again(const Catalog& catalog, const Artifact& artifact) {
-  const auto holders = catalog.holders(artifact.id());
+  const auto holders = catalog.holders(artifact);
   std::optional<PublicationSummary> newest;
   for (const auto& publication : catalog.publications()) {
     const auto held = fmt::format("{}/{}", publication.channel, publication.sequence);

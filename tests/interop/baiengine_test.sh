@@ -213,6 +213,41 @@ grep -q 'signature-invalid' incoming/refused/false.baiengine.reason.txt || fail 
 [ -e incoming/unsigned.baiengine ] || fail "what nobody vouched for was taken"
 stop "$server"
 
+# --- two contents under one id: who names one is answered by that one, and an alias goes where its canary was asked
+mkdir pair
+printf '[stack]\nname = "pair"\n[model.pair]\nsource = "../pair.gguf"\nversion = "1"\n' > pair/liftlock.toml
+for content in older newer; do
+  python3 "$tools/make_model.py" gguf pair.gguf --say "$content" > /dev/null
+  (cd pair && low lock --update-all > /dev/null && low fetch > /dev/null && low pack --output "$work/medium/pair-$content" > /dev/null)
+  low sign "medium/pair-$content" --role builder --key builder.pem > /dev/null
+  high ingest "usb/pair-$content" --expect "$(digest "medium/pair-$content/manifest/bundle.json")" > /dev/null
+  eval "$content=$(digest pair.gguf)"
+done
+loaded() { # loaded DIGEST WHAT: the last load was that of this content
+  local last
+  last=$(high --json audit tail --type model.load | value '[e["detail"]["digest"] for e in d["entries"] if e["outcome"] == "success"][-1]')
+  [ "$last" = "sha256:$1" ] || fail "$2 was answered by $last, and not by $1"
+}
+high ask "pair@sha256:${older:0:12}" hello > /dev/null
+loaded "$older" "a content by its name"
+high ask pair hello > /dev/null
+loaded "$newer" "the id"
+high ask "pair@1@sha256:${older:0:12}" hello > /dev/null
+[ "$(high --json model show "pair@sha256:${older:0:12}" | value 'd["last_load"]["entry"]')" -gt \
+  "$(high --json model show "pair@sha256:${newer:0:12}" | value 'd["last_load"]["entry"]')" ] || fail "model show tells of the other content's load"
+high ask pair hello > /dev/null
+high model swap chat "pair@sha256:${older:0:12}" > /dev/null
+loaded "$older" "the canary"
+high ask pair@1 hello > /dev/null
+loaded "$newer" "name and version"
+high ask chat hello > /dev/null
+loaded "$older" "the alias"
+high model swap chat pair > /dev/null
+loaded "$newer" "the second canary"
+high model rollback chat > /dev/null
+high ask chat hello > /dev/null
+loaded "$older" "the alias after the rollback"
+
 # --- sealed memory: what the engine has is what was hashed, whatever happens to the file
 blob=$(find "$work/high/store/blobs" -name "$(digest tiny.gguf)*")
 sealed() {
