@@ -150,7 +150,7 @@ refused engine-unfit high engine install "$work/bare.baiengine" --expect "$(sha2
 high engine install "$base" --expect "$(sha256sum < "$base" | cut -d' ' -f1)" > /dev/null
 high import "$work/bare.baiengine" --expect "$(sha256sum < "$work/bare.baiengine" | cut -d' ' -f1)" > "$work/imported"
 grep -q 'its C library is that of llama/' "$work/imported" || fail "$(cat "$work/imported")"
-printf '[policy]\nmodel_memory = "sealed"\n' >> "$work/high/config.toml"
+sed -i 's/^\[policy\]$/&\nmodel_memory = "sealed"/' "$work/high/config.toml"
 ask demo bare
 case "$answer" in *iftlock*) ;; *) fail "the .baiengine answered: $answer" ;; esac
 ask sharded bare
