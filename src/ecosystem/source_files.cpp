@@ -117,6 +117,25 @@ bool is_hidden(std::string_view path) {
   return path.starts_with('.') || path.find("/.") != std::string_view::npos;
 }
 
+bool matches_path(const std::string& pattern, std::string_view path) {
+  if (matches_glob(pattern, path)) return true;
+  return pattern.find('/') == std::string::npos && matches_glob(pattern, path.substr(path.rfind('/') + 1));
+}
+
+/// As in a shell, "*" alone does not stand for a name that begins with a dot.
+bool takes_hidden(std::string_view path, std::span<const std::string> include) {
+  return std::any_of(include.begin(), include.end(),
+                     [&](const auto& pattern) { return is_hidden(pattern) && matches_path(pattern, path); });
+}
+
+/// The folder itself, or the snapshot that it stands for.
+fs::path folder_of(const fs::path& source) {
+  auto folder = real_path(source);
+  const bool cache =
+      folder.filename().string().starts_with("models--") && fs::is_directory(status_of(folder / "snapshots"));
+  return cache ? snapshot_of_cache(folder) : folder;
+}
+
 /// A clone where the file system makes one: it needs no room, and what it holds cannot change any more. Of a file that
 /// grew since somebody asked for its size, `size` bytes, as of a copy.
 Digest clone_or_copy(int in, int out, std::uint64_t size, std::string_view shown,
@@ -245,7 +264,7 @@ fs::path stack_path(std::string_view text, const fs::path& stack_folder) {
   return stack_folder / text;
 }
 
-std::vector<LocalFile> list_local_files(const fs::path& source) {
+std::vector<LocalFile> list_local_files(const fs::path& source, std::span<const std::string> include) {
   const auto what = status_of(source);
   if (!fs::exists(what)) {
     throw Error(ErrorCode::not_found, fmt::format("'{}' does not exist", printable(source.string())), "check the path");
@@ -255,14 +274,16 @@ std::vector<LocalFile> list_local_files(const fs::path& source) {
     if (!fs::is_regular_file(what)) refuse_special(source, what.type());
     return {{source.filename().string(), at, std::nullopt}};
   }
-  auto folder = real_path(source);
-  if (folder.filename().string().starts_with("models--") && fs::is_directory(status_of(folder / "snapshots"))) {
-    folder = snapshot_of_cache(folder);
-  }
+  const auto folder = folder_of(source);
   refuse_stores(folder);
   std::vector<LocalFile> files;
+  bool hidden = false;
   for (const auto& entry : walk(folder, k_max_files)) {
-    if (is_hidden(entry.path) || S_ISDIR(entry.status.st_mode)) continue;
+    if (S_ISDIR(entry.status.st_mode)) continue;
+    if (is_hidden(entry.path) && !takes_hidden(entry.path, include)) {
+      hidden = true;
+      continue;
+    }
     if (S_ISLNK(entry.status.st_mode)) {
       files.push_back(follow_link(folder, entry.path));
     } else if (S_ISREG(entry.status.st_mode)) {
@@ -271,15 +292,44 @@ std::vector<LocalFile> list_local_files(const fs::path& source) {
       refuse_special(folder / entry.path, fs::symlink_status(folder / entry.path).type());
     }
   }
+  if (files.empty() && hidden) {
+    throw Error(ErrorCode::stack_invalid, fmt::format("'{}' holds hidden files only", printable(folder.string())),
+                "`include` takes those that it names with their dot: include = [\".env\", \".conf/**\"]");
+  }
   if (files.empty()) fail(ErrorCode::stack_invalid, "'{}' holds no files", printable(folder.string()));
   return files;
 }
 
+std::vector<std::string> hidden_left_out(const fs::path& source, std::span<const std::string> include,
+                                         std::span<const std::string> exclude) {
+  std::vector<std::string> out;
+  if (!fs::is_directory(source)) return out;
+  for (const auto& entry : walk(folder_of(source), k_max_files)) {
+    if (S_ISDIR(entry.status.st_mode) || !is_hidden(entry.path) || takes_hidden(entry.path, include)) continue;
+    if (is_selected(entry.path, include, exclude)) out.push_back(entry.path);
+  }
+  return out;
+}
+
+void require_portable(std::span<const LocalFile> files, std::string_view where) {
+  constexpr std::size_t k_shown = 20;
+  std::vector<std::string> refused;
+  std::size_t count = 0;
+  for (const auto& file : files) {
+    const auto why = why_not_rel_path(file.path);
+    if (why.empty() || ++count > k_shown) continue;
+    refused.push_back(fmt::format("'{}' ({})", printable(std::string_view(file.path).substr(0, 200)), why));
+  }
+  if (count == 0) return;
+  throw Error(
+      ErrorCode::path_unsafe,
+      fmt::format("{}: {} names that no bundle carries: {}{}", where, counted(count, "file has", "files have"),
+                  fmt::join(refused, ", "), count > k_shown ? fmt::format(", and {} more", count - k_shown) : ""),
+      "rename them, leave them out with `exclude`, or carry the folder as one tar or zip");
+}
+
 bool is_selected(std::string_view path, std::span<const std::string> include, std::span<const std::string> exclude) {
-  const auto name = path.substr(path.rfind('/') + 1);
-  const auto matches = [&](const std::string& pattern) {
-    return matches_glob(pattern, path) || (pattern.find('/') == std::string::npos && matches_glob(pattern, name));
-  };
+  const auto matches = [&](const std::string& pattern) { return matches_path(pattern, path); };
   if (std::any_of(exclude.begin(), exclude.end(), matches)) return false;
   return include.empty() || std::any_of(include.begin(), include.end(), matches);
 }
@@ -294,7 +344,7 @@ std::vector<std::string> selected_origins(const StackEntry& entry, const fs::pat
   if (!fs::is_directory(status_of(at))) return {source};
   const auto include = entry.texts("include"), exclude = entry.texts("exclude");
   std::vector<std::string> out;
-  for (const auto& file : list_local_files(at)) {
+  for (const auto& file : list_local_files(at, include)) {
     if (is_selected(file.path, include, exclude)) out.push_back(origin_below(source, file.path));
   }
   return out;
@@ -310,8 +360,20 @@ std::vector<TakenFile> take_local_files(CollectContext& context, std::string_vie
   }
   StagedBlobs staged(context.store, batch);
   std::vector<std::optional<TakenFile>> taken(files.size());
-  parallel_for(files.size(),
-               [&](std::size_t i) { taken[i] = take(files[i], fmt::format("file-{}", i), staged, context, progress); });
+  try {
+    parallel_for(files.size(), [&](std::size_t i) {
+      taken[i] = take(files[i], fmt::format("file-{}", i), staged, context, progress);
+    });
+  } catch (const Error& error) {
+    // A later run copies from the start: half a copy would only keep the disk full, for the audit log too.
+    if (error.code() != ErrorCode::disk_full) throw;
+    staged.discard();
+    throw Error(ErrorCode::disk_full, error.message(),
+                whose == FilesOf::user
+                    ? "what was copied is dropped again; make room (`liftlock gc`), or lock without --copy: then the "
+                      "store only refers to local files"
+                    : "");
+  }
   staged.commit();
   std::vector<TakenFile> out;
   for (auto& file : taken) out.push_back(std::move(*file));

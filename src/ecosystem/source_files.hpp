@@ -30,12 +30,20 @@ struct LocalFile {
   std::optional<Digest> named;  ///< the SHA-256 that its place states (a blob of a Hugging Face cache)
 };
 
-/// The files of a file or a folder, sorted by path; names that begin with a dot are left out. A link inside a folder is
+/// The files of a file or a folder, sorted by path; what lies at or below a name that begins with a dot is left out,
+/// unless a pattern of `include` that has such a dot takes it (".env", ".conf/**"). A link inside a folder is
 /// followed in one case only: the folder is `models--X/snapshots/REV` of a Hugging Face cache and the link leads to
 /// `models--X/blobs/HEX`. A folder `models--X` itself stands for the snapshot that refs/main names.
 /// @throws Error{not_found}, Error{not_regular} for other links and special files, Error{stack_invalid} for an Ollama
 /// store, a cache of several repositories and an empty folder
-std::vector<LocalFile> list_local_files(const std::filesystem::path& source);
+std::vector<LocalFile> list_local_files(const std::filesystem::path& source, std::span<const std::string> include = {});
+
+/// The hidden files of a folder that list_local_files leaves out and the patterns would take otherwise, sorted.
+std::vector<std::string> hidden_left_out(const std::filesystem::path& source, std::span<const std::string> include,
+                                         std::span<const std::string> exclude);
+
+/// @throws Error{path_unsafe} naming (up to 20 of) all files whose paths are no RelPath
+void require_portable(std::span<const LocalFile> files, std::string_view where);
 
 /// Does an entry take this path? Empty include: everything. A pattern without '/' is compared with the file name too.
 bool is_selected(std::string_view path, std::span<const std::string> include, std::span<const std::string> exclude);

@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -27,7 +28,9 @@ constexpr std::array k_keys = {
             "Top folder of the bundle: binaries, patterns, certs, charts or files. Default: files.", "\"binaries\""},
     KeySpec{"executable", ValueType::boolean, false, "Mark the file as a program when it is installed. Default: false.",
             "true"},
-    KeySpec{"include", ValueType::strings, false, "Patterns of the files of a folder to carry; default: all.",
+    KeySpec{"include", ValueType::strings, false,
+            "Patterns of the files of a folder to carry; default: all that are not hidden. Hidden ones are named with "
+            "their dot.",
             "[\"*.yaml\"]"},
     KeySpec{"exclude", ValueType::strings, false, "Patterns of files of a folder to leave out.", "[\"*.tmp\"]"},
     KeySpec{"license", ValueType::string, false, "Licence.", "\"MIT\""},
@@ -75,18 +78,22 @@ class Resolution {
  private:
   void local(const std::string& source) {
     const auto at = stack_path(source, m_context.stack_folder);
-    auto files = list_local_files(at);
+    const auto include = m_entry.texts("include");
+    const auto exclude = m_entry.texts("exclude");
+    auto files = list_local_files(at, include);
     const bool folder = fs::is_directory(at);
     if (folder && m_stated) {
       throw Error(ErrorCode::stack_invalid, fmt::format("{}: sha256 is given for a folder", m_entry.where()),
                   "name the file, or leave sha256 out");
     }
-    const auto include = m_entry.texts("include");
-    const auto exclude = m_entry.texts("exclude");
     if (folder) std::erase_if(files, [&](const auto& file) { return !is_selected(file.path, include, exclude); });
     if (files.empty())
       fail(ErrorCode::stack_invalid, "{}: no file of '{}' is left to carry", m_entry.where(), printable(source));
-    for (const auto& file : files) RelPath::parse(file.path);
+    require_portable(files, m_entry.where());
+    if (const auto hidden = hidden_left_out(at, include, exclude); !hidden.empty()) {
+      m_notes.push_back(fmt::format("{} left out, {} first; `include` takes them",
+                                    counted(hidden.size(), "hidden file"), printable(hidden.front())));
+    }
     const auto taken =
         take_local_files(m_context, "lock-file-" + portable_component(m_entry.name), files, FilesOf::user);
     for (std::size_t i = 0; i < files.size(); ++i) {

@@ -152,6 +152,49 @@ TEST_F(FileCollecting, AFileThatGrowsWhileItIsClonedGivesWhatItsDigestSays) {
   EXPECT_EQ(read_all(m_store.open(file.digest).get(), 100, "a blob"), "first line\n");
 }
 
+TEST_F(FileCollecting, HiddenFilesAreCountedOrTakenByName) {
+  for (const auto* name : {"p/a", "p/.env", "p/.conf/x", "p/.conf/y", "p/.git/config", "p/b/.env"}) write(name, name);
+  fs::create_symlink("/etc/passwd", m_folder.path() / "p" / ".conf" / "link");
+  const auto paths = [](const Collected& collected) {
+    std::vector<std::string> out;
+    for (const auto& file : collected.artifacts.at(0).files) out.push_back(file.path.text().substr(11));
+    return out;
+  };
+  const auto left = [](const Collected& collected) {
+    for (const auto& note : collected.notes)
+      if (note.find("left out") != std::string::npos) return note;
+    return std::string();
+  };
+  const auto all = resolve({{"source", "p"}});
+  EXPECT_EQ(paths(all), std::vector<std::string>{"a"});
+  EXPECT_EQ(left(all), "6 hidden files left out, .conf/link first; `include` takes them");
+  const auto excluded = resolve({{"source", "p"}, {"exclude", {".conf/**", ".git/**", ".env"}}});
+  EXPECT_EQ(left(excluded), "");
+  const Json include = {".env", ".conf/?", "*"};
+  const auto named = resolve({{"source", "p"}, {"include", include}});
+  EXPECT_EQ(paths(named), (std::vector<std::string>{".conf/x", ".conf/y", ".env", "a", "b/.env"}));
+  const StackEntry entry{"file", "tool", {{"source", "p"}, {"include", include}}, sha256("")};
+  EXPECT_EQ(FileCollector().local_files(entry, m_folder.path()).value().size(), 5u);
+  EXPECT_EQ(error_of({{"source", "p"}, {"include", {".conf/**"}}}), ErrorCode::not_regular);
+  write("q/.env", "x");
+  EXPECT_EQ(error_of({{"source", "q"}}), ErrorCode::stack_invalid);
+}
+
+TEST_F(FileCollecting, AllNamesThatNoBundleCarriesAreListed) {
+  write("p/a", "x");
+  for (int i = 10; i < 35; ++i) write(fmt::format("p/\xC3\xA4{}", i), "x");
+  try {
+    resolve({{"source", "p"}});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::path_unsafe);
+    const std::string message(error.message());
+    EXPECT_THAT(message, testing::HasSubstr("[file.tool]: 25 files have names that no bundle carries"));
+    EXPECT_THAT(message, testing::HasSubstr("29' (it has a byte outside printable ASCII), and 5 more"));
+    EXPECT_THAT(std::string(error.hint()), testing::HasSubstr("exclude"));
+  }
+}
+
 TEST_F(FileCollecting, MistakesAreRefused) {
   write("a", "x");
   write("d/a", "x");

@@ -306,7 +306,7 @@ std::map<std::string, Digest> Resolution::manifest(const std::vector<LocalFile>&
 
 void Resolution::from_local(const std::string& source) {
   const auto at = stack_path(source, m_context.stack_folder);
-  const auto all = list_local_files(at);
+  const auto all = list_local_files(at, m_entry.texts("include"));
   const bool folder = fs::is_directory(at);
   const auto listed = manifest(all);
   std::vector<LocalFile> files;
@@ -321,7 +321,7 @@ void Resolution::from_local(const std::string& source) {
                             m_notes.size() > 1 ? fmt::format(", and {} more", m_notes.size() - 1) : ""),
                 "look at `include` and `exclude`; what runs code when it is loaded does not cross");
   }
-  for (const auto& file : files) RelPath::parse(file.path);
+  require_portable(files, m_entry.where());
   const auto taken = take_local_files(
       m_context, fmt::format("lock-{}-{}", m_shape.kind, portable_component(m_entry.name)), files, FilesOf::user);
   for (std::size_t i = 0; i < files.size(); ++i) {
