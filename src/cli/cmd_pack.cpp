@@ -140,18 +140,22 @@ PackRequest make_request(const Invocation& invocation, const Options& options, c
   return request;
 }
 
-/// A lock beside a stack file must be that file's lock, and hold something.
-void check_lock(const Options& options, const Lock& lock) {
-  const auto stack_file = fs::path(options.lock).parent_path() / "liftlock.toml";
+/// The lock must be that of the stack that lies beside it, as StackSession names them, and hold something.
+void check_lock(const Options& options, const Lock& lock, Reporter& reporter) {
+  const auto stack_file = fs::path(options.lock).replace_extension(".toml");
+  const auto shown = printable(stack_file.string());
   if (fs::exists(stack_file)) {
     if (const auto why = why_stale(read_stack(stack_file, collectors()), lock); !why.empty()) {
-      throw Error(ErrorCode::lock_stale, fmt::format("the lock is not that of the stack: {}", why),
-                  "run `liftlock lock`, then `liftlock fetch`, and pack again");
+      const auto which = stack_file.filename() == "liftlock.toml" ? "" : " --stack " + shown;
+      throw Error(ErrorCode::lock_stale, fmt::format("the lock is not that of the stack {}: {}", shown, why),
+                  fmt::format("run `liftlock lock{0}`, then `liftlock fetch{0}`, and pack again", which));
     }
+  } else {
+    reporter.note(fmt::format("there is no {}: whether the lock is still that of its stack was not checked", shown));
   }
   if (artifacts_of(lock).empty()) {
     throw Error(ErrorCode::stack_invalid, "the lock holds no artifact",
-                "declare something in liftlock.toml, then lock and fetch it");
+                fmt::format("declare something in {}, then lock and fetch it", shown));
   }
 }
 
@@ -265,7 +269,7 @@ void pack_and_tell(Invocation& invocation, const Options& options, Gatehouse* ga
   Catalog catalog(site.catalog_file());
   auto request = [&] {
     const auto lock = read_lock(options.lock);
-    check_lock(options, lock);
+    check_lock(options, lock, invocation.reporter());
     check_sequence(options, last_packed(catalog, lock.channel));
     resume_after_interrupt();
     return make_request(invocation, options, site, lock, catalog);
@@ -349,7 +353,9 @@ void add_pack(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("pack", "Seal a fetched stack into a bundle folder");
   auto options = std::make_shared<Options>();
   command->add_option("--output,-o", options->output, "The bundle folder to make")->required()->type_name("DIR");
-  command->add_option("--lock", options->lock, "The lock to pack (default liftlock.lock)")->type_name("FILE");
+  command
+      ->add_option("--lock", options->lock, "The lock to pack (default liftlock.lock); that of stack X.toml is X.lock")
+      ->type_name("FILE");
   command->add_option(
       "--form", options->form,
       "tree (plain folders) or tar (one content.tar). Default: tree; tar for 5000 or more files of at most 64 KiB, "

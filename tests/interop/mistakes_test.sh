@@ -105,6 +105,8 @@ stack 'include = 3\n' > liftlock.toml
 refused 2 stack-invalid "liftlock.toml: line 7" low lock
 stack 'inclde = []\n' > liftlock.toml
 refused 2 unknown-key "line 7.*did you mean 'include'.*stack.md" low lock
+printf '[stack]\nname = "test"\n[file.all]\nsource = ""\n' > liftlock.toml
+refused 2 stack-invalid "line 4: 'source' of \[file.all\] is empty" low lock
 stack '' > liftlock.toml
 # Relative paths are the stack file's, wherever the command runs: also those that only the lock's digest depends on.
 (cd "$work/elsewhere" && low lock --stack "$work/stack/liftlock.toml" > /dev/null && low fetch --stack "$work/stack/liftlock.toml" > /dev/null)
@@ -191,6 +193,20 @@ grep -q "names nothing to carry" <<< "$(low lock --stack "$work/odd/liftlock.tom
 rm -r "$work/odd"
 sed 's/^{/{ oops/' liftlock.lock > bad.lock
 refused 4 lock-invalid "line 1, column.*bad.lock" low pack --lock bad.lock --output "$work/media/x"
+# The lock of prod.toml is prod.lock, whatever lies beside it.
+(
+  cd "$work/stack" && echo prod > prod.txt
+  printf '[stack]\nname = "prod"\n[file.prod]\nsource = "prod.txt"\n' > prod.toml
+  low lock --stack prod.toml > /dev/null && low fetch --stack prod.toml > /dev/null
+  low pack --lock prod.lock --output "$work/media/prod" > /dev/null || fail "a second stack beside liftlock.toml"
+  printf 'executable = true\n' >> prod.toml
+  refused 3 lock-stale "stack prod.toml: .*hint: run .liftlock lock --stack prod.toml., then .liftlock fetch --stack prod.toml." \
+    low pack --lock prod.lock --output "$work/media/prod-2"
+  mv prod.lock moved.lock
+  grep -q "there is no moved.toml: whether the lock .* was not checked" \
+    <<< "$("$low_exe" --state "$work/low" pack --lock moved.lock --output "$work/media/prod-2" 2>&1)" || fail "an unchecked lock goes out silently"
+  rm -r prod.* moved.lock "$work/media/prod" "$work/media/prod-2"
+)
 mkdir -p "$work/media/empty" "$work/media/full/of"
 echo x > "$work/media/plain"
 refused 2 usage "is no folder.*name a new one" low pack --output "$work/media/plain"
@@ -341,6 +357,12 @@ mkdir -p "$work/bin" && ln -sf "$high_exe" "$work/bin/liftlock"
 [ "$(offered "liftlock --state $work/state show file:note@1@sha256:${older: -12:3}")" = "${older: -12}" ] || fail "completion of a content: $(offered "liftlock --state $work/state show file:note@1@sha256:${older: -12:3}")"
 grep -qx "note@1@sha256:${newer: -12}" <<< "$(offered "liftlock --state $work/state export file:n")" || fail "completion of an id"
 [ -z "$(offered "liftlock --state $work/state model show file")" ] || fail "completion offers a file as a model"
+mkdir -p "$work/tab/carried" && touch "$work/tab/file"
+tab() { (cd "$work/tab" && offered "$1" | sort | tr '\n' ' '); }
+[ "$(tab "liftlock export --to ")" = "carried file " ] || fail "completion of --to: $(tab "liftlock export --to ")"
+[ "$(tab "liftlock ingest ")" = "carried file " ] || fail "completion of a bundle: $(tab "liftlock ingest ")"
+[ "$(tab "liftlock explain extra-f")" = "extra-file " ] || fail "completion of a code: $(tab "liftlock explain extra-f")"
+[ "$(tab "liftlock inventory --format ")" = "cyclonedx inventory spdx " ] || fail "completion of choices: $(tab "liftlock inventory --format ")"
 grep -qx -- "--hf-cache" <<< "$(offered "liftlock export --hf")" || fail "completion of an option"
 
 # --- serve
