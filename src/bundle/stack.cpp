@@ -117,6 +117,9 @@ Json read_keys(const toml::table& table, const std::string& where, std::span<con
       fail(ErrorCode::stack_invalid, "line {}: '{}' of {} must be {}, such as {}", line_of(key), spec->name, where,
            type_name(spec->type), spec->example);
     }
+    // As a path it would be the stack's own folder.
+    if (spec->required && value->is_string() && value->get_ref<const std::string&>().empty())
+      fail(ErrorCode::stack_invalid, "line {}: '{}' of {} is empty: {}", line_of(key), spec->name, where, spec->doc);
     values[std::string(spec->name)] = std::move(*value);
   }
   for (const auto& spec : specs) {

@@ -67,6 +67,8 @@ TEST_F(StackTest, ErrorsNameTheLineOfTheKey) {
   EXPECT_THAT(refused("\n[thing.good]\nwanted = []\n\n[thing.one]\npre = true\n"), HasSubstr("line 8:"));
   EXPECT_THAT(refusal("thing = 3\n[stack]\nname = \"demo\"", ErrorCode::stack_invalid), HasSubstr("line 1:"));
   EXPECT_THAT(refused("name = \"again\""), HasSubstr("line 4:"));
+  EXPECT_THAT(refusal("[stack]\nname = \"\"", ErrorCode::stack_invalid),
+              HasSubstr("line 2: 'name' of [stack] is empty"));
 }
 
 TEST_F(StackTest, ReadsWhatItsKeysDeclare) {
