@@ -76,6 +76,8 @@ TEST_F(IngestTest, SourcesAreNamedAndReadOnlyWhereTheyMustBe) {
     request.source = absent;
     EXPECT_EQ(code_of([&] { ingest(site(), request, silent_reporter()); }), ErrorCode::not_found) << absent;
   }
+  request.source = "drop/sourced/";  // as shells complete it
+  EXPECT_NO_THROW(ingest(site(), request, silent_reporter()));
   request.source = "mount/sourced";
   EXPECT_EQ(code_of([&] { ingest(site(), request, silent_reporter()); }), ErrorCode::source_writable);
 }

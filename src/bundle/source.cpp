@@ -46,7 +46,8 @@ fs::path resolve_source(const SiteConfig& config, const std::string& source) {
   };
   const auto slash = source.find('/');
   if (const auto found = config.sources.find(source.substr(0, slash)); found != config.sources.end()) {
-    const auto below = slash == std::string::npos ? std::string() : source.substr(slash + 1);
+    auto below = slash == std::string::npos ? std::string() : source.substr(slash + 1);
+    while (below.ends_with('/')) below.pop_back();  // as shells complete a folder
     if (!below.empty() && !RelPath::try_parse(below))
       fail(ErrorCode::source_unknown, "'{}' leads out of its source", printable(source));
     const auto bundle = below.empty() ? found->second.path : found->second.path / below;
