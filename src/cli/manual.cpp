@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 
+#include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/program.hpp"
 #include "os/file.hpp"
@@ -83,20 +85,51 @@ std::size_t write_page(CLI::App& app, const std::string& name, const std::filesy
 }
 
 struct Completion {
-  std::string words;  ///< a line for each command: what may follow it
-  std::string ids;    ///< a line for each command that names something in the store: how `ls` is to be asked
+  std::string words;   ///< a line for each command: what may follow it
+  std::string ids;     ///< a line for each command that takes words: those of the store (how `ls` is asked), or files
+  std::string values;  ///< a line for each option with a value: its choices, or files
 };
+
+/// "TEXT:{txt,md}", as CLI11 shows a check for membership: "txt md". Empty: no fixed choices.
+std::string choices_of(const CLI::Option& option) {
+  const auto type = option.get_type_name();
+  const auto begin = type.find('{'), end = type.rfind('}');
+  if (begin == std::string::npos || end == std::string::npos || end < begin) return {};
+  auto out = type.substr(begin + 1, end - begin - 1);
+  std::replace(out.begin(), out.end(), ',', ' ');
+  return out;
+}
+
+std::string files_of_values(const std::string& path, const CLI::Option& option) {
+  std::string out;
+  if (option.get_positional() || option.get_items_expected_max() == 0) return out;
+  const auto choices = choices_of(option);
+  for (const auto& word : option.get_lnames()) {
+    out += choices.empty() ? fmt::format("    '{} --{}') kind=files ;;\n", path, word)
+                           : fmt::format("    '{} --{}') kind=words words='{}' ;;\n", path, word, choices);
+  }
+  return out;
+}
 
 void complete(CLI::App& app, const std::string& path, Completion& out) {
   std::string words;
+  bool takes_words = false;
   for (auto* child : visible_children(app)) words += child->get_name() + " ";
   for (const auto* option : app.get_options()) {
     for (const auto& word : option->get_lnames()) words += "--" + word + " ";
+    out.values += files_of_values(path, *option);
     if (!option->get_positional()) continue;
+    takes_words = true;
+    if (option->get_single_name() == "CODE") {
+      for (const auto& error : all_errors()) words += std::string(error.slug) + " ";
+      out.ids += fmt::format("    '{}') kind=words ;;\n", path);
+    }
     const auto type = option->get_type_name();
     if (type == k_artifact_type) out.ids += fmt::format("    '{}') kind='--ids' ;;\n", path);
     if (type == k_model_type) out.ids += fmt::format("    '{}') kind='--ids --kind model' ;;\n", path);
   }
+  // Of several lines for a command the first counts.
+  if (takes_words && visible_children(app).empty()) out.ids += fmt::format("    '{}') kind=files ;;\n", path);
   out.words += fmt::format("    '{}') words='{}' ;;\n", path, trim(words));
   for (auto* child : visible_children(app)) complete(*child, path + " " + child->get_name(), out);
 }
@@ -125,11 +158,20 @@ _liftlock() {
   typed=${typed##*[[:space:]]}
   words=$(_liftlock_words "$path")
   COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
-  [[ $typed != -* ]] || return 0
-  case "$path" in
+  [[ ${COMP_WORDS[COMP_CWORD]} != -* && $typed != -* ]] || return 0
+  case "$path $before" in
+)sh" + found.values +
+         R"sh(  *)
+    case "$path" in
 )sh" + found.ids +
-         R"sh(  esac
-  if [[ -n $kind ]]; then
+         R"sh(    esac ;;
+  esac
+  if [[ $kind == files ]]; then
+    COMPREPLY=()
+  elif [[ $kind == words ]]; then
+    COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))
+    return 0
+  elif [[ -n $kind ]]; then
     COMPREPLY=()
     [[ -n $cut && $typed == *[$cut]* ]] && head=${typed%"${typed##*[$cut]}"}
     # Names came with bundles: none may mean something to the shell.
@@ -139,7 +181,10 @@ _liftlock() {
       COMPREPLY+=("${word#"$head"}")
     done < <("${COMP_WORDS[0]}" --quiet "${state[@]}" ls $kind 2> /dev/null)
   fi
-  [[ ${#COMPREPLY[@]} -eq 0 ]] && COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"))
+  if [[ ${#COMPREPLY[@]} -eq 0 ]]; then
+    compopt -o filenames 2> /dev/null
+    COMPREPLY=($(compgen -f -- "${COMP_WORDS[COMP_CWORD]}"))
+  fi
 }
 _liftlock_words() {
   local words=''
