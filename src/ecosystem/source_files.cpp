@@ -303,7 +303,7 @@ std::vector<LocalFile> list_local_files(const fs::path& source, std::span<const 
 std::vector<std::string> hidden_left_out(const fs::path& source, std::span<const std::string> include,
                                          std::span<const std::string> exclude) {
   std::vector<std::string> out;
-  if (!fs::is_directory(source)) return out;
+  if (!fs::is_directory(status_of(source))) return out;
   for (const auto& entry : walk(folder_of(source), k_max_files)) {
     if (S_ISDIR(entry.status.st_mode) || !is_hidden(entry.path) || takes_hidden(entry.path, include)) continue;
     if (is_selected(entry.path, include, exclude)) out.push_back(entry.path);
