@@ -231,7 +231,7 @@ void AuditLog::Impl::load_verifier() {
   const auto text = read_if_exists(folder / "key.pub", 4096);
   if (!text) {
     throw Error(ErrorCode::not_found, fmt::format("there is no audit log in '{}'", printable(folder.string())),
-                "`liftlock init` and every command that changes something make it");
+                "`liftlock init` made one: restore it from a backup; a new one would hold nothing of what was done");
   }
   verifier = NoteKey::parse(trim(*text));
 }

@@ -15,6 +15,7 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/program.hpp"
+#include "cli/reason_option.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
 #include "store/maintenance.hpp"
@@ -28,6 +29,8 @@ struct Options {
   std::string stack_file;
   std::string record;           ///< empty: ask, or full
   std::string when_unwritable;  ///< empty: stop
+  bool new_audit_log = false;   ///< in the place of one that is lost
+  std::string reason;
 };
 
 std::string_view zones_of_side() {
@@ -90,6 +93,22 @@ RecordChoice record_choice(Invocation& invocation, const Options& options) {
   return choice;
 }
 
+/// The old one is lost: the first entry of the new one says that it is not the first.
+void begin_audit_log_anew(const Invocation& invocation, const Site& site, const std::string& reason) {
+  if (!audit_log_is_lost(site)) {
+    throw Error(ErrorCode::usage, "no audit log is lost here",
+                "--new-audit-log is for an installation that was used and has none");
+  }
+  if (reason.empty()) fail(ErrorCode::reason_required, "--new-audit-log needs --reason");
+  AuditLog(site.audit_folder(), "")
+      .append({.type = "audit.anew",
+               .actor = invocation.actor(),
+               .outcome = Outcome::success,
+               .subject = std::string(name(site.config().zone)),
+               .detail = dump_json_line({{"reason", reason}})});
+  record_config(invocation, site);
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto zone = options.zone.empty() && side_name() == "low" ? std::optional(Zone::low) : parse_zone(options.zone);
   if (!zone) {
@@ -101,6 +120,11 @@ void run(Invocation& invocation, const Options& options) {
   check_side(*zone);
   const auto existed = invocation.site().exists();
   invocation.site().require_own();
+  if (options.new_audit_log && !existed) {
+    throw Error(ErrorCode::state_missing,
+                fmt::format("there is no installation in '{}'", printable(invocation.site().folder().string())),
+                "a new one needs no --new-audit-log");
+  }
   const bool has_models = *zone == Zone::ingest || *zone == Zone::production;
   const auto record = existed || !has_models ? RecordChoice() : record_choice(invocation, options);
   const auto site = Site::create(invocation.site().folder(), *zone, options.organisation, record);
@@ -117,9 +141,11 @@ void run(Invocation& invocation, const Options& options) {
                  .detail = "{}"});
     record_config(invocation, site);
   }
+  if (options.new_audit_log) begin_audit_log_anew(invocation, site, options.reason);
   const bool has_stack_file = !options.stack_file.empty();
   const bool wrote_stack_file = has_stack_file && write_stack_file(options.stack_file);
   Json result = {{"state", site.folder().string()}, {"zone", name(*zone)}, {"created", !existed}};
+  if (options.new_audit_log) result["new_audit_log"] = true;
   if (has_stack_file) {
     result["stack_file"] = options.stack_file;
     result["stack_file_created"] = wrote_stack_file;
@@ -127,6 +153,7 @@ void run(Invocation& invocation, const Options& options) {
   invocation.print(result, [&] {
     auto text = fmt::format("{} installation of zone {} in {}\n", existed ? "found the" : "made an", name(*zone),
                             site.folder().string());
+    if (options.new_audit_log) text += "began the audit log anew; have its witnesses and auditors told\n";
     if (has_stack_file)
       text += fmt::format("{} {}\n", wrote_stack_file ? "wrote" : "left as it is:", options.stack_file);
     return text;
@@ -141,6 +168,9 @@ void add_init(CLI::App& app, Invocation& invocation) {
   command->add_option("--zone", options->zone,
                       fmt::format("{}{}", zones_of_side(), side_name() == "low" ? " (default: low)" : ""));
   command->add_option("--organisation", options->organisation, "Whose installation it is, for people");
+  command->add_flag("--new-audit-log", options->new_audit_log,
+                    "Begin another audit log where the old one is lost and no backup has it; needs --reason");
+  add_reason(*command, options->reason, "Why; the first entry of the new log");
   if (side_name() == "high") {
     command->add_option("--record", options->record, "How prompts and answers are recorded: full, hash-only or off")
         ->type_name("MODE");

@@ -4,7 +4,11 @@
 #include <set>
 
 #include "audit/audit_log.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
 #include "crypto/hash.hpp"
+#include "store/catalog.hpp"
+#include "trust/trust.hpp"
 
 namespace liftlock {
 namespace {
@@ -26,11 +30,30 @@ Json changes(const Json& before, const Json& after) {
   return out;
 }
 
+/// A new log beside an old store would be whole, and hold nothing of what was done.
+void require_audit_log(const Site& site) {
+  if (!audit_log_is_lost(site)) return;
+  throw Error(ErrorCode::audit_broken,
+              fmt::format("the audit log is lost: '{}' holds none, and this installation was used before",
+                          printable(site.audit_folder().string())),
+              "stop, and restore it from the newest backup; where there is none, `liftlock init --zone ZONE "
+              "--new-audit-log --reason TEXT` begins another, whose first entry says so");
+}
+
 }  // namespace
+
+bool audit_log_is_lost(const Site& site) {
+  if (fs::exists(site.audit_folder() / "journal")) return false;
+  if (!TrustStore(site.trust_folder()).empty()) return true;
+  if (!fs::exists(site.catalog_file())) return false;
+  const Catalog catalog(site.catalog_file(), Access::read);
+  return !catalog.publications().empty() || !catalog.retired().empty() || !catalog.sets().empty();
+}
 
 void record_config(const Invocation& invocation, const Site& site) {
   if (!site.exists()) return;
   site.require_own();
+  require_audit_log(site);
   AuditLog log(site.audit_folder(), "");
   Json detail = {{"digest", sha256(site.config_text()).text()}, {"settings", settings_json(site.config())}};
   if (const auto last = log.find_last(k_event, k_subject)) {

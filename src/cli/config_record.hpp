@@ -7,7 +7,11 @@ namespace liftlock {
 
 /// Called by each command that has effects, before the first: appends `site.config` when config.toml is not the one
 /// that the log knows. The entry's actor is who ran the command that noticed. Nothing without an installation.
-/// @throws Error{wrong_user, audit_unwritable, audit_broken}
+/// @throws Error{wrong_user, audit_unwritable, audit_broken}, the last also where the log is lost: nothing makes
+/// another
 void record_config(const Invocation& invocation, const Site& site);
+
+/// Is there no audit log although something was done here that a log held: a publication, a set, a trusted root?
+bool audit_log_is_lost(const Site& site);
 
 }  // namespace liftlock

@@ -156,6 +156,8 @@ step "truncation is found from the statement beside the log"
 before=$(seen)
 put_back good
 rm -rf "$high_state/audit/"{tile,journal,checkpoint,witness}
+refused audit-broken ask --since 0
+high init --zone ingest --new-audit-log --reason "forged" > /dev/null
 while ask --since 0; [ "$(high --json audit verify | json '["size"]')" -le "$before" ]; do :; done
 with_statement
 [ "$(state)" = forked ] || fail "state: $(state)"
