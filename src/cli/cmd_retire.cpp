@@ -41,15 +41,34 @@ std::string subject_of(const PublicationSummary& publication) {
   return fmt::format("{}/{}", publication.channel, publication.sequence);
 }
 
-/// All but the newest `keep` of each channel.
-std::vector<Chosen> choose_old(const std::vector<PublicationSummary>& live, const Options& options) {
-  std::map<std::string, std::vector<PublicationSummary>> channels;
-  for (const auto& publication : live) channels[publication.channel].push_back(publication);
+/// What an import brought, without versions: only imports of the same things follow one another.
+std::set<std::string> imported_names(const OpenStore& store, const PublicationSummary& summary) {
+  std::set<std::string> out;
+  if (summary.channel != k_import_channel) return out;
+  const auto publication = store.catalog.publication(summary.channel, summary.sequence);
+  if (!publication) return out;
+  for (const auto& artifact : publication->artifacts) {
+    const auto id = artifact.id();
+    out.insert(id.substr(0, id.rfind('@')));
+  }
+  return out;
+}
+
+/// All but the newest `keep` of each channel, and of the imports of each name.
+std::vector<Chosen> choose_old(const OpenStore& store, const std::vector<PublicationSummary>& live,
+                               const Options& options) {
+  std::map<std::pair<std::string, std::set<std::string>>, std::vector<PublicationSummary>> lines;
+  std::set<std::string> channels;
+  for (const auto& publication : live) {
+    channels.insert(publication.channel);
+    lines[{publication.channel, imported_names(store, publication)}].push_back(publication);
+  }
   for (const auto& channel : options.names) {
     if (!channels.contains(channel)) fail(ErrorCode::not_found, "no publication of channel {}", printable(channel));
   }
   std::vector<Chosen> out;
-  for (auto& [channel, publications] : channels) {
+  for (auto& [line, publications] : lines) {
+    const auto& channel = line.first;
     const bool named =
         std::find(options.names.begin(), options.names.end(), channel) != options.names.end() || options.names.empty();
     if (!named || publications.size() <= options.keep) continue;
@@ -155,7 +174,7 @@ void run(Invocation& invocation, const Options& options) {
   OpenStore store(site, "retire", options.dry_run ? Access::read : Access::write);
   const auto live = store.catalog.publications();
   const auto chosen = options.revoked     ? choose_revoked(site, store, live)
-                      : options.keep != 0 ? choose_old(live, options)
+                      : options.keep != 0 ? choose_old(store, live, options)
                                           : choose_named(live, options);
   require_no_alias(site, store, chosen);
   const auto uses = last_uses(AuditLog::open_to_read(site.audit_folder()));
@@ -203,7 +222,7 @@ void add_retire(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("retire", "Take publications out of use: old ones, or those of a revoked key");
   auto options = std::make_shared<Options>();
   command->add_option("NAME", options->names, "CHANNEL/SEQUENCE; with --keep the channels that it is for");
-  command->add_option("--keep", options->keep, "All but the newest N of each channel")
+  command->add_option("--keep", options->keep, "All but the newest N of each channel, and of the imports of each name")
       ->check(whole_number(1, 1'000'000))
       ->type_name("N");
   command->add_flag("--revoked", options->revoked, "Those with a signature by a key that is revoked by now");
