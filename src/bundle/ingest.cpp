@@ -13,6 +13,7 @@
 #include "base/text.hpp"
 #include "bundle/admission.hpp"
 #include "bundle/channel.hpp"
+#include "bundle/import_channel.hpp"
 #include "bundle/scan.hpp"
 #include "bundle/signatures.hpp"
 #include "bundle/source.hpp"
@@ -22,6 +23,7 @@
 #include "crypto/hash.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
+#include "store/content.hpp"
 #include "witness/meetings.hpp"
 
 namespace liftlock {
@@ -73,6 +75,7 @@ class Ingest {
     stage_front(place);
     inspect(staged, catalog);
     look_for_malware(staged);
+    note_other_contents(catalog);
     if (m_request.dry_run) {
       staged.discard();
       catalog.unpin(batch());
@@ -93,6 +96,25 @@ class Ingest {
     // The digest keeps what an earlier, refused bundle of this sequence staged apart from this one.
     return fmt::format("ingest-{}-{}-{}", m_bundle.info().channel.substr(0, 60), m_bundle.info().sequence,
                        m_bundle.digest().hex().substr(0, 16));
+  }
+
+  /// The id alone names what was published last: whoever used it gets other bytes from now on.
+  void note_other_contents(const Catalog& catalog) {
+    for (const auto& artifact : m_landing.artifacts) {
+      const auto contents = catalog.contents(artifact.id());
+      if (contents.empty() || content_digest(contents.front()) == content_digest(artifact)) continue;
+      const auto& before = contents.front();
+      const auto holders = catalog.holders(before);
+      note(fmt::format("{} {} another content, of {}; that {} now named by {}", artifact.id(),
+                       m_request.dry_run ? "has" : "had", holders.empty() ? "an earlier bundle" : bundle_name(holders),
+                       m_request.dry_run ? "would be" : "is", content_name(before)));
+    }
+  }
+
+  static std::string bundle_name(const std::vector<std::string>& holders) {
+    const auto& last = holders.back();
+    const auto import = fmt::format("{}/", k_import_channel);
+    return last.starts_with(import) ? last : "bundle " + last;
   }
 
   /// With all that may land by now.
