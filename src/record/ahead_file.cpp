@@ -170,7 +170,13 @@ AheadFile::AheadFile(const fs::path& folder) {
   const auto path = folder / "ahead";
   std::error_code missing;
   if (fs::file_size(path, missing) != 2 * k_ahead_half || missing) {
-    write_file_atomically(path, std::string(2 * k_ahead_half, '\0'), 0600);
+    try {
+      write_file_atomically(path, std::string(2 * k_ahead_half, '\0'), 0600);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::disk_full) throw;
+      throw Error(ErrorCode::disk_full, fmt::format("{}: it wants {} MiB there, once, before anything is recorded",
+                                                    error.what(), 2 * k_ahead_half >> 20));
+    }
   }
   m_fd = open_file(path, O_RDWR);
   const auto bytes = read_all(m_fd.get(), 2 * k_ahead_half, k_what);
