@@ -8,7 +8,6 @@
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "store/catalog.hpp"
-#include "trust/trust.hpp"
 
 namespace liftlock {
 namespace {
@@ -44,7 +43,6 @@ void require_audit_log(const Site& site) {
 
 bool audit_log_is_lost(const Site& site) {
   if (fs::exists(site.audit_folder() / "journal")) return false;
-  if (!TrustStore(site.trust_folder()).empty()) return true;
   if (!fs::exists(site.catalog_file())) return false;
   const Catalog catalog(site.catalog_file(), Access::read);
   return !catalog.publications().empty() || !catalog.retired().empty() || !catalog.sets().empty();

@@ -11,7 +11,7 @@ namespace liftlock {
 /// another
 void record_config(const Invocation& invocation, const Site& site);
 
-/// Is there no audit log although something was done here that a log held: a publication, a set, a trusted root?
+/// Is there no audit log although something was done here that a log held: a publication, a set?
 bool audit_log_is_lost(const Site& site);
 
 }  // namespace liftlock

@@ -212,6 +212,8 @@ step "an old catalog beside the log of now is told, and what to do"
 # --- The log is lost for good --------------------------------------------------------------------------------------------------------
 meet
 mv "$high_state/audit" "$work/kept/lost"
+refused audit-broken land 4
+high init --zone ingest --new-audit-log --reason 'disk lost, ticket 4711' > /dev/null
 refused witness-required land 4
 status_is 3 high status
 grep -q 'plant/3 is not in the audit log' "$work/out" || fail "status: $(cat "$work/out")"
