@@ -15,7 +15,6 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "net/unix_client.hpp"
-#include "os/read_ahead.hpp"
 #include "quiet/switches.hpp"
 
 namespace liftlock::engine {
@@ -36,16 +35,6 @@ std::string log_tail(const fs::path& log) {
   pread_exact(file->get(), {reinterpret_cast<std::uint8_t*>(tail.data()), tail.size()}, size - tail.size(),
               log.string());
   return printable(tail);
-}
-
-/// Where the loader looks for the engine's libraries.
-std::set<fs::path> library_folders(const InstalledEngine& engine) {
-  std::set<fs::path> folders;
-  for (const auto& folder : engine.manifest.library_path) {
-    folders.insert(engine.folder / folder);
-    folders.insert((engine.folder / folder).parent_path());  // Debian's: the loader searches there by itself
-  }
-  return folders;
 }
 
 }  // namespace
@@ -134,7 +123,12 @@ InstalledEngine engine_for(const fs::path& engines, const Choices& defaults, std
 bool knows_architecture(const InstalledEngine& engine, std::string_view architecture) {
   const std::string text(architecture);
   bool looked = false;
-  for (const auto& folder : library_folders(engine)) {
+  std::set<fs::path> folders;
+  for (const auto& folder : engine.manifest.library_path) {
+    folders.insert(engine.folder / folder);
+    folders.insert((engine.folder / folder).parent_path());  // Debian's: the loader searches there by itself
+  }
+  for (const auto& folder : folders) {
     std::error_code ignored;
     for (const auto& file : fs::directory_iterator(folder, ignored)) {
       if (!file.path().filename().string().starts_with("libllama.so") || file.is_symlink() || !file.is_regular_file())
@@ -146,25 +140,6 @@ bool knows_architecture(const InstalledEngine& engine, std::string_view architec
     }
   }
   return !looked;
-}
-
-void read_ahead(const InstalledEngine& engine, const std::string& executable, const std::stop_token& stop) {
-  try {
-    std::vector<fs::path> files;
-    if (const auto known = engine.manifest.executables.find(executable); known != engine.manifest.executables.end())
-      files.push_back(engine.folder / known->second);
-    for (const auto& folder : library_folders(engine)) {
-      for (const auto& file : fs::directory_iterator(folder)) {
-        if (!file.is_symlink() && file.is_regular_file()) files.push_back(file.path());
-      }
-    }
-    for (const auto& path : files) {
-      const auto file = open_file(path, O_RDONLY);
-      liftlock::read_ahead(file.get(), regular_size(file.get(), path.string()), stop);
-    }
-  } catch (const std::exception&) {
-    // Whoever starts the engine will tell what is wrong with it.
-  }
 }
 
 SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedFile>& files, const fs::path& run_folder,

@@ -6,7 +6,6 @@
 #include <functional>
 #include <optional>
 #include <span>
-#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -58,10 +57,6 @@ InstalledEngine engine_for(const fs::path& engines, const Choices& defaults, std
 /// Can its llama.cpp load models of this architecture? Its library holds the names of those it knows; true when it has
 /// no such library to look into. @throws Error{io_error}
 bool knows_architecture(const InstalledEngine& engine, std::string_view architecture);
-
-/// Has the disk read the engine's program and the libraries that it may load, for one that will be started soon.
-/// @param executable a key of its manifest's executables. @param stop asked in between
-void read_ahead(const InstalledEngine& engine, const std::string& executable, const std::stop_token& stop);
 
 /// A file shown to the engine read-only, by the path it has inside.
 struct SharedFile {

@@ -16,7 +16,6 @@
 #include "crypto/verity.hpp"
 #include "engine/countersignature.hpp"
 #include "os/parallel.hpp"
-#include "os/read_ahead.hpp"
 
 namespace liftlock::engine {
 namespace {
@@ -305,8 +304,12 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
 }
 
 void read_ahead(const CheckedModel& model, const std::stop_token& stop) {
-  for (std::size_t i = 0; i < model.files.size(); ++i)
-    liftlock::read_ahead(source_of(model, i).file.get(), model.states[i].size, stop);
+  constexpr std::uint64_t k_step =
+      128u << 10;  // the kernel takes no more of one advice than a device's largest request
+  for (std::size_t i = 0; i < model.files.size(); ++i) {
+    for (std::uint64_t at = 0; at < model.states[i].size && !stop.stop_requested(); at += k_step)
+      ::posix_fadvise(source_of(model, i).file.get(), static_cast<off_t>(at), k_step, POSIX_FADV_WILLNEED);
+  }
 }
 
 void check_again(const CheckedModel& model) {

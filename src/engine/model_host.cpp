@@ -476,8 +476,6 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
           "NAME, liftlock engine default NAME/VERSION");
     }
     const auto begun = Clock::now();
-    const std::jthread engine_reader(
-        [&engine](const std::stop_token& stop) { read_ahead(engine, "llama-server", stop); });
     const RunFolder folder("model");
     std::optional<Sandbox> sandbox;  // set up while the bytes are hashed; the engine is not started before
     const auto checked = pass_gate(
