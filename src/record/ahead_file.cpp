@@ -4,12 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <optional>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
+#include "record/segment_files.hpp"
 
 namespace liftlock::record {
 namespace {
@@ -26,10 +26,6 @@ constexpr std::string_view k_what = "records/ahead";
               "away and see with `liftlock record verify` what is lost");
 }
 
-void put_uint(std::string& out, std::uint64_t value, int bytes) {
-  for (int i = bytes - 1; i >= 0; --i) out += static_cast<char>(value >> (8 * i) & 0xFF);
-}
-
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : m_bytes(bytes) {}
@@ -39,11 +35,7 @@ class Reader {
     m_bytes.remove_prefix(count);
     return out;
   }
-  std::uint64_t uint(int bytes) {
-    std::uint64_t value = 0;
-    for (const char c : take(static_cast<std::uint64_t>(bytes))) value = value << 8 | static_cast<std::uint8_t>(c);
-    return value;
-  }
+  std::uint64_t uint(int bytes) { return get_uint(take(static_cast<std::uint64_t>(bytes))); }
   bool at_end() const { return m_bytes.empty(); }
 
  private:
@@ -87,16 +79,6 @@ AheadGroup parse_group(std::string_view payload) {
 
 std::size_t in_blocks(std::size_t size) {
   return (size + AheadGroup::k_block - 1) / AheadGroup::k_block * AheadGroup::k_block;
-}
-
-void write_at(int fd, std::string_view bytes, std::uint64_t place) {
-  while (!bytes.empty()) {
-    const auto count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(place));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) fail_errno(fmt::format("write to {}", k_what));
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-    place += static_cast<std::uint64_t>(count);
-  }
 }
 
 void sync_data(int fd) {
@@ -203,7 +185,7 @@ AheadFile::Written AheadFile::write(const AheadGroup& group) {
     }
   }
   const bool is_new = m_at == 0;
-  write_at(m_fd.get(), bytes, m_half * k_ahead_half + m_at);
+  write_at(m_fd.get(), bytes, m_half * k_ahead_half + m_at, k_what);
   sync_data(m_fd.get());
   m_at += bytes.size();
   m_last[m_half] = group.number;
@@ -215,7 +197,7 @@ void AheadFile::clear() {
   // The newer half first: the older one without it lacks nothing.
   const std::size_t newer = m_last[1] > m_last[0] ? 1 : 0;
   for (const auto half : {newer, 1 - newer}) {
-    write_at(m_fd.get(), std::string(AheadGroup::k_block, '\0'), half * k_ahead_half);
+    write_at(m_fd.get(), std::string(AheadGroup::k_block, '\0'), half * k_ahead_half, k_what);
     sync_data(m_fd.get());
   }
   m_half = m_at = 0;

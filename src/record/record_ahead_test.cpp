@@ -24,6 +24,7 @@
 #include "crypto/hash.hpp"
 #include "record/ahead_file.hpp"
 #include "record/record_book.hpp"
+#include "record/record_fixture.hpp"
 #include "record/record_reader.hpp"
 #include "record/segment_format.hpp"
 #include "record/segment_writer.hpp"
@@ -118,25 +119,6 @@ using namespace std::chrono_literals;
 using record::AheadFile;
 using record::AheadGroup;
 
-RecordHead head(const std::string& id) {
-  return {.id = id,
-          .time = {},
-          .user = "ada",
-          .key_id = "k1",
-          .peer = "127.0.0.1",
-          .endpoint = "/",
-          .model = "demo",
-          .model_digest = "sha256:00",
-          .engine = "e",
-          .tags = {}};
-}
-
-std::optional<Error> outcome_of(const std::function<void(RecordDone)>& begin) {
-  std::promise<std::optional<Error>> promise;
-  begin([&](auto error) { promise.set_value(std::move(error)); });
-  return promise.get_future().get();
-}
-
 /// What was told to be durable: the answer of a record, or that it was opened.
 struct Told {
   char id[26];
@@ -159,7 +141,7 @@ struct AheadTest : testing::Test {
     const auto write = [&](std::size_t size) {
       const auto id = new_record_id();
       if (outcome_of([&](auto done) {
-            book.write(head(id), "a question", std::string(size, 'a'), outcome, std::move(done));
+            book.write(test_head(id), "a question", std::string(size, 'a'), outcome, std::move(done));
           })) {
         return false;
       }
@@ -169,7 +151,7 @@ struct AheadTest : testing::Test {
     if (!write(5)) return;
     std::shared_ptr<OpenRecord> stream;
     const auto id = new_record_id();
-    if (outcome_of([&](auto done) { stream = book.open(head(id), "a question", std::move(done)); })) return;
+    if (outcome_of([&](auto done) { stream = book.open(test_head(id), "a question", std::move(done)); })) return;
     tell(id, false, 0);
     try {
       for (int i = 0; i < 3; ++i) stream->append("word ");
@@ -410,7 +392,7 @@ struct AheadPowerCut : AheadTest {
       RecordBook book(options(std::chrono::hours(1)), log);
       // The first settling does not wait.
       (void)outcome_of([&](auto done) {
-        book.write(head(new_record_id()), "a question", "a", {{"outcome", "complete"}}, std::move(done));
+        book.write(test_head(new_record_id()), "a question", "a", {{"outcome", "complete"}}, std::move(done));
       });
       while (log.size() == 0 || log.read(log.size() - 1).event.type != "prompt.record" || !settled(log)) {
       }
@@ -422,12 +404,13 @@ struct AheadPowerCut : AheadTest {
       std::vector<std::shared_ptr<OpenRecord>> streams;
       for (int i = 0; i < 4; ++i) {
         const auto id = new_record_id();
-        (void)outcome_of([&](auto done) { streams.push_back(book.open(head(id), "a question", std::move(done))); });
+        (void)outcome_of(
+            [&](auto done) { streams.push_back(book.open(test_head(id), "a question", std::move(done))); });
         tell(id, false, 0);
         for (auto& stream : streams) stream->append(std::string(700, 'p'));
         const auto other = new_record_id();
         (void)outcome_of([&](auto done) {
-          book.write(head(other), "a question", std::string(900, 'a'), {{"outcome", "complete"}}, std::move(done));
+          book.write(test_head(other), "a question", std::string(900, 'a'), {{"outcome", "complete"}}, std::move(done));
         });
         tell(other, true, 900);
       }

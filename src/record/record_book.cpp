@@ -23,6 +23,11 @@
 namespace liftlock {
 namespace {
 
+/// Not now(): SOURCE_DATE_EPOCH is for documents.
+Timestamp wall_clock() {
+  return std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+}
+
 using namespace record;
 using std::chrono::steady_clock;
 
@@ -152,7 +157,7 @@ RecordId check_head(RecordHead& head) {
   clean(head.engine, "engine");
   if (head.tags.size() > k_max_tags) fail(ErrorCode::limit_exceeded, "a record with {} tags", head.tags.size());
   for (auto& tag : head.tags) clean(tag, "tag");
-  if (head.time == Timestamp{}) head.time = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  if (head.time == Timestamp{}) head.time = wall_clock();
   const auto id = head.id.empty() ? make_record_id() : parse_record_id(head.id);
   head.id = text_of(id);
   return id;
@@ -185,7 +190,7 @@ std::string entry_of(const std::string& id, const Json& detail, Outcome outcome)
   if (actor.empty() || actor.size() > 512) actor = "anonymous";
   return entry_to_bytes(
       {.type = "prompt.record", .actor = std::move(actor), .outcome = outcome, .subject = id, .detail = {}}, detail,
-      std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+      wall_clock());
 }
 
 /// The entry of a record that ends.

@@ -11,6 +11,7 @@
 
 #include "base/code_of.hpp"
 #include "record/record_book.hpp"
+#include "record/record_fixture.hpp"
 #include "record/record_keeper.hpp"
 #include "record/record_reader.hpp"
 #include "record/segment_format.hpp"
@@ -20,25 +21,6 @@ namespace {
 
 RecordBook::Options options_in(const fs::path& state) {
   return {.folder = state / "records", .kek_file = state / "keys" / "record.kek"};
-}
-
-RecordHead head() {
-  return {.id = {},
-          .time = {},
-          .user = "ada",
-          .key_id = "k1",
-          .peer = "127.0.0.1",
-          .endpoint = "/",
-          .model = "demo",
-          .model_digest = "sha256:00",
-          .engine = "e",
-          .tags = {}};
-}
-
-std::optional<Error> outcome_of(const std::function<void(RecordDone)>& begin) {
-  std::promise<std::optional<Error>> promise;
-  begin([&](auto error) { promise.set_value(std::move(error)); });
-  return promise.get_future().get();
 }
 
 /// What the child had been told: a record's id, and how many pieces append() returned for; -1: closed.
@@ -62,7 +44,7 @@ TEST(RecordFault, SigkillTakesNothingThatWasAcknowledged) {
       for (;;) {
         std::vector<std::shared_ptr<OpenRecord>> streams;
         for (int i = 0; i < 8; ++i) {
-          outcome_of([&](RecordDone done) { streams.push_back(book.open(head(), "question", std::move(done))); });
+          outcome_of([&](RecordDone done) { streams.push_back(book.open(test_head(), "question", std::move(done))); });
         }
         for (int piece = 0; piece < 40; ++piece) {
           for (auto& stream : streams) {
@@ -120,7 +102,7 @@ struct PowerCut : testing::Test {
     AuditLog log(state / "audit", "test");
     RecordBook book(options_in(state), log);
     for (int i = 0; i < count; ++i) {
-      auto wanted = head();
+      auto wanted = test_head();
       ids.push_back(wanted.id = new_record_id());
       ASSERT_FALSE(outcome_of([&](RecordDone done) { book.write(wanted, "p", "a", {{"outcome", "complete"}}, done); }));
     }
@@ -188,7 +170,7 @@ TEST(RecordFault, AFailedWriteIsFinal) {
     AuditLog log(state / "audit", "test");
     RecordBook book(options_in(state), log);
     std::shared_ptr<OpenRecord> stream;
-    if (outcome_of([&](RecordDone done) { stream = book.open(head(), "q", std::move(done)); })) ::_exit(1);
+    if (outcome_of([&](RecordDone done) { stream = book.open(test_head(), "q", std::move(done)); })) ::_exit(1);
     const struct rlimit small {
       64 << 10, RLIM_INFINITY
     };
@@ -198,7 +180,7 @@ TEST(RecordFault, AFailedWriteIsFinal) {
     };
     const std::string big(100'000, 'x');
     const auto write = [&](const std::string& text) {
-      return outcome_of([&](RecordDone done) { book.write(head(), text, text, Json::object(), std::move(done)); });
+      return outcome_of([&](RecordDone done) { book.write(test_head(), text, text, Json::object(), std::move(done)); });
     };
     if (!is_unwritable(write(big))) ::_exit(3);
     const struct rlimit none {
@@ -210,7 +192,7 @@ TEST(RecordFault, AFailedWriteIsFinal) {
     if (!is_unwritable(outcome_of([&](RecordDone done) { stream->close(Json::object(), std::move(done)); }))) {
       ::_exit(7);
     }
-    if (!is_unwritable(outcome_of([&](RecordDone done) { book.open(head(), "q", std::move(done)); }))) ::_exit(8);
+    if (!is_unwritable(outcome_of([&](RecordDone done) { book.open(test_head(), "q", std::move(done)); }))) ::_exit(8);
     ::_exit(0);
   }
   int status = 0;
@@ -220,7 +202,8 @@ TEST(RecordFault, AFailedWriteIsFinal) {
   // A new process goes on beside what was torn.
   AuditLog log(state / "audit", "test");
   RecordBook book(options_in(state), log);
-  EXPECT_FALSE(outcome_of([&](RecordDone done) { book.write(head(), "p", "a", Json::object(), std::move(done)); }));
+  EXPECT_FALSE(
+      outcome_of([&](RecordDone done) { book.write(test_head(), "p", "a", Json::object(), std::move(done)); }));
   const RecordReader reader(state / "records", state / "keys" / "record.kek");
   std::uint64_t found = 0;
   const auto findings = reader.find({}, [&](const RecordHead&) { return ++found > 0; });
@@ -238,9 +221,9 @@ TEST(RecordFault, WhatWaitsIsBounded) {
   {
     RecordBook book(options, log);
     // Holds the thread that commits, so that all others wait.
-    book.write(head(), "p", "", Json::object(), [&](const auto&) { all_asked.get_future().wait(); });
+    book.write(test_head(), "p", "", Json::object(), [&](const auto&) { all_asked.get_future().wait(); });
     for (int i = 0; i < 200; ++i) {
-      book.write(head(), std::string(100'000, 'p'), "", Json::object(), [&](const std::optional<Error>& error) {
+      book.write(test_head(), std::string(100'000, 'p'), "", Json::object(), [&](const std::optional<Error>& error) {
         EXPECT_TRUE(!error || error->code() == ErrorCode::overloaded);
         ++(error ? refused : done);
       });

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -14,6 +15,16 @@ namespace {
 constexpr std::uint64_t k_max_keys = 128u << 20;
 
 }  // namespace
+
+void write_at(int fd, std::string_view bytes, std::uint64_t place, std::string_view what) {
+  while (!bytes.empty()) {
+    const auto count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(place));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) fail_errno(fmt::format("write to {}", what));
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+    place += static_cast<std::uint64_t>(count);
+  }
+}
 
 SegmentFiles::SegmentFiles(const fs::path& folder, const std::string& name, Access access)
     : m_name(name), m_keys(open_file(folder / (name + ".keys"), access == Access::read ? O_RDONLY : O_RDWR)) {
@@ -61,10 +72,7 @@ ReadAt SegmentFiles::frames() const {
 }
 
 void SegmentFiles::put(std::uint32_t number, std::size_t at, std::string_view bytes) {
-  const auto place = static_cast<off_t>(Slot::place(number) + at);
-  if (::pwrite(m_keys.get(), bytes.data(), bytes.size(), place) != static_cast<ssize_t>(bytes.size())) {
-    fail_errno(fmt::format("write to {}.keys", m_name));
-  }
+  write_at(m_keys.get(), bytes, Slot::place(number) + at, m_name + ".keys");
   m_slots.replace(number * Slot::k_size + at, bytes.size(), bytes);
 }
 

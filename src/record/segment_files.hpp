@@ -1,7 +1,9 @@
 // A segment of the record on disk, as its readers and erasers see it. Not for other rooms.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "os/access.hpp"
@@ -9,6 +11,9 @@
 #include "record/segment_format.hpp"
 
 namespace liftlock::record {
+
+/// pwrite(2) of all of it. @throws Error{io_error, disk_full}
+void write_at(int fd, std::string_view bytes, std::uint64_t place, std::string_view what);
 
 class SegmentFiles {
  public:

@@ -19,16 +19,6 @@ constexpr std::string_view k_crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 constexpr std::string_view k_kek_magic = "liftlock.record-kek/1\n";
 constexpr std::size_t k_check = 4;
 
-void put_uint(std::string& out, std::uint64_t value, int bytes) {
-  for (int i = bytes - 1; i >= 0; --i) out += static_cast<char>(value >> (8 * i) & 0xFF);
-}
-
-std::uint64_t get_uint(std::string_view bytes) {
-  std::uint64_t value = 0;
-  for (const char c : bytes) value = value << 8 | static_cast<std::uint8_t>(c);
-  return value;
-}
-
 void put_check(std::string& header) {
   header += as_text(sha256(header).bytes().first(k_check));
 }
@@ -52,6 +42,16 @@ bool only_zeros(const ReadAt& read, std::uint64_t offset) {
 }
 
 }  // namespace
+
+void put_uint(std::string& out, std::uint64_t value, int bytes) {
+  for (int i = bytes - 1; i >= 0; --i) out += static_cast<char>(value >> (8 * i) & 0xFF);
+}
+
+std::uint64_t get_uint(std::string_view bytes) {
+  std::uint64_t value = 0;
+  for (const char c : bytes) value = value << 8 | static_cast<std::uint8_t>(c);
+  return value;
+}
 
 std::string text_of(const RecordId& id) {
   // 26 digits of 5 bits hold 130: the first two bits are zero.

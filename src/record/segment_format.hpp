@@ -19,6 +19,10 @@ constexpr std::string_view k_segment_magic = "liftlock.records/2\n";
 constexpr std::size_t k_max_body = (1u << 20) + Aead::k_tag;
 constexpr std::uint64_t k_max_content = 512u << 20;  ///< of a prompt, and of an answer
 
+/// Big-endian, in the lowest `bytes` bytes.
+void put_uint(std::string& out, std::uint64_t value, int bytes);
+std::uint64_t get_uint(std::string_view bytes);
+
 /// The 16 bytes of a ULID.
 using RecordId = std::array<std::uint8_t, 16>;
 std::string text_of(const RecordId& id);

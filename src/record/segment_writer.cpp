@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "record/segment_files.hpp"
 
 namespace liftlock::record {
 namespace {
@@ -15,16 +15,6 @@ namespace {
 constexpr std::string_view k_key_file = "a key file of the record";
 constexpr std::string_view k_segment = "a segment of the record";
 constexpr std::size_t k_max_tail = 1u << 20;
-
-void write_at(int fd, std::string_view bytes, std::uint64_t place) {
-  while (!bytes.empty()) {
-    const auto count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(place));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) fail_errno(fmt::format("write to {}", k_key_file));
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-    place += static_cast<std::uint64_t>(count);
-  }
-}
 
 std::uint32_t next_number(const fs::path& folder) {
   const auto names = segment_names(folder);
@@ -42,7 +32,7 @@ Segment::Segment(const fs::path& folder, const SecretKey& kek) : m_number(next_n
   constexpr int flags = O_WRONLY | O_CREAT | O_EXCL;
   m_keys = open_file(folder / (name + ".keys"), flags, 0600);
   m_frames = open_file(folder / (name + ".rec"), flags, 0600);
-  write_at(m_keys.get(), header.bytes(), 0);
+  write_at(m_keys.get(), header.bytes(), 0, k_key_file);
   append(k_segment_magic);
   sync_file(m_keys.get(), k_key_file);
   sync_file(m_frames.get(), k_segment);
@@ -71,7 +61,7 @@ void Segment::keep_slots(std::size_t few, std::size_t many) {
     std::copy(seed.bytes().begin(), seed.bytes().end(), slot.seed.begin());
     bytes += slot.bytes();
   }
-  write_at(m_keys.get(), bytes, Slot::place(made));
+  write_at(m_keys.get(), bytes, Slot::place(made), k_key_file);
   sync_slots();
   const std::lock_guard guard(m_slots_mutex);
   m_ready.insert(m_ready.end(), fresh.begin(), fresh.end());
@@ -88,7 +78,7 @@ std::pair<Slot, std::uint32_t> Segment::take_slot() {
 void Segment::fill_slots(std::uint32_t first, const std::vector<Slot>& filled) {
   std::string bytes;
   for (const auto& slot : filled) bytes += slot.bytes();
-  write_at(m_keys.get(), bytes, Slot::place(first));
+  write_at(m_keys.get(), bytes, Slot::place(first), k_key_file);
 }
 
 void Segment::sync_slots() const {

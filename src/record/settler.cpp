@@ -4,12 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <map>
 #include <unordered_set>
 
 #include "audit/audit_entry.hpp"
 #include "base/error.hpp"
+#include "record/segment_files.hpp"
 
 namespace liftlock::record {
 namespace {
@@ -20,16 +20,6 @@ constexpr std::chrono::seconds k_chores_every{1};
 /// What is larger is synced where it belongs: to write it twice would take longer.
 constexpr std::size_t k_max_ahead = 1u << 20;
 constexpr std::size_t k_max_parts = 1000;
-
-void write_at(int fd, std::string_view bytes, std::uint64_t place, const std::string& what) {
-  while (!bytes.empty()) {
-    const auto count = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(place));
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) fail_errno("write to " + what);
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-    place += static_cast<std::uint64_t>(count);
-  }
-}
 
 /// The bytes of segments, at their places.
 void restore_frames(const fs::path& folder, const std::vector<AheadGroup>& groups) {

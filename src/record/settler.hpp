@@ -33,7 +33,8 @@ class Settler {
     std::chrono::milliseconds pause{100};  ///< from the start of one settling to that of the next
     /// On the settler's thread, after each settling, and once a second. May throw: then it failed.
     std::function<void()> after, chores;
-    std::function<void(std::string_view why)> failed;  ///< told once, on the settler's thread
+    std::function<void(std::string_view why)>
+        failed;  ///< told once, on the settler's thread; what commit() meets itself, it throws
   };
   /// After settle_what_was_left(). The log must outlive it.
   Settler(Options options, AuditLog& log);
