@@ -38,10 +38,10 @@ std::optional<IndexedPackage> LearntLists::asked(const Artifact& artifact) {
   m_names.insert(name);
   if (!m_folder.empty() && fs::exists(m_folder / name)) {
     try {
-      return indexed_package_from_facts(
-          parse_json(read_file(m_folder / name, k_max_kept), {.max_bytes = k_max_kept, .max_depth = 8}));
+      const auto kept = parse_json(read_file(m_folder / name, k_max_kept), {.max_bytes = k_max_kept, .max_depth = 8});
+      if (auto lists = indexed_package_from_facts(kept)) return lists;
     } catch (const Error&) {
-      // Half of one, or no file: it is made again.
+      // Half of one, or no file: as one that is no longer valid, it is made again.
     }
   }
   if (!m_environment.inspect) return std::nullopt;
