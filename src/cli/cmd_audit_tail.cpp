@@ -60,6 +60,7 @@ void say_what_there_is(Reporter& reporter, const Options& options, const std::se
                                 options.type.empty() ? "" : " of this type", options.subject));
     return;
   }
+  if (types.empty()) return reporter.note("the log has no entry yet");
   const std::vector<std::string_view> known(types.begin(), types.end());
   const auto near = nearest(options.type, known);
   reporter.note(fmt::format("no entry is of type '{}'; {}the types in this log are {}", options.type,

@@ -97,6 +97,8 @@ void run(Invocation& invocation, const Options& options) {
   if (is_file(options.name)) return install_file(invocation, site, options);
   if (!options.expect.empty())
     fail(ErrorCode::usage, "--expect is for a FILE; an engine of the store came in a bundle");
+  if (!options.reason.empty())
+    fail(ErrorCode::usage, "--reason is for a FILE that nobody vouches for; an engine of the store came in a bundle");
   const auto artifact = find_engine_artifact(Catalog(site.catalog_file()), options.name);
   const auto& file = artifact.files.at(0);
   auto package = BlobStore(site.store_folder()).open(file.digest);

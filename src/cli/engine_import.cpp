@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
 #include <condition_variable>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -264,8 +265,11 @@ bool IncomingEngines::is_signed(const fs::path& file) {
   try {
     auto fd = std::make_shared<const UniqueFd>(open_file(file, O_RDONLY | O_NONBLOCK));
     carries = !open_baiengine(std::move(fd), file.filename().string(), cells_of(m_site)).signatures.empty();
-  } catch (const Error&) {
-    carries = false;  // whoever vouches for it beside it will be told what is wrong with it
+  } catch (const Error& error) {
+    // Whoever vouches for it beside it will be told what is wrong with it; a full disk is not wrong with it.
+    constexpr std::array k_passing = {ErrorCode::io_error, ErrorCode::disk_full, ErrorCode::sandbox_unavailable,
+                                      ErrorCode::tool_missing};
+    if (std::find(k_passing.begin(), k_passing.end(), error.code()) != k_passing.end()) throw;
   }
   if (!carries) m_unsigned[file] = time;
   return carries;

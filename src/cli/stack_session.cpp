@@ -176,9 +176,11 @@ void StackSession::audited(std::string_view type, const std::function<Json()>& w
     event.detail = std::move(text);
   } catch (const std::exception& error) {
     const auto* known = dynamic_cast<const Error*>(&error);
+    const bool unreachable = dynamic_cast<const fs::filesystem_error*>(&error) != nullptr;  // as run_program() says
+    const auto code = known != nullptr ? known->code() : unreachable ? ErrorCode::io_error : ErrorCode::internal;
     event.outcome = Outcome::failure;
-    event.detail = dump_json_line(Json{{"code", info(known != nullptr ? known->code() : ErrorCode::internal).slug},
-                                       {"message", printable(std::string_view(error.what()).substr(0, 4000))}});
+    event.detail = dump_json_line(
+        Json{{"code", info(code).slug}, {"message", printable(std::string_view(error.what()).substr(0, 4000))}});
     log.append(event);
     throw;
   }
