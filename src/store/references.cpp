@@ -139,9 +139,10 @@ std::optional<Reference> References::live(const Digest& digest) const {
 std::optional<Reference> References::any(const Digest& digest) const {
   const std::lock_guard lock(m_mutex);
   load();
-  const auto found = m_known.find(digest);
-  if (found == m_known.end()) return std::nullopt;
-  return found->second;
+  const auto [begin, end] = m_known.equal_range(digest);
+  if (begin == end) return std::nullopt;
+  const auto good = std::find_if(begin, end, [](const auto& one) { return is_what_it_was(one.second); });
+  return (good == end ? begin : good)->second;
 }
 
 std::optional<UniqueFd> References::open(const Digest& digest) const {
