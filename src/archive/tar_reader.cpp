@@ -101,7 +101,7 @@ class TarScan {
 void read_tar(int fd, std::string_view what, const TarLimits& limits,
               const std::function<TarSink(const TarEntry&)>& on_entry) {
   const auto size = regular_size(fd, what);
-  DescriptorInput input(fd);
+  DescriptorInput input(fd, 0, size);
   const ReaderHandle reader(archive_read_new());
   archive_read_support_format_tar(reader.get());
   archive_read_support_filter_gzip(reader.get());

@@ -84,7 +84,8 @@ struct GatePolicy {
 /// byte; its failure has an entry, too.
 /// @param detail members for the entry besides the gate's own
 /// @param opened is called when the files are open and before a byte of them was checked, for what only needs the
-///        descriptors and takes its time meanwhile; what it throws ends the gate
+///        descriptors and takes its time meanwhile; what it throws ends the gate, and is the
+///        failure of this load
 /// @throws what check_model() and require_countersignatures() throw, Error{trust_missing}, what AuditLog::append throws
 CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& policy, const Artifact& artifact,
                        const std::string& actor, Json detail, const std::function<void(std::uint64_t)>& progress = {},

@@ -33,7 +33,7 @@ class FetchQueue {
 
  private:
   enum class Phase : std::uint8_t { queued, opening, waiting, transferring, finishing, done };
-  static constexpr std::size_t k_phases = 6;
+  static constexpr std::size_t k_phases = static_cast<std::size_t>(Phase::done) + 1;
   struct Item {
     const FetchJob* job;
     std::string batch;

@@ -2,7 +2,6 @@
 // and what is chosen here because nobody published it: docs/formats/baiengine.md.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>

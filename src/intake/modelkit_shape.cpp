@@ -14,6 +14,7 @@
 #include "crypto/hash.hpp"
 #include "ecosystem/model/dataset.hpp"
 #include "ecosystem/oci/layout_reader.hpp"
+#include "intake/image_layout.hpp"
 #include "intake/listing.hpp"
 #include "intake/model_artifact.hpp"
 #include "intake/shape.hpp"
@@ -23,7 +24,6 @@ namespace {
 
 constexpr std::string_view k_types = "application/vnd.kitops.modelkit.";
 constexpr std::string_view k_config = "application/vnd.kitops.modelkit.config.v1+json";
-constexpr std::string_view k_blobs = "blobs/sha256/";
 constexpr std::size_t k_max_kits = 200;
 constexpr std::size_t k_max_references = 100;  // of one kit; more tags than these say nothing more
 
@@ -40,7 +40,7 @@ const Json& part_of(const Json& object, const char* key) {
 
 /// A document of the layout, which is what its name says.
 std::string read_blob(const Tree& tree, const Digest& digest, std::uint64_t max_bytes) {
-  const auto path = std::string(k_blobs) + digest.hex();
+  const auto path = blob_path(digest);
   if (!tree.has(path)) fail(ErrorCode::missing_file, "{} is not in the layout", digest.text());
   auto text = tree.read(path, max_bytes);
   require_stated(text, digest, path);
@@ -118,7 +118,7 @@ Kit read_kit(const std::shared_ptr<const Tree>& tree, const Digest& digest, cons
       out.notes.push_back(fmt::format("a layer of the type {} is left out", printable(layer.media_type)));
       continue;
     }
-    const auto path = std::string(k_blobs) + layer.digest.hex();
+    const auto path = blob_path(layer.digest);
     if (!tree->has(path)) fail(ErrorCode::missing_file, "{} is not in the layout", layer.digest.text());
     auto members = open_archive({tree, path, layer.digest, "the name of the blob"}, cells);
     if (!members) fail(ErrorCode::image_malformed, "the layer {} is no tar", layer.digest.text());
@@ -270,7 +270,7 @@ std::optional<Found> recognise_modelkit(const std::shared_ptr<const Tree>& tree,
   std::size_t others = 0;
   for (const auto& entry : std::get<oci::Index>(index).manifests) {
     // Other entries are of the shapes that come after this one, and theirs to judge.
-    const auto path = std::string(k_blobs) + entry.digest.hex();
+    const auto path = blob_path(entry.digest);
     if (!oci::media::is_manifest(entry.media_type) || !tree->has(path)) {
       ++others;
       continue;
@@ -318,8 +318,7 @@ std::optional<Found> recognise_modelkit(const std::shared_ptr<const Tree>& tree,
     for (const auto& member : part.members) {
       found.files.push_back({member.layer->members, member.path, std::nullopt, {}});
       if (checked.insert(member.layer->digest).second) {
-        found.checked.push_back(
-            {tree, std::string(k_blobs) + member.layer->digest.hex(), member.layer->digest, "the name of the blob"});
+        found.checked.push_back({tree, blob_path(member.layer->digest), member.layer->digest, "the name of the blob"});
       }
     }
   }

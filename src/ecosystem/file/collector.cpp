@@ -8,9 +8,9 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "crypto/sha256sums.hpp"
 #include "ecosystem/source_files.hpp"
 #include "os/file.hpp"
+#include "store/content.hpp"
 
 namespace liftlock {
 namespace {
@@ -71,7 +71,7 @@ class Resolution {
     }
     m_artifact.facts = {{"category", m_category}};
     if (m_entry.flag("executable", false)) m_artifact.facts["executable"] = true;
-    if (m_artifact.version.empty()) m_artifact.version = content_version();
+    if (m_artifact.version.empty()) m_artifact.version = content_digest(m_artifact).hex().substr(0, 12);
     return {{std::move(m_artifact)}, std::move(m_notes)};
   }
 
@@ -118,13 +118,6 @@ class Resolution {
                                 .digest = taken.digest,
                                 .origin = std::move(origin),
                                 .evidence = {m_stated ? stated_evidence("stack") : first_use_evidence()}});
-  }
-
-  std::string content_version() const {
-    if (m_artifact.files.size() == 1) return m_artifact.files.front().digest.hex().substr(0, 12);
-    std::vector<ListedDigest> listed;
-    for (const auto& file : m_artifact.files) listed.push_back({file.path.text(), file.digest});
-    return directory_hash(listed).hex().substr(0, 12);
   }
 
   const StackEntry& m_entry;
