@@ -3,8 +3,7 @@
 # gets chart and file. Those made by hand always, and those of the real programs where ZARF and HAULER name them.
 #   others_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: no skopeo, curl or umoci.
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
-for program in skopeo curl umoci; do command -v "$program" > /dev/null || { echo "skipped: no $program"; exit 77; }; done
-step() { echo "ok: $*"; }
+for program in skopeo curl umoci; do command -v "$program" > /dev/null || skip "no $program"; done
 value() { python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
 cd "$work"
 mkdir root stand-ins && echo "hello from the sample" > root/motd
@@ -26,11 +25,11 @@ fresh_high() {
 # served PATH: the mirror gives the image, the chart, and at this path the tool to their clients
 served() {
   local address pid
-  address=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  address=127.0.0.1:$(free_port)
   "$high_exe" --quiet --state "$high_state" serve --listen "$address" > serve.log 2>&1 &
   pid=$!
   pids+=("$pid")
-  for _ in $(seq 100); do curl -fsS "http://$address/" > /dev/null 2>&1 && break; sleep 0.1; done
+  wait_for "http://$address/"
   rm -rf pulled && skopeo copy -q --src-tls-verify=false "docker://$address/site/app:1.0" oci:pulled:app || fail "skopeo does not pull the image"
   umoci unpack --rootless --image pulled:app unpacked > umoci.log 2>&1 || fail "umoci: $(cat umoci.log)"
   grep -q "hello from the sample" unpacked/rootfs/motd || fail "the image is another"

@@ -122,5 +122,5 @@ CONTAINERS_REGISTRIES_CONF=$work/registries.conf podman pull -q "$upstream/team/
 [ "$(podman image inspect --format '{{.Digest}}' "$upstream/team/app:1.0")" = "sha256:$digest" ] || fail "podman pulled another digest"
 tested image "containerd (pull)" "$(containerd --version | awk '{print $3}' | cut -d'~' -f1)"
 tested image podman "$(command podman --version | awk '{print $3}')"
-[ "$ran" = yes ] || { echo "nodes hold the image that was signed; nothing could be run here"; exit 0; }
+[ "$ran" = yes ] || skip "nodes hold the image that was signed; this machine lets nobody start containers"
 echo "nodes without a registry, and with the mirror, run the image that was signed"
