@@ -105,9 +105,9 @@ class Ingest {
       if (contents.empty() || content_digest(contents.front()) == content_digest(artifact)) continue;
       const auto& before = contents.front();
       const auto holders = catalog.holders(before);
-      note(fmt::format("{} {} another content, of {}; that {} now named by {}", artifact.id(),
+      note(fmt::format("{} {} another content, of {}; that {} named by {}", artifact.id(),
                        m_request.dry_run ? "has" : "had", holders.empty() ? "an earlier bundle" : bundle_name(holders),
-                       m_request.dry_run ? "would be" : "is", content_name(before)));
+                       m_request.dry_run ? "would then be" : "is now", content_name(before)));
     }
   }
 

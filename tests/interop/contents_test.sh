@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Several contents under one id: ingest says it and names the one before, which is found by that name; what retire --keep takes of
+# imports; and a log that is lost stops what would begin another.   contents_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
+mkdir "$work/stack" "$work/medium" "$work/folders"
+cd "$work/stack"
+low init > /dev/null
+for role in root builder; do low trust keygen --role "$role" --out "../$role.pem" > /dev/null; done
+low trust init --organisation Acme --root-key ../root.pem --add builder:../builder.pem.pub > /dev/null
+printf '[stack]\nname = "demo"\n[file.tool]\nsource = "tool"\nversion = "1.0"\n' > liftlock.toml
+digest() { sha256sum < "$1" | cut -d' ' -f1; }
+for n in 1 2; do
+  echo "tool $n" > tool
+  low lock --update file.tool > /dev/null && low fetch > /dev/null && low pack --output "../medium/$n" > /dev/null
+  low sign "../medium/$n" --role builder --key ../builder.pem > /dev/null
+done
+high init --zone ingest --organisation Acme > /dev/null
+sed -i 's/^reserve = .*/reserve = "1MiB"/' "$high_state/config.toml"
+printf '[source.usb]\npath = "%s/medium"\nrequire_read_only = false\n' "$work" >> "$high_state/config.toml"
+sed -i 's/^\[policy\]/[policy]\nunsigned_imports = true/' "$high_state/config.toml"
+high trust pin ../medium/1 --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
+land() { "$high_exe" --state "$high_state" ingest "usb/$1" --expect "$(digest "../medium/$1/manifest/bundle.json")" "${@:2}" 2>&1; }
+
+# A first content is nothing to tell, nor is the same one again.
+out=$(land 1) && ! grep -q 'another content' <<< "$out" || fail "the first content: $out"
+before=$(echo "tool 1" | sha256sum | cut -c1-12)
+grep -q "file:tool@1.0 has another content, of bundle demo/1; that would then be named by file:tool@1.0@sha256:$before" <<< "$(land 2 --dry-run)" || fail "dry run: $(land 2 --dry-run)"
+out=$(land 2)
+grep -q "file:tool@1.0 had another content, of bundle demo/1; that is now named by file:tool@1.0@sha256:$before" <<< "$out" || fail "$out"
+high export "file:tool@1.0@sha256:$before" --to ../older > /dev/null && grep -rq "tool 1" ../older || fail "the older content"
+high export file:tool@1.0 --to ../newer > /dev/null && grep -rq "tool 2" ../newer || fail "the newer content"
+refused not-found high show "file:tool@1.0@sha256:z"
+grep -q "4 to 64" <<< "$(high show "file:tool@1.0@sha256:z" 2>&1)" || fail "$(high show "file:tool@1.0@sha256:z" 2>&1)"
+step "another content under an id is told, and the one before is found by the name that was told"
+
+# Imports of different things are not older and newer of one another.
+for name in first second; do
+  mkdir "../folders/$name"
+  python3 "$root/tests/tools/make_model.py" gguf "../folders/$name/$name.gguf" > /dev/null
+  high import "../folders/$name" --name "$name" --reason "a test" > /dev/null
+done
+high retire --keep 1 --reason "old ones" > /dev/null
+for name in first second; do grep -q "$name" <<< "$(high model ls)" || fail "retire --keep took the import '$name'"; done
+if high export "file:tool@1.0@sha256:$before" --to ../gone > /dev/null 2>&1; then fail "demo/1 is still in use"; fi
+step "retire --keep judges bundles by channel, and imports by what they brought"
+
+# The log is lost: nothing begins another by the way.
+mv "$high_state/audit" ../audit
+refused audit-broken high import ../folders/first --name third --reason "a test"
+refused audit-broken timeout 20 "$high_exe" --quiet --state "$high_state" serve --listen "127.0.0.1:$(free_port)"
+[ ! -e "$high_state/audit/journal" ] || fail "another log was begun"
+mv "$high_state/audit" ../audit.empty 2> /dev/null || true  # a folder without a log may have been made
+mv ../audit "$high_state/audit"
+high audit verify > /dev/null || fail "the log that was put back"
+high retire --keep 1 --dry-run > /dev/null
+step "a lost log stops what would begin another, and is good again where it was"
