@@ -207,6 +207,48 @@ class BareSync {
   Times m_times;
 };
 
+/// Syncs without a pause beside a load: what somebody who comes at any moment waits until the sync that begins next is
+/// done. Long ones count for as many as come meanwhile. No record that waits for a sync is faster under that load.
+class SyncsBeside {
+ public:
+  explicit SyncsBeside(const fs::path& folder) : m_fd(open_file(folder / "syncs", O_RDWR | O_CREAT)) {
+    write_all(m_fd.get(), std::string(k_size, 'x'), "syncs");
+    sync_file(m_fd.get(), "syncs");
+    m_thread = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  }
+  /// Ends them. @return in µs
+  double wait_at(double quantile) {
+    m_thread.request_stop();
+    m_thread.join();
+    constexpr std::chrono::microseconds k_step(10);
+    Times waits;
+    std::size_t next = 0;
+    for (auto at = m_syncs.front().first; at < m_syncs.back().first; at += k_step) {
+      while (m_syncs[next].first < at) ++next;
+      waits.add(m_syncs[next].second - at);
+    }
+    return waits.at(quantile);
+  }
+
+ private:
+  static constexpr std::size_t k_size = 4u << 20, k_write = 8192;
+
+  void run(const std::stop_token& stop) {
+    const std::string bytes(k_write, 'y');
+    for (std::size_t at = 0; !stop.stop_requested() || m_syncs.size() < 2; at = (at + k_write) % k_size) {
+      const auto begin = Clock::now();
+      ::lseek(m_fd.get(), static_cast<off_t>(at), SEEK_SET);
+      write_all(m_fd.get(), bytes, "syncs");
+      if (::fdatasync(m_fd.get()) != 0) fail_errno("fdatasync");
+      m_syncs.emplace_back(begin, Clock::now());
+    }
+  }
+
+  UniqueFd m_fd;
+  std::vector<std::pair<Clock::time_point, Clock::time_point>> m_syncs;
+  std::jthread m_thread;
+};
+
 /// One way to the engine.
 struct Way {
   std::string name;
@@ -258,8 +300,15 @@ Load load(const Way& way, const std::string& request, std::size_t clients, int r
 
 const Json k_ask = {{"model", "demo"}, {"messages", {{{"role", "user"}, {"content", "What is Liftlock?"}}}}};
 
+/// What a record is measured against: syncs, and the same way to the engine without a record, for the same load.
+struct Floor {
+  const Way& unrecorded;
+  fs::path folder;
+  BareSync sync;
+};
+
 /// Each way against the first, which is the engine itself.
-void compare(const std::vector<Way>& ways, int requests, BareSync* sync = nullptr) {
+void compare(const std::vector<Way>& ways, int requests, Floor* floor = nullptr) {
   auto stream = k_ask;
   stream["stream"] = true;
   stream["max_tokens"] = 2000;
@@ -271,7 +320,7 @@ void compare(const std::vector<Way>& ways, int requests, BareSync* sync = nullpt
       const auto time = timed([&] { clients[n]->exchange(ways[n].request(k_ask)); });
       if (i >= 20) single[n].add(time);
     }
-    if (sync != nullptr) sync->run();
+    if (floor != nullptr) floor->sync.run();
   }
   for (int i = 0; i < 5; ++i) {
     for (std::size_t n = 0; n < ways.size(); ++n) {
@@ -279,29 +328,43 @@ void compare(const std::vector<Way>& ways, int requests, BareSync* sync = nullpt
     }
   }
   constexpr std::size_t k_clients = 64, k_paced = 16;
+  constexpr double k_paced_seconds = 3;
   for (std::size_t n = 1; n < ways.size(); ++n) {
     const auto request = ways[n].request(k_ask);
     const auto full = load(ways[n], request, k_clients, requests / 8);
     // Half of that, from clients that keep a pace; the engine alone at the same pace.
     const std::chrono::microseconds pause(static_cast<long>(1e6 * k_paced / (full.per_second / 2)));
-    auto half = load(ways[n], request, k_paced, requests / 8, pause);
-    auto bare = load(ways[0], ways[0].request(k_ask), k_paced, requests / 8, pause);
+    // A stall of the disk is one request in a thousand or none: enough of them.
+    const auto paced = std::max(requests / 8, static_cast<int>(full.per_second / 2 * k_paced_seconds / k_paced));
+    auto half = load(ways[n], request, k_paced, paced, pause);
+    auto bare = load(ways[0], ways[0].request(k_ask), k_paced, paced, pause);
+    std::string beside;
+    if (floor != nullptr) {
+      SyncsBeside syncs(floor->folder);
+      load(floor->unrecorded, floor->unrecorded.request(k_ask), k_paced, paced, pause);
+      beside = fmt::format("{}; at half, without a record, p99 of the wait for a sync {:.0f} µs", floor->sync.text(),
+                           syncs.wait_at(0.99));
+    }
     fmt::print("| {} | +{:.0f} µs | +{:.0f} µs | +{:.0f} µs | {:.0f} /s | +{:.1f} µs | {} |\n", ways[n].name,
                single[n].at(0.5) - single[0].at(0.5), single[n].at(0.99) - single[0].at(0.99),
                half.times.at(0.99) - bare.times.at(0.99), full.per_second,
-               (events[n].at(0.5) - events[0].at(0.5)) / 2000, sync == nullptr ? "" : sync->text());
+               (events[n].at(0.5) - events[0].at(0.5)) / 2000, beside);
     std::fflush(stdout);
   }
 }
 
 void measure(const fs::path& engine, RecordMode mode, const std::string& title, int requests) {
-  Setting setting(engine, mode);
+  Setting setting(engine, mode), unrecorded(engine, RecordMode::off);
   const auto lease = setting.lease();
-  BareSync sync(setting.models.folder.path());
-  compare({{"the engine", [&] { return connect_unix(lease->socket()); }, ""},
-           {title, [&] { return connect_tcp(setting.server.port()); }, "Bearer " + setting.secret}},
-          requests, &sync);
-  setting.server.stop(std::chrono::milliseconds(1000));
+  const auto through = [](Setting& of, const std::string& name) {
+    return Way{name, [&of] { return connect_tcp(of.server.port()); }, "Bearer " + of.secret};
+  };
+  const auto without = through(unrecorded, "liftlock, no record");
+  const auto& folder = setting.models.folder.path();
+  Floor floor{.unrecorded = without, .folder = folder, .sync = BareSync(folder)};
+  compare({{"the engine", [&] { return connect_unix(lease->socket()); }, ""}, through(setting, title)}, requests,
+          &floor);
+  for (auto* one : {&setting, &unrecorded}) one->server.stop(std::chrono::milliseconds(1000));
 }
 
 /// Of this process: the gateway, and the client that waits for it.
