@@ -139,27 +139,33 @@ void limit(__rlimit_resource resource, std::uint64_t value) {
   ::setrlimit(resource, &both);
 }
 
+struct Service {
+  const CellHandler& handler;
+  const CellLimits& limits;
+  RequestLockdown lockdown;
+};
+
 /// In the fork: handles one request and writes the answer into the pipe.
-[[noreturn]] void handle_in_fork(const CellHandler& handler, const CellLimits& limits, const std::string& request,
-                                 const std::vector<UniqueFd>& files, int out) {
+[[noreturn]] void handle_in_fork(const Service& service, const std::string& request, const std::vector<UniqueFd>& files,
+                                 int out) {
   // Whoever takes this process over must not be able to answer the next request, nor touch another process.
   ::close(k_socket);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  limit(RLIMIT_AS, limits.memory);
+  limit(RLIMIT_AS, service.limits.memory);
 #endif
-  limit(RLIMIT_CPU, limits.cpu_seconds);
+  limit(RLIMIT_CPU, service.limits.cpu_seconds);
   limit(RLIMIT_CORE, 0);
   std::vector<int> fds;
   for (const auto& file : files) fds.push_back(file.get());
   try {
-    lock_down_request();
+    service.lockdown.apply();
   } catch (const std::exception&) {
     ::_exit(1);
   }
   Answer kind = Answer::result;
   std::string answer;
   try {
-    answer = handler(request, fds);
+    answer = service.handler(request, fds);
   } catch (const std::exception& error) {
     kind = Answer::failed;
     answer = error.what();
@@ -174,20 +180,19 @@ struct Reply {
   std::string text;
 };
 
-Reply run_request(const CellHandler& handler, const CellLimits& limits, const std::string& request,
-                  const std::vector<UniqueFd>& files) {
+Reply run_request(const Service& service, const std::string& request, const std::vector<UniqueFd>& files) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return {Answer::failed, "no pipe"};
   const UniqueFd in(ends[0]);
   UniqueFd out(ends[1]);
   const pid_t child = ::fork();
   if (child < 0) return {Answer::failed, "no process"};
-  if (child == 0) handle_in_fork(handler, limits, request, files, out.get());
+  if (child == 0) handle_in_fork(service, request, files, out.get());
   out.reset();
 
   Reply reply;
   Head head{};
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2ull * limits.cpu_seconds + 60);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(2ull * service.limits.cpu_seconds + 60);
   bool whole = read_until(in.get(), &head, sizeof head, deadline) && head.size <= k_max_message;
   if (whole) {
     reply.text.resize(head.size);
@@ -207,6 +212,7 @@ Reply run_request(const CellHandler& handler, const CellLimits& limits, const st
 
 int serve_cell(const CellHandler& handler, const CellLimits& limits) {
   // No PR_SET_PDEATHSIG: it would fire when the thread that started us ends. The closed socket ends us.
+  const Service service{handler, limits, {}};
   lock_down_cell();
   while (true) {
     Head head{};
@@ -215,7 +221,7 @@ int serve_cell(const CellHandler& handler, const CellLimits& limits) {
     std::string request(head.size, '\0');
     std::vector<UniqueFd> files;
     if (!read_exact(k_socket, request.data(), request.size()) || !receive_files(k_socket, head.count, files)) return 1;
-    const auto reply = run_request(handler, limits, request, files);
+    const auto reply = run_request(service, request, files);
     const Head answer{static_cast<std::uint32_t>(reply.text.size()), static_cast<std::uint32_t>(reply.kind)};
     if (!write_exact(k_socket, &answer, sizeof answer) || !write_exact(k_socket, reply.text.data(), reply.text.size()))
       return 1;

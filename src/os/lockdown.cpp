@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
@@ -14,10 +15,12 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <memory>
 
 #include "base/error.hpp"
+#include "os/file.hpp"
 
 namespace liftlock {
 namespace {
@@ -99,6 +102,8 @@ constexpr std::array k_request_refused = {
     "clone",   "fork",   "vfork",   "clone3",   "kill",  "tgkill", "prlimit64",       "setrlimit",
     "sendmsg", "sendto", "recvmsg", "recvfrom", "wait4", "waitid", "rt_sigqueueinfo", "pidfd_send_signal"};
 
+/// The kernel takes no longer one: BPF_MAXINSNS of 8 bytes.
+constexpr std::uint64_t k_max_program = 32u << 10;
 constexpr int k_empty_namespaces = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWNS;
 constexpr uid_t k_nobody = 65534;
 
@@ -163,6 +168,16 @@ void refuse(const Filter& filter, const char* call) {
       error != 0 && error != -EEXIST) {
     fail(ErrorCode::sandbox_unavailable, "the seccomp rule for {} is refused", call);
   }
+}
+
+/// In memory, at offset 0.
+UniqueFd program_of(const Filter& filter) {
+  UniqueFd program(::memfd_create("seccomp", 0));
+  if (!program.valid()) fail_errno("memfd_create");
+  if (seccomp_export_bpf(filter.get(), program.get()) != 0)
+    fail(ErrorCode::sandbox_unavailable, "the seccomp program cannot be written");
+  if (::lseek(program.get(), 0, SEEK_SET) != 0) fail_errno("lseek");
+  return program;
 }
 
 constexpr std::array k_engine_refused = {"mount",
@@ -233,10 +248,20 @@ std::vector<std::string> lock_down_cell() {
   return layers;
 }
 
-void lock_down_request() {
+RequestLockdown::RequestLockdown() {
   const auto filter = make_filter(SCMP_ACT_ALLOW);
   for (const auto* call : k_request_refused) refuse(filter, call);
-  if (seccomp_load(filter.get()) != 0)
+  const auto file = program_of(filter);
+  const auto bytes = read_all(file.get(), k_max_program, "a seccomp program");
+  if (bytes.empty() || bytes.size() % sizeof(sock_filter) != 0)
+    fail(ErrorCode::sandbox_unavailable, "a seccomp program has {} bytes", bytes.size());
+  m_program.resize(bytes.size() / sizeof(sock_filter));
+  std::memcpy(m_program.data(), bytes.data(), bytes.size());
+}
+
+void RequestLockdown::apply() const {
+  const sock_fprog program{static_cast<unsigned short>(m_program.size()), const_cast<sock_filter*>(m_program.data())};
+  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)
     fail(ErrorCode::sandbox_unavailable, "the kernel refuses a second seccomp filter");
 }
 
@@ -252,12 +277,7 @@ UniqueFd engine_seccomp_program() {
     seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
                      SCMP_A0_32(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family)));
   }
-  UniqueFd program(::memfd_create("seccomp", 0));
-  if (!program.valid()) fail_errno("memfd_create");
-  if (seccomp_export_bpf(filter.get(), program.get()) != 0)
-    fail(ErrorCode::sandbox_unavailable, "the seccomp program cannot be written");
-  if (::lseek(program.get(), 0, SEEK_SET) != 0) fail_errno("lseek");
-  return program;
+  return program_of(filter);
 }
 
 }  // namespace liftlock

@@ -2,6 +2,8 @@
 // the seccomp filter is not optional.
 #pragma once
 
+#include <linux/filter.h>
+
 #include <string>
 #include <vector>
 
@@ -14,9 +16,18 @@ namespace liftlock {
 /// @throws Error{sandbox_unavailable} when root cannot become nobody, or not even the seccomp filter can be loaded
 std::vector<std::string> lock_down_cell();
 
-/// For one request inside a cell, on top of lock_down_cell(): no process can be made, signalled or limited, and no
-/// socket used, any more. @throws Error{sandbox_unavailable}
-void lock_down_request();
+/// For each request inside a cell, on top of lock_down_cell(): no process can be made, signalled or limited, and no
+/// socket used, any more. The filter is made once, for making it takes longer than reading a small file.
+class RequestLockdown {
+ public:
+  /// Before lock_down_cell(), for it needs a file in memory. @throws Error{sandbox_unavailable}
+  RequestLockdown();
+  /// In the process of the request. @throws Error{sandbox_unavailable}
+  void apply() const;
+
+ private:
+  std::vector<sock_filter> m_program;
+};
 
 /// A seccomp program for engines, as bubblewrap's --seccomp wants it: everything that a server of models needs is
 /// allowed, and what opens the kernel (mount, ptrace, bpf, io_uring, keys, modules, new namespaces, other address
