@@ -23,7 +23,7 @@ std::string reader_words(archive* handle) {
 DescriptorInput::DescriptorInput(int fd) : DescriptorInput(fd, 0, regular_size(fd, "an archive")) {}
 
 DescriptorInput::DescriptorInput(int fd, std::uint64_t offset, std::uint64_t size)
-    : m_fd(fd), m_at(offset), m_end(offset + size), m_block(k_block) {}
+    : m_fd(fd), m_at(offset), m_end(offset + size), m_block(std::clamp<std::uint64_t>(size, 1, k_block)) {}
 
 int DescriptorInput::open(archive* handle) {
   return archive_read_open2(handle, this, nullptr, &DescriptorInput::read, &DescriptorInput::skip, nullptr);

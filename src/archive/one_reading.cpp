@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 #include <set>
 
@@ -9,7 +10,6 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "os/file.hpp"
 
 namespace liftlock {
 namespace {
@@ -29,11 +29,14 @@ using Header = std::array<std::uint8_t, k_block>;
 /// The bytes below the compression, in order.
 class Unpacked {
  public:
-  Unpacked(int fd, std::string_view what, std::uint64_t most) : m_input(fd), m_what(what), m_most(most) {
+  Unpacked(const TarFile& file, std::string_view what, std::uint64_t most)
+      : m_kept(file.unpacked()), m_what(what), m_most(most) {
+    if (m_kept) return;
     archive_read_support_format_raw(m_reader.get());
     archive_read_support_filter_gzip(m_reader.get());
     archive_entry* entry = nullptr;
-    if (m_input.open(m_reader.get()) != ARCHIVE_OK || archive_read_next_header(m_reader.get(), &entry) != ARCHIVE_OK)
+    if (m_input.emplace(file.fd(), 0, file.packed_size()).open(m_reader.get()) != ARCHIVE_OK ||
+        archive_read_next_header(m_reader.get(), &entry) != ARCHIVE_OK)
       broken();
   }
 
@@ -41,10 +44,9 @@ class Unpacked {
   bool read(std::span<std::uint8_t> into) {
     std::size_t done = 0;
     while (done < into.size()) {
-      const auto got = archive_read_data(m_reader.get(), into.data() + done, into.size() - done);
-      if (got < 0) broken();
+      const auto got = take(into.subspan(done));
       if (got == 0) break;
-      done += static_cast<std::size_t>(got);
+      done += got;
     }
     m_total += done;
     if (m_total > m_most)
@@ -58,7 +60,21 @@ class Unpacked {
     fail(ErrorCode::package_malformed, "{} cannot be read: {}", m_what, reader_words(m_reader.get()));
   }
 
-  DescriptorInput m_input;
+  /// @return how many bytes; 0 at the end
+  std::size_t take(std::span<std::uint8_t> into) {
+    if (m_kept) {
+      const auto size = std::min(into.size(), m_kept->size());
+      std::memcpy(into.data(), m_kept->data(), size);
+      m_kept = m_kept->subspan(size);
+      return size;
+    }
+    const auto got = archive_read_data(m_reader.get(), into.data(), into.size());
+    if (got < 0) broken();
+    return static_cast<std::size_t>(got);
+  }
+
+  std::optional<std::span<const std::uint8_t>> m_kept;  ///< what is left of it
+  std::optional<DescriptorInput> m_input;
   ReaderHandle m_reader{archive_read_new()};
   std::string_view m_what;
   std::uint64_t m_most;
@@ -244,9 +260,13 @@ class Walk {
 }  // namespace
 
 void require_one_reading(int fd, std::string_view what, const TarLimits& limits) {
+  require_one_reading(TarFile(fd, what), what, limits);
+}
+
+void require_one_reading(const TarFile& file, std::string_view what, const TarLimits& limits) {
   // Headers and the rest of each last block are no content: four blocks for each entry, and what ends the archive.
   const auto overhead = limits.entries * 4 * k_block + (1u << 20);
-  Unpacked bytes(fd, what, limits.free_size + limits.ratio * regular_size(fd, what) + overhead);
+  Unpacked bytes(file, what, limits.free_size + limits.ratio * file.packed_size() + overhead);
   Walk(bytes, what).run();
 }
 

@@ -20,5 +20,6 @@ namespace liftlock {
 /// @param what names the archive in errors: "the tarball"
 /// @throws Error{package_malformed, limit_exceeded}
 void require_one_reading(int fd, std::string_view what, const TarLimits& limits);
+void require_one_reading(const TarFile& file, std::string_view what, const TarLimits& limits);
 
 }  // namespace liftlock

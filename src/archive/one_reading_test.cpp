@@ -20,6 +20,7 @@ using testing::Contains;
 using testing::HasSubstr;
 using testing::Not;
 
+constexpr std::size_t k_kept = 8u << 20;
 constexpr const char* k_hidden = "package/hidden.js";
 
 std::string padded(std::string text) {
@@ -75,25 +76,41 @@ class OneReading : public testing::Test {
     return path;
   }
   static std::string refusal(const fs::path& path, const TarLimits& limits = {}) {
-    try {
-      require_one_reading(open_file(path, O_RDONLY).get(), "the tarball", limits);
-      return {};
-    } catch (const Error& error) {
-      return error.what();
-    }
+    const auto fd = open_file(path, O_RDONLY);
+    TarFile file(fd.get(), "the tarball");
+    const auto why = [&] {
+      try {
+        require_one_reading(file, "the tarball", limits);
+        return std::string();
+      } catch (const Error& error) {
+        return std::string(error.what());
+      }
+    };
+    const auto from_file = why();
+    file.keep_if_small(k_kept);
+    EXPECT_EQ(why(), from_file) << "whether it is kept makes no difference";
+    return from_file;
   }
   std::string refusal_of(const std::string& bytes) const { return refusal(saved(bytes)); }
   /// What read_tar() sees; empty when it refuses.
   std::set<std::string> our_names(const std::string& bytes) const {
-    std::set<std::string> names;
-    try {
-      read_tar(open_file(saved(bytes), O_RDONLY).get(), "the tarball", {}, [&](const TarEntry& entry) -> TarSink {
-        names.insert(entry.name);
-        return {};
-      });
-    } catch (const Error&) {
-      names.clear();
-    }
+    const auto fd = open_file(saved(bytes), O_RDONLY);
+    TarFile file(fd.get(), "the tarball");
+    const auto seen = [&] {
+      std::set<std::string> names;
+      try {
+        read_tar(file, "the tarball", {}, [&](const TarEntry& entry) -> TarSink {
+          names.insert(entry.name);
+          return {};
+        });
+      } catch (const Error&) {
+        names.clear();
+      }
+      return names;
+    };
+    const auto names = seen();
+    file.keep_if_small(k_kept);
+    EXPECT_EQ(seen(), names);
     return names;
   }
   /// npm's own reader; empty where there is no npm.

@@ -84,8 +84,13 @@ class PackageScan {
 
 PackageTar read_package_tar(int fd, std::string_view what, const TarLimits& limits, const Wants& wants,
                             const Visit& visit) {
+  return read_package_tar(TarFile(fd, what), what, limits, wants, visit);
+}
+
+PackageTar read_package_tar(const TarFile& file, std::string_view what, const TarLimits& limits, const Wants& wants,
+                            const Visit& visit) {
   PackageScan scan(fmt::format("the {}", what), wants, visit);
-  read_tar(fd, fmt::format("the {}", what), limits, [&](const TarEntry& entry) { return scan.begin(entry); });
+  read_tar(file, fmt::format("the {}", what), limits, [&](const TarEntry& entry) { return scan.begin(entry); });
   return scan.end();
 }
 

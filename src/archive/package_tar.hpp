@@ -26,5 +26,8 @@ struct PackageTar {
 PackageTar read_package_tar(int fd, std::string_view what, const TarLimits& limits,
                             const std::function<std::size_t(std::string_view name)>& wants,
                             const std::function<void(std::string_view name, std::string content)>& visit);
+PackageTar read_package_tar(const TarFile& file, std::string_view what, const TarLimits& limits,
+                            const std::function<std::size_t(std::string_view name)>& wants,
+                            const std::function<void(std::string_view name, std::string content)>& visit);
 
 }  // namespace liftlock

@@ -9,7 +9,6 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "os/file.hpp"
 
 namespace liftlock {
 namespace {
@@ -100,14 +99,24 @@ class TarScan {
 
 void read_tar(int fd, std::string_view what, const TarLimits& limits,
               const std::function<TarSink(const TarEntry&)>& on_entry) {
-  const auto size = regular_size(fd, what);
-  DescriptorInput input(fd, 0, size);
+  read_tar(TarFile(fd, what), what, limits, on_entry);
+}
+
+void read_tar(const TarFile& file, std::string_view what, const TarLimits& limits,
+              const std::function<TarSink(const TarEntry&)>& on_entry) {
+  const auto size = file.packed_size();
+  const auto kept = file.unpacked();
+  std::optional<DescriptorInput> input;
   const ReaderHandle reader(archive_read_new());
   archive_read_support_format_tar(reader.get());
-  archive_read_support_filter_gzip(reader.get());
-  if (input.open(reader.get()) != ARCHIVE_OK) {
-    fail(ErrorCode::package_malformed, "{} is no tar", what);
+  int code = ARCHIVE_OK;
+  if (kept) {
+    code = archive_read_open_memory(reader.get(), kept->data(), kept->size());
+  } else {
+    archive_read_support_filter_gzip(reader.get());
+    code = input.emplace(file.fd(), 0, size).open(reader.get());
   }
+  if (code != ARCHIVE_OK) fail(ErrorCode::package_malformed, "{} is no tar", what);
   TarScan(reader.get(), what, limits.free_size + limits.ratio * size).run(limits.entries, on_entry);
   if (archive_filter_count(reader.get()) > 2)
     fail(ErrorCode::package_malformed, "{} is compressed more than once", what);

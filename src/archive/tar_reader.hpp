@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "archive/tar_file.hpp"
+
 namespace liftlock {
 
 struct TarLimits {
@@ -32,6 +34,8 @@ using TarSink = std::function<void(std::span<const std::uint8_t>)>;
 /// @param on_entry returns where its bytes go; an empty function for bytes that nobody needs. What it throws passes.
 /// @throws Error{package_malformed, path_unsafe, not_regular, limit_exceeded}
 void read_tar(int fd, std::string_view what, const TarLimits& limits,
+              const std::function<TarSink(const TarEntry&)>& on_entry);
+void read_tar(const TarFile& file, std::string_view what, const TarLimits& limits,
               const std::function<TarSink(const TarEntry&)>& on_entry);
 
 }  // namespace liftlock
