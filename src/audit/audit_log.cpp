@@ -104,6 +104,7 @@ AuditLog::AuditLog(fs::path folder, std::string_view origin) : m_impl(std::make_
     m_impl->reload_locked();
   });
   keep_audit_reserve(m_impl->folder);
+  if (!m_impl->damaged.empty()) append(std::vector<AuditEvent>());  // says so
 }
 
 AuditLog AuditLog::open_to_read(fs::path folder) {
@@ -126,7 +127,7 @@ std::uint64_t AuditLog::append(const AuditEvent& event) {
 std::uint64_t AuditLog::append(const std::vector<AuditEvent>& events) {
   const auto first = m_impl->append(events.size(), [&](Timestamp time) {
     std::vector<std::string> entries;
-    entries.reserve(events.size() + 2);
+    entries.reserve(events.size() + 3);
     for (const auto& event : events) entries.push_back(entry_to_bytes(event, time));
     return entries;
   });
@@ -180,6 +181,21 @@ void AuditLog::Impl::require_healthy() const {
   }
 }
 
+std::vector<std::string> AuditLog::Impl::news(Timestamp time) const {
+  std::vector<std::string> out;
+  const auto tell = [&](const char* type, const Json& detail) {
+    out.push_back(entry_to_bytes({.type = type,
+                                  .actor = current_actor(),
+                                  .outcome = Outcome::success,
+                                  .subject = verifier.name,
+                                  .detail = dump_json_line(detail)},
+                                 time));
+  };
+  if (dropped_bytes > 0) tell("audit.recovered", {{"dropped_bytes", dropped_bytes}});
+  if (!damaged.empty()) tell("audit.repaired", {{"files", damaged}});
+  return out;
+}
+
 std::uint64_t AuditLog::Impl::append(std::size_t count,
                                      const std::function<std::vector<std::string>(Timestamp)>& make) {
   if (count > k_max_batch) fail(ErrorCode::limit_exceeded, "{} audit entries at once", count);
@@ -193,17 +209,9 @@ std::uint64_t AuditLog::Impl::append(std::size_t count,
     std::size_t bytes = 0;
     for (const auto& entry : entries) bytes += entry.size();
     if (bytes > k_max_batch_bytes) fail(ErrorCode::limit_exceeded, "{} bytes of audit entries at once", bytes);
-    const bool recovered = dropped_bytes > 0;
-    if (recovered) {
-      const auto detail = Json{{"dropped_bytes", dropped_bytes}};
-      entries.insert(entries.begin(), entry_to_bytes({.type = "audit.recovered",
-                                                      .actor = current_actor(),
-                                                      .outcome = Outcome::success,
-                                                      .subject = verifier.name,
-                                                      .detail = dump_json_line(detail)},
-                                                     time));
-    }
-    const auto first = state.size() + (recovered ? 1 : 0);
+    const auto before = news(time);
+    entries.insert(entries.begin(), before.begin(), before.end());
+    const auto first = state.size() + before.size();
     if (!entries.empty()) {
       bool said = false;
       with_reserve(folder, reserve_spent, failed, [&] {
@@ -216,6 +224,8 @@ std::uint64_t AuditLog::Impl::append(std::size_t count,
       });
     }
     dropped_bytes = 0;
+    repaired.insert(repaired.end(), damaged.begin(), damaged.end());
+    damaged.clear();
     if (state.whole_bytes > k_long_journal) shorten_journal();
     return first;
   });
@@ -241,6 +251,15 @@ std::string AuditLog::checkpoint() const {
 
 std::string AuditLog::verifier_key() const {
   return m_impl->verifier.text();
+}
+
+std::string AuditLog::name() const {
+  return m_impl->verifier.name;
+}
+
+std::vector<std::string> AuditLog::repaired() const {
+  const std::lock_guard guard(m_impl->mutex);
+  return m_impl->repaired;
 }
 
 AuditEntry AuditLog::read(std::uint64_t index) const {

@@ -4,8 +4,9 @@
 //
 // An append is one record in FOLDER/journal and one fdatasync; tiles and FOLDER/checkpoint are derived from the journal
 // and are written again when a crash left them behind. What a crash tore was never acknowledged and is dropped, and the
-// next append says so ("audit.recovered"). Whoever can write the folder can roll the whole folder back; only a
-// checkpoint kept elsewhere (an export, a bundle, a witness) shows that.
+// next append says so ("audit.recovered"). Derived files of the tree's right edge that hold other bytes are made again,
+// too, and the log says so ("audit.repaired"); of full tiles only verify() knows. Whoever can write the folder can roll
+// the whole folder back; only a checkpoint kept elsewhere (an export, a bundle, a witness) shows that.
 #pragma once
 
 #include <cstdint>
@@ -78,6 +79,10 @@ class AuditLog {
   std::uint64_t size() const;
   std::string checkpoint() const;    ///< the signed note, exact bytes
   std::string verifier_key() const;  ///< "name+hash+base64": the note verifier key of the log
+  std::string name() const;          ///< the origin of its checkpoints
+  /// Paths of derived files that had other bytes than no crash explains when they were met, which were made again from
+  /// the journal; the log has an entry "audit.repaired" for them.
+  std::vector<std::string> repaired() const;
   /// @throws Error{not_found, audit_broken}
   AuditEntry read(std::uint64_t index) const;
   /// The same for who acts on what it says: only an entry from which hashes lead to the root that the log's key signed.
@@ -90,8 +95,10 @@ class AuditLog {
   std::optional<AuditEntry> find_last(std::string_view type, std::string_view subject,
                                       const std::function<bool(const AuditEntry&)>& accept = {}) const;
 
-  /// Recomputes every hash from the entries up and compares with tiles and checkpoint. @throws Error{audit_broken}
-  void verify() const;
+  /// Recomputes every hash from the entries up and compares with tiles and checkpoint.
+  /// @param between called before every 256 entries; what it throws ends the check
+  /// @throws Error{audit_broken, io_error}, and what entries that are none throw
+  void verify(const std::function<void()>& between = {}) const;
   /// C2SP tlog-proof text for one entry against the current checkpoint. @throws Error{not_found}
   std::string prove(std::uint64_t index) const;
   /// RFC 6962 consistency proof from an earlier size, and the checkpoint that it leads to.

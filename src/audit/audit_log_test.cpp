@@ -212,6 +212,61 @@ TEST_F(AuditLogTest, AChangedTileOrEntryIsFound) {
   }
 }
 
+// Of a short log these are all the tiles there are: who only appends would write over them, and nobody would know.
+TEST_F(AuditLogTest, ADamagedFileOfTheRightEdgeIsMadeAgainAndTheLogSaysSo) {
+  { AuditLog(m_folder, "o").append(events(300)); }
+  const auto path = m_folder / "tile/entries/001.p/44";
+  auto bytes = read_file(path, 1 << 20);
+  bytes[200] = static_cast<char>(bytes[200] ^ 1);
+  overwrite(path, bytes);
+  EXPECT_EQ(code_of([&] { AuditLog::open_to_read(m_folder); }), ErrorCode::audit_broken);
+  const AuditLog log(m_folder, "o");
+  EXPECT_THAT(log.repaired(), testing::ElementsAre("tile/entries/001.p/44"));
+  ASSERT_EQ(log.size(), 301u);
+  EXPECT_EQ(log.read(300).event.type, "audit.repaired");
+  EXPECT_EQ(log.read(300).event.detail, R"({"files":["tile/entries/001.p/44"]})");
+  EXPECT_NO_THROW(AuditLog::open_to_read(m_folder).verify());
+  EXPECT_THAT(AuditLog(m_folder, "o").repaired(), testing::IsEmpty());
+}
+
+TEST_F(AuditLogTest, WhatAPowerCutLeavesBlankIsNoDamage) {
+  { AuditLog(m_folder, "o").append(events(300)); }
+  const auto path = m_folder / "tile/entries/001.p/44";
+  auto bytes = read_file(path, 1 << 20);
+  ASSERT_GT(bytes.size(), 2048u);
+  bytes.replace(1024, bytes.size() - 1024, bytes.size() - 1024, '\0');
+  overwrite(path, bytes);
+  EXPECT_NO_THROW(AuditLog::open_to_read(m_folder));
+  const AuditLog log(m_folder, "o");
+  EXPECT_EQ(log.size(), 300u);
+  EXPECT_THAT(log.repaired(), testing::IsEmpty());
+  EXPECT_NO_THROW(log.verify());
+}
+
+TEST_F(AuditLogTest, WhoAppendsBesideOthersMeetsDamageToo) {
+  AuditLog log(m_folder, "o");
+  log.append(events(3));
+  { AuditLog(m_folder, "o").append(event("another process")); }
+  const auto path = m_folder / "tile/0/000.p/4";
+  overwrite(path, std::string(4 * 32, 'x'));
+  EXPECT_EQ(log.append(event("5th")), 5u);
+  EXPECT_EQ(log.read(4).event.type, "audit.repaired");
+  EXPECT_NO_THROW(AuditLog::open_to_read(m_folder).verify());
+}
+
+TEST_F(AuditLogTest, AVerificationCanBeEnded) {
+  AuditLog log(m_folder, "o");
+  log.append(events(600));
+  int calls = 0;
+  EXPECT_EQ(code_of([&] {
+              log.verify([&] {
+                if (++calls == 2) fail(ErrorCode::busy, "enough");
+              });
+            }),
+            ErrorCode::busy);
+  EXPECT_EQ(calls, 2);
+}
+
 TEST_F(AuditLogTest, ACutLogIsRefused) {
   { AuditLog(m_folder, "o").append(events(3)); }
   const auto short_journal = read_file(m_folder / "journal", 1 << 20);

@@ -36,6 +36,17 @@ bool is_blank(std::string_view content) {
   return std::all_of(content.begin(), content.end(), [](char c) { return c == '\0'; });
 }
 
+/// Is it what a power cut leaves of a file that was not synced: another length, or blocks that never were written?
+bool may_be_lost(std::string_view found, std::string_view content) {
+  constexpr std::size_t k_sector = 512;
+  if (found.size() != content.size()) return true;
+  for (std::size_t at = 0; at < found.size(); at += k_sector) {
+    const auto block = found.substr(at, k_sector);
+    if (block != content.substr(at, k_sector) && !is_blank(block)) return false;
+  }
+  return true;
+}
+
 std::optional<std::string> read_if_exists(const fs::path& path, std::uint64_t max_bytes) {
   const auto fd = open_file_if_exists(path, O_RDONLY);
   if (!fd) return std::nullopt;
@@ -266,9 +277,9 @@ void AuditLog::Impl::check_checkpoint() const {
   }
 }
 
-bool AuditLog::Impl::views_are_current() const {
+AuditLog::Impl::Views AuditLog::Impl::look_at_views() const {
   const auto file = read_if_exists(checkpoint_path(), 64 * 1024);
-  if (!file || is_blank(*file)) return false;
+  if (!file || is_blank(*file)) return {};
   if (*file != state.checkpoint) {
     const auto note = with_context("in the checkpoint file", [&] { return parse_signed_note(*file); });
     const auto seen = Checkpoint::parse(note.text);
@@ -282,16 +293,20 @@ bool AuditLog::Impl::views_are_current() const {
     if (seen.size == state.size() || seen.root != liftlock::root_at(seen.size, now.reader())) {
       fail(ErrorCode::audit_broken, "the log was forked: the checkpoint file has another history");
     }
-    return false;
+    return {};
   }
   const AuditSnapshot now{folder, state};
+  Views views{.current = state.tail.size() < k_tile_width, .damaged = {}};
   for (const auto& [path, content] : now.partial_files()) {
-    // A power cut can lose these files, which are never synced; other bytes of the right length are verify()'s
-    // business.
-    std::error_code missing;
-    if (fs::file_size(folder / path, missing) != content.size() || missing) return false;
+    const auto found = read_if_exists(folder / path, k_max_bundle);
+    if (found == content) continue;
+    // A power cut can lose these files, which are never synced: gone, cut, or blank in part.
+    if (!found || may_be_lost(*found, content))
+      views.current = false;
+    else
+      views.damaged.push_back(path);
   }
-  return state.tail.size() < k_tile_width;
+  return views;
 }
 
 void AuditLog::Impl::reload_locked() {
@@ -306,7 +321,7 @@ void AuditLog::Impl::reload_locked() {
 
 void AuditLog::Impl::reload_and_check() {
   if (!reload() && state.torn_bytes == 0) return;
-  const bool current = views_are_current();
+  const auto views = look_at_views();
   if (state.torn_bytes > 0) {
     if (::ftruncate(journal.get(), static_cast<off_t>(state.whole_bytes)) != 0)
       fail_errno("truncate the audit journal");
@@ -314,7 +329,8 @@ void AuditLog::Impl::reload_and_check() {
     dropped_bytes += std::exchange(state.torn_bytes, 0);
   }
   published = state.size();
-  if (!current) publish(Publish::everything);
+  if (!views.current || !views.damaged.empty()) publish(Publish::everything);
+  damaged.insert(damaged.end(), views.damaged.begin(), views.damaged.end());
 }
 
 void AuditLog::Impl::commit(const std::vector<std::string>& entries) {

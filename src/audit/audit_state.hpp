@@ -48,6 +48,8 @@ struct AuditLog::Impl {
   CompactRange range;                       ///< of state.edge
   UniqueFd journal;                         ///< kept open: while it is, its inode number is not given to another file
   std::uint64_t dropped_bytes = 0;          ///< torn bytes that the next append reports
+  std::vector<std::string> damaged;         ///< derived files that were made again, which the next append reports
+  std::vector<std::string> repaired;        ///< and those that an append reported
   std::uint64_t published = 0;              ///< the size that the derived files show
   std::atomic<bool> reserve_spent = false;  ///< and no entry says so yet
   /// A sync failed: what is on disk is unknown until the log is opened again. Where tiles are written it is set without
@@ -66,11 +68,17 @@ struct AuditLog::Impl {
   void reload_locked();
   void reload_and_check();
   void check_checkpoint() const;
-  /// Do the derived files stand as a finished append leaves them? @throws Error{audit_broken} when no crash explains it
-  bool views_are_current() const;
+  struct Views {
+    bool current = false;              ///< there, and as long as a finished append leaves them
+    std::vector<std::string> damaged;  ///< other bytes than the journal makes, and no crash leaves such
+  };
+  /// How the derived files stand. @throws Error{audit_broken} when they say more than the journal
+  Views look_at_views() const;
   std::string sign(const CompactRange& tree) const;
   /// Durable when it returns. @param make the entries, `count` of them, at this time; told with the lock held
   std::uint64_t append(std::size_t count, const std::function<std::vector<std::string>(Timestamp)>& make);
+  /// Entries of what was met since the last append: torn bytes, damaged files.
+  std::vector<std::string> news(Timestamp time) const;
   /// Makes durable what the log holds, in a file that no failed sync knows of. Returns its size.
   std::uint64_t renew();
   void renew_journal();
