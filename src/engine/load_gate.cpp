@@ -264,6 +264,7 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
   detail["digest"] = main_digest(artifact).text();
   std::optional<CheckedModel> model;
   std::optional<EarlierCheck> earlier;
+  const char* stage = "countersignatures";
   try {
     if (!policy.countersigners.empty()) {
       const auto signatures = CountersignatureStore(policy.countersignatures).signatures(artifact);
@@ -271,10 +272,15 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
                                                        policy.countersigners, now()))
         detail["countersigned_by"].push_back(one.key_id);
     }
+    stage = "bytes";
     earlier = find_earlier_check(log, policy.verified_file, artifact);
-    const auto begin = std::chrono::steady_clock::now();
     model = open_model(store, artifact, policy.memory);
-    if (opened) opened(*model);
+    if (opened) {
+      stage = "sandbox";
+      opened(*model);
+      stage = "bytes";
+    }
+    const auto begin = std::chrono::steady_clock::now();
     if (earlier && !policy.recheck && is_untouched(*model, *earlier)) {
       model->check = Check::untouched;
       lean_on(*model, *earlier);
@@ -284,6 +290,7 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
     model->duration = since(begin);
   } catch (const Error& error) {
     detail["error"] = info(error.code()).slug;
+    detail["stage"] = stage;
     event.outcome = Outcome::failure;
     event.detail = dump_json_line(detail);
     log.append(event);

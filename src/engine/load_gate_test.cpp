@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "engine/countersignature.hpp"
@@ -217,6 +219,28 @@ TEST(WholeGate, HashesEveryByteUnlessPolicySaysOtherwise) {
   EXPECT_EQ(gate.pass("a").check, Check::every_byte) << "touched, and the same";
   EXPECT_EQ(gate.last().at("by"), "fs-verity");
   EXPECT_EQ(gate.pass("a").check, Check::untouched) << "since then";
+}
+
+// An auditor must not read of a model that failed its check where the machine lacks a sandbox; nor is making one time
+// of the check.
+TEST(WholeGate, TheSandboxIsNoPartOfTheCheck) {
+  Gate gate;
+  gate.fixture.add_model("a", "GGUF of a model");
+  const auto pass = [&](const std::function<void(const CheckedModel&)>& opened) {
+    return pass_gate(gate.fixture.store, gate.log, gate.policy, require_model(gate.fixture.catalog, "a"), "ada",
+                     Json::object(), {}, opened);
+  };
+  EXPECT_EQ(code_of([&] { pass([](const CheckedModel&) { fail(ErrorCode::sandbox_unavailable, "no namespaces"); }); }),
+            ErrorCode::sandbox_unavailable);
+  EXPECT_EQ(gate.last().at("stage"), "sandbox");
+  EXPECT_EQ(gate.last().at("error"), "sandbox-unavailable");
+  constexpr std::chrono::milliseconds k_slow{1500};
+  EXPECT_LT(pass([&](const CheckedModel&) { std::this_thread::sleep_for(k_slow); }).duration, k_slow);
+  EXPECT_LT(gate.last().at("milliseconds"), k_slow.count());
+  gate.fixture.add_model("b", "GGUF of another model");
+  fs::remove(gate.fixture.store.path(require_model(gate.fixture.catalog, "b").files.at(0).digest));
+  EXPECT_THROW(gate.pass("b"), Error);
+  EXPECT_EQ(gate.last().at("stage"), "bytes");
 }
 
 TEST(WholeGate, OtherBytesPassByNeitherDigest) {

@@ -475,7 +475,6 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
           "carry a newer engine, install it beside this one and make it the default: liftlock engine install "
           "NAME, liftlock engine default NAME/VERSION");
     }
-    const auto begun = Clock::now();
     const RunFolder folder("model");
     std::optional<Sandbox> sandbox;  // set up while the bytes are hashed; the engine is not started before
     const auto checked = pass_gate(
@@ -493,7 +492,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     {
       const std::lock_guard lock(mutex);
       ++model.counts.checks;
-      model.counts.checking += gate_passed - begun;
+      model.counts.checking += checked.duration;
       model.assurance = name(checked.assurance);
       if (std::exchange(model.has_failed, false)) ++model.counts.restarts;
     }
