@@ -46,6 +46,10 @@ std::string Metrics::text(const MirrorGauges& gauges) const {
   gauge(out, "liftlock_audit_read_events_total", "counter", "Read events committed to the audit log.",
         gauges.audited_reads);
   gauge(out, "liftlock_audit_healthy", "gauge", "1 while the audit log can be written.", gauges.audit_healthy ? 1 : 0);
+  gauge(out, "liftlock_audit_damaged", "gauge", "1 when the last check of the whole audit log found damage.",
+        gauges.audit_damaged ? 1 : 0);
+  gauge(out, "liftlock_audit_checked_timestamp_seconds", "gauge", "When it ended; 0 before the first has.",
+        static_cast<std::uint64_t>(gauges.audit_checked));
   gauge(out, "liftlock_access_log_lines_total", "counter", "Lines written to the access log.", gauges.access_log_lines);
   gauge(out, "liftlock_access_log_dropped_total", "counter", "Lines that the access log's disk did not take.",
         gauges.access_log_dropped);

@@ -22,6 +22,8 @@ struct MirrorGauges {
   std::uint64_t free_bytes = 0;
   std::uint64_t audited_reads = 0;
   bool audit_healthy = true;
+  bool audit_damaged = false;
+  std::int64_t audit_checked = 0;  ///< seconds since 1970; 0: not yet
   std::uint64_t access_log_lines = 0;
   std::uint64_t access_log_dropped = 0;
 };

@@ -160,6 +160,9 @@ struct MirrorServer::Impl {
     checks.push_back({"audit", [this, unless] {
                         return unless(audit.is_writable() && reads->healthy(), "the audit log cannot be written");
                       }});
+    checks.push_back({"audit-log", [this, unless] {
+                        return unless(!log_check || !log_check->found().damaged, "the audit log is damaged");
+                      }});
     checks.push_back({"disk", [this, unless] {
                         return unless(free_space(options.store_folder) >= options.least_free, "the disk is full");
                       }});
@@ -282,6 +285,7 @@ struct MirrorServer::Impl {
   }
 
   MirrorGauges gauges(const MirrorState& the_state) const {
+    const auto checked = log_check ? log_check->found() : LogCheck::Found{};
     return {.connections = server->connections(),
             .view_generation = the_state.generation,
             .artifacts = the_state.view->artifacts.size(),
@@ -290,6 +294,8 @@ struct MirrorServer::Impl {
             .free_bytes = free_space(options.store_folder),
             .audited_reads = reads->events_written(),
             .audit_healthy = reads->healthy(),
+            .audit_damaged = checked.damaged,
+            .audit_checked = checked.checked.time_since_epoch().count(),
             .access_log_lines = access_log ? access_log->lines() : 0,
             .access_log_dropped = access_log ? access_log->dropped() : 0};
   }
@@ -323,6 +329,7 @@ struct MirrorServer::Impl {
   std::mutex refresh_mutex;
 
   std::unique_ptr<ReadAudit> reads;
+  std::optional<LogCheck> log_check;
   std::unique_ptr<HttpServer> server;
   std::mutex poll_mutex;
   std::condition_variable poll_wake;
@@ -346,6 +353,7 @@ MirrorServer::~MirrorServer() {
 
 void MirrorServer::start() {
   m_impl->note("mirror.start");
+  m_impl->log_check.emplace(m_impl->audit, m_impl->reporter, m_impl->actor, m_impl->options.log_check);
   m_impl->readiness.look();
   m_impl->server->start();
   m_impl->poll_thread = std::thread([this] { m_impl->poll(); });
@@ -381,6 +389,7 @@ void MirrorServer::stop(std::chrono::milliseconds patience) {
   m_impl->poll_wake.notify_all();
   m_impl->poll_thread.join();
   m_impl->server->stop(patience);
+  m_impl->log_check.reset();
   m_impl->reads.reset();
   m_impl->note("mirror.stop");
 }

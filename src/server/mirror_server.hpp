@@ -16,6 +16,7 @@
 #include "net/server.hpp"
 #include "os/file.hpp"
 #include "server/access_log.hpp"
+#include "server/log_check.hpp"
 #include "server/readiness.hpp"
 
 namespace liftlock {
@@ -41,6 +42,7 @@ struct MirrorOptions {
   std::vector<ReadinessCheck> checks;    ///< besides those of the mirror itself
   std::uint64_t least_free = 64u << 20;  ///< bytes of the store's file system; with fewer it is not ready
   std::optional<AccessLogOptions> access_log;
+  LogCheckTimes log_check;
 };
 
 class MirrorServer {
@@ -53,7 +55,8 @@ class MirrorServer {
   MirrorServer(const MirrorServer&) = delete;
   MirrorServer& operator=(const MirrorServer&) = delete;
 
-  /// Appends "mirror.start" to the log, then accepts. @throws Error{audit_unwritable}
+  /// Appends "mirror.start" to the log, then accepts, and checks the whole log meanwhile (LogCheck). @throws
+  /// Error{audit_unwritable}
   void start();
   std::string url() const;
   /// Reads certificate, key, tokens and catalog again; what is broken keeps its old form and is reported.

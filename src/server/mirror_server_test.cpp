@@ -289,7 +289,7 @@ TEST_F(ReadyTest, IsReadyWithEveryCheckNamedAndNeedsNoToken) {
   EXPECT_EQ(status("/readyz"), "200");
   const auto document = ready();
   EXPECT_TRUE(document["ready"]);
-  for (const auto* check : {"catalog", "store", "audit", "disk", "running", "engine"}) {
+  for (const auto* check : {"catalog", "store", "audit", "audit-log", "disk", "running", "engine"}) {
     EXPECT_TRUE(document["checks"][check]["ok"]) << check;
   }
 }
@@ -325,6 +325,37 @@ TEST_F(ReadyTest, SaysWhyNot) {
   m_mirror->drain();
   expect_only_reason("running", "the server is about to stop");
   EXPECT_EQ(status("/healthz"), "200");
+}
+
+// Full tiles are never written again, so only a check of all of them meets what became of one.
+TEST_F(ReadyTest, DamageOfTheAuditLogIsAnAlarmUntilItIsMended) {
+  std::vector<AuditEvent> many(
+      300, {.type = "test", .actor = "tester(0)", .outcome = Outcome::success, .subject = "s", .detail = "{}"});
+  m_log.append(many);
+  auto watched = options();
+  watched.log_check = {.while_good = std::chrono::milliseconds(50), .while_damaged = std::chrono::milliseconds(50)};
+  serve(watched);
+  EXPECT_EQ(status("/readyz"), "200");
+  const auto metric = [&](const std::string& line) { return get("/metrics").find("\n" + line) != std::string::npos; };
+  EXPECT_TRUE(metric("liftlock_audit_damaged 0\n"));
+
+  const auto path = m_folder.path() / "audit/tile/entries/000";
+  const auto good = read_file(path, 1 << 20);
+  auto bad = good;
+  bad[1000] = static_cast<char>(bad[1000] ^ 1);
+  write_file_atomically(path, bad);
+  expect_only_reason("audit-log", "the audit log is damaged");
+  EXPECT_TRUE(metric("liftlock_audit_damaged 1\n"));
+  EXPECT_FALSE(metric("liftlock_audit_checked_timestamp_seconds 0\n"));
+  const auto told = m_log.find_last("audit.verify", "test");
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->event.outcome, Outcome::failure);
+
+  write_file_atomically(path, good);
+  EXPECT_TRUE(becomes("200"));
+  EXPECT_EQ(m_log.find_last("audit.verify", "test")->event.outcome, Outcome::success);
+  m_mirror->stop(std::chrono::seconds(5));
+  m_log.verify();
 }
 
 TEST_F(ReadyTest, TellsNothingOfWhatACheckThrew) {

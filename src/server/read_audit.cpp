@@ -1,5 +1,6 @@
 #include "server/read_audit.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <vector>
@@ -39,9 +40,14 @@ void ReadAudit::record(std::string_view user, std::string_view peer, std::string
       m_wake.notify_all();
       fail(ErrorCode::audit_unwritable, "more reads than the audit log takes");
     }
-    reads.path = printable(path.substr(0, k_max_path));
   }
   ++reads.count;
+  auto shown = printable(path.substr(0, k_max_path));
+  if (std::find(reads.paths.begin(), reads.paths.end(), shown) != reads.paths.end()) return;
+  if (reads.paths.size() < k_max_paths)
+    reads.paths.push_back(std::move(shown));
+  else
+    ++reads.by_others;
 }
 
 std::uint64_t ReadAudit::events_written() const {
@@ -83,7 +89,10 @@ void ReadAudit::commit(std::map<Key, Reads>& group) {
     auto end = group.begin();
     for (; end != group.end() && events.size() < k_events_per_commit; ++end) {
       const auto& [user, peer, subject] = end->first;
-      const Json detail = {{"count", end->second.count}, {"path", end->second.path}, {"peer", peer}};
+      const auto& reads = end->second;
+      Json detail = {{"count", reads.count}, {"path", reads.paths.front()}, {"peer", peer}};
+      if (reads.paths.size() > 1) detail["paths"] = reads.paths;
+      if (reads.by_others > 0) detail["by_other_paths"] = reads.by_others;
       events.push_back({.type = "mirror.read",
                         .actor = user.empty() ? "anonymous" : user,
                         .outcome = Outcome::success,

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <thread>
 #include <tuple>
+#include <vector>
 
 #include "audit/audit_log.hpp"
 
@@ -16,6 +17,9 @@ namespace liftlock {
 
 class ReadAudit {
  public:
+  /// An entry holds so many, however long they are.
+  static constexpr std::size_t k_max_paths = 8;
+
   /// @param log must outlive this object
   explicit ReadAudit(AuditLog& log);
   /// Commits what is left.
@@ -23,8 +27,9 @@ class ReadAudit {
   ReadAudit(const ReadAudit&) = delete;
   ReadAudit& operator=(const ReadAudit&) = delete;
 
-  /// Notes one read, before its answer is sent. Equal reads (user, peer, subject) of one group become one "mirror.read"
-  /// event with a count and the first path. Any thread.
+  /// Notes one read, before its answer is sent. Reads of one group with equal user, peer and subject become one
+  /// "mirror.read" event with their count and the paths that they went by: bytes that two packages share were read as
+  /// one of them, or as both. Of more than k_max_paths paths the event has how many reads went by others. Any thread.
   /// @throws Error{audit_unwritable} when the last commit failed or too much waits: the answer must not be sent
   void record(std::string_view user, std::string_view peer, std::string_view subject, std::string_view path);
 
@@ -35,7 +40,8 @@ class ReadAudit {
   using Key = std::tuple<std::string, std::string, std::string>;  // user, peer, subject
   struct Reads {
     std::uint64_t count = 0;
-    std::string path;
+    std::vector<std::string> paths;  ///< each once, in the order of their first reads
+    std::uint64_t by_others = 0;
   };
   void run();
   void commit(std::map<Key, Reads>& group);

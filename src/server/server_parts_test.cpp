@@ -5,9 +5,11 @@
 #include <thread>
 
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/json.hpp"
 #include "crypto/hash.hpp"
 #include "os/process.hpp"
 #include "server/index_page.hpp"
@@ -63,6 +65,38 @@ TEST(ReadAudit, GroupsEqualReadsIntoOneEvent) {
   });
   EXPECT_EQ(total, 1001u);
   EXPECT_LE(events, 6u);
+}
+
+// Two packages may hold one file: which of them was read is what an auditor asks.
+TEST(ReadAudit, KeepsByWhichPathsTheSameBytesWereRead) {
+  const TemporaryFolder folder;
+  AuditLog log(folder.path() / "audit", "test");
+  {
+    ReadAudit reads(log);
+    for (int round = 0; round < 2; ++round) {
+      for (int i = 0; i < 10; ++i) reads.record("ci", "127.0.0.1", "sha256:aa", fmt::format("/files/{}", i));
+    }
+    reads.record("ci", "127.0.0.1", "sha256:bb", "/files/y");
+  }
+  std::uint64_t told = 0;
+  std::set<std::string> paths;
+  log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+    const auto detail = parse_json(entry.event.detail);
+    if (entry.event.subject == "sha256:bb") {
+      EXPECT_FALSE(detail.contains("paths"));
+      return true;
+    }
+    const auto named = detail.value("paths", Json::array({detail.at("path")}));
+    EXPECT_LE(named.size(), ReadAudit::k_max_paths);
+    for (const auto& path : named) paths.insert(path.get<std::string>());
+    told += detail.at("count").get<std::uint64_t>();
+    if (detail.at("count") == 20) {
+      EXPECT_EQ(detail.at("by_other_paths"), 4);
+    }
+    return true;
+  });
+  EXPECT_EQ(told, 20u);
+  EXPECT_GE(paths.size(), ReadAudit::k_max_paths);
 }
 
 TEST(MirrorKey, IsOneWhenSeveralStartAtOnceAfterOneWasKilled) {
