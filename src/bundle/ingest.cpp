@@ -62,6 +62,7 @@ class Ingest {
     Catalog catalog(m_site.catalog_file());
     check_left_out(store);
     check_space(store);
+    say_what_was_left(store, batch(), m_reporter);
     StagedBlobs staged(store, batch());
     catalog.pin(batch(), digests_to_pin());
     check_left_out(store);  // what gc removed before the pins

@@ -4,7 +4,9 @@
 #include <atomic>
 #include <mutex>
 
+#include "base/counted.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "os/parallel.hpp"
 
@@ -106,6 +108,24 @@ ArtifactFile stage_bytes(const StagingPlace& place, const std::string& path, con
     place.staged.seal(digest, digest);
   }
   return {.path = RelPath::parse(path), .size = bytes.size(), .digest = digest, .origin = {}, .evidence = {}};
+}
+
+void say_what_was_left(const BlobStore& store, const std::string& batch, Reporter& reporter) {
+  constexpr std::size_t k_most = 1'000'000;
+  const auto folder = store.folder() / "staging" / batch;
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) return;
+  std::size_t files = 0;
+  std::uint64_t bytes = 0;
+  for (const auto& file : walk(folder, k_most)) {
+    if (!S_ISREG(file.status.st_mode) || !Digest::try_parse("sha256:" + file.path)) continue;
+    ++files;
+    bytes += static_cast<std::uint64_t>(file.status.st_size);
+  }
+  if (files == 0) return;
+  reporter.note(
+      fmt::format("an earlier run left {} ({}): what of it is whole is kept, once it was read and hashed again",
+                  counted(files, "file"), format_size(bytes)));
 }
 
 }  // namespace liftlock

@@ -34,6 +34,8 @@ Staged stage_content(const BundleReader& bundle, std::vector<std::size_t> wanted
 /// @throws Error{blob_corrupt}, and what RemoteBundle::stage() throws
 Staged stage_remote(RemoteBundle& remote, const std::vector<FileEntry>& content, const StagingPlace& place,
                     Reporter& reporter);
+/// Before a batch is opened that an earlier run left: what is there is read again, which may take a while.
+void say_what_was_left(const BlobStore& store, const std::string& batch, Reporter& reporter);
 /// A document that is in memory already. @throws Error{blob_corrupt, disk_full, io_error}
 ArtifactFile stage_bytes(const StagingPlace& place, const std::string& path, const std::string& bytes);
 

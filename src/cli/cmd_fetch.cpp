@@ -68,7 +68,8 @@ void add_fetch(CLI::App& app, Invocation& invocation) {
   add_stack_options(*command, options->stack);
   command->add_flag("--frozen", options->frozen, "Refuse a lock that is missing or not that of the stack");
   command->footer(
-      "Without --frozen a stale lock is brought up to date first. Stopped, it goes on where it was.\n"
+      "Without --frozen a stale lock is brought up to date first. Stopped, it checks what it has, and goes on from "
+      "that.\n"
       "Example: liftlock fetch --frozen");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -111,7 +111,8 @@ void add_ingest(CLI::App& app, Invocation& invocation) {
                     "Bring a bundle back that was retired here; needs --reason");
   add_reason(*command, options->reason, "Why a rule is overridden; written to the audit log");
   command->footer(
-      "Killed at any point it leaves nothing visible; the same command goes on where it was. The same bundle again is "
+      "Killed at any point it leaves nothing visible; the same command checks what it had, and goes on. The same "
+      "bundle again is "
       "no error.\n"
       "Example: liftlock ingest usb/demo-7 --expect 'sha256:3b1f…'");
   command->callback([&invocation, options] { run(invocation, *options); });

@@ -149,7 +149,7 @@ void add_store(CLI::App& app, Invocation& invocation) {
   command->footer(
       "config.toml's [sync] says where from, and which ring. Killed or cut off at any point it leaves nothing "
       "visible;\n"
-      "the same command goes on where it was, and takes no byte twice.\n"
+      "the same command checks what it has, goes on from that, and takes no byte from the peer twice.\n"
       "Example: liftlock store sync --once");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

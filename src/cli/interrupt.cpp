@@ -10,7 +10,8 @@ namespace {
 
 constexpr int k_interrupted = 128 + SIGINT;
 
-constexpr std::string_view k_goes_on = "\nliftlock: interrupted; run the same command again, it goes on where it was\n";
+constexpr std::string_view k_goes_on =
+    "\nliftlock: interrupted; run the same command again: it checks what is there, and goes on from that\n";
 constexpr std::string_view k_begins_anew = "\nliftlock: interrupted; run the same command again, it begins anew\n";
 /// Set before the handler is.
 const std::string_view* g_word = &k_goes_on;

@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "bundle/import_channel.hpp"
 #include "bundle/scan.hpp"
+#include "bundle/stage_bundle.hpp"
 #include "bundle/transfer_line.hpp"
 #include "crypto/hash.hpp"
 #include "intake/publishing.hpp"
@@ -25,6 +26,20 @@ namespace liftlock {
 namespace {
 
 constexpr std::size_t k_max_notes = 200;
+
+[[noreturn]] void refuse_name(std::string_view name, std::string_view why) {
+  throw Error(ErrorCode::usage, fmt::format("--name cannot be '{}': {}", printable(name), why),
+              "use letters without accents, digits and . _ + ~ = @ -, and '/' in the name of an image: org/app");
+}
+
+/// A name is never quietly changed into another: two might become one.
+void check_name(std::string_view name) {
+  if (name.empty()) return;
+  for (const auto& part : split(name, '/')) {
+    if (part.empty() || part == "." || part == "..") refuse_name(name, "a part of it is empty or a step in a path");
+    if (portable_component(part) != part) refuse_name(name, "it has characters that no path of a bundle has");
+  }
+}
 
 /// One run of the pipeline; the steps are called in order by import_from().
 class Import {
@@ -40,6 +55,7 @@ class Import {
     }
     BlobStore store(m_site.store_folder());
     Catalog catalog(m_site.catalog_file());
+    say_what_was_left(store, batch(), m_reporter);
     StagedBlobs staged(store, batch());
     Staging files(staged, m_result.notes, [this](const TreeBytes& range) { return m_vouching.staged_of_copy(range); });
     Publishing publishing(m_site, staged, files, catalog, batch());
@@ -179,7 +195,9 @@ class Import {
            m_artifacts.size());
     auto& artifact = m_artifacts.front();
     if (artifact.kind == "model" || artifact.kind == "dataset") {
-      const auto name = portable_component(m_request.name);
+      const auto& name = m_request.name;
+      if (name.find('/') != std::string::npos)
+        refuse_name(name, fmt::format("a {} has no '/' in its name here", artifact.kind));
       const auto before = artifact.kind + "s/" + artifact.name + "/", after = artifact.kind + "s/" + name + "/";
       for (auto& file : artifact.files) file.path = RelPath::parse(after + file.path.text().substr(before.size()));
       artifact.name = name;
@@ -269,6 +287,7 @@ void record_failure(const Site& site, const ImportRequest& request, const Error&
 }  // namespace
 
 ImportResult import_from(const Site& site, const ImportRequest& request, Reporter& reporter) {
+  check_name(request.name);
   const FileLock lock(site.folder() / "ingest.lock", "an ingest or import", FileLock::Wait::no);
   Import run(site, request, reporter);
   if (request.plan) return run.run();

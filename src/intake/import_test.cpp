@@ -22,6 +22,7 @@
 namespace liftlock {
 namespace {
 
+using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -939,6 +940,37 @@ TEST_F(Imports, WhatIsNotKnownIsSaidWithWhatWouldBe) {
     EXPECT_THAT(std::string(error.hint()), HasSubstr(".baimodel"));
   }
   EXPECT_EQ(refused("nothing"), ErrorCode::not_found);
+}
+
+TEST_F(Imports, OfOneUnknownFileItIsSaidWhatItLooksLikeAndWhatToDo) {
+  const auto told = [&](const std::string& name, const std::string& content) {
+    write(name, content);
+    try {
+      (void)imported(name);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::import_unknown) << name;
+      return error.message() + " | " + std::string(error.hint());
+    }
+    return "taken in: " + name;
+  };
+  EXPECT_THAT(told("empty.bin", ""), HasSubstr("is empty"));
+  EXPECT_THAT(told("weights", std::string("GGUF\3\0\0\0", 8)), HasSubstr("mv 'weights' 'weights.gguf'"));
+  EXPECT_THAT(told("tool.pkg", "!<arch>\ndebian-binary   "), HasSubstr("'tool.pkg.deb'"));
+  EXPECT_THAT(told("m.asc", "-----BEGIN PGP MESSAGE-----\n"), HasSubstr("decrypt it first"));
+  EXPECT_THAT(told("m.age", "age-encryption.org/v1\n"), HasSubstr("is encrypted (age)"));
+  EXPECT_THAT(told("a.7z", "7z\xbc\xaf\x27\x1c...."), HasSubstr("7z archive"));
+  EXPECT_THAT(told("notes.txt", "hello\n"),
+              AllOf(HasSubstr("is text"), HasSubstr("SHA256SUMS"), HasSubstr(".baimodel")));
+  EXPECT_THAT(told("odd", std::string("\1\2\3\4\0", 5)), HasSubstr("the bytes 01020304"));
+}
+
+TEST_F(Imports, ANameThatWouldBeChangedIsRefused) {
+  write("m.gguf", "GGUF");
+  auto asked = request("m.gguf");
+  for (const auto* name : {"my model", "caf\u00e9", "../m", "m/", "a//b", "two\nlines"}) {
+    asked.name = name;
+    EXPECT_EQ(code_of([&] { (void)import_from(site(), asked, silent_reporter()); }), ErrorCode::usage) << name;
+  }
 }
 
 TEST_F(Imports, AnInnerArchiveIsUsedAsItWasHashed) {

@@ -115,6 +115,18 @@ Found recognise(const std::shared_ptr<const Tree>& tree, const ImportCells& cell
     throw Error(ErrorCode::import_unknown, fmt::format("'{}' holds no file", printable(tree->name())),
                 "hidden files do not count: look at what was carried with `ls -lA`");
   }
+  std::vector<std::string_view> accepted;
+  for (const auto& one : k_recognisers) accepted.push_back(one.accepts);
+  const auto would_be = fmt::format("what would be taken: {}", fmt::join(accepted, "; "));
+  if (tree->paths().size() == 1) {
+    const auto& path = tree->paths().front();
+    constexpr std::size_t k_head = 64;
+    const auto looks = looks_of(path, tree->head(path, k_head), tree->size(path));
+    throw Error(ErrorCode::import_unknown,
+                fmt::format("'{}' {}, and is no file that is known here by its name and beginning", printable(path),
+                            looks.words),
+                fmt::format("{}; {}", looks.advice, would_be));
+  }
   std::map<std::string, std::size_t> endings;
   for (const auto& path : tree->paths()) {
     const auto name = path.substr(path.rfind('/') + 1);
@@ -126,12 +138,11 @@ Found recognise(const std::shared_ptr<const Tree>& tree, const ImportCells& cell
     if (seen.size() == 8) break;
     seen.push_back(fmt::format("{} with {}", count, printable(ending)));
   }
-  std::vector<std::string_view> accepted;
-  for (const auto& one : k_recognisers) accepted.push_back(one.accepts);
-  throw Error(ErrorCode::import_unknown,
-              fmt::format("'{}' holds {} ({}), and is nothing that is known here", printable(tree->name()),
-                          counted(tree->paths().size(), "file"), fmt::join(seen, ", ")),
-              fmt::format("what would be taken: {}", fmt::join(accepted, "; ")));
+  throw Error(
+      ErrorCode::import_unknown,
+      fmt::format("'{}' holds {} ({}), and is nothing that is known here", printable(tree->name()),
+                  counted(tree->paths().size(), "file"), fmt::join(seen, ", ")),
+      fmt::format("any files are taken in with a list: run `sha256sum * > SHA256SUMS` in the folder; {}", would_be));
 }
 
 std::shared_ptr<const Tree> open_import(const fs::path& source, std::shared_ptr<const UniqueFd> file,

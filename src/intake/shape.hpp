@@ -111,6 +111,13 @@ std::shared_ptr<const Tree> open_archive(const WantedFile& file, const ImportCel
 /// What can be said against it by the first bytes of its files, for a plan, which hands no content to an inspector.
 std::vector<std::string> doubts_about(const Found& found);
 
+/// One file that nothing knows: what it looks like by its first bytes, as the end of "'x' …", and what to do.
+struct Looks {
+  std::string words;
+  std::string advice;  ///< empty: there is none in particular
+};
+Looks looks_of(std::string_view name, std::string_view head, std::uint64_t size);
+
 // the recognisers
 std::optional<Found> recognise_baimodel(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_bundle_layout(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
