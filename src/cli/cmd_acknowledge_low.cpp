@@ -10,6 +10,7 @@
 #include "bundle/spoken.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
+#include "cli/config_record.hpp"
 #include "cli/whole_number.hpp"
 
 namespace liftlock {
@@ -43,7 +44,7 @@ Digest acknowledged(const AuditLog& log, const Options& options) {
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("acknowledge", {Zone::low});
-  site.require_own();
+  record_config(invocation, site);
   const auto digest = acknowledged(open_audit_log(invocation), options);
   AuditLog(site.audit_folder(), "")
       .append({.type = std::string(k_acknowledge_event),

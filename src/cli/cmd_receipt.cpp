@@ -14,6 +14,7 @@
 #include "bundle/source.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
+#include "cli/config_record.hpp"
 #include "cli/signing.hpp"
 #include "crypto/hash.hpp"
 #include "os/host.hpp"
@@ -83,8 +84,8 @@ void put(Invocation& invocation, const Site& site, const Options& options, const
 void run_receipt(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("receipt", {Zone::ingest, Zone::production});
-  site.require_own();
   auto receipt = begin(invocation, site, Receipt::Kind::receipt);
+  record_config(invocation, site);
   const auto log = open_audit_log(invocation);
   for (const auto& [channel, history] : channel_histories(log)) {
     receipt.channels.push_back({channel, history.newest(), history.seen.rbegin()->second});
@@ -103,8 +104,8 @@ void require_signed(const Site& site, const BundleReader& bundle) {
 void run_request(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("request", {Zone::ingest});
-  site.require_own();
   auto request = begin(invocation, site, Receipt::Kind::request);
+  record_config(invocation, site);
   BundleReader bundle(resolve_source(site.config(), options.source));
   require_signed(site, bundle);
   bundle.load_lists();

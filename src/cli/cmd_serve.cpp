@@ -20,6 +20,7 @@
 #include "net/server.hpp"
 #include "os/file.hpp"
 #include "server/local_door.hpp"
+#include "server/log_check.hpp"
 #include "server/mirror_server.hpp"
 #include "server/sd_notify.hpp"
 #include "store/blob_store.hpp"
@@ -37,6 +38,7 @@ struct Options {
   std::string tokens;
   bool tls12 = false;
   bool insecure_listen = false;
+  bool require_whole_log = false;
   std::string incoming_engines;
 };
 
@@ -101,6 +103,16 @@ std::string status_text(ModelServing& models, const MirrorServer& mirror, Timest
   return dump_json(status);
 }
 
+void require_whole(AuditLog& log, const Invocation& invocation) {
+  try {
+    log.verify();
+  } catch (const Error& error) {
+    if (!is_damage(error)) throw;
+    log.append(log_check_event(log, invocation.actor(), &error));
+    throw Error(error.code(), error.what(), "keep the disk as it is; docs/guides/audit.md says how to mend the log");
+  }
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("serve", {Zone::ingest, Zone::production});
@@ -108,6 +120,7 @@ void run(Invocation& invocation, const Options& options) {
   auto mirror_settings = mirror_options(site, options);  // a mistake of use is told before anything is begun
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
+  if (options.require_whole_log) require_whole(log, invocation);
   const auto models = serve_models(site, log, invocation);
   std::optional<IncomingEngines> incoming;
   if (models && !options.incoming_engines.empty()) incoming.emplace(invocation, site, options.incoming_engines);
@@ -158,13 +171,17 @@ void add_serve(CLI::App& app, Invocation& invocation) {
   command->add_option("--tls-key", options->tls_key, "PEM private key of the certificate, without a passphrase");
   command->add_flag("--tls12", options->tls12, "Accept TLS 1.2 besides 1.3, for old clients");
   command->add_flag("--insecure-listen", options->insecure_listen, "Serve other machines without TLS");
+  command->add_flag("--require-whole-log", options->require_whole_log,
+                    "Check the whole audit log before anything is served, and refuse where it is damaged");
   command->add_option("--incoming-engines", options->incoming_engines,
                       "Folder that is looked into for engine packages; those that builders signed are installed");
   command->add_option("--tokens", options->tokens, "File of read tokens: lines NAME SHA256-OF-TOKEN");
   command->footer(
       "Prints 'listening on URL' once it answers. SIGHUP reads certificate, tokens and catalog again; SIGTERM ends it\n"
       "after the running downloads; /readyz answers 503 from then on. What is ingested meanwhile appears within a\n"
-      "second.\n"
+      "second. The whole audit log is checked meanwhile, and daily: damage is an alarm in /readyz, /metrics and "
+      "`liftlock "
+      "status`.\n"
       "Example: liftlock serve --listen 0.0.0.0:8443 --tls-cert mirror.pem --tls-key mirror.key");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

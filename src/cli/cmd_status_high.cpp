@@ -19,6 +19,7 @@
 #include "cli/syslog_settings.hpp"
 #include "cli/witness_view.hpp"
 #include "intake/record.hpp"
+#include "server/log_check.hpp"
 #include "store/catalog.hpp"
 
 namespace liftlock {
@@ -93,6 +94,20 @@ Imports imports_of(const AuditLog& log, const Catalog& catalog) {
   return out;
 }
 
+/// What `serve` found when it checked the whole log.
+Json damage_json(const AuditEntry& check) {
+  return {{"entry", check.index},
+          {"time", format_time(check.time)},
+          {"what", parse_json(check.event.detail).value("what", "")}};
+}
+
+std::string damage_text(const AuditEntry& check) {
+  return fmt::format(
+      "AUDIT LOG DAMAGED: {}\n  found {} by `serve`, which looks again every ten minutes; docs/guides/audit.md says "
+      "what to do\n",
+      printable(parse_json(check.event.detail).value("what", "")), format_time(check.time));
+}
+
 void run(Invocation& invocation) {
   const auto site = invocation.site();
   site.require_zone("status", {Zone::ingest, Zone::production});
@@ -100,6 +115,8 @@ void run(Invocation& invocation) {
   const auto when = now();
   const auto log = open_audit_log(invocation);
   const auto standings = Meetings(site).standings(log, when);
+  const auto check = log.find_last(k_log_check_event, log.name());
+  const bool damaged = check && check->event.outcome == Outcome::failure;
   auto histories = channel_histories(log);
   for (const auto& [channel, every] : config.cadence) histories[channel];
   std::set<std::string> live;
@@ -166,9 +183,11 @@ void run(Invocation& invocation) {
        {"imports", {{"live", imports.live}, {"unsigned", imports.unsigned_ones}}},
        {"witnesses", witnesses_json(standings)},
        {"audit_reserve", has_room},
+       {"audit_damage", damaged ? damage_json(*check) : Json()},
        {"collector", collector ? collector->json : Json()}},
       [&] {
         std::string out;
+        if (damaged) out += damage_text(*check);
         for (const auto& one : imports.unsigned_ones) out += fmt::format("UNSIGNED IMPORT: {}\n", one);
         out += rows.size() == 1 ? std::string("nothing was ingested here yet\n") : format_table(rows);
         if (imports.live > 0) out += fmt::format("without a bundle: {}\n", counted(imports.live, "import"));
@@ -187,7 +206,7 @@ void run(Invocation& invocation) {
         if (!has_room) out += "disk: full, or nearly so; the audit log goes on with what is left of its reserve\n";
         return out + witnesses_text(standings, when) + (collector ? collector->text : "");
       });
-  const auto status = status_of(standings);
+  const auto status = damaged ? static_cast<int>(ErrorClass::integrity) : status_of(standings);
   if (status != 0 || !states.empty() || !has_room)
     invocation.set_status(std::max(status, static_cast<int>(ErrorClass::policy)));
 }
@@ -204,7 +223,7 @@ void add_status(CLI::App& app, Invocation& invocation) {
       "the\n"
       "disk is full, a witness of the audit log was not met, or audit entries wait too long for the site's collector; "
       "4\n"
-      "when the log is not what a witness saw.\n"
+      "when the log is not what a witness saw, or `serve` found it damaged.\n"
       "Example: liftlock status --json");
   command->callback([&invocation] { run(invocation); });
 }

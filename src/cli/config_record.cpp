@@ -6,6 +6,7 @@
 #include "audit/audit_log.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/reporter.hpp"
 #include "crypto/hash.hpp"
 #include "store/catalog.hpp"
 
@@ -29,7 +30,19 @@ Json changes(const Json& before, const Json& after) {
   return out;
 }
 
-/// A new log beside an old store would be whole, and hold nothing of what was done.
+/// What else is there only once something was done that the log has.
+bool was_used(const Site& site) {
+  const auto served = site.keys_folder() / "mirror-gnupg";
+  for (const auto& path : {served, site.access_file(), site.rings_file(), site.engine_defaults_file(),
+                           site.verified_file(), site.records_folder()}) {
+    if (fs::exists(path)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+// A new log beside an old store would be whole, and hold nothing of what was done.
 void require_audit_log(const Site& site) {
   if (!audit_log_is_lost(site)) return;
   throw Error(ErrorCode::audit_broken,
@@ -39,10 +52,9 @@ void require_audit_log(const Site& site) {
               "--new-audit-log --reason TEXT` begins another, whose first entry says so");
 }
 
-}  // namespace
-
 bool audit_log_is_lost(const Site& site) {
   if (fs::exists(site.audit_folder() / "journal")) return false;
+  if (was_used(site)) return true;
   if (!fs::exists(site.catalog_file())) return false;
   const Catalog catalog(site.catalog_file(), Access::read);
   return !catalog.publications().empty() || !catalog.retired().empty() || !catalog.sets().empty();
@@ -53,6 +65,12 @@ void record_config(const Invocation& invocation, const Site& site) {
   site.require_own();
   require_audit_log(site);
   AuditLog log(site.audit_folder(), "");
+  for (const auto& file : log.repaired()) {
+    invocation.reporter().warn(
+        fmt::format("the audit log's {} was damaged; the journal had what it held, and it was written again: look for "
+                    "what changed it (docs/guides/audit.md)",
+                    file));
+  }
   Json detail = {{"digest", sha256(site.config_text()).text()}, {"settings", settings_json(site.config())}};
   if (const auto last = log.find_last(k_event, k_subject)) {
     const auto before = parse_json(last->event.detail);

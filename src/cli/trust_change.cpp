@@ -93,6 +93,7 @@ void record_trust(Invocation& invocation, const std::string& type, Outcome outco
                   const Json& detail) {
   const auto site = invocation.site();
   if (!site.exists()) return;
+  require_audit_log(site);
   AuditLog(site.audit_folder(), "")
       .append(AuditEvent{.type = type,
                          .actor = invocation.actor(),
@@ -105,6 +106,7 @@ void recorded_effect(Invocation& invocation, const std::string& type, const std:
                      const std::function<void()>& effect) {
   const auto site = invocation.site();
   if (!site.exists()) return effect();
+  require_audit_log(site);
   AuditLog log(site.audit_folder(), "");
   logged_effect(log,
                 {.type = type,

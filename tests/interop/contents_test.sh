@@ -54,3 +54,46 @@ mv ../audit "$high_state/audit"
 high audit verify > /dev/null || fail "the log that was put back"
 high retire --keep 1 --dry-run > /dev/null
 step "a lost log stops what would begin another, and is good again where it was"
+
+# Nothing was published yet, but somebody has a key: there was a log that says so.
+used=(--quiet --state "$work/used")
+"$high_exe" "${used[@]}" init --zone ingest > /dev/null
+sed -i 's/^\[policy\]/[policy]\noutbound = "receipts"/' "$work/used/config.toml"
+"$high_exe" "${used[@]}" key add ada > /dev/null
+mv "$work/used/audit" "$work/used.audit"
+for command in "serve --listen 127.0.0.1:$(free_port)" "receipt --output $work/receipt" "key add bob" "engine default nothing"; do
+  # shellcheck disable=SC2086
+  refused audit-broken timeout 20 "$high_exe" "${used[@]}" $command
+done
+[ ! -e "$work/receipt" ] && [ ! -e "$work/used/audit/journal" ] || fail "something was done without a log"
+mv "$low_state/audit" "$work/low.audit"
+refused audit-broken low acknowledge demo 1 a b c d e f g h
+refused audit-broken low lock
+mv "$low_state/audit" "$work/low.audit.made" 2> /dev/null || true
+mv "$work/low.audit" "$low_state/audit"
+step "a log is missed wherever something was done before, by all that would append to it"
+
+# A flipped bit in what the journal can make again: whoever writes tells it, mends it, and the log says so.
+flip() { printf '\377' | dd of="$1" bs=1 seek=40 conv=notrunc status=none; }
+tail_file=$(find "$high_state/audit/tile/entries" -path '*.p/*' -type f)
+flip "$tail_file"
+refused audit-broken high audit verify
+"$high_exe" --state "$high_state" key add carol > /dev/null 2> ../err
+grep -q "^warning: the audit log's tile/entries/.* was damaged; the journal had what it held" ../err || fail "no warning: $(cat ../err)"
+[ "$(high --json audit tail --type audit.repaired | json '["entries"].__len__()')" = 1 ] || fail "$(high audit tail)"
+high audit verify > /dev/null || fail "the log after it was mended"
+# And in what it cannot: `serve` says so while it serves, and does not serve where it is told not to.
+for n in $(seq 70); do high key add "user$n" > /dev/null; done
+flip "$high_state/audit/tile/entries/000"
+port=$(free_port)
+refused audit-broken timeout 20 "$high_exe" --quiet --state "$high_state" serve --require-whole-log --listen "127.0.0.1:$port"
+"$high_exe" --quiet --state "$high_state" serve --listen "127.0.0.1:$port" > ../serve.out 2> ../serve.err & server=$!
+for _ in $(seq 100); do [ "$(curl -s -o ../ready -w '%{http_code}' "http://127.0.0.1:$port/readyz")" = 503 ] && break; sleep 0.1; done
+curl -s "http://127.0.0.1:$port/metrics" > ../metrics
+kill "$server" && wait "$server" || true
+grep -q 'the audit log is damaged' ../ready || fail "readyz: $(cat ../ready)"
+grep -q '^liftlock_audit_damaged 1$' ../metrics || fail "metrics: $(grep audit ../metrics)"
+grep -q 'THE AUDIT LOG IS DAMAGED' ../serve.err || fail "serve: $(cat ../serve.err)"
+got=0; high status > ../status || got=$?
+[ "$got" = 4 ] && grep -q '^AUDIT LOG DAMAGED: ' ../status || fail "status: $got $(cat ../status)"
+step "a damaged log is told: by what appends, by serve, and by status"
