@@ -13,6 +13,7 @@
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "bundle/bundle_reader.hpp"
 #include "bundle/readme_text.hpp"
 #include "bundle/sbom.hpp"
@@ -20,6 +21,7 @@
 #include "bundle/verify.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/sha256sums.hpp"
+#include "ecosystem/source_files.hpp"
 #include "os/parallel.hpp"
 
 namespace liftlock {
@@ -293,12 +295,21 @@ void check_fetched(const BlobStore& store, const PackRequest& request) {
       fmt::format("the store lacks {} of the lock, the first is '{}'", counted(missing, "file"), first->path.text());
   const auto reference = store.references().any(first->digest);
   if (!reference) fail(ErrorCode::not_fetched, "{}", lacked);
-  throw Error(
-      ErrorCode::not_fetched,
-      fmt::format("{}: '{}' changed, moved or is gone, and the store only refers to it", lacked,
-                  printable(reference->file.string())),
-      "`liftlock fetch` takes it if it holds what was locked; `liftlock lock --update ENTRY` locks what is there "
-      "now; with --copy, both keep copies");
+  const auto entry = request.entry_of ? request.entry_of(first->digest) : std::string();
+  std::error_code error;
+  const bool is_there = fs::exists(reference->file, error) || error;
+  const auto gone = is_there ? reference->file : gone_place(reference->file);
+  throw Error(ErrorCode::not_fetched,
+              fmt::format("{}: '{}' {}, and the store only refers to {}", lacked, printable(gone.string()),
+                          is_there ? "changed" : "is gone, or was moved",
+                          gone == fs::absolute(reference->file) ? "it" : "its files"),
+              fmt::format("put it back, or {}; with --copy, `lock` and `fetch` keep copies",
+                          is_there        ? fmt::format("lock what is there now: `liftlock lock --update{}`",
+                                                 entry.empty() ? "-all" : " " + entry)
+                          : entry.empty() ? "write its new place into the stack, and run `liftlock lock`"
+                                          : fmt::format("write its new place as the source of [{}], and run `liftlock "
+                                                        "lock` and `liftlock fetch`",
+                                                        entry)));
 }
 
 /// Can the bundle be renamed to this place: is nothing there, or an empty folder?
@@ -412,16 +423,25 @@ std::optional<PackResult> unchanged_bundle(const PackRequest& request, const Fro
 }
 
 /// An earlier run may have been killed while it packed another lock: what this one does not write must go.
-void drop_leftovers(const fs::path& partial, const std::vector<FileEntry>& files, ContentForm form) {
+/// What stays, in files and bytes.
+std::pair<std::size_t, std::uint64_t> drop_leftovers(const fs::path& partial, const std::vector<FileEntry>& files,
+                                                     ContentForm form) {
   std::set<std::string_view> wanted;
   if (form == ContentForm::tree) {
     for (const auto& file : files) wanted.insert(file.path.text());
   } else {
     wanted.insert(k_content_tar_path);
   }
+  std::pair<std::size_t, std::uint64_t> kept{};
   for (const auto& entry : walk(partial, 2 * bundle_limits::k_files)) {
-    if (!wanted.contains(entry.path) || !S_ISREG(entry.status.st_mode)) remove_tree(partial / entry.path);
+    if (!wanted.contains(entry.path) || !S_ISREG(entry.status.st_mode)) {
+      remove_tree(partial / entry.path);
+      continue;
+    }
+    ++kept.first;
+    kept.second += static_cast<std::uint64_t>(entry.status.st_size);
   }
+  return kept;
 }
 
 }  // namespace
@@ -482,7 +502,12 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
   // In a tar each file has its header and its padding besides.
   const auto needed = content.form == ContentForm::tar ? tar_layout(content.carried).total_size : info.content_bytes;
   if (fs::exists(partial)) {
-    drop_leftovers(partial, content.carried, content.form);
+    const auto [files, bytes] = drop_leftovers(partial, content.carried, content.form);
+    if (files > 0) {
+      reporter.note(fmt::format(
+          "an earlier run left {} ({}) in '{}': what of it is whole is kept, once it was read and hashed again",
+          counted(files, "file"), format_size(bytes), printable(partial.string())));
+    }
   } else if (const auto available = free_space(partial); available < needed + k_room_for_lists) {
     fail(ErrorCode::disk_full,
          "the bundle needs {} bytes of room ({} of content and {} for its lists), and '{}' has {}",

@@ -29,6 +29,8 @@ struct PackRequest {
   std::optional<DeltaBase> base;    ///< what its receiver has is left out
   /// Sees every file of the bundle before anything is written; what it throws ends the pack. May be empty.
   std::function<void(const std::vector<GuardedFile>&)> judge;
+  /// The entry of the stack that has a file of this content ("file.docs"), for what is said of it. May be empty.
+  std::function<std::string(const Digest&)> entry_of = {};
   InspectedFacts inspected = {};  ///< for the bills of materials; may be empty
   // What only bundle.json says:
   std::string channel;

@@ -108,6 +108,18 @@ std::optional<ContentForm> wanted_form(const Options& options, const TrustStore&
   return scanned ? std::optional(ContentForm::tree) : std::nullopt;
 }
 
+/// "file.docs"; empty: none of them.
+std::string entry_of(const Lock& lock, const Digest& digest) {
+  for (const auto& entry : lock.entries) {
+    for (const auto& artifact : entry.artifacts) {
+      for (const auto& file : artifact.files) {
+        if (file.digest == digest) return fmt::format("{}.{}", entry.table, entry.name);
+      }
+    }
+  }
+  return "";
+}
+
 PackRequest make_request(const Invocation& invocation, const Options& options, const Site& site, const Lock& lock,
                          const Catalog& catalog) {
   const TrustStore trust(site.trust_folder());
@@ -119,6 +131,7 @@ PackRequest make_request(const Invocation& invocation, const Options& options, c
                       .stack = lock.stack,
                       .lock = lock_digest(lock),
                       .form = wanted_form(options, trust),
+                      .entry_of = [&lock](const Digest& digest) { return entry_of(lock, digest); },
                       .inspected = [&catalog](const Artifact& artifact) { return catalog.inspection(artifact); },
                       .channel = lock.channel,
                       .sequence = options.sequence != 0 ? options.sequence : (previous ? previous->sequence + 1 : 1),
@@ -267,8 +280,8 @@ void pack_and_tell(Invocation& invocation, const Options& options, Gatehouse* ga
   if (!options.form.empty() && options.form != "tree" && options.form != "tar")
     fail(ErrorCode::usage, "--form must be tree or tar, not '{}'", printable(options.form));
   Catalog catalog(site.catalog_file());
+  const auto lock = read_lock(options.lock);
   auto request = [&] {
-    const auto lock = read_lock(options.lock);
     check_lock(options, lock, invocation.reporter());
     check_sequence(options, last_packed(catalog, lock.channel));
     resume_after_interrupt();
@@ -356,10 +369,12 @@ void add_pack(CLI::App& app, Invocation& invocation) {
   command
       ->add_option("--lock", options->lock, "The lock to pack (default liftlock.lock); that of stack X.toml is X.lock")
       ->type_name("FILE");
-  command->add_option(
-      "--form", options->form,
-      "tree (plain folders) or tar (one content.tar). Default: tree; tar for 5000 or more files of at most 64 KiB, "
-      "unless there is a profile or a scanner, who judge files");
+  command
+      ->add_option(
+          "--form", options->form,
+          "tree (plain folders) or tar (one content.tar). Default: tree; tar for 5000 or more files of at most 64 KiB, "
+          "unless there is a profile or a scanner, who judge files")
+      ->type_name("{tree,tar}");
   command->add_option("--sequence", options->sequence, "Place in the channel (default: one more than the last)")
       ->check(whole_number(1, k_max_exact));
   command->add_option("--pending", options->pending, "Lower sequences still under way that may arrive later")
@@ -377,7 +392,8 @@ void add_pack(CLI::App& app, Invocation& invocation) {
   command->add_option("--expires", options->expires, "After how long the bundle is stale, like 90d (default: never)")
       ->type_name("TIME");
   command->footer(
-      "Sign it afterwards, here or elsewhere, with `liftlock sign`. Killed, it goes on where it was; run again with "
+      "Sign it afterwards, here or elsewhere, with `liftlock sign`. Killed, it checks what it wrote, and goes on; run "
+      "again with "
       "nothing\n"
       "changed, it checks the bundle and leaves it alone.\n"
       "Example: liftlock pack --output /media/out/demo-7 --since /media/out/demo-6 --expires 90d");

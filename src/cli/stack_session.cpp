@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/collectors.hpp"
@@ -115,6 +116,69 @@ void compare_with_disk(const LockedEntry& locked, const StackEntry& wanted, cons
   }
 }
 
+/// So many of one kind are told one by one.
+constexpr std::size_t k_one_by_one = 3;
+
+/// The folder that all of these lie in; empty: the stack's own, or the root.
+std::string common_folder(const std::vector<std::string>& paths) {
+  auto common = fs::path(paths.front()).parent_path().string();
+  for (const auto& path : paths) {
+    while (!common.empty() && common != "/" && !path.starts_with(common + "/"))
+      common = fs::path(common).parent_path().string();
+  }
+  return common == "/" ? "" : common;
+}
+
+/// "'a', 'b', 'c' and 7 more"
+std::string some_of(const std::vector<std::string>& paths) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min(paths.size(), k_one_by_one); ++i)
+    out += fmt::format("{}'{}'", i == 0 ? "" : ", ", printable(paths[i]));
+  return paths.size() > k_one_by_one ? fmt::format("{} and {} more", out, paths.size() - k_one_by_one) : out;
+}
+
+/// What people read of files of one entry that all became one thing.
+std::vector<std::string> drift_lines(const std::string& entry, const std::string& change,
+                                     const std::vector<std::string>& paths, const fs::path& stack_folder) {
+  const auto update = fmt::format("`liftlock lock --update {}`", entry);
+  if (change == "gone" && paths.size() > 1) {
+    const auto gone = gone_place(stack_path(paths.front(), stack_folder));
+    const auto below = gone.string() + "/";
+    if (std::all_of(paths.begin(), paths.end(), [&](const auto& path) {
+          return fs::absolute(stack_path(path, stack_folder)).string().starts_with(below);
+        })) {
+      return {
+          fmt::format("{}: '{}' is gone, or was moved, and {} that were locked with it; put it back, or write its "
+                      "new place as the source of [{}], and run `liftlock lock`: until then they stay locked",
+                      entry, printable(gone.string()), counted(paths.size(), "file"), entry)};
+    }
+  }
+  const bool many = paths.size() > k_one_by_one;
+  const auto is = [&](std::string_view what) { return fmt::format("{} {}", many ? "are" : "is", what); };
+  std::string what, remedy;
+  if (change == "unreachable") {
+    what = fmt::format("cannot be read, so {} may have changed", many ? "they" : "it");
+    remedy = many ? "they stay as they were locked" : "it stays as it was locked";
+  } else {
+    what = fmt::format("{} since {} locked", change == "changed" ? change : is(change), many ? "they were" : "it was");
+    if (change == "new") what = many ? "are new since the lock" : "is new since it was locked";
+    remedy = change == "changed" ? fmt::format("{} takes the new {}", update, many ? "ones" : "one")
+             : change == "new"   ? fmt::format("{} takes {}, too", update, many ? "them" : "it")
+                                 : fmt::format("{} leaves {} out; until then {} locked", update, many ? "them" : "it",
+                                             many ? "they stay" : "it stays");
+  }
+  std::vector<std::string> out;
+  if (!many) {
+    for (const auto& path : paths) out.push_back(fmt::format("{}: '{}' {}; {}", entry, printable(path), what, remedy));
+    return out;
+  }
+  const auto folder = common_folder(paths);
+  out.push_back(fmt::format("{}: {}{} {}: {}; {} (--json lists them all)", entry, counted(paths.size(), "file"),
+                            folder.empty() ? "" : fmt::format(" below '{}'", printable(folder)), what, some_of(paths),
+                            remedy));
+  return out;
+}
+
 }  // namespace
 
 // What is locked stays, whatever its files are by now; but who edited them should know.
@@ -134,27 +198,10 @@ std::vector<StackSession::Locked::Drift> StackSession::changed_files(const Resol
 
 // Also with --quiet: what is packed is not what lies there.
 void StackSession::warn_of(const std::vector<Locked::Drift>& drifts) {
-  constexpr std::size_t k_shown = 10;
-  std::map<std::string, std::size_t> told;
-  for (const auto& drift : drifts) {
-    if (++told[drift.entry] > k_shown) continue;
-    const auto& change = drift.change;
-    if (change == "unreachable") {
-      m_invocation.reporter().warn(fmt::format(
-          "{}: '{}' cannot be read, so it may have changed; it stays as it was locked", drift.entry, drift.path));
-      continue;
-    }
-    const auto remedy = change == "changed" ? "takes the new one"
-                        : change == "new"   ? "takes it, too"
-                                            : "leaves it out; until then it stays locked";
-    m_invocation.reporter().warn(fmt::format("{}: '{}' {} since it was locked; `liftlock lock --update {}` {}",
-                                             drift.entry, drift.path, change == "changed" ? change : "is " + change,
-                                             drift.entry, remedy));
-  }
-  for (const auto& [entry, count] : told) {
-    if (count > k_shown)
-      m_invocation.reporter().warn(
-          fmt::format("{}: {} more files are not as they were locked; --json lists them", entry, count - k_shown));
+  std::map<std::pair<std::string, std::string>, std::vector<std::string>> groups;  // entry, change
+  for (const auto& drift : drifts) groups[{drift.entry, drift.change}].push_back(drift.path);
+  for (const auto& [of, paths] : groups) {
+    for (const auto& line : drift_lines(of.first, of.second, paths, m_stack.folder)) m_invocation.reporter().warn(line);
   }
 }
 

@@ -425,6 +425,14 @@ TakenFile take_url(CollectContext& context, const std::string& url, const std::o
   return {result.at(0).digest, result.at(0).size};
 }
 
+fs::path gone_place(const fs::path& path) {
+  auto gone = fs::absolute(path);
+  std::error_code error;
+  while (gone.has_relative_path() && fs::status(gone.parent_path(), error).type() == fs::file_type::not_found)
+    gone = gone.parent_path();
+  return gone;
+}
+
 bool has_changed(const ArtifactFile& file, const fs::path& stack_folder, Timestamp locked_at) {
   if (file.origin.empty() || is_url(file.origin)) return false;
   const auto at = stack_path(file.origin, stack_folder);
@@ -451,9 +459,16 @@ FetchJob job_for(const ArtifactFile& file, const StackEntry& entry, const Collec
   }
   job.produce = [at = stack_path(file.origin, context.stack_folder), id = entry.table + "." + entry.name,
                  file](int out) {
-    const auto real = fs::exists(status_of(at)) ? real_path(at) : at;
-    const auto in = open_file(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     const auto shown = printable(at.string());
+    if (!fs::exists(status_of(at))) {
+      const auto gone = gone_place(at);
+      throw Error(
+          ErrorCode::upstream_changed,
+          fmt::format("'{}' is gone, or was moved, since it was locked{}", printable(gone.string()),
+                      gone == fs::absolute(at) ? "" : fmt::format(", and '{}' with it", printable(file.origin))),
+          fmt::format("put it back, or write its new place as the source of [{}], and run `liftlock lock`", id));
+    }
+    const auto in = open_file(real_path(at), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (regular_size(in.get(), shown) == file.size &&
         clone_or_copy(in.get(), out, file.size, shown, {}) == file.digest) {
       return;

@@ -22,6 +22,9 @@ void refuse_credentials(std::string_view url, std::string_view where);
 
 /// A path as the stack writes it: "~/x" is below HOME, a relative one below the stack's folder.
 std::filesystem::path stack_path(std::string_view text, const std::filesystem::path& stack_folder);
+/// Where nothing is at `path`: the highest of its parents that is not there either, or the path itself. Who moved a
+/// folder wants to read of the folder. Absolute.
+std::filesystem::path gone_place(const std::filesystem::path& path);
 
 /// One regular file of a local source.
 struct LocalFile {

@@ -99,7 +99,8 @@ void fail_changed(const Reference& reference) {
   throw Error(ErrorCode::upstream_changed,
               fmt::format("'{}' changed or is gone since it was locked, and the store keeps no copy of it",
                           printable(reference.file.string())),
-              "`liftlock lock --update ENTRY` takes what is there now; with --copy, lock and fetch keep copies");
+              "put it back, or lock what is there now: `liftlock lock --update` with the name of its entry, or "
+              "--update-all; with --copy, lock and fetch keep copies");
 }
 
 FileIdentity identity_of(const struct stat& status) {
