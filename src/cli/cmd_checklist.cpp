@@ -37,6 +37,7 @@ struct Box {
   std::string title;
   enum class State : std::uint8_t { done, open, unknown } state = State::unknown;
   std::string evidence;
+  std::string next;  ///< what to do while it is not done
 };
 
 std::string_view name_of(Box::State state) {
@@ -77,8 +78,8 @@ Answer ask(std::vector<std::string> words) {
 
 /// A box whose judgement fails is open, with the reason.
 template <typename F>
-Box judged(std::string title, F&& judge) {
-  Box box{.title = std::move(title), .state = Box::State::open, .evidence = {}};
+Box judged(std::string title, std::string next, F&& judge) {
+  Box box{.title = std::move(title), .state = Box::State::open, .evidence = {}, .next = std::move(next)};
   try {
     judge(box);
   } catch (const Error& error) {
@@ -92,7 +93,11 @@ Box judged(std::string title, F&& judge) {
 }
 
 Box wheelhouse_built(const Options& options) {
-  return judged("Build wheelhouse on internet-connected machine", [&](Box& box) {
+  const auto next = fmt::format(
+      "a wheelhouse is an archive of wheels, as `pip download` on the connected machine gathers them: name yours with "
+      "--wheelhouse (now '{0}'); `liftlock doctor wheelhouse {0}` lists all that it lacks",
+      options.wheelhouse);
+  return judged("Build wheelhouse on internet-connected machine", next, [&](Box& box) {
     std::vector<std::string> words = {"doctor", "wheelhouse", options.wheelhouse, "--python", options.python};
     for (const auto& one : options.require) words.insert(words.end(), {"--require", one});
     const auto answer = ask(words);
@@ -107,7 +112,11 @@ Box wheelhouse_built(const Options& options) {
 }
 
 Box wheelhouse_carried(const Options& options) {
-  return judged("Transfer wheelhouse.tgz to air-gapped environment", [&](Box& box) {
+  const auto next = fmt::format(
+      "run this on the isolated machine, beside the archive that was carried, with --digest and the SHA-256 that the "
+      "other side read out (`sha256sum {}` there)",
+      options.wheelhouse);
+  return judged("Transfer wheelhouse.tgz to air-gapped environment", next, [&](Box& box) {
     if (fs::is_directory(options.wheelhouse)) {
       box.state = Box::State::unknown;
       box.evidence = fmt::format("'{}' is a folder: name the archive that was carried", options.wheelhouse);
@@ -132,7 +141,11 @@ Box wheelhouse_carried(const Options& options) {
 }
 
 Box models_there(const Options& options) {
-  return judged("Download models to local storage", [&](Box& box) {
+  const auto next = fmt::format(
+      "carry the models, and write their places into [models] of a TOML file: name it with --config (now '{0}'); "
+      "`liftlock doctor model {0}` lists all that is wrong with them",
+      options.config);
+  return judged("Download models to local storage", next, [&](Box& box) {
     const auto answer = ask({"doctor", "model", options.config});
     if (answer.status != 0) {
       box.evidence = answer.first_problem;
@@ -155,7 +168,9 @@ Box models_there(const Options& options) {
 }
 
 Box paths_configured(const Options& options) {
-  return judged("Configure config.toml with local paths", [&](Box& box) {
+  const auto next = fmt::format(
+      "write paths of this machine into [models] of '{}': llm_path = \"/srv/models/chat.gguf\"", options.config);
+  return judged("Configure config.toml with local paths", next, [&](Box& box) {
     for (const auto& [key, path] : model_paths(options.config)) {
       if (path.string().find(":/") != std::string::npos) {
         box.evidence = fmt::format("{} = '{}' is no local path", key, path.string());
@@ -173,7 +188,11 @@ Box paths_configured(const Options& options) {
 }
 
 Box images_built(const Options& options) {
-  return judged("Build Docker images with DOCKER_BUILDKIT=1", [&](Box& box) {
+  const auto next = fmt::format(
+      "name the Dockerfile with --dockerfile (now '{0}'); `liftlock doctor cache {0}` lists what keeps BuildKit from "
+      "building it, and says what is missing on this machine",
+      options.dockerfile);
+  return judged("Build Docker images with DOCKER_BUILDKIT=1", next, [&](Box& box) {
     const auto answer = ask({"doctor", "cache", options.dockerfile});
     if (answer.status != 0) {
       box.evidence = answer.first_problem;
@@ -217,7 +236,10 @@ std::optional<std::pair<Json, offline::RunRecord>> newest_run() {
 }
 
 Box no_calls() {
-  return judged("Verify no external network calls", [&](Box& box) {
+  const auto* next =
+      "run the program that is to be used, from this folder, with the network off: `liftlock offline -- COMMAND`; it "
+      "names each attempt to leave, and must end with 0";
+  return judged("Verify no external network calls", next, [&](Box& box) {
     const auto newest = newest_run();
     if (!newest) {
       box.state = Box::State::unknown;
@@ -242,11 +264,17 @@ void run(Invocation& invocation, const Options& options) {
   auto json = Json::array();
   std::string text;
   for (const auto& box : boxes) {
-    json.push_back({{"title", box.title}, {"state", name_of(box.state)}, {"evidence", printable(box.evidence)}});
-    const auto* mark = box.state == Box::State::done ? "x" : box.state == Box::State::open ? " " : "?";
+    const bool is_done = box.state == Box::State::done;
+    json.push_back({{"title", box.title},
+                    {"state", name_of(box.state)},
+                    {"evidence", printable(box.evidence)},
+                    {"next", is_done ? Json() : Json(printable(box.next))}});
+    const auto* mark = is_done ? "x" : box.state == Box::State::open ? " " : "?";
     text += fmt::format("- [{}] {}\n      {}\n", mark, box.title, printable(box.evidence));
+    if (!is_done) text += fmt::format("      next: {}\n", printable(box.next));
   }
-  text += fmt::format("{} of {}\n", done, counted(boxes.size(), "box", "boxes"));
+  text += fmt::format("{} of {} done{}\n", done, counted(boxes.size(), "box", "boxes"),
+                      done == boxes.size() ? "" : "; [ ] is not so, [?] could not be judged");
   invocation.print({{"good", done == boxes.size()}, {"done", done}, {"boxes", json}}, [&] { return text; });
   if (done != boxes.size()) invocation.set_status(static_cast<int>(ErrorClass::policy));
 }

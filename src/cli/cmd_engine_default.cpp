@@ -71,7 +71,7 @@ void add_engine_default(CLI::App& app, Invocation& invocation) {
 void add_engine_rollback(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("rollback", "Go back to the engine that was the default before");
   auto format = std::make_shared<std::string>("gguf");
-  command->add_option("--format", *format, "Of models: gguf (the default) or ggml");
+  command->add_option("--format", *format, "Of models: gguf (the default) or ggml")->type_name("{gguf,ggml}");
   command->footer("Example: liftlock engine rollback");
   command->callback([&invocation, format] { roll_back(invocation, *format); });
 }

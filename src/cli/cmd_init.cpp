@@ -165,17 +165,21 @@ void run(Invocation& invocation, const Options& options) {
 void add_init(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("init", "Create an installation: its folders, its zone and config.toml");
   auto options = std::make_shared<Options>();
-  command->add_option("--zone", options->zone,
-                      fmt::format("{}{}", zones_of_side(), side_name() == "low" ? " (default: low)" : ""));
+  command
+      ->add_option("--zone", options->zone,
+                   fmt::format("What it is: {}{}", zones_of_side(), side_name() == "low" ? " (default: low)" : ""))
+      ->type_name(side_name() == "low" ? "{low,transfer}" : "{transfer,ingest,production}");
   command->add_option("--organisation", options->organisation, "Whose installation it is, for people");
   command->add_flag("--new-audit-log", options->new_audit_log,
                     "Begin another audit log where the old one is lost and no backup has it; needs --reason");
   add_reason(*command, options->reason, "Why; the first entry of the new log");
   if (side_name() == "high") {
     command->add_option("--record", options->record, "How prompts and answers are recorded: full, hash-only or off")
-        ->type_name("MODE");
-    command->add_option("--when-unwritable", options->when_unwritable,
-                        "What becomes of an answer whose record cannot be written: stop (default) or answer");
+        ->type_name("{full,hash-only,off}");
+    command
+        ->add_option("--when-unwritable", options->when_unwritable,
+                     "What becomes of an answer whose record cannot be written: stop (default) or answer")
+        ->type_name("{stop,answer}");
   }
   if (side_name() == "low") {
     command->add_option("--stack-file", options->stack_file, "Write a commented stack file here (liftlock.toml)")

@@ -126,7 +126,9 @@ void add_key_add(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<AddOptions>();
   auto& key = options->key;
   command->add_option("USER", key.user, "Whose key it is, as records and logs name it")->required();
-  command->add_option("--role", options->role, "viewer, operator, admin or auditor")->capture_default_str();
+  command->add_option("--role", options->role, "What its user may do")
+      ->type_name("{viewer,operator,admin,auditor}")
+      ->capture_default_str();
   command
       ->add_option("--model", key.models,
                    "A model that it is for, '*' for any run of characters; repeat (default: all)")
@@ -141,7 +143,7 @@ void add_key_add(CLI::App& app, Invocation& invocation) {
                       "When it ends: 90d, a day like 2027-01-31, a time, or never (default)");
   command->add_option("--label", key.label, "One of the labels of config.toml: it asks models of it and below");
   command->add_option("--record", key.record, "How its prompts and answers are recorded: full, hash-only or off")
-      ->type_name("MODE");
+      ->type_name("{full,hash-only,off}");
   command->add_option("--note", key.note, "What it is for, for people");
   command->footer("Example: liftlock key add ada --model 'demo*' --rate 60/min --expires 90d --note laptop");
   command->callback([&invocation, options] { run_add(invocation, *options); });

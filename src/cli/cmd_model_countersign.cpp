@@ -99,7 +99,8 @@ void add_model_countersign(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("countersign", "Sign a model for this organisation, as policy may want it");
   auto options = std::make_shared<Options>();
   add_model_argument(*command, "NAME", options->name, "Alias")->required();
-  command->add_option("--role", options->role, "approver (the default) or scanner");
+  command->add_option("--role", options->role, "As whom: approver (the default) or scanner")
+      ->type_name("{approver,scanner}");
   command->add_option("--key", options->key, "Private key file, or gpg:FINGERPRINT (smart cards through gpg-agent)");
   command->add_option("--passphrase-file", options->passphrase_file, "File whose first line unlocks the key")
       ->type_name("FILE");

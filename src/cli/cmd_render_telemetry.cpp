@@ -45,6 +45,7 @@ void add_render_telemetry(CLI::App& group, Invocation& invocation) {
       ->add_option(
           "--form", options->form,
           "shell (exports), systemd (EnvironmentFile), dockerfile (ENV), compose (environment), document (the table)")
+      ->type_name("{shell,systemd,dockerfile,compose,document}")
       ->capture_default_str();
   command->add_flag("--with-mirror", options->with_mirror,
                     "Without those that keep clients from an index altogether: they are pointed at the mirror");

@@ -47,7 +47,9 @@ void add_sign(CLI::App& app, Invocation& invocation) {
       app.add_subcommand("sign", "Add a signature to a bundle, over the exact bytes of manifest/bundle.json");
   auto options = std::make_shared<Options>();
   command->add_option("BUNDLE", options->bundle, "The bundle's folder")->required();
-  command->add_option("--role", options->role, "builder, scanner or approver")->required();
+  command->add_option("--role", options->role, "As whom the key signs")
+      ->required()
+      ->type_name("{builder,scanner,approver}");
   command
       ->add_option("--out", options->out,
                    "Put the signature into FOLDER/signatures/ instead, for a bundle on a read-only medium")

@@ -1,8 +1,11 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "audit/audit_log.hpp"
 #include "base/counted.hpp"
@@ -12,15 +15,38 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/program.hpp"
 #include "cli/store_view.hpp"
 #include "store/maintenance.hpp"
 
 namespace liftlock {
 namespace {
 
+/// Sets of stacks, as fetch names them.
+constexpr std::string_view k_stack_set = "stack/";
+
 struct Options {
   bool dry_run = false;
   std::string abandoned_after = "30d";
+  std::vector<std::string> forget;  ///< stacks
+};
+
+/// What a stack's lock has the store keep, as far as the store has bytes of its own for it.
+struct Held {
+  std::string stack;
+  std::uint64_t bytes = 0;
+  std::uint64_t alone = 0;  ///< of these, what no other stack holds
+};
+
+/// What is left after gc, and why.
+struct Left {
+  std::vector<WaitingBatch> batches;
+  std::vector<PinSummary> pins;  ///< without a batch
+  std::vector<Held> stacks;
+  std::uint64_t required = 0;  ///< bytes that publications and stacks hold together
+  std::size_t publications = 0;
+  std::size_t quarantined = 0;
+  std::uint64_t quarantined_bytes = 0;
 };
 
 Json abandoned_json(const Abandoned& abandoned) {
@@ -43,6 +69,123 @@ std::uint64_t total(const std::vector<SizedDigest>& blobs) {
   return sum;
 }
 
+std::vector<Held> stacks_of(const OpenStore& store) {
+  /// A catalog of that size is a mirror's, where stacks are not what fills the disk.
+  constexpr std::size_t k_most = 20'000;
+  constexpr std::string_view k_prefix = "set ";
+  std::map<Digest, std::pair<std::uint64_t, std::set<std::string>>> holders;
+  std::map<std::string, Held> out;
+  for (const auto& set : store.catalog.sets()) {
+    if (set.starts_with(k_stack_set)) out[set] = {.stack = set.substr(k_stack_set.size()), .bytes = 0, .alone = 0};
+  }
+  if (out.empty()) return {};
+  const auto artifacts = store.catalog.artifacts();
+  for (std::size_t i = 0; i < std::min(artifacts.size(), k_most); ++i) {
+    for (const auto& holder : store.catalog.holders(artifacts[i])) {
+      if (!holder.starts_with(k_prefix)) continue;
+      for (const auto& file : artifacts[i].files) {
+        if (!store.blobs.holds(file.digest)) continue;
+        auto& one = holders[file.digest];
+        one.first = file.size;
+        one.second.insert(holder.substr(k_prefix.size()));
+      }
+    }
+  }
+  for (const auto& [digest, one] : holders) {
+    for (const auto& set : one.second) {
+      if (!out.contains(set)) continue;
+      out[set].bytes += one.first;
+      if (one.second.size() == 1) out[set].alone += one.first;
+    }
+  }
+  std::vector<Held> list;
+  for (auto& [name, held] : out) list.push_back(std::move(held));
+  return list;
+}
+
+Left look_at_what_is_left(const Site& site, const OpenStore& store, std::vector<Held> stacks) {
+  Left out;
+  out.batches = waiting_batches(store.blobs);
+  for (auto& pin : store.catalog.pins()) {
+    const bool waits =
+        std::any_of(out.batches.begin(), out.batches.end(), [&](const auto& batch) { return batch.name == pin.name; });
+    if (!waits) out.pins.push_back(std::move(pin));
+  }
+  out.stacks = std::move(stacks);
+  for (const auto& [digest, size] : store.catalog.required()) out.required += store.blobs.holds(digest) ? size : 0;
+  for (const auto& one : store.catalog.publications()) out.publications += one.artifact_count > 0 ? 1 : 0;
+  std::error_code none;
+  for (const auto& file : fs::directory_iterator(site.store_folder() / "quarantine", none)) {
+    ++out.quarantined;
+    if (const auto size = file.file_size(none); !none) out.quarantined_bytes += size;
+  }
+  return out;
+}
+
+Json left_json(const Left& left) {
+  Json out = {
+      {"bytes", left.required},   {"publications", left.publications},
+      {"batches", Json::array()}, {"pins", Json::array()},
+      {"stacks", Json::array()},  {"quarantine", {{"files", left.quarantined}, {"bytes", left.quarantined_bytes}}}};
+  for (const auto& batch : left.batches) {
+    out["batches"].push_back({{"name", batch.name},
+                              {"size", batch.size},
+                              {"touched", format_time(batch.touched)},
+                              {"running", batch.running}});
+  }
+  for (const auto& pin : left.pins) {
+    out["pins"].push_back({{"name", pin.name}, {"pins", pin.count}, {"touched", format_time(pin.since)}});
+  }
+  for (const auto& held : left.stacks) {
+    out["stacks"].push_back({{"name", held.stack}, {"bytes", held.bytes}, {"alone", held.alone}});
+  }
+  return out;
+}
+
+/// Each thing that holds space, and the command that lets go of it.
+void say_what_is_left(Reporter& reporter, const Left& left) {
+  const bool low = side_name() == "low";
+  for (const auto& batch : left.batches) {
+    if (batch.running) {
+      reporter.note(fmt::format("kept: {} of {}, on which a process works now", format_size(batch.size), batch.name));
+      continue;
+    }
+    reporter.note(
+        fmt::format("kept: {} of {}, which a run left at {}; the same command again goes on with it, and `liftlock gc "
+                    "--abandoned-after 0s` lets it go",
+                    format_size(batch.size), batch.name, format_time(batch.touched)));
+  }
+  for (const auto& pin : left.pins) {
+    reporter.note(fmt::format("kept: {} that {} wanted at {}; `liftlock gc --abandoned-after 0s` lets them go",
+                              counted(pin.count, "file"), pin.name, format_time(pin.since)));
+  }
+  for (const auto& held : left.stacks) {
+    reporter.note(fmt::format(
+        "kept: {} of the stack {} ({} of no other); `liftlock gc --forget-stack {}` lets go of it, until it is fetched "
+        "again",
+        format_size(held.bytes), held.stack, format_size(held.alone), held.stack));
+  }
+  if (!low && left.publications > 0) {
+    reporter.note(fmt::format(
+        "kept: {} held by {}; `liftlock ls --publications` lists them, and `liftlock retire` takes them out of use",
+        format_size(left.required), counted(left.publications, "publication")));
+  }
+  if (left.quarantined > 0) {
+    reporter.note(fmt::format("kept: {} in quarantine, {}: look at store/quarantine, and remove what lies there",
+                              counted(left.quarantined, "file"), format_size(left.quarantined_bytes)));
+  }
+}
+
+void require_stacks(const std::vector<Held>& stacks, const std::vector<std::string>& forget) {
+  for (const auto& name : forget) {
+    if (std::any_of(stacks.begin(), stacks.end(), [&](const auto& held) { return held.stack == name; })) continue;
+    std::vector<std::string> names;
+    for (const auto& held : stacks) names.push_back(printable(held.stack));
+    throw Error(ErrorCode::not_found, fmt::format("no stack '{}' is held here", printable(name)),
+                names.empty() ? "no stack is" : fmt::format("these are: {}", fmt::join(names, ", ")));
+  }
+}
+
 void run(Invocation& invocation, const Options& options) {
   resume_after_interrupt();
   const auto age = parse_duration(options.abandoned_after);
@@ -53,10 +196,13 @@ void run(Invocation& invocation, const Options& options) {
   if (!options.dry_run) site.require_own();
   if (!options.dry_run && site.exists()) reserve.emplace(site.store_folder());
   OpenStore store(site, "gc", options.dry_run ? Access::read : Access::write);
+  auto stacks = stacks_of(store);
+  require_stacks(stacks, options.forget);
   const auto abandoned = find_abandoned(store.blobs, store.catalog, now() - *age);
   auto garbage = find_garbage(store.blobs, store.catalog);
   std::vector<SizedDigest> removed;
-  const bool idle = abandoned.batches.empty() && abandoned.pins.empty() && abandoned.lists.empty() && garbage.empty();
+  const bool idle = abandoned.batches.empty() && abandoned.pins.empty() && abandoned.lists.empty() && garbage.empty() &&
+                    options.forget.empty();
   if (!options.dry_run && !idle) {
     record_config(invocation, site);
     AuditLog log(site.audit_folder(), "");
@@ -71,12 +217,21 @@ void run(Invocation& invocation, const Options& options) {
                            {"bytes", total(garbage)},
                            {"batches", abandoned.batches.size()},
                            {"pins", abandoned.pins.size()},
-                           {"reference_lists", abandoned.lists.size()}});
+                           {"reference_lists", abandoned.lists.size()},
+                           {"forget_stacks", options.forget}});
     remove_abandoned(store.blobs, store.catalog, abandoned);
-    if (!abandoned.pins.empty() || !abandoned.batches.empty()) garbage = find_garbage(store.blobs, store.catalog);
+    for (const auto& name : options.forget) store.catalog.remove_set(std::string(k_stack_set) + name);
+    if (!abandoned.pins.empty() || !abandoned.batches.empty() || !options.forget.empty())
+      garbage = find_garbage(store.blobs, store.catalog);
     removed = remove_garbage(store.blobs, store.catalog, garbage);
     tell(Outcome::success, {{"blobs", removed.size()}, {"bytes", total(removed)}});
   }
+  if (!options.dry_run) {
+    std::erase_if(stacks, [&](const auto& held) {
+      return std::find(options.forget.begin(), options.forget.end(), held.stack) != options.forget.end();
+    });
+  }
+  const auto left = look_at_what_is_left(site, store, stacks);
   const auto& shown = options.dry_run ? garbage : removed;
   Json digests = Json::array();
   for (const auto& blob : shown) digests.push_back(blob.digest.text());
@@ -84,7 +239,9 @@ void run(Invocation& invocation, const Options& options) {
                      {"blobs", shown.size()},
                      {"bytes", total(shown)},
                      {"digests", digests},
-                     {"abandoned", abandoned_json(abandoned)}};
+                     {"abandoned", abandoned_json(abandoned)},
+                     {"forgotten_stacks", options.forget},
+                     {"left", left_json(left)}};
   invocation.print(json, [&] {
     auto out = fmt::format("{} {}, {}", options.dry_run ? "would remove" : "removed", counted(shown.size(), "blob"),
                            format_size(total(shown)));
@@ -100,8 +257,16 @@ void run(Invocation& invocation, const Options& options) {
       out += fmt::format("\nabandoned references {}: {} since {}", printable(list.name),
                          counted(list.digests.size(), "file"), format_time(list.touched));
     }
+    for (const auto& held : stacks) {
+      if (!options.dry_run ||
+          std::find(options.forget.begin(), options.forget.end(), held.stack) == options.forget.end())
+        continue;
+      out += fmt::format("\nwould let go of the stack {}: {} that no other holds", printable(held.stack),
+                         format_size(held.alone));
+    }
     return out;
   });
+  say_what_is_left(invocation.reporter(), left);
 }
 
 }  // namespace
@@ -115,7 +280,15 @@ void add_store_gc(CLI::App& app, Invocation& invocation) {
       "--abandoned-after", options->abandoned_after,
       "Also drop staging batches, pins, and unused lists of references to local files, that no process touched "
       "for so long (default 30d)");
-  command->footer("Example: liftlock gc --dry-run");
+  if (side_name() == "low") {
+    command
+        ->add_option("--forget-stack", options->forget,
+                     "Also let go of what the lock of this stack names; `liftlock fetch` brings it again")
+        ->type_name("NAME");
+  }
+  command->footer(
+      "Says what it kept, why, and which command lets go of it.\n"
+      "Example: liftlock gc --dry-run");
   command->callback([&invocation, options] { run(invocation, *options); });
 }
 

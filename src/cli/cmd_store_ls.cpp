@@ -162,7 +162,8 @@ void run(Invocation& invocation, const Options& options) {
 void add_store_ls(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("ls", "List what the store holds");
   auto options = std::make_shared<Options>();
-  command->add_option("--kind", options->kind, fmt::format("Only this kind: {}", fmt::join(inspected_kinds(), ", ")));
+  command->add_option("--kind", options->kind, "Only this kind")
+      ->type_name(fmt::format("{{{}}}", fmt::join(inspected_kinds(), ",")));
   command->add_option("--channel", options->channel, "Only what bundles of this channel brought");
   command->add_flag("--publications", options->publications, "The bundles that landed instead of the artifacts");
   command->add_flag("--ids", options->ids, "Only ids, a line each, as commands take them")->excludes("--publications");

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "audit/audit_log.hpp"
 #include "base/clock.hpp"
@@ -10,6 +11,7 @@
 #include "base/text.hpp"
 #include "bundle/licenses.hpp"
 #include "cli/commands.hpp"
+#include "cli/long_list.hpp"
 #include "cli/store_view.hpp"
 #include "engine/load_gate.hpp"
 #include "intake/record.hpp"
@@ -20,6 +22,7 @@ namespace {
 
 struct Options {
   std::string name;
+  bool all = false;
 };
 
 std::string_view meaning(std::string_view type) {
@@ -59,7 +62,8 @@ Json last_load(const Site& site, const Artifact& model) {
 }
 
 std::string describe(const OpenStore& store, const Artifact& artifact, const Json& facts,
-                     const std::vector<std::string>& holders) {
+                     const std::vector<std::string>& holders, const LongList& list) {
+  constexpr std::size_t k_most_files = 20;
   const auto license = stated_license(artifact, facts);
   auto out = fmt::format(
       "{}\n  kind      {}\n  name      {}\n  version   {}\n  content   {}\n  licence   {}\n  size      {}\n",
@@ -72,7 +76,7 @@ std::string describe(const OpenStore& store, const Artifact& artifact, const Jso
   for (const auto& [key, value] : artifact.facts.items())
     if (!value.is_structured() || !value.empty()) out += fmt::format("  {:<9} {}\n", printable(key), flat(value));
   if (const auto learnt = facts_text(facts, 18); !learnt.empty()) out += "\n  found by inspection:\n" + learnt;
-  for (const auto& file : artifact.files) {
+  for (const auto& file : std::span(artifact.files).first(list.shown(artifact.files.size(), k_most_files))) {
     out += fmt::format(
         "\n  {}\n    size      {} ({} bytes)\n    sha256    {}\n    origin    {}\n    stored    {}\n", file.path.text(),
         format_size(file.size), file.size, file.digest.hex(),
@@ -86,7 +90,8 @@ std::string describe(const OpenStore& store, const Artifact& artifact, const Jso
         out += fmt::format("      {:<12} {}\n", printable(key), flat(value));
     }
   }
-  return out;
+  const auto rest = list.rest(artifact.files.size(), k_most_files, "file");
+  return rest.empty() ? out : out + "\n  " + rest;
 }
 
 void run(Invocation& invocation, const Options& options, std::string_view kind) {
@@ -116,7 +121,7 @@ void run(Invocation& invocation, const Options& options, std::string_view kind) 
   for (std::size_t i = 0; i < artifact.files.size(); ++i) {
     json["files"][i]["stored"] = store.blobs.contains(artifact.files[i].digest);
   }
-  invocation.print(json, [&] { return describe(store, artifact, facts, holders) + loaded; });
+  invocation.print(json, [&] { return describe(store, artifact, facts, holders, LongList(options.all)) + loaded; });
 }
 
 }  // namespace
@@ -125,6 +130,7 @@ void add_store_show(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("show", "Show everything known about one artifact: files, origin, evidence");
   auto options = std::make_shared<Options>();
   add_artifact_argument(*command, "ID", options->name)->required();
+  add_all_flag(*command, options->all);
   command->footer(
       "Examples:\n  liftlock show wheel:idna@3.4\n  liftlock show tinyllama --json\n"
       "  liftlock show file:notes@1.0@sha256:0123456789ab");
@@ -135,6 +141,7 @@ void add_model_show(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("show", "Show everything known about one model: facts, files, origin, evidence");
   auto options = std::make_shared<Options>();
   add_model_argument(*command, "NAME", options->name)->required();
+  add_all_flag(*command, options->all);
   command->footer("Example: liftlock model show tiny --json");
   command->callback([&invocation, options] { run(invocation, *options, "model"); });
 }

@@ -68,7 +68,9 @@ void add_transcribe(CLI::App& app, Invocation& invocation) {
   command->add_option("MODEL", options->model, "Name, alias or id of a speech model of the store")->required();
   command->add_option("FILE", options->files, "Recordings: WAV, FLAC, MP3 or Ogg")->required();
   command->add_option("--language", options->language, "What is spoken: de, en, …, or auto")->capture_default_str();
-  command->add_option("--format", options->format, "text, or srt or vtt with times")->capture_default_str();
+  command->add_option("--format", options->format, "text, or srt or vtt with times")
+      ->type_name("{text,srt,vtt}")
+      ->capture_default_str();
   command->add_option("--hint", options->hint, "Words that are likely to be heard, such as names");
   command->add_flag("--to-english", options->to_english, "Translate what is heard into English");
   command->footer(

@@ -37,7 +37,9 @@ void add_trust_add_key(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("add-key", "List one more key");
   auto options = std::make_shared<Options>();
   command->add_option("KEY", options->key, "Public key file, or gpg:FINGERPRINT")->required();
-  command->add_option("--role", options->role, "root, builder, scanner, approver or ingest")->required();
+  command->add_option("--role", options->role, "What the key may sign as")
+      ->required()
+      ->type_name("{root,builder,scanner,approver,ingest}");
   command->add_option("--owner", options->owner, "Whose it is, for people");
   command->add_option("--key-expires", options->key_expires, "When the key ends: 365d or a time (not for root keys)");
   add_change_options(*command, options->change);

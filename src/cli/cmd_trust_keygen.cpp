@@ -57,11 +57,15 @@ void run(Invocation& invocation, const Options& options) {
 void add_trust_keygen(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("keygen", "Make a private key (PEM PKCS#8, mode 0600) and its FILE.pub");
   auto options = std::make_shared<Options>();
-  command->add_option("--role", options->role, "root, builder, scanner, approver or ingest")->required();
+  command->add_option("--role", options->role, "What the key is for")
+      ->required()
+      ->type_name("{root,builder,scanner,approver,ingest}");
   command->add_option("--out", options->out, "Where the private key goes; never overwritten")
       ->required()
       ->type_name("FILE");
-  command->add_option("--type", options->type, "p256, p384 or ed25519")->capture_default_str();
+  command->add_option("--type", options->type, "The kind of key")
+      ->type_name("{p256,p384,ed25519}")
+      ->capture_default_str();
   auto* file = command->add_option("--passphrase-file", options->passphrase_file,
                                    "Encrypt it: the file's first line (/dev/fd/3 works)");
   command->add_flag("--passphrase", options->ask, "Encrypt it: ask on the terminal")->excludes(file);

@@ -40,7 +40,9 @@ void run(Invocation& invocation, const Options& options) {
 void add_trust_threshold(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("threshold", "Say how many distinct keys of a role must sign");
   auto options = std::make_shared<Options>();
-  command->add_option("ROLE", options->role, "root, builder, scanner, approver or ingest")->required();
+  command->add_option("ROLE", options->role, "Whose signatures are counted")
+      ->required()
+      ->type_name("{root,builder,scanner,approver,ingest}");
   command
       ->add_option("N", options->count,
                    "How many; 0 asks for none (not for root and builder); going down needs --reason")

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
@@ -12,6 +13,7 @@
 #include "cli/bundle_view.hpp"
 #include "cli/commands.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/long_list.hpp"
 #include "trust/trust.hpp"
 
 namespace liftlock {
@@ -24,6 +26,7 @@ struct Options {
   std::string root;
   std::string fingerprint;
   bool integrity_only = false;
+  bool all = false;
 };
 
 /// Whose signatures count: a root statement given by hand with its fingerprint, else the pinned chain.
@@ -80,18 +83,21 @@ std::string approvals_text(const VerifyReport& report, std::uint64_t wanted) {
                      counted(wanted, "person", "people"), people.size());
 }
 
-std::string to_text(const VerifyReport& report) {
+std::string to_text(const VerifyReport& report, const LongList& list) {
+  constexpr std::size_t k_most = 40;
   std::string out = bundle_heading(report.info, report.digest);
   out += signatures_text(report.signatures);
   out += left_out_text(report.info);
-  for (const auto& file : report.withheld) {
+  for (const auto& file : std::span(report.withheld).first(list.shown(report.withheld.size(), k_most))) {
     out += fmt::format("withheld: {} ({})\n", file.path.text(), printable(file.reason));
   }
+  out += list.rest(report.withheld.size(), k_most, "withheld file");
   if (!report.signatures_judged) out += "signatures were NOT judged: only the integrity of the files was checked\n";
-  for (const auto& problem : report.problems) {
+  for (const auto& problem : std::span(report.problems).first(list.shown(report.problems.size(), k_most))) {
     out += fmt::format("PROBLEM [{}] {}: {}\n", info(problem.code).slug, problem.path.empty() ? "bundle" : problem.path,
                        printable(problem.message));
   }
+  out += list.rest(report.problems.size(), k_most, "problem");
   out += report.problems.empty()
              ? fmt::format("good: {}, {}\n", counted(report.files, "file"), format_size(report.bytes))
              : fmt::format("BAD: {} in {}, {}\n", counted(report.problems.size(), "problem"),
@@ -117,7 +123,8 @@ void run(Invocation& invocation, const Options& options) {
   // With a root of one's own no installation is asked.
   const bool here = report.signatures_judged && options.root.empty();
   const auto wanted = here ? invocation.site().config().approvals : 0;
-  invocation.print(to_json(report), [&] { return approvals_text(report, wanted) + to_text(report); });
+  invocation.print(to_json(report),
+                   [&] { return approvals_text(report, wanted) + to_text(report, LongList(options.all)); });
   invocation.set_status(status_of(report.problems));
 }
 
@@ -139,6 +146,7 @@ void add_verify(CLI::App& app, Invocation& invocation) {
   command->add_option("--fingerprint", options->fingerprint, "The fingerprint that the root statement must have")
       ->type_name("DIGEST");
   command->add_flag("--integrity-only", options->integrity_only, "Check the files against the lists, and no signature");
+  add_all_flag(*command, options->all);
   command->footer(
       "Reads every byte once, unpacks nothing, reports every problem. The exit status is that of the gravest problem.\n"
       "Example: liftlock verify /mnt/transfer/demo-7 --expect 'sha256:3b1f…'");

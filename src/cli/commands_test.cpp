@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <functional>
+#include <regex>
 #include <set>
 #include <utility>
 
@@ -180,6 +181,38 @@ TEST_F(Commands, CompletionOffersEveryCommandAndOption) {
         EXPECT_NE(words.find(" --" + name + " "), std::string::npos) << path << " --" << name;
     }
   });
+}
+
+// A value that only --help tells has to be typed by hand; so each option that wants one of a few words says so.
+TEST_F(Commands, CompletionOffersTheWordsOfOptionsThatTakeOneOfAFew) {
+  const auto script = bash_completion(tree.app);
+  std::size_t offered = 0;
+  tree.each([&](CLI::App& command, const std::string& path) {
+    for (const auto* option : command.get_options()) {
+      if (option->get_positional() || option->get_group().empty() || option->get_items_expected_max() == 0) continue;
+      // "root, builder or ingest", "txt or md; …": how descriptions tell choices
+      static const std::regex choices("(^|: |[(])[a-z0-9-]+( [(][^)]*[)])?(, [a-z0-9-]+)*,? or [a-z0-9-]+([ ;(].*|)$");
+      const bool fixed = option->get_type_name().find('{') != std::string::npos;
+      for (const auto& name : option->get_lnames()) {
+        EXPECT_TRUE(fixed || !std::regex_search(option->get_description(), choices))
+            << path << " --" << name << ": " << option->get_description();
+        if (!fixed) continue;
+        EXPECT_NE(script.find(fmt::format("    '{} --{}') kind=words words='", path, name)), std::string::npos);
+        ++offered;
+      }
+    }
+  });
+  EXPECT_GE(offered, side_name() == "low" ? 10u : 16u);
+  if (side_name() == "low") {
+    EXPECT_NE(script.find("    'liftlock pack --form') kind=words words='tree tar' ;;"), std::string::npos);
+    EXPECT_NE(script.find("    'liftlock sign --role') kind=words words='builder scanner approver' ;;"),
+              std::string::npos);
+    EXPECT_NE(script.find("    'liftlock init --zone') kind=words words='low transfer' ;;"), std::string::npos);
+  } else {
+    EXPECT_NE(script.find("    'liftlock key add --role') kind=words words='viewer operator admin auditor' ;;"),
+              std::string::npos);
+  }
+  EXPECT_NE(script.find("    'liftlock trust threshold') kind=words ;;"), std::string::npos);
 }
 
 TEST_F(Commands, TheManualHasAPageOfEachWithItsOptions) {

@@ -90,7 +90,8 @@ struct Completion {
   std::string values;  ///< a line for each option with a value: its choices, or files
 };
 
-/// "TEXT:{txt,md}", as CLI11 shows a check for membership: "txt md". Empty: no fixed choices.
+/// "TEXT:{txt,md}", as CLI11 shows a check for membership, or "{txt,md}", which an option has as its type where it has
+/// words of its own for other values: "txt md". Empty: no fixed choices.
 std::string choices_of(const CLI::Option& option) {
   const auto type = option.get_type_name();
   const auto begin = type.find('{'), end = type.rfind('}');
@@ -122,6 +123,10 @@ void complete(CLI::App& app, const std::string& path, Completion& out) {
     takes_words = true;
     if (option->get_single_name() == "CODE") {
       for (const auto& error : all_errors()) words += std::string(error.slug) + " ";
+      out.ids += fmt::format("    '{}') kind=words ;;\n", path);
+    }
+    if (const auto choices = choices_of(*option); !choices.empty()) {
+      words += choices + " ";
       out.ids += fmt::format("    '{}') kind=words ;;\n", path);
     }
     const auto type = option->get_type_name();

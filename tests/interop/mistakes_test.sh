@@ -173,6 +173,56 @@ done
 grep -q "^warning: file.docs: 'docs/goes' cannot be read, so it may have changed; it stays as it was locked" "$work/out" || fail "$(cat "$work/out")"
 grep -q '"change": *"unreachable"' "$work/json" && ! grep -q '"gone"' "$work/json" || fail "changed_files: $(cat "$work/json")"
 rm -r "$work/folder"
+# Lists of many on a terminal: their beginning; a pipe gets all of them
+on_terminal() { python3 -c 'import os, pty, sys; sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))' "$@" < /dev/null; }
+mkdir -p "$work/many/docs" && (
+  cd "$work/many"
+  many() { "$low_exe" --quiet --state "$work/many/state" "$@"; }
+  printf '[stack]\nname = "many"\n[file.docs]\nsource = "docs"\n' > liftlock.toml
+  for n in $(seq 60); do echo "$n" > "docs/page$n"; done
+  many init --zone low > /dev/null && many lock > /dev/null && many fetch > /dev/null && many pack --output bundle > /dev/null
+  find bundle/files -type f -delete
+  ! many verify --integrity-only bundle > out || fail "verify without files"
+  [ "$(grep -c ^PROBLEM out)" = 60 ] || fail "a pipe lacks some: $(cat out)"
+  ! on_terminal "$low_exe" --quiet --state state verify --integrity-only bundle > out || fail "verify without files"
+  [ "$(grep -c ^PROBLEM out)" = 40 ] && grep -q "^… and 20 more problems (--all or --json shows them)" out && grep -q "^BAD: 60 problems" out || fail "$(cat out)"
+  ! on_terminal "$low_exe" --quiet --state state verify --integrity-only --all bundle > out || fail "verify without files"
+  [ "$(grep -c ^PROBLEM out)" = 60 ] || fail "--all: $(cat out)"
+  id=$(many ls --ids)
+  [ "$(many show "$id" | grep -c '^    sha256 ')" = 60 ] || fail "show to a pipe"
+  on_terminal "$low_exe" --quiet --state state show "$id" > out
+  [ "$(grep -c '^    sha256 ' out)" = 20 ] && grep -q "… and 40 more files (--all or --json shows them)" out || fail "$(cat out)"
+)
+rm -r "$work/many"
+# A folder that was moved away: one line tells it, and what to do; fetch and pack name the entry and the folder, too
+mkdir -p "$work/moved/docs" && (
+  cd "$work/moved"
+  moved() { "$low_exe" --quiet --state "$work/moved/state" "$@"; }
+  printf '[stack]\nname = "moved"\n[file.docs]\nsource = "docs"\n' > liftlock.toml
+  for n in $(seq 12); do echo "$n" > "docs/page$n"; done
+  moved init --zone low > /dev/null && moved lock > /dev/null && moved fetch > /dev/null
+  for n in $(seq 12); do echo "new $n" > "docs/page$n"; done
+  moved lock > /dev/null 2> "$work/out" || fail "lock: $(cat "$work/out")"
+  [ "$(grep -c ^warning "$work/out")" = 1 ] || fail "one thing, told often: $(cat "$work/out")"
+  grep -q "^warning: file.docs: 12 files below 'docs' changed since they were locked: 'docs/page1'.* and 9 more; .liftlock lock --update file.docs. takes the new ones" "$work/out" ||
+    fail "$(cat "$work/out")"
+  for n in $(seq 12); do echo "$n" > "docs/page$n"; done
+  mv docs elsewhere
+  moved lock > /dev/null 2> "$work/out" || fail "lock: $(cat "$work/out")"
+  [ "$(grep -c ^warning "$work/out")" = 1 ] || fail "one folder, told often: $(cat "$work/out")"
+  grep -q "^warning: file.docs: '$PWD/docs' is gone, or was moved, and 12 files that were locked with it; .*the source of \[file.docs\]" "$work/out" ||
+    fail "$(cat "$work/out")"
+  "$low_exe" --quiet --state "$work/moved/other" init --zone low > /dev/null
+  refused 6 upstream-changed "'$PWD/docs' is gone, or was moved.*hint: put it back.*the source of \[file.docs\]" \
+    "$low_exe" --quiet --state "$work/moved/other" fetch --frozen
+  if [ "$(find state/store/blobs -type f | wc -l)" = 0 ]; then
+    refused 2 not-fetched "the store lacks 12 files.*'$PWD/docs' is gone, or was moved.*hint: put it back.*the source of \[file.docs\]" \
+      moved pack --output "$work/media/moved"
+    mv elsewhere docs && echo other > docs/page1
+    refused 2 not-fetched "page1' changed.*hint: .*liftlock lock --update file.docs.;" moved pack --output "$work/media/moved"
+  fi
+)
+rm -r "$work/moved"
 # Sources that are no files, and repositories that are none
 mkdir -p "$work/odd/plain" && echo text > "$work/odd/plain/file" && mkfifo "$work/odd/pipe" && echo '{"lockfileVersion": 3,' > "$work/odd/package-lock.json"
 odd() { printf '[stack]\nname = "odd"\n%b\n' "$1" > "$work/odd/liftlock.toml"; }
@@ -316,6 +366,15 @@ printf orphan > "$orphan_place"
 [ "$(high gc --dry-run)" = "would remove 1 blob, 6 B" ] && [ -f "$orphan_place" ] || fail "gc --dry-run"
 [ "$(high gc)" = "removed 1 blob, 6 B" ] && [ ! -e "$orphan_place" ] || fail "gc"
 grep -q success <<< "$(high audit tail --type store.gc)" || fail "gc in the log"
+# What it keeps, why, and what lets go of it
+grep -q "^kept: .* held by 1 publication; .*liftlock retire" <<< "$("$high_exe" --state "$work/state" gc 2>&1)" || fail "$("$high_exe" --state "$work/state" gc 2>&1)"
+mkdir -p "$work/low/store/staging/left" && head -c 4096 /dev/zero > "$work/low/store/staging/left/$orphan"
+"$low_exe" --state "$work/low" gc > "$work/out" 2>&1
+grep -q "^kept: 4.0 KiB of left, which a run left at .*--abandoned-after 0s" "$work/out" || fail "a batch: $(cat "$work/out")"
+grep -q "^kept: .* of the stack test .*--forget-stack test" "$work/out" || fail "a stack: $(cat "$work/out")"
+refused 7 not-found "no stack 'nope' is held here.*hint: these are: test" low gc --forget-stack nope
+"$low_exe" --state "$work/low" gc --abandoned-after 0s > "$work/out" 2>&1
+grep -q "^abandoned batch left" "$work/out" && ! grep -q "^kept: .* of left" "$work/out" || fail "$(cat "$work/out")"
 
 # --- two contents under one id: each has a name of its own, which completion offers
 mkdir "$work/twice"
@@ -326,6 +385,8 @@ for content in older newer; do
     low sign "$work/media/twice-$content" --role builder --key "$work/builder.pem" > /dev/null)
   high ingest "drop/twice-$content" --expect "$(sha256sum < "$work/media/twice-$content/manifest/bundle.json" | cut -d' ' -f1)" > /dev/null
 done
+low gc --forget-stack twice > /dev/null || fail "gc --forget-stack"
+[ "$(low --json gc --dry-run | json '["left"]["stacks"].__len__()')" = 1 ] || fail "the stack is still held"
 older=file:note@1@sha256:$(printf older | sha256sum | cut -c1-12) newer=file:note@1@sha256:$(printf newer | sha256sum | cut -c1-12)
 [ "$(high ls --ids --channel twice | sort)" = "$(printf '%s\n' "$older" "$newer" | sort)" ] || fail "ls --ids: $(high ls --ids)"
 grep -q "^file  *note  *1 .* twice/1 .*${older#file:note@1@}\$" <<< "$(high ls --channel twice)" || fail "ls does not tell them apart: $(high ls)"
