@@ -65,8 +65,10 @@ void record_config(const Invocation& invocation, const Site& site) {
   site.require_own();
   require_audit_log(site);
   AuditLog log(site.audit_folder(), "");
+  // Telling changes nothing of the invocation.
+  auto& reporter = const_cast<Invocation&>(invocation).reporter();  // NOLINT(cppcoreguidelines-pro-type-const-cast)
   for (const auto& file : log.repaired()) {
-    invocation.reporter().warn(
+    reporter.warn(
         fmt::format("the audit log's {} was damaged; the journal had what it held, and it was written again: look for "
                     "what changed it (docs/guides/audit.md)",
                     file));
