@@ -12,53 +12,33 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <ctime>
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
-#include "base/encoding.hpp"
+#include "base/error.hpp"
 #include "net/answer.hpp"
-#include "net/chunked_body.hpp"
+#include "net/incoming_request.hpp"
 #include "net/live_answer.hpp"
-#include "net/request_head.hpp"
-#include "net/request_target.hpp"
 
 namespace liftlock::net_detail {
 namespace {
 
 /// Unread bytes of a request that was refused are thrown away up to here, so that the peer gets to read the answer.
 constexpr std::size_t k_max_discard = 4u << 20;
-/// Clients of live answers that are under way are watched from then on; most answers that are short are there before.
-constexpr std::chrono::milliseconds k_look_at_clients{50};
 /// A live answer may take as long as whoever makes it lets it.
 constexpr std::chrono::hours k_live_time{24};
-/// A body up to here is read whoever sends it, and its buffer is kept.
-constexpr std::uint64_t k_small_body = 64u << 10;
-/// A larger one has as long as a head for each such piece of it.
-constexpr std::size_t k_pace = 256u << 10;
 /// Pipelined requests that are answered before other connections of the thread get their turn.
 constexpr int k_requests_per_turn = 16;
 /// What other servers log, too, where there was nobody left to answer.
 constexpr int k_client_left = 499;
 
-/// Of a client's X-Request-Id.
-bool is_fit_for_log(std::string_view id) {
-  return !id.empty() && id.size() <= 64 && std::all_of(id.begin(), id.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-           c == '.';
-  });
-}
-
 template <typename Transport>
 class Session final : public SessionBase {
  public:
   Session(Worker& worker, std::string peer, std::shared_ptr<asio::ssl::context> tls)
-      : SessionBase(worker),
-        m_options(worker.shared.options),
-        m_peer(std::move(peer)),
-        m_tls(std::move(tls)),
-        m_share(worker.shared) {}
+      : SessionBase(worker), m_options(worker.shared.options), m_tls(std::move(tls)), m_in(worker, std::move(peer)) {}
   ~Session() override { m_watch->session = nullptr; }
 
   std::optional<Transport> transport;
@@ -104,7 +84,7 @@ class Session final : public SessionBase {
       }
       const bool more = co_await answer_request();
       if (!more) break;
-      if (served % k_requests_per_turn == 0 && m_begin < m_end) {
+      if (served % k_requests_per_turn == 0 && m_in.has_unread()) {
         co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
       }
     }
@@ -112,54 +92,33 @@ class Session final : public SessionBase {
   }
 
  private:
-  void prepare_request() {
-    m_request.peer = m_peer;
-    m_request.header = [this](std::string_view name) { return m_head.field(name); };
-  }
-
   // -- reading
-
-  std::string_view unread() const { return std::string_view(m_buffer).substr(m_begin, m_end - m_begin); }
 
   /// Gets more bytes, at least one; sets m_gone at the end of the stream.
   asio::awaitable<void> read_more(std::size_t limit) {
-    if (m_begin > 0) {
-      m_buffer.erase(0, m_begin);
-      m_end -= m_begin;
-      m_begin = 0;
-    }
-    if (m_buffer.size() - m_end < 1024) m_buffer.resize(std::min(limit, std::max<std::size_t>(4096, m_end * 2 + 1024)));
-    const auto got = co_await transport->read_some(m_buffer.data() + m_end, m_buffer.size() - m_end);
+    const auto room = m_in.room(limit);
+    const auto got = co_await transport->read_some(room.data(), room.size());
     if (got == 0) m_gone = true;
-    m_end += got;
+    m_in.arrived(got);
   }
 
   /// A complete head and body, or why there is none. m_gone: there is nobody to answer.
   asio::awaitable<std::optional<Error>> read_request() {
-    m_request = {};
-    prepare_request();
-    m_id.clear();
-    m_began = Clock::now();
-    std::size_t searched = 0;
+    m_in.begin();
     bool begun = false;
     for (;;) {
-      while (m_begin < m_end && searched == 0 && (m_buffer[m_begin] == '\r' || m_buffer[m_begin] == '\n')) ++m_begin;
-      if (m_begin < m_end && !begun) {
+      if (!begun && m_in.has_begun()) {
         begun = true;
-        m_began = Clock::now();
         deadline.set(m_options.header_time);
       }
-      const auto bytes = unread();
-      const auto end = bytes.find("\r\n\r\n", searched > 3 ? searched - 3 : 0);
-      if (auto refused = check_size(bytes, end)) co_return refused;
-      if (end != std::string_view::npos) {
-        auto refused = take_head(end + 4);
-        if (refused || !has_body()) co_return refused;
-        const bool is_here = !m_head.is_chunked && !m_head.expects_continue && take_body();
+      bool is_head_here = false;
+      if (auto refused = refusal_of([&] { is_head_here = m_in.take_head(); })) co_return refused;
+      if (is_head_here) {
+        if (!m_in.has_body()) co_return std::nullopt;
+        const bool is_here = m_in.is_size_known() && !m_in.head().expects_continue && m_in.take_body();
         if (is_here) co_return std::nullopt;
         co_return co_await read_body();
       }
-      searched = bytes.size();
       if (!begun) {
         if (m_worker.stopping) {
           m_gone = true;
@@ -178,154 +137,38 @@ class Session final : public SessionBase {
     }
   }
 
-  std::optional<Error> check_size(std::string_view bytes, std::size_t end) const {
-    if (!bytes.empty() && (bytes[0] < 'A' || bytes[0] > 'z')) {
-      return Error(ErrorCode::bad_request, "this is not HTTP", "speak HTTP/1.1; https only where the server has TLS");
-    }
-    const bool line_ended = bytes.substr(0, k_max_target + 32).find("\r\n") != std::string_view::npos;
-    if (!line_ended && bytes.size() > k_max_target + 32) {
-      return Error(ErrorCode::target_too_long, fmt::format("the request line is longer than {} bytes", k_max_target));
-    }
-    const auto size = end == std::string_view::npos ? bytes.size() : end + 4;
-    if (size > m_options.max_header) {
-      return Error(ErrorCode::headers_too_large,
-                   fmt::format("the head of the request is larger than {} bytes", m_options.max_header));
-    }
-    return std::nullopt;
-  }
-
-  /// Why the request is refused, if it is. Its body is not read yet.
-  std::optional<Error> take_head(std::size_t size) {
-    // The head is kept in a buffer of its own: reading a body would move the bytes that its views refer to.
-    m_head_bytes.assign(m_buffer, m_begin, size);
-    m_begin += size;
-    m_body.clear();
-    m_paced = 0;
-    try {
-      parse_request_head(m_head_bytes, m_head);
-      take_target();
-    } catch (const Error& error) {
-      return error;
-    }
-    return has_body() ? why_no_body() : std::nullopt;
-  }
-  bool has_body() const { return m_head.is_chunked || m_head.content_length.value_or(0) > 0; }
-
-  void take_target() {
-    auto target = parse_request_target(m_head.target);
-    if (!target && m_head.target.size() > k_max_target) {
-      fail(ErrorCode::target_too_long, "the target is longer than {} bytes", k_max_target);
-    }
-    if (!target) fail(ErrorCode::bad_request, "the path of the request is malformed or leaves the root");
-    m_target = std::move(*target);
-    m_request.method = m_head.method;
-    m_request.path = m_target.path;
-    m_request.raw_path = m_target.raw_path;
-    m_request.query = m_target.query;
-    const auto given = m_head.field("X-Request-Id");
-    m_id = is_fit_for_log(given) ? std::string(given) : m_worker.new_request_id();
-    m_request.id = m_id;
-  }
-
-  /// What a request to this path may have.
-  std::uint64_t most_body() const {
-    return m_options.max_body ? m_options.max_body(m_request.method, m_request.path) : 0;
-  }
-
-  /// What is wrong with the body that the head tells of.
-  std::optional<Error> why_no_body() {
-    const auto wanted = m_head.content_length.value_or(0);
-    const bool reads = m_head.method == "GET" || m_head.method == "HEAD";
-    const auto most = most_body();
-    if (most == 0 && !reads) {
-      return Error(ErrorCode::method_not_allowed,
-                   fmt::format("{} is not for this server", m_head.method.substr(0, 20)));
-    }
-    const auto encoding = m_head.field("Content-Encoding");
-    const bool as_is = encoding.empty() || encoding == "identity";
-    if (!as_is && !(m_options.reads_encoded && m_options.reads_encoded(m_request.path))) {
-      return Error(ErrorCode::encoding_unsupported,
-                   fmt::format("the body of the request is encoded as '{}'", printable(encoding.substr(0, 40))));
-    }
-    if (wanted > most || (m_head.is_chunked && most == 0)) {
-      return Error(ErrorCode::body_too_large, fmt::format("the body of the request is larger than {} bytes", most));
-    }
-    if (m_options.admit && std::max(wanted, m_head.is_chunked ? k_small_body + 1 : 0) > k_small_body) {
-      if (auto refused = m_options.admit(m_request)) return refused;
-    }
-    if (!m_share.grow(wanted)) return too_many_bodies();
-    return std::nullopt;
-  }
-
   /// The rest of a body that is not here yet.
   asio::awaitable<std::optional<Error>> read_body() {
-    if (m_head.expects_continue) {
+    if (m_in.head().expects_continue) {
       const bool sent = co_await transport->write("HTTP/1.1 100 Continue\r\n\r\n", {});
       if (!sent) m_gone = true;
     }
-    if (m_head.is_chunked) co_return co_await read_chunks(most_body());
-    while (!m_gone && !take_body()) {
-      co_await read_more(64u << 10);
+    bool is_whole = false;
+    while (!m_gone && !is_whole) {
+      if (auto refused = refusal_of([&] { is_whole = m_in.take_body(); })) co_return refused;
+      if (m_in.keeps_pace()) deadline.set(m_options.header_time);
+      if (!is_whole) co_await read_more(64u << 10);
     }
-    co_return why_late();
-  }
-
-  /// Takes what is here of a body of a known length. Is it whole?
-  bool take_body() {
-    const auto wanted = *m_head.content_length;
-    const auto part = std::min<std::size_t>(wanted - m_body.size(), m_end - m_begin);
-    m_body.append(m_buffer, m_begin, part);
-    m_begin += part;
-    keep_pace();
-    m_request.body = m_body;
-    return m_body.size() == wanted;
-  }
-
-  /// A body that comes at a fair rate has time to come.
-  void keep_pace() {
-    if (m_body.size() < m_paced + k_pace) return;
-    m_paced = m_body.size();
-    deadline.set(m_options.header_time);
-  }
-  std::optional<Error> why_late() {
-    if (!m_gone || !deadline.expired) return std::nullopt;
+    if (is_whole || !m_gone || !deadline.expired) co_return std::nullopt;
     m_gone = false;
-    return Error(ErrorCode::request_timeout, "the body of the request did not arrive in time");
-  }
-  static Error too_many_bodies() {
-    return {ErrorCode::overloaded, "too many large requests are on their way", "ask again in a moment"};
-  }
-  /// The handler took what it needs. A connection that idles keeps no large buffer.
-  void let_go_of_body() {
-    m_request.body = {};
-    if (m_body.capacity() > k_small_body) std::string().swap(m_body);
-    m_share.give_back();
+    co_return Error(ErrorCode::request_timeout, "the body of the request did not arrive in time");
   }
 
-  asio::awaitable<std::optional<Error>> read_chunks(std::uint64_t most) {
-    ChunkedBody chunks(most);
-    std::optional<Error> refused;
-    while (!m_gone && !chunks.is_done()) {
-      if (m_begin == m_end) co_await read_more(64u << 10);
-      try {
-        m_begin += chunks.feed(unread(), m_body);
-      } catch (const Error& error) {
-        refused = error;
-      }
-      if (refused) co_return refused;
-      if (!m_share.grow(m_body.size())) co_return too_many_bodies();
-      keep_pace();
+  template <typename Take>
+  static std::optional<Error> refusal_of(Take&& take) {
+    try {
+      take();
+    } catch (const Error& error) {
+      return error;
     }
-    if (auto late = why_late()) co_return late;
-    m_request.body = m_body;
-    co_return std::nullopt;
+    return std::nullopt;
   }
 
   // -- answering
 
   HttpResponse call_handler() {
     try {
-      return m_worker.shared.handler(m_request);
+      return m_worker.shared.handler(m_in.request());
     } catch (const Error& error) {
       return problem_response(error);
     } catch (const std::exception& error) {
@@ -337,11 +180,11 @@ class Session final : public SessionBase {
   asio::awaitable<bool> answer_request() {
     deadline.set_stall(m_options.stall_time);
     auto response = call_handler();
-    let_go_of_body();
+    m_in.let_go_of_body();
     if (response.live) {
       co_return co_await answer_live(std::move(response.live), response.route, std::move(response.note));
     }
-    const bool close_after = !m_head.keep_alive || m_worker.stopping || deadline.expired;
+    const bool close_after = !m_in.head().keep_alive || m_worker.stopping || deadline.expired;
     const auto route = response.route;
     const auto note = std::move(response.note);
     const auto after = close_after ? Connection::close : Connection::keep;
@@ -351,21 +194,21 @@ class Session final : public SessionBase {
 
   void report(HttpExchange exchange, const HttpNote& note, Clock::time_point first) const {
     if (!m_options.observe) return;
-    exchange.method = m_request.method;
-    exchange.path = m_request.raw_path;
-    exchange.peer = m_peer;
-    exchange.id = m_id;
+    exchange.method = m_in.request().method;
+    exchange.path = m_in.request().raw_path;
+    exchange.peer = m_in.request().peer;
+    exchange.id = m_in.request().id;
     exchange.note = &note;
-    exchange.first = first - m_began;
-    exchange.total = Clock::now() - m_began;
+    exchange.first = first - m_in.began();
+    exchange.total = Clock::now() - m_in.began();
     m_options.observe(exchange);
   }
 
   asio::awaitable<bool> send(HttpResponse&& response, Connection connection, std::string_view route,
                              const HttpNote& note) {
-    if (!m_id.empty()) response.set("X-Request-Id", m_id);
+    if (const auto id = m_in.request().id; !id.empty()) response.set("X-Request-Id", std::string(id));
     const auto first = Clock::now();
-    const auto answer = make_answer(m_request, std::move(response), connection, m_worker.date());
+    const auto answer = make_answer(m_in.request(), std::move(response), connection, m_worker.date());
     bool sent = false;
     if (const auto* file = answer.file()) {
       sent = co_await transport->write_file(answer.head, file->file->get(), answer.offset, answer.size);
@@ -398,8 +241,8 @@ class Session final : public SessionBase {
       m_streams = true;
       m_status = head.status;
       m_first = Clock::now();
-      head.set("X-Request-Id", m_session.m_id);
-      m_chunked = !m_session.m_head.is_http_1_0;
+      head.set("X-Request-Id", std::string(m_session.m_in.request().id));
+      m_chunked = !m_session.m_in.head().is_http_1_0;
       const auto connection = m_chunked ? m_session.connection() : Connection::close;
       const auto bytes = make_stream_head(head, connection, m_session.m_worker.date(), m_chunked);
       co_await put(bytes, {});
@@ -460,7 +303,7 @@ class Session final : public SessionBase {
   };
 
   Connection connection() const {
-    return m_head.keep_alive && !m_worker.stopping && !deadline.expired ? Connection::keep : Connection::close;
+    return m_in.head().keep_alive && !m_worker.stopping && !deadline.expired ? Connection::keep : Connection::close;
   }
 
   /// Its client did something while it waits for a live answer: it left, or it sent the next request already. That
@@ -517,9 +360,9 @@ class Session final : public SessionBase {
   asio::awaitable<void> refuse(const Error& error) {
     deadline.expired = false;
     deadline.set_stall(std::chrono::seconds(2));
-    m_head.fields.clear();
+    m_in.forget_fields();
     std::optional<HttpResponse> response;
-    if (m_options.refusal && !m_request.method.empty()) response = m_options.refusal(m_request.path, error);
+    if (m_options.refusal && !m_in.request().method.empty()) response = m_options.refusal(m_in.request().path, error);
     if (!response) response = problem_response(error);
     const auto route = response->route;
     const auto note = std::move(response->note);
@@ -528,19 +371,17 @@ class Session final : public SessionBase {
     co_await transport->finish();
     deadline.set(std::chrono::seconds(2));
     if (!transport->socket().is_open() || m_tls) co_return;
-    m_buffer.resize(16u << 10);
+    std::vector<char> unread(16u << 10);
     for (std::size_t discarded = 0; discarded < k_max_discard && !deadline.expired;) {
-      const auto got = co_await transport->read_some(m_buffer.data(), m_buffer.size());
+      const auto got = co_await transport->read_some(unread.data(), unread.size());
       if (got == 0) co_return;
       discarded += got;
     }
   }
 
   const HttpServerOptions& m_options;
-  const std::string m_peer;
   const std::shared_ptr<asio::ssl::context> m_tls;
-  BodyShare m_share;
-  std::size_t m_paced = 0;  ///< bytes of the body when its time was set
+  IncomingRequest m_in;
   /// Of a wait for the client to do something, which may outlive the answer that it was for, and the session.
   struct Watch {
     Session* session;
@@ -548,13 +389,6 @@ class Session final : public SessionBase {
   };
   const std::shared_ptr<Watch> m_watch = std::make_shared<Watch>(Watch{this});
   std::optional<Worker::LivePlace> m_live_place;  ///< while a live answer is made
-  std::string m_buffer;
-  std::size_t m_begin = 0, m_end = 0;  // the unread part of m_buffer
-  std::string m_head_bytes, m_body, m_id;
-  Clock::time_point m_began;  ///< the first byte of the request
-  RequestHead m_head;
-  RequestTarget m_target;
-  HttpRequest m_request;
   bool m_gone = false;
 };
 
@@ -574,90 +408,6 @@ void spawn(Worker& worker, std::unique_ptr<Session<Transport>> session) {
 }
 
 }  // namespace
-
-SessionBase::SessionBase(Worker& worker)
-    : m_worker(worker), m_place(worker.sessions.insert(worker.sessions.end(), this)) {}
-
-SessionBase::~SessionBase() {
-  m_worker.sessions.erase(m_place);
-  --m_worker.shared.connections;
-}
-
-std::string Worker::new_request_id() {
-  return fmt::format("{:016x}", m_ids());
-}
-
-const std::string& Worker::date() {
-  const auto second = std::time(nullptr);
-  if (second != m_date_second) {
-    std::tm parts{};
-    ::gmtime_r(&second, &parts);
-    char text[40];
-    m_date.assign(text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts));
-    m_date_second = second;
-  }
-  return m_date;
-}
-
-void Worker::start_sweeping() {
-  const auto shortest = std::min({shared.options.header_time, shared.options.idle_time, shared.options.stall_time});
-  const auto period = std::max(std::min(std::chrono::milliseconds(1000), shortest / 4), std::chrono::milliseconds(10));
-  sweep_timer.expires_after(period);
-  sweep_timer.async_wait([this](const boost::system::error_code& error) {
-    if (error) return;
-    const auto now = Clock::now();
-    for (auto* session : sessions) {
-      if (!session->deadline.passed(now)) continue;
-      if (session->deadline.expired) {
-        session->close();
-        continue;
-      }
-      session->deadline.expired = true;
-      session->deadline.set(std::chrono::seconds(2));
-      session->cancel();
-    }
-    start_sweeping();
-  });
-}
-
-void Worker::begin_stop() {
-  stopping = true;
-  for (auto* session : sessions) {
-    if (session->idle) session->close();
-  }
-}
-
-void Worker::cut_live() {
-  cuts_live = true;
-  for (auto* session : m_lives) session->stop_live();
-}
-
-Worker::LivePlace Worker::begin_live(SessionBase* session) {
-  if (!m_looks_at_clients) look_at_clients();
-  return m_lives.insert(m_lives.end(), session);
-}
-
-void Worker::end_live(LivePlace place) {
-  m_lives.erase(place);
-}
-
-void Worker::look_at_clients() {
-  m_looks_at_clients = true;
-  m_client_timer.expires_after(k_look_at_clients);
-  m_client_timer.async_wait([this](const boost::system::error_code& error) {
-    m_looks_at_clients = false;
-    if (error || m_lives.empty()) return;
-    for (auto* session : m_lives) session->watch_client();
-    look_at_clients();
-  });
-}
-
-void Worker::close_all() {
-  for (auto* session : sessions) {
-    session->deadline.expired = true;
-    session->close();
-  }
-}
 
 void start_session(Worker& worker, Stream::socket socket, std::string peer, std::shared_ptr<asio::ssl::context> tls) {
   if (tls) {

@@ -1,118 +1,13 @@
-// Inside of net: one connection, and the worker that owns it. Everything here runs on the worker's thread.
+// Inside of net: one connection, on the thread of the worker that owns it.
 #pragma once
 
-#include <atomic>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <list>
-#include <random>
+#include <memory>
 #include <string>
-#include <thread>
 
-#include "net/server.hpp"
 #include "net/transport.hpp"
+#include "net/worker.hpp"
 
 namespace liftlock::net_detail {
-
-/// What all workers share; constant but for the counter.
-struct Shared {
-  HttpServerOptions options;
-  HttpHandler handler;
-  std::atomic<std::size_t> connections = 0;
-  std::atomic<std::uint64_t> body_bytes = 0;
-};
-
-/// What one connection takes of Shared::body_bytes.
-class BodyShare {
- public:
-  explicit BodyShare(Shared& shared) : m_shared(shared) {}
-  ~BodyShare() { give_back(); }
-  BodyShare(const BodyShare&) = delete;
-  BodyShare& operator=(const BodyShare&) = delete;
-
-  /// false: there is not so much left; then nothing changed.
-  bool grow(std::uint64_t bytes) {
-    if (bytes <= m_bytes) return true;
-    const auto more = bytes - m_bytes;
-    if (m_shared.body_bytes.fetch_add(more) + more > m_shared.options.max_bodies) {
-      m_shared.body_bytes -= more;
-      return false;
-    }
-    m_bytes = bytes;
-    return true;
-  }
-  void give_back() { m_shared.body_bytes -= std::exchange(m_bytes, 0); }
-
- private:
-  Shared& m_shared;
-  std::uint64_t m_bytes = 0;
-};
-
-class SessionBase;
-
-struct Worker {
-  explicit Worker(Shared& shared_state) : shared(shared_state), sweep_timer(context), m_client_timer(context) {}
-
-  /// The value of Date, made once a second.
-  const std::string& date();
-  /// For HttpRequest::id.
-  std::string new_request_id();
-  /// Looks at every deadline, again and again.
-  void start_sweeping();
-  /// Closes what is idle; what runs will end with its answer.
-  void begin_stop();
-  /// Answers that are made while clients wait end now, and say why.
-  void cut_live();
-  /// From begin to end the session's client is watched, and stop_live() is called at its end.
-  using LivePlace = std::list<SessionBase*>::iterator;
-  LivePlace begin_live(SessionBase* session);
-  void end_live(LivePlace place);
-  void close_all();
-
-  Shared& shared;
-  std::list<SessionBase*> sessions;  // before context: dying sessions leave it
-  bool stopping = false, cuts_live = false;
-  asio::io_context context{1};
-  asio::steady_timer sweep_timer;
-  std::thread thread;
-
- private:
-  void look_at_clients();
-
-  std::list<SessionBase*> m_lives;
-  asio::steady_timer m_client_timer;
-  bool m_looks_at_clients = false;
-  std::mt19937_64 m_ids{std::random_device()()};  ///< told apart, not guarded: ids are no secrets
-  std::string m_date;
-  std::time_t m_date_second = 0;
-};
-
-class SessionBase {
- public:
-  explicit SessionBase(Worker& worker);
-  virtual ~SessionBase();
-  SessionBase(const SessionBase&) = delete;
-  SessionBase& operator=(const SessionBase&) = delete;
-
-  /// The pending operation ends with an error.
-  virtual void cancel() = 0;
-  virtual void close() = 0;
-  /// Of a session whose answer is live.
-  virtual void stop_live() = 0;
-  /// Calls stop_live() when the client left.
-  virtual void watch_client() = 0;
-
-  Deadline deadline;
-  bool idle = false;                             ///< waits for the first byte of a request
-  asio::cancellation_signal* stopped = nullptr;  ///< of the session's coroutine
-
- protected:
-  Worker& m_worker;
-
- private:
-  std::list<SessionBase*>::iterator m_place;
-};
 
 /// Serves the connection until it ends. Call on the worker's thread.
 void start_session(Worker& worker, Stream::socket socket, std::string peer, std::shared_ptr<asio::ssl::context> tls);

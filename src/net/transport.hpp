@@ -1,5 +1,5 @@
 // Inside of net: the two ways bytes travel, with one shape. Everything runs on the thread of the connection's worker.
-// Only server.cpp and session.cpp include this header: it brings Boost.Asio in.
+// Only the inside of the server includes this header: it brings Boost.Asio in.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
