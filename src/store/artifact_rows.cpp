@@ -1,0 +1,77 @@
+#include "store/artifact_rows.hpp"
+
+#include <set>
+#include <utility>
+
+#include "artifact/artifact_lines.hpp"
+#include "base/encoding.hpp"
+#include "crypto/hash.hpp"
+#include "store/catalog.hpp"
+#include "store/catalog_columns.hpp"
+#include "store/content.hpp"
+
+namespace liftlock {
+
+Digest ArtifactRows::key(const Artifact& artifact) {
+  return sha256(artifact_line(artifact));
+}
+
+std::int64_t ArtifactRows::row(const Artifact& artifact) {
+  const auto document = artifact_line(artifact);
+  const auto digest = sha256(document);
+  m_find.start(digest.bytes());
+  if (m_find.step()) {
+    const auto id = m_find.integer(0);
+    m_find.reset();
+    return id;
+  }
+  m_add.run(digest.bytes(), artifact.kind, artifact.name, artifact.version, artifact.total_size(), document);
+  const auto id = m_db.last_insert_id();
+  for (const auto& file : artifact.files) m_add_file.run(id, file.digest.bytes(), file.size);
+  return id;
+}
+
+std::int64_t ArtifactRows::add(const Artifact& artifact, std::string_view facts) {
+  const auto id = row(artifact);
+  if (!facts.empty() && facts.size() <= Catalog::k_max_facts) m_set_facts.run(id, facts);
+  return id;
+}
+
+void ArtifactRows::drop_unheld() {
+  m_db.execute(
+      "DELETE FROM artifact WHERE NOT EXISTS (SELECT 1 FROM publication_artifact pa WHERE pa.artifact = artifact.id)"
+      " AND NOT EXISTS (SELECT 1 FROM set_artifact sa WHERE sa.artifact = artifact.id)");
+}
+
+std::vector<std::string> ArtifactRows::ids_of(std::string_view id_or_name) {
+  // The three forms overlap ("a:b@1" may be a name), so the strictest that has a match wins.
+  constexpr std::string_view k_forms[] = {"identity = ?", "name = ?", "name || '@' || version = ?"};
+  for (const auto form : k_forms) {
+    auto ids = m_db.prepare(fmt::format("SELECT DISTINCT identity FROM artifact WHERE {} ORDER BY 1", form));
+    if (auto matches = text_rows(ids.start(id_or_name)); !matches.empty()) return matches;
+  }
+  return {};
+}
+
+Statement ArtifactRows::newest_first() {
+  return m_db.prepare(
+      "SELECT a.document, a.id FROM artifact a WHERE a.identity = ? ORDER BY"
+      " (SELECT max(p.published_at) FROM publication_artifact pa JOIN publication p ON p.id = pa.publication"
+      "   WHERE pa.artifact = a.id) DESC NULLS LAST,"
+      " (SELECT max(p.sequence) FROM publication_artifact pa JOIN publication p ON p.id = pa.publication"
+      "   WHERE pa.artifact = a.id) DESC NULLS LAST, a.id DESC");
+}
+
+std::vector<Artifact> ArtifactRows::contents(std::string_view id) {
+  std::vector<Artifact> out;
+  std::set<Digest> seen;
+  auto rows = newest_first();
+  rows.start(id);
+  while (rows.step()) {
+    auto artifact = artifact_column(rows, 0);
+    if (seen.insert(content_digest(artifact)).second) out.push_back(std::move(artifact));
+  }
+  return out;
+}
+
+}  // namespace liftlock
