@@ -124,7 +124,7 @@ void list_artifacts(Invocation& invocation, const OpenStore& store, const Option
     rows.push_back({printable(artifact.kind), printable(artifact.name), printable(artifact.version),
                     format_size(artifact.total_size()), describe_stored(missing, artifact.files.size()),
                     describe_holders(holders), license.empty() ? "-" : printable(license)});
-    if (several) rows.back().push_back("sha256:" + content_digest(artifact).hex().substr(0, 12));
+    if (several) rows.back().push_back(short_content_digest(artifact));
     tells_apart = tells_apart || several;
   }
   if (tells_apart) rows[0].emplace_back("CONTENT");

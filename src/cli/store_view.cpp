@@ -110,12 +110,11 @@ Artifact require_artifact(const Catalog& catalog, std::string_view id_or_name) {
                   fmt::format("it is {}", printable(contents_text(catalog.contents(there->id())))));
     }
   }
-  constexpr std::string_view k_mark = "@sha256:";
-  if (const auto at = id_or_name.rfind(k_mark); at != std::string_view::npos && at > 0) {
+  if (const auto at = id_or_name.rfind(k_content_mark); at != std::string_view::npos && at > 0) {
     if (const auto there = catalog.find(id_or_name.substr(0, at))) {
       throw Error(ErrorCode::not_found,
                   fmt::format("'{}' is no beginning of a SHA-256: that has 4 to 64 hex digits, a to f in lower case",
-                              printable(id_or_name.substr(at + k_mark.size()))),
+                              printable(id_or_name.substr(at + k_content_mark.size()))),
                   fmt::format("it is {}", printable(contents_text(catalog.contents(there->id())))));
     }
   }

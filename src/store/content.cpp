@@ -8,9 +8,7 @@
 namespace liftlock {
 namespace {
 
-constexpr std::string_view k_mark = "@sha256:";
 constexpr std::size_t k_min_prefix = 4;
-constexpr std::size_t k_shown = 12;
 
 }  // namespace
 
@@ -21,17 +19,22 @@ Digest content_digest(const Artifact& artifact) {
   return directory_hash(listed);
 }
 
+std::string short_content_digest(const Artifact& artifact) {
+  constexpr std::size_t k_shown = 12;  // hexadecimal digits
+  return "sha256:" + content_digest(artifact).hex().substr(0, k_shown);
+}
+
 std::optional<NamedContent> parse_named_content(std::string_view text) {
-  const auto at = text.rfind(k_mark);
+  const auto at = text.rfind(k_content_mark);
   if (at == std::string_view::npos || at == 0) return std::nullopt;
-  const auto prefix = text.substr(at + k_mark.size());
+  const auto prefix = text.substr(at + k_content_mark.size());
   if (prefix.size() < k_min_prefix || prefix.size() > 64) return std::nullopt;
   if (prefix.find_first_not_of("0123456789abcdef") != std::string_view::npos) return std::nullopt;
   return NamedContent{text.substr(0, at), prefix};
 }
 
 std::string content_name(const Artifact& artifact) {
-  return artifact.id() + std::string(k_mark) + content_digest(artifact).hex().substr(0, k_shown);
+  return artifact.id() + "@" + short_content_digest(artifact);
 }
 
 std::vector<Artifact> with_digest(std::vector<Artifact> artifacts, std::string_view prefix) {

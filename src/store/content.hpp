@@ -15,6 +15,11 @@ namespace liftlock {
 /// evidence and licence do not count.
 Digest content_digest(const Artifact& artifact);
 
+/// "sha256:0123456789ab": the beginning of it, as people are shown it.
+std::string short_content_digest(const Artifact& artifact);
+
+/// Stands between an id and the beginning of a content's digest.
+inline constexpr std::string_view k_content_mark = "@sha256:";
 /// "ID@sha256:PREFIX", split; nullopt for anything else. A prefix has 4 to 64 lower-case hexadecimal digits.
 struct NamedContent {
   std::string_view id_or_name;
