@@ -195,6 +195,58 @@ TEST_F(ReferencesTest, ScrubReadsThemTellsOfDeadOnesAndMovesNothing) {
   EXPECT_NE(report.findings[1].detail.find(file("gone").string()), std::string::npos) << report.findings[1].detail;
 }
 
+/// Takes a file away as soon as something begins.
+class TakesAway final : public Reporter {
+ public:
+  explicit TakesAway(fs::path file) : m_file(std::move(file)) {}
+  TaskId begin(std::string_view, Unit, std::uint64_t) override {
+    fs::remove(m_file);
+    return 0;
+  }
+  void grow(TaskId, std::uint64_t) override {}
+  void advance(TaskId, std::uint64_t) override {}
+  void end(TaskId) override {}
+  void note(std::string_view) override {}
+  void warn(std::string_view) override {}
+
+ private:
+  fs::path m_file;
+};
+
+TEST_F(ReferencesTest, WhatGoesWhileItIsScrubbedIsToldOnceAndOnlyWhereItIsRequired) {
+  Catalog catalog(root / "catalog.db");
+  const auto made = refer("a", "a");
+  store.references().add("list", {made});
+  catalog.replace_set(
+      "stack/demo",
+      {{.kind = "file",
+        .name = "f",
+        .version = "1",
+        .license = "",
+        .needs = {},
+        .files = {
+            {.path = RelPath::parse("files/a"), .size = 1, .digest = made.digest, .origin = "", .evidence = {}}}}});
+  TakesAway reporter(file("a"));
+  const auto report = scrub(store, catalog, Quarantine::yes, reporter);
+  ASSERT_EQ(report.findings.size(), 1u);
+  EXPECT_EQ(report.findings[0].kind, ScrubFinding::Kind::missing);
+
+  const auto another = refer("b", "b"), same = refer("c", "b");
+  store.references().add("list", {another});
+  store.references().add("other", {same});
+  catalog.replace_set(
+      "stack/demo",
+      {{.kind = "file",
+        .name = "f",
+        .version = "1",
+        .license = "",
+        .needs = {},
+        .files = {
+            {.path = RelPath::parse("files/b"), .size = 1, .digest = another.digest, .origin = "", .evidence = {}}}}});
+  TakesAway one_of_two(file("b"));
+  EXPECT_TRUE(scrub(store, catalog, Quarantine::yes, one_of_two).findings.empty()) << "the other is as good";
+}
+
 TEST_F(ReferencesTest, GcDropsListsOfWhichNothingIsUsedOnceTheyAreOld) {
   Catalog catalog(root / "catalog.db");
   const auto used = refer("used", "used"), loose = refer("loose", "loose");

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <mutex>
+#include <span>
 #include <tuple>
+#include <vector>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
