@@ -5,12 +5,10 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
-#include <cerrno>
 #include <cstring>
-#include <set>
 #include <span>
 
+#include "audit/view_files.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/rel_path.hpp"
@@ -22,15 +20,6 @@ namespace {
 constexpr std::uint64_t k_max_journal = 256u << 20;
 /// Zeros behind a new journal, twice what the one before it took.
 constexpr std::uint64_t k_min_room = 64u << 10, k_max_room = 8u << 20;
-constexpr std::uint64_t k_max_bundle = k_tile_width * (k_max_entry_bytes + 2);
-
-/// A file that readers see whole or not at all, without any fsync: the journal can make it again.
-void write_view(const fs::path& path, std::string_view content) {
-  const auto temporary = path.parent_path() / fmt::format(".{}.tmp", path.filename().string());
-  const auto fd = open_file(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  write_all(fd.get(), content, temporary.string());
-  rename_file(temporary, path);
-}
 
 bool is_blank(std::string_view content) {
   return std::all_of(content.begin(), content.end(), [](char c) { return c == '\0'; });
@@ -47,12 +36,6 @@ bool may_be_lost(std::string_view found, std::string_view content) {
   return true;
 }
 
-std::optional<std::string> read_if_exists(const fs::path& path, std::uint64_t max_bytes) {
-  const auto fd = open_file_if_exists(path, O_RDONLY);
-  if (!fd) return std::nullopt;
-  return read_all(fd->get(), max_bytes, path.string());
-}
-
 /// "liftlock/HOST/8 random hex digits": two logs of one machine have different names.
 std::string default_origin() {
   char host[256] = {};
@@ -60,65 +43,6 @@ std::string default_origin() {
   std::array<std::uint8_t, 4> random{};
   if (::getentropy(random.data(), random.size()) != 0) fail_errno("getentropy");
   return fmt::format("liftlock/{}/{}", portable_component(host), encode_hex(random));
-}
-
-/// A sync that failed is final. Also for want of room: it is not tried again with the reserve, as a write is, and has
-/// another code.
-template <typename F>
-void sync_once(std::atomic<bool>& failed, F&& sync) {
-  try {
-    sync();
-  } catch (const Error& error) {
-    failed = true;
-    throw Error(ErrorCode::io_error, error.what());
-  }
-}
-
-/// Full tiles and bundles never change, and are renamed to their names once they are durable.
-bool is_there(const std::pair<fs::path, std::string>& file) {
-  std::error_code missing;
-  return fs::file_size(file.first, missing) == file.second.size() && !missing;
-}
-
-/// Full tiles and bundles, durable when it returns. Many are written before the first is synced, and each folder is
-/// synced once: on a journaling file system the syncs of a batch share their work. Several threads and processes may be
-/// at it: what they write is the same.
-/// @param root the log's folder
-void publish_files(const fs::path& root, std::span<const std::pair<fs::path, std::string>> files,
-                   std::atomic<bool>& failed) {
-  constexpr std::size_t k_open_at_once = 128;
-  static std::atomic<unsigned> counter{0};
-  struct Written {
-    UniqueFd fd;
-    fs::path temporary, path;
-  };
-  std::set<fs::path> folders;
-  while (!files.empty()) {
-    std::vector<Written> batch;
-    for (; !files.empty() && batch.size() < k_open_at_once; files = files.subspan(1)) {
-      const auto& [path, content] = files.front();
-      const auto parent = path.parent_path();
-      if (folders.insert(parent).second) {
-        std::error_code error;
-        fs::create_directories(parent, error);
-        if (error) fail_errno(fmt::format("mkdir {}", printable(parent.string())), error.value());
-      }
-      if (path.filename() == "000") {  // the first one of its folder, whose own name may not be durable yet
-        for (auto up = parent; up.native().size() > root.native().size();) folders.insert(up = up.parent_path());
-      }
-      if (is_there(files.front())) continue;  // its name may not be durable yet: the folder is synced all the same
-      const auto name = fmt::format(".{}.{}.{}.new", path.filename().string(), ::getpid(), counter.fetch_add(1));
-      batch.push_back({open_file(parent / name, O_WRONLY | O_CREAT | O_TRUNC, 0644), parent / name, path});
-      write_all(batch.back().fd.get(), content, path.string());
-    }
-    sync_once(failed, [&] {
-      for (const auto& one : batch) sync_file(one.fd.get(), one.path.string());
-    });
-    for (const auto& one : batch) rename_file(one.temporary, one.path);
-  }
-  sync_once(failed, [&] {
-    for (const auto& folder : folders) sync_folder(folder);
-  });
 }
 
 /// Has nobody appended behind the first `whole` bytes of a journal, and nobody cut them?
@@ -137,74 +61,6 @@ void remove_other_files(const fs::path& folder, std::string_view keep) {
 }
 
 }  // namespace
-
-std::string tile_bytes(const std::vector<TreeHash>& hashes) {
-  std::string out;
-  out.reserve(hashes.size() * 32);
-  for (const auto& hash : hashes) out += as_text(hash);
-  return out;
-}
-
-std::string bundle_bytes(const std::vector<std::string>& entries, std::size_t begin, std::size_t end) {
-  std::string out;
-  for (auto i = begin; i < end; ++i) out += frame_entry(entries[i]);
-  return out;
-}
-
-std::vector<TreeHash> AuditSnapshot::tile(int level, std::uint64_t number) const {
-  const auto full = size() >> (8 * (level + 1));
-  if (number == full && static_cast<std::size_t>(level) < state.edge.levels().size()) {
-    return state.edge.levels()[static_cast<std::size_t>(level)];
-  }
-  for (const auto& tile : state.filled) {
-    if (tile.level == level && tile.number == number) return tile.hashes;
-  }
-  const auto path = tile_path(level, number, 0);
-  if (number > full) fail(ErrorCode::audit_broken, "{} lies beyond the log", path);
-  const auto bytes = read_if_exists(folder / path, 32 * k_tile_width);
-  if (!bytes || bytes->size() != 32 * k_tile_width) fail(ErrorCode::audit_broken, "{} is missing or cut", path);
-  return parse_tile(*bytes);
-}
-
-ReadTile AuditSnapshot::reader() const {
-  return [this](int level, std::uint64_t number) { return tile(level, number); };
-}
-
-std::vector<std::string> AuditSnapshot::bundle(std::uint64_t number) const {
-  const auto first = number * k_tile_width;
-  if (first >= state.base) {
-    const auto begin = std::min<std::uint64_t>(first - state.base, state.tail.size());
-    const auto end = std::min<std::uint64_t>(begin + k_tile_width, state.tail.size());
-    return {state.tail.begin() + static_cast<std::ptrdiff_t>(begin),
-            state.tail.begin() + static_cast<std::ptrdiff_t>(end)};
-  }
-  const auto path = tile_path(-1, number, 0);
-  const auto bytes = read_if_exists(folder / path, k_max_bundle);
-  if (!bytes) fail(ErrorCode::audit_broken, "{} is missing", path);
-  auto entries = with_context("in " + path, [&] { return parse_entry_bundle(*bytes); });
-  if (entries.size() != k_tile_width) fail(ErrorCode::audit_broken, "{} holds {} entries", path, entries.size());
-  return entries;
-}
-
-std::vector<std::pair<std::string, std::string>> AuditSnapshot::partial_files() const {
-  std::vector<std::pair<std::string, std::string>> files;
-  const auto& levels = state.edge.levels();
-  for (std::size_t level = 0; level < levels.size(); ++level) {
-    if (levels[level].empty()) continue;
-    const auto path = tile_path(static_cast<int>(level), size() >> (8 * (level + 1)), levels[level].size());
-    files.emplace_back(path, tile_bytes(levels[level]));
-  }
-  if (const auto width = size() % k_tile_width; width > 0) {
-    files.emplace_back(tile_path(-1, size() / k_tile_width, width),
-                       bundle_bytes(state.tail, state.tail.size() - width, state.tail.size()));
-  }
-  return files;
-}
-
-bool AuditSnapshot::derives(const FullTile& tile) const {
-  return std::any_of(state.filled.begin(), state.filled.end(),
-                     [&](const auto& filled) { return filled.level == tile.level && filled.number == tile.number; });
-}
 
 void AuditLog::Impl::create(std::string_view origin) {
   // In this order, so that a crash in between leaves a folder that the next run completes.

@@ -2,38 +2,22 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "audit/audit_log.hpp"
+#include "audit/audit_snapshot.hpp"
 #include "audit/compact_range.hpp"
 #include "audit/journal.hpp"
 #include "audit/signed_note.hpp"
 
 namespace liftlock {
-
-/// A moment of the log that can be read without any lock: full tiles never change, the rest is copied here.
-struct AuditSnapshot {
-  fs::path folder;
-  JournalState state;
-
-  std::uint64_t size() const { return state.size(); }
-  std::vector<TreeHash> tile(int level, std::uint64_t number) const;
-  ReadTile reader() const;
-  /// Up to 256 entries. @throws Error{audit_broken}
-  std::vector<std::string> bundle(std::uint64_t number) const;
-  /// The partial tiles and the partial entry bundle: path below the folder, content.
-  std::vector<std::pair<std::string, std::string>> partial_files() const;
-  /// Does the journal still hold what makes this tile? Then its file may not have been written yet.
-  bool derives(const FullTile& tile) const;
-};
-
-/// The text of a tile, and of entries [begin, end) as a bundle.
-std::string tile_bytes(const std::vector<TreeHash>& hashes);
-std::string bundle_bytes(const std::vector<std::string>& entries, std::size_t begin, std::size_t end);
 
 /// check_log.py, embedded at build time.
 extern const std::string_view k_check_log_script;
