@@ -8,11 +8,6 @@
 #include "base/error.hpp"
 
 namespace liftlock {
-namespace {
-
-constexpr std::uint64_t k_max_bundle = k_tile_width * (k_max_entry_bytes + 2);
-
-}  // namespace
 
 std::optional<std::string> read_if_exists(const fs::path& path, std::uint64_t max_bytes) {
   const auto fd = open_file_if_exists(path, O_RDONLY);

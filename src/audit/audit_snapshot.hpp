@@ -14,6 +14,9 @@
 
 namespace liftlock {
 
+/// Bytes of a bundle of entries at most.
+constexpr std::uint64_t k_max_bundle = k_tile_width * (k_max_entry_bytes + 2);
+
 /// A moment of the log that can be read without any lock: full tiles never change, the rest is copied here.
 struct AuditSnapshot {
   fs::path folder;
