@@ -2,25 +2,18 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
-#include <nlohmann/json.hpp>
+#include <memory>
 
-#include "base/encoding.hpp"
-#include "base/error.hpp"
-#include "crypto/sha256sums.hpp"
-#include "ecosystem/hub/git_oid.hpp"
-#include "ecosystem/model/content.hpp"
-#include "ecosystem/model/dataset.hpp"
+#include "base/json.hpp"
+#include "ecosystem/local_files.hpp"
 #include "ecosystem/model/hub_client.hpp"
+#include "ecosystem/model/resolution.hpp"
 #include "ecosystem/ollama/store_reader.hpp"
 #include "ecosystem/source_files.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {
 namespace {
-
-constexpr std::string_view k_manifest = "MODEL_MANIFEST.sha256";
-constexpr std::string_view k_ollama = "ollama:";
 
 constexpr std::array k_keys = {
     KeySpec{
@@ -66,316 +59,13 @@ constexpr std::array k_dataset_keys = {
             "Version; default: 12 digits of the commit or of the content's SHA-256.", "\"1.1\""},
 };
 
-bool is_ollama(std::string_view source) {
-  return source.starts_with(k_ollama);
-}
-/// As the stack writes it, or where Ollama keeps it.
-fs::path ollama_store(const StackEntry& entry) {
-  const auto text = entry.text("store");
-  return text.empty() ? ollama::default_store() : fs::path(text);
-}
-ollama::Name ollama_name(const StackEntry& entry) {
-  try {
-    return ollama::parse_name(
-        std::string_view(entry.values.at("source").get_ref<const std::string&>()).substr(k_ollama.size()));
-  } catch (const Error& error) {
-    throw Error(ErrorCode::stack_invalid, fmt::format("{}: {}", entry.where(), error.what()),
-                std::string(error.hint()));
-  }
-}
-
-/// What the stack states of digests: taken one by one, so that what is left over was misspelt.
-class StatedDigests {
- public:
-  explicit StatedDigests(const StackEntry& entry) : m_where(entry.where()) {
-    const auto found = entry.values.find("sha256");
-    if (found == entry.values.end()) return;
-    for (const auto& [path, hex] : found->items()) {
-      m_digests.emplace(path, parse_stated_digest(hex.get<std::string>(), m_where));
-    }
-  }
-  std::optional<Digest> take(const std::string& path) {
-    const auto found = m_digests.find(path);
-    if (found == m_digests.end()) return std::nullopt;
-    const auto digest = found->second;
-    m_digests.erase(found);
-    return digest;
-  }
-  void finish() const {
-    if (m_digests.empty()) return;
-    fail(ErrorCode::stack_invalid, "{}: sha256 names '{}', which is not among the files", m_where,
-         printable(m_digests.begin()->first));
-  }
-
- private:
-  std::string m_where;
-  std::map<std::string, Digest> m_digests;
-};
-
-void require_equal(const Digest& actual, const Digest& stated, const std::string& path, std::string_view by) {
-  if (actual == stated) return;
-  fail(ErrorCode::digest_mismatch, "'{}' has the SHA-256 {}; {} states {}", printable(path), actual.hex(), by,
-       stated.hex());
-}
-
 /// The list of a local folder, as the stack writes it.
 std::vector<fs::path> manifest_of(const std::string& source, const fs::path& stack_folder) {
   if (source.starts_with("hf:") || is_url(source)) return {};
-  auto list = fs::path(source) / k_manifest;
+  auto list = fs::path(source) / k_model_manifest;
   std::error_code unreachable;  // who reads the files says so
   return fs::exists(stack_folder / list, unreachable) ? std::vector<fs::path>{std::move(list)}
                                                       : std::vector<fs::path>{};
-}
-
-/// What tells models and data sets apart while they are collected.
-struct Shape {
-  std::string_view kind;
-  std::string_view folder;  ///< of a bundle
-  HubKind hub;
-  std::string (*why_unsafe)(std::string_view path);
-};
-constexpr Shape k_model{"model", "models", HubKind::models, why_unsafe_name};
-constexpr Shape k_dataset{k_dataset_kind, "datasets", HubKind::datasets, why_unsafe_dataset_name};
-
-/// One entry being resolved.
-class Resolution {
- public:
-  Resolution(const Shape& shape, const StackEntry& entry, CollectContext& context)
-      : m_shape(shape), m_entry(entry), m_context(context), m_stated(entry) {
-    m_artifact.kind = shape.kind;
-    m_artifact.name = portable_component(entry.text("name", entry.name));
-    m_artifact.version = entry.text("version");
-    m_artifact.license = entry.text("license");
-  }
-
-  Collected run() {
-    const auto source = m_entry.text("source");
-    if (source.starts_with("hf:")) {
-      from_hub(source);
-    } else if (m_shape.hub == HubKind::models && is_ollama(source)) {
-      from_ollama(source);
-    } else if (is_url(source)) {
-      from_url(source);
-    } else {
-      from_local(source);
-    }
-    m_stated.finish();
-    std::sort(m_artifact.files.begin(), m_artifact.files.end(),
-              [](const auto& a, const auto& b) { return a.path < b.path; });
-    if (m_artifact.version.empty()) m_artifact.version = content_version();
-    Collected out;
-    out.artifacts.push_back(std::move(m_artifact));
-    out.notes = std::move(m_notes);
-    return out;
-  }
-
- private:
-  void from_hub(const std::string& source);
-  void from_url(const std::string& url);
-  void from_local(const std::string& source);
-  void from_ollama(const std::string& source);
-  void add_hub_files(const HubClient& hub, const std::string& repository, const std::string& commit,
-                     const std::vector<HubFile>& files);
-  bool selected(const std::string& path);
-  void add(const std::string& path, const TakenFile& taken, std::string origin, std::vector<Evidence> evidence);
-  std::map<std::string, Digest> manifest(const std::vector<LocalFile>& files) const;
-
-  std::string content_version() const {
-    std::vector<ListedDigest> listed;
-    for (const auto& file : m_artifact.files) listed.push_back({file.path.text(), file.digest});
-    return directory_hash(listed).hex().substr(0, 12);
-  }
-
-  const Shape& m_shape;
-  const StackEntry& m_entry;
-  CollectContext& m_context;
-  StatedDigests m_stated;
-  Artifact m_artifact;
-  std::vector<std::string> m_notes;
-};
-
-bool Resolution::selected(const std::string& path) {
-  const auto include = m_entry.texts("include");
-  if (!is_selected(path, include, m_entry.texts("exclude"))) return false;
-  if (!include.empty()) return true;
-  const auto why = m_shape.why_unsafe(path);
-  if (!why.empty()) m_notes.push_back(fmt::format("{} is left out: {}", printable(path), why));
-  return why.empty();
-}
-
-void Resolution::add(const std::string& path, const TakenFile& taken, std::string origin,
-                     std::vector<Evidence> evidence) {
-  if (const auto stated = m_stated.take(path)) {
-    require_equal(taken.digest, *stated, path, m_entry.where());
-    evidence.push_back(stated_evidence("stack"));
-  }
-  if (evidence.empty()) {
-    evidence.push_back(first_use_evidence());
-    m_notes.push_back(fmt::format("{} is believed on first use: sha256:{}", printable(path), taken.digest.hex()));
-  }
-  m_artifact.files.push_back({.path = RelPath::parse(fmt::format("{}/{}/{}", m_shape.folder, m_artifact.name, path)),
-                              .size = taken.size,
-                              .digest = taken.digest,
-                              .origin = std::move(origin),
-                              .evidence = std::move(evidence)});
-}
-
-void Resolution::from_hub(const std::string& source) {
-  const auto repository = parse_hub_repository(source, m_entry.where());
-  const auto wanted = m_entry.text("revision", "main");
-  const HubClient hub(m_context.downloader, m_entry.text("endpoint"), m_entry.where(), m_shape.hub);
-  const auto revision = hub.revision(repository, wanted);
-  if (revision.commit != wanted)
-    m_notes.push_back(fmt::format("{} {} is pinned to {}", repository, printable(wanted), revision.commit));
-  std::vector<HubFile> files;
-  for (auto& file : hub.tree(repository, revision.commit)) {
-    // Not "../x", which add_hub_files refuses.
-    const bool traversing = file.path.starts_with("../") || file.path.find("/../") != std::string::npos;
-    const bool hidden = file.path.starts_with('.') || file.path.find("/.") != std::string::npos;
-    if ((traversing || !hidden) && selected(file.path)) files.push_back(std::move(file));
-  }
-  if (files.empty()) fail(ErrorCode::unresolvable, "{}: no file of {} is left to carry", m_entry.where(), repository);
-  if (revision.gated) hub.require_access(repository, hub.resolve_url(repository, revision.commit, files.front().path));
-  add_hub_files(hub, repository, revision.commit, files);
-  if (m_artifact.license.empty()) m_artifact.license = printable(revision.license);
-  if (m_artifact.version.empty()) m_artifact.version = revision.commit.substr(0, 12);
-  m_artifact.facts = {{"source", "hf"}, {"repository", repository}, {"commit", revision.commit}};
-  // What clients on the high side may ask for as well.
-  if (m_entry.values.contains("revision") && wanted != revision.commit) m_artifact.facts["revision"] = wanted;
-}
-
-void Resolution::add_hub_files(const HubClient& hub, const std::string& repository, const std::string& commit,
-                               const std::vector<HubFile>& files) {
-  // The tree states the SHA-256 of large files only; the small ones are fetched now, and checked by their git name.
-  std::vector<FetchJob> jobs;
-  for (const auto& file : files) {
-    RelPath::parse(file.path);
-    if (file.sha256) continue;
-    const auto url = hub.resolve_url(repository, commit, file.path);
-    jobs.push_back({.title = file.path,
-                    .digest = std::nullopt,
-                    .size = file.size,
-                    .url = url,
-                    .headers = [&hub, url] { return hub.headers(url); },
-                    .produce = {}});
-  }
-  const auto results = m_context.downloader.fetch(jobs);
-  std::size_t next = 0;
-  for (const auto& file : files) {
-    const auto url = hub.resolve_url(repository, commit, file.path);
-    const Json details = {{"repository", repository}, {"commit", commit}};
-    if (file.sha256) {
-      add(file.path, {*file.sha256, file.size}, url, {{"lfs-oid", details}});
-      continue;
-    }
-    const auto& result = results.at(next++);
-    const auto blob = m_context.store.open(result.digest);
-    if (git_blob_oid(blob.get(), result.size) != file.git_oid) {
-      fail(ErrorCode::digest_mismatch, "'{}' of {} is not the git blob {} that the Hub lists", printable(file.path),
-           repository, file.git_oid);
-    }
-    auto with_oid = details;
-    with_oid["sha1"] = file.git_oid;
-    add(file.path, {result.digest, result.size}, url, {{"git-oid", with_oid}});
-  }
-}
-
-void Resolution::from_url(const std::string& url) {
-  refuse_credentials(url, m_entry.where());
-  const auto name = file_name_of_url(url);
-  StatedDigests stated(m_entry);
-  add(name, take_url(m_context, url, stated.take(name)), url, {});
-  m_artifact.facts = {{"source", "url"}};
-}
-
-std::map<std::string, Digest> Resolution::manifest(const std::vector<LocalFile>& files) const {
-  std::map<std::string, Digest> out;
-  const auto list = std::find_if(files.begin(), files.end(), [](const auto& file) { return file.path == k_manifest; });
-  if (list == files.end()) return out;
-  const auto entries = with_context("while reading " + list->at.string(),
-                                    [&] { return parse_sha256sums(read_file(list->at, 64u << 20)); });
-  for (const auto& entry : entries) {
-    const auto path = entry.path.starts_with("./") ? entry.path.substr(2) : entry.path;
-    if (path == k_manifest || path.starts_with('.')) continue;  // itself, and hidden files, which are not carried
-    const bool there = std::any_of(files.begin(), files.end(), [&](const auto& file) { return file.path == path; });
-    if (!there) fail(ErrorCode::model_incomplete, "{} names '{}', which is missing", k_manifest, printable(path));
-    out.emplace(path, entry.digest);
-  }
-  return out;
-}
-
-void Resolution::from_local(const std::string& source) {
-  const auto at = stack_path(source, m_context.stack_folder);
-  const auto all = list_local_files(at, m_entry.texts("include"));
-  const bool folder = fs::is_directory(at);
-  const auto listed = manifest(all);
-  std::vector<LocalFile> files;
-  for (const auto& file : all) {
-    if (!folder || selected(file.path)) files.push_back(file);
-  }
-  if (files.empty()) {
-    // Its notes say which were left out because they are code.
-    throw Error(ErrorCode::stack_invalid,
-                fmt::format("{}: no file of '{}' is left to carry{}{}", m_entry.where(), printable(source),
-                            m_notes.empty() ? "" : ": " + m_notes.front(),
-                            m_notes.size() > 1 ? fmt::format(", and {} more", m_notes.size() - 1) : ""),
-                "look at `include` and `exclude`; what runs code when it is loaded does not cross");
-  }
-  require_portable(files, m_entry.where());
-  const auto taken = take_local_files(
-      m_context, fmt::format("lock-{}-{}", m_shape.kind, portable_component(m_entry.name)), files, FilesOf::user);
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    const auto& file = files[i];
-    std::vector<Evidence> evidence;
-    if (const auto found = listed.find(file.path); found != listed.end()) {
-      require_equal(taken[i].digest, found->second, file.path, k_manifest);
-      evidence.push_back(stated_evidence(k_manifest));
-    }
-    if (file.named) evidence.push_back(stated_evidence("the name of the blob in a Hugging Face cache"));
-    auto origin = folder ? origin_below(source, file.path) : source;
-    add(file.path, taken[i], std::move(origin), std::move(evidence));
-  }
-  m_artifact.facts = {{"source", "local"}};
-}
-
-/// All of one model, or nothing: its manifest crosses with it, and what the mirror serves is the model of this ID.
-void Resolution::from_ollama(const std::string&) {
-  const auto as_written = ollama_store(m_entry);
-  const auto store = ollama::find_store(stack_path(as_written.string(), m_context.stack_folder));
-  const auto model = ollama::read_model(store, ollama_name(m_entry));
-  const auto names = ollama::file_names(model.manifest);
-  // Relative where the stack is, so that the lock does not depend on the machine.
-  const auto below =
-      store.filename() == "models" && as_written.filename() != "models" ? as_written / "models" : as_written;
-  std::vector<LocalFile> files{
-      {std::string(ollama::k_manifest_file), ollama::manifest_path(store, model.name), std::nullopt}};
-  std::vector<std::string> origins{ollama::manifest_path(below, model.name).string()};
-  std::map<Digest, std::string> taken_digests;
-  const auto add_layer = [&](std::string path, const ollama::Layer& layer) {
-    // A blob may stand for two layers; once is enough, and the manifest says what it is for.
-    if (!taken_digests.emplace(layer.digest, path).second) return;
-    files.push_back({std::move(path), ollama::blob_path(store, layer.digest), layer.digest});
-    origins.push_back(ollama::blob_path(below, layer.digest).string());
-  };
-  add_layer(std::string(ollama::k_config_file), model.manifest.config);
-  for (std::size_t i = 0; i < names.size(); ++i) add_layer(names[i], model.manifest.layers[i]);
-  for (const auto& file : files) {
-    if (fs::exists(file.at)) continue;
-    throw Error(
-        ErrorCode::model_incomplete,
-        fmt::format("the Ollama model '{}' lacks {}", model.name.text(), printable(file.at.string())),
-        fmt::format("`ollama pull {}` again; `liftlock ollama check` finds what else is missing", model.name.text()));
-  }
-  const auto taken = take_local_files(
-      m_context, fmt::format("lock-{}-{}", m_shape.kind, portable_component(m_entry.name)), files, FilesOf::user);
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    std::vector<Evidence> evidence;
-    if (files[i].named) evidence.push_back(stated_evidence("the manifest in Ollama's store"));
-    add(files[i].path, taken[i], origins[i], std::move(evidence));
-  }
-  // What `ollama list` shows as ID.
-  if (m_artifact.version.empty()) m_artifact.version = taken[0].digest.hex().substr(0, 12);
-  m_artifact.facts = {{"source", "ollama"}, {"ollama", model.name.text()}};
 }
 
 }  // namespace
@@ -409,7 +99,7 @@ std::vector<fs::path> ModelCollector::input_files(const StackEntry& entry, const
 namespace {
 
 /// What runs code is left out, unless the stack names it.
-std::optional<std::vector<std::string>> carried_files(const Shape& shape, const StackEntry& entry,
+std::optional<std::vector<std::string>> carried_files(const ModelShape& shape, const StackEntry& entry,
                                                       const fs::path& stack_folder) {
   const auto source = entry.text("source");
   if (source.starts_with("hf:") || is_ollama(source) || is_url(source)) return std::nullopt;
@@ -423,11 +113,11 @@ std::optional<std::vector<std::string>> carried_files(const Shape& shape, const 
 
 std::optional<std::vector<std::string>> ModelCollector::local_files(const StackEntry& entry,
                                                                     const fs::path& stack_folder) const {
-  return carried_files(k_model, entry, stack_folder);
+  return carried_files(k_model_shape, entry, stack_folder);
 }
 
 Collected ModelCollector::resolve(const StackEntry& entry, CollectContext& context) const {
-  return Resolution(k_model, entry, context).run();
+  return resolve_model(k_model_shape, entry, context);
 }
 
 namespace {
@@ -470,11 +160,11 @@ std::vector<fs::path> DatasetCollector::input_files(const StackEntry& entry, con
 
 std::optional<std::vector<std::string>> DatasetCollector::local_files(const StackEntry& entry,
                                                                       const fs::path& stack_folder) const {
-  return carried_files(k_dataset, entry, stack_folder);
+  return carried_files(k_dataset_shape, entry, stack_folder);
 }
 
 Collected DatasetCollector::resolve(const StackEntry& entry, CollectContext& context) const {
-  return Resolution(k_dataset, entry, context).run();
+  return resolve_model(k_dataset_shape, entry, context);
 }
 
 std::vector<FetchJob> DatasetCollector::plan(const Artifact& artifact, const StackEntry& entry,
