@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <unordered_set>
@@ -14,6 +15,7 @@
 #include "bundle/admission.hpp"
 #include "bundle/channel.hpp"
 #include "bundle/import_channel.hpp"
+#include "bundle/landing_plan.hpp"
 #include "bundle/scan.hpp"
 #include "bundle/signatures.hpp"
 #include "bundle/source.hpp"
@@ -51,9 +53,10 @@ class Ingest {
     for (const auto& one : m_admission.overrides) m_result.notes.push_back("override " + one);
     if (m_request.remote != nullptr) m_request.remote->bring_lists(m_bundle.info());
     m_bundle.load_lists();
-    take_withheld();
-    if (m_admission.arrival == Arrival::repeated && is_published() && store_is_complete() &&
-        !m_request.restore_retired) {
+    m_plan.emplace(m_bundle, m_admission.root, m_request.remote);
+    for (const auto& text : m_plan->notes()) note(text);
+    if (m_admission.arrival == Arrival::repeated && is_published() &&
+        m_plan->is_stored_in(BlobStore(m_site.store_folder())) && !m_request.restore_retired) {
       m_result.status = IngestResult::Status::already_present;
       return m_result;
     }
@@ -68,8 +71,8 @@ class Ingest {
     check_left_out(store);  // what gc removed before the pins
     const StagingPlace place{.store = store, .staged = staged, .absent = m_absent};
     const auto counts = m_request.remote != nullptr
-                            ? stage_remote(*m_request.remote, content_to_land(), place, m_reporter)
-                            : stage_content(m_bundle, m_to_land, place, m_reporter);
+                            ? stage_remote(*m_request.remote, m_plan->content(), place, m_reporter)
+                            : stage_content(m_bundle, m_plan->to_land(), place, m_reporter);
     m_result.files = counts.files;
     m_result.bytes = counts.bytes;
     m_result.new_blobs = counts.new_blobs;
@@ -101,7 +104,7 @@ class Ingest {
 
   /// The id alone names what was published last: whoever used it gets other bytes from now on.
   void note_other_contents(const Catalog& catalog) {
-    for (const auto& artifact : m_landing.artifacts) {
+    for (const auto& artifact : m_plan->landing().artifacts) {
       const auto contents = catalog.contents(artifact.id());
       if (contents.empty() || content_digest(contents.front()) == content_digest(artifact)) continue;
       const auto& before = contents.front();
@@ -123,64 +126,12 @@ class Ingest {
     const Catalog catalog(m_site.catalog_file());
     const auto publication = catalog.publication(m_bundle.info().channel, m_bundle.info().sequence);
     return publication && publication->bundle_digest == m_bundle.digest() &&
-           publication->artifacts.size() >= m_landing.artifacts.size();
-  }
-
-  /// A scanner may have kept files from crossing. The rest lands, as far as it does not need them.
-  void take_withheld() {
-    const auto carried = read_withheld(m_bundle.folder());
-    if (carried) {
-      check_withheld(carried->withheld, m_bundle);
-      require_scanner(*carried, m_admission.root, now());
-      m_bundle.withhold(paths_of(carried->withheld));
-      for (const auto& file : carried->withheld.files) {
-        note(fmt::format("withheld: {} ({})", file.path.text(), printable(file.reason)));
-      }
-    }
-    m_withheld = carried;
-    m_landing = judge_landing(m_bundle.artifacts(), carried ? paths_of(carried->withheld) : std::set<RelPath>());
-    if (m_request.remote != nullptr) leave_withdrawn(*m_request.remote);
-    for (const auto& left : m_landing.left) note(fmt::format("does not land: {}", left));
-    if (!m_bundle.artifacts().empty() && m_landing.artifacts.empty()) {
-      throw Error(ErrorCode::scan_found, "everything in the bundle is withheld, or needs what is",
-                  "nothing landed; ask for another bundle");
-    }
-    std::unordered_set<std::string> landing;
-    for (const auto& artifact : m_landing.artifacts) landing.insert(artifact.id());
-    const auto lands = [&](const FileEntry& file) {
-      return file.artifacts.empty() || std::any_of(file.artifacts.begin(), file.artifacts.end(),
-                                                   [&](const auto& id) { return landing.contains(id); });
-    };
-    for (std::size_t i = 0; i < m_bundle.files().size(); ++i) {
-      if (lands(m_bundle.files()[i])) m_to_land.push_back(i);
-    }
-    // A peer has what its bundle left out, and may have withdrawn some of it since.
-    for (const auto& file : m_bundle.left_out()) {
-      if (m_request.remote == nullptr || lands(file)) m_left_out.push_back(file);
-    }
-  }
-
-  /// Not by what needs what: in use at the peer is what is in use there.
-  void leave_withdrawn(const RemoteBundle& remote) {
-    std::erase_if(m_landing.artifacts, [&](const Artifact& artifact) {
-      const auto id = artifact.id();
-      if (remote.has(id)) return false;
-      m_landing.left.push_back(fmt::format("{}: the peer does not have it in use", id));
-      return true;
-    });
+           publication->artifacts.size() >= m_plan->landing().artifacts.size();
   }
 
   void note(std::string text) {
     constexpr std::size_t k_max_notes = 200;
     if (m_result.notes.size() < k_max_notes) m_result.notes.push_back(std::move(text));
-  }
-
-  /// A blob that scrub put into quarantine comes back by the same command.
-  bool store_is_complete() const {
-    const BlobStore store(m_site.store_folder());
-    const auto is_stored = [&](const auto& file) { return store.contains(file.digest); };
-    return std::all_of(m_to_land.begin(), m_to_land.end(), [&](auto i) { return is_stored(m_bundle.files()[i]); }) &&
-           std::all_of(m_left_out.begin(), m_left_out.end(), is_stored);
   }
 
   /// A delta lands on what its sender counted on, or not at all.
@@ -220,7 +171,7 @@ class Ingest {
 
   void check_space(const BlobStore& store) {
     std::uint64_t needed = m_site.config().reserve_bytes;
-    for (const auto& file : content_to_land()) {
+    for (const auto& file : m_plan->content()) {
       if (!store.contains(file.digest) && m_absent.insert(file.digest).second) needed += file.size;
     }
     const auto available = free_space(m_site.store_folder());
@@ -230,22 +181,14 @@ class Ingest {
     }
   }
 
-  /// What lands, and what a delta left out.
-  std::vector<FileEntry> content_to_land() const {
-    std::vector<FileEntry> files;
-    for (const auto i : m_to_land) files.push_back(m_bundle.files()[i]);
-    files.insert(files.end(), m_left_out.begin(), m_left_out.end());
-    return files;
-  }
-
   std::vector<Digest> digests_to_pin() const {
     std::vector<Digest> digests;
-    for (const auto& file : content_to_land()) digests.push_back(file.digest);
+    for (const auto& file : m_plan->content()) digests.push_back(file.digest);
     for (const auto& [path, bound] : m_bundle.info().lists) digests.push_back(bound.digest);
     for (const auto& signature : m_admission.signatures) digests.push_back(sha256(signature.bytes));
-    if (m_withheld) {
-      digests.push_back(sha256(m_withheld->text));
-      for (const auto& signature : m_withheld->signatures) digests.push_back(sha256(signature.bytes));
+    if (m_plan->withheld()) {
+      digests.push_back(sha256(m_plan->withheld()->text));
+      for (const auto& signature : m_plan->withheld()->signatures) digests.push_back(sha256(signature.bytes));
     }
     digests.push_back(m_bundle.digest());
     return digests;
@@ -259,9 +202,9 @@ class Ingest {
     add(std::string(k_bundle_json_path), m_bundle.bundle_json());
     for (const auto& [path, bound] : m_bundle.info().lists) add(path.text(), m_bundle.read_list(path));
     for (const auto& signature : m_admission.signatures) add("signatures/" + signature.name, signature.bytes);
-    if (m_withheld) {
-      add(std::string(k_withheld_path), m_withheld->text);
-      for (const auto& signature : m_withheld->signatures)
+    if (m_plan->withheld()) {
+      add(std::string(k_withheld_path), m_plan->withheld()->text);
+      for (const auto& signature : m_plan->withheld()->signatures)
         add(fmt::format("{}/signatures/{}", k_withheld_folder, signature.name), signature.bytes);
     }
     for (const auto& file : m_bundle.files()) {
@@ -273,7 +216,7 @@ class Ingest {
 
   void inspect(const StagedBlobs& staged, Catalog& catalog) {
     const auto open = [&](const Digest& digest) { return staged.open(digest); };
-    m_facts = inspect_all(m_landing.artifacts, m_request.inspect, open, catalog, m_reporter);
+    m_facts = inspect_all(m_plan->landing().artifacts, m_request.inspect, open, catalog, m_reporter);
   }
 
   /// What the low side's scanner said does not count here: this is the site's own look, at what is about to land.
@@ -287,9 +230,8 @@ class Ingest {
         for (const auto& id : file.artifacts) kinds.insert(id.substr(0, id.find(':')));
         out.push_back({file.path, file.size, file.digest, {kinds.begin(), kinds.end()}});
       };
-      for (const auto i : m_to_land) add(m_bundle.files()[i]);
       // What a delta left out is published anew, and nobody knows what looked at it when it came.
-      for (const auto& file : m_left_out) add(file);
+      for (const auto& file : m_plan->content()) add(file);
       return out;
     }();
     m_scan = scan(
@@ -307,7 +249,7 @@ class Ingest {
     auto out = Json::object();
     if (!m_admission.overrides.empty()) out["remark"] = fmt::format("{}", fmt::join(m_admission.overrides, "; "));
     if (const auto people = approvers_of(m_result.signatures); !people.empty()) out["approved_by"] = people;
-    if (!m_landing.left.empty()) out["withheld"] = m_landing.left.size();
+    if (!m_plan->landing().left.empty()) out["withheld"] = m_plan->landing().left.size();
     if (m_scan) out["scan"] = scan_detail(*m_scan);
     if (m_request.remote != nullptr) out["peer"] = m_request.source;
     return out;
@@ -353,7 +295,7 @@ class Ingest {
                      .bundle_digest = m_bundle.digest(),
                      .bundle_json = m_bundle.bundle_json(),
                      .published_at = now(),
-                     .artifacts = m_landing.artifacts,
+                     .artifacts = m_plan->landing().artifacts,
                      .other_files = m_front,
                      .facts = std::move(m_facts)},
                     m_request.restore_retired ? Catalog::Retired::restore : Catalog::Retired::refuse);
@@ -372,10 +314,7 @@ class Ingest {
   BundleReader m_bundle;
   IngestResult m_result;
   Admission m_admission;
-  std::optional<CarriedWithheld> m_withheld;
-  Landing m_landing;
-  std::vector<std::size_t> m_to_land;  ///< indexes of the bundle's files
-  std::vector<FileEntry> m_left_out;   ///< by a delta, of what lands
+  std::optional<LandingPlan> m_plan;
   std::optional<ScanReport> m_scan;
   std::vector<std::string> m_facts;  ///< what inspection learnt of each artifact
   std::vector<ArtifactFile> m_front;
