@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
+#include <vector>
 
 #include "artifact/artifact_text.hpp"
 #include "base/encoding.hpp"
@@ -40,24 +42,23 @@ std::vector<FetchJob> plan_jobs(const Stack& stack, const Lock& lock, Collectors
   return jobs;
 }
 
-bool is_complete(const std::vector<Artifact>& artifacts, const BlobStore& store) {
-  return std::all_of(artifacts.begin(), artifacts.end(), [&](const auto& artifact) {
-    return std::all_of(artifact.files.begin(), artifact.files.end(),
-                       [&](const auto& file) { return store.size(file.digest) == file.size; });
-  });
-}
-
-void check_complete(const std::vector<Artifact>& artifacts, const BlobStore& store) {
+/// What of them the store lacks; nothing: it holds them all.
+std::optional<Error> why_incomplete(const std::vector<Artifact>& artifacts, const BlobStore& store) {
   for (const auto& artifact : artifacts) {
     for (const auto& file : artifact.files) {
       const auto size = store.size(file.digest);
-      if (!size) fail(ErrorCode::not_fetched, "'{}' of {} did not arrive", file.path.text(), printable(artifact.id()));
+      if (!size) {
+        return Error(ErrorCode::not_fetched,
+                     fmt::format("'{}' of {} did not arrive", file.path.text(), printable(artifact.id())));
+      }
       if (*size != file.size) {
-        fail(ErrorCode::size_mismatch, "'{}' of {} has {} bytes, the lock says {}", file.path.text(),
-             printable(artifact.id()), *size, file.size);
+        return Error(ErrorCode::size_mismatch,
+                     fmt::format("'{}' of {} has {} bytes, the lock says {}", file.path.text(),
+                                 printable(artifact.id()), *size, file.size));
       }
     }
   }
+  return std::nullopt;
 }
 
 void keep_copy(const BlobStore& store, StagedBlobs& staged, const Digest& digest) {
@@ -135,10 +136,10 @@ FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors coll
   auto hold = lock_batch(context.store, pin, FileLock::Wait::yes);
   catalog.pin(pin, digests);
   if (!referred.empty()) keep_copies(context.store, "keep-" + portable_component(stack.name), referred);
-  if (!is_complete(artifacts, context.store)) {
+  if (why_incomplete(artifacts, context.store)) {
     refer_to_local_files(context, stack.name, artifacts);
     if (const auto jobs = plan_jobs(stack, lock, collectors, context); !jobs.empty()) context.downloader.fetch(jobs);
-    check_complete(artifacts, context.store);
+    if (const auto why = why_incomplete(artifacts, context.store)) throw *why;
   }
   std::vector<std::string> facts;
   if (!passed_before && inspect.artifact) {
