@@ -13,7 +13,7 @@
 #include "cli/model_serving.hpp"
 #include "crypto/hash.hpp"
 #include "gateway/answer_fields.hpp"
-#include "gateway/conversation.hpp"
+#include "gateway/engine_answer.hpp"
 #include "os/run_folder.hpp"
 #include "server/local_door.hpp"
 #include "store/catalog.hpp"

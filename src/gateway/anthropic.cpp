@@ -269,6 +269,7 @@ EngineRequest count_tokens_request(const Json& body) {
   FieldReader fields(body, "");
   Json chat = {{"model", fields.need("model")}};
   auto request = finish_request(fields, std::move(chat));
+  request.path = "/v1/chat/completions/input_tokens";
   request.stream = false;  // a count is one answer, whatever was asked
   request.body.erase("stream");
   request.body.erase("stream_options");

@@ -107,6 +107,7 @@ TEST(Anthropic, WhatIsWrongIsNamed) {
 TEST(Anthropic, TokensAreCountedOfARequestWithoutALength) {
   const Json messages = Json::array({{{"role", "user"}, {"content", "Hello"}}});
   const auto request = count_tokens_request({{"model", "demo"}, {"messages", messages}, {"system", "Be brief."}});
+  EXPECT_EQ(request.path, "/v1/chat/completions/input_tokens");
   EXPECT_EQ(request.body.at("messages").size(), 2u);
   EXPECT_FALSE(request.body.contains("max_tokens"));
   EXPECT_EQ(token_count({{"input_tokens", 7u}, {"object", "response.input_tokens"}}), Json({{"input_tokens", 7}}));

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <boost/asio/this_coro.hpp>
-#include <initializer_list>
 #include <nlohmann/json.hpp>
+#include <variant>
 
 #include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "gateway/answer_fields.hpp"
+#include "gateway/engine_answer.hpp"
 #include "gateway/prompt_size.hpp"
 #include "gateway/reply.hpp"
 
@@ -16,20 +19,6 @@ using Clock = std::chrono::steady_clock;
 using Leased = std::variant<std::shared_ptr<engine::Lease>, Error>;
 using Heard = std::variant<engine::Transcribed, Error>;
 using Durable = std::optional<Error>;
-
-/// Of what an engine says: one answer, or one event of a stream.
-constexpr JsonLimits k_answer_limits{.max_bytes = 64u << 20, .max_depth = 64};
-
-const Json* member_of(const Json& object, const char* key) {
-  if (!object.is_object()) return nullptr;
-  const auto found = object.find(key);
-  return found == object.end() || found->is_null() ? nullptr : &*found;
-}
-
-std::uint64_t count_of(const Json& usage, const char* key) {
-  const auto* value = member_of(usage, key);
-  return value != nullptr && value->is_number_unsigned() ? value->get<std::uint64_t>() : 0;
-}
 
 std::int64_t milliseconds(Clock::duration time) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
@@ -44,47 +33,6 @@ constexpr std::size_t k_most_sealed_early = 256u << 10;
 /// What failed is told to clients, and names the engine's socket by its path.
 std::string words_without_paths(const Error& error) {
   return error.code() == ErrorCode::network ? "the engine ended before it answered" : error.message();
-}
-
-/// What is no JSON is the engine's fault, and not the client's.
-Json parse_answer(std::string_view text) {
-  try {
-    return parse_json(text, k_answer_limits);
-  } catch (const Error&) {
-    throw Error(ErrorCode::engine_failed, "the engine's answer is not JSON, or too large");
-  }
-}
-
-/// Not the request's: full, failing, or not letting us in.
-bool is_engines_fault(int status) {
-  return status == 401 || status == 403 || status == 429 || status >= 500;
-}
-
-/// Of an answer that is no answer. What engines say of it names their insides and pieces of prompts and templates: that
-/// stays in the log that they write themselves.
-Error refusal(int status, std::string_view body) {
-  std::string type;
-  try {
-    const auto document = parse_json(body, {.max_bytes = 1u << 20, .max_depth = 16});
-    const auto* error = member_of(document, "error");
-    const auto* kind = error != nullptr ? member_of(*error, "type") : nullptr;
-    if (kind != nullptr && kind->is_string()) type = kind->get<std::string>();
-  } catch (const Error&) {
-    // The status says enough.
-  }
-  if (type == "exceed_context_size_error") {
-    return {ErrorCode::context_exceeded, "the prompt is too long: it has more tokens than the context of the model"};
-  }
-  if (status == 429 || status == 503) {
-    return {ErrorCode::overloaded, fmt::format("the engine refused with status {}: it is full", status)};
-  }
-  if (is_engines_fault(status)) {
-    return {ErrorCode::engine_failed, fmt::format("the engine failed at this request, with status {}", status)};
-  }
-  return {ErrorCode::bad_request,
-          fmt::format("the engine refused with status {}: it cannot do what the request asks of it; see its tools, "
-                      "schemas, images and sampling fields",
-                      status)};
 }
 
 class Conversation final : public LiveAnswer {
@@ -154,7 +102,7 @@ class Conversation final : public LiveAnswer {
         m_is_heard = answer.status == 200;
         if (answer.status != 200) {
           const auto body = co_await upstream.read_all();
-          failed = refusal(answer.status, body);
+          failed = engine_refusal(answer.status, body);
         }
       } catch (const Error& error) {
         failed = error;
@@ -199,7 +147,7 @@ class Conversation final : public LiveAnswer {
     if (m_seat) return m_seat->request(m_request.call->path, m_request.order.dump(m_request.call->body));
     UnixRequest request;
     request.method = "POST";
-    request.target = m_request.target;
+    request.target = m_request.engine.path;
     request.headers = {{"Content-Type", "application/json"}};
     request.body = m_prompt;
     return request;
@@ -331,7 +279,8 @@ class Conversation final : public LiveAnswer {
         done = data == "[DONE]";
         if (done) return false;
         auto chunk = parse_answer(data);
-        if (const auto* error = member_of(chunk, "error")) throw refusal(500, dump_json_line({{"error", *error}}));
+        if (const auto* error = answer_member(chunk, "error"))
+          throw engine_refusal(500, dump_json_line({{"error", *error}}));
         note(chunk);
         const auto more = words_of(chunk);
         if (!more.empty()) ++m_pieces;
@@ -408,9 +357,9 @@ class Conversation final : public LiveAnswer {
   }
 
   void note(const Json& answer) {
-    if (const auto* usage = member_of(answer, "usage")) {
-      m_prompt_tokens = count_of(*usage, "prompt_tokens");
-      m_completion_tokens = count_of(*usage, "completion_tokens");
+    if (const auto* usage = answer_member(answer, "usage")) {
+      m_prompt_tokens = answer_count(*usage, "prompt_tokens");
+      m_completion_tokens = answer_count(*usage, "completion_tokens");
     }
   }
 
@@ -484,52 +433,7 @@ class Conversation final : public LiveAnswer {
   bool m_unrecorded = false;
 };
 
-const Json* images_of(const Json& answer) {
-  const auto* data = answer.contains("choices") ? nullptr : member_of(answer, "data");
-  const bool are_images = data != nullptr && data->is_array() && !data->empty() && (*data)[0].contains("b64_json");
-  return are_images ? data : nullptr;
-}
-
-void append_text(std::string& out, const Json& message, const char* key) {
-  const auto* text = member_of(message, key);
-  if (text != nullptr && text->is_string()) out += text->get_ref<const std::string&>();
-}
-
-/// What else a client gets of it, as JSON: an engine may say something anywhere, and all that it says is on record.
-/// @param known members that are recorded otherwise, or that say nothing
-void append_others(std::string& out, const Json& object, std::initializer_list<std::string_view> known) {
-  if (!object.is_object()) return;
-  auto others = Json::object();
-  for (const auto& [key, value] : object.items()) {
-    const bool is_known = std::find(known.begin(), known.end(), key) != known.end();
-    const bool is_text = value.is_string() && (key == "content" || key == "reasoning_content" || key == "text");
-    const bool is_nothing = value.is_null() || (value.is_structured() && value.empty());
-    if (!is_known && !is_text && !is_nothing) others[key] = value;
-  }
-  if (!others.empty()) out += dump_json_line(others);
-}
-
 }  // namespace
-
-std::string words_of(const Json& answer) {
-  std::string words;
-  if (const auto* images = images_of(answer)) return dump_json_line(*images);
-  const auto* choices = member_of(answer, "choices");
-  if (choices == nullptr || !choices->is_array()) return words;
-  for (const auto& choice : *choices) {
-    append_text(words, choice, "text");
-    append_others(words, choice, {"index", "finish_reason", "stop_reason", "delta", "message"});
-    for (const auto* key : {"delta", "message"}) {
-      const auto* message = member_of(choice, key);
-      if (message == nullptr) continue;
-      append_text(words, *message, "reasoning_content");
-      append_text(words, *message, "content");
-      if (const auto* calls = member_of(*message, "tool_calls")) words += dump_json_line(*calls);
-      append_others(words, *message, {"role", "tool_calls"});
-    }
-  }
-  return words;
-}
 
 std::shared_ptr<LiveAnswer> make_conversation(ConversationParts parts, ConversationRequest request) {
   return std::make_shared<Conversation>(std::move(parts), std::move(request));

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "access/gatekeeper.hpp"
@@ -54,7 +56,6 @@ struct ConversationRequest {
   std::string peer;
   Api api = Api::openai;
   std::string endpoint;  ///< as the client named it: "/v1/chat/completions"
-  std::string target;    ///< of the engine
   ModelTarget model;
   std::optional<engine::Offer> offer;  ///< where the model is not remote
   std::string id;                      ///< of the record
@@ -71,9 +72,5 @@ struct ConversationRequest {
 
 /// The parts must outlive the answer.
 std::shared_ptr<LiveAnswer> make_conversation(ConversationParts parts, ConversationRequest request);
-
-/// The words in an answer or a chunk of OpenAI's form, for the record: content and reasoning as they are, tool calls as
-/// JSON, images as the JSON that holds them. Of answers that hold neither (embeddings, rankings): nothing.
-std::string words_of(const Json& answer);
 
 }  // namespace liftlock

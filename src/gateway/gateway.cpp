@@ -1,19 +1,19 @@
 #include "gateway/gateway.hpp"
 
 #include <algorithm>
-#include <array>
+#include <atomic>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "base/clock.hpp"
 #include "base/encoding.hpp"
-#include "gateway/anthropic.hpp"
+#include "base/error.hpp"
 #include "gateway/conversation.hpp"
+#include "gateway/endpoints.hpp"
 #include "gateway/gateway_metrics.hpp"
 #include "gateway/gateway_status.hpp"
-#include "gateway/images.hpp"
-#include "gateway/model_list.hpp"
+#include "gateway/model_access.hpp"
 #include "gateway/model_loading.hpp"
-#include "gateway/model_names.hpp"
 #include "gateway/offline.hpp"
 #include "gateway/ollama.hpp"
 #include "gateway/pool_metrics.hpp"
@@ -21,100 +21,29 @@
 #include "gateway/record_desk.hpp"
 #include "gateway/request_tags.hpp"
 #include "gateway/speech.hpp"
+#include "gateway/translation.hpp"
 
 namespace liftlock {
 namespace {
 
-enum class Does : std::uint8_t {
-  chat,
-  complete,
-  embed,
-  rerank,
-  list,
-  show,
-  ollama_chat,
-  ollama_generate,
-  ollama_embed,
-  ollama_embeddings,
-  search_records,
-  read_record,
-  ollama_tags,
-  ollama_ps,
-  ollama_show,
-  ollama_version,
-  ollama_pull,
-  messages,
-  count_tokens,
-  responses,
-  images,
-  transcribe,
-  translate_speech,
-  absent,
-};
-
-struct Endpoint {
-  std::string_view method, path;
-  Api api;
-  Does does;
-};
-
-constexpr std::array k_endpoints = {
-    Endpoint{"POST", "/v1/chat/completions", Api::openai, Does::chat},
-    Endpoint{"POST", "/v1/completions", Api::openai, Does::complete},
-    Endpoint{"POST", "/v1/embeddings", Api::openai, Does::embed},
-    Endpoint{"POST", "/v1/rerank", Api::openai, Does::rerank},
-    Endpoint{"GET", "/v1/models", Api::openai, Does::list},
-    Endpoint{"POST", "/v1/responses", Api::openai, Does::responses},
-    Endpoint{"POST", "/v1/images/generations", Api::openai, Does::images},
-    Endpoint{"POST", "/v1/audio/transcriptions", Api::openai, Does::transcribe},
-    Endpoint{"POST", "/v1/audio/translations", Api::openai, Does::translate_speech},
-    Endpoint{"POST", "/v1/messages", Api::anthropic, Does::messages},
-    Endpoint{"POST", "/v1/messages/count_tokens", Api::anthropic, Does::count_tokens},
-    Endpoint{"POST", "/api/chat", Api::ollama, Does::ollama_chat},
-    Endpoint{"POST", "/api/generate", Api::ollama, Does::ollama_generate},
-    Endpoint{"POST", "/api/embed", Api::ollama, Does::ollama_embed},
-    Endpoint{"POST", "/api/embeddings", Api::ollama, Does::ollama_embeddings},
-    Endpoint{"POST", RecordDesk::k_search_path, Api::openai, Does::search_records},
-    Endpoint{"GET", "/api/tags", Api::ollama, Does::ollama_tags},
-    Endpoint{"GET", "/api/ps", Api::ollama, Does::ollama_ps},
-    Endpoint{"POST", "/api/show", Api::ollama, Does::ollama_show},
-    Endpoint{"GET", "/api/version", Api::ollama, Does::ollama_version},
-    Endpoint{"POST", "/api/pull", Api::ollama, Does::ollama_pull},
-};
 /// A long prompt or answer takes an engine many minutes without a byte; the host kills those that hang.
 constexpr UnixClientLimits k_engine_limits{.max_body = 64u << 20, .idle = std::chrono::hours(1)};
-constexpr std::string_view k_audio = "/v1/audio/";
 constexpr std::size_t k_max_user = 200;
-constexpr std::string_view k_one_model = "/v1/models/";
-
-Api api_of(std::string_view path) {
-  if (path.starts_with("/api/")) return Api::ollama;
-  return path.starts_with("/v1/messages") ? Api::anthropic : Api::openai;
-}
-
-/// In the form of the API that was asked.
-HttpResponse problem_at(std::string_view path, Api api, const Error& error) {
-  auto response = api_problem(api, error);
-  const auto found =
-      std::find_if(k_endpoints.begin(), k_endpoints.end(), [&](const auto& endpoint) { return endpoint.path == path; });
-  if (response.status == 405 && found != k_endpoints.end()) response.replace("Allow", std::string(found->method));
-  return response;
-}
 
 HttpResponse json_answer(const Json& document) {
   return text_response(200, "application/json", dump_json_line(document) + "\n").set("Cache-Control", "no-store");
 }
 
-engine::ModelTask task_at(std::string_view target) {
-  if (target == "/v1/embeddings") return engine::ModelTask::embeddings;
-  if (target.starts_with(k_audio)) return engine::ModelTask::speech;
-  return target == "/v1/rerank" ? engine::ModelTask::reranking : engine::ModelTask::text;
+engine::ModelTask task_at(std::string_view path) {
+  if (path == "/v1/embeddings") return engine::ModelTask::embeddings;
+  if (path.starts_with(k_audio)) return engine::ModelTask::speech;
+  return path == "/v1/rerank" ? engine::ModelTask::reranking : engine::ModelTask::text;
 }
 
 /// Before the engine sees anything of it.
 void require_fit(const ConversationRequest& request) {
   const auto& offer = *request.offer;
-  if (const auto task = task_at(request.target); task != offer.task) {
+  if (const auto task = task_at(request.engine.path); task != offer.task) {
     throw Error(
         ErrorCode::model_unfit,
         fmt::format("'{}' is made for {}, and not for {}", printable(request.model.name), name(offer.task), name(task)),
@@ -133,8 +62,8 @@ bool has_schemas(const Json& body) {
 }
 
 /// Zero: the host's own. A model without end is not for a client to ask for.
-std::chrono::seconds keep_alive_of(const ollama::Request& request) {
-  return std::max(request.keep_alive.value_or(std::chrono::seconds(0)), std::chrono::seconds(0));
+std::chrono::seconds stay_of(const Translation& asked) {
+  return std::max(asked.keep_alive.value_or(std::chrono::seconds(0)), std::chrono::seconds(0));
 }
 
 Json openai_model(const ollama::ModelCard& card) {
@@ -144,12 +73,18 @@ Json openai_model(const ollama::ModelCard& card) {
           {"owned_by", "liftlock"}};
 }
 
+/// Ollama's clients expect a tag behind each name.
+ModelList::Cards with_tags(ModelList::Cards cards) {
+  for (auto& card : cards) card.name += ":latest";
+  return cards;
+}
+
 }  // namespace
 
 struct Gateway::Impl {
   GatewayParts parts;
-  ModelList models{parts.catalog_file, parts.aliases_file};
-  ModelNames names{parts.roles, parts.pools};
+  ModelAccess models{
+      parts.catalog_file, parts.aliases_file, parts.roles, {parts.host, parts.pools, parts.gatekeeper, parts.labels}};
   GatewayMetrics metrics;
   std::atomic<bool> told_unrecorded = false;
   std::optional<RecordDesk> desk;
@@ -163,29 +98,6 @@ struct Gateway::Impl {
                         .subject = std::string(peer),
                         .detail = dump_json_line({{"why", why}})});
     };
-  }
-
-  static Endpoint require_get(const HttpRequest& request, const Endpoint& endpoint) {
-    if (request.method == "GET" || request.method == "HEAD") return endpoint;
-    throw Error(ErrorCode::method_not_allowed, fmt::format("{} takes GET", printable(request.path)), "use GET");
-  }
-
-  Endpoint endpoint_of(const HttpRequest& request) const {
-    const auto at_path = [&](const auto& endpoint) { return endpoint.path == request.path; };
-    if (request.path.starts_with(k_one_model))
-      return require_get(request, {"GET", k_one_model, Api::openai, Does::show});
-    if (request.path.starts_with(RecordDesk::k_record_path) && request.path != RecordDesk::k_search_path)
-      return require_get(request, {"GET", RecordDesk::k_record_path, Api::openai, Does::read_record});
-    const auto found = std::find_if(k_endpoints.begin(), k_endpoints.end(), at_path);
-    if (found == k_endpoints.end() && not_on_this_side(request.path))
-      return {"", "absent", api_of(request.path), Does::absent};
-    if (found == k_endpoints.end()) fail(ErrorCode::not_found, "the gateway has no '{}'", printable(request.path));
-    const bool head = request.method == "HEAD" && found->method == "GET";
-    if (found->method != request.method && !head) {
-      throw Error(ErrorCode::method_not_allowed, fmt::format("{} takes {}", found->path, found->method),
-                  fmt::format("use {}", found->method));
-    }
-    return *found;
   }
 
   using AnswerTo = HttpResponse (Impl::*)(const HttpRequest& request, HttpNote& note);
@@ -248,29 +160,29 @@ struct Gateway::Impl {
   HttpResponse dispatch(const Endpoint& endpoint, const HttpRequest& request, const Caller& caller, HttpNote& note) {
     if (endpoint.does == Does::list) {
       auto data = Json::array();
-      for (const auto& card : allowed(caller)) data.push_back(openai_model(card));
+      for (const auto& card : models.allowed(caller)) data.push_back(openai_model(card));
       return json_answer({{"object", "list"}, {"data", std::move(data)}});
     }
     if (endpoint.does == Does::show)
-      return json_answer(openai_model(card(request.path.substr(k_one_model.size()), caller)));
-    if (endpoint.does == Does::ollama_tags) return json_answer(ollama::tags(with_tags(allowed(caller))));
-    if (endpoint.does == Does::ollama_ps) return json_answer(ollama::ps(with_tags(loaded(caller))));
+      return json_answer(openai_model(models.card(request.path.substr(k_one_model.size()), caller)));
+    if (endpoint.does == Does::ollama_tags) return json_answer(ollama::tags(with_tags(models.allowed(caller))));
+    if (endpoint.does == Does::ollama_ps) return json_answer(ollama::ps(with_tags(models.loaded(caller))));
     if (endpoint.does == Does::search_records || endpoint.does == Does::read_record)
       return look_into_records(endpoint, request, caller);
     const bool is_form = endpoint.path.starts_with(k_audio);
     const auto document = is_form ? Json() : parse_json(request.body, k_request_limits);
     if (endpoint.does == Does::ollama_show) {
-      return json_answer(ollama::show(card(ollama::show_request(document), caller)));
+      return json_answer(ollama::show(models.card(ollama::show_request(document), caller)));
     }
     if (endpoint.does == Does::ollama_pull) return pull(ollama::pull_request(document), caller);
     return converse(endpoint, request, caller, document, note);
   }
 
-  HttpResponse load(OllamaAnswer answer, const ollama::Request& wanted, const Caller& caller, Api api) {
-    const auto model = asked(wanted.engine.model, caller).target;
+  HttpResponse load(const Translation& wanted, const Caller& caller, Api api) {
+    const auto model = models.asked(wanted.engine.model, caller).target;
     const bool unload = wanted.keep_alive == std::chrono::seconds(0);
     const auto said = ollama::load_answer(
-        answer == OllamaAnswer::chat ? ollama::Endpoint::chat : ollama::Endpoint::generate,
+        *wanted.only_load == OllamaAnswer::chat ? ollama::Endpoint::chat : ollama::Endpoint::generate,
         {.model = wanted.engine.model, .created = now(), .total = {}, .load = {}}, unload ? "unload" : "load");
     if (unload) {
       parts.gatekeeper.require_right(caller, Right::load);
@@ -285,7 +197,7 @@ struct Gateway::Impl {
     response.live = make_loading(parts.host, {.api = api,
                                               .caller = caller.key.id,
                                               .model = model.name,
-                                              .keep_alive = keep_alive_of(wanted),
+                                              .keep_alive = stay_of(wanted),
                                               .answer = json_answer(said)});
     return response;
   }
@@ -304,7 +216,7 @@ struct Gateway::Impl {
   /// Programs pull what they need when they start: of a model that is here there is nothing left to do.
   HttpResponse pull(const ollama::PullRequest& wanted, const Caller& caller) {
     try {
-      card(wanted.model, caller);
+      models.card(wanted.model, caller);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::not_found) throw;
       fail(ErrorCode::offline,
@@ -318,87 +230,20 @@ struct Gateway::Impl {
 
   HttpResponse converse(const Endpoint& endpoint, const HttpRequest& request, const Caller& caller,
                         const Json& document, HttpNote& note) {
+    const auto id = new_record_id();
+    auto asked = translate(endpoint, request, document, id);
+    if (asked.only_load) return load(asked, caller, endpoint.api);
     ConversationRequest wanted;
     wanted.caller = caller;
     wanted.peer = std::string(request.peer);
     wanted.api = endpoint.api;
     wanted.endpoint = std::string(endpoint.path);
-    wanted.id = new_record_id();
-    wanted.target = "/v1/chat/completions";
-    std::optional<HttpResponse> loading;
-    std::string_view recording;
-    const auto ollama = [&](ollama::Request translated, OllamaAnswer answer) {
-      if (translated.only_load) loading = load(answer, translated, caller, endpoint.api);
-      wanted.engine = std::move(translated.engine);
-      wanted.keep_alive = keep_alive_of(translated);
-      wanted.dialect = ollama_dialect(answer, wanted.engine.model);
-    };
-    switch (endpoint.does) {
-      case Does::complete:
-        wanted.target = "/v1/completions";
-        wanted.engine = narrow_completion_request(document);
-        break;
-      case Does::embed:
-        wanted.target = "/v1/embeddings";
-        wanted.engine = narrow_embeddings_request(document);
-        break;
-      case Does::rerank:
-        wanted.target = "/v1/rerank";
-        wanted.engine = narrow_rerank_request(document);
-        break;
-      case Does::images:
-        wanted.target = "/v1/images/generations";
-        wanted.engine = narrow_images_request(document);
-        break;
-      case Does::transcribe:
-      case Does::translate_speech: {
-        const bool translate = endpoint.does == Does::translate_speech;
-        auto speech = narrow_speech_request(request.header("Content-Type"), request.body, translate);
-        recording = speech.recording;
-        wanted.target = speech.engine.path;
-        wanted.engine = std::move(speech.engine);
-        wanted.listening = Listening{.recording = nullptr,
-                                     .task = std::move(speech.task),
-                                     .say = [form = speech.form, translate](const engine::Transcript& transcript) {
-                                       return speech_answer(transcript, form, translate);
-                                     }};
-        break;
-      }
-      case Does::messages:
-        wanted.engine = anthropic::messages_request(document);
-        wanted.dialect = anthropic_dialect("msg_" + wanted.id, wanted.engine.model);
-        break;
-      case Does::count_tokens:
-        wanted.target = "/v1/chat/completions/input_tokens";
-        wanted.engine = anthropic::count_tokens_request(document);
-        wanted.dialect = count_tokens_dialect();
-        break;
-      case Does::responses:
-        wanted.engine = narrow_responses_request(document);
-        wanted.dialect = responses_dialect("resp_" + wanted.id, wanted.engine.model);
-        break;
-      case Does::ollama_chat:
-        ollama(ollama::chat_request(document), OllamaAnswer::chat);
-        break;
-      case Does::ollama_generate:
-        // With "raw" there is no chat: the prompt goes to the engine as it is.
-        ollama(ollama::generate_request(document), OllamaAnswer::generate);
-        if (wanted.engine.body.contains("prompt")) wanted.target = "/v1/completions";
-        break;
-      case Does::ollama_embed:
-        wanted.target = "/v1/embeddings";
-        ollama(ollama::embed_request(document), OllamaAnswer::embed);
-        break;
-      case Does::ollama_embeddings:
-        wanted.target = "/v1/embeddings";
-        ollama(ollama::embeddings_request(document), OllamaAnswer::embeddings);
-        break;
-      default:
-        wanted.engine = narrow_chat_request(document);
-    }
-    if (loading) return *std::move(loading);
-    if (!wanted.dialect) wanted.dialect = openai_dialect(wanted.engine.drop_usage_chunk, endpoint.api);
-    auto found = asked(wanted.engine.model, caller);
+    wanted.id = id;
+    wanted.engine = std::move(asked.engine);
+    wanted.dialect = std::move(asked.dialect);
+    wanted.listening = std::move(asked.listening);
+    wanted.keep_alive = stay_of(asked);
+    auto found = models.asked(wanted.engine.model, caller);
     wanted.model = std::move(found.target);
     wanted.offer = std::move(found.offer);
     wanted.record_mode = parts.record.mode_for(found.model, parse_record_mode(caller.key.record));
@@ -417,12 +262,12 @@ struct Gateway::Impl {
       fail(ErrorCode::bad_request, "'{}' is on another machine, and recordings are not sent there", wanted.model.name);
     }
     if (const auto* remote = wanted.model.remote) {
-      wanted.call = pool::call_of(*remote, wanted.target, wanted.engine.body);
+      wanted.call = pool::call_of(*remote, wanted.engine.path, wanted.engine.body);
     } else {
       require_fit(wanted);
     }
     parts.gatekeeper.charge_request(caller);
-    if (wanted.listening) hold(recording, wanted);
+    if (wanted.listening) hold(asked.recording, wanted);
     const auto told = parts.traces == nullptr ? on_end() : on_end(begun_trace(request, wanted));
     HttpResponse response;
     response.live =
@@ -441,15 +286,6 @@ struct Gateway::Impl {
     }
     const auto& held = *wanted.listening->recording;
     wanted.engine.body["recording"] = {{"sha256", held.digest().hex()}, {"bytes", held.size()}};
-  }
-
-  /// @param model its name in the catalog, or POOL/MODEL. @throws Error{forbidden}
-  void require_label(const Caller& caller, std::string_view model, bool remote) const {
-    if (remote) {
-      parts.labels.require_remote(caller.key.label, model);
-    } else {
-      parts.labels.require_local(caller.key.label, model);
-    }
   }
 
   void count(const ConversationEnd& end) {
@@ -494,108 +330,6 @@ struct Gateway::Impl {
       trace.total = end.total;
       parts.traces->add(std::move(trace));
     };
-  }
-
-  bool may_ask(const Caller& caller, const ollama::ModelCard& card, bool remote) const {
-    try {
-      parts.gatekeeper.require_model(caller, remote ? card.name : card.model);
-      require_label(caller, card.model, remote);
-      return true;
-    } catch (const Error&) {
-      return false;
-    }
-  }
-
-  ModelList::Cards allowed(const Caller& caller) {
-    ModelList::Cards out;
-    for (const auto& card : *models.cards()) {
-      if (may_ask(caller, card, false)) out.push_back(card);
-    }
-    for (const auto& model : parts.pools.models()) {
-      const auto card = card_of(model);
-      if (may_ask(caller, card, true)) out.push_back(card);
-    }
-    for (const auto& [role, uri] : names.roles()) {
-      const auto target = names.resolve(role);
-      const auto found =
-          std::find_if(out.begin(), out.end(), [&](const auto& card) { return card.name == target.name; });
-      if (found == out.end()) continue;
-      auto card = *found;
-      card.name = role;
-      out.push_back(std::move(card));
-    }
-    return out;
-  }
-
-  /// Nothing is known of what runs on other machines.
-  static ollama::ModelCard card_of(const pool::Model& model) {
-    ollama::ModelCard card;
-    card.name = model.name;
-    card.model = model.name;
-    card.digest = std::string(64, '0');  // Ollama's clients cut a piece of it
-    return card;
-  }
-
-  struct Asked {
-    ModelTarget target;
-    std::string model;                   ///< its name in the catalog, or POOL/MODEL
-    std::optional<engine::Offer> offer;  ///< of one that is not remote
-  };
-
-  /// A model that is not for this caller is told apart from one that is not there by those who list models only.
-  Asked asked(std::string_view named, const Caller& caller) {
-    parts.gatekeeper.require_right(caller, Right::ask);
-    Asked out{.target = names.resolve(named), .model = {}, .offer = {}};
-    const bool remote = out.target.remote != nullptr;
-    if (!remote) out.offer = offer(out.target.name);
-    out.model = remote ? out.target.name : out.offer->model;  // what is loaded, whatever it is called
-    parts.gatekeeper.require_model(caller, out.model);
-    require_label(caller, out.model, remote);
-    return out;
-  }
-
-  engine::Offer offer(const std::string& model) {
-    try {
-      return parts.host.offer(model);
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::not_found) throw;
-      throw Error(ErrorCode::not_found, fmt::format("there is no model '{}' here", printable(model)),
-                  "list the models with GET /v1/models");
-    }
-  }
-
-  /// Under the name that was asked for.
-  ollama::ModelCard card(std::string_view named, const Caller& caller) {
-    const auto target = asked(named, caller).target;
-    auto card = target.remote != nullptr ? card_of(*target.remote) : card_of(target.name);
-    card.name = catalog_name(named);
-    return card;
-  }
-
-  ollama::ModelCard card_of(const std::string& model) {
-    const auto cards = models.cards();
-    const auto found = std::find_if(cards->begin(), cards->end(), [&](const auto& card) { return card.name == model; });
-    if (found == cards->end()) fail(ErrorCode::not_found, "there is no model '{}' here", printable(model));
-    return *found;
-  }
-
-  ModelList::Cards loaded(const Caller& caller) {
-    ModelList::Cards out;
-    for (const auto& running : parts.host.running()) {
-      for (auto card : allowed(caller)) {
-        if ("sha256:" + card.digest != running.digest) continue;
-        card.expires = running.expires;
-        card.memory = running.memory;
-        out.push_back(std::move(card));
-      }
-    }
-    return out;
-  }
-
-  /// Ollama's clients expect a tag behind each name.
-  static ModelList::Cards with_tags(ModelList::Cards cards) {
-    for (auto& card : cards) card.name += ":latest";
-    return cards;
   }
 };
 

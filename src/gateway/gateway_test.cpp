@@ -11,7 +11,7 @@
 
 #include "base/code_of.hpp"
 #include "engine/model_fixture.hpp"
-#include "gateway/conversation.hpp"
+#include "gateway/engine_answer.hpp"
 #include "gateway/record_desk.hpp"
 #include "net/server.hpp"
 #include "os/process.hpp"
