@@ -24,11 +24,10 @@
 #include "base/error.hpp"
 #include "offline/call_filter.hpp"
 #include "offline/socket_address.hpp"
+#include "os/environment.hpp"
 #include "os/file.hpp"
 #include "os/keeper.hpp"
 #include "os/process.hpp"
-
-extern char** environ;
 
 namespace liftlock::offline {
 namespace {
@@ -41,27 +40,6 @@ struct Word {
 };
 
 constexpr std::size_t k_max_fds = 64;
-
-std::vector<std::string> make_environment(const CutOffSpec& spec) {
-  std::map<std::string, std::string> variables;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    const auto equals = text.find('=');
-    if (equals != std::string_view::npos) variables.emplace(text.substr(0, equals), text.substr(equals + 1));
-  }
-  for (const auto& name : spec.unset_environment) variables.erase(name);
-  for (const auto& [name, value] : spec.set_environment) variables[name] = value;
-  std::vector<std::string> out;
-  for (const auto& [name, value] : variables) out.push_back(name + "=" + value);
-  return out;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> out;
-  for (auto& text : strings) out.push_back(text.data());
-  out.push_back(nullptr);
-  return out;
-}
 
 /// A descriptor that is a connection to elsewhere would be a way out that no namespace closes.
 void refuse_connected_standard_files() {
@@ -325,14 +303,14 @@ void CutOff::end() {
 
 void CutOff::start(const CutOffSpec& spec, const std::string& program) {
   auto argv = spec.argv;
-  auto environment = make_environment(spec);
+  auto environment = environment_lines(own_environment(), spec.unset_environment, spec.set_environment);
   Plan plan{.listen = spec.listen,
             .dns_v4 = {{*IpAddress::parse("127.0.0.1"), 53}},
             .dns_v6 = {{*IpAddress::parse("::1"), 53}},
             .filter = call_filter(),
             .program = program.c_str(),
-            .argv = pointers(argv),
-            .environment = pointers(environment),
+            .argv = exec_pointers(argv),
+            .environment = exec_pointers(environment),
             .interrupt = m_interrupt,
             .quit = m_quit,
             .output = spec.output};

@@ -10,13 +10,13 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <map>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "os/environment.hpp"
 #include "os/fd.hpp"
-
-extern char** environ;
 
 namespace liftlock {
 namespace {
@@ -30,27 +30,6 @@ Pipe make_pipe() {
   int fds[2];
   if (::pipe2(fds, O_CLOEXEC) != 0) fail_errno("pipe");
   return {UniqueFd(fds[0]), UniqueFd(fds[1])};
-}
-
-std::vector<std::string> make_environment(const ProcessSpec& spec) {
-  std::map<std::string, std::string> variables;
-  for (char** entry = environ; !spec.clear_environment && *entry != nullptr; ++entry) {
-    const std::string_view text(*entry);
-    const auto equals = text.find('=');
-    if (equals != std::string_view::npos) variables[std::string(text.substr(0, equals))] = text.substr(equals + 1);
-  }
-  for (const auto& name : spec.unset_environment) variables.erase(name);
-  for (const auto& [name, value] : spec.set_environment) variables[name] = value;
-  std::vector<std::string> out;
-  for (const auto& [name, value] : variables) out.push_back(name + "=" + value);
-  return out;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-  std::vector<char*> out;
-  for (auto& text : strings) out.push_back(text.data());
-  out.push_back(nullptr);
-  return out;
 }
 
 /// Kills the group and reaps the child if the parent leaves by an exception.
@@ -125,9 +104,11 @@ ProcessResult run_process(const ProcessSpec& spec) {
   }
   auto in = make_pipe(), out = make_pipe(), err = make_pipe();
   auto argv_strings = spec.argv;
-  auto environment_strings = make_environment(spec);
-  auto argv = pointers(argv_strings);
-  auto environment = pointers(environment_strings);
+  auto environment_strings =
+      environment_lines(spec.clear_environment ? std::map<std::string, std::string>() : own_environment(),
+                        spec.unset_environment, spec.set_environment);
+  auto argv = exec_pointers(argv_strings);
+  auto environment = exec_pointers(environment_strings);
   const auto parent = ::getpid();
 
   const pid_t pid = ::fork();
