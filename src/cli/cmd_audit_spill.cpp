@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/record_view.hpp"
+#include "cli/recorded_effect.hpp"
 
 namespace liftlock {
 namespace {
@@ -75,7 +76,7 @@ void run(Invocation& invocation, const std::string& given) {
   RecordReader::Findings findings;
   // The text is what leaked: the log must not keep it once more.
   const Json detail = is_record_id(given) ? Json{{"record", given}} : Json{{"bytes", given.size()}};
-  record_effect(invocation, site, "record.spill", "records", detail, [&] {
+  recorded_effect(invocation, "record.spill", "records", detail, [&] {
     const auto reader = open_record_reader(site);
     const auto texts = texts_to_find(reader, given);
     for (const auto& text : texts) {

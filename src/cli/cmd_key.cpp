@@ -13,6 +13,7 @@
 #include "cli/config_record.hpp"
 #include "cli/key_view.hpp"
 #include "cli/reason_option.hpp"
+#include "cli/recorded_effect.hpp"
 #include "cli/trust_change.hpp"
 #include "cli/whole_number.hpp"
 #include "record/record_policy.hpp"

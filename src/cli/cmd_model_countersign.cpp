@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/recorded_effect.hpp"
 #include "cli/store_view.hpp"
 #include "cli/trust_change.hpp"
 #include "engine/countersignature.hpp"

@@ -14,9 +14,9 @@
 #include "cli/commands.hpp"
 #include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/recorded_effect.hpp"
 #include "cli/signing.hpp"
 #include "cli/store_view.hpp"
-#include "cli/trust_change.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/model/baimodel.hpp"
 

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "cli/reason_option.hpp"
 #include "cli/record_view.hpp"
+#include "cli/recorded_effect.hpp"
 #include "record/record_keeper.hpp"
 
 namespace liftlock {
@@ -20,8 +21,8 @@ void run(Invocation& invocation, const Options& options) {
   if (options.reason.empty()) fail(ErrorCode::reason_required, "an erasure cannot be undone");
   const auto site = record_site(invocation, "record erase");
   const Json detail = {{"reason", options.reason}};
-  record_effect(invocation, site, "record.erase", options.id, detail,
-                [&] { RecordKeeper(site.records_folder()).erase(options.id); });
+  recorded_effect(invocation, "record.erase", options.id, detail,
+                  [&] { RecordKeeper(site.records_folder()).erase(options.id); });
   invocation.print({{"id", options.id}, {"erased", true}}, [&] { return fmt::format("{} is erased\n", options.id); });
 }
 

@@ -7,6 +7,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/record_view.hpp"
+#include "cli/recorded_effect.hpp"
 #include "record/record_keeper.hpp"
 
 namespace liftlock {
@@ -34,8 +35,8 @@ void run(Invocation& invocation, const Options& options) {
   auto expired = keeper.expire(before, RecordKeeper::Do::count);
   if (!options.dry_run && expired.records > 0) {
     const Json detail = {{"before", format_time(before)}, {"records", expired.records}, {"held", expired.held}};
-    record_effect(invocation, site, "record.expire", "records", detail,
-                  [&] { expired = keeper.expire(before, RecordKeeper::Do::erase); });
+    recorded_effect(invocation, "record.expire", "records", detail,
+                    [&] { expired = keeper.expire(before, RecordKeeper::Do::erase); });
   }
   const Json json = {{"before", format_time(before)},
                      {"dry_run", options.dry_run},

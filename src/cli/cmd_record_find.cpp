@@ -6,6 +6,7 @@
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "cli/record_view.hpp"
+#include "cli/recorded_effect.hpp"
 #include "cli/whole_number.hpp"
 
 namespace liftlock {
@@ -28,7 +29,7 @@ void run(Invocation& invocation, const Options& options) {
   auto records = Json::array();
   std::vector<std::vector<std::string>> rows{{"RECORD", "TIME", "USER", "MODEL", "ENDPOINT", "TAGS"}};
   RecordReader::Findings findings;
-  record_effect(invocation, site, "record.find", "records", detail, [&] {
+  recorded_effect(invocation, "record.find", "records", detail, [&] {
     findings = open_record_reader(site).find(filter, [&](const RecordHead& head) {
       records.push_back(to_json(head));
       rows.push_back({head.id, format_time(head.time), printable(head.user), printable(head.model),

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "cli/reason_option.hpp"
 #include "cli/record_view.hpp"
+#include "cli/recorded_effect.hpp"
 #include "record/record_keeper.hpp"
 
 namespace liftlock {
@@ -20,7 +21,7 @@ void run(Invocation& invocation, const Options& options) {
   if (options.reason.empty()) fail(ErrorCode::reason_required, "a hold keeps what others want erased");
   const auto site = record_site(invocation, "record hold");
   const Json detail = {{"reason", options.reason}};
-  record_effect(invocation, site, "record.hold", options.id, detail, [&] {
+  recorded_effect(invocation, "record.hold", options.id, detail, [&] {
     RecordKeeper(site.records_folder())
         .hold(options.id, {.reason = options.reason, .actor = invocation.actor(), .time = now()});
   });

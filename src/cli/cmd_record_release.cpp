@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "cli/reason_option.hpp"
 #include "cli/record_view.hpp"
+#include "cli/recorded_effect.hpp"
 #include "record/record_keeper.hpp"
 
 namespace liftlock {
@@ -20,8 +21,8 @@ void run(Invocation& invocation, const Options& options) {
   if (options.reason.empty()) fail(ErrorCode::reason_required, "what is released can be erased");
   const auto site = record_site(invocation, "record release");
   const Json detail = {{"reason", options.reason}};
-  record_effect(invocation, site, "record.release", options.id, detail,
-                [&] { RecordKeeper(site.records_folder()).release(options.id); });
+  recorded_effect(invocation, "record.release", options.id, detail,
+                  [&] { RecordKeeper(site.records_folder()).release(options.id); });
   invocation.print({{"id", options.id}, {"released", true}},
                    [&] { return fmt::format("{} is released\n", options.id); });
 }

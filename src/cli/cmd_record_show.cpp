@@ -5,6 +5,7 @@
 
 #include "base/encoding.hpp"
 #include "cli/record_view.hpp"
+#include "cli/recorded_effect.hpp"
 
 namespace liftlock {
 namespace {
@@ -24,8 +25,7 @@ std::string text_of(const Record& record) {
 void run(Invocation& invocation, const std::string& id) {
   const auto site = record_site(invocation, "record show");
   Record record;
-  record_effect(invocation, site, "record.read", id, Json::object(),
-                [&] { record = open_record_reader(site).read(id); });
+  recorded_effect(invocation, "record.read", id, Json::object(), [&] { record = open_record_reader(site).read(id); });
   auto json = to_json(record.head);
   json["prompt"] = record.prompt;
   json["answer"] = record.answer;

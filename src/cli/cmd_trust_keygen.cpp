@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/recorded_effect.hpp"
 #include "cli/trust_change.hpp"
 #include "os/terminal.hpp"
 #include "trust/key_file.hpp"

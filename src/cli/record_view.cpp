@@ -29,18 +29,6 @@ RecordReader open_record_reader(const Site& site) {
   return {site.records_folder(), site.record_key_file()};
 }
 
-void record_effect(const Invocation& invocation, const Site& site, const std::string& type, const std::string& subject,
-                   const Json& detail, const std::function<void()>& effect) {
-  AuditLog log(site.audit_folder(), "");
-  logged_effect(log,
-                {.type = type,
-                 .actor = invocation.actor(),
-                 .outcome = Outcome::intent,
-                 .subject = subject,
-                 .detail = dump_json_line(detail)},
-                effect);
-}
-
 std::string text_or_stdin(const std::string& text) {
   if (text != "-") return text;
   std::string out;

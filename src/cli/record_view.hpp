@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "audit/audit_log.hpp"
@@ -14,10 +15,6 @@ namespace liftlock {
 /// @throws Error{state_missing, wrong_zone, wrong_user}
 Site record_site(const Invocation& invocation, std::string_view command);
 RecordReader open_record_reader(const Site& site);
-
-/// An effect on records between its audit entries.
-void record_effect(const Invocation& invocation, const Site& site, const std::string& type, const std::string& subject,
-                   const Json& detail, const std::function<void()>& effect);
 
 /// "-" reads it from standard input, without its last newline: what leaked should not stand in a command line.
 std::string text_or_stdin(const std::string& text);

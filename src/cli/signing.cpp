@@ -8,7 +8,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "bundle/manifest.hpp"
-#include "cli/trust_change.hpp"
+#include "cli/recorded_effect.hpp"
 #include "crypto/hash.hpp"
 #include "os/leftovers.hpp"
 

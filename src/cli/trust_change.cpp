@@ -102,21 +102,6 @@ void record_trust(Invocation& invocation, const std::string& type, Outcome outco
                          .detail = dump_json_line(detail)});
 }
 
-void recorded_effect(Invocation& invocation, const std::string& type, const std::string& subject, const Json& detail,
-                     const std::function<void()>& effect) {
-  const auto site = invocation.site();
-  if (!site.exists()) return effect();
-  require_audit_log(site);
-  AuditLog log(site.audit_folder(), "");
-  logged_effect(log,
-                {.type = type,
-                 .actor = invocation.actor(),
-                 .outcome = Outcome::intent,
-                 .subject = subject,
-                 .detail = dump_json_line(detail)},
-                effect);
-}
-
 void recorded_change(Invocation& invocation, const std::string& type, const std::string& change,
                      const std::function<void()>& run) {
   record_config(invocation, invocation.site());

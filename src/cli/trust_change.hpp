@@ -39,11 +39,6 @@ std::vector<std::string> read_chain(const fs::path& path);
 void record_trust(Invocation& invocation, const std::string& type, Outcome outcome, const std::string& subject,
                   const Json& detail);
 
-/// An effect between its entries (logged_effect of the audit log), or, where there is no installation, the effect
-/// alone.
-void recorded_effect(Invocation& invocation, const std::string& type, const std::string& subject, const Json& detail,
-                     const std::function<void()>& effect);
-
 /// The run of a command that changes trust (`change`: "pin", "add-key", …): what it refuses or fails at is in the audit
 /// log too, as failure of `type` with the error's code.
 void recorded_change(Invocation& invocation, const std::string& type, const std::string& change,
