@@ -7,7 +7,6 @@ source "$(dirname "$0")/crossing_machines.sh" || exit 1
 signature_tool=$(realpath "$3") stand_in=$(realpath "$4")
 tools=$(cd "$(dirname "$0")/../tools" && pwd)
 command -v bwrap > /dev/null || { echo "bubblewrap is not installed"; exit 77; }
-value() { python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
 digest() { sha256sum < "$1" | cut -d' ' -f1; }
 stop() { kill "$1" && wait "$1" 2> /dev/null || true; }
 cd "$work"

@@ -34,5 +34,7 @@ refused() {
 }
 # json '["a"][0]': this member of the JSON on standard input.
 json() { python3 -c "import json,sys; print(json.load(sys.stdin)$1)"; }
+# value 'len(d["files"])': this expression, with d the JSON on standard input.
+value() { python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
 # shellcheck source=tested.sh
 source "$root/tests/interop/tested.sh"

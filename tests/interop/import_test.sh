@@ -8,7 +8,6 @@ tools=$(cd "$(dirname "$0")/../tools" && pwd)
 for program in unzip zip skopeo gpg; do
   command -v "$program" > /dev/null || { echo "no $program here"; exit 77; }
 done
-value() { python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
 digest() { sha256sum < "$1" | cut -d' ' -f1; }
 cd "$work"
 

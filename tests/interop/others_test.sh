@@ -4,7 +4,6 @@
 #   others_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: no skopeo, curl or umoci.
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
 for program in skopeo curl umoci; do command -v "$program" > /dev/null || skip "no $program"; done
-value() { python3 -c "import json,sys; d = json.load(sys.stdin); print($1)"; }
 cd "$work"
 mkdir root stand-ins && echo "hello from the sample" > root/motd
 { umoci init --layout layout && umoci new --image layout:app && tar -C root --owner 0 --group 0 --numeric-owner -cf layer.tar motd &&
