@@ -3,7 +3,6 @@
 // that model's waiting, so that no model waits for another.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -16,6 +15,7 @@
 #include "base/circuit_breaker.hpp"
 #include "base/clock.hpp"
 #include "base/error.hpp"
+#include "engine/lease.hpp"
 #include "engine/load_gate.hpp"
 #include "engine/model_task.hpp"
 #include "os/file.hpp"
@@ -69,8 +69,7 @@ struct LoadCounts {
   std::chrono::nanoseconds starting{};  ///< of all loads: from checked bytes to a ready engine
 };
 
-/// What a name led to; the host's own.
-struct NamedModel;
+struct NamedModel;  // engine/named_models.hpp
 
 /// What may be asked of a model, told without loading it.
 struct Offer {
@@ -78,49 +77,6 @@ struct Offer {
   ModelTask task = ModelTask::text;
   unsigned context = 0;                     ///< tokens of one request
   std::shared_ptr<const NamedModel> named;  ///< the very model that a lease of this offer is of
-};
-
-/// Who uses a slot.
-struct SlotUse {
-  std::string caller;
-  bool given_up = false;             ///< with the host's mutex
-  std::atomic<bool> blamed = false;  ///< it was the only request at work when the engine ended
-};
-
-/// One start of an engine.
-struct EngineRun {
-  fs::path socket;
-  std::string model;                             ///< name in the catalog
-  std::string digest;                            ///< of the main file, as it was checked before this engine started
-  std::string engine;                            ///< NAME/VERSION-VARIANT
-  std::chrono::steady_clock::time_point loaded;  ///< when it became ready
-};
-
-/// A slot of a running model, until the object goes. May outlive the host, and the engine: then its socket is dead.
-class Lease {
- public:
-  Lease(std::shared_ptr<const EngineRun> run, std::shared_ptr<SlotUse> use, std::function<void(bool given_up)> release);
-  ~Lease();
-  Lease(const Lease&) = delete;
-  Lease& operator=(const Lease&) = delete;
-
-  /// Untrusted: connect with connect_unix(), which follows no link.
-  const fs::path& socket() const { return m_run->socket; }
-  const std::string& model() const { return m_run->model; }
-  const std::string& digest() const { return m_run->digest; }
-  const std::string& engine() const { return m_run->engine; }
-  std::chrono::steady_clock::time_point loaded() const { return m_run->loaded; }
-
-  /// The answer was not read to its end: the slot is free once the engine let go of the request.
-  void give_up() { m_given_up = true; }
-  /// Did the engine end with this request as the only one at work? Known half a second after the end.
-  bool is_to_blame() const { return m_use->blamed; }
-
- private:
-  std::shared_ptr<const EngineRun> m_run;
-  std::shared_ptr<SlotUse> m_use;
-  std::function<void(bool)> m_release;
-  bool m_given_up = false;
 };
 
 /// All members may be called from several threads, also from within a Got.

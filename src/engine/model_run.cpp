@@ -1,0 +1,232 @@
+#include "engine/model_run.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "os/process_memory.hpp"
+#include "os/run_folder.hpp"
+
+namespace liftlock::engine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds k_probe_patience{1000};
+constexpr std::chrono::milliseconds k_look_at_slots{250};
+constexpr std::chrono::milliseconds k_look_at_memory{1000};
+/// After an engine ended with several requests at work, this long they come one by one, so that the next end tells
+/// which.
+constexpr std::chrono::seconds k_one_by_one{60};
+
+std::int64_t seconds_of(std::chrono::milliseconds time) {
+  return std::chrono::ceil<std::chrono::seconds>(time).count();
+}
+
+}  // namespace
+
+ModelRun::End ModelRun::run() {
+  const auto engine = engine_for(m_host.options.engines_folder, m_host.defaults, "gguf");
+  if (!m_model.architecture.empty() && !knows_architecture(engine, m_model.architecture)) {
+    throw Error(
+        ErrorCode::model_unsupported,
+        fmt::format("the engine {} does not know the architecture '{}': it needs a newer one than {}",
+                    printable(full_name(engine)), printable(m_model.architecture), printable(engine.manifest.version)),
+        "carry a newer engine, install it beside this one and make it the default: liftlock engine install "
+        "NAME, liftlock engine default NAME/VERSION");
+  }
+  const RunFolder folder("model");
+  std::optional<Sandbox> sandbox;  // set up while the bytes are hashed; the engine is not started before
+  const auto checked = pass_gate(
+      m_host.store, m_host.log, m_host.options.gate, m_model.artifact, m_host.actor, Json::object(),
+      [this](std::uint64_t) {
+        if (is_stopping()) fail(ErrorCode::engine_unavailable, "the server is stopping");
+      },
+      [&](const CheckedModel& opened) {
+        sandbox.emplace(spec_of(engine, opened, folder.path()), Start::when_released);
+      });
+  const std::jthread reader([&checked](const std::stop_token& stop) {
+    if (checked.check == Check::untouched) read_ahead(checked, stop);
+  });
+  const auto gate_passed = Clock::now();
+  {
+    const std::lock_guard lock(m_host.mutex);
+    ++m_model.counts.checks;
+    m_model.counts.checking += checked.duration;
+    m_model.assurance = name(checked.assurance);
+    if (std::exchange(m_model.has_failed, false)) ++m_model.counts.restarts;
+  }
+  logged_effect(m_host.log, event("engine.start", full_name(engine), Outcome::success, {}), [&] {
+    sandbox->release();
+    wait_until_ready(*sandbox, m_host.options.patience, [this] { return is_stopping(); });
+    check_again(checked);
+  });
+  {
+    const std::lock_guard lock(m_host.mutex);
+    ++m_model.counts.loads;
+    m_model.counts.starting += Clock::now() - gate_passed;
+  }
+  const auto end = supervise(*sandbox, full_name(engine));
+  sandbox.reset();
+  return end;
+}
+
+SandboxSpec ModelRun::spec_of(const InstalledEngine& engine, const CheckedModel& opened, const fs::path& folder) const {
+  auto spec = sandbox_for(engine, opened.files, folder,
+                          m_host.options.log_folder / fmt::format("{}.log", portable_component(m_model.artifact.name)));
+  // watch() ends it before that; an engine that is quicker is ended by its own allocations.
+  spec.max_memory = std::min(spec.max_memory, 2 * m_model.need.total() + (1u << 30));
+  // Its shape follows: how many at a time, how long, and what it is for.
+  spec.argv = llama_server_arguments(
+      engine,
+      {.model_path = main_file(opened), .alias = m_model.artifact.name, .projector_path = projector_file(opened)});
+  const auto shape = llama_server_shape(m_model.task, m_host.options.slots, m_model.need.context);
+  spec.argv.insert(spec.argv.end(), shape.begin(), shape.end());
+  return spec;
+}
+
+ModelRun::End ModelRun::supervise(Sandbox& sandbox, const std::string& engine) {
+  {
+    Afterwards afterwards;
+    const std::lock_guard lock(m_host.mutex);
+    m_model.process = std::make_shared<EngineAtWork>(
+        std::make_shared<const EngineRun>(EngineRun{.socket = socket_of(sandbox.spec(), std::string(k_socket_name)),
+                                                    .model = m_model.artifact.name,
+                                                    .digest = m_model.digest,
+                                                    .engine = engine,
+                                                    .loaded = Clock::now()}));
+    m_model.state = HostedModel::State::ready;
+    m_model.since = now();
+    m_model.used = Clock::now();
+    if (m_model.keep_alive.count() == 0) m_model.keep_alive = m_host.options.keep_alive;
+    m_host.grant(m_model, afterwards);
+  }
+  std::string reason;
+  const auto end = watch(sandbox, reason);
+  try {
+    const bool as_asked = end == End::left || end == End::stopped;
+    m_host.log.append(event("engine.stop", engine, as_asked ? Outcome::success : Outcome::failure, reason));
+  } catch (const Error&) {
+    // A log that cannot be written must not keep an engine alive; the next start will be refused.
+  }
+  return end;
+}
+
+ModelRun::End ModelRun::watch(Sandbox& sandbox, std::string& reason) {
+  const auto process = m_model.process;
+  auto healthy = Clock::now(), next_probe = healthy + m_host.options.probe_every, next_slots = healthy,
+       next_memory = healthy;
+  std::unique_lock lock(m_host.mutex);
+  while (true) {
+    const auto when = Clock::now();
+    if (m_host.stopping) {
+      reason = "the server stopped";
+      return End::stopped;
+    }
+    const bool is_idle = process->uses.empty();
+    if (is_idle && m_model.queue.empty() && m_model.leave.empty() && when >= m_model.used + m_model.keep_alive)
+      m_model.leave = "not used";
+    if (process->count_given_up() > 0 && m_model.leave.empty() &&
+        when > process->given_up + m_host.options.let_go_within) {
+      m_model.leave =
+          fmt::format("worked for {} s on a request that was given up", seconds_of(m_host.options.let_go_within));
+    }
+    // What was given up is ended with the engine.
+    if (!process->is_at_work() && !m_model.leave.empty()) {
+      reason = m_model.leave;
+      return is_idle ? End::left : End::held;
+    }
+    lock.unlock();
+    if (const auto status = sandbox.poll()) {
+      reason = fmt::format("ended with status {}", *status);
+      return failed();
+    }
+    if (when >= next_memory) {
+      if (eats_too_much(*process, sandbox.pid(), reason)) return failed();
+      next_memory = when + k_look_at_memory;
+    }
+    if (is_idle) {
+      healthy = when;
+      next_probe = when + m_host.options.probe_every;
+    } else if (when >= next_probe) {
+      if (is_healthy(process->run->socket, k_probe_patience)) healthy = Clock::now();
+      if (Clock::now() - healthy > m_host.options.stuck_after) {
+        reason = fmt::format("did not answer for {} s", seconds_of(m_host.options.stuck_after));
+        return failed();
+      }
+      next_probe = Clock::now() + m_host.options.probe_every;
+    }
+    if (when >= next_slots) {
+      look_at_slots(*process);
+      next_slots = Clock::now() + k_look_at_slots;
+    }
+    lock.lock();
+    m_host.changed.wait_for(lock, k_look);
+  }
+}
+
+bool ModelRun::eats_too_much(EngineAtWork& process, pid_t pid, std::string& reason) const {
+  const auto resident = resident_memory(pid);
+  {
+    const std::lock_guard lock(m_host.mutex);
+    process.resident = resident;
+  }
+  const auto most = m_model.need.total() / 2 * 3 + m_host.options.memory_slack;
+  if (resident <= most) return false;
+  reason = fmt::format("held {} of memory, and may hold {}", format_size(resident), format_size(most));
+  return true;
+}
+
+void ModelRun::look_at_slots(EngineAtWork& process) {
+  const auto look = [&] {
+    const std::lock_guard lock(m_host.mutex);
+    return process.count_given_up() > 0;
+  };
+  const auto busy = look() ? busy_slots(process.run->socket, k_probe_patience) : std::nullopt;
+  Afterwards afterwards;
+  const std::lock_guard lock(m_host.mutex);
+  if (busy && *busy + process.count_given_up() <= process.uses.size()) {
+    std::erase_if(process.uses, [](const auto& use) { return use->given_up; });
+  }
+  m_host.grant(m_model, afterwards);  // also when those who came one by one need no longer do so
+}
+
+ModelRun::End ModelRun::failed() {
+  const std::lock_guard lock(m_host.mutex);
+  m_model.state = HostedModel::State::loading;
+  const auto& uses = m_model.process->uses;
+  if (uses.empty()) return End::failed;
+  const auto& caller = uses[0]->caller;
+  uses[0]->blamed = uses.size() == 1;
+  if (std::any_of(uses.begin(), uses.end(), [&](const auto& use) { return use->caller != caller; })) {
+    m_model.one_by_one = Clock::now() + k_one_by_one;
+    return End::failed;
+  }
+  std::erase_if(m_model.callers, [](const auto& one) { return one.second.is_over(Clock::now()); });
+  m_model.callers.try_emplace(caller, m_host.options.caller_terms).first->second.failed(Clock::now());
+  return End::blamed;
+}
+
+bool ModelRun::is_stopping() const {
+  const std::lock_guard lock(m_host.mutex);
+  return m_host.stopping;
+}
+
+AuditEvent ModelRun::event(std::string type, const std::string& engine, Outcome outcome,
+                           const std::string& reason) const {
+  Json detail = {{"engine", engine}, {"model", m_model.digest}};
+  if (!reason.empty()) detail["reason"] = reason;
+  return {.type = std::move(type),
+          .actor = m_host.actor,
+          .outcome = outcome,
+          .subject = m_model.artifact.id(),
+          .detail = dump_json_line(detail)};
+}
+
+}  // namespace liftlock::engine
