@@ -10,21 +10,13 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
+#include "engine/package_path.hpp"
 #include "engine/tar_writer.hpp"
 
 namespace liftlock::engine {
 namespace {
 
 constexpr std::size_t k_most_named = 12;  ///< missing things in one message
-
-std::string_view name_of(std::string_view path) {
-  return path.substr(path.rfind('/') + 1);
-}
-
-std::string_view folder_of_path(std::string_view path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string_view::npos ? std::string_view() : path.substr(0, slash);
-}
 
 /// The library of the base, with symlinks followed; nullopt when it has none, or one that leads out of it.
 std::optional<fs::path> file_of_base(const InstalledEngine& base, const fs::path& path) {
@@ -55,7 +47,7 @@ class Resolver {
  public:
   Resolver(const OwnPrograms& own, const InstalledEngine& base, const ReadElf& read_elf)
       : m_own(own), m_base(base), m_read_elf(read_elf), m_folders(library_folders(base)) {
-    for (const auto& [path, facts] : own.files) m_by_name.emplace(name_of(path), &facts);
+    for (const auto& [path, facts] : own.files) m_by_name.emplace(name_of_path(path), &facts);
   }
 
   BaseFit run() {
@@ -67,7 +59,7 @@ class Resolver {
       for (auto& one : take(path, program)) m_fit.missing.push_back(std::move(one));
     }
     for (const auto& [path, library] : m_own.files) {
-      if (m_seen.contains(std::string(name_of(path)))) continue;
+      if (m_seen.contains(std::string(name_of_path(path)))) continue;
       m_added.clear();
       m_added_files.clear();
       const auto missing = take(path, library);
@@ -96,7 +88,7 @@ class Resolver {
   std::vector<std::string> take(const std::string& path, const ElfFacts& first) {
     std::vector<std::string> missing;
     std::deque<std::pair<std::string, ElfFacts>> queue = {{path, first}};
-    see(std::string(name_of(path)), first);
+    see(std::string(name_of_path(path)), first);
     for (; !queue.empty(); queue.pop_front()) {
       const auto [by, facts] = queue.front();
       for (const auto& name : facts.needed) {
@@ -309,7 +301,7 @@ void write_on_base(EngineManifest manifest, const std::map<std::string, PackedFi
     if (fresh || file.size == 0 || file.executable) {
       package.add(path, file);
     } else {
-      package.link(path, std::string(name_of(at->second)));
+      package.link(path, std::string(name_of_path(at->second)));
     }
   }
   for (const auto& [path, target] : links) package.link(path, target);
@@ -318,7 +310,7 @@ void write_on_base(EngineManifest manifest, const std::map<std::string, PackedFi
     const auto& fd = open.emplace_back(open_file(from, O_RDONLY | O_NOFOLLOW));
     package.add(path, {fd.get(), 0, regular_size(fd.get(), path), executable});
   };
-  for (const auto& [path, file] : fit.files) add_file(path, file, name_of(path).starts_with("ld-"));
+  for (const auto& [path, file] : fit.files) add_file(path, file, name_of_path(path).starts_with("ld-"));
   if (base != nullptr) {
     const auto docs = base->folder / "usr/share/doc";
     std::error_code ignored;

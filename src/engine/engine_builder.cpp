@@ -7,12 +7,14 @@
 #include <array>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/apt/deb_reader.hpp"
+#include "engine/package_path.hpp"
 #include "engine/release_archive.hpp"
 #include "engine/tar_writer.hpp"
 #include "os/file.hpp"
@@ -78,19 +80,6 @@ std::optional<std::string> normalised(std::string_view path) {
 /// As merged-usr has it.
 std::string merged(const std::string& path) {
   return contains(k_merged, first_part(path)) ? "usr/" + path : path;
-}
-
-std::string folder_of_path(std::string_view path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string_view::npos ? std::string() : std::string(path.substr(0, slash));
-}
-
-std::string_view name_of_path(std::string_view path) {
-  return path.substr(path.rfind('/') + 1);
-}
-
-bool is_library(std::string_view name) {
-  return name.starts_with("lib") && (name.ends_with(".so") || name.find(".so.") != std::string_view::npos);
 }
 
 void refuse_traversal(const DebEntry& entry) {
@@ -160,7 +149,8 @@ class Builder {
     ReleaseArchive archive(input.file.get(), input.source.name);
     DebEntry entry;
     while (archive.next(entry)) {
-      if (entry.type == EntryType::file && is_wanted(name_of_path(entry.path))) return folder_of_path(entry.path);
+      if (entry.type == EntryType::file && is_wanted(name_of_path(entry.path)))
+        return std::string(folder_of_path(entry.path));
     }
     const std::vector<std::string> servers(k_servers.begin(), k_servers.end());
     fail(ErrorCode::engine_malformed, "the archive holds no program named {}",
@@ -316,14 +306,14 @@ class Builder {
     const bool good =
         found != m_members.end() && found->second.member.type == MemberType::file && found->second.member.executable;
     if (good)
-      out.executables[command.substr(command.rfind('/') + 1)] = path;
+      out.executables[std::string(name_of_path(command))] = path;
     else if (!m_plan.executables.empty())
       fail(ErrorCode::engine_malformed, "no input brings the executable '{}'", printable(path));
   }
 
   std::string find_loader() const {
     for (const auto& [path, planned] : m_members) {
-      const auto name = std::string_view(path).substr(path.rfind('/') + 1);
+      const auto name = name_of_path(path);
       const bool place =
           path.starts_with("usr/lib64/") || (path.starts_with("usr/lib/") && path.find('/', 8) == std::string::npos);
       if (place && name.starts_with("ld-linux") && name.find(".so.") != std::string_view::npos) return path.substr(4);
@@ -337,12 +327,12 @@ class Builder {
     std::set<std::string> out;
     for (const auto& [path, planned] : m_members) {
       if (!m_programs.empty() && path.starts_with(m_programs)) {
-        if (is_library(name_of_path(path))) out.insert(folder_of_path(path));
+        if (is_library(name_of_path(path))) out.emplace(folder_of_path(path));
         continue;
       }
       const auto parts = split(path, '/');
       if (parts.size() != 5 || parts[0] != "usr" || parts[1] != "lib" || parts[3] == "gconv") continue;
-      if (parts[2].find("-linux-") != std::string_view::npos && is_library(parts[4])) out.insert(folder_of_path(path));
+      if (parts[2].find("-linux-") != std::string_view::npos && is_library(parts[4])) out.emplace(folder_of_path(path));
     }
     return {out.begin(), out.end()};
   }
@@ -375,8 +365,7 @@ std::optional<std::string> engine_path(std::string_view path) {
 }
 
 std::optional<std::string> engine_link(std::string_view link, std::string_view target) {
-  const auto slash = link.rfind('/');
-  const auto folder = slash == std::string_view::npos ? std::string() : std::string(link.substr(0, slash));
+  const std::string folder(folder_of_path(link));
   // Links between merged folders count from where the link will stand.
   const auto from = merged(folder);
   const bool absolute = target.starts_with('/');

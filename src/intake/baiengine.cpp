@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
+#include "engine/package_path.hpp"
 
 namespace liftlock {
 namespace {
@@ -73,19 +74,6 @@ bool is_content(std::string_view path) {
   return path != k_baiengine_manifest && !path.starts_with(k_baiengine_signatures);
 }
 
-std::string_view file_name(std::string_view path) {
-  return path.substr(path.rfind('/') + 1);
-}
-
-std::string folder_name(std::string_view path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string_view::npos ? std::string() : std::string(path.substr(0, slash));
-}
-
-bool is_library(std::string_view name) {
-  return name.starts_with("lib") && (name.ends_with(".so") || name.find(".so.") != std::string_view::npos);
-}
-
 void check_files(const Tree& tree, const BaiengineManifest& manifest) {
   if (manifest.checksums.empty()) return;
   for (const auto& path : tree.paths()) {
@@ -124,7 +112,7 @@ engine::OwnPrograms read_programs(const Tree& tree, const BaiengineManifest& man
   const auto is_wanted = [&](const std::string& path) {
     const auto& named = manifest.executables;
     if (!named.empty()) return std::find(named.begin(), named.end(), path) != named.end();
-    return std::find(k_programs.begin(), k_programs.end(), file_name(path)) != k_programs.end();
+    return std::find(k_programs.begin(), k_programs.end(), engine::name_of_path(path)) != k_programs.end();
   };
   for (const auto& path : manifest.executables) {
     if (!tree.has(path)) fail(ErrorCode::missing_file, "{} names the program '{}'", k_where, printable(path));
@@ -134,8 +122,9 @@ engine::OwnPrograms read_programs(const Tree& tree, const BaiengineManifest& man
   for (const auto& path : tree.paths()) {
     if (!is_content(path) || !is_wanted(path)) continue;
     if (!own.files.contains(path)) fail(ErrorCode::engine_malformed, "'{}' is no ELF program", printable(path));
-    if (!names.emplace(file_name(path)).second)
-      fail(ErrorCode::engine_malformed, "the engine has two programs '{}'", printable(std::string(file_name(path))));
+    if (!names.emplace(engine::name_of_path(path)).second)
+      fail(ErrorCode::engine_malformed, "the engine has two programs '{}'",
+           printable(std::string(engine::name_of_path(path))));
     own.programs.push_back(path);
   }
   if (own.programs.empty())
@@ -161,11 +150,11 @@ std::map<std::string, std::string> links_beside(const engine::OwnPrograms& own, 
                                                 const std::string& place) {
   std::map<std::string, std::string> out;
   for (const auto& program : own.programs) {
-    const auto folder = folder_name(program);
-    const auto prefix = folder.empty() ? std::string() : folder + "/";
+    const auto folder = engine::folder_of_path(program);
+    const auto prefix = folder.empty() ? std::string() : std::string(folder) + "/";
     for (const auto& [path, facts] : own.files) {
-      const auto beside = prefix + std::string(file_name(path));
-      if (!is_library(file_name(path)) || !path.starts_with(prefix) || tree.has(beside)) continue;
+      const auto beside = prefix + std::string(engine::name_of_path(path));
+      if (!engine::is_library(engine::name_of_path(path)) || !path.starts_with(prefix) || tree.has(beside)) continue;
       out.try_emplace(place + beside, path.substr(prefix.size()));
     }
   }
@@ -228,7 +217,7 @@ Baiengine open_baiengine(std::shared_ptr<const UniqueFd> file, const std::string
     throw Error(ErrorCode::engine_malformed, fmt::format("'{}' is neither a tar nor a zip archive", printable(name)),
                 "export it again at its origin");
   }
-  out.tree = open_import(name, std::move(file), cells);
+  out.tree = tree_of_file(std::move(file), name, cells);
   if (!out.tree->has(k_baiengine_manifest))
     fail(ErrorCode::engine_malformed, "'{}' has no {}", printable(name), k_where);
   out.manifest_text = out.tree->read(k_baiengine_manifest, k_max_manifest);
@@ -237,7 +226,7 @@ Baiengine open_baiengine(std::shared_ptr<const UniqueFd> file, const std::string
     if (!path.starts_with(k_baiengine_signatures)) continue;
     if (out.signatures.size() == k_max_signatures)
       fail(ErrorCode::limit_exceeded, "the package has more than {} signatures", k_max_signatures);
-    out.signatures.push_back({std::string(file_name(path)), out.tree->read(path, k_max_signature)});
+    out.signatures.push_back({std::string(engine::name_of_path(path)), out.tree->read(path, k_max_signature)});
   }
   check_files(*out.tree, out.manifest);
   out.own = read_programs(*out.tree, out.manifest, cells);
@@ -286,8 +275,9 @@ BuiltEngine build_on_base(const Baiengine& package, const Digest& digest, std::u
     const bool program =
         std::find(package.own.programs.begin(), package.own.programs.end(), path) != package.own.programs.end();
     files[place + path] = {range.fd, range.offset, range.size, program};
-    if (program) manifest.executables.emplace(file_name(path), place + path);
-    if (package.own.files.contains(path) && is_library(file_name(path))) folders.insert(folder_name(place + path));
+    if (program) manifest.executables.emplace(engine::name_of_path(path), place + path);
+    if (package.own.files.contains(path) && engine::is_library(engine::name_of_path(path)))
+      folders.emplace(engine::folder_of_path(place + path));
   }
   manifest.library_path.assign(folders.begin(), folders.end());
   out.package = UniqueFd(::open(engines.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));

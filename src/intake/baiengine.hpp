@@ -2,6 +2,7 @@
 // and what is chosen here because nobody published it: docs/formats/baiengine.md.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>

@@ -124,6 +124,17 @@ TEST_F(BaiengineTest, IsWhatItsManifestSays) {
       << "in a folder of its own";
 }
 
+TEST_F(BaiengineTest, WhatLiesInTheWorkingFolderUnderItsNameIsNoPartOfIt) {
+  const TemporaryFolder elsewhere;
+  for (const auto* part : {"x.baiengine.part000", "x.baiengine.001"})
+    write_file_atomically(elsewhere.path() / part, "x");
+  const auto before = fs::current_path();
+  fs::current_path(elsewhere.path());
+  const auto code = refused();
+  fs::current_path(before);
+  EXPECT_FALSE(code) << *code;
+}
+
 TEST_F(BaiengineTest, VariantsAreThoseOfOtherEngines) {
   const auto variant = [](const Json& json) {
     Json all = {{"id", "x"}, {"version", "1"}};

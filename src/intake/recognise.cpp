@@ -159,6 +159,11 @@ std::shared_ptr<const Tree> open_import(const fs::path& source, std::shared_ptr<
                   "check the path");
     file = std::make_shared<const UniqueFd>(open_file(source, O_RDONLY | O_NONBLOCK));
   }
+  return tree_of_file(std::move(file), name, cells);
+}
+
+std::shared_ptr<const Tree> tree_of_file(std::shared_ptr<const UniqueFd> file, const std::string& name,
+                                         const ImportCells& cells) {
   (void)regular_size(file->get(), printable(name));
   if (is_one_file(name) || container_form(file->get()).empty()) return single(std::move(file), name);
   auto tree = unwrapped(open_container(file, name, cells));

@@ -3,6 +3,7 @@
 // inspectors, in a cell, once it was hashed.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -100,6 +101,9 @@ Found recognise(const std::shared_ptr<const Tree>& tree, const ImportCells& cell
 /// @throws Error{not_found, not_regular}, and what list_container() throws
 std::shared_ptr<const Tree> open_import(const fs::path& source, std::shared_ptr<const UniqueFd> file,
                                         const ImportCells& cells);
+/// The same of an open file, whatever lies where its name would lead.
+std::shared_ptr<const Tree> tree_of_file(std::shared_ptr<const UniqueFd> file, const std::string& name,
+                                         const ImportCells& cells);
 /// The same of an archive within a tree; nullptr when it is none.
 /// @param file what is stated of it: then it is hashed while it is copied, and read from the copy alone, so that the
 ///        bytes that were compared are those that are used
