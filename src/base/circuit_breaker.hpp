@@ -16,12 +16,14 @@ struct BreakerTerms {
   std::chrono::seconds rest{30};
 };
 
+/// Begins closed: with no failure. Not for several threads at once.
 class CircuitBreaker {
  public:
   using Clock = std::chrono::steady_clock;
   explicit CircuitBreaker(BreakerTerms terms = {}) : m_terms(terms) {}
 
   const BreakerTerms& terms() const { return m_terms; }
+  /// @param when not before the one that was told last
   void failed(Clock::time_point when) {
     m_failures.push_back(when);
     if (m_failures.size() > m_terms.failures) m_failures.pop_front();

@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <future>
+#include <memory>
 #include <nlohmann/json.hpp>
+#include <variant>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"

@@ -1,9 +1,11 @@
 // What lock and fetch have in common: the files that they work on, and what collectors are given.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "audit/audit_log.hpp"

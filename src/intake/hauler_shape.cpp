@@ -2,6 +2,7 @@
 // the kind "image", too, and what is attached to an image is called as the image is.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <variant>
 
 #include "base/counted.hpp"
 #include "base/encoding.hpp"

@@ -21,7 +21,9 @@ class MessageStream {
   /// Told of each whole head, without the empty line; says what follows it.
   using OnHead = std::function<Body(std::string_view head)>;
 
+  /// The next bytes of the connection, cut anywhere.
   void feed(std::string_view bytes, const OnHead& on_head);
+  /// false from the first byte on that is not HTTP/1.1: what follows is not looked at.
   bool understood() const { return m_state != State::lost; }
 
   /// What the fields say of the body; `fields` are the lines after the first.
@@ -37,12 +39,14 @@ class MessageStream {
   std::uint64_t m_left = 0;
 };
 
+/// Both directions of one connection. Not for several threads at once.
 class HttpCounter {
  public:
   /// Told of each final answer: the request's target and the status.
   using OnAnswer = std::function<void(std::string_view target, int status)>;
   explicit HttpCounter(OnAnswer on_answer) : m_on_answer(std::move(on_answer)) {}
 
+  /// The next bytes of each direction, in the order in which they passed.
   void client_sent(std::string_view bytes);
   void server_sent(std::string_view bytes);
   bool understood() const { return m_client.understood() && m_server.understood(); }

@@ -16,9 +16,12 @@
 
 namespace liftlock {
 
-/// Walks one table of config.toml: each known key is taken once, what is left over is an error.
+/// One table of config.toml. Its members' errors name the line; a key that is absent is none.
 class TableReader {
  public:
+  /// @param table outlives the reader
+  /// @param where how messages call it: "[serve]"
+  /// @throws Error{unknown_key} for a key that is not among `known`, with the nearest that is
   TableReader(const toml::table& table, std::string where, std::vector<std::string_view> known)
       : m_table(table), m_where(std::move(where)), m_known(std::move(known)) {
     for (const auto& [key, value] : m_table) {
@@ -31,6 +34,7 @@ class TableReader {
     }
   }
 
+  /// T: std::string, std::int64_t, double or bool, as TOML has them. @throws Error{config_invalid} for another type
   template <typename T>
   std::optional<T> get(std::string_view key) const {
     const auto* node = m_table.get(key);
@@ -43,6 +47,7 @@ class TableReader {
     return value;
   }
 
+  /// Empty when absent. @throws Error{config_invalid} for anything but an array of texts
   std::vector<std::string> texts(std::string_view key) const {
     const auto* node = m_table.get(key);
     if (node == nullptr) return {};
@@ -60,6 +65,7 @@ class TableReader {
   /// Of a key that is there.
   toml::source_index line(std::string_view key) const { return m_table.get(key)->source().begin.line; }
 
+  /// nullptr when absent. @throws Error{config_invalid} for anything but a table
   const toml::table* table(std::string_view key) const {
     const auto* node = m_table.get(key);
     if (node == nullptr) return nullptr;
