@@ -3,8 +3,8 @@
 #include <set>
 #include <utility>
 
-#include "artifact/artifact_lines.hpp"
-#include "base/encoding.hpp"
+#include "artifact/artifact_text.hpp"
+#include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "store/catalog.hpp"
 #include "store/catalog_columns.hpp"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "artifact/artifact.hpp"
-#include "artifact/artifact_text.hpp"
+#include "artifact/artifact_lines.hpp"
 #include "base/clock.hpp"
 #include "base/digest.hpp"
 #include "base/json.hpp"
