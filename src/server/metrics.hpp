@@ -19,11 +19,11 @@ struct MirrorGauges {
   std::uint64_t artifacts = 0;
   std::uint64_t publications = 0;
   std::uint64_t published_bytes = 0;  ///< each distinct blob once
-  std::uint64_t free_bytes = 0;     ///< on the store's file system
-  std::uint64_t audited_reads = 0;  ///< since the start
-  bool audit_healthy = true;        ///< could the last reads be written to the audit log?
-  bool audit_damaged = false;       ///< what the last check of the whole log said
-  std::int64_t audit_checked = 0;   ///< when that was, in seconds since 1970; 0: not yet
+  std::uint64_t free_bytes = 0;       ///< on the store's file system
+  std::uint64_t audited_reads = 0;    ///< since the start
+  bool audit_healthy = true;          ///< could the last reads be written to the audit log?
+  bool audit_damaged = false;         ///< what the last check of the whole log said
+  std::int64_t audit_checked = 0;     ///< when that was, in seconds since 1970; 0: not yet
   std::uint64_t access_log_lines = 0;
   std::uint64_t access_log_dropped = 0;
 };
