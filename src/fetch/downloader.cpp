@@ -118,8 +118,8 @@ Document Downloader::get(const DocumentRequest& request) {
   }
 }
 
-std::vector<FetchResult> Downloader::fetch(const std::vector<FetchJob>& jobs) {
-  return FetchQueue(m_impl->store, m_impl->reporter, m_impl->settings, m_impl->requests).run(jobs);
+std::vector<FetchResult> Downloader::fetch(const std::vector<FetchJob>& jobs, const FetchArrived& arrived) {
+  return FetchQueue(m_impl->store, m_impl->reporter, m_impl->settings, m_impl->requests).run(jobs, arrived);
 }
 
 std::uint64_t Downloader::requests() const {

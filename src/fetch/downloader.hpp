@@ -60,6 +60,9 @@ struct FetchResult {
   std::uint64_t size = 0;
 };
 
+/// Told which of the jobs it is: others are still on their way.
+using FetchArrived = std::function<void(std::size_t job, const FetchResult& result)>;
+
 struct DownloaderOptions {
   unsigned parallel = 16;  ///< transfers at once: of small files from far away each is mostly waiting
   /// Tries of one file without a new byte before its error is final; a try that got further starts the count again.
@@ -96,7 +99,9 @@ class Downloader {
   /// it completes. Returns one result per job, in order. The first error stops new work and is thrown after running
   /// transfers were saved for resumption.
   /// @throws Error{http_status, network, size_mismatch, digest_mismatch, disk_full, busy, not_found (file:)}
-  std::vector<FetchResult> fetch(const std::vector<FetchJob>& jobs);
+  /// @param arrived told of each job once its file is in the store, in the calling thread, which transfers wait for;
+  ///        throws nothing
+  std::vector<FetchResult> fetch(const std::vector<FetchJob>& jobs, const FetchArrived& arrived = {});
 
   /// Requests that went out so far; a second lock and fetch must leave it at 0.
   std::uint64_t requests() const;

@@ -165,6 +165,43 @@ TEST_F(DownloaderTest, FetchesManyFilesOnceAndReportsTheirBytes) {
   EXPECT_EQ(downloader.requests(), 20u) << "what the store has is skipped without a request";
 }
 
+TEST_F(DownloaderTest, TellsOfEachFileOnceTheStoreHasItWhileOthersAreOnTheirWay) {
+  std::vector<FetchJob> jobs{job("late?slow=20000", serve("late", random_bytes(1'000'000, 1)))};
+  for (unsigned i = 0; i < 5; ++i) {
+    const auto name = fmt::format("f{}", i);
+    jobs.push_back(job(name, serve(name, random_bytes(1000, i))));
+  }
+  jobs.push_back(jobs.back());
+  jobs.push_back(job("kept", store.put("kept")));
+  std::vector<std::size_t> told;
+  const auto results = Downloader(store, reporter, quick()).fetch(jobs, [&](std::size_t i, const FetchResult& result) {
+    EXPECT_TRUE(store.contains(result.digest)) << i;
+    EXPECT_EQ(result.digest, *jobs[i].digest);
+    told.push_back(i);
+  });
+  EXPECT_EQ(results.size(), jobs.size());
+  EXPECT_THAT(told, testing::UnorderedElementsAre(0, 1, 2, 3, 4, 5, 6, 7));
+  EXPECT_EQ(told.front(), 7u) << "it was there before";
+  EXPECT_EQ(told.back(), 0u) << "it came last, and nobody waited for it";
+}
+
+TEST_F(DownloaderTest, SmallFilesLeaveNothingInStaging) {
+  std::vector<FetchJob> jobs;
+  std::vector<Digest> digests;
+  for (unsigned i = 0; i < 40; ++i) {
+    const auto name = fmt::format("f{}", i);
+    // Some have the same bytes, some are too large to stay in memory.
+    digests.push_back(serve(name, random_bytes(i % 10 == 9 ? 300'000 : 2000, i / 2)));
+    jobs.push_back(job(name, std::nullopt));
+  }
+  const auto results = fetch(jobs);
+  for (std::size_t i = 0; i < jobs.size(); ++i) {
+    EXPECT_EQ(results[i].digest, digests[i]);
+    EXPECT_TRUE(store.contains(digests[i]));
+  }
+  EXPECT_TRUE(fs::is_empty(store.folder() / "staging"));
+}
+
 TEST_F(DownloaderTest, LearnsTheDigestOnFirstUseAndTakesEmptyFiles) {
   const auto digest = serve("a", "hello"), empty = serve("empty", "");
   const auto results = fetch({job("a", std::nullopt), job("empty", empty, 0)});
@@ -382,6 +419,28 @@ TEST_F(DownloaderTest, AFullDiskIsAnErrorOfItsOwn) {
   EXPECT_EQ(WEXITSTATUS(status), 42);
   fetch({job("big", digest)});
   EXPECT_THAT(server.log().back(), HasSubstr(R"("range": "bytes=100000-")"));
+}
+
+TEST_F(DownloaderTest, AFullDiskIsOneForSmallFilesToo) {
+  const auto jobs = std::vector{job("a", serve("a", random_bytes(20'000, 1))), job("b", serve("b", "few"))};
+  const auto child = ::fork();
+  if (child == 0) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    const rlimit limit{10'000, 10'000};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    try {
+      fetch(jobs);
+    } catch (const Error& error) {
+      ::_exit(error.code() == ErrorCode::disk_full ? 42 : 1);
+    }
+    ::_exit(2);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), 42);
+  EXPECT_FALSE(store.contains(*jobs[0].digest));
+  fetch(jobs);
+  EXPECT_EQ(stored(*jobs[0].digest), random_bytes(20'000, 1));
 }
 
 TEST_F(DownloaderTest, OneErrorStopsNewWorkAndKeepsWhatRuns) {

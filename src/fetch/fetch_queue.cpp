@@ -48,7 +48,7 @@ void FetchQueue::plan(const std::vector<FetchJob>& jobs) {
     const auto& job = jobs[i];
     if (job.url.empty() && !job.produce) fail(ErrorCode::internal, "the job '{}' has no source", job.title);
     if (job.digest && m_store.contains(*job.digest)) {
-      m_results[i] = FetchResult{*job.digest, m_store.size(*job.digest).value_or(0)};
+      note_result(i, {*job.digest, m_store.size(*job.digest).value_or(0)});
       continue;
     }
     auto name = batch_name(job);
@@ -64,6 +64,11 @@ void FetchQueue::plan(const std::vector<FetchJob>& jobs) {
       item->batch = std::move(name);
     }
   }
+}
+
+void FetchQueue::note_result(std::size_t job, const FetchResult& result) {
+  m_results[job] = result;
+  if (m_tell) m_tell(job, result);
 }
 
 void FetchQueue::set_phase(Item& item, Phase phase) {
@@ -97,6 +102,10 @@ void FetchQueue::begin_queued() {
     m_running.push_back(&item);
     item.transfer = std::make_unique<Transfer>(*item.job, item.batch, m_settings);
     set_phase(item, Phase::opening);
+    if (!item.transfer->opens_slowly(m_store)) {
+      open_here(item);
+      continue;
+    }
     post([this, &item]() -> std::function<void()> {
       try {
         item.transfer->open(m_store);
@@ -105,6 +114,16 @@ void FetchQueue::begin_queued() {
         return [this, failed = Finished{&item, {}, std::current_exception()}] { after_finish(failed); };
       }
     });
+  }
+}
+
+void FetchQueue::open_here(Item& item) {
+  try {
+    item.transfer->open(m_store);
+    after_open(item);
+  } catch (...) {
+    set_phase(item, Phase::done);
+    note_failure();
   }
 }
 
@@ -155,15 +174,18 @@ void FetchQueue::begin_finishing() {
 std::vector<FetchQueue::Finished> FetchQueue::finish_together(const std::vector<Item*>& items) {
   std::vector<Finished> all;
   std::vector<StagedBlobs*> sealed;
+  StagedBlobs* shared = nullptr;
   for (auto* item : items) {
     auto& one = all.emplace_back(Finished{item, {}, {}});
     try {
-      one.result = item->transfer->finish();
-      if (one.result) sealed.push_back(&item->transfer->sealed());
+      one.result = item->transfer->finish(shared);
+      auto* own = item->transfer->batch_of_its_own();
+      if (one.result && own != nullptr && own != shared) sealed.push_back(own);
     } catch (...) {
       one.failure = std::current_exception();
     }
   }
+  if (shared != nullptr) sealed.push_back(shared);
   try {
     StagedBlobs::commit_all(sealed);
   } catch (...) {
@@ -180,7 +202,7 @@ void FetchQueue::after_finish(const Finished& finished) {
   item.result = finished.failure ? std::nullopt : finished.result;
   set_phase(item, item.result || finished.failure ? Phase::done : Phase::waiting);
   if (!item.result) return;
-  for (const auto index : item.jobs) m_results[index] = item.result;
+  for (const auto index : item.jobs) note_result(index, *item.result);
 }
 
 void FetchQueue::run_completions() {
@@ -237,6 +259,11 @@ void FetchQueue::stop_transfers() {
   for (auto* item : m_running) {
     if (item->phase != Phase::transferring) continue;
     curl_multi_remove_handle(m_multi, item->transfer->handle());
+    try {
+      item->transfer->keep();
+    } catch (const std::exception&) {
+      // Then a later run gets them anew.
+    }
     set_phase(*item, Phase::done);
   }
 }
@@ -259,7 +286,8 @@ void FetchQueue::wait() const {
   curl_multi_poll(m_multi, nullptr, 0, static_cast<int>(std::max<std::int64_t>(0, left)), nullptr);
 }
 
-std::vector<FetchResult> FetchQueue::run(const std::vector<FetchJob>& jobs) {
+std::vector<FetchResult> FetchQueue::run(const std::vector<FetchJob>& jobs, const FetchArrived& arrived) {
+  m_tell = arrived;
   plan(jobs);
   if (!m_items.empty()) {
     std::uint64_t total = 0;

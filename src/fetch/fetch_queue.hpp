@@ -29,7 +29,7 @@ class FetchQueue {
   FetchQueue& operator=(const FetchQueue&) = delete;
 
   /// As Downloader::fetch; call once.
-  std::vector<FetchResult> run(const std::vector<FetchJob>& jobs);
+  std::vector<FetchResult> run(const std::vector<FetchJob>& jobs, const FetchArrived& arrived);
 
  private:
   enum class Phase : std::uint8_t { queued, opening, waiting, transferring, finishing, done };
@@ -51,9 +51,11 @@ class FetchQueue {
   };
 
   void plan(const std::vector<FetchJob>& jobs);
+  void note_result(std::size_t job, const FetchResult& result);
   void begin_queued();
   void begin_due();
   void post(std::function<std::function<void()>()> work);
+  void open_here(Item& item);
   void after_open(Item& item);
   void after_finish(const Finished& finished);
   void send(Item& item, Transfer& transfer);
@@ -83,6 +85,7 @@ class FetchQueue {
   std::vector<Item*> m_running;  ///< neither queued nor done, in the order of their beginning
   std::array<std::size_t, k_phases> m_counts{};
   std::vector<std::optional<FetchResult>> m_results;
+  FetchArrived m_tell;
   std::exception_ptr m_failure;
   ProgressTask* m_task = nullptr;  ///< of the running run()
   std::mutex m_mutex;

@@ -63,6 +63,14 @@ void Transfer::open(BlobStore& store) {
   m_furthest = m_part->size();
 }
 
+bool Transfer::opens_slowly(const BlobStore& store) const {
+  return m_job.url.empty() || PartFile::left_behind(store, m_batch);
+}
+
+void Transfer::keep() {
+  if (m_part && m_part->size() > 0) m_part->keep();
+}
+
 bool Transfer::is_complete() const {
   if (m_job.url.empty()) return true;
   // An empty file still needs its request: there is no other way to learn that the server has it.
@@ -127,6 +135,7 @@ void Transfer::on_first_bytes() {
     check_size(*length);
     m_announced = length;
   }
+  m_part->expect(expected_size().value_or(0));
   m_part->remember(m_job.url, validator_of(*m_exchange));
 }
 
@@ -146,6 +155,7 @@ bool Transfer::on_body(std::span<const std::uint8_t> bytes) {
 }
 
 Transfer::Next Transfer::retry(Error error) {
+  keep();
   if (m_part->size() > m_furthest) {
     m_furthest = m_part->size();
     m_attempt = 0;
@@ -203,7 +213,7 @@ Transfer::Next Transfer::on_done(int curl_code) {
   return Next::finish;
 }
 
-std::optional<FetchResult> Transfer::finish() {
+std::optional<FetchResult> Transfer::finish(StagedBlobs*& shared) {
   const auto size = m_part->size();
   const auto digest = m_part->finish();
   const auto also = m_job.also ? std::optional(m_part->finish_also()) : std::optional<Digest>();
@@ -224,7 +234,7 @@ std::optional<FetchResult> Transfer::finish() {
                                   : fmt::format("taken from {}; the origin changed it, or somebody on the way did",
                                                 shown_url(m_job.url)));
   }
-  m_part->seal(digest);
+  m_part->seal(digest, shared);
   return FetchResult{digest, size};
 }
 

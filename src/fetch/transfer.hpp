@@ -29,8 +29,10 @@ class Transfer {
   /// Does the next request go out over the network?
   bool is_remote() const { return !m_exchange->is_file(); }
 
-  /// Opens the part file, hashing what is there; runs the producer if the job has one. Slow.
+  /// Opens the part file, hashing what is there; runs the producer if the job has one.
   void open(BlobStore& store);
+  /// Does that take time?
+  bool opens_slowly(const BlobStore& store) const;
   /// No request is needed: a producer made the bytes, or an earlier run got them all.
   bool is_complete() const;
   /// Makes the handle ready for the next request.
@@ -42,10 +44,13 @@ class Transfer {
   Next on_done(int curl_code);
   Clock::time_point not_before() const { return m_not_before; }
 
-  /// Checks size and digest, and seals the file in its batch, which has to be committed then. nullopt: bytes of an
-  /// earlier run did not fit, start again. @throws Error{size_mismatch, digest_mismatch}
-  std::optional<FetchResult> finish();
-  StagedBlobs& sealed() { return m_part->batch(); }
+  /// Checks size and digest, and seals the file in its batch or the shared one (PartFile::seal), which has to be
+  /// committed then. nullopt: bytes of an earlier run did not fit, start again.
+  /// @throws Error{size_mismatch, digest_mismatch, disk_full, io_error}
+  std::optional<FetchResult> finish(StagedBlobs*& shared);
+  StagedBlobs* batch_of_its_own() { return m_part->batch(); }
+  /// It ends here, and a later run may go on with what came in.
+  void keep();
 
   /// Bytes that were not reported yet; the size once it is known. For progress.
   std::uint64_t take_progress();

@@ -12,8 +12,21 @@ WorkerPool::~WorkerPool() {
     m_stopping = true;
     m_tasks.clear();
   }
+  end();
+}
+
+void WorkerPool::finish() {
+  {
+    const std::lock_guard lock(m_mutex);
+    m_stopping = true;
+  }
+  end();
+}
+
+void WorkerPool::end() {
   m_changed.notify_all();
   for (auto& thread : m_threads) thread.join();
+  m_threads.clear();
 }
 
 void WorkerPool::post(std::function<void()> task) {

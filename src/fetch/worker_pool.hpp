@@ -1,4 +1,5 @@
-// A few threads for work that would hold up the transfer loop: hashing what is there, producing, syncing.
+// A few threads for work that would hold up the transfer loop: hashing what is there, producing, syncing, and looking
+// at what came in.
 #pragma once
 
 #include <condition_variable>
@@ -18,9 +19,12 @@ class WorkerPool {
 
   /// task must not throw.
   void post(std::function<void()> task);
+  /// Waits until all that was posted is done; nothing may be posted afterwards.
+  void finish();
 
  private:
   void run();
+  void end();
 
   std::mutex m_mutex;
   std::condition_variable m_changed;
