@@ -147,6 +147,11 @@ void ClientConfig::ask_default_registry(const fs::path& scratch) {
   default_registry = with_slash(text_in(bare, "registry"));
 }
 
+bool ClientConfig::needs_default_registry(const std::string& resolved) const {
+  return replace_registry_host == "npmjs" && !registry.empty() && !resolved.empty() &&
+         at_registry(resolved, registry) != resolved;
+}
+
 std::string ClientConfig::tarball_url(const std::string& name, const std::string& version,
                                       const std::string& resolved) const {
   if (resolved.empty()) {

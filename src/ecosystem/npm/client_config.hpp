@@ -40,6 +40,10 @@ struct ClientConfig {
   /// Asks npm what it would do without any configuration; nothing where there is no npm.
   void ask_default_registry(const std::filesystem::path& scratch);
 
+  /// Does tarball_url() go by default_registry for this address? Asking takes npm a third of a second, and mostly the
+  /// lock was written with the registry that it is taken from.
+  bool needs_default_registry(const std::string& resolved) const;
+
   /// Where the tarball is, as `npm ci` with this configuration would find it.
   /// @param resolved as the lock has it; may be empty
   /// @throws Error{tool_missing} when only npm could tell and there is none

@@ -43,7 +43,11 @@ TEST(TarballUrl, IsWhereNpmWouldLook) {
   EXPECT_EQ(config.tarball_url("a", "1.0.0", "https://pub.test/a/-/a-1.0.0.tgz"),
             "https://own.test/npm/a/-/a-1.0.0.tgz");
   EXPECT_EQ(config.tarball_url("a", "1.0.0", "https://third.test/a-1.0.0.tgz"), "https://third.test/a-1.0.0.tgz");
+  EXPECT_TRUE(config.needs_default_registry("https://pub.test/a/-/a-1.0.0.tgz"));
+  EXPECT_FALSE(config.needs_default_registry("https://own.test/npm/a/-/a-1.0.0.tgz")) << "it is the same either way";
+  EXPECT_FALSE(config.needs_default_registry(""));
   config.replace_registry_host = "always";
+  EXPECT_FALSE(config.needs_default_registry("https://pub.test/a/-/a-1.0.0.tgz"));
   EXPECT_EQ(config.tarball_url("a", "1.0.0", "http://third.test:81/a-1.0.0.tgz"), "https://own.test/npm/a-1.0.0.tgz");
   config.replace_registry_host = "never";
   EXPECT_EQ(config.tarball_url("a", "1.0.0", "https://pub.test/a.tgz"), "https://pub.test/a.tgz");

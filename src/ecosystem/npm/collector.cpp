@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <exception>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,6 +16,7 @@
 #include "ecosystem/npm/package_lock.hpp"
 #include "ecosystem/npm/package_name.hpp"
 #include "ecosystem/source_files.hpp"
+#include "fetch/worker_pool.hpp"
 #include "os/file.hpp"
 #include "os/parallel.hpp"
 
@@ -129,7 +131,7 @@ class Resolution {
     select();
     find_urls();
     fetch();
-    make_artifacts();
+    finish_artifacts();
     Collected out;
     elsewhere.add_to(out.notes, "that are folders or files of the project");
     m_weak.add_to(out.notes, "without a sound digest");
@@ -164,7 +166,10 @@ class Resolution {
     }
     auto config = ClientConfig::read(project_of(m_entry, m_context), m_context.scratch);
     if (registry.empty()) {
-      config.ask_default_registry(m_context.scratch);
+      const bool needed = std::any_of(m_chosen.begin(), m_chosen.end(), [&](auto index) {
+        return config.needs_default_registry(m_lock.packages[index].resolved);
+      });
+      if (needed) config.ask_default_registry(m_context.scratch);
     } else {
       config.registry = registry;
       config.replace_registry_host = "always";
@@ -206,13 +211,35 @@ class Resolution {
                       .produce = {},
                       .also = package.integrity ? package.integrity->digest : std::nullopt});
     }
-    const auto fetched = m_context.downloader.fetch(jobs);
-    for (std::size_t i = 0; i < owners.size(); ++i) m_contents[owners[i]] = fetched[i];
+    m_made.resize(m_chosen.size());
+    m_failures.resize(m_chosen.size());
+    WorkerPool looking(usable_cores());
+    const auto look = [&](std::size_t i) { looking.post([this, i] { make_artifact(i); }); };
+    for (std::size_t i = 0; i < m_chosen.size(); ++i) {
+      if (m_before[i] != nullptr) look(i);
+    }
+    m_context.downloader.fetch(jobs, [&](std::size_t job, const FetchResult& result) {
+      m_contents[owners[job]] = result;
+      look(owners[job]);
+    });
+    looking.finish();
+    // Whatever was done first, the first of the lock is named.
+    for (const auto& failure : m_failures) {
+      if (failure) std::rethrow_exception(failure);
+    }
   }
 
-  void make_artifacts() {
-    std::vector<Artifact> made(m_chosen.size());
-    parallel_for(m_chosen.size(), [&](std::size_t i) { made[i] = artifact_of(i); });
+  /// On a thread of its own for each core, while other tarballs are on their way.
+  void make_artifact(std::size_t i) {
+    try {
+      m_made[i] = artifact_of(i);
+    } catch (...) {
+      m_failures[i] = std::current_exception();
+    }
+  }
+
+  void finish_artifacts() {
+    auto made = std::move(m_made);
     std::vector<std::string> ids(m_lock.packages.size());
     for (std::size_t i = 0; i < m_chosen.size(); ++i) ids[m_chosen[i]] = made[i].id();
     for (std::size_t i = 0; i < m_chosen.size(); ++i) {
@@ -289,6 +316,8 @@ class Resolution {
   std::vector<std::string> m_urls;
   std::vector<const Artifact*> m_before;
   std::vector<std::optional<FetchResult>> m_contents;
+  std::vector<Artifact> m_made;
+  std::vector<std::exception_ptr> m_failures;
   std::shared_ptr<const Credentials> m_credentials;
   std::vector<Artifact> m_artifacts;
   Notes m_weak, m_scripts, m_unusual;

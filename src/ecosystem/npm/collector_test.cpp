@@ -108,6 +108,24 @@ TEST_F(PackageCollectorTest, RefusesOtherBytesThanTheLockStates) {
   EXPECT_EQ(code_of([&] { resolve({{"node_modules/@demo/tool", entry_of()}}); }), ErrorCode::package_malformed);
 }
 
+TEST_F(PackageCollectorTest, OfSeveralThatAreRefusedTheFirstOfTheLockIsNamed) {
+  Json packages = Json::object();
+  for (const auto* name : {"a", "b", "c", "d"}) {
+    const auto folder = m_folder.path() / "registry" / name / "-";
+    fs::create_directories(folder);
+    write_file_atomically(folder / fmt::format("{}-1.0.0.tgz", name), testing_support::sample("good"));
+    packages[fmt::format("node_modules/{}", name)] = {{"version", "1.0.0"}, {"integrity", integrity}};
+  }
+  packages["node_modules/@demo/tool"] = entry_of();
+  try {
+    resolve(packages);
+    FAIL() << "none of them is what it says";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::package_malformed);
+    EXPECT_THAT(error.what(), HasSubstr("npm:a@1.0.0"));
+  }
+}
+
 TEST_F(PackageCollectorTest, SaysWhatIsBelievedOnFirstUse) {
   auto weak = entry_of();
   weak.erase("integrity");
