@@ -81,10 +81,11 @@ Artifact artifact_from_json(const Json& json) {
   // Without files artifact_from_parts says what is wrong.
   const auto files = json.is_object() ? json.find("files") : json.end();
   const bool listed = json.is_object() && files != json.end() && files->is_array();
-  return artifact_from_parts(json, listed ? files->size() : 0, [&]() -> const Json& { return (*files)[next++]; });
+  return artifact_from_parts(json, listed ? files->size() : 0,
+                             [&](std::string_view where) { return artifact_file_from_json((*files)[next++], where); });
 }
 
-Artifact artifact_from_parts(const Json& json, std::size_t count, const std::function<Json()>& next) {
+Artifact artifact_from_parts(const Json& json, std::size_t count, const NextFile& next) {
   std::string where = "an artifact";
   only_members(json, {"kind", "name", "version", "license", "facts", "needs", "files"}, where);
   Artifact artifact;
@@ -100,7 +101,7 @@ Artifact artifact_from_parts(const Json& json, std::size_t count, const std::fun
   }
   array_member(json, "files", where);
   if (count == 0 || count > k_max_files) fail(ErrorCode::schema_violation, "{}: {} files", where, count);
-  for (std::size_t i = 0; i < count; ++i) artifact.files.push_back(artifact_file_from_json(next(), where));
+  for (std::size_t i = 0; i < count; ++i) artifact.files.push_back(next(where));
   const auto by_path = [](const auto& a, const auto& b) { return a.path < b.path; };
   if (!std::is_sorted(artifact.files.begin(), artifact.files.end(), by_path)) {
     fail(ErrorCode::schema_violation, "{}: its files are not sorted by path", where);

@@ -14,6 +14,7 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/json_text.hpp"
+#include "base/plain_json.hpp"
 #include "base/rel_path.hpp"
 #include "base/text.hpp"
 #include "base/toml_document.hpp"
@@ -223,6 +224,43 @@ TEST(JsonTextTest, WritesWhatAValueIsDumpedAs) {
   JsonText unsorted(JsonText::Style::line);
   unsorted.begin_object().key("b").value(1);
   EXPECT_EQ(code_of([&] { unsorted.key("a"); }), ErrorCode::internal);
+}
+
+TEST(JsonTextTest, WritesTextAndNumbersAsTheirValues) {
+  for (const std::string text : {"", "plain", "a\"b", "a\\b", "a\nb", "a\x7f", "\xc3\xa9", "no\xff", "/<&"}) {
+    const Json whole = {{text, {text, 0, UINT64_MAX}}};
+    for (const auto style : {JsonText::Style::document, JsonText::Style::line}) {
+      JsonText out(style);
+      out.begin_object().key(text).begin_array().text(text).number(0).number(UINT64_MAX).end_array().end_object();
+      EXPECT_EQ(out.take(), style == JsonText::Style::line ? dump_json_line(whole) : dump_json(whole));
+    }
+  }
+  JsonText alone(JsonText::Style::document);
+  EXPECT_EQ(alone.text("x").take(), "\"x\"\n");
+}
+
+TEST(PlainJsonTest, TakesWhatIsPlainAndNothingElse) {
+  PlainJson json(" { \"a\" :\n[\"b c\",\t7 ] } ");
+  EXPECT_FALSE(json.take('['));
+  EXPECT_TRUE(json.take('{'));
+  EXPECT_FALSE(json.key("b"));
+  EXPECT_TRUE(json.key("a"));
+  EXPECT_TRUE(json.take('['));
+  EXPECT_FALSE(json.number());
+  EXPECT_EQ(json.text(), "b c");
+  EXPECT_TRUE(json.take(','));
+  EXPECT_FALSE(json.text());
+  EXPECT_EQ(json.number(), 7u);
+  EXPECT_TRUE(json.take(']'));
+  EXPECT_FALSE(json.at_end());
+  EXPECT_TRUE(json.take('}'));
+  EXPECT_TRUE(json.at_end());
+  for (const auto* text : {"\"a", "\"a\\n\"", "\"\xc3\xa9\"", "\"\t\"", "\"\x7f\"", "", "a"})
+    EXPECT_FALSE(PlainJson(text).text()) << text;
+  for (const auto* number : {"", "-1", "01", "18446744073709551616", "x", "+1"})
+    EXPECT_FALSE(PlainJson(number).number()) << number;
+  EXPECT_EQ(PlainJson("18446744073709551615").number(), UINT64_MAX);
+  EXPECT_FALSE(PlainJson("\"a\" 1").key("a")) << "no colon";
 }
 
 TEST(Glob, StopsAtSlashes) {

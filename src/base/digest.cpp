@@ -6,6 +6,27 @@
 #include "base/error.hpp"
 
 namespace liftlock {
+namespace {
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/// nullopt unless it is as many lower-case digits as the algorithm's digests have.
+std::optional<Digest> digest_of_hex(DigestAlgorithm algorithm, std::string_view hex) {
+  std::array<std::uint8_t, 64> bytes;
+  const auto size = digest_size(algorithm);
+  if (hex.size() != 2 * size) return std::nullopt;
+  for (std::size_t i = 0; i < size; ++i) {
+    const int high = hex_value(hex[2 * i]), low = hex_value(hex[2 * i + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    bytes[i] = static_cast<std::uint8_t>(high << 4 | low);
+  }
+  return Digest(algorithm, {bytes.data(), size});
+}
+
+}  // namespace
 
 std::string_view name(DigestAlgorithm algorithm) {
   switch (algorithm) {
@@ -39,11 +60,8 @@ Digest::Digest(DigestAlgorithm algorithm, std::span<const std::uint8_t> bytes) :
 std::optional<Digest> Digest::try_parse(std::string_view text) {
   for (const auto algorithm : {DigestAlgorithm::sha256, DigestAlgorithm::sha384, DigestAlgorithm::sha512}) {
     const auto prefix = name(algorithm);
-    if (!text.starts_with(prefix) || text.size() != prefix.size() + 1 + 2 * digest_size(algorithm)) continue;
-    if (text[prefix.size()] != ':') continue;
-    const auto bytes = decode_hex(text.substr(prefix.size() + 1));
-    if (!bytes) return std::nullopt;
-    return Digest(algorithm, *bytes);
+    if (!text.starts_with(prefix) || text.size() == prefix.size() || text[prefix.size()] != ':') continue;
+    if (auto digest = digest_of_hex(algorithm, text.substr(prefix.size() + 1))) return digest;
   }
   return std::nullopt;
 }
@@ -55,9 +73,8 @@ Digest Digest::parse(std::string_view text) {
 }
 
 Digest Digest::parse_sha256_hex(std::string_view hex) {
-  const auto bytes = hex.size() == 64 ? decode_hex(hex) : std::nullopt;
-  if (!bytes) fail(ErrorCode::schema_violation, "'{}' is not a SHA-256 in hex", printable(hex.substr(0, 100)));
-  return Digest(DigestAlgorithm::sha256, *bytes);
+  if (const auto digest = digest_of_hex(DigestAlgorithm::sha256, hex)) return *digest;
+  fail(ErrorCode::schema_violation, "'{}' is not a SHA-256 in hex", printable(hex.substr(0, 100)));
 }
 
 std::string Digest::hex() const {

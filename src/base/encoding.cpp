@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 namespace liftlock {
@@ -46,11 +47,11 @@ std::size_t utf8_length(std::string_view text) {
 }  // namespace
 
 std::string encode_hex(std::span<const std::uint8_t> bytes) {
-  std::string out;
-  out.reserve(bytes.size() * 2);
+  std::string out(bytes.size() * 2, '\0');
+  auto at = out.begin();
   for (const auto byte : bytes) {
-    out += k_hex[byte >> 4];
-    out += k_hex[byte & 15];
+    *at++ = k_hex[byte >> 4];
+    *at++ = k_hex[byte & 15];
   }
   return out;
 }
@@ -125,6 +126,7 @@ bool is_utf8(std::string_view text) {
 }
 
 std::string printable(std::string_view text) {
+  if (std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c <= 0x7E; })) return std::string(text);
   std::string out;
   while (!text.empty()) {
     const auto length = utf8_length(text);

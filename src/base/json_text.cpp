@@ -1,5 +1,7 @@
 #include "base/json_text.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -9,8 +11,8 @@
 namespace liftlock {
 namespace {
 
-std::string dumped(const Json& value, int indent) {
-  return value.dump(indent, ' ', false, Json::error_handler_t::replace);
+bool is_plain(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c <= 0x7E && c != '"' && c != '\\'; });
 }
 
 }  // namespace
@@ -27,6 +29,16 @@ void JsonText::place() {
   new_line();
 }
 
+void JsonText::quote(std::string_view text) {
+  if (!is_plain(text)) {
+    m_out += dump_json_line(text);
+    return;
+  }
+  m_out += '"';
+  m_out += text;
+  m_out += '"';
+}
+
 JsonText& JsonText::begin(char bracket) {
   place();
   m_out += bracket;
@@ -39,8 +51,7 @@ JsonText& JsonText::end(char bracket) {
   m_open.pop_back();
   if (!empty) new_line();
   m_out += bracket;
-  if (m_open.empty() && m_style == Style::document) m_out += '\n';
-  return *this;
+  return end_value();
 }
 
 JsonText& JsonText::key(std::string_view key) {
@@ -48,28 +59,48 @@ JsonText& JsonText::key(std::string_view key) {
   if (!m_open.back().empty && last >= key) fail(ErrorCode::internal, "'{}' is written after '{}'", key, last);
   last = key;
   place();
-  m_out += dumped(key, -1);
+  quote(key);
   m_out += m_style == Style::line ? ":" : ": ";
   m_after_key = true;
   return *this;
 }
 
-JsonText& JsonText::value(const Json& value) {
-  place();
-  if (m_style == Style::line) {
-    m_out += dumped(value, -1);
-    return *this;
-  }
-  // Line breaks within strings are escaped: each one here begins a line of the value.
-  const auto text = dumped(value, 2);
-  for (std::size_t begin = 0; begin < text.size();) {
-    const auto end = std::min(text.find('\n', begin), text.size() - 1) + 1;
-    m_out.append(text, begin, end - begin);
-    if (text[end - 1] == '\n') m_out.append(2 * m_open.size(), ' ');
-    begin = end;
-  }
-  if (m_open.empty()) m_out += '\n';
+JsonText& JsonText::end_value() {
+  if (m_open.empty() && m_style == Style::document) m_out += '\n';
   return *this;
+}
+
+JsonText& JsonText::text(std::string_view text) {
+  place();
+  quote(text);
+  return end_value();
+}
+
+JsonText& JsonText::number(std::uint64_t number) {
+  place();
+  m_out += fmt::format_int(number).c_str();
+  return end_value();
+}
+
+JsonText& JsonText::value(const Json& value) {
+  switch (value.type()) {
+    case Json::value_t::object:
+      begin_object();
+      for (const auto& [name, member] : value.get_ref<const Json::object_t&>()) key(name).value(member);
+      return end_object();
+    case Json::value_t::array:
+      begin_array();
+      for (const auto& element : value) this->value(element);
+      return end_array();
+    case Json::value_t::string:
+      return text(value.get_ref<const std::string&>());
+    case Json::value_t::number_unsigned:
+      return number(value.get<std::uint64_t>());
+    default:
+      place();
+      m_out += dump_json_line(value);
+      return end_value();
+  }
 }
 
 std::string JsonText::take() {

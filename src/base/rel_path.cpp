@@ -10,8 +10,16 @@
 namespace liftlock {
 namespace {
 
+constexpr auto k_refused = [] {
+  std::array<bool, 128> out{};
+  for (const char c : std::string_view("<>:\"|?*\\")) out[static_cast<std::size_t>(c)] = true;
+  return out;
+}();
+
 bool is_dos_device(std::string_view component) {
-  const auto stem = to_lower(component.substr(0, component.find('.')));
+  const auto end = std::min(component.find('.'), component.size());
+  if (end != 3 && end != 4) return false;
+  const auto stem = to_lower(component.substr(0, end));
   static constexpr std::array k_names = {"con", "prn", "aux", "nul"};
   if (std::find(k_names.begin(), k_names.end(), stem) != k_names.end()) return true;
   return stem.size() == 4 && (stem.starts_with("com") || stem.starts_with("lpt")) && stem[3] >= '0' && stem[3] <= '9';
@@ -33,7 +41,7 @@ std::string why_not_rel_path(std::string_view text) {
   if (text.size() > 1024) return "it is longer than 1024 bytes";
   for (const char c : text) {
     if (c < 0x20 || c > 0x7E) return "it has a byte outside printable ASCII";
-    if (std::string_view("<>:\"|?*\\").find(c) != std::string_view::npos) return "it has one of <>:\"|?*\\";
+    if (k_refused[static_cast<std::size_t>(c)]) return "it has one of <>:\"|?*\\";
   }
   while (true) {
     const auto slash = text.find('/');

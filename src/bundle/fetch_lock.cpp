@@ -1,7 +1,6 @@
 #include "bundle/fetch_lock.hpp"
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -41,6 +40,67 @@ std::vector<FetchJob> plan_jobs(const Stack& stack, const Lock& lock, Collectors
   }
   return jobs;
 }
+
+/// Every content that a lock names, once, sorted.
+class Contents {
+ public:
+  explicit Contents(const std::vector<Artifact>& artifacts) {
+    for (const auto& artifact : artifacts) {
+      for (const auto& file : artifact.files) m_all.push_back({file.digest, file.size});
+    }
+    std::sort(m_all.begin(), m_all.end());
+    m_all.erase(std::unique(m_all.begin(), m_all.end()), m_all.end());
+    for (std::size_t i = 0; i < m_all.size(); ++i) {
+      if (i == 0 || m_all[i - 1].digest != m_all[i].digest) ++m_count;
+    }
+  }
+
+  std::size_t count() const { return m_count; }
+
+  /// What of it the store has, asked file by file.
+  struct Look {
+    std::uint64_t bytes = 0;  ///< of all
+    std::vector<Digest> lacking;
+    std::uint64_t lacking_bytes = 0;
+    std::vector<Digest> held;      ///< as the store's own
+    std::vector<Digest> referred;  ///< there, and not the store's own
+    bool complete = true;          ///< all are there, as large as the lock says
+  };
+  Look look(const BlobStore& store) const {
+    struct Found {
+      bool held = false;
+      std::optional<std::uint64_t> size;
+    };
+    std::vector<Found> found(m_all.size());
+    parallel_for(m_all.size(), [&](std::size_t i) {
+      const auto& digest = m_all[i].digest;
+      if (store.holds(digest)) {
+        found[i] = {true, store.size(digest)};
+      } else if (const auto reference = store.references().live(digest)) {
+        found[i].size = reference->identity.size;
+      }
+    });
+    Look out;
+    for (std::size_t i = 0; i < m_all.size(); ++i) {
+      const auto& [digest, size] = m_all[i];
+      if (found[i].size != size) out.complete = false;
+      if (i > 0 && m_all[i - 1].digest == digest) continue;
+      out.bytes += size;
+      (!found[i].size ? out.lacking : found[i].held ? out.held : out.referred).push_back(digest);
+      if (!found[i].size) out.lacking_bytes += size;
+    }
+    return out;
+  }
+
+ private:
+  struct One {
+    Digest digest;
+    std::uint64_t size;
+    auto operator<=>(const One&) const = default;
+  };
+  std::vector<One> m_all;   ///< one digest has several sizes where the lock is wrong
+  std::size_t m_count = 0;  ///< of digests
+};
 
 /// What of them the store lacks; nothing: it holds them all.
 std::optional<Error> why_incomplete(const std::vector<Artifact>& artifacts, const BlobStore& store) {
@@ -108,22 +168,13 @@ FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors coll
   const auto artifacts = artifacts_of(lock);
   FetchLockResult result;
   result.artifacts = artifacts.size();
-  std::map<Digest, std::uint64_t> contents;
-  for (const auto& artifact : artifacts) {
-    for (const auto& file : artifact.files) contents.emplace(file.digest, file.size);
-  }
-  std::vector<Digest> digests, referred;
-  for (const auto& [digest, size] : contents) {
-    digests.push_back(digest);
-    result.bytes += size;
-    if (!context.store.contains(digest)) {
-      ++result.fetched;
-      result.fetched_bytes += size;
-    } else if (context.local_files == LocalFiles::copy && !context.store.holds(digest)) {
-      referred.push_back(digest);
-    }
-  }
-  result.files = contents.size();
+  const Contents contents(artifacts);
+  auto seen = contents.look(context.store);
+  result.files = contents.count();
+  result.bytes = seen.bytes;
+  result.fetched = seen.lacking.size();
+  result.fetched_bytes = seen.lacking_bytes;
+  const bool copies = context.local_files == LocalFiles::copy && !seen.referred.empty();
 
   const auto pin = fmt::format("fetch/{}", stack.name);
   const auto fact = fmt::format("inspected/{}", set_of_stack(stack.name));
@@ -131,12 +182,19 @@ FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors coll
   const bool passed_before = catalog.fact(fact) == content;
   const auto sets = catalog.sets();
   const bool registered = std::find(sets.begin(), sets.end(), set_of_stack(stack.name)) != sets.end();
-  if (passed_before && registered && result.fetched == 0 && referred.empty()) return result;
+  if (passed_before && registered && seen.lacking.empty() && !copies) return result;
 
   auto hold = lock_batch(context.store, pin, FileLock::Wait::yes);
-  catalog.pin(pin, digests);
-  if (!referred.empty()) keep_copies(context.store, "keep-" + portable_component(stack.name), referred);
-  if (why_incomplete(artifacts, context.store)) {
+  // Nobody removes what the store only refers to.
+  auto pinned = std::move(seen.held);
+  pinned.insert(pinned.end(), seen.lacking.begin(), seen.lacking.end());
+  if (copies) pinned.insert(pinned.end(), seen.referred.begin(), seen.referred.end());
+  std::sort(pinned.begin(), pinned.end());
+  if (!pinned.empty()) catalog.pin(pin, pinned);
+  if (copies) keep_copies(context.store, "keep-" + portable_component(stack.name), seen.referred);
+  // Only what is there once it is pinned stays there.
+  if (!pinned.empty()) seen = contents.look(context.store);
+  if (!seen.complete) {
     refer_to_local_files(context, stack.name, artifacts);
     if (const auto jobs = plan_jobs(stack, lock, collectors, context); !jobs.empty()) context.downloader.fetch(jobs);
     if (const auto why = why_incomplete(artifacts, context.store)) throw *why;

@@ -3,10 +3,13 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <unordered_map>
 
+#include "artifact/artifact_lines.hpp"
 #include "artifact/artifact_text.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -19,6 +22,7 @@ constexpr std::uint64_t k_max_lock = 256u << 20;
 constexpr std::size_t k_max_entries = 10'000;
 constexpr std::size_t k_max_notes = 10'000;
 constexpr std::size_t k_max_text = 4096;
+constexpr int k_max_depth = 32;
 constexpr std::string_view k_where = "liftlock.lock";
 
 std::string text_of(const Json& object, std::string_view key) {
@@ -30,11 +34,37 @@ std::string text_of(const Json& object, std::string_view key) {
 void write(JsonText& out, const LockedEntry& entry) {
   out.begin_object().key("artifacts").begin_array();
   for (const auto& artifact : entry.artifacts) write_artifact(out, artifact);
-  out.end_array().key("declared").value(entry.declared.text()).key("name").value(entry.name);
-  out.key("notes").value(entry.notes).key("table").value(entry.table).end_object();
+  out.end_array().key("declared").text(entry.declared.text()).key("name").text(entry.name);
+  out.key("notes").begin_array();
+  for (const auto& note : entry.notes) out.text(note);
+  out.end_array().key("table").text(entry.table).end_object();
 }
 
-LockedEntry entry_from_json(const Json& json) {
+/// Gives each artifact the files that were cut out of it, in turn: as JSON they would need many times the room.
+class CutFiles {
+ public:
+  explicit CutFiles(const CutText& text) : m_text(text) {}
+
+  Artifact artifact_of(const Json& rest) {
+    if (m_artifact == m_text.arrays.size()) fail_form();
+    const auto& files = m_text.arrays[m_artifact++];
+    std::size_t next = 0;
+    return artifact_from_parts(rest, files.size(), [&](std::string_view where) {
+      return parse_artifact_file(files[next++], {.max_bytes = k_max_lock, .max_depth = k_max_depth - 6}, where);
+    });
+  }
+  void finish() const {
+    if (m_artifact != m_text.arrays.size()) fail_form();
+  }
+
+ private:
+  [[noreturn]] static void fail_form() { fail(ErrorCode::schema_violation, "an artifact's files are not an array"); }
+
+  const CutText& m_text;
+  std::size_t m_artifact = 0;
+};
+
+LockedEntry entry_from_json(const Json& json, CutFiles& files) {
   only_members(json, {"table", "name", "declared", "artifacts", "notes"}, k_where);
   LockedEntry entry{.table = text_of(json, "table"),
                     .name = text_of(json, "name"),
@@ -42,7 +72,7 @@ LockedEntry entry_from_json(const Json& json) {
                     .artifacts = {},
                     .notes = {}};
   for (const auto& artifact : array_member(json, "artifacts", k_where)) {
-    entry.artifacts.push_back(artifact_from_json(artifact));
+    entry.artifacts.push_back(files.artifact_of(artifact));
     const auto count = entry.artifacts.size();
     if (count > 1 && entry.artifacts[count - 2].id() >= entry.artifacts[count - 1].id()) {
       fail(ErrorCode::schema_violation, "the artifacts of {} are not sorted by id", printable(entry.where()));
@@ -60,16 +90,16 @@ LockedEntry entry_from_json(const Json& json) {
 /// @param content the digest of the rest; empty: not yet known
 std::string write(JsonText::Style style, const Lock& lock, const std::string& content) {
   JsonText out(style);
-  out.begin_object().key("channel").value(lock.channel);
-  if (!content.empty()) out.key("content").value(content);
+  out.begin_object().key("channel").text(lock.channel);
+  if (!content.empty()) out.key("content").text(content);
   out.key("entries").begin_array();
   for (const auto& entry : lock.entries) write(out, entry);
-  out.end_array().key("format").value(k_lock_format).key("platform").value(lock.platform);
-  out.key("stack").value(lock.stack).end_object();
+  out.end_array().key("format").text(k_lock_format).key("platform").text(lock.platform);
+  out.key("stack").text(lock.stack).end_object();
   return out.take();
 }
 
-Lock lock_from_json(const Json& json) {
+Lock lock_from_json(const Json& json, CutFiles files) {
   const auto format = string_member(json, "format", k_where);
   if (format != k_lock_format) {
     if (format.starts_with("liftlock.lock/")) fail(ErrorCode::too_new, "its format is '{}'", printable(format));
@@ -83,7 +113,7 @@ Lock lock_from_json(const Json& json) {
   const auto& entries = array_member(json, "entries", k_where);
   if (entries.size() > k_max_entries) fail(ErrorCode::limit_exceeded, "{} entries", entries.size());
   for (const auto& item : entries) {
-    auto entry = entry_from_json(item);
+    auto entry = entry_from_json(item, files);
     if (!lock.entries.empty()) {
       const auto& last = lock.entries.back();
       if (std::tie(last.table, last.name) >= std::tie(entry.table, entry.name)) {
@@ -93,38 +123,56 @@ Lock lock_from_json(const Json& json) {
     }
     lock.entries.push_back(std::move(entry));
   }
+  files.finish();
   return lock;
+}
+
+Lock lock_from_text(std::string_view text) {
+  constexpr JsonLimits limits{.max_bytes = k_max_lock, .max_depth = k_max_depth};
+  constexpr std::array<std::string_view, 3> k_files = {"entries", "artifacts", "files"};
+  const auto parts = text.size() <= limits.max_bytes ? cut_arrays(text, k_files) : std::nullopt;
+  if (parts) return lock_from_json(parse_json(parts->rest, limits), CutFiles(*parts));
+  parse_json(text, limits);  // says what is wrong
+  fail(ErrorCode::schema_violation, "it is not in its one form");
 }
 
 /// Two files that cannot stand in one folder tree, on any file system that a bundle may cross.
 class PathCheck {
  public:
+  /// @param file outlives the check
   void add(const ArtifactFile& file) {
-    const auto [same, is_new] = m_files.emplace(file.path, file.digest);
-    if (!is_new) {
-      if (same->second == file.digest) return;
+    const auto [other, is_new] = m_folded.emplace(file.path.case_folded(), &file);
+    if (is_new) {
+      m_files.push_back(&*other);
+    } else if (other->second->path != file.path) {
+      fail(ErrorCode::path_collision, "'{}' and '{}' differ in case only", other->second->path.text(),
+           file.path.text());
+    } else if (other->second->digest != file.digest) {
       fail(ErrorCode::path_collision, "'{}' stands for two different files", file.path.text());
-    }
-    const auto [other, fresh] = m_folded.emplace(file.path.case_folded(), file.path.text());
-    if (!fresh) {
-      fail(ErrorCode::path_collision, "'{}' and '{}' differ in case only", other->second, file.path.text());
     }
   }
 
   /// Once all are in: no file's path is a folder of another.
   void finish() const {
-    for (const auto& [folded, path] : m_folded) {
+    std::string_view checked;  // the folder of the file before, which mostly is that of the next one
+    for (const auto* file : m_files) {
+      const std::string_view folded = file->first;
+      const auto end = std::min(folded.rfind('/'), folded.size());
+      if (end == folded.size() || folded.substr(0, end) == checked) continue;
+      checked = folded.substr(0, end);
       for (auto slash = folded.find('/'); slash != std::string::npos; slash = folded.find('/', slash + 1)) {
-        if (const auto above = m_folded.find(folded.substr(0, slash)); above != m_folded.end()) {
-          fail(ErrorCode::path_collision, "'{}' is a file and the folder of '{}'", above->second, path);
+        if (const auto above = m_folded.find(std::string(folded.substr(0, slash))); above != m_folded.end()) {
+          fail(ErrorCode::path_collision, "'{}' is a file and the folder of '{}'", above->second->path.text(),
+               file->second->path.text());
         }
       }
     }
   }
 
  private:
-  std::map<RelPath, Digest> m_files;
-  std::map<std::string, std::string> m_folded;
+  using Files = std::unordered_map<std::string, const ArtifactFile*>;
+  Files m_folded;
+  std::vector<const Files::value_type*> m_files;  ///< as they came
 };
 
 bool has_same_files(const Artifact& a, const Artifact& b) {
@@ -150,53 +198,76 @@ std::string write_lock(const Lock& lock) {
   return write(JsonText::Style::document, lock, sha256(write(JsonText::Style::line, lock, "")).text());
 }
 
-Lock parse_lock(std::string_view text) {
+LockFile parse_lock_file(std::string_view text) {
   try {
-    auto lock = lock_from_json(parse_json(text, {.max_bytes = k_max_lock, .max_depth = 32}));
+    auto lock = lock_from_text(text);
     if (write_lock(lock) != text) {
       fail(ErrorCode::schema_violation, "its content does not have the digest that stands in it, or not its one form");
     }
-    artifacts_of(lock);
-    return lock;
+    check_artifacts(lock);
+    return {std::move(lock), sha256(text)};
   } catch (const Error& error) {
     if (error.code() == ErrorCode::too_new) throw;
     throw Error(ErrorCode::lock_invalid, fmt::format("the lock is damaged or was edited: {}", error.what()));
   }
 }
 
-std::optional<Lock> read_lock_if_exists(const fs::path& file) {
+Lock parse_lock(std::string_view text) {
+  return parse_lock_file(text).lock;
+}
+
+std::optional<LockFile> read_lock_file_if_exists(const fs::path& file) {
   const auto fd = open_file_if_exists(file, O_RDONLY);
   if (!fd) return std::nullopt;
   return with_context(fmt::format("in {}", printable(file.string())),
-                      [&] { return parse_lock(read_all(fd->get(), k_max_lock, file.string())); });
+                      [&] { return parse_lock_file(read_all(fd->get(), k_max_lock, file.string())); });
 }
 
-Lock read_lock(const fs::path& file) {
-  auto lock = read_lock_if_exists(file);
+LockFile read_lock_file(const fs::path& file) {
+  auto lock = read_lock_file_if_exists(file);
   if (!lock) fail(ErrorCode::lock_missing, "there is no lock '{}'", printable(file.string()));
   return std::move(*lock);
 }
 
-std::vector<Artifact> artifacts_of(const Lock& lock) {
-  std::map<std::string, Artifact> by_id;
+std::optional<Lock> read_lock_if_exists(const fs::path& file) {
+  auto lock = read_lock_file_if_exists(file);
+  if (!lock) return std::nullopt;
+  return std::move(lock->lock);
+}
+
+Lock read_lock(const fs::path& file) {
+  return read_lock_file(file).lock;
+}
+
+void check_artifacts(const Lock& lock) {
+  std::unordered_map<std::string, const Artifact*> by_id;
   PathCheck paths;
   for (const auto& entry : lock.entries) {
     for (const auto& artifact : entry.artifacts) {
       with_context("in " + printable(entry.where()), [&] {
-        const auto [known, is_new] = by_id.emplace(artifact.id(), artifact);
-        if (!is_new && !has_same_files(known->second, artifact)) {
+        const auto [known, is_new] = by_id.emplace(artifact.id(), &artifact);
+        if (!is_new && !has_same_files(*known->second, artifact)) {
           fail(ErrorCode::path_collision, "{} has other files than in another entry", printable(artifact.id()));
-        }
-        if (!is_new) {
-          std::set<std::string> needs(known->second.needs.begin(), known->second.needs.end());
-          needs.insert(artifact.needs.begin(), artifact.needs.end());
-          known->second.needs.assign(needs.begin(), needs.end());
         }
         for (const auto& file : artifact.files) paths.add(file);
       });
     }
   }
   paths.finish();
+}
+
+std::vector<Artifact> artifacts_of(const Lock& lock) {
+  check_artifacts(lock);
+  std::map<std::string, Artifact> by_id;
+  for (const auto& entry : lock.entries) {
+    for (const auto& artifact : entry.artifacts) {
+      const auto [known, is_new] = by_id.try_emplace(artifact.id(), artifact);
+      if (is_new) continue;
+      std::set<std::string> needs(known->second.needs.begin(), known->second.needs.end());
+      needs.insert(artifact.needs.begin(), artifact.needs.end());
+      known->second.needs.assign(needs.begin(), needs.end());
+    }
+  }
   std::vector<Artifact> out;
   for (auto& [id, artifact] : by_id) out.push_back(std::move(artifact));
   return out;

@@ -45,6 +45,17 @@ Lock parse_lock(std::string_view text);
 Lock read_lock(const fs::path& file);
 std::optional<Lock> read_lock_if_exists(const fs::path& file);
 
+/// A lock, and the SHA-256 of its file.
+struct LockFile {
+  Lock lock;
+  Digest digest;
+};
+/// @throws as read_lock
+LockFile read_lock_file(const fs::path& file);
+std::optional<LockFile> read_lock_file_if_exists(const fs::path& file);
+
+/// @throws as artifacts_of
+void check_artifacts(const Lock& lock);
 /// Every artifact once, sorted by id. Entries may share artifacts; what they need is united.
 /// @throws Error{path_collision} when two entries have different files under one id, or two files of different content
 ///         have one path, equal paths but for case, or one path is a folder of the other

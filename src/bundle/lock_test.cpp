@@ -142,6 +142,41 @@ TEST_F(LockTest, EditedLockIsRefused) {
   EXPECT_EQ(code_of([&] { read_lock(m_temporary.path() / "none"); }), ErrorCode::lock_missing);
 }
 
+TEST_F(LockTest, NoFlippedBitOfALockIsAccepted) {
+  const auto good = write_lock(resolve(k_text).lock);
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      auto bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ (1 << bit));
+      const auto code = code_of([&] { parse_lock(bad); });
+      EXPECT_TRUE(code == ErrorCode::lock_invalid || code == ErrorCode::too_new) << bad.substr(at / 80 * 80, 160);
+    }
+  }
+}
+
+TEST_F(LockTest, ALockOfAnotherFormIsRefusedWhereverItsFilesStand) {
+  const auto good = write_lock(resolve(k_text).lock);
+  const auto refused = [&](std::string_view what, std::string_view by) {
+    auto bad = good;
+    bad.replace(bad.find(what), what.size(), by);
+    EXPECT_EQ(code_of([&] { parse_lock(bad); }), ErrorCode::lock_invalid) << by;
+  };
+  refused("\"files\": [", "\"fil\\u0065s\": [");
+  refused("\"files\": [", "\"files\": 7, \"more\": [");
+  refused("\"files\": [", "\"files\": [], \"files\": [");
+  refused("\"files\": [", "\"files\": [[");
+  refused("\"artifacts\": [", "\"artifacts\": [[");
+  refused("\"entries\": [", "\"entries\": [{\"artifacts\": [{\"files\": [");
+  refused("\"entries\": [", "\"files\": [], \"entries\": [");
+}
+
+TEST_F(LockTest, TheDigestOfALockIsThatOfItsFile) {
+  const auto file = m_temporary.path() / "liftlock.lock";
+  const auto saved = save_lock(file, resolve(k_text).lock);
+  EXPECT_EQ(saved.digest, sha256(read_file(file, 1u << 20)));
+  EXPECT_EQ(read_lock_file(file).digest, saved.digest);
+}
+
 TEST_F(LockTest, CollidingPathsAreRefused) {
   for (const auto* pair : {"['a', 'A']", "['a', 'a/b']"}) {
     const auto text = fmt::format("[stack]\nname='demo'\n[thing.one]\nwanted={}\n", pair);
@@ -156,9 +191,9 @@ TEST_F(LockTest, CollidingPathsAreRefused) {
 TEST_F(LockTest, SavingTheSameLockDoesNotTouchTheFile) {
   const auto file = m_temporary.path() / "liftlock.lock";
   const auto lock = resolve(k_text).lock;
-  EXPECT_TRUE(save_lock(file, lock));
+  EXPECT_TRUE(save_lock(file, lock).written);
   const auto before = fs::last_write_time(file);
-  EXPECT_FALSE(save_lock(file, lock));
+  EXPECT_FALSE(save_lock(file, lock).written);
   EXPECT_EQ(fs::last_write_time(file), before);
   EXPECT_EQ(read_lock(file), lock);
 }

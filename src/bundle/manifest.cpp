@@ -10,6 +10,8 @@
 #include "artifact/artifact_lines.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/json_text.hpp"
+#include "base/plain_json.hpp"
 #include "base/text.hpp"
 #include "bundle/import_channel.hpp"
 
@@ -28,6 +30,9 @@ constexpr std::array<std::string_view, 11> k_content_folders = {"binaries", "cer
 
 /// Files that are made while packing and so belong to no artifact. Anything else without one would go uninspected.
 constexpr std::array<std::string_view, 2> k_generated = {"images/index.json", "images/oci-layout"};
+
+constexpr std::string_view k_mode = "0644";
+constexpr std::uint64_t k_max_size = 1ull << 62;
 
 /// Sequences stay exact in any JSON reader.
 constexpr std::uint64_t k_max_sequence = 1ull << 53;
@@ -147,6 +152,34 @@ void for_each_line(std::string_view text, std::uint64_t max_line, std::string_vi
   }
 }
 
+/// What write_file_entry() writes of most files; nullopt for anything else.
+std::optional<FileEntry> plain_file_entry(std::string_view line) {
+  if (line.size() > bundle_limits::k_file_line) return std::nullopt;
+  PlainJson json(line);
+  if (!json.take('{') || !json.key("artifacts") || !json.take('[')) return std::nullopt;
+  std::vector<std::string> artifacts;
+  if (!json.take(']')) {
+    do {
+      const auto id = json.text();
+      if (!id) return std::nullopt;
+      artifacts.emplace_back(*id);
+    } while (json.take(','));
+    if (!json.take(']')) return std::nullopt;
+  }
+  if (!json.take(',') || !json.key("digests") || !json.take('{') || !json.key("sha256")) return std::nullopt;
+  const auto hex = json.text();
+  if (!hex || !json.take('}') || !json.take(',') || !json.key("mode") || json.text() != k_mode) return std::nullopt;
+  if (!json.take(',') || !json.key("path")) return std::nullopt;
+  const auto path_text = json.text();
+  if (!path_text || !json.take(',') || !json.key("size")) return std::nullopt;
+  const auto size = json.number();
+  if (!size || *size > k_max_size || !json.take('}') || !json.at_end()) return std::nullopt;
+  auto path = RelPath::try_parse(*path_text);
+  const auto digest = Digest::try_parse("sha256:" + std::string(*hex));
+  if (!path || !digest) return std::nullopt;
+  return FileEntry{std::move(*path), *size, *digest, std::move(artifacts)};
+}
+
 /// No file may stand where another file needs a folder, nor meet another when case is ignored.
 void check_collisions(const std::vector<FileEntry>& files) {
   std::unordered_set<std::string> folded;
@@ -156,7 +189,10 @@ void check_collisions(const std::vector<FileEntry>& files) {
       fail(ErrorCode::path_collision, "'{}' meets another path when case is ignored", file.path.text());
     }
   }
+  std::string_view checked;  // the folder of the file before, which mostly is that of the next one
   for (const auto& file : files) {
+    if (file.path.parent() == checked) continue;
+    checked = file.path.parent();
     const auto whole = file.path.case_folded();
     for (auto slash = whole.find('/'); slash != std::string::npos; slash = whole.find('/', slash + 1)) {
       if (folded.contains(whole.substr(0, slash))) {
@@ -245,26 +281,27 @@ BundleInfo parse_bundle_info(std::string_view text) {
 }
 
 std::string write_file_entry(const FileEntry& entry) {
-  return dump_json_line({{"path", entry.path.text()},
-                         {"size", entry.size},
-                         {"digests", digests(entry.digest)},
-                         {"mode", "0644"},
-                         {"artifacts", entry.artifacts}}) +
-         "\n";
+  JsonText out(JsonText::Style::line);
+  out.begin_object().key("artifacts").begin_array();
+  for (const auto& id : entry.artifacts) out.text(id);
+  out.end_array().key("digests").begin_object().key("sha256").text(entry.digest.hex()).end_object();
+  out.key("mode").text(k_mode).key("path").text(entry.path.text()).key("size").number(entry.size).end_object();
+  return out.take() + "\n";
 }
 
 FileEntry parse_file_entry(std::string_view line) {
   constexpr std::string_view where = "files.jsonl";
+  if (auto plain = plain_file_entry(line)) return std::move(*plain);
   const auto json = parse_json(line, {.max_bytes = bundle_limits::k_file_line, .max_depth = 4});
   FileEntry entry{
       RelPath::parse(string_member(json, "path", where)), uint_member(json, "size", where), digest_of(json, where), {}};
-  if (string_member(json, "mode", where) != "0644")
+  if (string_member(json, "mode", where) != k_mode)
     fail(ErrorCode::schema_violation, "{}: the mode must be 0644", where);
   for (const auto& id : array_member(json, "artifacts", where)) {
     if (!id.is_string()) fail(ErrorCode::schema_violation, "{}: 'artifacts' must hold strings", where);
     entry.artifacts.push_back(id.get<std::string>());
   }
-  if (entry.size > (1ull << 62))
+  if (entry.size > k_max_size)
     fail(ErrorCode::limit_exceeded, "{}: '{}' has {} bytes", where, entry.path.text(), entry.size);
   return entry;
 }
@@ -288,7 +325,7 @@ std::vector<FileEntry> parse_files_list(std::string_view text) {
     if (!files.empty() && entry.path < files.back().path)
       fail(ErrorCode::schema_violation, "files.jsonl is not sorted at '{}'", entry.path.text());
     sum += entry.size;
-    if (sum > (1ull << 62)) fail(ErrorCode::limit_exceeded, "files.jsonl: the sizes add up to more than 2^62");
+    if (sum > k_max_size) fail(ErrorCode::limit_exceeded, "files.jsonl: the sizes add up to more than 2^62");
     files.push_back(std::move(entry));
     if (files.size() > bundle_limits::k_files)
       fail(ErrorCode::limit_exceeded, "files.jsonl: more than {} files", bundle_limits::k_files);

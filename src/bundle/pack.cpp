@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <numeric>
 #include <set>
 
 #include "artifact/artifact_text.hpp"
@@ -30,6 +29,8 @@ namespace {
 constexpr std::uint64_t k_room_for_lists = 16u << 20;
 /// A member of content.tar up to here is written with its header and its padding at once.
 constexpr std::uint64_t k_one_write = 256u << 10;
+/// So many bytes of small members, one behind the other, are one write.
+constexpr std::uint64_t k_batch = 1u << 20;
 /// From so many files of at most so many bytes on, a bundle is a content.tar (docs/formats/bundle.md).
 constexpr std::size_t k_many = 5000;
 constexpr std::uint64_t k_small = 64u << 10;
@@ -37,11 +38,7 @@ constexpr std::uint64_t k_small = 64u << 10;
 /// Everything of a bundle but its content and bundle.json: small, and the same for the same lock.
 struct Front {
   std::map<RelPath, std::string> documents;
-  std::map<RelPath, BoundFile> bound() const {
-    std::map<RelPath, BoundFile> out;
-    for (const auto& [path, text] : documents) out.emplace(path, BoundFile{text.size(), sha256(text)});
-    return out;
-  }
+  std::map<RelPath, BoundFile> bound;
 };
 
 /// What a bundle carries, how, and what its receiver has.
@@ -70,7 +67,8 @@ std::string files_list(const std::vector<FileEntry>& files) {
 Front make_front(const PackRequest& request, const Content& content) {
   Front front;
   const auto put = [&](std::string_view path, std::string text) {
-    front.documents[RelPath::parse(path)] = std::move(text);
+    front.bound.emplace(RelPath::parse(path), BoundFile{text.size(), sha256(text)});
+    front.documents.emplace(RelPath::parse(path), std::move(text));
   };
   put(k_files_list_path, files_list(content.carried));
   if (request.base) put(k_left_out_list_path, files_list(content.left_out));
@@ -84,7 +82,7 @@ Front make_front(const PackRequest& request, const Content& content) {
     put(fmt::format("manifest/trust/{}.root.json", request.first_trust_version + i), request.trust_statements[i]);
   }
   std::string checksums;
-  for (const auto& [path, text] : front.documents) checksums += checksum_line(sha256(text), path);
+  for (const auto& [path, list] : front.bound) checksums += checksum_line(list.digest, path);
   for (const auto& file : content.carried) checksums += checksum_line(file.digest, file.path);
   put(k_checksums_path, std::move(checksums));
   return front;
@@ -121,7 +119,7 @@ BundleInfo make_info(const PackRequest& request, const Front& front, const Conte
     info.builds_on = LeftOut{request.base->kind, request.base->digest, content.left_out.size(), 0};
     for (const auto& file : content.left_out) info.builds_on->bytes += file.size;
   }
-  info.lists = front.bound();
+  info.lists = front.bound;
   return info;
 }
 
@@ -135,21 +133,53 @@ class ContentWriter {
   }
 
   void write_all_files(Reporter& reporter, std::uint64_t total) {
-    std::vector<std::size_t> order(m_files.size());
-    std::iota(order.begin(), order.end(), 0u);
-    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return m_files[a].size > m_files[b].size; });
     if (m_tar.valid()) {
       pwrite_all(m_tar.get(), std::string(1024, '\0'), m_layout.end_offset);
     } else {
       make_content_folders();
     }
+    const auto work = pieces();
     ProgressTask progress(reporter, "pack", Unit::bytes, total);
-    parallel_for(order.size(),
-                 [&](std::size_t i) { write_one(order[i], [&](std::uint64_t done) { progress.advance(done); }); });
+    parallel_for(work.size(),
+                 [&](std::size_t i) { write_piece(work[i], [&](std::uint64_t done) { progress.advance(done); }); });
   }
 
  private:
   using Advance = std::function<void(std::uint64_t)>;
+
+  /// Files, by their indexes, that one thread writes.
+  struct Piece {
+    std::size_t first = 0;
+    std::size_t end = 0;
+    std::uint64_t size = 0;
+  };
+
+  /// The large ones first, the others as they stand. Small members of a new content.tar that follow each other are one
+  /// piece.
+  std::vector<Piece> pieces() const {
+    std::vector<Piece> out;
+    const bool joins = m_tar.valid() && !m_resuming;
+    for (std::size_t i = 0; i < m_files.size(); ++i) {
+      const auto end = i + 1 < m_files.size() && joins ? m_layout.members[i + 1].header_offset : m_layout.end_offset;
+      const bool fits = joins && !out.empty() && out.back().end == i && m_files[i].size <= k_one_write &&
+                        m_files[out.back().first].size <= k_one_write &&
+                        end - m_layout.members[out.back().first].header_offset <= k_batch;
+      if (!fits) out.push_back({.first = i, .end = i});
+      out.back().end = i + 1;
+      out.back().size += m_files[i].size;
+    }
+    const auto rank = [](const Piece& piece) { return std::max(piece.size, k_batch); };
+    std::stable_sort(out.begin(), out.end(), [&](const auto& a, const auto& b) { return rank(a) > rank(b); });
+    return out;
+  }
+
+  void write_piece(const Piece& piece, const Advance& advance) {
+    if (piece.end - piece.first > 1) {
+      write_members(piece, advance);
+    } else {
+      write_one(piece.first, advance);
+    }
+  }
 
   void open_tar() {
     auto tar = open_beneath(m_folder_fd.get(), RelPath::parse(k_content_tar_path), O_RDWR | O_CREAT);
@@ -171,10 +201,15 @@ class ContentWriter {
     }
   }
 
+  /// nullptr: it lies in the store.
+  const std::string* generated(const FileEntry& file) const {
+    const auto made = m_generated.find(file.path.text());
+    return made == m_generated.end() ? nullptr : made->second;
+  }
+
   void write_one(std::size_t index, const Advance& advance) {
     const auto& file = m_files[index];
-    const auto made = m_generated.find(file.path.text());
-    const auto* text = made == m_generated.end() ? nullptr : made->second;
+    const auto* text = generated(file);
     if (m_tar.valid()) {
       write_member(file, m_layout.members[index], text, advance);
     } else {
@@ -196,27 +231,44 @@ class ContentWriter {
     copy_blob(file, out.get(), advance);
   }
 
+  void write_members(const Piece& piece, const Advance& advance) {
+    const auto begin = m_layout.members[piece.first].header_offset;
+    thread_local std::string out;
+    out.clear();
+    for (auto i = piece.first; i < piece.end; ++i) add_member(m_files[i], out);
+    pwrite_all(m_tar.get(), out, begin);
+    // Only a hint: pack's syncfs is what makes it durable, and finds the disk busy with it already.
+    ::sync_file_range(m_tar.get(), static_cast<off_t>(begin), static_cast<off_t>(out.size()), SYNC_FILE_RANGE_WRITE);
+    advance(piece.size);
+  }
+
+  /// Header, bytes and padding.
+  void add_member(const FileEntry& file, std::string& out) const {
+    out += tar_header(file.path, file.size);
+    if (const auto* text = generated(file)) {
+      out += *text;
+    } else {
+      const auto begin = out.size();
+      out.resize(begin + file.size);
+      read_blob(file, {reinterpret_cast<std::uint8_t*>(out.data()) + begin, file.size});
+    }
+    out.append(tar_padding(file.size), '\0');
+  }
+
   void write_member(const FileEntry& file, const TarMember& place, const std::string* text, const Advance& advance) {
-    auto member = tar_header(file.path, file.size);
     const auto padding = tar_padding(file.size);
     if (m_resuming && is_whole(file, m_tar.get(), place.data_offset)) {
-      pwrite_all(m_tar.get(), member, place.header_offset);
+      pwrite_all(m_tar.get(), tar_header(file.path, file.size), place.header_offset);
       pwrite_all(m_tar.get(), std::string(padding, '\0'), place.data_offset + file.size);
       return advance(file.size);
     }
     if (text != nullptr || file.size <= k_one_write) {
-      const auto begin = member.size();
-      if (text != nullptr) {
-        member += *text;
-      } else {
-        member.resize(begin + file.size);
-        read_blob(file, {reinterpret_cast<std::uint8_t*>(member.data()) + begin, file.size});
-      }
-      member.append(padding, '\0');
+      std::string member;
+      add_member(file, member);
       pwrite_all(m_tar.get(), member, place.header_offset);
       return advance(file.size);
     }
-    pwrite_all(m_tar.get(), member, place.header_offset);
+    pwrite_all(m_tar.get(), tar_header(file.path, file.size), place.header_offset);
     pwrite_all(m_tar.get(), std::string(padding, '\0'), place.data_offset + file.size);
     // A descriptor of its own: each has its own file offset.
     const auto at = std::move(open_beneath(m_folder_fd.get(), RelPath::parse(k_content_tar_path), O_RDWR).value());
@@ -282,15 +334,17 @@ class ContentWriter {
 };
 
 void check_fetched(const BlobStore& store, const PackRequest& request) {
-  std::size_t missing = 0;
-  const ArtifactFile* first = nullptr;
+  std::vector<const ArtifactFile*> wanted;
   for (const auto& artifact : request.artifacts) {
     for (const auto& file : artifact.files) {
-      if (store.contains(file.digest) || (request.base && request.base->has(file.digest))) continue;
-      if (missing++ == 0) first = &file;
+      if (!request.base || !request.base->has(file.digest)) wanted.push_back(&file);
     }
   }
+  std::vector<std::uint8_t> there(wanted.size());
+  parallel_for(wanted.size(), [&](std::size_t i) { there[i] = store.contains(wanted[i]->digest) ? 1 : 0; });
+  const auto missing = static_cast<std::size_t>(std::count(there.begin(), there.end(), 0));
   if (missing == 0) return;
+  const auto* first = wanted[static_cast<std::size_t>(std::find(there.begin(), there.end(), 0) - there.begin())];
   const auto lacked =
       fmt::format("the store lacks {} of the lock, the first is '{}'", counted(missing, "file"), first->path.text());
   const auto reference = store.references().any(first->digest);
@@ -403,7 +457,7 @@ std::optional<PackResult> unchanged_bundle(const PackRequest& request, const Fro
                                            Reporter& reporter) {
   if (is_free(request.output)) return std::nullopt;
   const BundleReader existing(request.output);
-  const auto wanted = front.bound();
+  const auto& wanted = front.bound;
   const auto& lists = existing.info().lists;
   const bool same =
       existing.info().channel == request.channel && existing.info().form == form &&
@@ -448,28 +502,33 @@ std::pair<std::size_t, std::uint64_t> drop_leftovers(const fs::path& partial, co
 
 std::vector<FileEntry> plan_content(const std::vector<Artifact>& artifacts,
                                     const std::vector<std::pair<RelPath, std::string>>& generated) {
-  std::map<RelPath, FileEntry> by_path;
+  std::vector<FileEntry> all;
   for (const auto& artifact : artifacts) {
-    for (const auto& file : artifact.files) {
-      const auto [at, added] = by_path.try_emplace(file.path, FileEntry{file.path, file.size, file.digest, {}});
-      if (!added && at->second.digest != file.digest) {
-        fail(ErrorCode::path_collision, "{} and {} both want '{}' with different content", at->second.artifacts[0],
-             artifact.id(), file.path.text());
-      }
-      at->second.artifacts.push_back(artifact.id());
-    }
+    const auto id = artifact.id();
+    for (const auto& file : artifact.files) all.push_back({file.path, file.size, file.digest, {id}});
   }
-  for (const auto& [path, text] : generated) {
-    if (!by_path.try_emplace(path, FileEntry{path, text.size(), sha256(text), {}}).second) {
-      fail(ErrorCode::path_collision, "'{}' belongs to an artifact and is made while packing", path.text());
-    }
-  }
+  for (const auto& [path, text] : generated) all.push_back({path, text.size(), sha256(text), {}});
+  const auto by_path = [](const auto& a, const auto& b) { return a.path < b.path; };
+  if (!std::is_sorted(all.begin(), all.end(), by_path)) std::stable_sort(all.begin(), all.end(), by_path);
+
   std::vector<FileEntry> files;
-  files.reserve(by_path.size());
-  for (auto& [path, entry] : by_path) {
-    std::sort(entry.artifacts.begin(), entry.artifacts.end());
-    files.push_back(std::move(entry));
+  files.reserve(all.size());
+  for (auto& entry : all) {
+    if (files.empty() || files.back().path != entry.path) {
+      files.push_back(std::move(entry));
+      continue;
+    }
+    auto& known = files.back();
+    if (entry.artifacts.empty()) {
+      fail(ErrorCode::path_collision, "'{}' belongs to an artifact and is made while packing", entry.path.text());
+    }
+    if (known.digest != entry.digest) {
+      fail(ErrorCode::path_collision, "{} and {} both want '{}' with different content", known.artifacts[0],
+           entry.artifacts[0], entry.path.text());
+    }
+    known.artifacts.push_back(std::move(entry.artifacts[0]));
   }
+  for (auto& entry : files) std::sort(entry.artifacts.begin(), entry.artifacts.end());
   return files;
 }
 

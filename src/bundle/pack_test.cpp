@@ -281,6 +281,90 @@ TEST_F(BundleTest, AnotherLocksTarLeavesNothingBehind) {
   EXPECT_THAT(verified("stale").problems, IsEmpty());
 }
 
+/// Of many sizes, so that some members are written together and some alone.
+std::vector<std::pair<std::string, std::string>> of_many_sizes() {
+  std::vector<std::pair<std::string, std::string>> files;
+  const std::size_t sizes[] = {0,       1, 511, 512, 513, 8192, 250'000, (256u << 10) - 1, 256u << 10, (256u << 10) + 1,
+                               2u << 20};
+  for (std::size_t i = 0; i < 60; ++i) {
+    const auto size = sizes[i * 7 % std::size(sizes)];
+    files.emplace_back(fmt::format("files/sizes/{:03}", i), std::string(size, static_cast<char>('a' + i % 26)));
+  }
+  return files;
+}
+
+TEST_F(BundleTest, MembersThatAreWrittenTogetherStandWhereTheListSays) {
+  const auto files = of_many_sizes();
+  add("file", "sizes", "1", files);
+  packed("together", ContentForm::tar);
+  EXPECT_THAT(verified("together").problems, IsEmpty());
+  make_folders(m_folder.path() / "out");
+  run_process_checked({.argv = {"tar", "-xf", "../together/content.tar"}, .working_folder = m_folder.path() / "out"});
+  for (const auto& [path, text] : files) EXPECT_TRUE(content("out/" + path) == text) << path;
+  EXPECT_EQ(content("out/images/index.json"), "{}");
+}
+
+TEST_F(BundleTest, AHalfWrittenTarIsCompletedToTheSameBytes) {
+  add("file", "sizes", "1", of_many_sizes());
+  packed("whole", ContentForm::tar);
+  const auto whole = content("whole/content.tar");
+  auto half = whole;
+  for (std::size_t at = 0; at < half.size(); at += 3u << 20)
+    half.replace(at, 1u << 20, std::string(std::min<std::size_t>(1u << 20, half.size() - at), '\0'));
+  ASSERT_NE(half, whole);
+  overwrite_partial("resumed.partial/content.tar", half);
+  packed("resumed", ContentForm::tar);
+  EXPECT_TRUE(content("resumed/content.tar") == whole);
+}
+
+TEST_F(BundleTest, ARottenMemberStopsThePackWhateverStandsBesideIt) {
+  add("file", "sizes", "1", of_many_sizes());
+  const auto path = m_store.path(m_artifacts[0].files[0].digest);
+  fs::permissions(path, fs::perms::owner_write, fs::perm_options::add);
+  for (const auto* bytes : {"HELLO", "hello!", "hell"}) {
+    write_file_atomically(path, bytes);
+    EXPECT_EQ(code_of([&] { packed("rotten", ContentForm::tar); }), ErrorCode::blob_corrupt) << bytes;
+    EXPECT_FALSE(fs::exists(m_folder.path() / "rotten"));
+  }
+}
+
+TEST(FileEntries, ThoseReadQuicklyAreReadAsTheOthers) {
+  const FileEntry entry{RelPath::parse("files/a/b-1.txt"), 1234, sha256("x"), {"file:a@1", "file:b@2"}};
+  const auto line = write_file_entry(entry);
+  EXPECT_EQ(parse_file_entry(line), entry);
+  const auto read = [](const std::string& text) {
+    std::optional<FileEntry> out;
+    try {
+      out = parse_file_entry(text);
+    } catch (const Error&) {
+    }
+    return out;
+  };
+  int taken = 0, refused = 0;
+  const auto compare = [&](const std::string& text) {
+    const auto end = text.rfind('}');
+    if (end == std::string::npos) return;
+    // A member that nobody knows keeps the quick reader away.
+    auto slow = text;
+    slow.insert(end, ",\"zzz\":0");
+    const auto quick = read(text);
+    EXPECT_EQ(quick, read(slow)) << text;
+    ++(quick ? taken : refused);
+  };
+  for (std::size_t at = 0; at < line.size(); ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      auto flipped = line;
+      flipped[at] = static_cast<char>(flipped[at] ^ (1 << bit));
+      compare(flipped);
+    }
+    compare(line.substr(0, at) + line.substr(at + 1));
+    for (const auto* more : {" ", ",", "0", "\"", "\\", "[", "]", "-", "}"})
+      compare(line.substr(0, at) + more + line.substr(at));
+  }
+  EXPECT_GT(taken, 100);
+  EXPECT_GT(refused, 100);
+}
+
 // --- README.txt says how to check without Liftlock: every "$" line of it is run here
 
 std::vector<std::string> commands_of(const std::string& readme) {

@@ -4,12 +4,18 @@
 
 #include <algorithm>
 
+#include "artifact/artifact_lines.hpp"
+#include "artifact/artifact_text.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "crypto/hash.hpp"
 
 namespace liftlock {
 namespace {
+
+/// No artifact is larger than a lock may be, or nested deeper than one within it.
+constexpr JsonLimits k_written{.max_bytes = 256u << 20, .max_depth = 28};
 
 std::string id_of(std::string_view table, std::string_view name) {
   return fmt::format("{}.{}", table, name);
@@ -56,7 +62,7 @@ LockedEntry checked(const StackEntry& entry, Collected collected) {
            printable(artifact.id()));
     }
     // What could not be read again must not be written.
-    if (artifact_from_json(to_json(artifact)) != artifact) {
+    if (parse_artifact(artifact_line(artifact), k_written) != artifact) {
       fail(ErrorCode::internal, "{} of {} does not survive being written", printable(artifact.id()), entry.where());
     }
   }
@@ -102,7 +108,7 @@ ResolveResult resolve_stack(const Stack& stack, const std::optional<Lock>& old, 
       if (stack.find(entry.table, entry.name) == nullptr) result.removed.push_back(id_of(entry.table, entry.name));
     }
   }
-  artifacts_of(result.lock);  // refuses colliding paths before anything is written
+  check_artifacts(result.lock);  // refuses colliding paths before anything is written
   return result;
 }
 
@@ -121,16 +127,16 @@ std::string why_stale(const Stack& stack, const Lock& lock) {
   return {};
 }
 
-bool save_lock(const fs::path& file, const Lock& lock) {
+SavedLock save_lock(const fs::path& file, const Lock& lock) {
   const auto text = write_lock(lock);
+  const auto digest = sha256(text);
   if (const auto fd = open_file_if_exists(file, O_RDONLY)) {
-    if (regular_size(fd->get(), file.string()) == text.size() &&
-        read_all(fd->get(), text.size(), file.string()) == text) {
-      return false;
+    if (regular_size(fd->get(), file.string()) == text.size() && sha256_of_file(fd->get(), file.string()) == digest) {
+      return {false, digest};
     }
   }
   write_file_atomically(file, text);
-  return true;
+  return {true, digest};
 }
 
 }  // namespace liftlock

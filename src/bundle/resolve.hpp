@@ -35,7 +35,11 @@ ResolveResult resolve_stack(const Stack& stack, const std::optional<Lock>& old, 
 /// Does the lock hold exactly the stack's entries, with equal declarations? Says what differs; empty when it does not.
 std::string why_stale(const Stack& stack, const Lock& lock);
 
-/// Writes the lock atomically, unless the file holds these bytes already. true when it wrote.
-bool save_lock(const fs::path& file, const Lock& lock);
+struct SavedLock {
+  bool written = false;  ///< false: the file held these bytes already
+  Digest digest;         ///< of the file
+};
+/// Atomically.
+SavedLock save_lock(const fs::path& file, const Lock& lock);
 
 }  // namespace liftlock

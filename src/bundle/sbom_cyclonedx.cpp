@@ -55,7 +55,6 @@ Json licenses(const std::string& text) {
 }
 
 /// Without the files, where there are several.
-/// Without the files, where there are several.
 Json component(const Item& item, const std::string& ref) {
   const auto& artifact = item.artifact;
   Json out = {
@@ -78,9 +77,9 @@ Json component(const Item& item, const std::string& ref) {
 void write_files(JsonText& out, const std::vector<ArtifactFile>& files) {
   out.key("components").begin_array();
   for (const auto& file : files) {
-    out.value({{"type", "file"},
-               {"name", file.path.text()},
-               {"hashes", {{{"alg", "SHA-256"}, {"content", file.digest.hex()}}}}});
+    out.begin_object().key("hashes").begin_array();
+    out.begin_object().key("alg").text("SHA-256").key("content").text(file.digest.hex()).end_object();
+    out.end_array().key("name").text(file.path.text()).key("type").text("file").end_object();
   }
   out.end_array();
 }

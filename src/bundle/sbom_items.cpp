@@ -65,8 +65,13 @@ Item item_of(const Artifact& artifact, const InspectedFacts& inspected) {
 }
 
 Listed::Listed(const std::vector<Artifact>& artifacts) {
-  for (const auto& artifact : artifacts)
-    m_all.push_back({&artifact, artifact.id(), sha256(artifact_line(artifact)).hex()});
+  for (const auto& artifact : artifacts) m_all.push_back({&artifact, artifact.id(), {}});
+  // Only ids with several contents need to know which is which.
+  std::map<std::string_view, std::size_t> times;
+  for (const auto& one : m_all) ++times[one.ref];
+  for (auto& one : m_all) {
+    if (times.at(one.ref) > 1) one.content = sha256(artifact_line(*one.artifact)).hex();
+  }
   const auto key = [](const One& one) { return std::tie(one.ref, one.content); };
   std::sort(m_all.begin(), m_all.end(), [&](const One& a, const One& b) { return key(a) < key(b); });
   const auto same = [&](const One& a, const One& b) { return key(a) == key(b); };

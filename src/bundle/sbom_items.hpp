@@ -44,7 +44,7 @@ class Listed {
   struct One {
     const Artifact* artifact;
     std::string ref;      ///< its id; where that has several contents, with the digest of what is known of this one
-    std::string content;  ///< of the artifact in JSON
+    std::string content;  ///< SHA-256 of the artifact in JSON; empty where its id is there once
   };
   const std::vector<One>& all() const { return m_all; }
 

@@ -36,7 +36,6 @@ class SpdxWriter {
   std::string write() {
     const auto content = content_digest().hex();
     JsonText out(JsonText::Style::document);
-    const auto add = [&](const Json& value) { out.value(value); };
     out.begin_object().key("SPDXID").value("SPDXRef-DOCUMENT");
     out.key("creationInfo")
         .value({{"created", "1970-01-01T00:00:00Z"},
@@ -46,26 +45,27 @@ class SpdxWriter {
     out.key("documentNamespace").value(fmt::format("urn:liftlock:spdx:{}:{}", spdx_word(m_stack), content));
     if (!m_extracted.empty()) out.key("hasExtractedLicensingInfos").value(extracted());
     out.key("name").value(m_stack).key("packages").begin_array();
-    for_each_package(add);
+    write_packages(out, [] {});
     out.end_array().key("relationships").begin_array();
-    for_each_relationship(add);
+    write_relationships(out, [] {});
     out.end_array().key("spdxVersion").value("SPDX-2.3").end_object();
     return out.take();
   }
 
  private:
-  using Visit = std::function<void(const Json&)>;
+  /// Called after each element of an array.
+  using Written = std::function<void()>;
 
   /// Of what is said, not only of the artifacts: what was inspected since makes another document. It is said twice,
   /// here and in the document, so that it need not be held.
   Digest content_digest() {
     Hasher hasher;
     JsonText line(JsonText::Style::line);
-    const auto add = [&](const Json& value) { hasher.update(line.value(value).take()); };
+    const auto hash = [&] { hasher.update(line.take()); };
     line.begin_array().begin_array();
-    for_each_package(add);
+    write_packages(line, hash);
     line.end_array().begin_array();
-    for_each_relationship(add);
+    write_relationships(line, hash);
     hasher.update(line.end_array().value(extracted()).end_array().take());
     return hasher.finish();
   }
@@ -111,9 +111,11 @@ class SpdxWriter {
     return fmt::format("{}-file-{}", id, index + 1);
   }
 
-  void for_each_relationship(const Visit& visit) const {
-    const auto relate = [&](const std::string& from, std::string_view how, const std::string& to) {
-      visit({{"spdxElementId", from}, {"relationshipType", how}, {"relatedSpdxElement", to}});
+  void write_relationships(JsonText& out, const Written& written) const {
+    const auto relate = [&](std::string_view from, std::string_view how, std::string_view to) {
+      out.begin_object().key("relatedSpdxElement").text(to);
+      out.key("relationshipType").text(how).key("spdxElementId").text(from).end_object();
+      written();
     };
     for (std::size_t number = 0; number < m_listed.all().size(); ++number) {
       const auto& artifact = *m_listed.all()[number].artifact;
@@ -125,37 +127,46 @@ class SpdxWriter {
     }
   }
 
-  void for_each_package(const Visit& visit) {
-    for (std::size_t i = 0; i < m_listed.all().size(); ++i) packages_of(i, visit);
+  void write_packages(JsonText& out, const Written& written) {
+    for (std::size_t i = 0; i < m_listed.all().size(); ++i) write_packages_of(i, out, written);
   }
 
-  void packages_of(std::size_t number, const Visit& visit) {
+  void write_packages_of(std::size_t number, JsonText& out, const Written& written) {
     const auto item = item_of(*m_listed.all()[number].artifact, m_inspected);
     const auto& artifact = item.artifact;
     const auto id = id_of(number);
     const bool one = artifact.files.size() == 1;
-    auto out = package(id, artifact.name, one ? artifact.files[0].origin : "");
-    out["versionInfo"] = artifact.version;
-    out["primaryPackagePurpose"] = words_of(artifact.kind).purpose;
-    out["licenseDeclared"] = license(item.license());
+    auto whole = package(id, artifact.name, one ? artifact.files[0].origin : "");
+    whole["versionInfo"] = artifact.version;
+    whole["primaryPackagePurpose"] = words_of(artifact.kind).purpose;
+    whole["licenseDeclared"] = license(item.license());
     if (const auto url = package_url(artifact); !url.empty()) {
-      out["externalRefs"] = {
+      whole["externalRefs"] = {
           {{"referenceCategory", "PACKAGE-MANAGER"}, {"referenceType", "purl"}, {"referenceLocator", url}}};
     }
     if (artifact.kind == "model") {
-      if (const auto words = in_words(item); !words.empty()) out["comment"] = words;
+      if (const auto words = in_words(item); !words.empty()) whole["comment"] = words;
     }
-    if (one) out["checksums"] = checksums(artifact.files[0]);
-    visit(out);
+    if (one) whole["checksums"] = checksums(artifact.files[0]);
+    out.value(whole);
+    written();
     if (one) return;
     // A file of SPDX 2.3 must have a SHA-1, which nobody here makes: each is a package of its own.
     for (std::size_t i = 0; i < artifact.files.size(); ++i) {
-      const auto& file = artifact.files[i];
-      auto part = package(file_id(id, i), file.path.text(), file.origin);
-      part["primaryPackagePurpose"] = "FILE";
-      part["checksums"] = checksums(file);
-      visit(part);
+      write_part(out, file_id(id, i), artifact.files[i]);
+      written();
     }
+  }
+
+  /// As package() of it, without a value in between: there may be very many.
+  static void write_part(JsonText& out, std::string_view id, const ArtifactFile& file) {
+    out.begin_object().key("SPDXID").text(id).key("checksums").begin_array();
+    out.begin_object().key("algorithm").text("SHA256").key("checksumValue").text(file.digest.hex()).end_object();
+    out.end_array().key("copyrightText").text(k_no_assertion);
+    out.key("downloadLocation").text(is_plain_url(file.origin) ? std::string_view(file.origin) : k_no_assertion);
+    out.key("filesAnalyzed").value(false).key("licenseConcluded").text(k_no_assertion);
+    out.key("licenseDeclared").text(k_no_assertion).key("name").text(file.path.text());
+    out.key("primaryPackagePurpose").text("FILE").end_object();
   }
 
   /// SPDX 2.3 has no place for a model's own properties.

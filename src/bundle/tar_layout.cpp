@@ -8,6 +8,7 @@
 namespace liftlock {
 namespace {
 
+constexpr std::size_t k_block = 512;
 constexpr std::uint64_t k_ustar_max_size = 8ull << 30;  // 11 octal digits
 
 struct UstarName {
@@ -30,7 +31,7 @@ void put(char* block, std::size_t offset, std::string_view text) {
 }
 
 std::string ustar_block(const UstarName& name, std::uint64_t size, char type) {
-  char block[512] = {};
+  char block[k_block] = {};
   put(block, 0, name.name);
   put(block, 100, "0000644");
   put(block, 108, "0000000");
@@ -62,6 +63,12 @@ std::string pax_record(std::string_view key, std::string_view value) {
   return fmt::format("{} {}={}\n", length, key, value);
 }
 
+/// Of tar_header().
+std::size_t header_size(const RelPath& path, std::uint64_t size) {
+  const bool plain = size < k_ustar_max_size && split_name(path.text());
+  return plain ? k_block : tar_header(path, size).size();
+}
+
 }  // namespace
 
 std::string tar_header(const RelPath& path, std::uint64_t size) {
@@ -82,7 +89,7 @@ TarLayout tar_layout(const std::vector<FileEntry>& files) {
   layout.members.reserve(files.size());
   std::uint64_t at = 0;
   for (const auto& file : files) {
-    const auto header = tar_header(file.path, file.size).size();
+    const auto header = header_size(file.path, file.size);
     layout.members.push_back({at, at + header});
     at += header + file.size + tar_padding(file.size);
   }

@@ -22,21 +22,22 @@ struct Options {
 };
 
 /// The lock to fetch: as it is with --frozen, else brought up to date first.
-Lock current_lock(StackSession& session, const Options& options) {
-  if (options.frozen) return read_lock(session.lock_file());
-  auto lock = read_lock_if_exists(session.lock_file());
-  if (lock && why_stale(session.stack(), *lock).empty()) return std::move(*lock);
-  return session.lock({}).result.lock;
+LockFile current_lock(StackSession& session, const Options& options) {
+  if (options.frozen) return read_lock_file(session.lock_file());
+  auto found = read_lock_file_if_exists(session.lock_file());
+  if (found && why_stale(session.stack(), found->lock).empty()) return std::move(*found);
+  auto locked = session.lock({});
+  return {std::move(locked.result.lock), locked.saved.digest};
 }
 
 void run(Invocation& invocation, const Options& options) {
   StackSession session(invocation, "fetch", options.stack);
-  const auto lock = current_lock(session, options);
+  const auto file = current_lock(session, options);
   FetchLockResult result;
   session.audited("stack.fetch", [&] {
     Catalog catalog(session.site().catalog_file());
-    result = fetch_lock(session.stack(), lock, collectors(), session.context(), catalog, make_inspect());
-    return Json{{"lock", lock_digest(lock).text()},
+    result = fetch_lock(session.stack(), file.lock, collectors(), session.context(), catalog, make_inspect());
+    return Json{{"lock", file.digest.text()},
                 {"artifacts", result.artifacts},
                 {"files", result.files},
                 {"fetched", result.fetched},

@@ -47,13 +47,14 @@ void run(Invocation& invocation, const Options& options) {
   if (result.lock.entries.empty())
     invocation.reporter().warn("the stack names nothing to carry: add a table such as [python.tools] or [file.notes]");
 
-  const auto digest = lock_digest(result.lock);
-  const Json json = {{"lock", session.lock_file().string()}, {"sha256", digest.hex()},    {"written", locked.written},
-                     {"entries", std::move(entries)},        {"removed", result.removed}, {"changed_files", changed},
-                     {"requests", session.requests()}};
+  const auto& digest = locked.saved.digest;
+  const Json json = {
+      {"lock", session.lock_file().string()}, {"sha256", digest.hex()},    {"written", locked.saved.written},
+      {"entries", std::move(entries)},        {"removed", result.removed}, {"changed_files", changed},
+      {"requests", session.requests()}};
   invocation.print(json, [&] {
     return format_table(rows) + fmt::format("{} {} (sha256 {})\n",
-                                            locked.written ? "wrote" : "unchanged:", session.lock_file().string(),
+                                            locked.saved.written ? "wrote" : "unchanged:", session.lock_file().string(),
                                             digest.hex());
   });
 }

@@ -23,7 +23,6 @@
 #include "cli/config_record.hpp"
 #include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
-#include "cli/stack_session.hpp"
 #include "cli/whole_number.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/oci/image.hpp"
@@ -80,8 +79,8 @@ DeltaBase base_at(const fs::path& place, const TrustStore& trust) {
                 "--since takes a lock, or the folder of a bundle, a receipt or a request");
   }
   if (!fs::is_directory(place)) {
-    const auto lock = read_lock(place);
-    return base_of_artifacts("lock", lock_digest(lock), artifacts_of(lock));
+    const auto [lock, digest] = read_lock_file(place);
+    return base_of_artifacts("lock", digest, artifacts_of(lock));
   }
   if (const auto carried = read_receipt(place)) {
     judge_receipt(*carried, trust);
@@ -120,8 +119,9 @@ std::string entry_of(const Lock& lock, const Digest& digest) {
   return "";
 }
 
-PackRequest make_request(const Invocation& invocation, const Options& options, const Site& site, const Lock& lock,
-                         const Catalog& catalog) {
+PackRequest make_request(const Invocation& invocation, const Options& options, const Site& site,
+                         const LockFile& lock_file, const Catalog& catalog) {
+  const auto& lock = lock_file.lock;
   const TrustStore trust(site.trust_folder());
   const auto previous = last_packed(catalog, lock.channel);
   PackRequest request{.output = output_folder(options),
@@ -129,7 +129,7 @@ PackRequest make_request(const Invocation& invocation, const Options& options, c
                       .generated = {},
                       .trust_statements = trust.empty() ? std::vector<std::string>() : trust.statements(),
                       .stack = lock.stack,
-                      .lock = lock_digest(lock),
+                      .lock = lock_file.digest,
                       .form = wanted_form(options, trust),
                       .entry_of = [&lock](const Digest& digest) { return entry_of(lock, digest); },
                       .inspected = [&catalog](const Artifact& artifact) { return catalog.inspection(artifact); },
@@ -166,7 +166,8 @@ void check_lock(const Options& options, const Lock& lock, Reporter& reporter) {
   } else {
     reporter.note(fmt::format("there is no {}: whether the lock is still that of its stack was not checked", shown));
   }
-  if (artifacts_of(lock).empty()) {
+  if (std::all_of(lock.entries.begin(), lock.entries.end(),
+                  [](const auto& entry) { return entry.artifacts.empty(); })) {
     throw Error(ErrorCode::stack_invalid, "the lock holds no artifact",
                 fmt::format("declare something in {}, then lock and fetch it", shown));
   }
@@ -280,12 +281,12 @@ void pack_and_tell(Invocation& invocation, const Options& options, Gatehouse* ga
   if (!options.form.empty() && options.form != "tree" && options.form != "tar")
     fail(ErrorCode::usage, "--form must be tree or tar, not '{}'", printable(options.form));
   Catalog catalog(site.catalog_file());
-  const auto lock = read_lock(options.lock);
+  const auto file = read_lock_file(options.lock);
   auto request = [&] {
-    check_lock(options, lock, invocation.reporter());
-    check_sequence(options, last_packed(catalog, lock.channel));
+    check_lock(options, file.lock, invocation.reporter());
+    check_sequence(options, last_packed(catalog, file.lock.channel));
     resume_after_interrupt();
-    return make_request(invocation, options, site, lock, catalog);
+    return make_request(invocation, options, site, file, catalog);
   }();
   if (gate != nullptr) request.judge = [gate](const auto& files) { gate->judge(files); };
   if (request.trust_statements.empty()) {

@@ -16,7 +16,6 @@
 #include "cli/config_record.hpp"
 #include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
-#include "crypto/hash.hpp"
 #include "ecosystem/source_files.hpp"
 
 namespace liftlock {
@@ -61,18 +60,19 @@ StackSession::StackSession(Invocation& invocation, std::string_view command, con
                 options.copy ? LocalFiles::copy : LocalFiles::refer} {}
 
 StackSession::Locked StackSession::lock(const ResolveOptions& options) {
-  Locked out;
+  std::optional<Locked> out;
   audited("stack.lock", [&] {
     const auto old = read_lock_if_exists(m_lock_file);
-    out.result = resolve_stack(m_stack, old, options, collectors(), m_context);
-    if (old) out.changed = changed_files(out.result);
-    out.written = save_lock(m_lock_file, out.result.lock);
-    return Json{{"lock", lock_digest(out.result.lock).text()},
-                {"kept", out.result.kept.size()},
-                {"resolved", out.result.resolved},
-                {"removed", out.result.removed}};
+    auto result = resolve_stack(m_stack, old, options, collectors(), m_context);
+    auto changed = old ? changed_files(result) : std::vector<Locked::Drift>();
+    const auto saved = save_lock(m_lock_file, result.lock);
+    out = Locked{std::move(result), saved, std::move(changed)};
+    return Json{{"lock", saved.digest.text()},
+                {"kept", out->result.kept.size()},
+                {"resolved", out->result.resolved},
+                {"removed", out->result.removed}};
   });
-  return out;
+  return std::move(*out);
 }
 
 namespace {
@@ -232,10 +232,6 @@ void StackSession::audited(std::string_view type, const std::function<Json()>& w
     throw;
   }
   log.append(event);
-}
-
-Digest lock_digest(const Lock& lock) {
-  return sha256(write_lock(lock));
 }
 
 }  // namespace liftlock

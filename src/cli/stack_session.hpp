@@ -37,7 +37,7 @@ class StackSession {
   /// Resolves the stack against what is locked, and writes the lock; in the audit log as "stack.lock".
   struct Locked {
     ResolveResult result;
-    bool written = false;
+    SavedLock saved;
     /// Local files that are not as they stay locked; people were warned.
     struct Drift {
       std::string entry, path, change;  ///< "changed", "new", "gone" or "unreachable"
@@ -62,8 +62,5 @@ class StackSession {
   TemporaryFolder m_scratch;
   CollectContext m_context;
 };
-
-/// SHA-256 of the lock's bytes.
-Digest lock_digest(const Lock& lock);
 
 }  // namespace liftlock

@@ -81,12 +81,21 @@ Digest sha256_of_file(int fd, std::string_view what) {
 Digest sha256_of_range(int fd, std::uint64_t offset, std::uint64_t size, std::string_view what,
                        const std::function<void(std::uint64_t)>& progress) {
   thread_local const std::unique_ptr<std::uint8_t[]> buffer(new std::uint8_t[k_block]);
-  Hasher hasher;
-  for (std::uint64_t done = 0; done < size;) {
+  const auto read = [&](std::uint64_t done) {
     const std::span block(buffer.get(), std::min<std::uint64_t>(k_block, size - done));
     if (!pread_exact(fd, block, offset + done, what)) {
       fail(ErrorCode::size_mismatch, "'{}' ends before its {} bytes", printable(what), size);
     }
+    return block;
+  };
+  if (size <= k_block) {
+    const auto digest = sha256(read(0));
+    if (progress && size > 0) progress(size);
+    return digest;
+  }
+  Hasher hasher;
+  for (std::uint64_t done = 0; done < size;) {
+    const auto block = read(done);
     hasher.update(block);
     done += block.size();
     if (progress) progress(block.size());

@@ -93,12 +93,16 @@ std::vector<TakenFile> refer_to(CollectContext& context, const std::string& list
                                 ProgressTask& progress) {
   auto lock = lock_batch(context.store, list, FileLock::Wait::no);
   std::vector<std::optional<Reference>> found(files.size());
-  parallel_for(files.size(), [&](std::size_t i) { found[i] = refer(files[i], progress); });
+  std::vector<std::uint8_t> held(files.size());
+  parallel_for(files.size(), [&](std::size_t i) {
+    found[i] = refer(files[i], progress);
+    held[i] = context.store.holds(found[i]->digest) ? 1 : 0;
+  });
   std::vector<TakenFile> out;
   std::vector<Reference> references;
-  for (auto& reference : found) {
-    out.push_back({reference->digest, reference->identity.size});
-    if (!context.store.holds(reference->digest)) references.push_back(std::move(*reference));
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    out.push_back({found[i]->digest, found[i]->identity.size});
+    if (held[i] == 0) references.push_back(std::move(*found[i]));
   }
   if (!references.empty()) context.store.references().add(list, references);
   lock.remove();

@@ -1,5 +1,6 @@
 #include "os/file.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
@@ -11,6 +12,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdlib>
+#include <memory>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -88,6 +90,11 @@ std::uint64_t regular_size(int fd, std::string_view what) {
 
 std::string read_all(int fd, std::uint64_t max_bytes, std::string_view what) {
   std::string out;
+  struct stat status {};
+  if (::fstat(fd, &status) == 0 && S_ISREG(status.st_mode)) {
+    constexpr std::uint64_t k_at_once = 64u << 20;
+    out.reserve(std::min({static_cast<std::uint64_t>(status.st_size), max_bytes, k_at_once}));
+  }
   // Special files such as those of /proc have no size: read until the end, whatever stat says.
   std::vector<char> buffer(64 * 1024);
   while (true) {
@@ -243,25 +250,41 @@ void replace_symlink(const fs::path& target, const fs::path& link) {
   sync_folder(link.parent_path());
 }
 
+namespace {
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { ::closedir(folder); }
+};
+
+}  // namespace
+
 std::vector<WalkEntry> walk(const fs::path& folder, std::size_t max_entries) {
   std::vector<WalkEntry> entries;
   std::vector<std::string> todo{""};
   while (!todo.empty()) {
-    const auto below = todo.back();
+    const auto below = std::move(todo.back());
     todo.pop_back();
     const auto full = below.empty() ? folder : folder / below;
-    std::error_code error;
-    fs::directory_iterator children(full, error);
-    if (error) fail_errno(fmt::format("read the folder {}", printable(full.string())), error.value());
+    const auto fail_read = [&] { fail_errno(fmt::format("read the folder {}", printable(full.string()))); };
+    const std::unique_ptr<DIR, CloseFolder> children(::opendir(full.c_str()));
+    if (!children) fail_read();
+    const auto stat_of_child = [&](const char* name) {
+      struct stat status {};
+      if (::fstatat(::dirfd(children.get()), name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        fail_errno(fmt::format("stat {}", printable((full / name).string())));
+      return status;
+    };
     bool empty = true;
-    for (auto end = fs::directory_iterator(); children != end; children.increment(error)) {
+    while (true) {
+      errno = 0;
+      const auto* child = ::readdir(children.get());
+      if (child == nullptr && errno != 0) fail_read();
+      if (child == nullptr) break;
+      const std::string_view name = child->d_name;
+      if (name == "." || name == "..") continue;
       empty = false;
-      WalkEntry entry;
-      const auto name = children->path().filename().string();
-      entry.path = below.empty() ? name : below + "/" + name;
-      if (::lstat(children->path().c_str(), &entry.status) != 0) {
-        fail_errno(fmt::format("stat {}", printable(children->path().string())));
-      }
+      WalkEntry entry{below.empty() ? std::string(name) : fmt::format("{}/{}", below, name),
+                      stat_of_child(child->d_name)};
       if (S_ISDIR(entry.status.st_mode)) {
         todo.push_back(std::move(entry.path));
       } else {
@@ -271,13 +294,7 @@ std::vector<WalkEntry> walk(const fs::path& folder, std::size_t max_entries) {
         fail(ErrorCode::limit_exceeded, "'{}' holds more than {} entries", printable(folder.string()), max_entries);
       }
     }
-    // increment() turns into the end when it fails.
-    if (error) fail_errno(fmt::format("read the folder {}", printable(full.string())), error.value());
-    if (empty && !below.empty()) {
-      WalkEntry entry{below, {}};
-      if (::lstat(full.c_str(), &entry.status) != 0) fail_errno(fmt::format("stat {}", printable(full.string())));
-      entries.push_back(std::move(entry));
-    }
+    if (empty && !below.empty()) entries.push_back({below, stat_of_child(".")});
   }
   std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.path < b.path; });
   return entries;

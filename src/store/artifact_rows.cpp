@@ -1,7 +1,9 @@
 #include "store/artifact_rows.hpp"
 
+#include <algorithm>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "artifact/artifact_text.hpp"
 #include "base/error.hpp"
@@ -27,7 +29,11 @@ std::int64_t ArtifactRows::row(const Artifact& artifact) {
   }
   m_add.run(digest.bytes(), artifact.kind, artifact.name, artifact.version, artifact.total_size(), document);
   const auto id = m_db.last_insert_id();
-  for (const auto& file : artifact.files) m_add_file.run(id, file.digest.bytes(), file.size);
+  // In this order the table and its index grow at their ends.
+  std::vector<const ArtifactFile*> files;
+  for (const auto& file : artifact.files) files.push_back(&file);
+  std::stable_sort(files.begin(), files.end(), [](const auto* a, const auto* b) { return a->digest < b->digest; });
+  for (const auto* file : files) m_add_file.run(id, file->digest.bytes(), file->size);
   return id;
 }
 

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <map>
+#include <unordered_set>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -31,7 +31,7 @@ bool is_what_it_was(const Reference& reference) {
 std::string line_of(const Reference& reference) {
   const auto& is = reference.identity;
   return fmt::format("{} {} {} {} {} {} {}\n", reference.digest.hex(), is.device, is.inode, is.size, is.modified,
-                     is.changed, reference.file.string());
+                     is.changed, reference.file.native());
 }
 
 template <typename Number>
@@ -88,6 +88,14 @@ std::vector<fs::path> lists_in(const fs::path& folder) {
   return out;
 }
 
+/// Copies, so that nobody is held up while the disk is asked for them.
+std::vector<Reference> found_in(const std::unordered_multimap<Digest, Reference>& known, const Digest& digest) {
+  std::vector<Reference> out;
+  const auto [begin, end] = known.equal_range(digest);
+  for (auto it = begin; it != end; ++it) out.push_back(it->second);
+  return out;
+}
+
 /// Is nothing there any more, or a link or a socket in the file's place?
 bool means_gone(int error) {
   return error == ENOENT || error == ENOTDIR || error == ELOOP || error == ENXIO;
@@ -128,11 +136,13 @@ void References::load() const {
 }
 
 std::optional<Reference> References::live(const Digest& digest) const {
-  const std::lock_guard lock(m_mutex);
-  load();
-  const auto [begin, end] = m_known.equal_range(digest);
-  for (auto it = begin; it != end; ++it) {
-    if (is_what_it_was(it->second)) return it->second;
+  const auto candidates = [&] {
+    const std::lock_guard lock(m_mutex);
+    load();
+    return found_in(m_known, digest);
+  };
+  for (auto& reference : candidates()) {
+    if (is_what_it_was(reference)) return std::move(reference);
   }
   return std::nullopt;
 }
@@ -151,8 +161,7 @@ std::optional<UniqueFd> References::open(const Digest& digest) const {
   {
     const std::lock_guard lock(m_mutex);
     load();
-    const auto [begin, end] = m_known.equal_range(digest);
-    for (auto it = begin; it != end; ++it) candidates.push_back(it->second);
+    candidates = found_in(m_known, digest);
   }
   if (candidates.empty()) return std::nullopt;
   const Reference* refused = nullptr;
@@ -175,16 +184,21 @@ std::optional<UniqueFd> References::open(const Digest& digest) const {
 void References::add(std::string_view list, const std::vector<Reference>& references) {
   make_folders(m_folder);
   const auto file = path_of(list);
-  std::map<Digest, Reference> kept;
-  for (const auto& reference : references) kept.emplace(reference.digest, reference);
-  for (auto& reference : read_list(file)) {
-    if (!kept.contains(reference.digest) && is_what_it_was(reference)) kept.emplace(reference.digest, reference);
+  const auto old = read_list(file);
+  std::vector<const Reference*> kept;
+  std::unordered_set<Digest> known;
+  for (const auto& reference : references) {
+    if (known.insert(reference.digest).second) kept.push_back(&reference);
   }
+  for (const auto& reference : old) {
+    if (!known.contains(reference.digest) && is_what_it_was(reference)) kept.push_back(&reference);
+  }
+  std::sort(kept.begin(), kept.end(), [](const auto* a, const auto* b) { return a->digest < b->digest; });
   std::string text;
-  for (const auto& [digest, reference] : kept) {
-    if (reference.file.string().find('\n') != std::string::npos || !reference.file.is_absolute())
-      fail(ErrorCode::internal, "'{}' cannot be referred to", printable(reference.file.string()));
-    text += line_of(reference);
+  for (const auto* reference : kept) {
+    if (reference->file.native().find('\n') != std::string::npos || !reference->file.native().starts_with('/'))
+      fail(ErrorCode::internal, "'{}' cannot be referred to", printable(reference->file.string()));
+    text += line_of(*reference);
   }
   remove_leftovers(file);
   write_file_atomically(file, text);
