@@ -38,9 +38,19 @@ std::vector<CLI::App*> visible_children(CLI::App& app) {
   return out;
 }
 
+/// "{a,b,c}" may be longer than a line: it can be broken behind its commas.
+std::string type_of(const CLI::Option& option) {
+  if (option.get_expected_max() > 0 && option.get_positional()) return "";
+  std::string out = " ";
+  for (const char c : roff(option.get_type_name())) {
+    out += c;
+    if (c == ',') out += "\\:";
+  }
+  return out;
+}
+
 std::string option_text(const CLI::Option& option) {
-  return fmt::format(".TP\n\\fB{}\\fR{}\n{}\n", roff(option.get_name(true, true)),
-                     option.get_expected_max() > 0 && option.get_positional() ? "" : " " + roff(option.get_type_name()),
+  return fmt::format(".TP\n\\fB{}\\fR{}\n{}\n", roff(option.get_name(true, true)), type_of(option),
                      roff(option.get_description()));
 }
 

@@ -61,7 +61,7 @@ used=(--quiet --state "$work/used")
 sed -i 's/^\[policy\]/[policy]\noutbound = "receipts"/' "$work/used/config.toml"
 "$high_exe" "${used[@]}" key add ada > /dev/null
 mv "$work/used/audit" "$work/used.audit"
-for command in "serve --listen 127.0.0.1:$(free_port)" "receipt --output $work/receipt" "key add bob" "engine default nothing"; do
+for command in "serve --listen 127.0.0.1:$(free_port)" "receipt --output $work/receipt" "key add bob"; do
   # shellcheck disable=SC2086
   refused audit-broken timeout 20 "$high_exe" "${used[@]}" $command
 done
