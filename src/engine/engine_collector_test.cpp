@@ -43,7 +43,7 @@ struct EngineCollecting : testing::Test {
                                           {{"main_package", ""},
                                            {"executables", Json::array()},
                                            {"library_path", Json::array()},
-                                           {"inputs", Json::array({packed, input("libc6", libc, "")})}}}}});
+                                           {"inputs", Json::array({packed, input("libc6", libc, "http://localhost/libc6.deb")})}}}}});
     make_folders(folder.path() / "scratch");
   }
   /// Into a file without a name, as the downloader would have it.

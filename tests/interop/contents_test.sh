@@ -83,7 +83,8 @@ grep -q "^warning: the audit log's tile/entries/.* was damaged; the journal had 
 [ "$(high --json audit tail --type audit.repaired | json '["entries"].__len__()')" = 1 ] || fail "$(high audit tail)"
 high audit verify > /dev/null || fail "the log after it was mended"
 # And in what it cannot: `serve` says so while it serves, and does not serve where it is told not to.
-for n in $(seq 70); do high key add "user$n" > /dev/null; done
+for n in $(seq 130); do high key add "user$n" > /dev/null; done
+[ -f "$high_state/audit/tile/entries/000" ] || fail "no full tile: $(find "$high_state/audit/tile")"
 flip "$high_state/audit/tile/entries/000"
 port=$(free_port)
 refused audit-broken timeout 20 "$high_exe" --quiet --state "$high_state" serve --require-whole-log --listen "127.0.0.1:$port"
