@@ -52,9 +52,15 @@ void require_permission(const fs::path& folder) {
               "run it as the user who owns the installation, on a file system that is mounted writable");
 }
 
+/// What the log itself wrote can be read, unless a later version wrote it.
 AuditEntry entry_of(const std::string& bytes, std::uint64_t index) {
-  return with_context(fmt::format("in entry {} of the audit log", index),
-                      [&] { return entry_from_bytes(bytes, index); });
+  try {
+    return with_context(fmt::format("in entry {} of the audit log", index),
+                        [&] { return entry_from_bytes(bytes, index); });
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::too_new) throw;
+    throw Error(ErrorCode::audit_broken, error.what());
+  }
 }
 
 [[noreturn]] void no_such_entry(std::uint64_t index, std::uint64_t size) {

@@ -109,7 +109,8 @@ void compare_with_disk(const LockedEntry& locked, const StackEntry& wanted, cons
     const auto now = find_collector(collectors(), locked.table)->local_files(wanted, folder);
     if (!now) return;
     for (const auto& origin : *now) {
-      if (!known.contains(origin)) out.push_back({id, origin, "new"});
+      // A source that is gone is not new.
+      if (!known.contains(origin) && lost(stack_path(origin, folder)).empty()) out.push_back({id, origin, "new"});
     }
   } catch (const std::exception&) {
     // The folder holds what cannot be carried, or is gone: no reason to refuse what is locked.

@@ -74,7 +74,8 @@ mv "$work/low.audit" "$low_state/audit"
 step "a log is missed wherever something was done before, by all that would append to it"
 
 # A flipped bit in what the journal can make again: whoever writes tells it, mends it, and the log says so.
-flip() { printf '\377' | dd of="$1" bs=1 seek=40 conv=notrunc status=none; }
+# What is changed stays JSON: the name of who did it.
+flip() { printf '#' | dd of="$1" bs=1 seek="$(grep -aob -m1 '"actor":"' "$1" | head -1 | awk -F: '{print $1 + 9}')" conv=notrunc status=none; }
 tail_file=$(find "$high_state/audit/tile/entries" -path '*.p/*' -type f)
 flip "$tail_file"
 refused audit-broken high audit verify
@@ -89,7 +90,8 @@ flip "$high_state/audit/tile/entries/000"
 port=$(free_port)
 refused audit-broken timeout 20 "$high_exe" --quiet --state "$high_state" serve --require-whole-log --listen "127.0.0.1:$port"
 "$high_exe" --quiet --state "$high_state" serve --listen "127.0.0.1:$port" > ../serve.out 2> ../serve.err & server=$!
-for _ in $(seq 100); do [ "$(curl -s -o ../ready -w '%{http_code}' "http://127.0.0.1:$port/readyz")" = 503 ] && break; sleep 0.1; done
+wait_for "http://127.0.0.1:$port/"
+for _ in $(seq 100); do curl -s -o ../ready "http://127.0.0.1:$port/readyz"; grep -q 'the audit log is damaged' ../ready && break; sleep 0.1; done
 curl -s "http://127.0.0.1:$port/metrics" > ../metrics
 kill "$server" && wait "$server" || true
 grep -q 'the audit log is damaged' ../ready || fail "readyz: $(cat ../ready)"

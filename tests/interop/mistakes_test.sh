@@ -139,7 +139,7 @@ other pack --lock "$work/referred/liftlock.lock" --output "$work/media/referred"
 cmp "$work/media/referred/files/big.bin" big.bin || fail "packed from where it lies"
 if [ "$(copies)" = 0 ]; then
   printf x | dd of="$work/referred/big.bin" bs=1 seek=7 conv=notrunc status=none
-  refused 2 not-fetched "big.bin' changed, moved or is gone.*--copy" \
+  refused 2 not-fetched "big.bin' changed, and the store only refers to it.*--copy" \
     other pack --lock "$work/referred/liftlock.lock" --output "$work/media/changed"
   cp big.bin "$work/referred/big.bin"
   other fetch --frozen --stack "$work/referred/liftlock.toml" > /dev/null
@@ -372,7 +372,8 @@ mkdir -p "$work/low/store/staging/left" && head -c 4096 /dev/zero > "$work/low/s
 "$low_exe" --state "$work/low" gc > "$work/out" 2>&1
 grep -q "^kept: 4.0 KiB of left, which a run left at .*--abandoned-after 0s" "$work/out" || fail "a batch: $(cat "$work/out")"
 grep -q "^kept: .* of the stack test .*--forget-stack test" "$work/out" || fail "a stack: $(cat "$work/out")"
-refused 7 not-found "no stack 'nope' is held here.*hint: these are: test" low gc --forget-stack nope
+refused 7 not-found "no stack 'nope' is held here.*hint: these are: .*test" low gc --forget-stack nope
+sleep 1  # times are in whole seconds
 "$low_exe" --state "$work/low" gc --abandoned-after 0s > "$work/out" 2>&1
 grep -q "^abandoned batch left" "$work/out" && ! grep -q "^kept: .* of left" "$work/out" || fail "$(cat "$work/out")"
 
@@ -386,7 +387,7 @@ for content in older newer; do
   high ingest "drop/twice-$content" --expect "$(sha256sum < "$work/media/twice-$content/manifest/bundle.json" | cut -d' ' -f1)" > /dev/null
 done
 low gc --forget-stack twice > /dev/null || fail "gc --forget-stack"
-[ "$(low --json gc --dry-run | json '["left"]["stacks"].__len__()')" = 1 ] || fail "the stack is still held"
+! grep -q '"twice"' <<< "$(low --json gc --dry-run | json '["left"]["stacks"]' | tr \' '"')" || fail "the stack is still held"
 older=file:note@1@sha256:$(printf older | sha256sum | cut -c1-12) newer=file:note@1@sha256:$(printf newer | sha256sum | cut -c1-12)
 [ "$(high ls --ids --channel twice | sort)" = "$(printf '%s\n' "$older" "$newer" | sort)" ] || fail "ls --ids: $(high ls --ids)"
 grep -q "^file  *note  *1 .* twice/1 .*${older#file:note@1@}\$" <<< "$(high ls --channel twice)" || fail "ls does not tell them apart: $(high ls)"
