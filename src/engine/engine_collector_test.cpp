@@ -35,15 +35,16 @@ struct EngineCollecting : testing::Test {
     locked.name = "tiny";
     locked.version = "1";
     locked.facts = {{"engine", "tiny"}, {"variant", "cpu"}, {"architecture", "amd64"}};
-    locked.files.push_back({.path = RelPath::parse("engines/tiny-1-cpu-amd64.tar"),
-                            .size = 0,
-                            .digest = sha256("the package"),
-                            .origin = "made of what the evidence lists",
-                            .evidence = {{"derived",
-                                          {{"main_package", ""},
-                                           {"executables", Json::array()},
-                                           {"library_path", Json::array()},
-                                           {"inputs", Json::array({packed, input("libc6", libc, "http://localhost/libc6.deb")})}}}}});
+    locked.files.push_back(
+        {.path = RelPath::parse("engines/tiny-1-cpu-amd64.tar"),
+         .size = 0,
+         .digest = sha256("the package"),
+         .origin = "made of what the evidence lists",
+         .evidence = {{"derived",
+                       {{"main_package", ""},
+                        {"executables", Json::array()},
+                        {"library_path", Json::array()},
+                        {"inputs", Json::array({packed, input("libc6", libc, "http://localhost/libc6.deb")})}}}}});
     make_folders(folder.path() / "scratch");
   }
   /// Into a file without a name, as the downloader would have it.
