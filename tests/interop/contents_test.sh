@@ -69,7 +69,7 @@ done
 mv "$low_state/audit" "$work/low.audit"
 refused audit-broken low acknowledge demo 1 a b c d e f g h
 refused audit-broken low lock
-mv "$low_state/audit" "$work/low.audit.made" 2> /dev/null || true
+mv "$low_state/audit" "$work/low.audit.made" 2> /dev/null || true  # an empty folder may have been made
 mv "$work/low.audit" "$low_state/audit"
 step "a log is missed wherever something was done before, by all that would append to it"
 
@@ -93,7 +93,7 @@ refused audit-broken timeout 20 "$high_exe" --quiet --state "$high_state" serve 
 wait_for "http://127.0.0.1:$port/"
 for _ in $(seq 100); do curl -s -o ../ready "http://127.0.0.1:$port/readyz"; grep -q 'the audit log is damaged' ../ready && break; sleep 0.1; done
 curl -s "http://127.0.0.1:$port/metrics" > ../metrics
-kill "$server" && wait "$server" || true
+kill "$server" && wait "$server" || true  # its status is that of a server that somebody ended
 grep -q 'the audit log is damaged' ../ready || fail "readyz: $(cat ../ready)"
 grep -q '^liftlock_audit_damaged 1$' ../metrics || fail "metrics: $(grep audit ../metrics)"
 grep -q 'THE AUDIT LOG IS DAMAGED' ../serve.err || fail "serve: $(cat ../serve.err)"
