@@ -18,7 +18,8 @@ foreach(side low high)
   install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT ${side})
   install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT ${side})
 endforeach()
-install(FILES packaging/liftlock.service packaging/liftlock-sync.service DESTINATION lib/systemd/system COMPONENT high)
+install(FILES packaging/liftlock.service packaging/liftlock-sync.service packaging/liftlock-expire.service
+  packaging/liftlock-expire.timer DESTINATION lib/systemd/system COMPONENT high)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_VENDOR "Liftlock")

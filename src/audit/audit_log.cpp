@@ -110,7 +110,6 @@ AuditLog::AuditLog(fs::path folder, std::string_view origin) : m_impl(std::make_
     m_impl->reload_locked();
   });
   keep_audit_reserve(m_impl->folder);
-  if (!m_impl->damaged.empty()) append(std::vector<AuditEvent>());  // says so
 }
 
 AuditLog AuditLog::open_to_read(fs::path folder) {
@@ -202,6 +201,17 @@ std::vector<std::string> AuditLog::Impl::news(Timestamp time) const {
   return out;
 }
 
+void AuditLog::Impl::tell_news() {
+  with_reserve(folder, reserve_spent, failed, [&] { commit(news(wall_clock())); });
+  news_are_told();
+}
+
+void AuditLog::Impl::news_are_told() {
+  dropped_bytes = 0;
+  repaired.insert(repaired.end(), damaged.begin(), damaged.end());
+  damaged.clear();
+}
+
 std::uint64_t AuditLog::Impl::append(std::size_t count,
                                      const std::function<std::vector<std::string>(Timestamp)>& make) {
   if (count > k_max_batch) fail(ErrorCode::limit_exceeded, "{} audit entries at once", count);
@@ -229,9 +239,7 @@ std::uint64_t AuditLog::Impl::append(std::size_t count,
         if (said) reserve_spent = false;
       });
     }
-    dropped_bytes = 0;
-    repaired.insert(repaired.end(), damaged.begin(), damaged.end());
-    damaged.clear();
+    news_are_told();
     if (state.whole_bytes > k_long_journal) shorten_journal();
     return first;
   });

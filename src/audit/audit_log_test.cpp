@@ -229,6 +229,43 @@ TEST_F(AuditLogTest, ADamagedFileOfTheRightEdgeIsMadeAgainAndTheLogSaysSo) {
   EXPECT_THAT(AuditLog(m_folder, "o").repaired(), testing::IsEmpty());
 }
 
+// A power cut leaves no file longer, and none that is short with other bytes.
+TEST_F(AuditLogTest, OtherLengthsAreDamageWhereNoCrashLeavesThem) {
+  for (const auto* kind : {"longer", "shorter"}) {
+    const auto size = [&] {
+      AuditLog log(m_folder, "o");
+      log.append(events(10));
+      return log.size();
+    }();
+    const auto path = m_folder / fmt::format("tile/entries/000.p/{}", size);
+    auto bytes = read_file(path, 1 << 20);
+    if (std::string_view(kind) == "longer") {
+      bytes += "x";
+    } else {
+      bytes.pop_back();
+      bytes[20] = static_cast<char>(bytes[20] ^ 1);
+    }
+    overwrite(path, bytes);
+    EXPECT_EQ(code_of([&] { AuditLog::open_to_read(m_folder); }), ErrorCode::audit_broken) << kind;
+    EXPECT_EQ(AuditLog(m_folder, "o").repaired().size(), 1u) << kind;
+    EXPECT_EQ(AuditLog::open_to_read(m_folder).size(), size + 1) << kind;
+  }
+}
+
+TEST_F(AuditLogTest, TheLogSaysSoBeforeAnythingIsMended) {
+  { AuditLog(m_folder, "o").append(events(300)); }
+  const auto leaves = m_folder / "tile/entries/001.p";
+  overwrite(leaves / "44", std::string("damaged"));
+  for (const auto* in_the_way : {".44.tmp", ".45.tmp"}) fs::create_directory(leaves / in_the_way);
+  EXPECT_NE(code_of([&] { AuditLog(m_folder, "o"); }), std::nullopt) << "nothing can be mended";
+  const auto seen = AuditLog::open_to_read(m_folder);
+  ASSERT_EQ(seen.size(), 301u);
+  EXPECT_EQ(seen.read(300).event.type, "audit.repaired");
+  for (const auto* in_the_way : {".44.tmp", ".45.tmp"}) fs::remove(leaves / in_the_way);
+  EXPECT_EQ(AuditLog(m_folder, "o").size(), 301u) << "told once";
+  EXPECT_NO_THROW(AuditLog::open_to_read(m_folder).verify());
+}
+
 TEST_F(AuditLogTest, WhatAPowerCutLeavesBlankIsNoDamage) {
   { AuditLog(m_folder, "o").append(events(300)); }
   const auto path = m_folder / "tile/entries/001.p/44";

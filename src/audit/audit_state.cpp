@@ -25,15 +25,23 @@ bool is_blank(std::string_view content) {
   return std::all_of(content.begin(), content.end(), [](char c) { return c == '\0'; });
 }
 
-/// Is it what a power cut leaves of a file that was not synced: another length, or blocks that never were written?
+/// Is it what a power cut leaves of a file that was not synced: cut, or with blocks that never were written?
 bool may_be_lost(std::string_view found, std::string_view content) {
   constexpr std::size_t k_sector = 512;
-  if (found.size() != content.size()) return true;
+  if (found.size() > content.size()) return false;
   for (std::size_t at = 0; at < found.size(); at += k_sector) {
     const auto block = found.substr(at, k_sector);
-    if (block != content.substr(at, k_sector) && !is_blank(block)) return false;
+    if (block != content.substr(at, block.size()) && !is_blank(block)) return false;
   }
   return true;
+}
+
+SignedNote parse_own_note(std::string_view text, std::string_view place) {
+  try {
+    return parse_signed_note(text);
+  } catch (const Error& error) {
+    fail(ErrorCode::audit_broken, "{}: {}", place, error.what());
+  }
 }
 
 /// "liftlock/HOST/8 random hex digits": two logs of one machine have different names.
@@ -125,7 +133,7 @@ bool AuditLog::Impl::reload() {
 }
 
 void AuditLog::Impl::check_checkpoint() const {
-  const auto note = with_context("in the audit journal", [&] { return parse_signed_note(state.checkpoint); });
+  const auto note = parse_own_note(state.checkpoint, "the audit journal");
   const auto checkpoint = Checkpoint::parse(note.text);
   if (!is_signed_by(note, verifier)) fail(ErrorCode::audit_broken, "the checkpoint is not signed by the log's key");
   if (checkpoint.origin != verifier.name || checkpoint.size != state.size() || checkpoint.root != state.edge.root()) {
@@ -137,7 +145,7 @@ AuditLog::Impl::Views AuditLog::Impl::look_at_views() const {
   const auto file = read_if_exists(checkpoint_path(), 64 * 1024);
   if (!file || is_blank(*file)) return {};
   if (*file != state.checkpoint) {
-    const auto note = with_context("in the checkpoint file", [&] { return parse_signed_note(*file); });
+    const auto note = parse_own_note(*file, "the checkpoint file");
     const auto seen = Checkpoint::parse(note.text);
     if (!is_signed_by(note, verifier))
       fail(ErrorCode::audit_broken, "the checkpoint file is not signed by the log's key");
@@ -185,8 +193,12 @@ void AuditLog::Impl::reload_and_check() {
     dropped_bytes += std::exchange(state.torn_bytes, 0);
   }
   published = state.size();
+  if (!views.damaged.empty()) {
+    // Before they are mended: who is killed in between leaves the entry, not a mended log that nobody knows of.
+    damaged = views.damaged;
+    tell_news();
+  }
   if (!views.current || !views.damaged.empty()) publish(Publish::everything);
-  damaged.insert(damaged.end(), views.damaged.begin(), views.damaged.end());
 }
 
 void AuditLog::Impl::commit(const std::vector<std::string>& entries) {

@@ -32,8 +32,8 @@ struct AuditLog::Impl {
   CompactRange range;                       ///< of state.edge
   UniqueFd journal;                         ///< kept open: while it is, its inode number is not given to another file
   std::uint64_t dropped_bytes = 0;          ///< torn bytes that the next append reports
-  std::vector<std::string> damaged;         ///< derived files that were made again, which the next append reports
-  std::vector<std::string> repaired;        ///< and those that an append reported
+  std::vector<std::string> damaged;         ///< derived files that will be made again, and no entry says so yet
+  std::vector<std::string> repaired;        ///< those that an entry told
   std::uint64_t published = 0;              ///< the size that the derived files show
   std::atomic<bool> reserve_spent = false;  ///< and no entry says so yet
   /// A sync failed: what is on disk is unknown until the log is opened again. Where tiles are written it is set without
@@ -63,6 +63,9 @@ struct AuditLog::Impl {
   std::uint64_t append(std::size_t count, const std::function<std::vector<std::string>(Timestamp)>& make);
   /// Entries of what was met since the last append: torn bytes, damaged files.
   std::vector<std::string> news(Timestamp time) const;
+  /// Appends them, with the lock held.
+  void tell_news();
+  void news_are_told();
   /// Makes durable what the log holds, in a file that no failed sync knows of. Returns its size.
   std::uint64_t renew();
   void renew_journal();

@@ -185,7 +185,8 @@ FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors coll
   if (passed_before && registered && seen.lacking.empty() && !copies) return result;
 
   auto hold = lock_batch(context.store, pin, FileLock::Wait::yes);
-  // Nobody removes what the store only refers to.
+  // What the store only refers to needs no pin: gc drops a list of references that nobody used for its horizon, and
+  // the next fetch makes it again.
   auto pinned = std::move(seen.held);
   pinned.insert(pinned.end(), seen.lacking.begin(), seen.lacking.end());
   if (copies) pinned.insert(pinned.end(), seen.referred.begin(), seen.referred.end());
@@ -194,6 +195,8 @@ FetchLockResult fetch_lock(const Stack& stack, const Lock& lock, Collectors coll
   if (copies) keep_copies(context.store, "keep-" + portable_component(stack.name), seen.referred);
   // Only what is there once it is pinned stays there.
   if (!pinned.empty()) seen = contents.look(context.store);
+  // A local file may have changed between the two looks.
+  if (!seen.lacking.empty()) catalog.pin(pin, seen.lacking);
   if (!seen.complete) {
     refer_to_local_files(context, stack.name, artifacts);
     if (const auto jobs = plan_jobs(stack, lock, collectors, context); !jobs.empty()) context.downloader.fetch(jobs);

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <set>
 
 #include "artifact/artifact_text.hpp"
 #include "base/counted.hpp"
@@ -14,6 +13,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "bundle/bundle_reader.hpp"
+#include "bundle/content_writer.hpp"
 #include "bundle/readme_text.hpp"
 #include "bundle/sbom.hpp"
 #include "bundle/tar_layout.hpp"
@@ -27,10 +27,6 @@ namespace liftlock {
 namespace {
 
 constexpr std::uint64_t k_room_for_lists = 16u << 20;
-/// A member of content.tar up to here is written with its header and its padding at once.
-constexpr std::uint64_t k_one_write = 256u << 10;
-/// So many bytes of small members, one behind the other, are one write.
-constexpr std::uint64_t k_batch = 1u << 20;
 /// From so many files of at most so many bytes on, a bundle is a content.tar (docs/formats/bundle.md).
 constexpr std::size_t k_many = 5000;
 constexpr std::uint64_t k_small = 64u << 10;
@@ -123,216 +119,6 @@ BundleInfo make_info(const PackRequest& request, const Front& front, const Conte
   return info;
 }
 
-/// Writes content files from the store (or from memory) into a folder or a tar.
-class ContentWriter {
- public:
-  ContentWriter(const BlobStore& store, const PackRequest& request, const Content& content, const fs::path& folder)
-      : m_store(store), m_files(content.carried), m_folder_fd(open_folder(folder)) {
-    for (const auto& [path, text] : request.generated) m_generated.emplace(path.text(), &text);
-    if (content.form == ContentForm::tar) open_tar();
-  }
-
-  void write_all_files(Reporter& reporter, std::uint64_t total) {
-    if (m_tar.valid()) {
-      pwrite_all(m_tar.get(), std::string(1024, '\0'), m_layout.end_offset);
-    } else {
-      make_content_folders();
-    }
-    const auto work = pieces();
-    ProgressTask progress(reporter, "pack", Unit::bytes, total);
-    parallel_for(work.size(),
-                 [&](std::size_t i) { write_piece(work[i], [&](std::uint64_t done) { progress.advance(done); }); });
-  }
-
- private:
-  using Advance = std::function<void(std::uint64_t)>;
-
-  /// Files, by their indexes, that one thread writes.
-  struct Piece {
-    std::size_t first = 0;
-    std::size_t end = 0;
-    std::uint64_t size = 0;
-  };
-
-  /// The large ones first, the others as they stand. Small members of a new content.tar that follow each other are one
-  /// piece.
-  std::vector<Piece> pieces() const {
-    std::vector<Piece> out;
-    const bool joins = m_tar.valid() && !m_resuming;
-    for (std::size_t i = 0; i < m_files.size(); ++i) {
-      const auto end = i + 1 < m_files.size() && joins ? m_layout.members[i + 1].header_offset : m_layout.end_offset;
-      const bool fits = joins && !out.empty() && out.back().end == i && m_files[i].size <= k_one_write &&
-                        m_files[out.back().first].size <= k_one_write &&
-                        end - m_layout.members[out.back().first].header_offset <= k_batch;
-      if (!fits) out.push_back({.first = i, .end = i});
-      out.back().end = i + 1;
-      out.back().size += m_files[i].size;
-    }
-    const auto rank = [](const Piece& piece) { return std::max(piece.size, k_batch); };
-    std::stable_sort(out.begin(), out.end(), [&](const auto& a, const auto& b) { return rank(a) > rank(b); });
-    return out;
-  }
-
-  void write_piece(const Piece& piece, const Advance& advance) {
-    if (piece.end - piece.first > 1) {
-      write_members(piece, advance);
-    } else {
-      write_one(piece.first, advance);
-    }
-  }
-
-  void open_tar() {
-    auto tar = open_beneath(m_folder_fd.get(), RelPath::parse(k_content_tar_path), O_RDWR | O_CREAT);
-    m_tar = std::move(tar.value());
-    m_layout = tar_layout(m_files);
-    m_resuming = regular_size(m_tar.get(), k_content_tar_path) == m_layout.total_size;
-    // Bytes of another lock's tar must not stay between ours.
-    if (!m_resuming && ::ftruncate(m_tar.get(), 0) != 0) fail_errno("empty content.tar");
-    if (::ftruncate(m_tar.get(), static_cast<off_t>(m_layout.total_size)) != 0)
-      fail_errno("set the size of content.tar");
-  }
-
-  void make_content_folders() {
-    std::string_view last;
-    for (const auto& file : m_files) {
-      if (file.path.parent() == last) continue;
-      last = file.path.parent();
-      make_parents_beneath(m_folder_fd.get(), file.path);
-    }
-  }
-
-  /// nullptr: it lies in the store.
-  const std::string* generated(const FileEntry& file) const {
-    const auto made = m_generated.find(file.path.text());
-    return made == m_generated.end() ? nullptr : made->second;
-  }
-
-  void write_one(std::size_t index, const Advance& advance) {
-    const auto& file = m_files[index];
-    const auto* text = generated(file);
-    if (m_tar.valid()) {
-      write_member(file, m_layout.members[index], text, advance);
-    } else {
-      write_file(file, text, advance);
-    }
-  }
-
-  void write_file(const FileEntry& file, const std::string* text, const Advance& advance) {
-    const auto out = std::move(open_beneath(m_folder_fd.get(), file.path, O_RDWR | O_CREAT).value());
-    // Left whole by a run that was killed? The files of a fresh run are empty, so there this costs one fstat.
-    const auto there = regular_size(out.get(), file.path.text());
-    if (there == file.size && is_whole(file, out.get(), 0)) return advance(file.size);
-    // Most files are new, and truncating an empty one is a transaction of the file system all the same.
-    if (there > 0 && ::ftruncate(out.get(), 0) != 0) fail_errno(fmt::format("truncate {}", file.path.text()));
-    if (text != nullptr) {
-      pwrite_all(out.get(), *text, 0);
-      return advance(file.size);
-    }
-    copy_blob(file, out.get(), advance);
-  }
-
-  void write_members(const Piece& piece, const Advance& advance) {
-    const auto begin = m_layout.members[piece.first].header_offset;
-    thread_local std::string out;
-    out.clear();
-    for (auto i = piece.first; i < piece.end; ++i) add_member(m_files[i], out);
-    pwrite_all(m_tar.get(), out, begin);
-    // Only a hint: pack's syncfs is what makes it durable, and finds the disk busy with it already.
-    ::sync_file_range(m_tar.get(), static_cast<off_t>(begin), static_cast<off_t>(out.size()), SYNC_FILE_RANGE_WRITE);
-    advance(piece.size);
-  }
-
-  /// Header, bytes and padding.
-  void add_member(const FileEntry& file, std::string& out) const {
-    out += tar_header(file.path, file.size);
-    if (const auto* text = generated(file)) {
-      out += *text;
-    } else {
-      const auto begin = out.size();
-      out.resize(begin + file.size);
-      read_blob(file, {reinterpret_cast<std::uint8_t*>(out.data()) + begin, file.size});
-    }
-    out.append(tar_padding(file.size), '\0');
-  }
-
-  void write_member(const FileEntry& file, const TarMember& place, const std::string* text, const Advance& advance) {
-    const auto padding = tar_padding(file.size);
-    if (m_resuming && is_whole(file, m_tar.get(), place.data_offset)) {
-      pwrite_all(m_tar.get(), tar_header(file.path, file.size), place.header_offset);
-      pwrite_all(m_tar.get(), std::string(padding, '\0'), place.data_offset + file.size);
-      return advance(file.size);
-    }
-    if (text != nullptr || file.size <= k_one_write) {
-      std::string member;
-      add_member(file, member);
-      pwrite_all(m_tar.get(), member, place.header_offset);
-      return advance(file.size);
-    }
-    pwrite_all(m_tar.get(), tar_header(file.path, file.size), place.header_offset);
-    pwrite_all(m_tar.get(), std::string(padding, '\0'), place.data_offset + file.size);
-    // A descriptor of its own: each has its own file offset.
-    const auto at = std::move(open_beneath(m_folder_fd.get(), RelPath::parse(k_content_tar_path), O_RDWR).value());
-    if (::lseek(at.get(), static_cast<off_t>(place.data_offset), SEEK_SET) < 0) fail_errno("seek in content.tar");
-    copy_blob(file, at.get(), advance);
-  }
-
-  static bool is_whole(const FileEntry& file, int out, std::uint64_t offset) {
-    return file.size == 0 || sha256_of_range(out, offset, file.size, file.path.text(), {}) == file.digest;
-  }
-
-  UniqueFd open_blob(const FileEntry& file) const {
-    auto in = m_store.open(file.digest);
-    if (regular_size(in.get(), file.digest.text()) != file.size) {
-      fail_bytes(file, fmt::format("does not have {} bytes", file.size));
-    }
-    return in;
-  }
-  void require_digest(const FileEntry& file, const Digest& actual) const {
-    if (actual != file.digest) fail_bytes(file, fmt::format("has {} instead of {}", actual.text(), file.digest.text()));
-  }
-  /// The store's own file is damaged, or the user's changed, may be just now.
-  [[noreturn]] void fail_bytes(const FileEntry& file, std::string_view what) const {
-    if (const auto reference = m_store.references().any(file.digest); reference && !m_store.holds(file.digest)) {
-      fail_changed(*reference);
-    }
-    fail(ErrorCode::blob_corrupt, "the store's file for '{}' {}", file.path.text(), what);
-  }
-
-  void read_blob(const FileEntry& file, std::span<std::uint8_t> into) const {
-    const auto in = open_blob(file);
-    if (!pread_exact(in.get(), into, 0, file.path.text())) fail_bytes(file, "ends early");
-    require_digest(file, sha256(into));
-  }
-
-  void copy_blob(const FileEntry& file, int out, const Advance& advance) const {
-    const auto in = open_blob(file);
-    try {
-      require_digest(file, copy_hashed(in.get(), 0, out, file.size, file.path.text(), advance));
-    } catch (const Error& error) {
-      if (error.code() == ErrorCode::size_mismatch) fail_bytes(file, "ends early");
-      throw;
-    }
-  }
-
-  static void pwrite_all(int fd, std::string_view bytes, std::uint64_t offset) {
-    while (!bytes.empty()) {
-      const auto put = ::pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
-      if (put < 0 && errno == EINTR) continue;
-      if (put < 0) fail_errno("write the bundle");
-      bytes.remove_prefix(static_cast<std::size_t>(put));
-      offset += static_cast<std::uint64_t>(put);
-    }
-  }
-
-  const BlobStore& m_store;
-  const std::vector<FileEntry>& m_files;
-  UniqueFd m_folder_fd;
-  UniqueFd m_tar;
-  TarLayout m_layout;
-  bool m_resuming = false;  ///< content.tar was left by an earlier run
-  std::map<std::string_view, const std::string*> m_generated;
-};
-
 void check_fetched(const BlobStore& store, const PackRequest& request) {
   std::vector<const ArtifactFile*> wanted;
   for (const auto& artifact : request.artifacts) {
@@ -353,17 +139,19 @@ void check_fetched(const BlobStore& store, const PackRequest& request) {
   std::error_code error;
   const bool is_there = fs::exists(reference->file, error) || error;
   const auto gone = is_there ? reference->file : gone_place(reference->file);
-  throw Error(ErrorCode::not_fetched,
-              fmt::format("{}: '{}' {}, and the store only refers to {}", lacked, printable(gone.string()),
-                          is_there ? "changed" : "is gone, or was moved",
-                          gone == fs::absolute(reference->file) ? "it" : "its files"),
-              fmt::format("put it back, or {}; with --copy, `lock` and `fetch` keep copies",
-                          is_there        ? fmt::format("lock what is there now: `liftlock lock --update{}`",
-                                                 entry.empty() ? "-all" : " " + entry)
-                          : entry.empty() ? "write its new place into the stack, and run `liftlock lock`"
-                                          : fmt::format("write its new place as the source of [{}], and run `liftlock "
-                                                        "lock` and `liftlock fetch`",
-                                                        entry)));
+  throw Error(
+      ErrorCode::not_fetched,
+      fmt::format("{}: '{}' {}, and the store only refers to {}", lacked, printable(gone.string()),
+                  is_there ? "changed" : "is gone, or was moved",
+                  gone == fs::absolute(reference->file) ? "it" : "its files"),
+      fmt::format("put it back, or {}; with --copy, `lock` and `fetch` keep copies",
+                  is_there        ? fmt::format("lock what is there now: `liftlock lock --update{}`",
+                                         entry.empty() ? "-all" : " " + entry)
+                  : entry.empty() ? "write its new place into the stack, and run `liftlock lock`"
+                                  : fmt::format("write its new place as the source of [{0}] and run "
+                                                "`liftlock lock` and `liftlock fetch`, or, where only a part of "
+                                                "it is gone, `liftlock lock --update {0}`",
+                                                entry)));
 }
 
 /// Can the bundle be renamed to this place: is nothing there, or an empty folder?
@@ -476,32 +264,9 @@ std::optional<PackResult> unchanged_bundle(const PackRequest& request, const Fro
   return PackResult{existing.digest(), existing.info(), true};
 }
 
-/// An earlier run may have been killed while it packed another lock: what this one does not write must go.
-/// What stays, in files and bytes.
-std::pair<std::size_t, std::uint64_t> drop_leftovers(const fs::path& partial, const std::vector<FileEntry>& files,
-                                                     ContentForm form) {
-  std::set<std::string_view> wanted;
-  if (form == ContentForm::tree) {
-    for (const auto& file : files) wanted.insert(file.path.text());
-  } else {
-    wanted.insert(k_content_tar_path);
-  }
-  std::pair<std::size_t, std::uint64_t> kept{};
-  for (const auto& entry : walk(partial, 2 * bundle_limits::k_files)) {
-    if (!wanted.contains(entry.path) || !S_ISREG(entry.status.st_mode)) {
-      remove_tree(partial / entry.path);
-      continue;
-    }
-    ++kept.first;
-    kept.second += static_cast<std::uint64_t>(entry.status.st_size);
-  }
-  return kept;
-}
-
 }  // namespace
 
-std::vector<FileEntry> plan_content(const std::vector<Artifact>& artifacts,
-                                    const std::vector<std::pair<RelPath, std::string>>& generated) {
+std::vector<FileEntry> plan_content(const std::vector<Artifact>& artifacts, const GeneratedFiles& generated) {
   std::vector<FileEntry> all;
   for (const auto& artifact : artifacts) {
     const auto id = artifact.id();
@@ -556,12 +321,16 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
                 fmt::format("'{}' is in no place for files", printable(request.output.string())),
                 "it belongs to the kernel, as /proc and /sys do: name a folder of a disk or a medium");
   }
-  if (const auto parent = request.output.parent_path(); !parent.empty()) make_folders(parent);
+  // A mount point that was mistyped must not become a folder of the system's disk.
+  if (const auto parent = request.output.parent_path(); !parent.empty() && !fs::is_directory(parent)) {
+    throw Error(ErrorCode::not_found, fmt::format("there is no folder '{}'", printable(parent.string())),
+                "mount the medium, or make the folder first");
+  }
   const OutputLock lock(request.output);
   // In a tar each file has its header and its padding besides.
   const auto needed = content.form == ContentForm::tar ? tar_layout(content.carried).total_size : info.content_bytes;
   if (fs::exists(partial)) {
-    const auto [files, bytes] = drop_leftovers(partial, content.carried, content.form);
+    const auto [files, bytes] = keep_leftovers(partial, content.carried, content.form);
     if (files > 0) {
       reporter.note(fmt::format(
           "an earlier run left {} ({}) in '{}': what of it is whole is kept, once it was read and hashed again",
@@ -573,10 +342,11 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
          needed + k_room_for_lists, needed, k_room_for_lists, printable(partial.parent_path().string()), available);
   }
   make_folders(partial);
-  ContentWriter writer(store, request, content, partial);
-  writer.write_all_files(reporter, info.content_bytes);
-
+  // Opened before anything is written: the sync tells of errors since then, also of those that another process met
+  // first.
   const auto folder_fd = open_folder(partial);
+  write_content(store, content.carried, request.generated, content.form, partial, reporter);
+
   const auto put = [&](const RelPath& path, std::string_view text) {
     make_parents_beneath(folder_fd.get(), path);
     const auto fd = open_beneath(folder_fd.get(), path, O_WRONLY | O_CREAT | O_TRUNC).value();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/reporter.hpp"
+#include "bundle/content_writer.hpp"
 #include "bundle/delta.hpp"
 #include "bundle/manifest.hpp"
 #include "bundle/sbom.hpp"
@@ -19,8 +20,7 @@ namespace liftlock {
 struct PackRequest {
   fs::path output;                  ///< the bundle folder; made
   std::vector<Artifact> artifacts;  ///< of the lock
-  /// Files that are made while packing: images/index.json and its like.
-  std::vector<std::pair<RelPath, std::string>> generated;
+  GeneratedFiles generated;
   std::vector<std::string> trust_statements;  ///< lowest version first; the first one is version first_trust_version
   std::uint64_t first_trust_version = 1;
   std::string stack;
@@ -59,7 +59,6 @@ ContentForm form_for(const std::vector<FileEntry>& carried);
 
 /// The content of a bundle, sorted by path; equal paths with equal digests are one file.
 /// @throws Error{path_collision}
-std::vector<FileEntry> plan_content(const std::vector<Artifact>& artifacts,
-                                    const std::vector<std::pair<RelPath, std::string>>& generated);
+std::vector<FileEntry> plan_content(const std::vector<Artifact>& artifacts, const GeneratedFiles& generated);
 
 }  // namespace liftlock

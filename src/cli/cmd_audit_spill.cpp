@@ -18,16 +18,23 @@ namespace {
 
 constexpr std::size_t k_shortest = 12;  ///< bytes; less stands in too many records by chance
 
+/// A text, or all texts of a list of them or of content parts: what people wrote into `content`, `input` or `prompt`.
+void add_texts(const Json& content, std::vector<std::string>& out) {
+  if (content.is_string()) out.push_back(content.get<std::string>());
+  if (content.is_object() && content.contains("text")) add_texts(content.at("text"), out);
+  if (!content.is_array()) return;
+  for (const auto& part : content) add_texts(part, out);
+}
+
 /// The last question of a record, and its answer: what later prompts carry along when a talk goes on.
 std::vector<std::string> texts_of(const Record& record) {
   std::vector<std::string> out{record.answer};
   const auto prompt = parse_json(record.prompt, {.max_bytes = 64u << 20, .max_depth = 64});
   const auto messages = prompt.find("messages");
-  if (messages == prompt.end() || !messages->is_array() || messages->empty()) {
-    out.push_back(prompt.value("prompt", Json()).is_string() ? prompt.at("prompt").get<std::string>() : "");
-  } else if (const auto& last = messages->back(); last.value("content", Json()).is_string()) {
-    out.push_back(last.at("content").get<std::string>());
+  if (messages != prompt.end() && messages->is_array() && !messages->empty()) {
+    add_texts(messages->back().value("content", Json()), out);
   }
+  for (const auto* key : {"prompt", "input", "query", "documents"}) add_texts(prompt.value(key, Json()), out);
   std::erase_if(out, [](const auto& text) { return text.size() < k_shortest; });
   return out;
 }

@@ -9,6 +9,7 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/engine_view.hpp"
+#include "engine/machine.hpp"
 
 namespace liftlock {
 namespace {
@@ -23,6 +24,12 @@ Site site_for(Invocation& invocation, std::string_view command) {
 void choose(Invocation& invocation, const std::string& name) {
   const auto site = site_for(invocation, "engine default");
   const auto one = engine::find_engine(site.engines_folder(), name);
+  if (const auto suited = judge(one, engine::probe_machine()); !suited.runs()) {
+    throw Error(
+        ErrorCode::engine_unfit,
+        fmt::format("{} cannot run on this machine: {}", printable(full_name(one)), fmt::join(suited.lacking, "; ")),
+        "choose one that `liftlock engine ls` says runs here; it becomes the default once the hardware is there");
+  }
   record_config(invocation, site);
   const auto formats = make_default(invocation, site, one, Replace::yes);
   if (formats.empty()) fail(ErrorCode::usage, "{} loads no format of models", printable(full_name(one)));

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
@@ -10,6 +11,8 @@
 #include "cli/model_serving.hpp"
 #include "cli/store_view.hpp"
 #include "cli/whole_number.hpp"
+#include "engine/choices.hpp"
+#include "engine/engine_process.hpp"
 #include "engine/load_gate.hpp"
 #include "engine/machine.hpp"
 #include "engine/memory_need.hpp"
@@ -29,6 +32,24 @@ struct FitOptions {
   std::string gpu_memory;
   std::optional<unsigned> gpus;
 };
+
+/// Why the engine that would load this GGUF does not know it; empty where it does, or none is there to be asked.
+std::string unknown_to_engine(const Site& site, const Artifact& model, const Json& facts) {
+  const auto architecture = facts.value("architecture", std::string());
+  const bool is_gguf = std::any_of(model.files.begin(), model.files.end(),
+                                   [](const auto& file) { return file.path.filename().ends_with(".gguf"); });
+  if (!is_gguf || architecture.empty()) return "";
+  try {
+    const engine::Choices defaults(site.engine_defaults_file());
+    const auto one = engine::engine_for(site.engines_folder(), defaults, "gguf");
+    if (engine::knows_architecture(one, architecture)) return "";
+    return fmt::format("the engine {} does not know the architecture '{}': carry a newer one", full_name(one),
+                       architecture);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found && error.code() != ErrorCode::engine_unavailable) throw;
+    return "";
+  }
+}
 
 Json to_json(const engine::Fit& fit) {
   return {{"budget", fit.budget}, {"fits", fit.fits}, {"largest_context", fit.largest_context}};
@@ -54,10 +75,18 @@ void fit_llama(Invocation& invocation, const FitOptions& options) {
   const auto* gpu = engine::largest_gpu(machine);
   const auto gpu_memory = gpu == nullptr ? 0 : engine::gpu_budget(gpu->memory);
   const auto on_gpu = engine::fit_into(gpu_memory, model, facts, context, k_slots);
-  Json json = {{"model", model.id()},     {"context", need.context},   {"slots", k_slots},
-               {"weights", need.weights}, {"kv_cache", need.kv_cache}, {"computation", need.computation},
-               {"sealed", need.sealed},   {"total", need.total()},     {"memory", to_json(memory)},
-               {"gpu", nullptr}};
+  const auto unknown = unknown_to_engine(site, model, facts);
+  Json json = {{"model", model.id()},
+               {"context", need.context},
+               {"slots", k_slots},
+               {"weights", need.weights},
+               {"kv_cache", need.kv_cache},
+               {"computation", need.computation},
+               {"sealed", need.sealed},
+               {"total", need.total()},
+               {"memory", to_json(memory)},
+               {"gpu", nullptr},
+               {"engine_lacks", unknown.empty() ? Json() : Json(unknown)}};
   if (gpu_memory != 0) json["gpu"] = to_json(on_gpu), json["gpu"]["name"] = gpu->name;
   invocation.print(json, [&] {
     auto out = fmt::format(
@@ -76,8 +105,10 @@ void fit_llama(Invocation& invocation, const FitOptions& options) {
       out += fmt::format("the model was made for {} tokens of context, and gets no more\n", need.context);
     }
     if (!memory.fits) out += "try a smaller --context, or a stronger quantisation\n";
+    if (!unknown.empty()) out += fmt::format("it will not load: {}\n", printable(unknown));
     return out;
   });
+  if (!unknown.empty()) invocation.set_status(static_cast<int>(ErrorClass::policy));
   if (!memory.fits) invocation.set_status(static_cast<int>(ErrorClass::space));
 }
 
@@ -155,7 +186,8 @@ void add_model_fit(CLI::App& group, Invocation& invocation) {
   command->add_option("--gpu-memory", options->gpu_memory, "Memory of each, such as 80GiB (default: as found here)")
       ->needs(vllm);
   command->footer(
-      "Exit status 5: it does not fit. The estimate is rather too high than too low.\n"
+      "Exit status 5: it does not fit; 3: the installed engine does not know its architecture. The estimate is rather "
+      "too high than too low.\n"
       "Examples:\n"
       "  liftlock model fit tiny --context 4096\n"
       "  liftlock model fit llama-3-70b --vllm --tensor-parallel-size 2 --max-model-len 32768 --gpus 2 "

@@ -103,24 +103,29 @@ std::string status_text(ModelServing& models, const MirrorServer& mirror, Timest
   return dump_json(status);
 }
 
-void require_whole(AuditLog& log, const Invocation& invocation) {
-  try {
-    log.verify();
-  } catch (const Error& error) {
-    if (!is_damage(error)) throw;
-    log.append(log_check_event(log, invocation.actor(), &error));
-    throw Error(error.code(), error.what(), "keep the disk as it is; docs/guides/audit.md says how to mend the log");
-  }
+struct StoppedEarly {};
+
+/// @throws StoppedEarly when somebody ends the server meanwhile
+void require_whole(AuditLog& log, const Invocation& invocation, StopSignals& signals) {
+  const auto damage = find_damage(log, [&] {
+    if (signals.came()) throw StoppedEarly();
+  });
+  log_damage(log, invocation.actor(), damage);
+  if (!damage) return;
+  throw Error(damage->code(), damage->what(), "keep the disk as it is; docs/guides/audit.md says how to mend the log");
 }
 
-void run(Invocation& invocation, const Options& options) {
+void serve(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("serve", {Zone::ingest, Zone::production});
   StopSignals signals;
   auto mirror_settings = mirror_options(site, options);  // a mistake of use is told before anything is begun
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
-  if (options.require_whole_log) require_whole(log, invocation);
+  if (options.require_whole_log) {
+    require_whole(log, invocation, signals);
+    mirror_settings.log_check.before_first = mirror_settings.log_check.while_good;
+  }
   const auto models = serve_models(site, log, invocation);
   std::optional<IncomingEngines> incoming;
   if (models && !options.incoming_engines.empty()) incoming.emplace(invocation, site, options.incoming_engines);
@@ -158,6 +163,14 @@ void run(Invocation& invocation, const Options& options) {
   signals.wait_at_most(site.config().drain);
   mirror.stop(k_patience);
   if (door) door->stop(k_patience);
+}
+
+void run(Invocation& invocation, const Options& options) {
+  try {
+    serve(invocation, options);
+  } catch (const StoppedEarly&) {
+    invocation.reporter().note("ended before the audit log was read to its end; nothing was served");
+  }
 }
 
 }  // namespace

@@ -103,8 +103,8 @@ Json damage_json(const AuditEntry& check) {
 
 std::string damage_text(const AuditEntry& check) {
   return fmt::format(
-      "AUDIT LOG DAMAGED: {}\n  found {} by `serve`, which looks again every ten minutes; docs/guides/audit.md says "
-      "what to do\n",
+      "AUDIT LOG DAMAGED: {}\n  found {} by `serve`, which says so until it finds all of it whole again; "
+      "docs/guides/audit.md says what to do\n",
       printable(parse_json(check.event.detail).value("what", "")), format_time(check.time));
 }
 

@@ -2,10 +2,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
+#include <span>
 
 #include "audit/audit_log.hpp"
 #include "base/counted.hpp"
@@ -69,38 +70,50 @@ std::uint64_t total(const std::vector<SizedDigest>& blobs) {
   return sum;
 }
 
+/// Calls with all sets that hold a file, for each file of which the store has bytes of its own.
+void for_each_set_file(const OpenStore& store, const std::function<void(std::span<const Catalog::SetFile>)>& each) {
+  const auto files = store.catalog.set_files();
+  for (auto first = files.begin(); first != files.end();) {
+    const auto end = std::find_if(first, files.end(), [&](const auto& file) { return file.digest != first->digest; });
+    if (store.blobs.holds(first->digest)) each({first, end});
+    first = end;
+  }
+}
+
 std::vector<Held> stacks_of(const OpenStore& store) {
-  /// A catalog of that size is a mirror's, where stacks are not what fills the disk.
-  constexpr std::size_t k_most = 20'000;
-  constexpr std::string_view k_prefix = "set ";
-  std::map<Digest, std::pair<std::uint64_t, std::set<std::string>>> holders;
   std::map<std::string, Held> out;
   for (const auto& set : store.catalog.sets()) {
     if (set.starts_with(k_stack_set)) out[set] = {.stack = set.substr(k_stack_set.size()), .bytes = 0, .alone = 0};
   }
   if (out.empty()) return {};
-  const auto artifacts = store.catalog.artifacts();
-  for (std::size_t i = 0; i < std::min(artifacts.size(), k_most); ++i) {
-    for (const auto& holder : store.catalog.holders(artifacts[i])) {
-      if (!holder.starts_with(k_prefix)) continue;
-      for (const auto& file : artifacts[i].files) {
-        if (!store.blobs.holds(file.digest)) continue;
-        auto& one = holders[file.digest];
-        one.first = file.size;
-        one.second.insert(holder.substr(k_prefix.size()));
-      }
+  for_each_set_file(store, [&](std::span<const Catalog::SetFile> holders) {
+    for (const auto& holder : holders) {
+      const auto stack = out.find(holder.set);
+      if (stack == out.end()) continue;
+      stack->second.bytes += holder.size;
+      if (holders.size() == 1) stack->second.alone += holder.size;
     }
-  }
-  for (const auto& [digest, one] : holders) {
-    for (const auto& set : one.second) {
-      if (!out.contains(set)) continue;
-      out[set].bytes += one.first;
-      if (one.second.size() == 1) out[set].alone += one.first;
-    }
-  }
+  });
   std::vector<Held> list;
   for (auto& [name, held] : out) list.push_back(std::move(held));
   return list;
+}
+
+bool is_among(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// What nobody needs once these stacks are forgotten.
+std::vector<SizedDigest> only_of(const OpenStore& store, const std::vector<std::string>& stacks) {
+  std::vector<SizedDigest> out;
+  if (stacks.empty()) return out;
+  for_each_set_file(store, [&](std::span<const Catalog::SetFile> holders) {
+    const bool all = std::all_of(holders.begin(), holders.end(), [&](const auto& holder) {
+      return holder.set.starts_with(k_stack_set) && is_among(stacks, holder.set.substr(k_stack_set.size()));
+    });
+    if (all) out.push_back({holders[0].digest, holders[0].size});
+  });
+  return out;
 }
 
 Left look_at_what_is_left(const Site& site, const OpenStore& store, std::vector<Held> stacks) {
@@ -120,6 +133,18 @@ Left look_at_what_is_left(const Site& site, const OpenStore& store, std::vector<
     if (const auto size = file.file_size(none); !none) out.quarantined_bytes += size;
   }
   return out;
+}
+
+/// A run that is only tried leaves what it would remove.
+void leave_out(Left& left, const Abandoned& abandoned, std::uint64_t forgotten) {
+  const auto same_name = [](const auto& one) { return [&one](const auto& other) { return other.name == one.name; }; };
+  std::erase_if(left.batches, [&](const auto& batch) {
+    return std::any_of(abandoned.batches.begin(), abandoned.batches.end(), same_name(batch));
+  });
+  std::erase_if(left.pins, [&](const auto& pin) {
+    return std::any_of(abandoned.pins.begin(), abandoned.pins.end(), same_name(pin));
+  });
+  left.required -= std::min(left.required, forgotten);
 }
 
 Json left_json(const Left& left) {
@@ -160,6 +185,7 @@ void say_what_is_left(Reporter& reporter, const Left& left) {
                               counted(pin.count, "file"), pin.name, format_time(pin.since)));
   }
   for (const auto& held : left.stacks) {
+    if (held.bytes == 0) continue;  // its files stay where they are
     reporter.note(fmt::format(
         "kept: {} of the stack {} ({} of no other); `liftlock gc --forget-stack {}` lets go of it, until it is fetched "
         "again",
@@ -186,6 +212,36 @@ void require_stacks(const std::vector<Held>& stacks, const std::vector<std::stri
   }
 }
 
+/// Removes it, between its entries in the log; returns the blobs that went.
+std::vector<SizedDigest> collect(Invocation& invocation, const Site& site, OpenStore& store, const Options& options,
+                                 const Abandoned& abandoned, const std::vector<SizedDigest>& foreseen) {
+  record_config(invocation, site);
+  AuditLog log(site.audit_folder(), "");
+  const auto tell = [&](Outcome outcome, const Json& detail) {
+    log.append({.type = "store.gc",
+                .actor = invocation.actor(),
+                .outcome = outcome,
+                .subject = "store",
+                .detail = dump_json_line(detail)});
+  };
+  tell(Outcome::intent, {{"blobs", foreseen.size()},
+                         {"bytes", total(foreseen)},
+                         {"batches", abandoned.batches.size()},
+                         {"pins", abandoned.pins.size()},
+                         {"reference_lists", abandoned.lists.size()},
+                         {"forget_stacks", options.forget}});
+  try {
+    remove_abandoned(store.blobs, store.catalog, abandoned);
+    for (const auto& name : options.forget) store.catalog.remove_set(std::string(k_stack_set) + name);
+    auto removed = remove_garbage(store.blobs, store.catalog, find_garbage(store.blobs, store.catalog));
+    tell(Outcome::success, {{"blobs", removed.size()}, {"bytes", total(removed)}});
+    return removed;
+  } catch (const Error& error) {
+    tell(Outcome::failure, {{"error", info(error.code()).slug}});
+    throw;
+  }
+}
+
 void run(Invocation& invocation, const Options& options) {
   resume_after_interrupt();
   const auto age = parse_duration(options.abandoned_after);
@@ -199,40 +255,17 @@ void run(Invocation& invocation, const Options& options) {
   auto stacks = stacks_of(store);
   require_stacks(stacks, options.forget);
   const auto abandoned = find_abandoned(store.blobs, store.catalog, now() - *age);
-  auto garbage = find_garbage(store.blobs, store.catalog);
-  std::vector<SizedDigest> removed;
-  const bool idle = abandoned.batches.empty() && abandoned.pins.empty() && abandoned.lists.empty() && garbage.empty() &&
+  auto shown = find_garbage(store.blobs, store.catalog);
+  const auto forgotten = only_of(store, options.forget);
+  shown.insert(shown.end(), forgotten.begin(), forgotten.end());
+  const bool idle = abandoned.batches.empty() && abandoned.pins.empty() && abandoned.lists.empty() && shown.empty() &&
                     options.forget.empty();
-  if (!options.dry_run && !idle) {
-    record_config(invocation, site);
-    AuditLog log(site.audit_folder(), "");
-    const auto tell = [&](Outcome outcome, const Json& detail) {
-      log.append({.type = "store.gc",
-                  .actor = invocation.actor(),
-                  .outcome = outcome,
-                  .subject = "store",
-                  .detail = dump_json_line(detail)});
-    };
-    tell(Outcome::intent, {{"blobs", garbage.size()},
-                           {"bytes", total(garbage)},
-                           {"batches", abandoned.batches.size()},
-                           {"pins", abandoned.pins.size()},
-                           {"reference_lists", abandoned.lists.size()},
-                           {"forget_stacks", options.forget}});
-    remove_abandoned(store.blobs, store.catalog, abandoned);
-    for (const auto& name : options.forget) store.catalog.remove_set(std::string(k_stack_set) + name);
-    if (!abandoned.pins.empty() || !abandoned.batches.empty() || !options.forget.empty())
-      garbage = find_garbage(store.blobs, store.catalog);
-    removed = remove_garbage(store.blobs, store.catalog, garbage);
-    tell(Outcome::success, {{"blobs", removed.size()}, {"bytes", total(removed)}});
-  }
-  if (!options.dry_run) {
-    std::erase_if(stacks, [&](const auto& held) {
-      return std::find(options.forget.begin(), options.forget.end(), held.stack) != options.forget.end();
-    });
-  }
-  const auto left = look_at_what_is_left(site, store, stacks);
-  const auto& shown = options.dry_run ? garbage : removed;
+  if (!options.dry_run && !idle) shown = collect(invocation, site, store, options, abandoned, shown);
+
+  std::vector<Held> kept = stacks;
+  std::erase_if(kept, [&](const auto& held) { return is_among(options.forget, held.stack); });
+  auto left = look_at_what_is_left(site, store, std::move(kept));
+  if (options.dry_run) leave_out(left, abandoned, total(forgotten));
   Json digests = Json::array();
   for (const auto& blob : shown) digests.push_back(blob.digest.text());
   const Json json = {{"dry_run", options.dry_run},
@@ -258,9 +291,7 @@ void run(Invocation& invocation, const Options& options) {
                          counted(list.digests.size(), "file"), format_time(list.touched));
     }
     for (const auto& held : stacks) {
-      if (!options.dry_run ||
-          std::find(options.forget.begin(), options.forget.end(), held.stack) == options.forget.end())
-        continue;
+      if (!options.dry_run || !is_among(options.forget, held.stack)) continue;
       out += fmt::format("\nwould let go of the stack {}: {} that no other holds", printable(held.stack),
                          format_size(held.alone));
     }

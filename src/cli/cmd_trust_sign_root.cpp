@@ -3,8 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
+#include "audit/audit_log.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/config_record.hpp"
 #include "cli/trust_change.hpp"
 #include "trust/key_file.hpp"
 
@@ -28,24 +31,37 @@ void require_root_key(Invocation& invocation, const RootStatement& statement, co
   fail(ErrorCode::key_role, "{} is no root key of this statement, nor of the one before it", id);
 }
 
+/// Who has pinned no root yet, and did not draft this one, has compared no fingerprint: `trust pin` asks for that.
+bool may_pin(const Site& site, const TrustRoot& root) {
+  if (!site.exists() || !TrustStore(site.trust_folder()).empty()) return true;
+  require_audit_log(site);
+  return AuditLog(site.audit_folder(), "").find_last("trust.draft", root.fingerprint.text()).has_value();
+}
+
 void run(Invocation& invocation, const Options& options) {
   auto statement = decode_root(read_chain(options.file).back());
-  invocation.reporter().note("signing:\n" + root_text(statement.root));
+  invocation.reporter().note("signing:");
+  const auto text = root_text(statement.root);
+  for (const auto line : split(trim(text), '\n')) invocation.reporter().note(std::string(line));
   for (const auto& file : options.keys) {
     const auto key = load_private_key(
         file, options.passphrase_file.empty() ? std::nullopt : std::optional<fs::path>(options.passphrase_file));
     require_root_key(invocation, statement, key.public_key().id());
     sign_root(statement, key);
   }
+  // Whoever carries the file on has the signature in it, whether or not the statement is in force here now.
+  if (fs::is_regular_file(options.file)) write_file_atomically(options.file, encode_root(statement));
   const Json what{{"change", "sign-root"}};
-  finish_statement(invocation, statement, options.file, what);
+  finish_statement(invocation, statement, options.file, what,
+                   may_pin(invocation.site(), statement.root) ? Pin::yes : Pin::no);
 }
 
 }  // namespace
 
 void add_trust_sign_root(CLI::App& app, Invocation& invocation) {
-  auto* command =
-      app.add_subcommand("sign-root", "Add a root signature to a statement; in force here once there are enough");
+  auto* command = app.add_subcommand(
+      "sign-root",
+      "Add a root signature to a statement, in its file; in force where it was made once there are enough");
   auto options = std::make_shared<Options>();
   command->add_option("FILE", options->file, "N.root.json that still lacks signatures")->required();
   command->add_option("--root-key", options->keys, "Private root key")->required()->type_name("FILE");

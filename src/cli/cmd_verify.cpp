@@ -8,6 +8,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/bundle_reader.hpp"
 #include "bundle/signatures.hpp"
 #include "bundle/verify.hpp"
 #include "cli/bundle_view.hpp"
@@ -114,6 +115,7 @@ int status_of(const std::vector<Problem>& problems) {
 
 void run(Invocation& invocation, const Options& options) {
   begin_anew_after_interrupt();
+  const BundleReader bundle(options.bundle);  // that it is none is told before whose signatures count
   VerifyOptions verify{.expect = std::nullopt,
                        .pinned = chosen_chain(invocation, options),
                        .when = now(),

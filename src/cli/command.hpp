@@ -30,7 +30,7 @@ namespace liftlock {
 class Invocation {
  public:
   virtual ~Invocation() = default;
-  virtual Reporter& reporter() = 0;
+  virtual Reporter& reporter() const = 0;
   virtual bool json() const = 0;
   /// Opens the installation that --state or LIFTLOCK_STATE names.
   virtual Site site() const = 0;

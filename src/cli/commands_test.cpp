@@ -20,7 +20,7 @@ namespace {
 
 class NoInvocation final : public Invocation {
  public:
-  Reporter& reporter() override { return silent_reporter(); }
+  Reporter& reporter() const override { return silent_reporter(); }
   bool json() const override { return false; }
   Site site() const override { return Site("/nonexistent"); }
   void print(const Json&, const std::function<std::string()>&) override {}

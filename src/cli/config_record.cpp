@@ -37,6 +37,9 @@ bool was_used(const Site& site) {
                            site.verified_file(), site.records_folder()}) {
     if (fs::exists(path)) return true;
   }
+  for (const auto& folder : {site.trust_folder(), site.engines_folder()}) {
+    if (fs::exists(folder) && !fs::is_empty(folder)) return true;
+  }
   return false;
 }
 
@@ -65,10 +68,8 @@ void record_config(const Invocation& invocation, const Site& site) {
   site.require_own();
   require_audit_log(site);
   AuditLog log(site.audit_folder(), "");
-  // Telling changes nothing of the invocation.
-  auto& reporter = const_cast<Invocation&>(invocation).reporter();  // NOLINT(cppcoreguidelines-pro-type-const-cast)
   for (const auto& file : log.repaired()) {
-    reporter.warn(
+    invocation.reporter().warn(
         fmt::format("the audit log's {} was damaged; the journal had what it held, and it was written again: look for "
                     "what changed it (docs/guides/audit.md)",
                     file));

@@ -29,7 +29,7 @@ class ConsoleInvocation final : public Invocation {
  public:
   GlobalOptions options;
 
-  Reporter& reporter() override {
+  Reporter& reporter() const override {
     if (!m_reporter) {
       m_reporter = std::make_unique<ConsoleReporter>(options.quiet ? ConsoleReporter::Style::quiet
                                                                    : ConsoleReporter::style_for_stderr());
@@ -57,7 +57,7 @@ class ConsoleInvocation final : public Invocation {
   std::string actor() const override { return current_actor(); }
 
  private:
-  std::unique_ptr<ConsoleReporter> m_reporter;
+  mutable std::unique_ptr<ConsoleReporter> m_reporter;  ///< made when first asked for: --quiet decides how it tells
   int m_status = 0;
 };
 

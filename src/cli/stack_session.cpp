@@ -140,19 +140,17 @@ std::string some_of(const std::vector<std::string>& paths) {
 
 /// What people read of files of one entry that all became one thing.
 std::vector<std::string> drift_lines(const std::string& entry, const std::string& change,
-                                     const std::vector<std::string>& paths, const fs::path& stack_folder) {
+                                     const std::vector<std::string>& paths, const fs::path& stack_folder,
+                                     bool source_is_gone) {
   const auto update = fmt::format("`liftlock lock --update {}`", entry);
-  if (change == "gone" && paths.size() > 1) {
+  if (change == "gone" && source_is_gone) {
     const auto gone = gone_place(stack_path(paths.front(), stack_folder));
-    const auto below = gone.string() + "/";
-    if (std::all_of(paths.begin(), paths.end(), [&](const auto& path) {
-          return fs::absolute(stack_path(path, stack_folder)).string().starts_with(below);
-        })) {
-      return {
-          fmt::format("{}: '{}' is gone, or was moved, and {} that were locked with it; put it back, or write its "
-                      "new place as the source of [{}], and run `liftlock lock`: until then they stay locked",
-                      entry, printable(gone.string()), counted(paths.size(), "file"), entry)};
-    }
+    const bool itself = paths.size() == 1 && gone == fs::absolute(stack_path(paths.front(), stack_folder));
+    return {
+        fmt::format("{}: '{}' is gone, or was moved{}; put it back, or write its new place as the source of [{}], and "
+                    "run `liftlock lock`: until then what was locked stays",
+                    entry, printable(gone.string()),
+                    itself ? "" : fmt::format(", and {} with it", counted(paths.size(), "locked file")), entry)};
   }
   const bool many = paths.size() > k_one_by_one;
   const auto is = [&](std::string_view what) { return fmt::format("{} {}", many ? "are" : "is", what); };
@@ -202,7 +200,11 @@ void StackSession::warn_of(const std::vector<Locked::Drift>& drifts) {
   std::map<std::pair<std::string, std::string>, std::vector<std::string>> groups;  // entry, change
   for (const auto& drift : drifts) groups[{drift.entry, drift.change}].push_back(drift.path);
   for (const auto& [of, paths] : groups) {
-    for (const auto& line : drift_lines(of.first, of.second, paths, m_stack.folder)) m_invocation.reporter().warn(line);
+    const auto dot = of.first.find('.');
+    const auto* entry = m_stack.find(of.first.substr(0, dot), of.first.substr(dot + 1));
+    const bool is_gone = entry != nullptr && source_is_gone(*entry, m_stack.folder);
+    for (const auto& line : drift_lines(of.first, of.second, paths, m_stack.folder, is_gone))
+      m_invocation.reporter().warn(line);
   }
 }
 

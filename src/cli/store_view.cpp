@@ -66,6 +66,8 @@ std::string facts_text(const Json& facts, std::size_t width) {
       }
     } else if (!value.is_object()) {
       shown = plain(value);
+    } else if (const auto digest = value.find("sha256"); digest != value.end()) {
+      shown = "sha256:" + plain(*digest);  // of something that is too long to be shown, such as a chat template
     }
     if (!shown.empty()) out += fmt::format("  {:<{}}{}\n", printable(key), width, printable(shown));
   }

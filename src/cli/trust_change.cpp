@@ -120,7 +120,8 @@ void recorded_change(Invocation& invocation, const std::string& type, const std:
   }
 }
 
-void finish_statement(Invocation& invocation, const RootStatement& statement, const fs::path& pending, Json what) {
+void finish_statement(Invocation& invocation, const RootStatement& statement, const fs::path& pending, Json what,
+                      Pin may_pin) {
   const auto site = invocation.site();
   TrustStore store(site.trust_folder());
   const auto bytes = encode_root(statement);
@@ -128,7 +129,7 @@ void finish_statement(Invocation& invocation, const RootStatement& statement, co
   const auto& root = statement.root;
   what["version"] = root.version;
   what["fingerprint"] = root.fingerprint.text();
-  if (missing > 0 || !site.exists()) {
+  if (missing > 0 || !site.exists() || (store.empty() && may_pin == Pin::no)) {
     make_folders(fs::absolute(pending).parent_path());
     record_trust(invocation, "trust.draft", Outcome::intent, root.fingerprint.text(), what);
     write_file_atomically(pending, bytes);

@@ -49,8 +49,11 @@ void recorded_change(Invocation& invocation, const std::string& type, const std:
 /// @param what for the audit log: {"change": "revoke", "key": …}
 void change_trust(Invocation& invocation, const ChangeOptions& options, Json what,
                   const std::function<void(TrustRoot&)>& edit);
-/// What has enough signatures is pinned or followed here; otherwise says how many are missing, and for which version.
-void finish_statement(Invocation& invocation, const RootStatement& statement, const fs::path& pending, Json what);
+/// What has enough signatures is followed here, or pinned where that is allowed; otherwise it is written to `pending`,
+/// and said how many are missing.
+enum class Pin : std::uint8_t { yes, no };
+void finish_statement(Invocation& invocation, const RootStatement& statement, const fs::path& pending, Json what,
+                      Pin may_pin = Pin::yes);
 
 Json root_json(const TrustRoot& root);
 std::string root_text(const TrustRoot& root);

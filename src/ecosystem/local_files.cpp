@@ -141,6 +141,12 @@ fs::path gone_place(const fs::path& path) {
   return gone;
 }
 
+bool source_is_gone(const StackEntry& entry, const fs::path& stack_folder) {
+  std::error_code error;
+  const auto source = stack_path(entry.text("source"), stack_folder);
+  return fs::status(source, error).type() == fs::file_type::not_found;
+}
+
 std::vector<LocalFile> list_local_files(const fs::path& source, std::span<const std::string> include) {
   const auto what = status_of(source);
   if (!fs::exists(what)) {

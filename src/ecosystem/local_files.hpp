@@ -25,6 +25,9 @@ fs::path stack_path(std::string_view text, const fs::path& stack_folder);
 /// folder wants to read of the folder. Absolute.
 fs::path gone_place(const fs::path& path);
 
+/// What an entry of the stack takes is not there: all of its source, or a part of it?
+bool source_is_gone(const StackEntry& entry, const fs::path& stack_folder);
+
 /// One regular file of a local source.
 struct LocalFile {
   std::string path;             ///< relative to the source; the file name when the source is a file

@@ -247,8 +247,8 @@ FetchJob job_for(const ArtifactFile& file, const StackEntry& entry, const Collec
     job.headers = std::move(headers);
     return job;
   }
-  job.produce = [at = stack_path(file.origin, context.stack_folder), id = entry.table + "." + entry.name,
-                 file](int out) {
+  job.produce = [at = stack_path(file.origin, context.stack_folder), folder = context.stack_folder, entry,
+                 id = entry.table + "." + entry.name, file](int out) {
     const auto shown = printable(at.string());
     if (!fs::exists(status_of(at))) {
       const auto gone = gone_place(at);
@@ -256,7 +256,9 @@ FetchJob job_for(const ArtifactFile& file, const StackEntry& entry, const Collec
           ErrorCode::upstream_changed,
           fmt::format("'{}' is gone, or was moved, since it was locked{}", printable(gone.string()),
                       gone == fs::absolute(at) ? "" : fmt::format(", and '{}' with it", printable(file.origin))),
-          fmt::format("put it back, or write its new place as the source of [{}], and run `liftlock lock`", id));
+          source_is_gone(entry, folder)
+              ? fmt::format("put it back, or write its new place as the source of [{}], and run `liftlock lock`", id)
+              : fmt::format("put it back, or `liftlock lock --update {}` leaves it out", id));
     }
     const auto in = open_file(real_path(at), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (regular_size(in.get(), shown) == file.size &&

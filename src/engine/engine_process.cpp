@@ -27,6 +27,7 @@ constexpr std::chrono::milliseconds k_probe_patience{2000};
 constexpr std::chrono::milliseconds k_shortest_look{1}, k_longest_look{50};
 constexpr std::array<ModelFormat, 2> k_formats = {{{"gguf", "llama-server"}, {"ggml", "whisper-cli"}}};
 
+/// As it was written.
 std::string log_tail(const fs::path& log) {
   const auto file = open_file_if_exists(log, O_RDONLY);
   if (!file) return {};
@@ -34,7 +35,7 @@ std::string log_tail(const fs::path& log) {
   std::string tail(std::min<std::uint64_t>(size, k_log_tail), '\0');
   pread_exact(file->get(), {reinterpret_cast<std::uint8_t*>(tail.data()), tail.size()}, size - tail.size(),
               log.string());
-  return printable(tail);
+  return tail;
 }
 
 }  // namespace
@@ -241,12 +242,18 @@ void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience, const std
   const auto deadline = begun + patience;
   while (!is_healthy(socket, k_probe_patience)) {
     if (const auto status = sandbox.poll()) {
-      fail(ErrorCode::engine_failed, "the engine ended with status {}: {}", *status, log_tail(sandbox.spec().log));
+      const auto said = log_tail(sandbox.spec().log);
+      // What bubblewrap could not do is no fault of the engine's.
+      const auto lines = trim(said);
+      if (lines.substr(lines.rfind('\n') + 1).starts_with("bwrap: ")) {
+        fail(ErrorCode::sandbox_unavailable, "the engine's sandbox cannot be set up here");
+      }
+      fail(ErrorCode::engine_failed, "the engine ended with status {}: {}", *status, printable(said));
     }
     if (given_up && given_up()) fail(ErrorCode::engine_failed, "the engine was stopped while it loaded");
     if (std::chrono::steady_clock::now() > deadline) {
       fail(ErrorCode::engine_failed, "the engine did not get ready within {} s: {}", patience.count(),
-           log_tail(sandbox.spec().log));
+           printable(log_tail(sandbox.spec().log)));
     }
     // A fiftieth of what it took until now: no wait is longer than it must be by more, and slow engines are not asked
     // more often than they can answer.

@@ -1,5 +1,6 @@
 // A hostile program in an engine's place, started by root and by a user who is not.
 #ifdef LIFTLOCK_TRY_LEAVE  // sanitizers have no static programs
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -38,6 +39,9 @@ void attempt(const fs::path& folder, bool as_user) {
   fs::permissions(folder / "root/usr/bin/engine", static_cast<fs::perms>(0755));
   const auto elsewhere = folder / "elsewhere.sock";
   const auto listening = listen_at(elsewhere);
+  // As libraries open them: without close-on-exec.
+  const UniqueFd connection(::socket(AF_INET, SOCK_STREAM, 0));
+  ASSERT_EQ(::fcntl(connection.get(), F_GETFD), 0);
   SandboxSpec spec;
   spec.argv = {"/usr/bin/engine",       "9", elsewhere, as_user ? "user" : "root", std::to_string(::getpid()),
                std::to_string(k_memory)};

@@ -351,6 +351,11 @@ std::string projector_file(const CheckedModel& model) {
   return {};
 }
 
+bool has_projector(const Artifact& artifact) {
+  return std::any_of(artifact.files.begin(), artifact.files.end(),
+                     [](const auto& file) { return is_projector(file.path.filename()); });
+}
+
 const Digest& main_digest(const Artifact& artifact) {
   for (const auto& file : artifact.files) {
     if (is_weights(file.path.filename())) return file.digest;

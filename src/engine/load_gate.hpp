@@ -105,6 +105,8 @@ void check_again(const CheckedModel& model);
 const std::string& main_file(const CheckedModel& model);
 /// The path inside of a multimodal model's projector (mmproj….gguf); empty when it has none.
 std::string projector_file(const CheckedModel& model);
+/// Does the model come with a projector?
+bool has_projector(const Artifact& artifact);
 /// Its digest.
 const Digest& main_digest(const Artifact& artifact);
 

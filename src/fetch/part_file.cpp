@@ -131,8 +131,10 @@ void PartFile::seal(const Digest& digest, StagedBlobs*& shared) {
     return m_staged->seal_named(k_part, digest);
   }
   if (shared == nullptr) shared = &m_staged.emplace(m_store, m_batch);
-  write_all(shared->create(digest).get(), m_memory, digest.text());
-  shared->seal(digest, digest);
+  if (!shared->is_sealed(digest)) {  // else another URL brought the same bytes
+    write_all(shared->create(digest).get(), m_memory, digest.text());
+    shared->seal(digest, digest);
+  }
   m_memory = {};
 }
 

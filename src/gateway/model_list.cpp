@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "engine/load_gate.hpp"
+#include "engine/model_task.hpp"
 
 namespace liftlock {
 namespace {
@@ -38,6 +39,11 @@ ollama::ModelCard card_of(const Artifact& model, const Json& facts) {
   card.parameter_count = number_of(facts, "parameters");
   if (card.parameter_count != 0) card.parameters = format_count(card.parameter_count);
   card.context = number_of(facts, "context_length");
+  const auto task = engine::task_of(facts);
+  card.embedding = task == engine::ModelTask::embeddings || task == engine::ModelTask::reranking;
+  card.vision = engine::has_projector(model);
+  // llama.cpp brings calls of tools into the form of any template.
+  card.tools = !card.embedding && facts.contains("chat_template");
   return card;
 }
 

@@ -57,7 +57,7 @@ constexpr std::string_view k_decrypt = "decrypt it first, and import what comes 
 constexpr std::string_view k_unpack = "unpack it, or pack it as a tar, and import that";
 constexpr std::string_view k_list =
     "any files are taken in with a list of their digests: put it into a folder, run `sha256sum * > SHA256SUMS` there, "
-    "and import the folder";
+    "and import the folder; --expect, with the digest of that list, vouches for it";
 
 struct Kind {
   std::string_view bytes;
@@ -68,7 +68,6 @@ constexpr std::array k_kinds = {
     Kind{"-----BEGIN PGP MESSAGE", "is encrypted (OpenPGP)", k_decrypt},
     Kind{"\x85\x01"sv, "is encrypted (OpenPGP)", k_decrypt},
     Kind{"\x85\x02"sv, "is encrypted (OpenPGP)", k_decrypt},
-    Kind{"\x84"sv, "is encrypted (OpenPGP)", k_decrypt},
     Kind{"\x8c\x0d"sv, "is encrypted (OpenPGP)", k_decrypt},
     Kind{"age-encryption.org/", "is encrypted (age)", k_decrypt},
     Kind{"-----BEGIN AGE ENCRYPTED", "is encrypted (age)", k_decrypt},
@@ -86,9 +85,19 @@ constexpr std::array k_kinds = {
     Kind{"%PDF-", "is a PDF document", k_list},
     Kind{"#!", "is a script", k_list},
     Kind{"SQLite format 3", "is a SQLite database", k_list},
-    Kind{"\x80\x02"sv, "is a Python pickle, which runs code when it is loaded",
-         "convert it to safetensors on the low side, and carry that"},
 };
+
+/// PROTO and its version (Python's pickletools): 2 and later; before, nothing tells it from text.
+bool is_pickle(std::string_view head) {
+  return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
+}
+
+/// The command that gives a file its ending; in words where its name holds what a shell would read.
+std::string rename_to(std::string_view name, std::string_view ending) {
+  if (name.find('\'') != std::string_view::npos || printable(name) != name)
+    return fmt::format("give it a name that ends in {}, and import that", ending);
+  return fmt::format("give it its ending: mv '{0}' '{0}{1}', and import that", name, ending);
+}
 
 bool is_plain_text(std::string_view head) {
   return std::all_of(head.begin(), head.end(), [](char c) {
@@ -104,13 +113,16 @@ Looks looks_of(std::string_view name, std::string_view head, std::uint64_t size)
   for (const auto& one : k_endings) {
     if (head.starts_with(one.bytes))
       return {fmt::format("begins as {} does, and does not end in {}", one.words, one.ending),
-              fmt::format("give it its ending: mv '{0}' '{0}{1}', and import that", printable(name), one.ending)};
+              rename_to(name, one.ending)};
   }
   if (begins_as_safetensors(head, size))
-    return {"begins as safetensors do, and does not end in .safetensors",
-            fmt::format("give it its ending: mv '{0}' '{0}.safetensors', and import that", printable(name))};
+    return {"begins as safetensors do, and does not end in .safetensors", rename_to(name, ".safetensors")};
   for (const auto& one : k_kinds) {
     if (head.starts_with(one.bytes)) return {std::string(one.words), std::string(one.advice)};
+  }
+  if (is_pickle(head)) {
+    return {"is a Python pickle, which runs code when it is loaded",
+            "convert it to safetensors on the low side, and carry that"};
   }
   if (is_plain_text(head)) return {"is text", std::string(k_list)};
   std::string bytes;

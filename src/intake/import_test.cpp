@@ -14,6 +14,7 @@
 #include "crypto/sha256sums.hpp"
 #include "intake/describe.hpp"
 #include "intake/listing.hpp"
+#include "intake/shape.hpp"
 #include "intake/split_file.hpp"
 #include "os/process.hpp"
 #include "store/blob_store.hpp"
@@ -27,6 +28,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::UnorderedElementsAre;
 
 class Imports : public ::testing::Test {
@@ -938,7 +940,12 @@ TEST_F(Imports, WhatIsNotKnownIsSaidWithWhatWouldBe) {
     EXPECT_EQ(error.code(), ErrorCode::import_unknown);
     EXPECT_THAT(error.message(), HasSubstr("2 with .xyz"));
     EXPECT_THAT(std::string(error.hint()), HasSubstr(".baimodel"));
+    EXPECT_THAT(std::string(error.hint()), HasSubstr(std::string(k_make_list)));
   }
+  // The command that it names makes a list of all, however often it is run.
+  write("u/sub/c.xyz", "x");
+  for (int i = 0; i < 2; ++i) run({"/bin/sh", "-c", "cd u && " + std::string(k_make_list)});
+  EXPECT_EQ(imported("u").shape, "listed-files");
   EXPECT_EQ(refused("nothing"), ErrorCode::not_found);
 }
 
@@ -961,6 +968,10 @@ TEST_F(Imports, OfOneUnknownFileItIsSaidWhatItLooksLikeAndWhatToDo) {
   EXPECT_THAT(told("a.7z", "7z\xbc\xaf\x27\x1c...."), HasSubstr("7z archive"));
   EXPECT_THAT(told("notes.txt", "hello\n"),
               AllOf(HasSubstr("is text"), HasSubstr("SHA256SUMS"), HasSubstr(".baimodel")));
+  for (const char protocol : {2, 4, 5})
+    EXPECT_THAT(told("m.pkl", std::string("\x80") + protocol + "\x95...."), HasSubstr("is a Python pickle"));
+  EXPECT_THAT(told("later", "\x84\x01\x02\x03"), HasSubstr("the bytes 84010203"));
+  EXPECT_THAT(told("x'; touch y; echo '", "GGUF...."), AllOf(HasSubstr("ends in .gguf"), Not(HasSubstr("mv "))));
   EXPECT_THAT(told("odd", std::string("\1\2\3\4\0", 5)), HasSubstr("the bytes 01020304"));
 }
 

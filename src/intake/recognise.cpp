@@ -138,11 +138,12 @@ Found recognise(const std::shared_ptr<const Tree>& tree, const ImportCells& cell
     if (seen.size() == 8) break;
     seen.push_back(fmt::format("{} with {}", count, printable(ending)));
   }
-  throw Error(
-      ErrorCode::import_unknown,
-      fmt::format("'{}' holds {} ({}), and is nothing that is known here", printable(tree->name()),
-                  counted(tree->paths().size(), "file"), fmt::join(seen, ", ")),
-      fmt::format("any files are taken in with a list: run `sha256sum * > SHA256SUMS` in the folder; {}", would_be));
+  throw Error(ErrorCode::import_unknown,
+              fmt::format("'{}' holds {} ({}), and is nothing that is known here", printable(tree->name()),
+                          counted(tree->paths().size(), "file"), fmt::join(seen, ", ")),
+              fmt::format("any files are taken in with a list: run `{}` in the folder, and give the digest of that "
+                          "list with --expect; {}",
+                          k_make_list, would_be));
 }
 
 std::shared_ptr<const Tree> open_import(const fs::path& source, std::shared_ptr<const UniqueFd> file,

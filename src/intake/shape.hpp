@@ -115,6 +115,9 @@ std::shared_ptr<const Tree> open_archive(const WantedFile& file, const ImportCel
 /// What can be said against it by the first bytes of its files, for a plan, which hands no content to an inspector.
 std::vector<std::string> doubts_about(const Found& found);
 
+/// Run in a folder, this makes a list of all its files that vouches for them once somebody vouches for it.
+inline constexpr std::string_view k_make_list = "find * -type f ! -name SHA256SUMS -exec sha256sum {} + > SHA256SUMS";
+
 /// One file that nothing knows: what it looks like by its first bytes, as the end of "'x' …", and what to do.
 struct Looks {
   std::string words;

@@ -277,17 +277,23 @@ StopSignals::~StopSignals() {
   ::pthread_sigmask(SIG_SETMASK, &m_saved->mask, nullptr);
 }
 
-void StopSignals::wait_at_most(std::chrono::seconds time) {
+bool StopSignals::wait_at_most(std::chrono::seconds time) {
   sigset_t stops;
   ::sigemptyset(&stops);
   ::sigaddset(&stops, SIGTERM);
   ::sigaddset(&stops, SIGINT);
   const auto until = Clock::now() + time;
-  while (Clock::now() < until) {
-    const auto left = std::chrono::ceil<std::chrono::nanoseconds>(until - Clock::now()).count();
-    const timespec wait{left / 1'000'000'000, left % 1'000'000'000};
-    if (left > 0 && ::sigtimedwait(&stops, nullptr, &wait) > 0) return;
+  while (true) {
+    const auto left = std::max(until - Clock::now(), Clock::duration::zero());
+    const auto nanoseconds = std::chrono::ceil<std::chrono::nanoseconds>(left).count();
+    const timespec wait{nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
+    if (::sigtimedwait(&stops, nullptr, &wait) > 0) return true;
+    if (left == Clock::duration::zero()) return false;
   }
+}
+
+bool StopSignals::came() {
+  return wait_at_most(std::chrono::seconds(0));
 }
 
 int StopSignals::wait(const std::function<void()>& on_hangup) {

@@ -112,8 +112,10 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
   /// Returns the number of SIGTERM or SIGINT; calls on_hangup for each SIGHUP before.
   int wait(const std::function<void()>& on_hangup);
-  /// Returns when the time is over, or at once with the next SIGTERM or SIGINT.
-  void wait_at_most(std::chrono::seconds time);
+  /// Returns when the time is over, or at once with the next SIGTERM or SIGINT: then true.
+  bool wait_at_most(std::chrono::seconds time);
+  /// Did a SIGTERM or SIGINT come? Does not wait.
+  bool came();
 
  private:
   struct Saved;

@@ -24,6 +24,7 @@
 #include "base/error.hpp"
 #include "offline/call_filter.hpp"
 #include "offline/socket_address.hpp"
+#include "os/close_on_exec.hpp"
 #include "os/environment.hpp"
 #include "os/file.hpp"
 #include "os/keeper.hpp"
@@ -213,7 +214,7 @@ bool make_sockets(const Plan& plan, int channel) {
   ::sigaction(SIGQUIT, &plan.quit, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
   if (plan.output == CutOffSpec::Output::all_to_stderr) ::dup2(STDERR_FILENO, STDOUT_FILENO);
-  ::syscall(SYS_close_range, 3u, ~0u, 4u /* CLOSE_RANGE_CLOEXEC */);
+  close_on_exec_from(3);
   leave_keeper(keeper);
   const int listener = load_with_listener(plan.filter);
   if (listener < 0) {

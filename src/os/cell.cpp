@@ -15,6 +15,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "os/close_on_exec.hpp"
 #include "os/fd.hpp"
 #include "os/lockdown.hpp"
 
@@ -269,13 +270,14 @@ std::unique_ptr<CellPool::Cell> CellPool::take() {
   const pid_t pid = ::fork();
   if (pid < 0) fail_errno("fork");
   if (pid == 0) {
-    // Only async-signal-safe calls. Descriptor 3 is the socket; everything above closes with exec.
+    // Only async-signal-safe calls. Descriptor 3 is the socket.
     for (int standard = 0; standard < 3; ++standard) ::dup2(nothing.get(), standard);
     if (theirs.get() == k_socket) {
       ::fcntl(k_socket, F_SETFD, 0);
     } else {
       ::dup2(theirs.get(), k_socket);
     }
+    close_on_exec_from(k_socket + 1);
     ::execve(argv[0], argv.data(), environment.data());
     ::_exit(127);
   }

@@ -90,6 +90,19 @@ TEST_F(Cell, IsNotRootAndHasNoCapability) {
   EXPECT_EQ(status_line(pid, "Groups"), " ");
 }
 
+// As libraries open them: an inspector must not read from, or write to, a connection of its parent.
+TEST_F(Cell, HoldsNoDescriptorOfItsParent) {
+  const UniqueFd connection(::socket(AF_INET, SOCK_STREAM, 0));
+  ASSERT_TRUE(connection.valid());
+  ASSERT_EQ(::fcntl(connection.get(), F_GETFD), 0) << "it would close by itself";
+  const auto pid = m_pool.call("who serves", {});
+  std::error_code error;
+  std::vector<std::string> held;
+  for (const auto& one : fs::directory_iterator("/proc/" + pid + "/fd", error)) held.push_back(one.path().filename());
+  if (error) GTEST_SKIP() << "nobody looks into it: " << error.message();
+  EXPECT_THAT(held, testing::UnorderedElementsAre("0", "1", "2", "3"));
+}
+
 TEST_F(Cell, WhatBreaksARequestDoesNotBreakTheNext) {
   for (const auto* request : {"crash", "leave", "throw", "spin"}) {
     EXPECT_EQ(code_of_call(m_pool, request), ErrorCode::inspection_failed) << request;

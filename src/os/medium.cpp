@@ -45,11 +45,18 @@ Medium medium_of(const fs::path& folder) {
   const auto device =
       fs::canonical(fmt::format("/sys/dev/block/{}:{}", major(status.st_dev), minor(status.st_dev)), absent);
   if (absent) return {};
-  // Of a partition the disk is one folder up.
-  const auto disk = fs::exists(device / "partition", absent) ? device.parent_path() : device;
-  return {.device = device.filename().string(),
-          .model = line_of(disk / "device" / "model"),
-          .serial = nearest(fs::canonical(disk / "device", absent), {"serial"})};
+  // Of a partition the disk is one folder up; of an encrypted medium (dm-crypt) it is what lies below.
+  auto disk = device;
+  for (int i = 0; i < 4; ++i) {
+    if (fs::exists(disk / "partition", absent)) disk = disk.parent_path();
+    const auto below = fs::directory_iterator(disk / "slaves", absent);
+    if (absent || below == fs::directory_iterator()) break;
+    disk = fs::canonical(below->path(), absent);
+  }
+  auto serial = line_of(disk / "serial");  // virtio's
+  if (serial.empty()) serial = nearest(fs::canonical(disk / "device", absent), {"serial"});
+  return {
+      .device = device.filename().string(), .model = line_of(disk / "device" / "model"), .serial = std::move(serial)};
 }
 
 }  // namespace liftlock

@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -83,6 +84,13 @@ TEST(RunProcess, CarriesInputOutputAndStatus) {
   EXPECT_EQ(result.output.size(), 200000u);
   EXPECT_EQ(result.error_output, "no\n");
   EXPECT_EQ(result.status, 3);
+}
+
+TEST(RunProcess, GivesItsDescriptorsToNobody) {
+  const UniqueFd connection(::socket(AF_INET, SOCK_STREAM, 0));
+  ASSERT_EQ(::fcntl(connection.get(), F_GETFD), 0) << "it would close by itself";
+  const auto listed = run_process({.argv = {"ls", "-l", "/proc/self/fd"}}).output;
+  EXPECT_EQ(listed.find("socket:"), std::string::npos) << listed;
 }
 
 TEST(RunProcess, IsBounded) {

@@ -15,6 +15,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "os/close_on_exec.hpp"
 #include "os/environment.hpp"
 #include "os/fd.hpp"
 
@@ -121,6 +122,7 @@ ProcessResult run_process(const ProcessSpec& spec) {
     ::dup2(in.read.get(), 0);
     ::dup2(out.write.get(), 1);
     ::dup2(err.write.get(), 2);
+    close_on_exec_from(3);
     ::signal(SIGPIPE, SIG_DFL);
     if (!spec.working_folder.empty() && ::chdir(spec.working_folder.c_str()) != 0) ::_exit(126);
     ::execve(program->c_str(), argv.data(), environment.data());

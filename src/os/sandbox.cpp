@@ -16,6 +16,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "os/close_on_exec.hpp"
 #include "os/keeper.hpp"
 #include "os/lockdown.hpp"
 #include "os/process.hpp"
@@ -196,6 +197,7 @@ void Sandbox::begin() {
   ::dup2(m_spec.input >= 0 ? m_spec.input : nothing.get(), 0);
   ::dup2(m_spec.output >= 0 ? m_spec.output : log, 1);
   ::dup2(log, 2);
+  close_on_exec_from(3);
   ::fcntl(seccomp.get(), F_SETFD, 0);
   if (m_gate.valid()) ::fcntl(m_gate.get(), F_SETFD, 0);
   for (const auto& bind : binds) ::fcntl(bind.get(), F_SETFD, 0);

@@ -59,13 +59,17 @@ std::vector<std::string> ArtifactRows::ids_of(std::string_view id_or_name) {
   return {};
 }
 
+// A bundle that was overtaken counts as if it had landed before those of its channel that overtook it: what it brings
+// late must not take the place of what is newer. So within a channel the sequence decides, whatever a clock said.
 Statement ArtifactRows::newest_first() {
   return m_db.prepare(
-      "SELECT a.document, a.id FROM artifact a WHERE a.identity = ? ORDER BY"
-      " (SELECT max(p.published_at) FROM publication_artifact pa JOIN publication p ON p.id = pa.publication"
-      "   WHERE pa.artifact = a.id) DESC NULLS LAST,"
-      " (SELECT max(p.sequence) FROM publication_artifact pa JOIN publication p ON p.id = pa.publication"
-      "   WHERE pa.artifact = a.id) DESC NULLS LAST, a.id DESC");
+      "SELECT a.document, a.id FROM artifact a LEFT JOIN"
+      " (SELECT pa.artifact AS held, p.sequence AS sequence,"
+      "    (SELECT min(q.published_at) FROM publication q WHERE q.channel = p.channel AND q.sequence >= p.sequence) AS "
+      "landed"
+      "  FROM publication_artifact pa JOIN publication p ON p.id = pa.publication) ON held = a.id"
+      " WHERE a.identity = ? GROUP BY a.id"
+      " ORDER BY max(landed) DESC NULLS LAST, max(sequence) DESC NULLS LAST, a.id DESC");
 }
 
 std::vector<Artifact> ArtifactRows::contents(std::string_view id) {

@@ -20,8 +20,23 @@ constexpr std::string_view k_referenced_by =
     " UNION ALL SELECT 1 FROM artifact_file WHERE digest = ?1"
     " UNION ALL SELECT 1 FROM pin WHERE digest = ?1 LIMIT 1";
 
+/// A store without its catalog does not know what it holds: a new one would make garbage of everything.
+void require_not_lost(const fs::path& file) {
+  if (fs::exists(file)) return;
+  std::error_code none;
+  for (const auto& entry : fs::recursive_directory_iterator(file.parent_path() / "blobs", none)) {
+    if (!entry.is_regular_file(none)) continue;
+    throw Error(
+        ErrorCode::store_invalid,
+        fmt::format("the catalog '{}' is lost, and the store beside it holds files", printable(file.string())),
+        "restore it from the newest backup; where there is none, move the folder of the store away, run `liftlock "
+        "init --zone ZONE`, and bring the bundles again (docs/guides/operators.md)");
+  }
+}
+
 /// A connection whose schema is the newest. Whoever wants to read an older one has to be able to migrate it.
 std::unique_ptr<Database> open_migrated(const fs::path& file, Access access) {
+  require_not_lost(file);
   auto db = std::make_unique<Database>(file, fs::exists(file) ? access : Access::write);
   if (access == Access::read && db->is_older_than(catalog_migrations())) {
     db.reset();
@@ -254,6 +269,15 @@ std::vector<std::string> Catalog::holders(const Artifact& artifact) const {
     for (auto& holder : text_rows(held.start(rows.integer(1)))) out.insert(std::move(holder));
   }
   return {out.begin(), out.end()};
+}
+
+std::vector<Catalog::SetFile> Catalog::set_files() const {
+  auto rows = m_impl->db.prepare(
+      "SELECT DISTINCT s.name, f.digest, f.size FROM artifact_set s JOIN set_artifact sa ON sa.artifact_set = s.id"
+      " JOIN artifact_file f ON f.artifact = sa.artifact ORDER BY f.digest, s.name");
+  std::vector<SetFile> out;
+  while (rows.step()) out.push_back({std::string(rows.text(0)), digest_column(rows, 1), rows.unsigned_integer(2)});
+  return out;
 }
 
 void Catalog::pin(std::string_view name, const std::vector<Digest>& digests) {

@@ -61,7 +61,7 @@ class Catalog {
   static constexpr std::size_t k_max_facts = 1u << 20;
 
   /// Opens; with Access::write creates and migrates older schemas. A catalog that is not there is made even for a
-  /// reader: an empty store is no error. @throws Error{store_invalid, too_new}
+  /// reader: an empty store is no error, but one that holds blobs has lost it. @throws Error{store_invalid, too_new}
   explicit Catalog(const fs::path& file, Access access = Access::write);
   ~Catalog();
   Catalog(Catalog&&) noexcept;
@@ -103,6 +103,13 @@ class Catalog {
                    const std::vector<std::string>& facts = {});
   void remove_set(std::string_view name);
   std::vector<std::string> sets() const;
+  /// The files of the artifacts that sets hold, each file of a set once, with its size; sorted by digest.
+  struct SetFile {
+    std::string set;
+    Digest digest;
+    std::uint64_t size = 0;
+  };
+  std::vector<SetFile> set_files() const;
 
   /// Every live artifact (of sets and publications), each id and content once, sorted by id.
   std::vector<Artifact> artifacts() const;

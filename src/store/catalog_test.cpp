@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <map>
 
 #include "base/code_of.hpp"
 #include "base/error.hpp"
@@ -185,6 +186,40 @@ TEST_F(CatalogTest, FindPrefersWhatWasPublishedLast) {
   EXPECT_FALSE(catalog.find("nothing"));
 }
 
+// An urgent bundle overtook it: what comes late is older, whenever it lands and whatever the clock says.
+TEST_F(CatalogTest, WithinAChannelTheSequenceDecidesWhichContentIsMeant) {
+  const auto landed = [&](std::uint64_t sequence, const std::string& content, int at) {
+    auto one = bundle("demo", sequence, {wheel("idna", "3.4", content)});
+    one.published_at = Timestamp(std::chrono::seconds(at));
+    catalog.publish(one);
+  };
+  landed(3, "fixed", 1000);
+  landed(2, "with the fault", 2000);
+  EXPECT_EQ(catalog.find("idna"), wheel("idna", "3.4", "fixed"));
+  EXPECT_EQ(catalog.contents("wheel:idna@3.4").front(), wheel("idna", "3.4", "fixed"));
+  landed(4, "newest", 500);  // the clock was put back
+  EXPECT_EQ(catalog.find("idna"), wheel("idna", "3.4", "newest"));
+  // Another channel is newer when it landed later.
+  auto other = bundle("urgent", 1, {wheel("idna", "3.4", "of another channel")});
+  other.published_at = Timestamp(std::chrono::seconds(3000));
+  catalog.publish(other);
+  EXPECT_EQ(catalog.find("idna"), wheel("idna", "3.4", "of another channel"));
+}
+
+TEST(LostCatalog, IsNotMadeAnewBesideBlobs) {
+  const TemporaryFolder folder;
+  { const Catalog made(folder.path() / "catalog.db"); }
+  fs::create_directories(folder.path() / "blobs/sha256/ab");
+  fs::remove(folder.path() / "catalog.db");
+  { const Catalog again(folder.path() / "catalog.db"); }  // empty folders hold nothing
+  fs::remove(folder.path() / "catalog.db");
+  write_file_atomically(folder.path() / "blobs/sha256/ab/abcd", "bytes");
+  for (const auto access : {Access::read, Access::write}) {
+    EXPECT_EQ(code_of([&] { const Catalog lost(folder.path() / "catalog.db", access); }), ErrorCode::store_invalid);
+  }
+  EXPECT_FALSE(fs::exists(folder.path() / "catalog.db"));
+}
+
 TEST_F(CatalogTest, AContentIsNamedByItsDigest) {
   const auto older = wheel("idna", "3.4", "older"), newer = wheel("idna", "3.4", "newer");
   catalog.publish(bundle("demo", 1, {older}));
@@ -255,6 +290,19 @@ TEST_F(CatalogTest, SetIsReplacedWhole) {
   catalog.remove_set("stack");
   EXPECT_TRUE(catalog.sets().empty());
   EXPECT_TRUE(catalog.referenced().empty());
+}
+
+TEST_F(CatalogTest, FilesOfSetsSayWhoHoldsThemAndPublicationsDoNot) {
+  catalog.replace_set("one", {wheel("idna", "3.4"), wheel("attrs", "1", "same"), wheel("six", "1", "same")});
+  catalog.replace_set("two", {wheel("idna", "3.4")});
+  catalog.publish(bundle("demo", 1, {wheel("yarl", "1")}));
+  std::map<Digest, std::vector<std::string>> holders;
+  for (const auto& held : catalog.set_files()) {
+    holders[held.digest].push_back(held.set);
+    EXPECT_EQ(held.size, held.digest == sha256("same") ? 4u : 7u);
+  }
+  EXPECT_EQ(holders, (std::map<Digest, std::vector<std::string>>{{sha256("idna3.4"), {"one", "two"}},
+                                                                 {sha256("same"), {"one"}}}));
 }
 
 TEST_F(CatalogTest, ReferencedHoldsFilesAndPins) {

@@ -88,12 +88,15 @@ for n in $(seq 130); do high key add "user$n" > /dev/null; done
 [ -f "$high_state/audit/tile/entries/000" ] || fail "no full tile: $(find "$high_state/audit/tile")"
 flip "$high_state/audit/tile/entries/000"
 port=$(free_port)
-refused audit-broken timeout 20 "$high_exe" --quiet --state "$high_state" serve --require-whole-log --listen "127.0.0.1:$port"
+for _ in 1 2; do
+  refused audit-broken timeout 20 "$high_exe" --quiet --state "$high_state" serve --require-whole-log --listen "127.0.0.1:$port"
+done
+[ "$(high --json audit tail --type audit.verify | json '["entries"].__len__()')" = 1 ] || fail "each start that is refused says it again"
 "$high_exe" --quiet --state "$high_state" serve --listen "127.0.0.1:$port" > ../serve.out 2> ../serve.err & server=$!
 wait_for "http://127.0.0.1:$port/"
 for _ in $(seq 100); do curl -s -o ../ready "http://127.0.0.1:$port/readyz"; grep -q 'the audit log is damaged' ../ready && break; sleep 0.1; done
 curl -s "http://127.0.0.1:$port/metrics" > ../metrics
-kill "$server" && wait "$server" || true  # its status is that of a server that somebody ended
+kill "$server" && wait "$server" || fail "serve ended with $?"
 grep -q 'the audit log is damaged' ../ready || fail "readyz: $(cat ../ready)"
 grep -q '^liftlock_audit_damaged 1$' ../metrics || fail "metrics: $(grep audit ../metrics)"
 grep -q 'THE AUDIT LOG IS DAMAGED' ../serve.err || fail "serve: $(cat ../serve.err)"

@@ -25,6 +25,9 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 skip() { echo "skipped: $*"; exit 77; }
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 wait_for() { for _ in $(seq 300); do curl -sk -o /dev/null "$1" && return; sleep 0.1; done; fail "nobody answers at $1"; }  # wait_for URL
+# at +400d COMMAND…: with the wall clock moved; the steady clock is left alone. $faketime is empty where libfaketime is not installed.
+faketime=$(find /usr/lib -name libfaketimeMT.so.1 -print -quit 2> /dev/null)
+at() ( export LD_PRELOAD=$faketime DONT_FAKE_MONOTONIC=1 FAKETIME=$1; shift; "$@" )
 # refused CODE COMMAND…: the command fails with exactly this code.
 refused() {
   local code=$1 out; shift

@@ -210,11 +210,23 @@ mkdir -p "$work/moved/docs" && (
   mv docs elsewhere
   moved lock > /dev/null 2> "$work/out" || fail "lock: $(cat "$work/out")"
   [ "$(grep -c ^warning "$work/out")" = 1 ] || fail "one folder, told often: $(cat "$work/out")"
-  grep -q "^warning: file.docs: '$PWD/docs' is gone, or was moved, and 12 files that were locked with it; .*the source of \[file.docs\]" "$work/out" ||
+  grep -q "^warning: file.docs: '$PWD/docs' is gone, or was moved, and 12 locked files with it; .*the source of \[file.docs\]" "$work/out" ||
     fail "$(cat "$work/out")"
   "$low_exe" --quiet --state "$work/moved/other" init --zone low > /dev/null
   refused 6 upstream-changed "'$PWD/docs' is gone, or was moved.*hint: put it back.*the source of \[file.docs\]" \
     "$low_exe" --quiet --state "$work/moved/other" fetch --frozen
+  # Only a part is gone: the source is still the right one.
+  mkdir docs && for n in $(seq 12); do cp "elsewhere/page$n" docs; done && mkdir docs/more && echo a > docs/more/a && echo b > docs/more/b
+  moved lock --update-all > /dev/null && rm -r docs/more && moved lock > /dev/null 2> "$work/out"
+  grep -q "^warning: file.docs: 'docs/more/a' is gone since it was locked; .liftlock lock --update file.docs. leaves it out" "$work/out" || fail "$(cat "$work/out")"
+  refused 6 upstream-changed "'$PWD/docs/more' is gone.*hint: put it back, or .liftlock lock --update file.docs. leaves it out" \
+    "$low_exe" --quiet --state "$work/moved/other" fetch --frozen
+  moved lock --update file.docs > /dev/null && rm -r docs
+  # A source that is one file.
+  echo note > note && printf '[file.note]\nsource = "note"\n' >> liftlock.toml && mv elsewhere docs && moved lock > /dev/null && rm note
+  moved lock > /dev/null 2> "$work/out" && grep -q "^warning: file.note: '$PWD/note' is gone, or was moved; put it back, or write its new place as the source of \[file.note\]" "$work/out" ||
+    fail "$(cat "$work/out")"
+  sed -i '/file.note/,$d' liftlock.toml && moved lock > /dev/null && moved fetch > /dev/null && mv docs elsewhere
   if [ "$(find state/store/blobs -type f | wc -l)" = 0 ]; then
     refused 2 not-fetched "the store lacks 12 files.*'$PWD/docs' is gone, or was moved.*hint: put it back.*the source of \[file.docs\]" \
       moved pack --output "$work/media/moved"
@@ -387,6 +399,13 @@ for content in older newer; do
   high ingest "drop/twice-$content" --expect "$(sha256sum < "$work/media/twice-$content/manifest/bundle.json" | cut -d' ' -f1)" > /dev/null
 done
 low gc --forget-stack twice > /dev/null || fail "gc --forget-stack"
+# Tried first: what would go is counted, and not told as kept. Then it goes.
+printf '[stack]\nname = "copied"\n[file.copied]\nsource = "copied"\n' > "$work/twice/liftlock.toml" && printf copied > "$work/twice/copied"
+(cd "$work/twice" && low lock --copy --update-all > /dev/null && low fetch --copy > /dev/null)
+low --json gc --dry-run --forget-stack copied > "$work/out"
+[ "$(json '["bytes"]' < "$work/out")" = 6 ] && ! grep -q copied <<< "$(json '["left"]["stacks"]' < "$work/out")" || fail "gc --dry-run --forget-stack: $(cat "$work/out")"
+[ "$(low gc --forget-stack copied)" = "removed 1 blob, 6 B" ] || fail "gc --forget-stack copied"
+[ "$(low --json audit tail --type store.gc --last 2 | json '["entries"][0]["detail"]["bytes"]')" = 6 ] || fail "the intent: $(low --json audit tail --type store.gc --last 2)"
 stacks=$(low --json gc --dry-run | json '["left"]["stacks"]')
 grep -q "'test'" <<< "$stacks" && ! grep -q "'twice'" <<< "$stacks" || fail "which stacks are held: $stacks"
 older=file:note@1@sha256:$(printf older | sha256sum | cut -c1-12) newer=file:note@1@sha256:$(printf newer | sha256sum | cut -c1-12)

@@ -35,6 +35,9 @@ quoted=$("$writer" "$high_state" eve '{"messages":[{"role":"user","content":"he 
 later=$("$writer" "$high_state" eve '{"messages":[{"role":"assistant","content":"the answer that is carried along"},{"role":"user","content":"and then?"}]}' 'no')
 says "$quoted" high audit spill $'he "said"\nwait'
 [ "$(high --json audit spill "$quoted" | json '["records"][0]["id"]')" = "$later" ] || fail "the talk that went on"
+parts=$("$writer" "$high_state" eve '{"messages":[{"role":"user","content":[{"type":"text","text":"a question in parts, as clients send it"}]}]}' 'no')
+[ "$(high --json audit spill "$parts" | json '["records"][0]["id"]')" = "$parts" ] || fail "a question in parts"
+high record erase "$parts" --reason test > /dev/null
 mkdir -p "$high_state/logs"
 printf 'slot 0: %s\n' "$secret" > "$high_state/logs/engine.log"
 says 'engine.log' high audit spill "$secret"

@@ -1,5 +1,5 @@
 // Writes one record as the gateway does, without a model: what the test of the record's commands reads.
-//   record_writer STATE USER PROMPT ANSWER    prints the id
+//   record_writer STATE USER PROMPT ANSWER    prints the id; PROMPT is what the request said, as JSON or not
 #include <cstdio>
 #include <future>
 #include <nlohmann/json.hpp>

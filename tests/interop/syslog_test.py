@@ -217,9 +217,9 @@ def main():
         print("ok: a collector that falls over loses nothing")
 
         # The alarm, and `serve`, which neither waits for the collector nor forgets it.
-        later = str(int(time.time()) + 3600)
         node.entries(1)
-        if "behind" not in node.run("status", status=3, SOURCE_DATE_EPOCH=later):
+        faketime = next(pathlib.Path("/usr/lib").rglob("libfaketimeMT.so.1"), None)
+        if faketime and "behind" not in node.run("status", status=3, LD_PRELOAD=str(faketime), DONT_FAKE_MONOTONIC="1", FAKETIME="+1h"):
             fail("status does not tell that entries wait")
         with open(folder / "serve.out", "w") as out:
             server = subprocess.Popen(node.command("serve", "--listen", "127.0.0.1:0"), stdout=out, stderr=out)

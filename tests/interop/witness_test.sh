@@ -227,10 +227,11 @@ step "a node that is rebuilt with nothing is a new log, which a person allows on
 
 # --- Time and boot -------------------------------------------------------------------------------------------------------------------
 meet
-later=$(($(date +%s) + 8 * 86400))
-[ "$(SOURCE_DATE_EPOCH=$later state)" = old ] || fail "eight days later: $(SOURCE_DATE_EPOCH=$later state)"
-SOURCE_DATE_EPOCH=$later status_is 3 high status
-[ "$(SOURCE_DATE_EPOCH=$((later - 9 * 86400)) state)" = clock ] || fail "a day ago: $(SOURCE_DATE_EPOCH=$((later - 9 * 86400)) state)"
+if [ -n "$faketime" ]; then
+  [ "$(at +8d state)" = old ] || fail "eight days later: $(at +8d state)"
+  at +8d status_is 3 high status
+  [ "$(at -1d state)" = clock ] || fail "a day ago: $(at -1d state)"
+fi
 if [ "$(id -u)" = 0 ] && unshare --mount true 2> /dev/null; then
   echo 11111111-2222-4333-8444-555555555555 > "$work/boot"
   booted=$(unshare --mount bash -c "mount --bind '$work/boot' /proc/sys/kernel/random/boot_id && '$high_exe' --json --state '$high_state' status || true" |

@@ -125,7 +125,14 @@ PipQuestion PypiCollector::question_of(const StackEntry& entry, const CollectCon
   }
   if (const auto file = entry.text("requirements_file"); !file.empty()) out.requirements_file = absolute(file);
   if (const auto file = entry.text("constraints"); !file.empty()) out.constraints = absolute(file);
-  for (const auto& folder : entry.texts("find_links")) out.find_links.push_back(absolute(folder));
+  for (const auto& folder : entry.texts("find_links")) {
+    out.find_links.push_back(absolute(folder));
+    // pip takes no notice of a folder that is not there, and would ask the index.
+    if (!fs::is_directory(out.find_links.back())) {
+      throw Error(ErrorCode::not_found,
+                  fmt::format("{}: find_links: '{}' is no folder", entry.where(), printable(folder)), "check the path");
+    }
+  }
   if (out.requirements.empty() && out.requirements_file.empty()) {
     fail(ErrorCode::stack_invalid, "{} names neither requirements nor requirements_file", entry.where());
   }
