@@ -55,8 +55,12 @@ std::optional<Elements> cut(std::string_view text, std::size_t begin) {
       continue;
     }
     if (depth == 0 && (c == ',' || c == ']')) {
-      const bool none = c == ']' && out.texts.empty() && after_blanks(text, from) == at;
-      if (!none) out.texts.push_back(text.substr(from, at - from));
+      const auto element = text.substr(from, at - from);
+      const bool blank = after_blanks(element, 0) == element.size();
+      const bool none = blank && c == ']' && out.texts.empty();
+      // A whole text may begin with a byte order mark, which is passed over.
+      if (!none && (blank || element.starts_with('\xEF'))) return std::nullopt;
+      if (!none) out.texts.push_back(element);
       from = at + 1;
       if (c == ']') {
         out.end = at;

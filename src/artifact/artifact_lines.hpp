@@ -28,7 +28,7 @@ struct CutText {
 
 /// Cuts out the elements of each array that `path` leads to, from a member of the outermost object through members of
 /// the objects of arrays: {"entries", "artifacts", "files"}. Nothing is judged: what is no JSON is still none, in
-/// `rest` or in an element. nullopt where an array never ends.
+/// `rest` or in an element. nullopt where an array never ends, or has an element that is none: then it is no JSON.
 std::optional<CutText> cut_arrays(std::string_view text, std::span<const std::string_view> path);
 
 /// artifact_file_from_json(parse_json(text, limits), where), with the same result, and faster where the text has no

@@ -76,7 +76,8 @@ TEST(Artifact, ReadFileByFileItIsTheSameWhateverTheText) {
       }
       compare(text.substr(0, at));
       compare(text.substr(0, at) + text.substr(at + 1));
-      for (const auto* more : {",", "]", "[", "}", "{", "\"", "\\", "\"files\":[],", "\"files\":[{}],", "null,"})
+      for (const auto* more :
+           {",", "]", "[", "}", "{", "\"", "\\", "\"files\":[],", "\"files\":[{}],", "null,", "\xef\xbb\xbf"})
         compare(text.substr(0, at) + more + text.substr(at));
     }
   }
