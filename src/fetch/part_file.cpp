@@ -131,7 +131,7 @@ void PartFile::seal(const Digest& digest, StagedBlobs*& shared) {
     return m_staged->seal_named(k_part, digest);
   }
   if (shared == nullptr) shared = &m_staged.emplace(m_store, m_batch);
-  if (!shared->is_sealed(digest)) {  // else another URL brought the same bytes
+  if (!shared->is_sealed(digest)) {  // else another file has the same bytes
     write_all(shared->create(digest).get(), m_memory, digest.text());
     shared->seal(digest, digest);
   }
