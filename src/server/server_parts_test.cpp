@@ -99,6 +99,22 @@ TEST(ReadAudit, KeepsByWhichPathsTheSameBytesWereRead) {
   EXPECT_GE(paths.size(), ReadAudit::k_max_paths);
 }
 
+TEST(ReadAudit, EveryPathFitsIntoAnEntry) {
+  const TemporaryFolder folder;
+  AuditLog log(folder.path() / "audit", "test");
+  for (const char byte : {'\x80', '"', '\\'}) {
+    ReadAudit reads(log);
+    for (std::size_t i = 0; i < ReadAudit::k_max_paths; ++i)
+      reads.record("ci", "127.0.0.1", "sha256:aa", fmt::format("/{}{}", i, std::string(5000, byte)));
+  }
+  std::uint64_t told = 0;
+  log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+    if (entry.event.type == "mirror.read") told += parse_json(entry.event.detail).at("count").get<std::uint64_t>();
+    return true;
+  });
+  EXPECT_EQ(told, 3 * ReadAudit::k_max_paths);
+}
+
 TEST(MirrorKey, IsOneWhenSeveralStartAtOnceAfterOneWasKilled) {
   TemporaryFolder folder;
   const auto home = folder.path() / "gnupg";
