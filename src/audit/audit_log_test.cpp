@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
@@ -278,6 +279,39 @@ TEST_F(AuditLogTest, WhatAPowerCutLeavesBlankIsNoDamage) {
   EXPECT_EQ(log.size(), 300u);
   EXPECT_THAT(log.repaired(), testing::IsEmpty());
   EXPECT_NO_THROW(log.verify());
+}
+
+TEST_F(AuditLogTest, WhateverBecomesOfAFileOfTheRightEdgeItIsMadeAgain) {
+  using Change = std::function<void(const fs::path& path, const std::string& bytes)>;
+  struct {
+    Change change;
+    bool is_told;
+  } const changes[] = {
+      {[](const fs::path& path, const std::string&) { fs::remove(path); }, false},
+      {[](const fs::path& path, const std::string&) { fs::resize_file(path, 0); }, false},
+      {[](const fs::path& path, const std::string&) { fs::resize_file(path, 1ull << 32); }, false},
+      {[](const fs::path& path, const std::string& bytes) { overwrite(path, bytes + "x"); }, false},
+      {[](const fs::path& path, const std::string& bytes) { overwrite(path, std::string(bytes.size(), '\0')); }, false},
+      {[](const fs::path& path, const std::string& bytes) { overwrite(path, "x" + bytes.substr(1)); }, true},
+      {[](const fs::path& path, const std::string& bytes) { overwrite(path, bytes.substr(1) + "x"); }, true},
+  };
+  int number = 0;
+  for (const auto* name : {"tile/entries/001.p/44", "tile/0/001.p/44", "tile/1/000.p/1"}) {
+    for (const auto& [change, is_told] : changes) {
+      SCOPED_TRACE(fmt::format("{} of {}", number, name));
+      const auto folder = m_temporary.path() / std::to_string(number++);
+      { AuditLog(folder, "o").append(events(300)); }
+      change(folder / name, read_file(folder / name, 1 << 20));
+      const auto code = code_of([&] { AuditLog::open_to_read(folder); });
+      EXPECT_EQ(code, is_told ? std::optional(ErrorCode::audit_broken) : std::nullopt);
+      {
+        const AuditLog log(folder, "o");
+        EXPECT_EQ(log.size(), is_told ? 301u : 300u);
+        EXPECT_EQ(log.repaired().size(), is_told ? 1u : 0u);
+      }
+      EXPECT_NO_THROW(AuditLog::open_to_read(folder).verify());
+    }
+  }
 }
 
 TEST_F(AuditLogTest, WhoAppendsBesideOthersMeetsDamageToo) {

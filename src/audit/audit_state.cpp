@@ -162,7 +162,9 @@ AuditLog::Impl::Views AuditLog::Impl::look_at_views() const {
   const AuditSnapshot now{folder, state};
   Views views{.current = state.tail.size() < k_tile_width, .damaged = {}};
   for (const auto& [path, content] : now.partial_files()) {
-    const auto found = read_if_exists(folder / path, k_max_bundle);
+    std::error_code missing;  // then the size is none that a file has
+    const bool is_whole = fs::file_size(folder / path, missing) == content.size();
+    const auto found = is_whole ? read_if_exists(folder / path, k_max_bundle) : std::nullopt;
     if (found == content) continue;
     // A power cut can lose these files, which are never synced: gone, cut, or blank in part.
     if (!found || may_be_lost(*found, content))
