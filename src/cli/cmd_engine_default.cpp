@@ -24,7 +24,8 @@ Site site_for(Invocation& invocation, std::string_view command) {
 void choose(Invocation& invocation, const std::string& name) {
   const auto site = site_for(invocation, "engine default");
   const auto one = engine::find_engine(site.engines_folder(), name);
-  if (const auto suited = judge(one, engine::probe_machine()); !suited.runs()) {
+  const auto suited = engine::judge_variant(one.manifest.variant, one.manifest.architecture, engine::probe_machine());
+  if (!suited.runs()) {
     throw Error(
         ErrorCode::engine_unfit,
         fmt::format("{} cannot run on this machine: {}", printable(full_name(one)), fmt::join(suited.lacking, "; ")),
