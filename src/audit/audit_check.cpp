@@ -36,7 +36,7 @@ SHA256SUMS          the digests of the files, for a bit that a medium turned: sh
 void expect_same(const fs::path& folder, const std::string& path, std::string_view expected) {
   const auto fd = open_file_if_exists(folder / path, O_RDONLY);
   if (!fd) fail(ErrorCode::audit_broken, "{} is missing", path);
-  if (read_all(fd->get(), k_max_file, path) != expected) {
+  if (regular_size(fd->get(), path) != expected.size() || read_all(fd->get(), k_max_file, path) != expected) {
     fail(ErrorCode::audit_broken, "{} is not what the entries make it", path);
   }
 }

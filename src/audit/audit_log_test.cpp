@@ -289,8 +289,8 @@ TEST_F(AuditLogTest, WhateverBecomesOfAFileOfTheRightEdgeItIsMadeAgain) {
   } const changes[] = {
       {[](const fs::path& path, const std::string&) { fs::remove(path); }, false},
       {[](const fs::path& path, const std::string&) { fs::resize_file(path, 0); }, false},
-      {[](const fs::path& path, const std::string&) { fs::resize_file(path, 1ull << 32); }, false},
-      {[](const fs::path& path, const std::string& bytes) { overwrite(path, bytes + "x"); }, false},
+      {[](const fs::path& path, const std::string&) { fs::resize_file(path, 1ull << 32); }, true},
+      {[](const fs::path& path, const std::string& bytes) { overwrite(path, bytes + "x"); }, true},
       {[](const fs::path& path, const std::string& bytes) { overwrite(path, std::string(bytes.size(), '\0')); }, false},
       {[](const fs::path& path, const std::string& bytes) { overwrite(path, "x" + bytes.substr(1)); }, true},
       {[](const fs::path& path, const std::string& bytes) { overwrite(path, bytes.substr(1) + "x"); }, true},

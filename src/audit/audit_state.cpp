@@ -28,7 +28,6 @@ bool is_blank(std::string_view content) {
 /// Is it what a power cut leaves of a file that was not synced: cut, or with blocks that never were written?
 bool may_be_lost(std::string_view found, std::string_view content) {
   constexpr std::size_t k_sector = 512;
-  if (found.size() > content.size()) return false;
   for (std::size_t at = 0; at < found.size(); at += k_sector) {
     const auto block = found.substr(at, k_sector);
     if (block != content.substr(at, block.size()) && !is_blank(block)) return false;
@@ -162,9 +161,13 @@ AuditLog::Impl::Views AuditLog::Impl::look_at_views() const {
   const AuditSnapshot now{folder, state};
   Views views{.current = state.tail.size() < k_tile_width, .damaged = {}};
   for (const auto& [path, content] : now.partial_files()) {
-    std::error_code missing;  // then the size is none that a file has
-    const bool is_whole = fs::file_size(folder / path, missing) == content.size();
-    const auto found = is_whole ? read_if_exists(folder / path, k_max_bundle) : std::nullopt;
+    std::error_code missing;
+    const auto size = fs::file_size(folder / path, missing);
+    if (!missing && size > content.size()) {
+      views.damaged.push_back(path);
+      continue;
+    }
+    const auto found = read_if_exists(folder / path, k_max_bundle);
     if (found == content) continue;
     // A power cut can lose these files, which are never synced: gone, cut, or blank in part.
     if (!found || may_be_lost(*found, content))

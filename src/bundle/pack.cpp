@@ -321,10 +321,11 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
                 fmt::format("'{}' is in no place for files", printable(request.output.string())),
                 "it belongs to the kernel, as /proc and /sys do: name a folder of a disk or a medium");
   }
-  // A mount point that was mistyped must not become a folder of the system's disk.
-  if (const auto parent = request.output.parent_path(); !parent.empty() && !fs::is_directory(parent)) {
-    throw Error(ErrorCode::not_found, fmt::format("there is no folder '{}'", printable(parent.string())),
-                "mount the medium, or make the folder first");
+  if (const auto parent = request.output.parent_path(); !parent.empty() && !fs::exists(parent)) {
+    // A mount point that was mistyped becomes a folder of the system's disk.
+    reporter.note(fmt::format("'{}' was not there and is made: if it is to be a medium, see that it is mounted",
+                              printable(parent.string())));
+    make_folders(parent);
   }
   const OutputLock lock(request.output);
   // In a tar each file has its header and its padding besides.

@@ -968,7 +968,7 @@ TEST_F(Imports, OfOneUnknownFileItIsSaidWhatItLooksLikeAndWhatToDo) {
   EXPECT_THAT(told("a.7z", "7z\xbc\xaf\x27\x1c...."), HasSubstr("7z archive"));
   EXPECT_THAT(told("notes.txt", "hello\n"),
               AllOf(HasSubstr("is text"), HasSubstr("SHA256SUMS"), HasSubstr(".baimodel")));
-  for (const char protocol : {2, 4, 5})
+  for (const char protocol : {'\x02', '\x04', '\x05'})
     EXPECT_THAT(told("m.pkl", std::string("\x80") + protocol + "\x95...."), HasSubstr("is a Python pickle"));
   EXPECT_THAT(told("later", "\x84\x01\x02\x03"), HasSubstr("the bytes 84010203"));
   EXPECT_THAT(told("x'; touch y; echo '", "GGUF...."), AllOf(HasSubstr("ends in .gguf"), Not(HasSubstr("mv "))));
