@@ -2,7 +2,8 @@
 
 It is a ChartMuseum as far as its API of charts goes (https://chartmuseum.com/docs/: no code of it, and no proof that the real one does the
 same), until MODE_FILE says otherwise: `redirect` (everything is elsewhere), `links` (a package index whose files are elsewhere), `garbage`
-(200 and no sense), `endless` (200 and no end), `silent` (an answer that breaks off). Who comes elsewhere leaves MODE_FILE.elsewhere.
+(200 and no sense), `endless` (200 and no end), `silent` (an answer that breaks off), `index` (as Gitea 1.27 has charts: an index.yaml
+without digests instead of the API, and an upload that writes over what is there). Who comes elsewhere leaves MODE_FILE.elsewhere.
 """
 import hashlib
 import io
@@ -43,11 +44,22 @@ class Repository(fake_server.Handler):
                     self.wfile.write(b"<a href=x>x</a>" * 10000)
             except OSError:
                 return None
-        return self.museum(body)
+        return self.museum(body, only_index=mode == "index")
 
-    def museum(self, body):
+    def museum(self, body, only_index):
+        if self.command == "GET" and self.path == "/info" and not only_index:
+            return self.answer(200, b'{"version": "stand-in"}')
+        if self.command == "GET" and self.path == "/index.yaml":
+            lines = ["apiVersion: v1", "entries:" if charts else "entries: {}"]
+            for place in charts:
+                name, version = place.split("/")
+                lines += [f"  {name}:", f"    - name: {name}", f"      version: {version}", f"      urls: ['{name}-{version}.tgz']"]
+            return self.answer(200, "\n".join(lines).encode())
+        archive = {f"/{place.replace('/', '-')}.tgz": archive for place, archive in charts.items()}.get(self.path)
+        if self.command == "GET" and archive is not None:
+            return self.answer(200, archive)
         found = re.fullmatch(r"/api/charts/([^/]+)/([^/]+)", self.path)
-        if self.command == "GET" and found:
+        if self.command == "GET" and found and not only_index:
             archive = charts.get(f"{found[1]}/{found[2]}")
             if archive is None:
                 return self.answer(404, b'{"error": "no chart"}')
@@ -57,7 +69,7 @@ class Repository(fake_server.Handler):
                 chart = next(tar.extractfile(one).read().decode() for one in tar if one.name.count("/") == 1 and one.name.endswith("/Chart.yaml"))
             stated = dict(re.findall(r"^(name|version): *(\S+)", chart, re.M))
             place = f"{stated['name']}/{stated['version']}"
-            if place in charts:
+            if place in charts and not only_index:
                 return self.answer(409, b'{"error": "file already exists"}')
             charts[place] = body
             return self.answer(201, b'{"saved": true}')

@@ -8,6 +8,7 @@
 #include "ecosystem/oci/manifest.hpp"
 #include "ecosystem/oci/push_target.hpp"
 #include "ecosystem/oci/reference.hpp"
+#include "ecosystem/yaml.hpp"
 
 namespace liftlock::helm {
 namespace {
@@ -16,6 +17,8 @@ using Found = HttpRepository::Found;
 
 constexpr std::string_view k_config_type = "application/vnd.cncf.helm.config.v1+json";
 constexpr std::string_view k_content_type = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+constexpr std::size_t k_max_index = 64u << 20;
+constexpr std::string_view k_index = "the repository's index.yaml";
 
 const ArtifactFile& archive_of(const Artifact& artifact) {
   const auto chart = artifact.facts.find("chart");
@@ -39,29 +42,105 @@ class MuseumPush final : public PushTarget {
           "ORGANISATION/REPOSITORY of a ChartMuseum with several; leave it out for one with a single repository");
     }
     m_charts = prefix.empty() ? "/api/charts" : "/api/" + prefix + "/charts";
+    m_index = m_repository.below(prefix.empty() ? "/index.yaml" : "/" + prefix + "/index.yaml");
   }
 
   std::unique_ptr<PushPlan> plan(const Artifact& artifact) override {
     auto out = std::make_unique<FilesPlan>(
-        [this](const ArtifactFile& file, const PushProgress& progress) { post(file, progress); });
+        [this, artifact](const ArtifactFile& file, const PushProgress& progress) { post(artifact, file, progress); });
     const auto& file = archive_of(artifact);
     out->place = fmt::format("{} {}", artifact.name, artifact.version);
-    const auto target = m_repository.below(
-        fmt::format("{}/{}/{}", m_charts, encode_percent_path(artifact.name), encode_percent_path(artifact.version)));
-    const auto answer = m_repository.ask("GET", target);
-    if (answer.status != 200 && answer.status != 404)
-      m_repository.refuse(answer, fmt::format("the question for {}", out->place));
-    auto found = Found::nothing;
-    if (answer.status == 200) {
-      const auto digest = string_member_or(parse_json(answer.body), "digest", "", "the repository's answer");
-      found = digest == file.digest.hex() ? Found::same : Found::other;
-    }
-    out->add(file, found, out->place);
+    out->add(file, look(artifact, file), out->place);
     return out;
   }
 
  private:
-  void post(const ArtifactFile& file, const PushProgress& progress) {
+  Found look(const Artifact& artifact, const ArtifactFile& file) {
+    const auto target = m_repository.below(
+        fmt::format("{}/{}/{}", m_charts, encode_percent_path(artifact.name), encode_percent_path(artifact.version)));
+    const auto answer = m_repository.ask("GET", target);
+    if (answer.status == 200) {
+      const auto digest = string_member_or(parse_json(answer.body), "digest", "", "the repository's answer");
+      return digest == file.digest.hex() ? Found::same : Found::other;
+    }
+    if (answer.status != 404)
+      m_repository.refuse(answer, fmt::format("the question for {} {}", artifact.name, artifact.version));
+    return tells_of_charts() ? Found::nothing : look_in_index(artifact, file);
+  }
+
+  /// Is it a ChartMuseum, whose 404 means that there is no such chart? Others take its upload, and have no such page.
+  bool tells_of_charts() {
+    if (m_tells) return *m_tells;
+    const auto answer = m_repository.ask("GET", m_repository.below("/info"));
+    m_tells = false;
+    if (answer.status != 200) return false;
+    try {
+      m_tells = !string_member(parse_json(answer.body), "version", "the repository's answer").empty();
+    } catch (const Error&) {
+      // a page of another kind
+    }
+    return *m_tells;
+  }
+
+  /// By the digest that the index states; where it states none, by the bytes.
+  Found look_in_index(const Artifact& artifact, const ArtifactFile& file) {
+    const auto charts = listed().find(artifact.name);
+    if (charts == listed().end()) return Found::nothing;
+    if (!charts->is_array()) fail(ErrorCode::schema_violation, "{} has no list of its charts", k_index);
+    for (const auto& one : *charts) {
+      if (string_member(one, "version", k_index) != artifact.version) continue;
+      const auto digest = string_member_or(one, "digest", "", k_index);
+      if (!digest.empty()) return digest == file.digest.hex() ? Found::same : Found::other;
+      const auto& urls = array_member(one, "urls", k_index);
+      const auto link = urls.empty() || !urls[0].is_string() ? std::string() : urls[0].get<std::string>();
+      const auto target = m_repository.resolve(m_index, link);
+      if (!target) {
+        throw Error(ErrorCode::http_status,
+                    fmt::format("{} leads to '{}' for {} {}", k_index, printable(link.substr(0, 200)), artifact.name,
+                                artifact.version),
+                    "it states no digest of the chart, and only the repository's own address is talked to");
+      }
+      const auto found = m_repository.compare(*target, file);
+      if (found == Found::nothing)
+        fail(ErrorCode::http_status, "{} names {} {}, and it is not there", k_index, artifact.name, artifact.version);
+      return found;
+    }
+    return Found::nothing;
+  }
+
+  const Json& listed() {
+    if (m_listed) return *m_listed;
+    const auto answer = m_repository.ask({.method = "GET", .target = m_index, .headers = {}, .body = {}}, k_max_index);
+    if (answer.status == 404) {
+      throw Error(ErrorCode::http_status, "the repository does not tell which charts it has: it has no index.yaml",
+                  "is its address that of a repository of charts, and its prefix right?");
+    }
+    if (answer.status != 200) m_repository.refuse(answer, "the question for index.yaml");
+    const auto index = parse_yaml(answer.body, k_index, {.max_bytes = k_max_index});
+    const auto& entries = member(index, "entries", k_index);
+    m_listed = entries.is_null() ? Json::object() : object_member(index, "entries", k_index);
+    return *m_listed;
+  }
+
+  /// Who has no such API may write over what is there: it is asked once more.
+  bool came_meanwhile(const Artifact& artifact, const ArtifactFile& file) {
+    if (!m_listed) return false;
+    m_listed.reset();
+    const auto found = look_in_index(artifact, file);
+    if (found == Found::other) {
+      throw Error(
+          ErrorCode::immutable,
+          fmt::format("{} {} came there with other bytes since it was planned", artifact.name, artifact.version),
+          "nothing is ever written over: find out who put it there");
+    }
+    return found == Found::same;
+  }
+
+  void post(const Artifact& artifact, const ArtifactFile& file, const PushProgress& progress) {
+    if (came_meanwhile(artifact, file)) {
+      progress(file.size);
+      return;
+    }
     StoredBody body(m_store, file, progress);
     const auto answer = m_repository.upload({.method = "POST",
                                              .target = m_repository.below(m_charts),
@@ -77,7 +156,9 @@ class MuseumPush final : public PushTarget {
 
   HttpRepository m_repository;
   const BlobStore& m_store;
-  std::string m_charts;
+  std::string m_charts, m_index;
+  std::optional<bool> m_tells;
+  std::optional<Json> m_listed;  ///< the charts of index.yaml, once it was asked for
 };
 
 /// The chart as its own manifest; the same chart gives the same bytes.
