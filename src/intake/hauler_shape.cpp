@@ -2,6 +2,7 @@
 // the kind "image", too, and what is attached to an image is called as the image is.
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <variant>
 
 #include "base/counted.hpp"
@@ -16,6 +17,7 @@ namespace {
 
 const std::string k_kind = "kind";
 const std::string k_ref_name = "org.opencontainers.image.ref.name";
+const std::string k_whole_name = "io.containerd.image.name";
 const std::string k_title = "org.opencontainers.image.title";
 constexpr std::string_view k_chart_config = "application/vnd.cncf.helm.config.v1+json";
 constexpr std::string_view k_chart_layer = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
@@ -52,6 +54,11 @@ class Haul : public ImageLayout {
     return out;
   }
 
+  bool is_attachment(const oci::Descriptor& descriptor) override {
+    const auto kind = kind_of(descriptor);
+    return kind == "referrers" || !suffix_of(kind).empty();
+  }
+
  private:
   static std::string_view suffix_of(std::string_view kind) {
     if (kind == "sigs") return ".sig";
@@ -59,10 +66,15 @@ class Haul : public ImageLayout {
     return kind == "sboms" ? ".sbom" : "";
   }
 
+  /// By the name without its host, and with it where both have one.
   bool is_called_as(const oci::Descriptor& attached, const Digest& subject) const {
     const auto& entries = index().manifests;
+    const auto agree = [&](const oci::Descriptor& entry, const std::string& key) {
+      const auto one = entry.annotation(key), other = attached.annotation(key);
+      return one == other || (key == k_whole_name && (one.empty() || other.empty()));
+    };
     return std::any_of(entries.begin(), entries.end(), [&](const auto& entry) {
-      return entry.digest == subject && entry.annotation(k_ref_name) == attached.annotation(k_ref_name);
+      return entry.digest == subject && agree(entry, k_ref_name) && agree(entry, k_whole_name);
     });
   }
 };
@@ -126,8 +138,7 @@ Contents contents_of(Haul& haul) {
   for (const auto& entry : haul.index().manifests) {
     const auto kind = kind_of(entry);
     if (!kind.empty() && kind != "image" && kind != "imageIndex") {
-      const bool attached = kind == "sigs" || kind == "atts" || kind == "sboms" || kind == "referrers";
-      if (!attached)
+      if (!haul.is_attachment(entry))
         out.notes.push_back(fmt::format("{} is no image ({})", printable(oci::LayoutReader::name_of(entry)),
                                         printable(entry.annotation(k_kind))));
       continue;
@@ -163,10 +174,6 @@ std::optional<Found> recognise_hauler(const std::shared_ptr<const Tree>& tree, c
   const bool kinds =
       text.find("dev.hauler/") != std::string::npos || text.find("dev.cosignproject.cosign/") != std::string::npos;
   if (!kinds) return std::nullopt;
-  if (!tree->has("oci-layout")) {
-    throw Error(ErrorCode::import_unknown, "the haul has no oci-layout: it was saved for containerd alone",
-                "save it again without --containerd, or import the docker-style archive");
-  }
   const auto haul = std::make_shared<Haul>(tree);
   auto contents = contents_of(*haul);
   auto found = found_images(haul, "hauler", contents.images);
@@ -174,12 +181,23 @@ std::optional<Found> recognise_hauler(const std::shared_ptr<const Tree>& tree, c
                             counted(contents.files.size(), "file"));
   found.preview["charts"] = titles(contents.charts);
   found.preview["files"] = titles(contents.files);
-  found.notes = std::move(contents.notes);
+  std::move(contents.notes.begin(), contents.notes.end(), std::back_inserter(found.notes));
   found.notes.emplace_back("a haul carries no checksum and no signature of its own");
   found.make = [haul, cells, images = found.make, charts = std::move(contents.charts),
                 files = std::move(contents.files)](StagedFiles& staged) {
     auto out = images(staged);
-    for (const auto& held : charts) out.push_back(make_chart(part_of(held, *haul), staged, cells));
+    std::set<std::string> ids;
+    for (const auto& held : charts) {
+      auto chart = make_chart(part_of(held, *haul), staged, cells);
+      if (ids.insert(chart.id()).second) {
+        out.push_back(std::move(chart));
+        continue;
+      }
+      const auto folder = held.blob.hex().substr(0, 12);
+      staged.remark(fmt::format("{} is in it twice, with different content: {} is a file, files/{}/{}",
+                                printable(chart.id()), held.blob.text(), folder, printable(held.title)));
+      out.push_back(make_files(held.title, "", folder, {part_of(held, *haul)}, staged));
+    }
     for (const auto& held : files)
       out.push_back(make_files(held.title, "", held.folder, {part_of(held, *haul)}, staged));
     return out;

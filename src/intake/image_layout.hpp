@@ -15,7 +15,7 @@ namespace liftlock {
 /// names say, or refused.
 class ImageLayout : public oci::LayoutReader {
  public:
-  /// @throws what oci::LayoutReader does
+  /// Without the file oci-layout it is taken for one of version 1.0.0. @throws what oci::LayoutReader does
   explicit ImageLayout(const std::shared_ptr<const Tree>& tree);
 
   const std::shared_ptr<const Tree>& tree() const { return m_documents->tree; }
@@ -24,6 +24,8 @@ class ImageLayout : public oci::LayoutReader {
   std::vector<WantedFile> documents() const;
   /// Each believed to be what its name says once it was hashed.
   std::vector<WantedFile> blobs() const;
+  /// Is this entry of index.json a signature, an SBOM or the like of another one?
+  virtual bool is_attachment(const oci::Descriptor& descriptor);
 
  private:
   struct Documents {
@@ -43,8 +45,8 @@ std::string blob_path(const Digest& digest);
 
 /// Those entries of index.json that are images, not what is attached to one.
 std::vector<oci::Descriptor> image_entries(ImageLayout& layout);
-/// All that is said of the images that the entries mean: preview, files and make(). One without a name is called as the
-/// archive is.
+/// All that is said of the images that the entries mean: preview, notes, files and make(). One without a name is called
+/// as the archive is; those whose names differ in their hosts alone have the hosts in their names.
 Found found_images(const std::shared_ptr<ImageLayout>& layout, std::string shape,
                    const std::vector<oci::Descriptor>& entries);
 /// "3 images", of what found_images() made.

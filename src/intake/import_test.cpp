@@ -19,6 +19,7 @@
 #include "os/process.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
+#include "trust/trust_fixture.hpp"
 
 namespace liftlock {
 namespace {
@@ -651,6 +652,76 @@ TEST_F(Imports, AHaulMayListAChartTwiceAndHaveFilesOfOneTitle) {
   EXPECT_EQ(artifact(second).files.at(0).path.text(), "files/" + hex("another").substr(0, 12) + "/tool.bin");
 }
 
+TEST_F(Imports, ImagesThatDifferInTheirHostsAloneAreBothTaken) {
+  const std::string same =
+      "dict(m, annotations=dict(m['annotations'], **{'io.containerd.image.name': 'mirror.example:5000/site/app:3.0'}))";
+  python(haul_script() + "entries.append(" + same + "); seal()");
+  EXPECT_THAT(imported("haul").artifacts, Contains("image:site/app@3.0")) << "one image that two registries have";
+  fs::remove_all(drop() / "haul");
+  python(
+      haul_script() +
+      "o = artifact('site/app:3.0', blob(b'{\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}', v + 'config.v1+json'), "
+      "blob(b'other', 'x/y'))\n"
+      "o['annotations']['io.containerd.image.name'] = 'mirror.example:5000/site/app:3.0'\n"
+      "entries[3]['annotations']['io.containerd.image.name'] = 'registry.example/site/app:3.0'\n"
+      "entries.insert(0, o); seal()");
+  auto asked = request("haul");
+  asked.replace = true;
+  const auto result = import_from(site(), asked, silent_reporter());
+  EXPECT_THAT(result.artifacts, Contains("image:mirror.example-5000/site/app@3.0"));
+  EXPECT_THAT(result.artifacts, Contains("image:registry.example/site/app@3.0"));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("several images are called 'site/app:3.0'")));
+  const auto has_signature = [&](const std::string& id) {
+    const auto files = artifact(id).files;
+    return std::any_of(files.begin(), files.end(), [](const auto& file) { return file.digest.hex() == hex("signed"); });
+  };
+  EXPECT_TRUE(has_signature("image:registry.example/site/app@3.0"));
+  EXPECT_FALSE(has_signature("image:mirror.example-5000/site/app@3.0")) << "that of the other registry's";
+}
+
+TEST_F(Imports, OneNameForTwoImagesOfOneHostIsRefused) {
+  python(
+      haul_script() +
+      "o = artifact('site/app:3.0', blob(b'{\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[]}}', v + 'config.v1+json'), "
+      "blob(b'other', 'x/y'))\n"
+      "o['annotations'] = m['annotations']\nentries.append(o); seal()");
+  EXPECT_EQ(refused("haul"), ErrorCode::path_collision);
+}
+
+TEST_F(Imports, WhatIsAttachedToNoImageIsTold) {
+  python(haul_script() + "entries[3]['annotations']['org.opencontainers.image.ref.name'] = 'site/gone:1'; seal()");
+  EXPECT_THAT(imported("haul").notes, Contains(HasSubstr("(site/gone:1) is attached to no image")));
+}
+
+TEST_F(Imports, AHaulForContainerdLacksTheLayoutFileAlone) {
+  python(haul_script() + "import os; os.remove('haul/oci-layout')");
+  EXPECT_THAT(imported("haul").artifacts, Contains("image:site/app@3.0"));
+}
+
+TEST_F(Imports, TwoChartsOfOneNameInAHaulAreAChartAndAFile) {
+  python(haul_script() +
+         "l = titled(blob(chart('demo', '1.2.3') + b'\\0', 'application/vnd.cncf.helm.chart.content.v1.tar+gzip'), "
+         "'demo-1.2.3.tgz')\n"
+         "entries.append(artifact('other/demo:1.2.3', blob(b'{}', 'application/vnd.cncf.helm.config.v1+json'), l)); "
+         "seal()");
+  const auto result = imported("haul");
+  EXPECT_THAT(result.artifacts, Contains("chart:demo@1.2.3"));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("chart:demo@1.2.3 is in it twice")));
+  const auto is_second = [](const std::string& id) { return id.starts_with("file:demo-1.2.3.tgz@"); };
+  const auto second = std::find_if(result.artifacts.begin(), result.artifacts.end(), is_second);
+  ASSERT_NE(second, result.artifacts.end());
+  const auto file = artifact(*second).files.at(0);
+  EXPECT_EQ(file.path.text(), "files/" + file.digest.hex().substr(0, 12) + "/demo-1.2.3.tgz");
+}
+
+TEST_F(Imports, NamesThatNoMediumTakesAreChangedAndTold) {
+  python(haul_script() +
+         "l = titled(blob(b'odd', 'application/vnd.content.hauler.file.layer.v1'), 'a: \u00fcber.txt')\n"
+         "entries.append(artifact('hauler/odd:latest', blob(b'{}', 'x/y'), l)); seal()");
+  const auto result = imported("haul");
+  EXPECT_THAT(result.notes, Contains(HasSubstr("is called files/a____ber.txt here")));
+}
+
 TEST_F(Imports, AHaulsFileHasNoSayInWhereItLies) {
   python(haul_script() +
          "l = titled(blob(b'evil', 'application/vnd.content.hauler.file.layer.v1'), '..')\n"
@@ -715,6 +786,50 @@ TEST_F(Imports, AZarfPackageIsCheckedByItsOwnChain) {
   fs::remove(drop() / "z/extra");
   python("open('z/checksums.txt', 'a').write('\\n')");
   EXPECT_EQ(refused("z"), ErrorCode::digest_mismatch) << "zarf.yaml states another aggregate";
+}
+
+TEST_F(Imports, AChartThatZarfPackedTwiceIsAChartAndAFile) {
+  python(zarf_script() +
+         "component('web', {'charts/demo-1.2.3.tgz': gzip.compress(gzip.decompress(chart('demo', '1.2.3')), "
+         "mtime=7)}); seal()");
+  const auto result = imported("z");
+  EXPECT_THAT(result.artifacts, UnorderedElementsAre("chart:demo@1.2.3", "file:app-app@0.1.0", "file:app-web@0.1.0",
+                                                     "image:site/app@4.0"));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("that of the component web is a file of it")));
+  EXPECT_EQ(artifact("file:app-web@0.1.0").files.at(0).path.text(), "files/app/web/charts/demo-1.2.3.tgz");
+}
+
+TEST_F(Imports, AZarfPackageIsBelievedForTheSignatureOfABuilder) {
+  const auto statement = signed_statement(sample_root(), {"root1"});
+  TrustStore(site().trust_folder()).pin(statement, root_fingerprint(statement));
+  python(zarf_script());
+  const auto yaml = read_file(drop() / "z/zarf.yaml", 1u << 20);
+  auto asked = request("z");
+  asked.allow_unsigned = false;
+  const auto with = [&](const std::string& bundle) {
+    write("z/zarf.bundle.sig", bundle);
+    return code_of([&] { (void)import_from(site(), asked, silent_reporter()); });
+  };
+  EXPECT_EQ(with(signature_by("mallory", "builder", yaml).bytes), ErrorCode::unsigned_document) << "a key of nobody's";
+  EXPECT_EQ(with(signature_by("bob", "builder", yaml + " ").bytes), ErrorCode::signature_invalid);
+  const std::string keyless =
+      R"({"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{"certificate":{"rawBytes":"AA=="}}})";
+  EXPECT_EQ(with(keyless), ErrorCode::unsigned_document) << "by nobody who could be judged";
+  asked.allow_unsigned = true;
+  asked.plan = true;
+  EXPECT_THAT(import_from(site(), asked, silent_reporter()).notes, Contains(HasSubstr("keyless")));
+  asked.allow_unsigned = asked.plan = false;
+  EXPECT_EQ(with(signature_by("bob", "builder", yaml).bytes), std::nullopt);
+  const auto evidence = artifact("chart:demo@1.2.3").files.at(0).evidence;
+  EXPECT_EQ(evidence.back().details["believed_by"], "signature");
+}
+
+TEST_F(Imports, ADifferentialZarfPackageSaysWhatItLacks) {
+  python(zarf_script() +
+         "seal('kind: ZarfPackageConfig\\nmetadata:\\n  name: app\\n  version: 0.2.0\\nbuild:\\n  aggregateChecksum: "
+         "{0}\\n  "
+         "differential: true\\n  differentialPackageVersion: 0.1.0\\n')");
+  EXPECT_THAT(planned("z").notes, Contains(HasSubstr("that its version 0.1.0 has")));
 }
 
 TEST_F(Imports, AZarfYamlInTwoVersionsStatesOneAggregate) {

@@ -9,6 +9,21 @@
 #include "ecosystem/helm/inspector.hpp"
 
 namespace liftlock {
+namespace {
+
+/// Names that the media and file systems on the way would not take are changed; those that lead elsewhere are refused.
+std::string portable_path(const std::string& path) {
+  std::string out;
+  for (const auto component : split(path, '/')) {
+    const bool elsewhere = component.empty() || component == "." || component == "..";
+    const auto kept =
+        elsewhere || RelPath::try_parse(component) ? std::string(component) : portable_component(component);
+    out += (out.empty() ? "" : "/") + kept;
+  }
+  return out;
+}
+
+}  // namespace
 
 Artifact make_chart(const StagedPart& part, const StagedFiles& staged, const ImportCells& cells) {
   const auto about = cells.describe("chart", staged.open(part.digest).get(), part.path);
@@ -28,7 +43,7 @@ Artifact make_chart(const StagedPart& part, const StagedFiles& staged, const Imp
 }
 
 Artifact make_files(const std::string& name, const std::string& version, const std::string& folder,
-                    const std::vector<StagedPart>& parts, const StagedFiles& staged) {
+                    const std::vector<StagedPart>& parts, StagedFiles& staged) {
   Artifact out{.kind = "file",
                .name = portable_component(name),
                .version = version.empty() ? std::string() : portable_component(version),
@@ -38,7 +53,9 @@ Artifact make_files(const std::string& name, const std::string& version, const s
                .files = {}};
   std::vector<ListedDigest> listed;
   for (const auto& part : parts) {
-    const auto path = RelPath::parse("files/" + (folder.empty() ? part.path : folder + "/" + part.path));
+    const auto below = portable_path(part.path);
+    const auto path = RelPath::parse("files/" + (folder.empty() ? below : folder + "/" + below));
+    if (below != part.path) staged.remark(fmt::format("'{}' is called {} here", printable(part.path), path.text()));
     listed.push_back({path.text(), part.digest});
     out.files.push_back({.path = path,
                          .size = staged.size(part.digest),

@@ -20,8 +20,9 @@ struct StagedPart {
 Artifact make_chart(const StagedPart& part, const StagedFiles& staged, const ImportCells& cells);
 
 /// Files as one artifact of kind "file", below files/FOLDER/, or below files/ where the folder is empty. Without a
-/// version it gets that of its content. @param name is made portable
+/// version it gets that of its content. Names are made portable, and a remark says which were not. @throws
+/// Error{path_unsafe}
 Artifact make_files(const std::string& name, const std::string& version, const std::string& folder,
-                    const std::vector<StagedPart>& parts, const StagedFiles& staged);
+                    const std::vector<StagedPart>& parts, StagedFiles& staged);
 
 }  // namespace liftlock

@@ -136,23 +136,43 @@ StagedPart part_of(const Component& component, const std::string& path, const St
 }
 
 /// Charts once each, however many components hold them; files below files/PACKAGE/COMPONENT/, as the component has
-/// them.
+/// them. Zarf packs a chart anew for each component, so that two of one name and version differ in their times at
+/// least: the second is a file of its component.
 std::vector<Artifact> make_components(const std::vector<Component>& components, const std::string& package,
                                       const std::string& version, StagedFiles& staged, const ImportCells& cells) {
   std::vector<Artifact> out;
   std::set<Digest> known;
+  std::set<std::string> ids;
   for (const auto& component : components) {
+    std::vector<StagedPart> parts;
     for (const auto& path : component.charts) {
       const auto part = part_of(component, path, staged);
-      if (known.insert(part.digest).second) out.push_back(make_chart(part, staged, cells));
+      if (!known.insert(part.digest).second) continue;
+      auto chart = make_chart(part, staged, cells);
+      if (ids.insert(chart.id()).second) {
+        out.push_back(std::move(chart));
+        continue;
+      }
+      staged.remark(fmt::format("{} is in it twice, with different content: that of the component {} is a file of it",
+                                printable(chart.id()), printable(component.name)));
+      parts.push_back(part);
     }
-    std::vector<StagedPart> parts;
     for (const auto& path : component.files) parts.push_back(part_of(component, path, staged));
     if (parts.empty()) continue;
     const auto folder = portable_component(package) + "/" + portable_component(component.name);
     out.push_back(make_files(package + "-" + component.name, version, folder, parts, staged));
   }
   return out;
+}
+
+/// Is it by a certificate for an identity, which is judged by an issuer and a log that cannot be asked here?
+bool is_keyless(const std::string& bundle) {
+  try {
+    const auto material = object_member(parse_json(bundle), "verificationMaterial", "the bundle");
+    return material.contains("certificate") || material.contains("x509CertificateChain");
+  } catch (const Error&) {
+    return false;  // what is wrong with it is said where it is judged
+  }
 }
 
 /// The images, with the blobs that checksums.txt and their own names agree on.
@@ -220,12 +240,23 @@ std::optional<Found> recognise_zarf(const std::shared_ptr<const Tree>& tree, con
     found.notes.push_back(
         fmt::format("{} besides checked and not taken in: SBOMs, documents", counted(left, "file is", "files are")));
   SignedDocument document{.text = yaml, .signatures = {}, .what = "zarf.yaml"};
-  if (tree->has("zarf.bundle.sig"))
-    document.signatures.push_back({"builder.zarf.sigstore.json", tree->read("zarf.bundle.sig", k_max_signature)});
+  found.kept = {{"zarf.yaml", yaml}, {k_list, list}};
+  if (tree->has("zarf.bundle.sig")) {
+    auto bundle = tree->read("zarf.bundle.sig", k_max_signature);
+    if (is_keyless(bundle)) {
+      found.notes.emplace_back("zarf.bundle.sig is a keyless signature, by a certificate, which is not judged here");
+      found.kept.emplace_back("zarf.bundle.sig", std::move(bundle));
+    } else {
+      document.signatures.push_back({"builder.zarf.sigstore.json", std::move(bundle)});
+    }
+  }
+  if (first_or_empty(yaml_scalars(yaml, "build", "differential")) == "true")
+    found.notes.push_back(
+        fmt::format("it is differential: the images and repositories that its version {} has are not in it",
+                    printable(first_or_empty(yaml_scalars(yaml, "build", "differentialPackageVersion")))));
   if (tree->has("zarf.yaml.sig"))
     found.notes.emplace_back("zarf.yaml.sig is a signature of an older form, which is not judged here");
   found.document = std::move(document);
-  found.kept = {{"zarf.yaml", yaml}, {k_list, list}};
   found.make = [images = found.make, components = std::move(components), package, version, cells](StagedFiles& staged) {
     auto out = images ? images(staged) : std::vector<Artifact>();
     auto others = make_components(components, package, version, staged, cells);
