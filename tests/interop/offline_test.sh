@@ -201,7 +201,10 @@ sleep 1
 low health telemetry --pid "$quiet" > /dev/null || fail "the process with the switches"
 refused telemetry-on low health telemetry --pid "$bare" --pid "$quiet"
 refused not-found low health telemetry --pid 4194304
-refused not-found low health telemetry --engines
+# In a process tree of its own: other tests run engines meanwhile.
+if unshare --pid --fork --mount-proc true 2> /dev/null; then
+  refused not-found unshare --pid --fork --mount-proc "$low_exe" --quiet --state "$low_state" health telemetry --engines
+fi
 [ "$(low --json health telemetry --pid "$bare" | json '["verified"]')" = 0 ] || fail "--json"
 grep -q '^ENV ANONYMIZED_TELEMETRY=False' <<< "$(low render telemetry --form dockerfile)" || fail "as ENV"
 grep -q '^  VLLM_NO_USAGE_STATS: "1"' <<< "$(low render telemetry --form compose)" || fail "for compose"
