@@ -415,7 +415,8 @@ TEST_F(GatewayTest, SaysWhatAModelCanDo) {
   fixture.add_model("vectors", "GGUF vectors", {{"architecture", "bert"}});
   serve();
   std::map<std::string, Json> can;
-  for (const auto& model : get("/api/tags").json().at("models")) {
+  const auto tags = get("/api/tags").json();
+  for (const auto& model : tags.at("models")) {
     can[model.at("name").get<std::string>()] = model.at("capabilities");
   }
   EXPECT_EQ(can["demo:latest"], Json::array({"completion"}));
