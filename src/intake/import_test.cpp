@@ -1213,10 +1213,13 @@ TEST_F(Imports, AModelMayBeCalledOtherwise) {
 }
 
 TEST_F(Imports, NumbersAreNotGivenTwiceByARestoredCatalog) {
+  const auto store = m_folder.path() / "state/store";
+  (void)catalog().artifacts();
+  const auto backup = read_file(store / "catalog.db", 64u << 20);
   baimodel("tiny.baimodel");
   (void)imported("tiny.baimodel");
-  for (const auto* name : {"catalog.db", "catalog.db-wal", "catalog.db-shm"})
-    fs::remove(m_folder.path() / "state/store" / name);
+  for (const auto* name : {"catalog.db", "catalog.db-wal", "catalog.db-shm"}) fs::remove(store / name);
+  write_file_atomically(store / "catalog.db", backup);
   EXPECT_EQ(imported("tiny.baimodel").number, 2u);
 }
 

@@ -200,7 +200,11 @@ void Sandbox::begin() {
   close_on_exec_from(3);
   ::fcntl(seccomp.get(), F_SETFD, 0);
   if (m_gate.valid()) ::fcntl(m_gate.get(), F_SETFD, 0);
-  for (const auto& bind : binds) ::fcntl(bind.get(), F_SETFD, 0);
+  // Staged, they are mounts that bubblewrap finds by their paths; it would leave the descriptors open, which lead
+  // outside.
+  if (!staged) {
+    for (const auto& bind : binds) ::fcntl(bind.get(), F_SETFD, 0);
+  }
   for (const auto& file : m_spec.memory_files) ::fcntl(file.second, F_SETFD, 0);
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_FSIZE, m_spec.max_file);
