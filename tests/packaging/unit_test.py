@@ -119,7 +119,7 @@ def run(program, test, prepare):
 
 
 def main():
-    unit_file, *programs = sys.argv[1:]
+    unit_file, *programs = map(os.path.abspath, sys.argv[1:])
     if os.geteuid() != 0 or subprocess.run(["which", "systemd-analyze"], capture_output=True).returncode != 0:
         print("skipped: it needs root and systemd-analyze")
         return 77
