@@ -175,6 +175,7 @@ std::string to_text(const Json& sheet) {
   out += format_table(rows);
   out += fmt::format("travelling: {}, {}\n", counted(sheet["files"].get<std::uint64_t>(), "file"),
                      format_size(sheet["bytes"].get<std::uint64_t>()));
+  out += "no byte of the content was read for this page: `liftlock verify` says whether it is whole\n";
   if (!sheet["left_out"].is_null()) {
     out += fmt::format("left out, for the receiver has it: {}, {}\n",
                        counted(sheet["left_out"]["files"].get<std::uint64_t>(), "file"),
