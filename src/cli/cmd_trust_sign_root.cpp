@@ -35,7 +35,11 @@ void require_root_key(Invocation& invocation, const RootStatement& statement, co
 bool may_pin(const Site& site, const TrustRoot& root) {
   if (!site.exists() || !TrustStore(site.trust_folder()).empty()) return true;
   require_audit_log(site);
-  return AuditLog(site.audit_folder(), "").find_last("trust.draft", root.fingerprint.text()).has_value();
+  // A signature that was added to it here is a draft in the log, too.
+  const auto by_init = [](const AuditEntry& entry) {
+    return parse_json(entry.event.detail).value("change", "") == "init";
+  };
+  return AuditLog(site.audit_folder(), "").find_last("trust.draft", root.fingerprint.text(), by_init).has_value();
 }
 
 void run(Invocation& invocation, const Options& options) {

@@ -33,6 +33,17 @@ low trust sign-root 1.root.json --root-key root2.pem --passphrase-file passphras
 fingerprint=$(low --json trust show | json '["fingerprint"]')
 step "the first root is in force once both root keys have signed"
 
+# Elsewhere it is signed, too, and the file has the signature; but in force is only what was pinned with its fingerprint, however often it is signed.
+bea() { "$low_exe" --quiet --state "$work/bea" "$@"; }
+bea init > /dev/null
+low trust keygen --role root --out first.pem > /dev/null && low trust keygen --role root --out second.pem > /dev/null
+"$low_exe" --quiet --state "$work/ada" init > /dev/null
+"$low_exe" --quiet --state "$work/ada" trust init --organisation Other --root-key first.pem --root-public second.pem.pub --threshold root:2 --out other.json > /dev/null
+for _ in 1 2; do bea trust sign-root other.json --root-key second.pem > /dev/null; done
+refused trust-missing bea trust show
+"$low_exe" --quiet --state "$work/ada" trust pin other.json --fingerprint "$(low --json trust show other.json | json '["fingerprint"]')" > /dev/null || fail "the signature is not in the file"
+step "a root that nobody compared is signed, and not pinned"
+
 low trust add-key "gpg:$eve" --role approver --root-key root1.pem --passphrase-file passphrase --out 2.root.json >/dev/null
 [ "$(low --json trust show | json '["version"]')" = 1 ]
 low trust sign-root 2.root.json --root-key root2.pem --passphrase-file passphrase >/dev/null
