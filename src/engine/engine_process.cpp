@@ -243,9 +243,10 @@ void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience, const std
   while (!is_healthy(socket, k_probe_patience)) {
     if (const auto status = sandbox.poll()) {
       const auto said = log_tail(sandbox.spec().log);
-      // What bubblewrap could not do is no fault of the engine's.
+      // What bubblewrap could not do is no fault of the engine's; but that it has no such program is.
       const auto lines = trim(said);
-      if (lines.substr(lines.rfind('\n') + 1).starts_with("bwrap: ")) {
+      const auto last = lines.substr(lines.rfind('\n') + 1);
+      if (last.starts_with("bwrap: ") && !last.starts_with("bwrap: execvp ")) {
         fail(ErrorCode::sandbox_unavailable, "the engine's sandbox cannot be set up here");
       }
       fail(ErrorCode::engine_failed, "the engine ended with status {}: {}", *status, printable(said));
