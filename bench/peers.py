@@ -7,7 +7,8 @@ Contents: a few large files, many small ones, images that share layers, and a ne
 that has the rest. Racers: Liftlock (lock, fetch, pack, sign, ingest, serve; many small
 files also with pack --form tar); tar and zstd, and tar and gzip, with sha256sum before
 and after, behind nginx (images: skopeo and docker-registry); Zarf (package create, package deploy or mirror-resources, behind the
-same servers, for Zarf has none outside a cluster); Hauler (store add, save, load, serve). ZARF and HAULER name the binaries; a racer
+same servers, for Zarf has none outside a cluster); Hauler (store add, save, load, serve); casync (make, extract) and `nix copy` over a
+binary cache, behind the same servers. ZARF, HAULER, CASYNC and NIX name the binaries; a racer
 that is not there is left out and named. Rounds are interleaved; time ends with the first file, or manifest, that a client got whole.
 Hauler serves many small files as one archive only. Every run is kept in BUILD_FOLDER/race.json and plotted beside it. Each racer
 starts without state, except for the new layer. Images come from a docker-registry on loopback.
@@ -27,6 +28,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -103,7 +105,14 @@ class Racer:
 
     def begins(self, limit):
         """The clock of one race starts: of all its commands together."""
-        self.peak, self.end, self.limit = 0, time.monotonic() + limit, limit
+        self.peak = self.read = self.written = 0
+        self.end, self.limit = time.monotonic() + limit, limit
+
+    def count(self, done):
+        """What a command of this race took, as measure.run() has it."""
+        self.peak = max(self.peak, done["memory"])
+        self.read += done["read"]
+        self.written += done["written"]
 
     def remaining(self):
         left = self.end - time.monotonic()
@@ -161,11 +170,11 @@ class Liftlock(Racer):
         base = ["--since", str(self.last)] if self.last else []
         for command in (["lock"], ["fetch"], ["pack", "--output", str(bundle), *self.form, *base],
                         ["sign", str(bundle), "--role", "builder", "--key", str(self.low / "builder.pem")]):
-            self.peak = max(self.peak, self.run("low", *command, cwd=self.low, memory=True)["memory"])
+            self.count(self.run("low", *command, cwd=self.low, memory=True))
         self.last = bundle
 
     def land(self, content):
-        self.peak = max(self.peak, self.run("high", "ingest", f"usb/bench-{self.sequence}", memory=True)["memory"])
+        self.count(self.run("high", "ingest", f"usb/bench-{self.sequence}", memory=True))
 
     def serve(self, content):
         return Server([str(self.build / "src/cli/liftlock-high"), "--quiet", "--state", str(self.high / "state"), "serve"])
@@ -188,29 +197,83 @@ class Archive(Racer):
         self.pack, self.unpack = pack, unpack
 
     def do(self, command):
-        self.peak = max(self.peak, measure.run(f"set -euo pipefail; {command}", memory=True, limit=self.remaining())["memory"])
+        self.count(measure.run(f"set -euo pipefail; {command}", memory=True, limit=self.remaining()))
+
+    def gather(self, content):
+        """The folder that crosses; of images a layout."""
+        if not content.images:
+            return content.folder
+        layout = self.low / "images"
+        self.do("; ".join(f"skopeo copy -q --src-tls-verify=false docker://{self.source}/{image} oci:{layout}:{image}" for image in content.images))
+        return layout
+
+    def publish(self, content, folder):
+        """What landed in a folder: synced, and images in the registry of the high side."""
+        self.do(f"sync -f {folder}")
+        if content.images:
+            with contextlib.closing(registry(self.high, self.port)):
+                self.do("; ".join(f"skopeo copy -q --dest-tls-verify=false oci:{folder}:{image} docker://127.0.0.1:{self.port}/{image}"
+                                  for image in content.images))
+            measure.run(f"sync -f {self.high}")
 
     def create(self, content):
-        folder = content.folder
-        if content.images:
-            folder = self.low / "images"
-            self.do("; ".join(f"skopeo copy -q --src-tls-verify=false docker://{self.source}/{image} oci:{folder}:{image}" for image in content.images))
+        folder = self.gather(content)
         self.do(f"cd {folder} && find . -type f -print0 | xargs -0 sha256sum > {self.low}/files.sha256 && "
                 f"tar -C {folder} -c . | {self.pack} > {self.medium}/b.tar && cp {self.low}/files.sha256 {self.medium}/ && "
                 f"cd {self.medium} && sha256sum b.tar files.sha256 > sums && sync -f .")
 
     def land(self, content):
-        to = self.high / "data"
+        to = self.landed()
         self.do(f"cd {self.medium} && sha256sum --quiet -c sums && mkdir -p {to} && {self.unpack} < b.tar | tar -C {to} -x && "
-                f"cd {to} && sha256sum --quiet -c {self.medium}/files.sha256 && sync -f {to}")
-        if content.images:
-            with contextlib.closing(registry(self.high, self.port)):
-                self.do("; ".join(f"skopeo copy -q --dest-tls-verify=false oci:{to}:{image} docker://127.0.0.1:{self.port}/{image}"
-                                  for image in content.images))
-            measure.run(f"sync -f {self.high}")
+                f"cd {to} && sha256sum --quiet -c {self.medium}/files.sha256")
+        self.publish(content, to)
+
+    def landed(self):
+        return self.high / "data"
 
     def serve(self, content):
-        return registry(self.high, self.port) if content.images else nginx(self.high, self.high / "data", self.port)
+        return registry(self.high, self.port) if content.images else nginx(self.high, self.landed(), self.port)
+
+
+class Casync(Archive):
+    """Chunks by content; it checks their digests itself."""
+
+    def __init__(self, source, build, program):
+        super().__init__("casync", source, build, "", "")
+        self.program = program
+
+    def create(self, content):
+        self.do(f"{self.program} make --store={self.medium}/store.castr {self.medium}/data.caidx {self.gather(content)} && sync -f {self.medium}")
+
+    def land(self, content):
+        shutil.rmtree(self.landed(), ignore_errors=True)
+        self.do(f"{self.program} extract --store={self.medium}/store.castr {self.medium}/data.caidx {self.landed()}")
+        self.publish(content, self.landed())
+
+
+class Nix(Archive):
+    """`nix copy` to a binary cache on the medium and from it, unsigned; it checks the digests of its archives itself."""
+
+    def __init__(self, source, build, program):
+        super().__init__("nix copy", source, build, "", "")
+        self.program = program
+
+    def nix(self, command):
+        (self.low / "nix.conf").write_text("experimental-features = nix-command\nbuild-users-group =\nsandbox = false\n")
+        self.do(f"NIX_CONF_DIR={self.low} HOME={self.low} {self.program} {command}")
+
+    def create(self, content):
+        self.nix(f"store add-path --store {self.low}/nix --name data {self.gather(content)} > {self.low}/path")
+        self.path = (self.low / "path").read_text().strip()
+        self.nix(f"copy --quiet --no-check-sigs --from {self.low}/nix --to 'file://{self.medium}/nix?compression=zstd' {self.path}")
+        self.do(f"sync -f {self.medium}")
+
+    def land(self, content):
+        self.nix(f"copy --quiet --store {self.high}/none --no-check-sigs --from file://{self.medium}/nix --to {self.high}/nix {self.path}")
+        self.publish(content, self.landed())
+
+    def landed(self):
+        return pathlib.Path(f"{self.high}/nix{self.path}")
 
 
 class Zarf(Archive):
@@ -289,8 +352,32 @@ def disk_of(folder):
     return int(subprocess.run(["du", "-sB1", str(folder)], capture_output=True, text=True).stdout.split()[0])
 
 
+class DiskWatch:
+    """The most that was in use on the file system of a folder at one time, above what was when it began. Others who write there
+    are counted as well."""
+
+    def __init__(self, folder):
+        self.folder, self.most = folder, 0
+        self.begin = self.used()
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+
+    def used(self):
+        now = os.statvfs(self.folder)
+        return (now.f_blocks - now.f_bfree) * now.f_frsize
+
+    def watch(self):
+        while not self.stop.wait(0.05):
+            self.most = max(self.most, self.used() - self.begin)
+
+    def close(self):
+        self.stop.set()
+        self.thread.join()
+
+
 def race(racer, content, source, work, limit):
-    """Seconds of each stage; memory and disk. `work` is new: after many files were deleted ext4 is slow to make others for
+    """Seconds of each stage; bytes that the commands read and wrote; memory; disk in the end and at most. `work` is new: after many files were deleted ext4 is slow to make others for
     minutes (it does not take inodes that went just now), which would be counted as the next racer's."""
     racer.begins(limit)
     racer.begin(work)
@@ -299,14 +386,19 @@ def race(racer, content, source, work, limit):
         racer.create(before)
         racer.land(before)
         for old in racer.medium.iterdir():
-            if not isinstance(racer, Liftlock):  # its delta names what it builds on
+            if isinstance(racer, Liftlock):  # its delta names what it builds on
+                continue
+            if old.is_dir():
+                shutil.rmtree(old)
+            else:
                 old.unlink()
         racer.begins(limit)
-    start = time.monotonic()
-    racer.create(content)
-    created = time.monotonic()
-    racer.land(content)
-    landed = time.monotonic()
+    with contextlib.closing(DiskWatch(work)) as disk:
+        start = time.monotonic()
+        racer.create(content)
+        created = time.monotonic()
+        racer.land(content)
+        landed = time.monotonic()
     server = racer.serve(content)
     try:
         got = racer.first(content)
@@ -317,7 +409,8 @@ def race(racer, content, source, work, limit):
     if not got or (not archive and hashlib.sha256(got).digest() != hashlib.sha256(expected(source, content)).digest()):
         raise measure.Failed(f"{racer.name} serves something else of {content.name}")
     return {"create": created - start, "land": landed - created, "serve": end - landed, "total": end - start,
-            "memory": racer.peak, "disk": disk_of(racer.low) + disk_of(racer.medium) + disk_of(racer.high)}
+            "memory": racer.peak, "read": racer.read, "written": racer.written, "disk_peak": disk.most,
+            "disk": disk_of(racer.low) + disk_of(racer.medium) + disk_of(racer.high)}
 
 
 def make_images(work, count, address):
@@ -344,7 +437,7 @@ def make_images(work, count, address):
 def racers(source, build):
     found = [Liftlock("Liftlock", source, build), LiftlockTar("Liftlock tar", source, build), Archive("tar, zstd", source, build, "zstd -q -T0", "zstd -q -d"),
              Archive("tar, gzip", source, build, "gzip", "gzip -d")]
-    for name, make in (("ZARF", Zarf), ("HAULER", Hauler)):
+    for name, make in (("ZARF", Zarf), ("HAULER", Hauler), ("CASYNC", Casync), ("NIX", Nix)):
         program = os.environ.get(name) or shutil.which(name.lower())
         if program:
             found.append(make(source, build, program))
@@ -364,13 +457,13 @@ def require_room(work, args):
 
 
 def table(name, results, stopped):
-    print(f"\n{name}\n{'':12} {'total':>8} {'create':>8} {'land':>8} {'serve':>8} {'memory':>10} {'disk':>10}   ours is")
+    print(f"\n{name}\n{'':12} {'total':>8} {'create':>8} {'land':>8} {'serve':>8} {'memory':>10} {'read':>10} {'written':>10} {'disk':>10} {'at most':>10}   ours is")
     medians = {racer: {key: statistics.median(one[key] for one in runs) for key in runs[0]} for racer, runs in results.items()}
     ours = medians["Liftlock"]["total"] if "Liftlock" in medians else float("nan")
     for racer, one in medians.items():
         ratio = "" if racer == "Liftlock" else f"{one['total'] / ours:.2f} × as fast"
         print(f"{racer:12} {one['total']:>7.2f}s {one['create']:>7.2f}s {one['land']:>7.2f}s {one['serve']:>7.2f}s "
-              f"{one['memory'] / 2**20:>6.0f} MiB {one['disk'] / 2**20:>6.0f} MiB   {ratio}", flush=True)
+              + " ".join(f"{one[key] / 2**20:>6.0f} MiB" for key in ("memory", "read", "written", "disk", "disk_peak")) + f"   {ratio}", flush=True)
     for racer, why in stopped.items():
         print(f"{racer:12} stopped: {why[-300:]}", flush=True)
 

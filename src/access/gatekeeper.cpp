@@ -31,6 +31,10 @@ constexpr std::chrono::minutes k_max_blind{1};
 /// More than any answer has; keeps sums within what SQLite holds.
 constexpr std::uint64_t k_max_tokens = 1'000'000'000'000;
 constexpr std::string_view k_again = "again in ";
+/// More wait for the next look, so that a flood from many addresses does not keep the thread from the keys.
+constexpr std::size_t k_told_at_once = 16;
+/// Each is an append that is synced, and who stops a server waits. The metrics have counted the others.
+constexpr std::size_t k_told_at_end = 256;
 
 std::string_view secret_of(std::string_view authorization) {
   const auto text = trim(authorization);
@@ -74,8 +78,9 @@ class Bucket {
 struct Use {
   Bucket requests, tokens;
   std::uint64_t counted_today = 0;  ///< by all processes, as far as written down
-  std::uint64_t uncounted = 0;      ///< by us since
 };
+
+using Tokens = std::map<std::string, std::uint64_t>;  ///< of keys, by their ids
 
 }  // namespace
 
@@ -84,20 +89,25 @@ struct Gatekeeper::Impl {
 
   Day today() const { return std::chrono::floor<std::chrono::days>(clock.wall()); }
   void read_keys();
-  void start_day(Day day);
+  void start_day(Day new_day);
   void count_use();
+  void take_totals(Day of, const Tokens& totals);
+  std::uint64_t uncounted_today(const std::string& id) const;
   void refresh();
   void run(const std::stop_token& stop);
   const char* state_of(const ApiKey& key) const;
   std::optional<ApiKey> find(const Digest& digest) const;
   void look_again();
+  void tell(const FailedLogin& login);
+  void tell_slowed(Steady::time_point at, std::size_t max);
 
   GateClock clock;
 
-  std::mutex ring_mutex;  ///< guards ring, generation, last_count; taken by requests with an unknown key only
+  std::mutex ring_mutex;  ///< guards what follows; taken by requests with an unknown key only
   KeyRing ring;
   std::optional<std::uint64_t> generation;
   Steady::time_point last_count;
+  Day counted_day{};  ///< whose use was read last
 
   mutable std::shared_mutex keys_mutex;
   std::unordered_map<Digest, ApiKey> keys;
@@ -106,9 +116,14 @@ struct Gatekeeper::Impl {
 
   std::mutex use_mutex;  ///< guards what follows
   std::unordered_map<std::string, Use> use;
-  Day day{};
+  Day day{};                        ///< of counted_today
+  std::map<Day, Tokens> uncounted;  ///< by us, and not written down: of days before, too, where the disk is full
   FailureTable failed;
   std::uint64_t failures = 0;
+
+  std::shared_mutex told_mutex;  ///< guards told, and is held, shared, while it is called
+  std::function<void(const FailedLogin&)> told;
+  std::mutex slowed_mutex;  ///< held while what was slowed is told
 
   std::mutex sleep_mutex;
   std::condition_variable_any wake;
@@ -125,25 +140,50 @@ void Gatekeeper::Impl::read_keys() {
   keys.swap(fresh);
 }
 
-// Writes down what is left of the day before under that day, and takes over what others used of the new one.
+/// With the use_mutex. A day begins whether or not the file can be written: a budget holds on a full disk, too.
+void Gatekeeper::Impl::start_day(Day new_day) {
+  if (day == new_day) return;
+  day = new_day;
+  for (auto& [id, one] : use) one.counted_today = 0;
+}
+
+/// Writes down what was used, each day's under that day, and reads what others used.
 void Gatekeeper::Impl::count_use() {
-  std::map<std::string, std::uint64_t> tokens;
-  Day counted_day;
+  const auto new_day = today();
+  std::map<Day, Tokens> pending;
   {
     const std::lock_guard lock(use_mutex);
-    counted_day = day;
-    for (const auto& [id, one] : use) {
-      if (one.uncounted > 0) tokens.emplace(id, one.uncounted);
-    }
+    start_day(new_day);
+    pending = uncounted;
   }
-  if (!tokens.empty()) ring.count_tokens(counted_day, tokens);
-  const auto new_day = today();
+  for (const auto& [of, tokens] : pending) {
+    const auto totals = ring.count_tokens(of, tokens);
+    const std::lock_guard lock(use_mutex);
+    auto& rest = uncounted[of];
+    for (const auto& [id, count] : tokens) {
+      if ((rest[id] -= count) == 0) rest.erase(id);
+    }
+    if (rest.empty()) uncounted.erase(of);
+    take_totals(of, totals);
+  }
   const auto totals = ring.tokens_of(new_day);
   const std::lock_guard lock(use_mutex);
-  day = new_day;
-  for (const auto& [id, count] : tokens) use[id].uncounted -= count;
-  for (auto& [id, one] : use) one.counted_today = 0;
+  take_totals(new_day, totals);
+  counted_day = new_day;
+}
+
+/// With the use_mutex.
+void Gatekeeper::Impl::take_totals(Day of, const Tokens& totals) {
+  if (of != day) return;
   for (const auto& [id, total] : totals) use[id].counted_today = total;
+}
+
+/// With the use_mutex.
+std::uint64_t Gatekeeper::Impl::uncounted_today(const std::string& id) const {
+  const auto of_day = uncounted.find(day);
+  if (of_day == uncounted.end()) return 0;
+  const auto found = of_day->second.find(id);
+  return found == of_day->second.end() ? 0 : found->second;
 }
 
 void Gatekeeper::Impl::refresh() {
@@ -151,7 +191,7 @@ void Gatekeeper::Impl::refresh() {
   const auto now = clock.steady();
   read_keys();
   last_look = now;
-  if (now - last_count < k_count_every && day == today()) return;
+  if (now - last_count < k_count_every && counted_day == today()) return;
   count_use();
   last_count = now;
 }
@@ -165,6 +205,11 @@ void Gatekeeper::Impl::run(const std::stop_token& stop) {
       refresh();
     } catch (const std::exception&) {
       // Tried again at the next look; admit() refuses when that goes on.
+    }
+    try {
+      tell_slowed(clock.steady(), k_told_at_once);
+    } catch (const std::exception&) {
+      // They wait for the next look.
     }
   }
 }
@@ -192,6 +237,35 @@ void Gatekeeper::Impl::look_again() {
     if (lock) read_keys();  // else the thread is at it, and may wait for another process
   } catch (const std::exception&) {
     // The thread tries again, and admit() refuses when that goes on.
+  }
+}
+
+void Gatekeeper::Impl::tell(const FailedLogin& login) {
+  const std::shared_lock lock(told_mutex);
+  if (told) told(login);
+}
+
+void Gatekeeper::Impl::tell_slowed(Steady::time_point at, std::size_t max) {
+  const std::lock_guard telling(slowed_mutex);
+  {
+    const std::lock_guard lock(use_mutex);
+    failed.end_minutes(at);
+  }
+  for (std::size_t i = 0; i < max; ++i) {
+    std::optional<FailureTable::Slowed> slowed;
+    {
+      const std::lock_guard lock(use_mutex);
+      slowed = failed.next_slowed();
+    }
+    if (!slowed) return;
+    try {
+      const auto peer = slowed->peer.empty() ? std::string_view("other addresses") : std::string_view(slowed->peer);
+      tell({.peer = peer, .why = "slowed", .key_id = "", .count = slowed->failures});
+    } catch (...) {
+      const std::lock_guard lock(use_mutex);
+      failed.put_back(*slowed);
+      throw;
+    }
   }
 }
 
@@ -223,7 +297,7 @@ Caller Gatekeeper::admit(std::string_view authorization, std::string_view peer) 
   }
   const auto secret = secret_of(authorization);
   const auto digest = sha256(secret);
-  std::string why = secret.empty() ? "no key" : "unknown";
+  std::string_view why = secret.empty() ? "no key" : "unknown";
   auto key = impl.find(digest);
   if (!key && !secret.empty()) {
     impl.look_again();
@@ -232,7 +306,7 @@ Caller Gatekeeper::admit(std::string_view authorization, std::string_view peer) 
   if (key) {
     const auto* state = impl.state_of(*key);
     if (state == nullptr) return {.key = *std::move(key)};
-    why = fmt::format("{} {}", state, key->id);
+    why = state;
   }
   FailureTable::Verdict verdict{};
   {
@@ -244,7 +318,7 @@ Caller Gatekeeper::admit(std::string_view authorization, std::string_view peer) 
     fail(ErrorCode::rate_limited, "too many attempts with a wrong key from {}; {}{} s", printable(peer), k_again,
          std::max<std::int64_t>(1, verdict.wait.count()));
   }
-  if (on_failure) on_failure(peer, why);
+  impl.tell({.peer = peer, .why = why, .key_id = key ? std::string_view(key->id) : ""});
   throw Error(
       ErrorCode::unauthorized, "no valid API key was given",
       "give one as `Authorization: Bearer KEY` or `x-api-key: KEY`; who runs this server makes one with `liftlock "
@@ -270,10 +344,10 @@ void Gatekeeper::charge_request(const Caller& caller) {
   const auto now = impl.clock.steady();
   const auto wall = impl.clock.wall();
   const std::lock_guard lock(impl.use_mutex);
+  impl.start_day(std::chrono::floor<std::chrono::days>(wall));
   auto& use = impl.use[caller.key.id];
-  // The thread may not have seen yet that the day is over.
-  const bool same_day = impl.day == std::chrono::floor<std::chrono::days>(wall);
-  if (limits.tokens_per_day > 0 && same_day && use.counted_today + use.uncounted >= limits.tokens_per_day) {
+  const auto of_day = use.counted_today + impl.uncounted_today(caller.key.id);
+  if (limits.tokens_per_day > 0 && of_day >= limits.tokens_per_day) {
     refuse_for(caller.key, "tokens of the day", impl.day + std::chrono::days(1) - wall);
   }
   if (limits.tokens_per_minute > 0) {
@@ -295,8 +369,8 @@ void Gatekeeper::charge_tokens(const Caller& caller, std::uint64_t tokens) {
   tokens = std::min(tokens, k_max_tokens);
   const auto now = impl.clock.steady();
   const std::lock_guard lock(impl.use_mutex);
+  if (tokens > 0) impl.uncounted[impl.today()][caller.key.id] += tokens;
   auto& use = impl.use[caller.key.id];
-  use.uncounted += tokens;
   const auto rate = static_cast<double>(caller.key.limits.tokens_per_minute);
   if (rate == 0) return;
   use.tokens.refill(rate, now);
@@ -308,8 +382,20 @@ std::uint64_t Gatekeeper::failures() const {
   return m_impl->failures;
 }
 
+void Gatekeeper::tell_failures_to(std::function<void(const FailedLogin&)> told) {
+  try {
+    // As if their minutes were over.
+    m_impl->tell_slowed(m_impl->clock.steady() + FailureTable::k_window, k_told_at_end);
+  } catch (const std::exception&) {
+    // The metrics have counted them.
+  }
+  const std::unique_lock lock(m_impl->told_mutex);
+  m_impl->told = std::move(told);
+}
+
 void Gatekeeper::refresh() {
   m_impl->refresh();
+  m_impl->tell_slowed(m_impl->clock.steady(), k_told_at_once);
 }
 
 seconds seconds_to_wait(const Error& error) {

@@ -19,6 +19,13 @@ struct Caller {
   bool is_local = false;  ///< at this machine, without a key: `key` says who it is, and nothing is charged
 };
 
+struct FailedLogin {
+  std::string_view peer;
+  std::string_view why;     ///< "no key", "unknown", "revoked", "expired"; "slowed": how many more there were
+  std::string_view key_id;  ///< of one that was revoked or expired
+  std::uint64_t count = 1;
+};
+
 /// Where a Gatekeeper reads the time; a test moves it. The wall clock is the machine's, whatever SOURCE_DATE_EPOCH
 /// says.
 struct GateClock {
@@ -40,9 +47,10 @@ class Gatekeeper {
 
   /// @param authorization "Bearer SECRET", or (x-api-key) the bare secret
   /// @param peer the address, without the port
-  /// What a key is refused for is not told to whoever holds it: on_failure is. A wrong key takes the same time whatever
-  /// it is. After five failures of a peer in a minute further ones are rate_limited, and no longer told; a valid key is
-  /// admitted all the same: a secret of 256 bits is not found by trying, and others may share the address.
+  /// What a key is refused for is not told to whoever holds it, but to tell_failures_to(). A wrong key takes the same
+  /// time whatever it is. After five failures of a peer in a minute further ones are rate_limited, and told by their
+  /// count only, when the minute is over; a valid key is admitted all the same: a secret of 256 bits is not found by
+  /// trying, and others may share the address.
   /// @throws Error{unauthorized, rate_limited}; Error{io_error} when the keys could not be read for a minute
   Caller admit(std::string_view authorization, std::string_view peer);
 
@@ -61,11 +69,12 @@ class Gatekeeper {
 
   /// Failed attempts since the start, slowed ones too.
   std::uint64_t failures() const;
-  /// Told of failed attempts, on the thread of admit(): `why` is "no key", "unknown", "revoked KEY" or "expired KEY".
-  /// Set it before the first admit().
-  std::function<void(std::string_view peer, std::string_view why)> on_failure;
+  /// Who is told of failed attempts, on the thread of admit() and on the Gatekeeper's own. nullptr: nobody any more;
+  /// who was told before learns first how many were slowed, and is not called when this returns.
+  void tell_failures_to(std::function<void(const FailedLogin&)> told);
 
-  /// What the thread does: reads the keys when they changed, and writes down what was used.
+  /// What the thread does: reads the keys when they changed, writes down what was used, and tells how many failures
+  /// were slowed.
   void refresh();
 
  private:

@@ -68,13 +68,6 @@ std::array<std::uint8_t, size> random_bytes() {
   return bytes;
 }
 
-std::string new_secret() {
-  auto bytes = random_bytes<32>();
-  auto secret = "llk_" + encode_base64url(bytes);
-  OPENSSL_cleanse(bytes.data(), bytes.size());
-  return secret;
-}
-
 void require_text(std::string_view text, std::string_view what, std::size_t min) {
   const bool control =
       std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
@@ -111,6 +104,7 @@ constexpr std::string_view k_select =
     "SELECT digest, id, user, role, models, requests_per_minute, tokens_per_minute, tokens_per_day, expires, note,"
     " created, revoked, revoked_reason, label, record FROM key ORDER BY number";
 
+/// @throws Error and Json::exception for a row that no KeyRing wrote
 ApiKey key_of(const Statement& row) {
   ApiKey key;
   key.id = row.text(1);
@@ -129,7 +123,20 @@ ApiKey key_of(const Statement& row) {
   key.revoked_reason = row.text(12);
   key.label = row.text(13);
   key.record = row.text(14);
+  require_key(key);
+  if (!is_utf8(key.revoked_reason)) fail(ErrorCode::store_invalid, "the reason why {} was revoked is no text", key.id);
   return key;
+}
+
+/// nullopt: the row is unreadable.
+std::optional<std::pair<Digest, ApiKey>> read_row(const Statement& row) {
+  try {
+    return std::pair(Digest(DigestAlgorithm::sha256, row.blob(0)), key_of(row));
+  } catch (const Error&) {
+    return std::nullopt;
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
 }
 
 std::unique_ptr<Database> open_migrated(const fs::path& file, Access access) {
@@ -186,10 +193,16 @@ std::string KeyRing::new_id() {
   return "key_" + encode_hex(random_bytes<6>());
 }
 
-std::string KeyRing::add(const ApiKey& key) {
+std::string KeyRing::new_secret() {
+  auto bytes = random_bytes<32>();
+  auto secret = "llk_" + encode_base64url(bytes);
+  OPENSSL_cleanse(bytes.data(), bytes.size());
+  return secret;
+}
+
+std::string KeyRing::add(const ApiKey& key, std::string secret) {
   require_key(key);
   auto& db = m_impl->db;
-  auto secret = new_secret();
   const auto digest = sha256(secret);
   const auto models = dump_json_line(key.models);
   Transaction transaction(db);
@@ -212,6 +225,21 @@ std::vector<ApiKey> KeyRing::list() const {
   std::vector<ApiKey> keys;
   for (auto& [digest, key] : table()) keys.push_back(std::move(key));
   return keys;
+}
+
+std::vector<UnreadableKey> KeyRing::unreadable() const {
+  std::vector<UnreadableKey> keys;
+  auto row = m_impl->db.prepare(k_select);
+  while (row.step()) {
+    if (!read_row(row)) keys.push_back({.id = std::string(row.text(1)), .is_revoked = !row.is_null(11)});
+  }
+  return keys;
+}
+
+bool KeyRing::contains(const std::string& id) const {
+  auto find = m_impl->db.prepare("SELECT 1 FROM key WHERE id = ?");
+  find.start(std::string_view(id));
+  return find.step();
 }
 
 void KeyRing::revoke(const std::string& id, Timestamp when, std::string_view reason) {
@@ -245,7 +273,9 @@ std::uint64_t KeyRing::generation() const {
 std::vector<std::pair<Digest, ApiKey>> KeyRing::table() const {
   std::vector<std::pair<Digest, ApiKey>> keys;
   auto row = m_impl->db.prepare(k_select);
-  while (row.step()) keys.emplace_back(Digest(DigestAlgorithm::sha256, row.blob(0)), key_of(row));
+  while (row.step()) {
+    if (auto key = read_row(row)) keys.push_back(std::move(*key));
+  }
   return keys;
 }
 

@@ -56,6 +56,12 @@ struct ApiKey {
   std::string revoked_reason;
 };
 
+/// A row that is no ApiKey: somebody wrote into the file. Nobody is admitted with it.
+struct UnreadableKey {
+  std::string id;
+  bool is_revoked = false;
+};
+
 /// Days since 1970-01-01 of UTC.
 using Day = std::chrono::sys_days;
 
@@ -67,18 +73,24 @@ class KeyRing {
   KeyRing(KeyRing&&) noexcept;
 
   static std::string new_id();
+  /// "llk_" and 43 characters of base64url
+  static std::string new_secret();
 
-  /// Stores the key and returns its secret, "llk_" and 43 characters of base64url, which is nowhere else.
+  /// Stores the key, and of its secret, which it returns, the digest alone.
   /// @throws Error{usage} when a member is not as ApiKey says, or the id is taken
-  std::string add(const ApiKey& key);
-  /// From oldest to newest, those revoked and expired too.
+  std::string add(const ApiKey& key, std::string secret = new_secret());
+  /// From oldest to newest, those revoked and expired too, and without the unreadable ones.
   std::vector<ApiKey> list() const;
+  std::vector<UnreadableKey> unreadable() const;
+  /// Is it here? Readable or not.
+  bool contains(const std::string& id) const;
+  /// Looks at no other row: one that is unreadable keeps nobody from revoking a key, nor from being revoked.
   /// @throws Error{key_unknown} when there is no such key, Error{immutable} when it is revoked already
   void revoke(const std::string& id, Timestamp when, std::string_view reason);
 
   /// Another number after each change of keys by any process.
   std::uint64_t generation() const;
-  /// The digests of the secrets with their keys: what a Gatekeeper looks up.
+  /// The digests of the secrets with their keys, as list() has them: what a Gatekeeper looks up.
   std::vector<std::pair<Digest, ApiKey>> table() const;
 
   /// Adds to what each key used on that day, durably, for all processes; the answer holds the new totals of these keys.

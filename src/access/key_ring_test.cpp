@@ -5,6 +5,7 @@
 
 #include "base/code_of.hpp"
 #include "crypto/hash.hpp"
+#include "db/database.hpp"
 
 namespace liftlock {
 namespace {
@@ -98,6 +99,29 @@ TEST_F(KeyRingTest, MalformedKeysAreRefused) {
   EXPECT_TRUE(refused([](ApiKey& k) { k.note = "a\x1b[0m"; }));
   EXPECT_TRUE(refused([](ApiKey& k) { k.models = {""}; }));
   EXPECT_EQ(ring.list().size(), 1u);
+}
+
+TEST_F(KeyRingTest, AnUnreadableRowHidesNoOtherAndIsRevokedAsAny) {
+  for (const auto* change : {"models = 'garbage'", "models = '5'", "models = '[1]'", "role = 'king'", "user = ''",
+                             "note = CAST(x'ff' AS TEXT)", "revoked_reason = CAST(x'ff' AS TEXT)"}) {
+    const TemporaryFolder fresh;
+    const auto other = fresh.path() / "access.db";
+    KeyRing ring(other);
+    const auto good = ada(), bad = ada();
+    ring.add(bad);
+    ring.add(good);
+    Database(other).execute(fmt::format("UPDATE key SET {} WHERE id = '{}'", change, bad.id).c_str());
+    ASSERT_EQ(ring.list().size(), 1u) << change;
+    EXPECT_EQ(ring.list()[0].id, good.id) << change;
+    ASSERT_EQ(ring.unreadable().size(), 1u) << change;
+    EXPECT_EQ(ring.unreadable()[0].id, bad.id) << change;
+    EXPECT_FALSE(ring.unreadable()[0].is_revoked) << change;
+    EXPECT_TRUE(ring.contains(bad.id)) << change;
+    ring.revoke(good.id, k_time, "stolen");
+    EXPECT_TRUE(ring.list()[0].revoked) << change;
+    ring.revoke(bad.id, k_time, "was changed");
+    EXPECT_EQ(code_of([&] { ring.revoke(bad.id, k_time, "again"); }), ErrorCode::immutable) << change;
+  }
 }
 
 TEST_F(KeyRingTest, ReadingNeedsAFile) {

@@ -20,18 +20,24 @@ struct KnownPackage {
   std::string release;    ///< "12"; empty when the ecosystem has none
   std::string name;
   std::string version;
+  bool without_epoch = false;  ///< nobody knows it: epochs of records do not count either. Of RPM sources
+
+  bool operator==(const KnownPackage&) const = default;
 };
 
-/// nullopt for kinds of which OSV has no ecosystem (models, images, files).
-std::optional<KnownPackage> known_package(const Artifact& artifact);
+/// Several names for one artifact where records use either: RPM packages by their own name and by their source's; debs
+/// of which nobody states the archive as Debian's and as Ubuntu's.
+/// Empty for kinds of which OSV has no ecosystem (models, images, files), and for RPM packages of other vendors.
+std::vector<KnownPackage> known_packages(const Artifact& artifact);
 
 struct Verdict {
   bool affected = false;
-  std::string fixed;  ///< the smallest fixed version above it; empty when none is stated
+  std::vector<std::string> fixed;  ///< the stated versions above it, the smallest first; at most k_max_fixed
 };
+inline constexpr std::size_t k_max_fixed = 20;
 
-/// Is this version of the package meant? Ranges of an ecosystem whose order is not known here (Maven) do not count; the
-/// versions that are named do.
+/// Is this version of the package meant? Ranges of an ecosystem whose order is not known here do not count; the
+/// versions that are named do, and then `fixed` is all that the ranges state, in their order.
 Verdict judge(const AffectedPackage& package, const KnownPackage& known);
 
 /// Versions of an ecosystem in its own order; nullopt where it is not known here.
@@ -40,17 +46,22 @@ std::optional<bool> is_earlier(std::string_view ecosystem, std::string_view a, s
 struct Affected {
   std::string artifact;  ///< its id
   std::string advisory;
-  std::vector<std::string> aliases;
+  std::string subject;               ///< the CVE, where the record is about one; else the advisory: what is told once
+  std::vector<std::string> aliases;  ///< with what the record calls upstream
   std::string severity;
   std::string summary;
-  std::string fixed;
+  std::vector<std::string> fixed;  ///< as Verdict's, of all databases
+  std::string source = {};         ///< whose versions these are: source_name(); the package's own are taken before it
 };
 
-/// An artifact, and what OSV calls it.
+/// An artifact, and what OSV calls it; one for each name.
 struct Subject {
   std::string id;
   KnownPackage known;
 };
+/// The source package ("lvm2") where the subject's version is not the artifact's own, so that what fixes it is stated
+/// in other numbers; else empty.
+std::string source_name(const Subject& subject);
 /// Those of which OSV has an ecosystem.
 std::vector<Subject> subjects_of(const std::vector<Artifact>& artifacts);
 

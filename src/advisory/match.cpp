@@ -23,7 +23,8 @@ std::string match_request(const std::vector<Subject>& subjects) {
                     {"ecosystem", subject.known.ecosystem},
                     {"release", subject.known.release},
                     {"name", subject.known.name},
-                    {"version", subject.known.version}});
+                    {"version", subject.known.version},
+                    {"without_epoch", subject.known.without_epoch}});
   }
   return dump_json_line({{"subjects", std::move(list)}});
 }
@@ -33,7 +34,9 @@ std::string answer_match_request(std::string_view request, std::span<const int> 
   std::vector<Subject> subjects;
   for (const auto& one : array_member(json, "subjects", k_request)) {
     const auto text = [&](std::string_view key) { return string_member(one, key, k_request); };
-    subjects.push_back({text("id"), {text("ecosystem"), text("release"), text("name"), text("version")}});
+    subjects.push_back({text("id"),
+                        {text("ecosystem"), text("release"), text("name"), text("version"),
+                         bool_member(one, "without_epoch", k_request)}});
   }
   AffectedArtifacts search(subjects);
   for (const int file : files) {
@@ -43,10 +46,12 @@ std::string answer_match_request(std::string_view request, std::span<const int> 
   for (const auto& found : search.result()) {
     list.push_back({{"artifact", found.artifact},
                     {"advisory", found.advisory},
+                    {"subject", found.subject},
                     {"aliases", found.aliases},
                     {"severity", found.severity},
                     {"summary", found.summary},
-                    {"fixed", found.fixed}});
+                    {"fixed", found.fixed},
+                    {"source", found.source}});
   }
   return dump_json_line({{"records", search.considered()}, {"affected", std::move(list)}});
 }
@@ -56,10 +61,15 @@ Match parse_match_answer(std::string_view answer) {
   Match out{.records = uint_member(json, "records", k_answer), .affected = {}};
   for (const auto& one : array_member(json, "affected", k_answer)) {
     const auto text = [&](std::string_view key) { return printable(string_member(one, key, k_answer)); };
-    Affected found{text("artifact"), text("advisory"), {}, text("severity"), text("summary"), text("fixed")};
-    for (const auto& alias : array_member(one, "aliases", k_answer)) {
-      if (alias.is_string()) found.aliases.push_back(printable(alias.get<std::string>()));
-    }
+    const auto texts = [&](std::string_view key) {
+      std::vector<std::string> list;
+      for (const auto& item : array_member(one, key, k_answer)) {
+        if (item.is_string()) list.push_back(printable(item.get<std::string>()));
+      }
+      return list;
+    };
+    Affected found{text("artifact"), text("advisory"), text("subject"), texts("aliases"),
+                   text("severity"), text("summary"),  texts("fixed"),  text("source")};
     out.affected.push_back(std::move(found));
   }
   return out;

@@ -151,6 +151,7 @@ Advisory parse_osv(std::string_view json) {
   object(record, "the record");
   Advisory out{.id = short_text(string_member(record, "id", k_where), "the id"),
                .aliases = texts(record, "aliases"),
+               .upstream = texts(record, "upstream"),
                .summary = {},
                .severity = severity_of(record),
                .modified = short_text(string_member(record, "modified", k_where), "modified"),

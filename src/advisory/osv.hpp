@@ -31,7 +31,8 @@ struct AffectedPackage {
 struct Advisory {
   std::string id;  ///< "GHSA-…", "PYSEC-…", "DSA-…"
   std::vector<std::string> aliases;
-  std::string summary;   ///< one line, printable; may be empty
+  std::vector<std::string> upstream;  ///< what a distributor's record is about: it may fix several at once
+  std::string summary;                ///< one line, printable; may be empty
   std::string severity;  ///< "critical", "high", "medium", "low", "none"; empty when the record does not say
   std::string modified;  ///< RFC 3339, as written
   bool withdrawn = false;

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const auto record = advisory::parse_osv({reinterpret_cast<const char*>(data), size});
     for (const auto& package : record.affected) {
-      for (const auto* ecosystem : {"PyPI", "npm", "Debian", "Maven"}) {
+      for (const auto* ecosystem : {"PyPI", "npm", "Debian", "Maven", "SUSE"}) {
         for (const auto* version : {"1.0", "2.0.0-rc.1", "", "v3"}) {
           advisory::judge(package, {ecosystem, {}, package.name, version});
         }

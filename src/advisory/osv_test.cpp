@@ -10,6 +10,7 @@
 #include "advisory/database.hpp"
 #include "advisory/inspector.hpp"
 #include "advisory/match.hpp"
+#include "advisory/maven_version.hpp"
 #include "advisory/semver.hpp"
 #include "archive/archive_fixture.hpp"
 #include "base/error.hpp"
@@ -51,13 +52,14 @@ Verdict judged(std::string_view ecosystem, std::string_view events, std::string 
 }
 
 TEST(Osv, ARecordIsReadAsFarAsItIsNeeded) {
-  const auto advisory =
-      parse_osv(record("GHSA-1", range("PyPI", "demo", R"({"introduced":"0"},{"fixed":"1.2"})"),
-                       R"(,"aliases":["CVE-2026-1"],"summary":"bad\u001b[31m","severity":[{"type":"CVSS_V3","score":
+  const auto advisory = parse_osv(record(
+      "GHSA-1", range("PyPI", "demo", R"({"introduced":"0"},{"fixed":"1.2"})"),
+      R"(,"aliases":["CVE-2026-1"],"upstream":["CVE-2026-2"],"summary":"bad\u001b[31m","severity":[{"type":"CVSS_V3","score":
                 "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}],"unknown":{"x":[1]})"));
   EXPECT_EQ(advisory.id, "GHSA-1");
   EXPECT_EQ(advisory.severity, "critical");
   EXPECT_THAT(advisory.aliases, testing::ElementsAre("CVE-2026-1"));
+  EXPECT_THAT(advisory.upstream, testing::ElementsAre("CVE-2026-2"));
   EXPECT_EQ(advisory.summary.find('\x1b'), std::string::npos);
   ASSERT_EQ(advisory.affected.size(), 1u);
   EXPECT_EQ(advisory.affected[0].ranges.at(0).events.at(1).version, "1.2");
@@ -111,28 +113,91 @@ TEST(Semver, OrdersAsTheSpecificationDoes) {
   EXPECT_EQ(compare_semver("v1.2", "1.2.0+build.7"), std::weak_ordering::equivalent);
 }
 
+// The order and the equalities that the specification states.
+TEST(Maven, OrdersAsTheSpecificationDoes) {
+  const char* const k_order[] = {"1-alpha-1",
+                                 "1-alpha2",
+                                 "1-beta",
+                                 "1-milestone-3",
+                                 "1-rc1",
+                                 "1-cr2",
+                                 "1-SNAPSHOT",
+                                 "1",
+                                 "1-sp",
+                                 "1-bar",
+                                 "1-foo2",
+                                 "1-foo10",
+                                 "1-1",
+                                 "1-2",
+                                 "1.0.1",
+                                 "1.1-rc",
+                                 "1.1",
+                                 "1.2",
+                                 "1.10",
+                                 "2",
+                                 "2.0.1",
+                                 "10",
+                                 "99999999999999999999"};
+  for (std::size_t i = 0; i < std::size(k_order); ++i) {
+    for (std::size_t j = 0; j < std::size(k_order); ++j)
+      EXPECT_EQ(compare_maven(k_order[i], k_order[j]) < 0, i < j) << k_order[i] << " " << k_order[j];
+  }
+  for (const auto* same : {"1.ga", "1-ga", "1-0", "1.0", "1.0.0-RELEASE", "1.Final", "01", "1.0-0.ga"})
+    EXPECT_EQ(compare_maven("1", same), std::weak_ordering::equivalent) << same;
+  EXPECT_EQ(compare_maven("1-a1", "1-alpha-1"), std::weak_ordering::equivalent);
+  EXPECT_EQ(compare_maven("1.foo", "1-foo"), std::weak_ordering::equivalent);
+  EXPECT_EQ(compare_maven("1.0-rc1", "1-RC1"), std::weak_ordering::equivalent);
+  EXPECT_TRUE(compare_maven("1-sp.1", "1-ga.1") > 0);
+  EXPECT_TRUE(compare_maven("1-sp-1", "1-ga-1") < 0);
+  EXPECT_TRUE(compare_maven("2.0.0.Alpha1", "2.0.0.Final") < 0);
+  EXPECT_TRUE(compare_maven("31.0-jre", "31.0.1-jre") < 0);
+  for (const auto* odd : {"", "-", ".", "..--", "1..2", "-1", "\xff", "1.-"}) {
+    EXPECT_EQ(compare_maven(odd, odd), std::weak_ordering::equivalent) << odd;
+    (void)compare_maven(odd, "1.0");
+  }
+}
+
 TEST(Affected, RangesAreThoseBetweenTheEvents) {
   constexpr auto events = R"({"fixed":"2.5"},{"introduced":"2.0"},{"introduced":"0"},{"fixed":"1.2"})";
   EXPECT_TRUE(judged("PyPI", events, "1.0").affected);
-  EXPECT_EQ(judged("PyPI", events, "1.0").fixed, "1.2");
+  EXPECT_THAT(judged("PyPI", events, "1.0").fixed, testing::ElementsAre("1.2", "2.5"));
   EXPECT_FALSE(judged("PyPI", events, "1.2").affected);
   EXPECT_FALSE(judged("PyPI", events, "1.10").affected) << "1.10 is later than 1.2";
   EXPECT_TRUE(judged("PyPI", events, "2.4.9").affected);
-  EXPECT_EQ(judged("PyPI", events, "2.4.9").fixed, "2.5");
+  EXPECT_THAT(judged("PyPI", events, "2.4.9").fixed, testing::ElementsAre("2.5"));
   EXPECT_FALSE(judged("PyPI", events, "2.5").affected);
   EXPECT_TRUE(judged("npm", R"({"introduced":"1.0.0"},{"last_affected":"1.4.0"})", "1.4.0").affected);
   EXPECT_FALSE(judged("npm", R"({"introduced":"1.0.0"},{"last_affected":"1.4.0"})", "1.4.1").affected);
   EXPECT_TRUE(judged("Debian", R"({"introduced":"0"},{"fixed":"3.0.11-1~deb12u2"})", "3.0.11-1~deb12u1").affected);
   EXPECT_TRUE(judged("PyPI", R"({"introduced":"0"},{"fixed":"not a version"})", "1.0").affected) << "no end, then";
-  EXPECT_EQ(judged("PyPI", R"({"introduced":"0"},{"fixed":"not a version"})", "1.0").fixed, "");
+  EXPECT_THAT(judged("PyPI", R"({"introduced":"0"},{"fixed":"not a version"})", "1.0").fixed, testing::IsEmpty());
   EXPECT_TRUE(judged("npm", R"({"introduced":"what"},{"fixed":"2.0.0"})", "1.0.0").affected);
-  EXPECT_FALSE(judged("Maven", R"({"introduced":"0"})", "1").affected) << "its order is not known here";
+  EXPECT_TRUE(judged("Maven", R"({"introduced":"0"},{"fixed":"2.0"})", "2.0-rc1").affected);
+  EXPECT_FALSE(judged("Maven", R"({"introduced":"0"},{"fixed":"2.0"})", "2.0.Final").affected);
+  EXPECT_FALSE(judged("Elsewhere", R"({"introduced":"0"})", "1").affected) << "its order is not known here";
+}
+
+// Each compared with each other would be half an hour.
+TEST(Affected, OfManyFixedVersionsTheSmallestAreKept) {
+  constexpr int k_many = 100'000;
+  AffectedPackage package{.ecosystem = "npm", .name = "p", .ranges = {{}}, .versions = {}};
+  package.ranges[0].events.push_back({Event::introduced, "0"});
+  for (int i = k_many; i > 0; --i) package.ranges[0].events.push_back({Event::fixed, fmt::format("1.{}.0", i / 2)});
+  std::vector<std::string> smallest;
+  for (std::size_t i = 0; i < k_max_fixed; ++i) smallest.push_back(fmt::format("1.{}.0", i));
+  EXPECT_EQ(judge(package, {"npm", {}, "p", "0.9.0"}).fixed, smallest);
+  package.ecosystem = "Elsewhere", package.versions = {"0.9.0"};
+  const auto unordered = judge(package, {"Elsewhere", {}, "p", "0.9.0"}).fixed;
+  EXPECT_EQ(unordered.size(), k_max_fixed);
+  EXPECT_EQ(unordered.front(), fmt::format("1.{}.0", k_many / 2));
 }
 
 TEST(Affected, NamedVersionsCountWhateverTheRangesSay) {
   const auto advisory =
-      parse_osv(record("M-1", R"({"package":{"ecosystem":"Maven","name":"g:a"},"versions":["1.0","1.1"]})"));
+      parse_osv(record("M-1", R"({"package":{"ecosystem":"Maven","name":"g:a"},"versions":["1.0","1.1"],
+                        "ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"1.2"}]}]})"));
   EXPECT_TRUE(judge(advisory.affected.at(0), {"Maven", {}, "g:a", "1.1"}).affected);
+  EXPECT_THAT(judge(advisory.affected.at(0), {"Maven", {}, "g:a", "1.1"}).fixed, testing::ElementsAre("1.2"));
   EXPECT_FALSE(judge(advisory.affected.at(0), {"Maven", {}, "g:a", "1.2"}).affected);
 }
 
@@ -154,10 +219,63 @@ TEST(Affected, ArtifactsAreFoundByWhatTheirEcosystemCallsThem) {
   ASSERT_EQ(result.size(), 2u);
   EXPECT_EQ(result[0].artifact, "wheel:Flask_Demo@1.0");
   EXPECT_EQ(result[0].severity, "high");
-  EXPECT_EQ(result[0].fixed, "2") << "what one database leaves open, the other says";
+  EXPECT_THAT(result[0].fixed, testing::ElementsAre("2")) << "what one database leaves open, the other says";
+  EXPECT_EQ(result[0].subject, "CVE-1");
   EXPECT_EQ(result[1].artifact, deb.id());
   EXPECT_EQ(result[1].advisory, "D-1");
   EXPECT_EQ(found.considered(), 5u);
+}
+
+TEST(Affected, OfTwoSeveritiesTheWorseCounts) {
+  const auto severity = [](const std::vector<std::string>& stated) {
+    AffectedArtifacts search(subjects_of({artifact("wheel", "demo", "1.0")}));
+    for (const auto& word : stated) {
+      auto one = parse_osv(record("A-1", range("PyPI", "demo", R"({"introduced":"0"})"), R"(,"aliases":["CVE-1"])"));
+      one.severity = word;
+      search.consider(one);
+    }
+    return search.result().at(0).severity;
+  };
+  EXPECT_EQ(severity({"medium", "critical"}), "critical");
+  EXPECT_EQ(severity({"critical", "medium"}), "critical");
+  EXPECT_EQ(severity({"low", ""}), "low");
+  EXPECT_EQ(severity({"", "none", "low"}), "low");
+}
+
+TEST(Affected, DebsOfUbuntuAreUbuntus) {
+  auto deb = artifact("deb", "libssl3", "3.0.2-0ubuntu1.10");
+  deb.facts = {{"stanza", "Package: libssl3\nSource: openssl\n"}};
+  deb.files[0].evidence = {{"apt-release", {{"origin", "Ubuntu"}, {"codename", "jammy"}}}};
+  const auto affected = [&](std::string_view ecosystem) {
+    AffectedArtifacts search(subjects_of({deb}));
+    search.consider(
+        parse_osv(record("U-1", range(ecosystem, "openssl", R"({"introduced":"0"},{"fixed":"3.0.2-0ubuntu1.12"})"))));
+    return search.result().size();
+  };
+  for (const auto* its : {"Ubuntu:22.04:LTS", "Ubuntu:Pro:22.04:LTS", "Ubuntu"}) EXPECT_EQ(affected(its), 1u) << its;
+  for (const auto* others : {"Debian:12", "Debian", "Ubuntu:24.04:LTS"}) EXPECT_EQ(affected(others), 0u) << others;
+}
+
+TEST(Affected, DebsAreOfTheirSuiteElseOfTheirOriginElseOfEither) {
+  const auto names = [](std::string version, const Json& details) {
+    auto deb = artifact("deb", "x", std::move(version));
+    if (!details.empty()) deb.files[0].evidence = {{"apt-release", details}};
+    std::vector<std::string> out;
+    for (const auto& known : known_packages(deb)) out.push_back(known.ecosystem + ":" + known.release);
+    return out;
+  };
+  using testing::ElementsAre;
+  EXPECT_THAT(names("1-1", {{"codename", "buster"}}), ElementsAre("Debian:10"));
+  EXPECT_THAT(names("1-1", {{"codename", "sid"}}), ElementsAre("Debian:"));
+  EXPECT_THAT(names("1-1", {{"suite", "xenial-security"}}), ElementsAre("Ubuntu:16.04"));
+  EXPECT_THAT(names("1-1", {{"codename", "trusty"}}), ElementsAre("Ubuntu:14.04"));
+  EXPECT_THAT(names("1-1", {{"codename", "oracular"}}), ElementsAre("Ubuntu:24.10"));
+  EXPECT_THAT(names("1-1", {{"codename", "plucky"}, {"origin", "Ubuntu"}}), ElementsAre("Ubuntu:25.04"));
+  EXPECT_THAT(names("1-1", {{"codename", "new"}, {"origin", "UbuntuESMApps"}}), ElementsAre("Ubuntu:"));
+  EXPECT_THAT(names("1-1", {{"origin", "Debian Backports"}}), ElementsAre("Debian:"));
+  // As they are imported: nobody states an archive.
+  EXPECT_THAT(names("1-1ubuntu2", {}), ElementsAre("Ubuntu:"));
+  EXPECT_THAT(names("1-1", {}), ElementsAre("Debian:", "Ubuntu:")) << "Ubuntu takes packages of Debian as they are";
 }
 
 std::string test_zip(const std::vector<TestMember>& members) {
@@ -165,18 +283,26 @@ std::string test_zip(const std::vector<TestMember>& members) {
 }
 
 TEST(Match, RequestAndAnswerCrossTheCell) {
-  const auto subjects = subjects_of({artifact("wheel", "demo", "1.0"), artifact("npm", "x", "2.0.0")});
+  auto subjects = subjects_of({artifact("wheel", "demo", "1.0"), artifact("npm", "x", "2.0.0")});
+  subjects.push_back({"rpm:boat@1:1-1", {"SUSE", "15.5", "sea", "7-1", true}});
   TemporaryFolder folder;
   write_file_atomically(folder.path() / "a",
                         record("A-1", range("PyPI", "demo", R"({"introduced":"0"},{"fixed":"1.1"})")));
   write_file_atomically(folder.path() / "b", record("B-1", range("npm", "x", R"({"introduced":"0"})")));
+  write_file_atomically(folder.path() / "c",
+                        record("C-1", range("SUSE", "sea", R"({"introduced":"2:6-1"},{"fixed":"2:8-1"})")));
   const auto a = open_file(folder.path() / "a", O_RDONLY), b = open_file(folder.path() / "b", O_RDONLY);
-  const int files[] = {a.get(), b.get()};
+  const auto c = open_file(folder.path() / "c", O_RDONLY);
+  const int files[] = {a.get(), b.get(), c.get()};
   const auto match = parse_match_answer(answer_match_request(match_request(subjects), files));
-  EXPECT_EQ(match.records, 2u);
-  ASSERT_EQ(match.affected.size(), 2u);
-  EXPECT_EQ(match.affected[1].artifact, "wheel:demo@1.0");
-  EXPECT_EQ(match.affected[1].fixed, "1.1");
+  EXPECT_EQ(match.records, 3u);
+  ASSERT_EQ(match.affected.size(), 3u) << "no epoch counts where it is not known";
+  EXPECT_EQ(match.affected[1].artifact, "rpm:boat@1:1-1");
+  EXPECT_EQ(match.affected[1].source, "sea");
+  EXPECT_EQ(match.affected[2].source, "");
+  EXPECT_EQ(match.affected[2].artifact, "wheel:demo@1.0");
+  EXPECT_THAT(match.affected[2].fixed, testing::ElementsAre("1.1"));
+  EXPECT_EQ(match.affected[2].subject, "A-1");
 }
 
 class DatabaseTest : public testing::Test {

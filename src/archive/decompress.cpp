@@ -24,11 +24,18 @@ int add_filter(archive* handle, std::string_view name) {
 }  // namespace
 
 std::string decompress(int fd, std::string_view name, std::uint64_t max_bytes) {
+  std::string out;
+  decompress(fd, name, max_bytes, [&](std::string_view block) { out += block; });
+  return out;
+}
+
+void decompress(int fd, std::string_view name, std::uint64_t max_bytes,
+                const std::function<void(std::string_view block)>& sink) {
   const auto broken = [&](archive* handle) {
     fail(ErrorCode::schema_violation, "{} cannot be unpacked: {}", printable(name), reader_words(handle));
   };
   const auto packed_size = regular_size(fd, name);
-  if (packed_size == 0) return {};
+  if (packed_size == 0) return;
   DescriptorInput input(fd, 0, packed_size);
   const ReaderHandle handle(archive_read_new());
   if (add_filter(handle.get(), name) != ARCHIVE_OK) broken(handle.get());
@@ -37,18 +44,18 @@ std::string decompress(int fd, std::string_view name, std::uint64_t max_bytes) {
   archive_entry* entry = nullptr;
   if (input.open(handle.get()) != ARCHIVE_OK) broken(handle.get());
   const int header = archive_read_next_header(handle.get(), &entry);
-  if (header == ARCHIVE_EOF) return {};
+  if (header == ARCHIVE_EOF) return;
   if (header != ARCHIVE_OK) broken(handle.get());
-  std::string out;
+  std::uint64_t total = 0;
   std::string buffer(1u << 18, '\0');
   while (true) {
     const auto got = archive_read_data(handle.get(), buffer.data(), buffer.size());
     if (got < 0) broken(handle.get());
-    if (got == 0) return out;
-    if (out.size() + static_cast<std::uint64_t>(got) > max_bytes) {
+    if (got == 0) return;
+    total += static_cast<std::uint64_t>(got);
+    if (total > max_bytes)
       fail(ErrorCode::limit_exceeded, "{} unpacks to more than {} bytes", printable(name), max_bytes);
-    }
-    out.append(buffer.data(), static_cast<std::size_t>(got));
+    sink(std::string_view(buffer.data(), static_cast<std::size_t>(got)));
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,6 +14,9 @@ namespace liftlock {
 /// @param fd its offset is not used
 /// @throws Error{limit_exceeded} past max_bytes, Error{schema_violation} when it is broken
 std::string decompress(int fd, std::string_view name, std::uint64_t max_bytes);
+/// The same, block by block: memory does not grow with the content.
+void decompress(int fd, std::string_view name, std::uint64_t max_bytes,
+                const std::function<void(std::string_view block)>& sink);
 
 /// gzip (RFC 1952) without a time and a name in it. @throws Error{memory_limit}
 std::string gzip(std::string_view text);

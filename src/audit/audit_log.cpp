@@ -105,9 +105,14 @@ AuditLog::AuditLog(fs::path folder, std::string_view origin) : m_impl(std::make_
   or_unwritable([&] {
     make_folders(m_impl->folder);
     const FileLock lock(m_impl->folder / "lock", "an append to the audit log", FileLock::Wait::yes);
+    const bool lacks_public_key = fs::exists(m_impl->journal_path()) && !fs::exists(m_impl->folder / "key.pub");
     m_impl->create(origin);
     m_impl->load_key();
     m_impl->reload_locked();
+    if (!lacks_public_key) return;
+    m_impl->damaged = {"key.pub"};
+    m_impl->tell_news();
+    m_impl->publish(Impl::Publish::changes);
   });
   keep_audit_reserve(m_impl->folder);
 }
@@ -294,6 +299,13 @@ AuditEntry AuditLog::read_proven(std::uint64_t index) const {
 
 void AuditLog::for_each(std::uint64_t begin, std::uint64_t end,
                         const std::function<bool(const AuditEntry&)>& visit) const {
+  for_each_of({}, begin, end, visit);
+}
+
+void AuditLog::for_each_of(std::string_view type, std::uint64_t begin, std::uint64_t end,
+                           const std::function<bool(const AuditEntry&)>& visit) const {
+  // Entries are canonical JSON: one that does not hold these bytes need not be parsed.
+  const auto wanted = type.empty() ? std::string() : fmt::format("\"type\":\"{}", type);
   const auto snapshot = m_impl->snapshot();
   end = std::min(end, snapshot.size());
   while (begin < end) {
@@ -301,7 +313,10 @@ void AuditLog::for_each(std::uint64_t begin, std::uint64_t end,
     const auto first = begin - begin % k_tile_width;
     const auto stop = std::min(end, first + k_tile_width);
     for (; begin < stop; ++begin) {
-      if (!visit(entry_of(entries.at(begin - first), begin))) return;
+      const auto& bytes = entries.at(begin - first);
+      if (bytes.find(wanted) == std::string::npos) continue;
+      const auto entry = entry_of(bytes, begin);
+      if (entry.event.type.starts_with(type) && !visit(entry)) return;
     }
   }
 }

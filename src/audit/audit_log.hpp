@@ -90,6 +90,10 @@ class AuditLog {
   AuditEntry read_proven(std::uint64_t index) const;
   /// From oldest to newest within [begin, end); stops when visit returns false.
   void for_each(std::uint64_t begin, std::uint64_t end, const std::function<bool(const AuditEntry&)>& visit) const;
+  /// The same of the entries alone whose type begins so ("trust."). The others are not parsed, whose number may be
+  /// millions.
+  void for_each_of(std::string_view type, std::uint64_t begin, std::uint64_t end,
+                   const std::function<bool(const AuditEntry&)>& visit) const;
 
   /// The newest entry of that type and subject; `accept`, where given, must agree. Reads from the end backwards.
   std::optional<AuditEntry> find_last(std::string_view type, std::string_view subject,

@@ -110,6 +110,25 @@ TEST_F(AuditLogTest, ABatchMayFillManyTiles) {
   EXPECT_EQ(seen, 600u);
 }
 
+TEST_F(AuditLogTest, EntriesOfATypeAreFoundAmongOthers) {
+  AuditLog log(m_folder, "o");
+  log.append(events(300));
+  log.append(event("first", "trust.pin"));
+  log.append(event("\"type\":\"trust.pin\"", "test.quote"));
+  log.append(events(300));
+  log.append(event("second", "trust.update"));
+  std::vector<std::string> found;
+  const auto take = [&](const AuditEntry& entry) {
+    found.push_back(fmt::format("{} {}", entry.index, entry.event.subject));
+    return true;
+  };
+  log.for_each_of("trust.", 0, log.size(), take);
+  EXPECT_THAT(found, testing::ElementsAre("300 first", "602 second"));
+  found.clear();
+  log.for_each_of("trust.", 301, 602, take);
+  EXPECT_TRUE(found.empty());
+}
+
 TEST_F(AuditLogTest, ForeignTextIsKeptAsTextOrEscaped) {
   AuditLog log(m_folder, "o");
   log.append(event("a\"b\\c\n\x1b[2J"));
@@ -364,6 +383,21 @@ TEST_F(AuditLogTest, ALogWithoutItsJournalOrKeyIsRefused) {
   overwrite(m_folder / "journal", journal);
   fs::remove(m_folder / "key");
   EXPECT_EQ(code_of([&] { AuditLog(m_folder, "o"); }), ErrorCode::audit_broken);
+}
+
+TEST_F(AuditLogTest, ALostPublicKeyIsMadeAgainUnderTheNameOfTheLogAndTheLogSaysSo) {
+  { AuditLog(m_folder, "o").append(events(3)); }
+  const auto was = read_file(m_folder / "key.pub", 4096);
+  fs::remove(m_folder / "key.pub");
+  EXPECT_EQ(code_of([&] { AuditLog::open_to_read(m_folder); }), ErrorCode::audit_broken);
+  EXPECT_FALSE(fs::exists(m_folder / "key.pub"));
+  const AuditLog log(m_folder, "");
+  EXPECT_EQ(read_file(m_folder / "key.pub", 4096), was);
+  EXPECT_THAT(log.repaired(), testing::ElementsAre("key.pub"));
+  ASSERT_EQ(log.size(), 4u);
+  EXPECT_EQ(log.read(3).event.type, "audit.repaired");
+  EXPECT_NO_THROW(AuditLog::open_to_read(m_folder).verify());
+  EXPECT_THAT(AuditLog(m_folder, "o").repaired(), testing::IsEmpty());
 }
 
 TEST_F(AuditLogTest, ReadingNeedsNoKeyNoLockAndWritesNothing) {

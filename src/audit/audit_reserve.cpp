@@ -8,10 +8,7 @@
 namespace liftlock {
 namespace {
 
-/// Some ten thousand entries.
-constexpr std::uint64_t k_size = 8u << 20;
-constexpr std::uint64_t k_plenty = 10 * k_size;
-
+constexpr std::uint64_t k_plenty = 10 * k_audit_reserve;
 constexpr std::uint64_t k_slice = 256u << 10;
 
 UniqueFd open_reserve(const fs::path& folder, int flags) noexcept {
@@ -30,7 +27,7 @@ void keep_audit_reserve(const fs::path& folder) noexcept {
   struct statvfs room {};
   if (::statvfs(folder.c_str(), &room) != 0 || std::uint64_t{room.f_bavail} * room.f_frsize < k_plenty) return;
   const auto file = open_reserve(folder, O_WRONLY | O_CREAT);
-  if (!file.valid() || ::posix_fallocate(file.get(), 0, k_size) == 0) return;
+  if (!file.valid() || ::posix_fallocate(file.get(), 0, k_audit_reserve) == 0) return;
   if (::ftruncate(file.get(), 0) != 0) return;  // somebody else was faster to the room: the next one tries again
 }
 
@@ -40,11 +37,11 @@ ReserveSlice spend_audit_reserve(const fs::path& folder) noexcept {
   if (size == 0) return ReserveSlice::none;
   const auto left = size > k_slice ? size - k_slice : 0;
   if (::ftruncate(file.get(), static_cast<off_t>(left)) != 0) return ReserveSlice::none;
-  return size == k_size ? ReserveSlice::first : ReserveSlice::next;
+  return size == k_audit_reserve ? ReserveSlice::first : ReserveSlice::next;
 }
 
 bool has_audit_reserve(const fs::path& folder) noexcept {
-  return size_of(open_reserve(folder, O_RDONLY)) == k_size;
+  return size_of(open_reserve(folder, O_RDONLY)) == k_audit_reserve;
 }
 
 }  // namespace liftlock

@@ -1,12 +1,16 @@
 // Room that the audit log keeps for itself, so that a full disk stops everything else first.
 #pragma once
 
+#include <cstdint>
+
 #include "os/file.hpp"
 
 namespace liftlock {
 
-/// Allocates FOLDER/reserve (8 MiB without content) where it is not whole and the file system has plenty of room (ten
-/// times as much) left. Never throws: without it the log is as good as the disk is.
+inline constexpr std::uint64_t k_audit_reserve = 8u << 20;  ///< some ten thousand entries
+
+/// Allocates FOLDER/reserve (that much, without content) where it is not whole and the file system has plenty of room
+/// (ten times as much) left. Never throws: without it the log is as good as the disk is.
 void keep_audit_reserve(const fs::path& folder) noexcept;
 
 /// Frees a slice of it, so little that others hardly get any of it.

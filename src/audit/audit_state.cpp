@@ -67,29 +67,45 @@ void remove_other_files(const fs::path& folder, std::string_view keep) {
   }
 }
 
+/// The public key of a log that has lost its key.pub: its name is in the journal's checkpoint.
+NoteKey verifier_of(std::string_view journal, const PublicKey& key) {
+  const auto note = parse_own_note(parse_journal(journal).checkpoint, "the audit journal");
+  NoteKey verifier{.name = Checkpoint::parse(note.text).origin, .key = raw_ed25519(key)};
+  if (!is_signed_by(note, verifier)) fail(ErrorCode::audit_broken, "the checkpoint is not signed by the log's key");
+  return verifier;
+}
+
+[[noreturn]] void no_journal(const fs::path& folder) {
+  throw Error(ErrorCode::audit_broken, fmt::format("'{}' has lost its journal", printable(folder.string())),
+              "restore the whole folder from the newest backup; where there is none, `liftlock init --zone ZONE "
+              "--new-audit-log --reason TEXT` puts aside what is left, and begins another log");
+}
+
 }  // namespace
 
 void AuditLog::Impl::create(std::string_view origin) {
   // In this order, so that a crash in between leaves a folder that the next run completes.
+  const bool has_views = fs::exists(checkpoint_path()) || fs::exists(folder / "tile");
+  const bool has_journal = fs::exists(journal_path());
   if (!fs::exists(folder / "key")) {
-    if (fs::exists(checkpoint_path()) || fs::exists(folder / "tile")) {
-      fail(ErrorCode::audit_broken, "'{}' holds a log without its key", printable(folder.string()));
+    if (has_views || has_journal) {
+      throw Error(ErrorCode::audit_broken, fmt::format("'{}' holds a log without its key", printable(folder.string())),
+                  "restore its file `key` from a backup");
     }
     write_file_atomically(folder / "key", PrivateKey::generate(KeyAlgorithm::ed25519).to_pem(), 0600);
   }
+  if (has_views && !has_journal) no_journal(folder);
   if (!fs::exists(folder / "key.pub")) {
+    const auto key_of_log = PrivateKey::from_pem(read_file(folder / "key", 4096)).public_key();
     const auto chosen = origin.empty() ? default_origin() : std::string(origin);
     if (const auto why = why_not_note_name(chosen); !why.empty()) {
       fail(ErrorCode::usage, "'{}' cannot name an audit log: {}", printable(chosen), why);
     }
-    const auto secret = PrivateKey::from_pem(read_file(folder / "key", 4096));
-    const NoteKey name{.name = chosen, .key = raw_ed25519(secret.public_key())};
+    const auto name = has_journal ? verifier_of(read_file(journal_path(), k_max_journal), key_of_log)
+                                  : NoteKey{.name = chosen, .key = raw_ed25519(key_of_log)};
     write_file_atomically(folder / "key.pub", name.text() + "\n");
   }
-  if (fs::exists(journal_path())) return;
-  if (fs::exists(checkpoint_path()) || fs::exists(folder / "tile")) {
-    fail(ErrorCode::audit_broken, "'{}' has lost its journal", printable(folder.string()));
-  }
+  if (has_journal) return;
   load_key();
   begin_journal(journal_header({}) + journal_record(0, {}, sign({})), k_min_room);
 }
@@ -103,6 +119,11 @@ void AuditLog::Impl::load_key() {
 
 void AuditLog::Impl::load_verifier() {
   const auto text = read_if_exists(folder / "key.pub", 4096);
+  if (!text && fs::exists(journal_path())) {
+    throw Error(
+        ErrorCode::audit_broken, fmt::format("'{}' has lost its key.pub", printable(folder.string())),
+        "the next command that writes to the log makes it again from `key`, as `liftlock serve` does at its start");
+  }
   if (!text) {
     throw Error(ErrorCode::not_found, fmt::format("there is no audit log in '{}'", printable(folder.string())),
                 "`liftlock init` made one: restore it from a backup; a new one would hold nothing of what was done");
@@ -117,7 +138,7 @@ std::string AuditLog::Impl::sign(const CompactRange& tree) const {
 
 bool AuditLog::Impl::reload() {
   auto fd = open_file_if_exists(journal_path(), access == Access::read ? O_RDONLY : O_RDWR);
-  if (!fd) fail(ErrorCode::audit_broken, "'{}' has lost its journal", printable(folder.string()));
+  if (!fd) no_journal(folder);
   const auto found = stat_of(fd->get(), "the audit journal");
   if (journal.valid()) {
     const auto known = stat_of(journal.get(), "the audit journal");

@@ -16,6 +16,7 @@
 #include "base/json_text.hpp"
 #include "base/plain_json.hpp"
 #include "base/rel_path.hpp"
+#include "base/shown_path.hpp"
 #include "base/text.hpp"
 #include "base/toml_document.hpp"
 #include "base/toml_text.hpp"
@@ -181,6 +182,8 @@ TEST(Base64, RoundTripsAndIsStrict) {
 TEST(Printable, StopsTerminalTricks) {
   EXPECT_EQ(printable("a\x1b[31mé\n"), "a\\x1b[31mé\\x0a");
   EXPECT_EQ(printable("\xff"), "\\xff");
+  EXPECT_EQ(printable("x\u202egnp.txt \u05d0\u200f"), "x\\xe2\\x80\\xaegnp.txt \u05d0\u200f")
+      << "letters keep their marks";
   EXPECT_EQ(printable_lines("a\x1b\n\r\nb\t\n"), "a\\x1b\n\\x0d\nb\\x09\n");
 }
 
@@ -318,6 +321,20 @@ TEST(CircuitBreaker, OpensAfterThreeFailuresInAMinute) {
   EXPECT_EQ(breaker.open_until(start + seconds(120)), std::nullopt);
   breaker.failed(start + seconds(125));
   EXPECT_EQ(breaker.open_until(start + seconds(125)), start + seconds(155));
+}
+
+TEST(ShownPath, KeepsCredentialsOfAddressesToItself) {
+  EXPECT_EQ(shown_path("/git/-/user:token@host/team/x/info/refs"), "/git/-/host/team/x/info/refs");
+  EXPECT_EQ(shown_path("/git/-/a@b:c@host"), "/git/-/host");
+  EXPECT_EQ(shown_path("/mirror/git/-/u:t@host/x/info/refs?service=y"), "/mirror/git/-/host/x/info/refs?service=y");
+  EXPECT_EQ(shown_path("http://mirror/a/git/-/u:t@host/x"), "http://mirror/a/git/-/host/x");
+  EXPECT_EQ(shown_path("/git/-/https://u:t@host/x@y"), "/git/-/https://host/x@y");
+  EXPECT_EQ(shown_path("/git/-/https:/u:t@host/x"), "/git/-/https:/host/x");
+  EXPECT_EQ(shown_path("/git/-/u:t@host:/x@y"), "/git/-/host:/x@y");
+  EXPECT_EQ(shown_path("/git/-/a:b@m/git/-/u:t@host/x"), "/git/-/m/git/-/host/x");
+  for (const auto* path : {"/git/-/host/a@b/info/refs", "/git/x/a@b", "/a@b", "", "/git/-/",
+                           "/git/-/https:", "/git/-/https://", "/git/-/https://host/a@b"})
+    EXPECT_EQ(shown_path(path), path);
 }
 
 }  // namespace

@@ -125,6 +125,17 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+namespace {
+
+/// U+2028 to U+202E and U+2066 to U+2069 end lines, or show what follows in another order than it has.
+bool turns_text(std::string_view letter) {
+  if (letter.size() != 3 || letter[0] != '\xE2') return false;
+  const auto second = static_cast<std::uint8_t>(letter[1]), third = static_cast<std::uint8_t>(letter[2]);
+  return (second == 0x80 && third >= 0xA8 && third <= 0xAE) || (second == 0x81 && third >= 0xA6 && third <= 0xA9);
+}
+
+}  // namespace
+
 std::string printable(std::string_view text) {
   if (std::all_of(text.begin(), text.end(), [](char c) { return c >= 0x20 && c <= 0x7E; })) return std::string(text);
   std::string out;
@@ -134,7 +145,10 @@ std::string printable(std::string_view text) {
     // C0 and C1 controls and DEL would act on the terminal.
     const bool control =
         first < 0x20 || first == 0x7F || (first == 0xC2 && length == 2 && static_cast<std::uint8_t>(text[1]) < 0xA0);
-    if (length == 0 || control) {
+    if (turns_text(text.substr(0, length))) {
+      for (const char c : text.substr(0, length)) out += fmt::format("\\x{:02x}", static_cast<std::uint8_t>(c));
+      text.remove_prefix(length);
+    } else if (length == 0 || control) {
       out += fmt::format("\\x{:02x}", first);
       text.remove_prefix(1);
     } else {

@@ -5,6 +5,7 @@
 #include "base/error.hpp"
 #include "bundle/signatures.hpp"
 #include "store/catalog.hpp"
+#include "trust/logged_trust.hpp"
 
 namespace liftlock {
 namespace {
@@ -18,6 +19,7 @@ class Judgement {
     check_expectation();
     check_signatures();
     m_out.arrival = check_channel();
+    check_clock();
     check_age();
     check_retired();
     return std::move(m_out);
@@ -49,7 +51,7 @@ class Judgement {
   }
 
   void check_signatures() {
-    TrustStore trust(m_site.trust_folder());
+    const auto trust = trust_of(m_site, m_log);
     if (trust.empty()) {
       throw Error(ErrorCode::trust_missing, "no trust root is pinned here, so no signature can be judged",
                   fmt::format("ask the sender for the fingerprint by another way than the medium, then: liftlock trust "
@@ -86,6 +88,19 @@ class Judgement {
       override_with_reason("allow-rollback");
       return judge_arrival(history, info, m_bundle.digest(), true);
     }
+  }
+
+  /// By a clock that is behind what was signed already no expiry can be judged.
+  void check_clock() const {
+    require_no_future(m_bundle.info(), now());
+    constexpr std::chrono::hours k_tolerance{24};
+    const auto root = TrustStore(m_site.trust_folder()).current();
+    const auto made = channel_history(m_log, m_bundle.info().channel).newest_created;
+    const auto newest = std::max(root.created, made.value_or(root.created));
+    if (newest <= now() + k_tolerance) return;
+    fail(ErrorCode::clock_behind, "{} was made at {}, and this machine's clock says {}",
+         newest == root.created ? "the pinned root statement" : "a bundle that is here", format_time(newest),
+         format_time(now()));
   }
 
   void check_age() {

@@ -26,7 +26,7 @@ struct Admission {
 };
 
 /// @throws Error{expect_mismatch, expect_required, trust_missing, unsigned_document, replayed, forked, bundle_expired,
-/// reason_required}, and what judge_chain() throws
+/// clock_behind, reason_required}, and what judge_chain() throws
 Admission admit(const Site& site, const IngestRequest& request, const BundleReader& bundle, const AuditLog& log);
 
 }  // namespace liftlock

@@ -70,7 +70,7 @@ class BundleTest : public testing::Test {
   }
 
   VerifyReport verified(const std::string& where) {
-    return verify_bundle(m_folder.path() / where, {.expect = {}, .pinned = std::vector{m_statement}, .when = k_now},
+    return verify_bundle(m_folder.path() / where, {.expect = {}, .pinned = std::vector{m_statement}, .when = now()},
                          silent_reporter());
   }
 

@@ -10,6 +10,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/bundle_folder.hpp"
 #include "bundle/signatures.hpp"
 #include "crypto/hash.hpp"
 
@@ -21,18 +22,14 @@ constexpr std::uint64_t k_small = 256u << 10;
 
 std::string read_bundle_json(const fs::path& folder, int folder_fd) {
   const auto fd = open_beneath(folder_fd, RelPath::parse(k_bundle_json_path), O_RDONLY | O_NONBLOCK);
-  if (!fd) {
-    throw Error(ErrorCode::not_a_bundle, fmt::format("'{}' holds no manifest/bundle.json", printable(folder.string())));
-  }
+  if (!fd) throw no_bundle(folder);
   regular_size(fd->get(), k_bundle_json_path);
   return read_all(fd->get(), bundle_limits::k_bundle_json, k_bundle_json_path);
 }
 
 UniqueFd open_bundle_folder(const fs::path& folder) {
   std::error_code ignored;
-  if (!fs::is_directory(folder, ignored)) {
-    throw Error(ErrorCode::not_a_bundle, fmt::format("'{}' is no folder", printable(folder.string())));
-  }
+  if (!fs::is_directory(folder, ignored)) throw no_bundle(folder);
   return open_folder(folder);
 }
 

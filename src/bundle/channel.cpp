@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
+#include "trust/trust_fork.hpp"
 
 namespace liftlock {
 
@@ -15,6 +17,7 @@ std::string ingest_detail(const BundleInfo& info, const Digest& digest, const Js
                  {"bundle", digest.text()},
                  {"bundle_version", info.bundle_version},
                  {"created", format_time(info.creation_date)}};
+  if (!info.expedited.empty()) detail["expedited"] = info.expedited;
   detail.update(more);
   return dump_json_line(detail);
 }
@@ -28,10 +31,29 @@ bool is_arrival(const AuditEntry& entry) {
   return entry.event.type == k_ingest_event && entry.event.outcome == Outcome::intent;
 }
 
+/// The channel and the fork, where the entry tells of one.
+std::optional<std::pair<std::string, RefusedFork>> refused_fork(const AuditEntry& entry) {
+  if (entry.event.type != k_ingest_event || entry.event.outcome != Outcome::failure) return std::nullopt;
+  const auto detail = parse_json(entry.event.detail);
+  if (detail.value("code", "") != info(ErrorCode::forked).slug) return std::nullopt;
+  const auto slash = entry.event.subject.rfind('/');
+  const auto sequence = parse_uint(std::string_view(entry.event.subject).substr(slash + 1));
+  if (slash == std::string::npos || !sequence) return std::nullopt;
+  return std::pair(entry.event.subject.substr(0, slash),
+                   RefusedFork{.sequence = *sequence, .bundle = detail.value("bundle", ""), .when = entry.time});
+}
+
+void settle(ChannelHistory& history, std::string_view bundle) {
+  std::erase_if(history.forks, [&](const auto& fork) { return fork.bundle == bundle; });
+}
+
 void add_arrival(ChannelHistory& history, const Json& detail) {
   const auto sequence = uint_member(detail, "sequence", k_where);
+  const auto created = parse_time(string_member(detail, "created", k_where));
+  if (!history.newest_regular || (!detail.contains("expedited") && *history.newest_regular < created))
+    history.newest_regular = created;
   if (sequence >= history.newest()) {
-    history.newest_created = parse_time(string_member(detail, "created", k_where));
+    history.newest_created = created;
     history.still_pending.clear();
     for (const auto& pending : array_member(detail, "pending", k_where)) {
       history.still_pending.insert(pending.get<std::uint64_t>());
@@ -48,6 +70,14 @@ void add_arrival(ChannelHistory& history, const Json& detail) {
 std::map<std::string, ChannelHistory> channel_histories(const AuditLog& log) {
   std::map<std::string, ChannelHistory> histories;
   log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+    if (auto fork = refused_fork(entry)) {
+      auto& history = histories[fork->first];
+      settle(history, fork->second.bundle);
+      history.forks.push_back(std::move(fork->second));
+    }
+    if (entry.event.type == k_settle_event) {
+      for (auto& [channel, history] : histories) settle(history, entry.event.subject);
+    }
     if (!is_arrival(entry)) return true;
     const auto detail = parse_json(entry.event.detail);
     add_arrival(histories[string_member(detail, "channel", k_where)], detail);

@@ -15,6 +15,13 @@
 
 namespace liftlock {
 
+/// Another bundle than the accepted one came under a sequence.
+struct RefusedFork {
+  std::uint64_t sequence = 0;
+  std::string bundle;  ///< digest of its bundle.json
+  Timestamp when{};    ///< it was refused
+};
+
 /// What an installation has seen of one channel, read from the audit log: a restored catalog cannot roll it back.
 struct ChannelHistory {
   std::map<std::uint64_t, Digest> seen;   ///< sequences that were accepted, with their bundle.json
@@ -22,6 +29,8 @@ struct ChannelHistory {
   std::map<std::uint64_t, std::uint64_t>
       withheld;                             ///< artifacts that a scanner kept from landing, where there are some
   std::optional<Timestamp> newest_created;  ///< when the newest accepted bundle was made
+  std::optional<Timestamp> newest_regular;  ///< of those that were not expedited; the first counts as regular
+  std::vector<RefusedFork> forks;           ///< that nobody settled, each bundle once
   std::uint64_t newest() const { return seen.empty() ? 0 : seen.rbegin()->first; }
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <map>
 #include <string>
 #include <vector>
@@ -29,7 +30,9 @@ class FakeCollector : public Collector {
     const auto list = entry.text("list");
     return list.empty() ? std::vector<std::filesystem::path>() : std::vector<std::filesystem::path>{list};
   }
+  bool resolves_at_once() const override { return at_once; }
   Collected resolve(const StackEntry& entry, CollectContext&) const override {
+    if (entry.name == "broken") fail(ErrorCode::unresolvable, "nobody has it");
     ++resolutions;
     Collected out;
     for (const auto& thing : entry.texts("wanted")) {
@@ -65,7 +68,8 @@ class FakeCollector : public Collector {
   }
 
   std::string version = "1";
-  mutable int resolutions = 0;
+  bool at_once = false;
+  mutable std::atomic<int> resolutions = 0;
 };
 
 }  // namespace liftlock

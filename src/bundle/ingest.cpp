@@ -12,6 +12,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/accepted_kinds.hpp"
 #include "bundle/admission.hpp"
 #include "bundle/channel.hpp"
 #include "bundle/import_channel.hpp"
@@ -26,6 +27,8 @@
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
 #include "store/content.hpp"
+#include "trust/logged_trust.hpp"
+#include "trust/trust_fork.hpp"
 #include "witness/meetings.hpp"
 
 namespace liftlock {
@@ -43,6 +46,7 @@ class Ingest {
         m_log(site.audit_folder(), k_log_origin),
         m_bundle(request.remote != nullptr ? request.remote->front() : resolve_source(site.config(), request.source)) {
     make_folders(site.store_folder());
+    m_origin = origin();
     m_result.info = m_bundle.info();
     m_result.digest = m_bundle.digest();
   }
@@ -51,11 +55,18 @@ class Ingest {
     m_admission = admit(m_site, m_request, m_bundle, m_log);
     m_result.signatures = m_admission.judged;
     for (const auto& one : m_admission.overrides) m_result.notes.push_back("override " + one);
+    if (const auto& why = m_bundle.info().expedited; !why.empty()) note("expedited: " + printable(why));
+    for (const auto& fork : channel_history(m_log, m_bundle.info().channel).forks) {
+      note(fmt::format("refused {}: another {}/{}, {}: find out who made it", format_time(fork.when),
+                       printable(m_bundle.info().channel), fork.sequence, printable(fork.bundle)));
+    }
     if (m_request.remote != nullptr) m_request.remote->bring_lists(m_bundle.info());
     m_bundle.load_lists();
     m_plan.emplace(m_bundle, m_admission.root, m_request.remote);
     for (const auto& text : m_plan->notes()) note(text);
-    if (m_admission.arrival == Arrival::repeated && is_published() &&
+    require_accepted_kinds(m_site.config().accept_kinds, m_plan->landing().artifacts);
+    m_before = landed_before();  // also where an old copy of the audit log does not know of it
+    if (m_admission.arrival == Arrival::repeated && m_before && left_to_land() == 0 &&
         m_plan->is_stored_in(BlobStore(m_site.store_folder())) && !m_request.restore_retired) {
       m_result.status = IngestResult::Status::already_present;
       return m_result;
@@ -90,12 +101,44 @@ class Ingest {
     return m_result;
   }
 
+  /// Root statements prove themselves: a revocation does not wait for a bundle that is good. It is the announced one
+  /// all the same, and what expired already would only stop others. A folder that lost statements heals by that, unless
+  /// what is brought goes another way than the one that the log remembers. Empty when nothing was followed.
+  std::string follow_trust_of_refused(Error& refusal) {
+    const auto why = refusal.code();
+    if (why == ErrorCode::expect_required || why == ErrorCode::expect_mismatch) return {};
+    const auto statements = m_bundle.trust_statements();
+    note_fork(m_site, statements, m_request.actor, refusal);
+    if (m_request.dry_run) return {};
+    TrustStore trust(m_site.trust_folder());
+    const auto before = trust.current();
+    const auto root = judge_chain(trust.pinned_chain(), statements, now());
+    require_trust_as_logged(trust, m_log, statements);
+    if (root.version <= before.version || (root.expires && *root.expires <= now())) return {};
+    follow_trust(root, statements);
+    return fmt::format("its root statement {} is followed all the same{}", root.version,
+                       why == ErrorCode::trust_broken ? ", so run the same command again" : "");
+  }
+
   const BundleInfo& info() const { return m_bundle.info(); }
   const Digest& digest() const { return m_bundle.digest(); }
   const std::optional<ScanReport>& scan_report() const { return m_scan; }
   AuditLog& log() { return m_log; }
 
  private:
+  /// Where it came from and what was known of it, for the log. While the medium is still there.
+  Json origin() const {
+    auto out = Json::object();
+    if (m_request.remote != nullptr) {
+      out["peer"] = m_request.source;
+      return out;
+    }
+    out["source"] = printable(m_request.source);
+    out["read_only"] = is_on_read_only_mount(m_bundle.folder());
+    if (m_request.expect) out["expect"] = m_request.expect->text();
+    return out;
+  }
+
   std::string batch() const {
     // The digest keeps what an earlier, refused bundle of this sequence staged apart from this one.
     return fmt::format("ingest-{}-{}-{}", m_bundle.info().channel.substr(0, 60), m_bundle.info().sequence,
@@ -121,12 +164,28 @@ class Ingest {
     return last.starts_with(import) ? last : "bundle " + last;
   }
 
-  /// With all that may land by now.
-  bool is_published() const {
+  /// The ids of what landed of this very bundle and is in use; nullopt when it is not published.
+  std::optional<std::set<std::string>> landed_before() const {
     const Catalog catalog(m_site.catalog_file());
     const auto publication = catalog.publication(m_bundle.info().channel, m_bundle.info().sequence);
-    return publication && publication->bundle_digest == m_bundle.digest() &&
-           publication->artifacts.size() >= m_plan->landing().artifacts.size();
+    if (!publication || publication->bundle_digest != m_bundle.digest()) return std::nullopt;
+    std::set<std::string> ids;
+    for (const auto& artifact : publication->artifacts) ids.insert(artifact.id());
+    return ids;
+  }
+
+  /// Of what may land by now.
+  std::size_t left_to_land() const {
+    const auto& landing = m_plan->landing().artifacts;
+    return static_cast<std::size_t>(std::count_if(landing.begin(), landing.end(), [&](const auto& artifact) {
+      return !m_before || !m_before->contains(artifact.id());
+    }));
+  }
+
+  /// Artifacts of the bundle that are not in use once this run is through: what landed before stays, whatever is
+  /// withheld now.
+  std::size_t still_withheld() const {
+    return m_bundle.artifacts().size() - left_to_land() - (m_before ? m_before->size() : 0);
   }
 
   void note(std::string text) {
@@ -142,8 +201,8 @@ class Ingest {
     throw Error(ErrorCode::base_missing,
                 fmt::format("the bundle leaves out {} that this store lacks, the first is '{}'",
                             counted(missing.size(), "file"), missing[0].path.text()),
-                fmt::format("`liftlock request {} --output FOLDER` writes which; the low side packs from that with "
-                            "`liftlock pack --since FOLDER`",
+                fmt::format("`liftlock request {}` lists which; with --output FOLDER it writes what the low side packs "
+                            "from: `liftlock pack --since FOLDER`",
                             printable(m_request.source)));
   }
 
@@ -176,8 +235,8 @@ class Ingest {
     }
     const auto available = free_space(m_site.store_folder());
     if (available < needed) {
-      fail(ErrorCode::disk_full, "the ingest needs {} bytes of room ({} of it reserve) and {} are free", needed,
-           m_site.config().reserve_bytes, available);
+      fail(ErrorCode::disk_full, "the ingest needs {} of room ({} of it reserve) and {} is free", format_size(needed),
+           format_size(m_site.config().reserve_bytes), format_size(available));
     }
   }
 
@@ -202,7 +261,7 @@ class Ingest {
     add(std::string(k_bundle_json_path), m_bundle.bundle_json());
     for (const auto& [path, bound] : m_bundle.info().lists) add(path.text(), m_bundle.read_list(path));
     for (const auto& signature : m_admission.signatures) add("signatures/" + signature.name, signature.bytes);
-    if (m_plan->withheld()) {
+    if (m_plan->withheld() && still_withheld() > 0) {
       add(std::string(k_withheld_path), m_plan->withheld()->text);
       for (const auto& signature : m_plan->withheld()->signatures)
         add(fmt::format("{}/signatures/{}", k_withheld_folder, signature.name), signature.bytes);
@@ -249,16 +308,15 @@ class Ingest {
     auto out = Json::object();
     if (!m_admission.overrides.empty()) out["remark"] = fmt::format("{}", fmt::join(m_admission.overrides, "; "));
     if (const auto people = approvers_of(m_result.signatures); !people.empty()) out["approved_by"] = people;
-    if (!m_plan->landing().left.empty()) out["withheld"] = m_plan->landing().left.size();
+    if (const auto withheld = still_withheld(); withheld > 0) out["withheld"] = withheld;
     if (m_scan) out["scan"] = scan_detail(*m_scan);
-    if (m_request.remote != nullptr) out["peer"] = m_request.source;
+    out.update(m_origin);
     return out;
   }
 
   /// The root by which the bundle was judged becomes the one that is followed. It proves itself, and so comes before
   /// the intent of the ingest, which makes the bundle's sequence count as taken.
-  void follow_trust() {
-    const auto& root = m_admission.root;
+  void follow_trust(const TrustRoot& root, const std::vector<std::string>& statements) {
     TrustStore trust(m_site.trust_folder());
     const auto before = trust.current();
     if (before.version < root.version) {
@@ -272,7 +330,7 @@ class Ingest {
                      .outcome = Outcome::intent,
                      .subject = root.fingerprint.text(),
                      .detail = dump_json_line(detail)},
-                    [&] { trust.follow(m_admission.statements, now()); });
+                    [&] { trust.follow(statements, now()); });
     }
     if (trust.current().fingerprint == root.fingerprint) return;
     throw Error(ErrorCode::busy, "the trust root changed while the bundle was checked against the one before",
@@ -280,7 +338,7 @@ class Ingest {
   }
 
   void publish(StagedBlobs& staged, Catalog& catalog) {
-    follow_trust();
+    follow_trust(m_admission.root, m_admission.statements);
     const auto& info = m_bundle.info();
     const auto subject = fmt::format("{}/{}", info.channel, info.sequence);
     const auto detail = ingest_detail(info, m_bundle.digest(), remarks());
@@ -312,9 +370,11 @@ class Ingest {
   Reporter& m_reporter;
   AuditLog m_log;
   BundleReader m_bundle;
+  Json m_origin;
   IngestResult m_result;
   Admission m_admission;
   std::optional<LandingPlan> m_plan;
+  std::optional<std::set<std::string>> m_before;  ///< see landed_before()
   std::optional<ScanReport> m_scan;
   std::vector<std::string> m_facts;  ///< what inspection learnt of each artifact
   std::vector<ArtifactFile> m_front;
@@ -340,6 +400,14 @@ void record_failure(const Site& site, const IngestRequest& request, const Error&
   write_transfer_line(
       site, request.actor, "BUNDLE_REFUSED", "bundle_" + (info != nullptr ? info->bundle_version : "unknown"),
       digest != nullptr ? digest->hex() : "none", fmt::format(" error={}", liftlock::info(error.code()).slug));
+}
+
+/// What stands in the way of that was the reason of the refusal, or is another one: the first is what people need.
+void follow_trust_of_refused(Ingest& run, Error& refusal) {
+  try {
+    if (const auto what = run.follow_trust_of_refused(refusal); !what.empty()) refusal.add_context(what);
+  } catch (const std::exception&) {
+  }
 }
 
 }  // namespace
@@ -381,6 +449,7 @@ IngestResult ingest(const Site& site, const IngestRequest& request, Reporter& re
     result = run->run();
   } catch (Error& error) {
     record(error);
+    if (run) follow_trust_of_refused(*run, error);
     throw;
   } catch (const std::exception& other) {
     Error error(ErrorCode::io_error, other.what());

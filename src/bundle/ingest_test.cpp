@@ -1,7 +1,9 @@
-#include "bundle/ingest_fixture.hpp"
-
 #include <gmock/gmock.h>
 #include <sys/wait.h>
+
+#include "bundle/channel.hpp"
+#include "bundle/ingest_fixture.hpp"
+#include "trust/trust_fork.hpp"
 
 namespace liftlock {
 namespace {
@@ -17,6 +19,16 @@ TEST_F(IngestTest, AGoodBundleIsPublishedOnceAndAgainIsNoError) {
   const BlobStore store(site().store_folder());
   for (const auto& file : publication->other_files) EXPECT_TRUE(store.contains(file.digest)) << file.path.text();
   EXPECT_THAT(transfers(), testing::MatchesRegex("[^ ]+Z BUNDLE_INGEST ian.1000. bundle_test-1 sha256=[0-9a-f]+\n"));
+}
+
+TEST_F(IngestTest, TheLogHasWhereItCameFromAndWhatWasAnnounced) {
+  const auto result = packed("good");
+  ingested("good");
+  const auto detail = parse_json(AuditLog(site().audit_folder(), "").find_last(k_ingest_event, "test/1")->event.detail);
+  EXPECT_EQ(detail.at("source"), "drop/good");
+  EXPECT_EQ(detail.at("read_only"), false);
+  EXPECT_EQ(detail.at("expect"), result.digest.text());
+  EXPECT_FALSE(detail.contains("peer"));
 }
 
 TEST_F(IngestTest, TheTarFormLandsLikeTheTree) {
@@ -94,6 +106,30 @@ TEST_F(IngestTest, AnInspectorThatObjectsStopsIt) {
   EXPECT_EQ(publications(), 0u);
 }
 
+TEST_F(IngestTest, WhatIsSwappedAfterItWasCheckedIsNotWhatLands) {
+  packed("swapped");
+  auto request = order("swapped");
+  request.inspect.artifact = [&](const Artifact&, const OpenChecked&, const FileInspections&) {
+    overwrite("swapped/files/hello/hello.txt", "HELLO");
+    overwrite("swapped/models/tiny/a.gguf", std::string(1 << 20, 'b'));
+    overwrite("swapped/manifest/files.jsonl", "{}");
+    for (const auto& entry : fs::directory_iterator(m_folder.path() / "swapped/signatures"))
+      write_file_atomically(entry.path(), "no signature");
+    return Inspection{};
+  };
+  ingest(site(), request, silent_reporter());
+  const BlobStore store(site().store_folder());
+  const auto landed = Catalog(site().catalog_file()).publication("test", 1);
+  ASSERT_TRUE(landed);
+  std::vector<ArtifactFile> files = landed->other_files;
+  for (const auto& artifact : landed->artifacts)
+    files.insert(files.end(), artifact.files.begin(), artifact.files.end());
+  EXPECT_GE(files.size(), 6u);
+  for (const auto& file : files)
+    EXPECT_EQ(sha256_of_file(store.open(file.digest).get(), file.path.text()), file.digest) << file.path.text();
+  EXPECT_EQ(refused("swapped"), ErrorCode::signature_invalid);
+}
+
 TEST_F(IngestTest, ADryRunPublishesNothingAndLeavesNothing) {
   packed("dry");
   auto request = order("dry");
@@ -130,6 +166,71 @@ TEST_F(IngestTest, TwoBundlesWithOneSequenceAreAFork) {
   sign_as("bob", "other");
   ingested("one");
   EXPECT_EQ(refused("other"), ErrorCode::forked);
+  const auto forks = [&] { return channel_history(AuditLog(site().audit_folder(), ""), "test").forks; };
+  ASSERT_EQ(forks().size(), 1u);
+  const auto digest = sha256(content("other/manifest/bundle.json")).text();
+  EXPECT_EQ(forks().at(0).bundle, digest);
+  EXPECT_EQ(forks().at(0).sequence, 1u);
+  ingested("one");
+  packed("two", ContentForm::tree, 2);
+  ingested("two");
+  EXPECT_EQ(refused("other"), ErrorCode::forked);
+  EXPECT_EQ(forks().size(), 1u) << "what lands settles nothing, and one bundle is one fork";
+  const auto settle = [&](const std::string& subject) {
+    AuditLog(site().audit_folder(), "")
+        .append({.type = std::string(k_settle_event),
+                 .actor = "ian(1000)",
+                 .outcome = Outcome::success,
+                 .subject = subject,
+                 .detail = "{}"});
+  };
+  settle(sha256("another").text());
+  EXPECT_EQ(forks().size(), 1u);
+  settle(digest);
+  EXPECT_EQ(forks().size(), 0u);
+
+  auto twin = request("twin", ContentForm::tree, 2);
+  twin.creator = "someone else";
+  pack(m_store, twin, silent_reporter());
+  sign_as("bob", "twin");
+  EXPECT_EQ(refused("twin"), ErrorCode::forked);
+  EXPECT_EQ(refused("other"), ErrorCode::forked);
+  EXPECT_EQ(forks().size(), 2u) << "neither hides the other, and what comes once more is an alarm again";
+  Catalog(site().catalog_file()).retire("test", 2);
+  auto back = order("two");
+  back.restore_retired = true;
+  back.reason = "wanted after all";
+  ingest(site(), back, silent_reporter());
+  EXPECT_EQ(forks().size(), 2u) << "nor does what was accepted before";
+}
+
+TEST_F(IngestTest, AnExpeditedBundleIsNotTheOneThatWasDue) {
+  packed("regular");
+  ingested("regular");
+  const auto history = [&] { return channel_history(AuditLog(site().audit_folder(), ""), "test"); };
+  const auto due = history().newest_regular;
+  EXPECT_TRUE(due);
+  const auto dated = [&](PackRequest made, std::chrono::hours ahead) {
+    const auto where = made.output.filename().string();
+    pack(m_store, made, silent_reporter());
+    auto info = parse_bundle_info(content(where + "/manifest/bundle.json"));
+    info.creation_date += ahead;
+    overwrite(where + "/manifest/bundle.json", write_bundle_info(info));
+    sign_as("bob", where);
+    return info.creation_date;
+  };
+  const auto late = dated(request("late", ContentForm::tree, 2), std::chrono::hours(1));
+  auto made = request("urgent", ContentForm::tree, 3);
+  made.expedited = "CVE-2026-0001";
+  made.pending = {2};
+  dated(made, std::chrono::hours(2));
+  EXPECT_THAT(ingested("urgent").notes, testing::Contains("expedited: CVE-2026-0001"));
+  EXPECT_EQ(history().newest(), 3u);
+  EXPECT_EQ(history().newest_regular, due);
+  const AuditLog log(site().audit_folder(), "");
+  EXPECT_THAT(log.read(log.size() - 1).event.detail, testing::HasSubstr("\"expedited\":\"CVE-2026-0001\""));
+  ingested("late");
+  EXPECT_EQ(history().newest_regular, late) << "the one that was overtaken is the one that was due";
 }
 
 TEST_F(IngestTest, ARestoredCatalogCannotRollTheChannelBack) {
@@ -148,7 +249,7 @@ TEST_F(IngestTest, AForkOfTheFollowedChainIsRefusedBeforeAnythingIsStagedOrAnnou
   other.thresholds[Role::scanner] = 1;
   packed_with_trust("forked", {signed_statement(other, {"root1"}), second});
   EXPECT_EQ(refused("forked"), ErrorCode::trust_broken);
-  EXPECT_EQ(entries(), std::vector<std::string>{"bundle.ingest failure"});
+  EXPECT_EQ(entries(), (std::vector<std::string>{"bundle.ingest failure", "trust.fork failure"}));
   EXPECT_FALSE(fs::exists(site().store_folder() / "staging"));
 }
 
@@ -158,9 +259,12 @@ TEST_F(IngestTest, VerifyRefusesTheForkThatIngestRefuses) {
   other.thresholds[Role::scanner] = 1;
   packed_with_trust("forked", {signed_statement(other, {"root1"}), second});
   const auto report = verify_bundle(
-      m_folder.path() / "forked", {.expect = {}, .pinned = {{m_statement, second}}, .when = k_now}, silent_reporter());
+      m_folder.path() / "forked", {.expect = {}, .pinned = {{m_statement, second}}, .when = now()}, silent_reporter());
   ASSERT_EQ(report.problems.size(), 1u);
   EXPECT_EQ(report.problems[0].code, ErrorCode::trust_broken);
+  EXPECT_FALSE(report.signatures_judged);
+  ASSERT_FALSE(report.signatures.empty()) << "they are there, whoever made them";
+  EXPECT_EQ(report.signatures[0].message, "not judged");
 }
 
 TEST_F(IngestTest, ARootThatABundleBringsIsAnnouncedBeforeItIsFollowed) {
@@ -169,6 +273,40 @@ TEST_F(IngestTest, ARootThatABundleBringsIsAnnouncedBeforeItIsFollowed) {
   EXPECT_EQ(TrustStore(site().trust_folder()).current().version, 2u);
   EXPECT_EQ(entries(), (std::vector<std::string>{"trust.update intent", "trust.update success", "bundle.ingest intent",
                                                  "bundle.ingest success"}));
+}
+
+TEST_F(IngestTest, ARevocationDoesNotWaitForAGoodBundle) {
+  auto second = next(sample_root());
+  find_owner(second, "bob").revoked_since = k_now;
+  find_owner(second, "bob").revoked_reason = "laptop stolen";
+  packed("before");
+  packed_with_trust("after", {m_statement, signed_statement(second, {"root1"})});
+  auto looked = order("after");
+  looked.dry_run = true;
+  EXPECT_EQ(code_of([&] { ingest(site(), looked, silent_reporter()); }), ErrorCode::key_revoked);
+  EXPECT_EQ(TrustStore(site().trust_folder()).current().version, 1u) << "a dry run changes nothing";
+  EXPECT_EQ(refused("after"), ErrorCode::key_revoked);
+  EXPECT_EQ(TrustStore(site().trust_folder()).current().version, 2u);
+  EXPECT_EQ(refused("before"), ErrorCode::key_revoked);
+  EXPECT_EQ(entries(),
+            (std::vector<std::string>{"bundle.ingest failure", "bundle.ingest failure", "trust.update intent",
+                                      "trust.update success", "bundle.ingest failure"}));
+}
+
+TEST_F(IngestTest, ABundleFromTheFutureIsRefused) {
+  packed("early");
+  for (const auto& [ahead, wanted] : {std::pair(std::chrono::hours(23), std::optional<ErrorCode>()),
+                                      std::pair(std::chrono::hours(25), std::optional(ErrorCode::clock_behind))}) {
+    auto info = parse_bundle_info(content("early/manifest/bundle.json"));
+    info.creation_date = now() + ahead;
+    overwrite("early/manifest/bundle.json", write_bundle_info(info));
+    sign_as("bob", "early");
+    EXPECT_EQ(code_of([&] { require_no_future(info, now()); }), wanted);
+    EXPECT_EQ(codes("early").contains(ErrorCode::clock_behind), wanted.has_value());
+    auto request = order("early");
+    request.dry_run = true;
+    EXPECT_EQ(code_of([&] { ingest(site(), request, silent_reporter()); }), wanted);
+  }
 }
 
 TEST_F(IngestTest, ARootThatChangesMeanwhileStopsTheIngest) {
@@ -181,6 +319,35 @@ TEST_F(IngestTest, ARootThatChangesMeanwhileStopsTheIngest) {
   EXPECT_EQ(code_of([&] { ingest(site(), request, silent_reporter()); }), ErrorCode::busy);
   EXPECT_EQ(publications(), 0u);
   EXPECT_EQ(ingested("overtaken").status, IngestResult::Status::published);
+}
+
+TEST_F(IngestTest, TrustThatIsLostOrOldIsNotBelieved) {
+  packed_with_trust("rotated", {m_statement, signed_statement(next(sample_root()), {"root1"})});
+  ingested("rotated");
+  packed("next", ContentForm::tree, 2);
+  fs::remove(site().trust_folder() / "2.root.json");
+  EXPECT_EQ(refused("next"), ErrorCode::trust_broken) << "an older chain would believe what was revoked since";
+  fs::remove_all(site().trust_folder());
+  EXPECT_EQ(refused("next"), ErrorCode::trust_missing);
+  TrustStore(site().trust_folder()).pin(m_statement, root_fingerprint(m_statement));
+  EXPECT_EQ(refused("next"), ErrorCode::trust_broken) << "pinned again, the first one is an old one";
+}
+
+// The old chain lists a root key that was revoked since: what it signs in the place of a lost statement heals nothing.
+TEST_F(IngestTest, ALostStatementHealsByItselfAndByNoOther) {
+  const auto second = signed_statement(next(sample_root()), {"root1"});
+  packed_with_trust("rotated", {m_statement, second});
+  ingested("rotated");
+  auto other = next(sample_root());
+  find_owner(other, "sam").owner = "somebody else";
+  packed_with_trust("forked", {m_statement, signed_statement(other, {"root2"})});
+  const auto newest = site().trust_folder() / "2.root.json";
+  fs::remove(newest);
+  EXPECT_EQ(refused("forked"), ErrorCode::trust_broken);
+  EXPECT_FALSE(fs::exists(newest)) << "it was followed by the refused ingest";
+  EXPECT_EQ(unsettled_forks(AuditLog(site().audit_folder(), "")).size(), 1u);
+  EXPECT_EQ(refused("rotated"), ErrorCode::trust_broken);
+  EXPECT_EQ(read_file(newest, 1u << 20), second) << "the very statement that the log tells of heals the folder";
 }
 
 TEST_F(IngestTest, AnExpiredBundleNeedsAReason) {
@@ -210,6 +377,51 @@ TEST_F(IngestTest, ARetiredBundleComesBackOnlyWithAReason) {
   const AuditLog log(site().audit_folder(), "");
   EXPECT_THAT(log.read(log.size() - 1).event.detail,
               testing::HasSubstr("restore-retired: the new one broke the plant"));
+}
+
+/// A peer whose bundle lies in a folder here.
+class NearPeer : public RemoteBundle {
+ public:
+  explicit NearPeer(fs::path folder) : m_folder(std::move(folder)) {}
+  const fs::path& front() const override { return m_folder; }
+  const std::string& channel() const override { return m_channel; }
+  std::uint64_t sequence() const override { return 1; }
+  void bring_lists(const BundleInfo&) override {}
+  bool has(const std::string&) const override { return true; }
+  void stage(const std::vector<FileEntry>& files, StagedBlobs& staged,
+             const std::function<void(std::uint64_t)>&) override {
+    for (const auto& file : files) {
+      const auto bytes = read_file(m_folder / file.path.text(), 2u << 20);
+      write_all(staged.create(file.digest).get(), bytes, file.path.text());
+      staged.seal(file.digest, sha256(bytes));
+    }
+  }
+
+ private:
+  fs::path m_folder;
+  std::string m_channel = "test";
+};
+
+TEST_F(IngestTest, WhatTheStoreHasIsComparedWithTheSizeOfAPeersList) {
+  packed("one");
+  Catalog(site().catalog_file());  // a store without one has lost it
+  BlobStore(site().store_folder()).put("hello");
+  NearPeer peer(m_folder.path() / "one");
+  // What a builder who lies could sign: nothing of that file travels that would show it.
+  auto json = parse_json(content("one/manifest/bundle.json"));
+  for (const std::string list : {"manifest/files.jsonl", "manifest/artifacts.jsonl"}) {
+    auto text = content("one/" + list);
+    text.replace(text.find("\"size\":5"), 8, "\"size\":6");
+    overwrite("one/" + list, text);
+    json["lists"][list]["digests"]["sha256"] = sha256(text).hex();
+  }
+  json["content"]["bytes"] = json["content"]["bytes"].get<std::uint64_t>() + 1;
+  overwrite("one/manifest/bundle.json", dump_json(json));
+  sign_as("bob", "one");
+  auto request = order("one");
+  request.remote = &peer;
+  EXPECT_EQ(code_of([&] { ingest(site(), request, silent_reporter()); }), ErrorCode::size_mismatch);
+  EXPECT_EQ(publications(), 0u);
 }
 
 TEST_F(IngestTest, KilledWhileInspectingItLeavesNothingVisibleAndResumes) {

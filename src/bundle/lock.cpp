@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "artifact/artifact_lines.hpp"
 #include "artifact/artifact_text.hpp"
@@ -181,6 +182,19 @@ bool has_same_files(const Artifact& a, const Artifact& b) {
   });
 }
 
+/// The first file that one of them has and the other has not, or has otherwise.
+std::pair<std::string, std::string> different_files(const Artifact& a, const Artifact& b) {
+  const auto at = std::mismatch(
+      a.files.begin(), a.files.end(), b.files.begin(), b.files.end(),
+      [](const auto& x, const auto& y) { return x.path == y.path && x.size == y.size && x.digest == y.digest; });
+  const auto shown = [](const Artifact& artifact, auto file) {
+    return file == artifact.files.end()
+               ? std::string("nothing")
+               : fmt::format("{} (sha256:{}…)", file->path.text(), file->digest.hex().substr(0, 12));
+  };
+  return {shown(a, at.first), shown(b, at.second)};
+}
+
 }  // namespace
 
 std::string LockedEntry::where() const {
@@ -208,6 +222,10 @@ LockFile parse_lock_file(std::string_view text) {
     return {std::move(lock), sha256(text)};
   } catch (const Error& error) {
     if (error.code() == ErrorCode::too_new) throw;
+    if (text.find("\"liftlock.lock/") == std::string_view::npos && !text.starts_with("{\n  \"channel\"")) {
+      throw Error(ErrorCode::lock_invalid, "this is no lock of Liftlock",
+                  "name one that `liftlock lock` wrote: liftlock.lock, or NAME.lock beside NAME.toml");
+    }
     throw Error(ErrorCode::lock_invalid, fmt::format("the lock is damaged or was edited: {}", error.what()));
   }
 }
@@ -247,7 +265,9 @@ void check_artifacts(const Lock& lock) {
       with_context("in " + printable(entry.where()), [&] {
         const auto [known, is_new] = by_id.emplace(artifact.id(), &artifact);
         if (!is_new && !has_same_files(*known->second, artifact)) {
-          fail(ErrorCode::path_collision, "{} has other files than in another entry", printable(artifact.id()));
+          const auto [ours, theirs] = different_files(artifact, *known->second);
+          fail(ErrorCode::path_collision, "{} has other files than in another entry: {} here, {} there",
+               printable(artifact.id()), ours, theirs);
         }
         for (const auto& file : artifact.files) paths.add(file);
       });

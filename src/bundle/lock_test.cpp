@@ -78,6 +78,18 @@ TEST_F(LockTest, SameInputSameLockByteForByte) {
   EXPECT_EQ(write_lock(resolve(shuffled).lock), first);
 }
 
+TEST_F(LockTest, WhatIsResolvedAtOnceIsLockedAsInTurn) {
+  std::string text = "[stack]\nname='demo'\n";
+  for (int i = 0; i < 100; ++i) text += fmt::format("[thing.t{0}]\nwanted=['w{0}']\n", i);
+  const auto in_turn = resolve(text);
+  m_collector.at_once = true;
+  const auto at_once = resolve(text);
+  EXPECT_EQ(write_lock(at_once.lock), write_lock(in_turn.lock));
+  EXPECT_EQ(at_once.resolved, in_turn.resolved);
+  EXPECT_EQ(m_collector.resolutions, 200);
+  EXPECT_EQ(code_of([&] { resolve(text + "[thing.broken]\nwanted=['x']\n"); }), ErrorCode::unresolvable);
+}
+
 TEST_F(LockTest, UnchangedDeclarationIsNotResolvedAgain) {
   const auto first = resolve(k_text);
   EXPECT_THAT(first.resolved, ElementsAre("thing.one", "thing.two"));

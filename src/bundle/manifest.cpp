@@ -32,7 +32,9 @@ constexpr std::array<std::string_view, 11> k_content_folders = {"binaries", "cer
 constexpr std::array<std::string_view, 2> k_generated = {"images/index.json", "images/oci-layout"};
 
 constexpr std::string_view k_mode = "0644";
-constexpr std::uint64_t k_max_size = 1ull << 62;
+/// Of one file: exact in any JSON reader.
+constexpr std::uint64_t k_max_size = (1ull << 53) - 1;
+constexpr std::uint64_t k_max_sum = 1ull << 62;  ///< of a list
 
 /// Sequences stay exact in any JSON reader.
 constexpr std::uint64_t k_max_sequence = 1ull << 53;
@@ -180,6 +182,18 @@ std::optional<FileEntry> plain_file_entry(std::string_view line) {
   return FileEntry{std::move(*path), *size, *digest, std::move(artifacts)};
 }
 
+/// The same bytes are staged once, and so measured once.
+void check_sizes(const std::vector<FileEntry>& files) {
+  std::unordered_map<Digest, const FileEntry*> first;
+  first.reserve(files.size());
+  for (const auto& file : files) {
+    const auto& other = *first.try_emplace(file.digest, &file).first->second;
+    if (other.size == file.size) continue;
+    fail(ErrorCode::schema_violation, "'{}' and '{}' have one SHA-256 and two sizes", other.path.text(),
+         file.path.text());
+  }
+}
+
 /// No file may stand where another file needs a folder, nor meet another when case is ignored.
 void check_collisions(const std::vector<FileEntry>& files) {
   std::unordered_set<std::string> folded;
@@ -240,9 +254,17 @@ std::string write_bundle_info(const BundleInfo& info) {
                              {"bytes", info.builds_on->bytes}};
   }
   if (info.expires) document["expires"] = format_time(*info.expires);
+  if (!info.expedited.empty()) document["expedited"] = info.expedited;
   if (info.lock) document["lock"] = {{"digests", digests(*info.lock)}};
   if (info.models_directory_hash) document["artifacts"] = {{"models_directory_hash", *info.models_directory_hash}};
   return dump_json(document);
+}
+
+void require_no_future(const BundleInfo& info, Timestamp when) {
+  constexpr std::chrono::hours k_tolerance{24};
+  if (info.creation_date <= when + k_tolerance) return;
+  fail(ErrorCode::clock_behind, "the bundle was made at {}, and this machine's clock says {}",
+       format_time(info.creation_date), format_time(when));
 }
 
 BundleInfo parse_bundle_info(std::string_view text) {
@@ -261,6 +283,7 @@ BundleInfo parse_bundle_info(std::string_view text) {
   info.creator = short_string(document, "creator");
   info.creation_date = parse_time(string_member(document, "creation_date", k_where));
   if (!is_null_or_absent(document, "expires")) info.expires = parse_time(string_member(document, "expires", k_where));
+  if (!is_null_or_absent(document, "expedited")) info.expedited = short_string(document, "expedited");
   info.low_side_host = short_string(document, "low_side_host");
   info.stack = short_string(document, "stack");
   if (!is_null_or_absent(document, "lock")) info.lock = digest_of(object_member(document, "lock", k_where), k_where);
@@ -325,12 +348,13 @@ std::vector<FileEntry> parse_files_list(std::string_view text) {
     if (!files.empty() && entry.path < files.back().path)
       fail(ErrorCode::schema_violation, "files.jsonl is not sorted at '{}'", entry.path.text());
     sum += entry.size;
-    if (sum > k_max_size) fail(ErrorCode::limit_exceeded, "files.jsonl: the sizes add up to more than 2^62");
+    if (sum > k_max_sum) fail(ErrorCode::limit_exceeded, "files.jsonl: the sizes add up to more than 2^62");
     files.push_back(std::move(entry));
     if (files.size() > bundle_limits::k_files)
       fail(ErrorCode::limit_exceeded, "files.jsonl: more than {} files", bundle_limits::k_files);
   });
   check_collisions(files);
+  check_sizes(files);
   return files;
 }
 
@@ -340,6 +364,7 @@ std::vector<FileEntry> join_files(const std::vector<FileEntry>& carried, const s
   std::merge(carried.begin(), carried.end(), left_out.begin(), left_out.end(), std::back_inserter(all),
              [](const auto& a, const auto& b) { return a.path < b.path; });
   check_collisions(all);
+  check_sizes(all);
   return all;
 }
 

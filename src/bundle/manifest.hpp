@@ -65,6 +65,7 @@ struct BundleInfo {
   std::string creator;
   Timestamp creation_date;
   std::optional<Timestamp> expires;
+  std::string expedited;  ///< why it did not wait for the channel's next date; empty: it is a regular one
   std::string low_side_host;
   std::string stack;
   std::optional<Digest> lock;
@@ -80,6 +81,9 @@ std::string write_bundle_info(const BundleInfo& info);
 /// @throws Error{json_invalid, json_duplicate_key, schema_violation, too_new, limit_exceeded, path_unsafe}
 BundleInfo parse_bundle_info(std::string_view text);
 
+/// @throws Error{clock_behind} when it was made more than a day after `when`: by such a clock no expiry can be judged
+void require_no_future(const BundleInfo& info, Timestamp when);
+
 /// One line of manifest/files.jsonl.
 struct FileEntry {
   RelPath path;
@@ -91,17 +95,18 @@ struct FileEntry {
 };
 
 std::string write_file_entry(const FileEntry& entry);
-/// @throws Error{json_invalid, schema_violation, path_unsafe}
+/// @throws Error{json_invalid, schema_violation, path_unsafe, limit_exceeded}
 FileEntry parse_file_entry(std::string_view line);
 
 /// The content folders of a bundle; nothing else may stand at its top.
 bool is_content_path(const RelPath& path);
 
 /// Reads the whole of files.jsonl: sorted, unique, unique under case folding, only content paths, no path that is a
-/// folder of another. @throws as parse_file_entry, and Error{path_collision, limit_exceeded}
+/// folder of another, no digest with two sizes. @throws as parse_file_entry, and Error{path_collision, limit_exceeded}
 std::vector<FileEntry> parse_files_list(std::string_view text);
 /// All files of a delta's artifacts, sorted: those it carries and those it leaves out.
-/// @throws Error{path_collision} when one path is in both lists, or a folder of another
+/// @throws Error{path_collision} when one path is in both lists, or a folder of another; Error{schema_violation} when
+/// one digest has two sizes
 std::vector<FileEntry> join_files(const std::vector<FileEntry>& carried, const std::vector<FileEntry>& left_out);
 /// Reads artifacts.jsonl: sorted by id, unique; every file of an artifact is in the list with equal size and digest,
 /// and every listed file says which artifacts it belongs to. @throws Error{schema_violation, …}

@@ -104,6 +104,7 @@ BundleInfo make_info(const PackRequest& request, const Front& front, const Conte
   info.bundle_version = fmt::format("{}-{}", request.channel, request.sequence);
   info.creator = request.creator;
   info.expires = request.expires;
+  info.expedited = request.expedited;
   info.low_side_host = request.low_side_host;
   info.stack = request.stack;
   info.lock = request.lock;
@@ -338,9 +339,9 @@ PackResult pack(const BlobStore& store, const PackRequest& request, Reporter& re
           counted(files, "file"), format_size(bytes), printable(partial.string())));
     }
   } else if (const auto available = free_space(partial); available < needed + k_room_for_lists) {
-    fail(ErrorCode::disk_full,
-         "the bundle needs {} bytes of room ({} of content and {} for its lists), and '{}' has {}",
-         needed + k_room_for_lists, needed, k_room_for_lists, printable(partial.parent_path().string()), available);
+    fail(ErrorCode::disk_full, "the bundle needs {} of room ({} of content and {} for its lists), and '{}' has {}",
+         format_size(needed + k_room_for_lists), format_size(needed), format_size(k_room_for_lists),
+         printable(partial.parent_path().string()), format_size(available));
   }
   make_folders(partial);
   // Opened before anything is written: the sync tells of errors since then, also of those that another process met

@@ -38,6 +38,7 @@ struct PackRequest {
   std::vector<std::uint64_t> pending;
   std::optional<PreviousBundle> previous;
   std::optional<Timestamp> expires;
+  std::string expedited = {};
   std::string creator;
   std::string low_side_host;
 };

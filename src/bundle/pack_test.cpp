@@ -262,7 +262,7 @@ TEST_F(BundleTest, AnotherDigestThanTheAnnouncedOneIsAProblem) {
   packed("announced");
   const auto report =
       verify_bundle(m_folder.path() / "announced",
-                    {.expect = sha256("x"), .pinned = std::vector{m_statement}, .when = k_now}, silent_reporter());
+                    {.expect = sha256("x"), .pinned = std::vector{m_statement}, .when = now()}, silent_reporter());
   ASSERT_EQ(report.problems.size(), 1u);
   EXPECT_EQ(report.problems[0].code, ErrorCode::expect_mismatch);
 }
@@ -363,6 +363,20 @@ TEST(FileEntries, ThoseReadQuicklyAreReadAsTheOthers) {
   }
   EXPECT_GT(taken, 100);
   EXPECT_GT(refused, 100);
+}
+
+TEST(FileEntries, OneDigestHasOneSize) {
+  const auto line = [](const char* path, std::uint64_t size) {
+    return write_file_entry({RelPath::parse(path), size, sha256("x"), {"file:a@1"}});
+  };
+  EXPECT_EQ(parse_files_list(line("files/a", 1) + line("files/b", 1)).size(), 2u);
+  EXPECT_EQ(code_of([&] { parse_files_list(line("files/a", 1) + line("files/b", 1ull << 52)); }),
+            ErrorCode::schema_violation);
+  const auto carried = parse_files_list(line("files/a", 1)), left_out = parse_files_list(line("files/b", 2));
+  EXPECT_EQ(code_of([&] { join_files(carried, left_out); }), ErrorCode::schema_violation);
+  constexpr auto k_most = (1ull << 53) - 1;
+  EXPECT_EQ(parse_files_list(line("files/a", k_most)).at(0).size, k_most);
+  EXPECT_EQ(code_of([&] { parse_files_list(line("files/a", k_most + 1)); }), ErrorCode::limit_exceeded);
 }
 
 // --- README.txt says how to check without Liftlock: every "$" line of it is run here

@@ -57,6 +57,20 @@ std::string rpm_url(const Artifact& artifact) {
                      qualifiers({{"arch", architecture}, {"epoch", epoch}}));
 }
 
+/// Where a repository's index named it, that is the repository.
+std::string chart_url(const Artifact& artifact) {
+  std::string repository;
+  constexpr std::string_view k_index = "/index.yaml";
+  for (const auto& file : artifact.files) {
+    for (const auto& evidence : file.evidence) {
+      if (evidence.type == "index-hash") repository = text_in(evidence.details, "index");
+    }
+  }
+  if (repository.ends_with(k_index)) repository.resize(repository.size() - k_index.size());
+  return fmt::format("pkg:helm/{}@{}{}", encode_percent_path(artifact.name), encode_percent_path(artifact.version),
+                     qualifiers({{"repository_url", repository}}));
+}
+
 /// The name is the last of the repository's parts, in lower case; the version is the digest, never the tag.
 std::string image_url(const Artifact& artifact) {
   const bool by_digest = artifact.version.starts_with("sha256:");
@@ -101,6 +115,7 @@ std::string package_url(const Artifact& artifact) {
                        text_in(artifact.facts, "commit"));
   }
   if (artifact.kind == "image") return image_url(artifact);
+  if (artifact.kind == "chart") return chart_url(artifact);
   return {};
 }
 

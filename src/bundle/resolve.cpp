@@ -10,12 +10,16 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
+#include "os/parallel.hpp"
 
 namespace liftlock {
 namespace {
 
 /// No artifact is larger than a lock may be, or nested deeper than one within it.
 constexpr JsonLimits k_written{.max_bytes = 256u << 20, .max_depth = 28};
+
+/// Entries that wait for a registry at a time.
+constexpr unsigned k_at_once = 16;
 
 std::string id_of(std::string_view table, std::string_view name) {
   return fmt::format("{}.{}", table, name);
@@ -82,26 +86,45 @@ ResolveResult resolve_stack(const Stack& stack, const std::optional<Lock>& old, 
   ResolveResult result;
   result.lock = {.stack = stack.name, .channel = stack.channel, .platform = stack.platform, .entries = {}};
   ProgressTask progress(context.reporter, "lock", Unit::items, stack.entries.size());
-  for (const auto& entry : stack.entries) {
+  std::vector<std::optional<LockedEntry>> locked(stack.entries.size());
+  std::vector<std::size_t> at_once, in_turn;
+  std::vector<bool> is_new(stack.entries.size());
+  for (std::size_t i = 0; i < stack.entries.size(); ++i) {
+    const auto& entry = stack.entries[i];
     const auto id = id_of(entry.table, entry.name);
     const auto* known = old ? old->find(entry.table, entry.name) : nullptr;
     const bool again = options.scope == ResolveOptions::Update::all || update.contains(id);
     if (known != nullptr && known->declared == entry.declared && !again) {
-      result.lock.entries.push_back(*known);
+      locked[i] = *known;
       result.kept.push_back(id);
-    } else {
-      const auto* collector = find_collector(collectors, entry.table);
-      if (collector == nullptr) fail(ErrorCode::internal, "nobody resolves {}", entry.where());
-      auto own = context;
-      own.scratch = context.scratch / id;
-      own.before = known != nullptr ? std::span<const Artifact>(known->artifacts) : std::span<const Artifact>();
-      make_folders(own.scratch);
-      result.lock.entries.push_back(with_context("while locking " + entry.where(),
-                                                 [&] { return checked(entry, collector->resolve(entry, own)); }));
-      result.resolved.push_back(id);
-      for (const auto& note : result.lock.entries.back().notes) context.reporter.note(note);
+      progress.advance(1);
+      continue;
     }
+    const auto* collector = find_collector(collectors, entry.table);
+    if (collector == nullptr) fail(ErrorCode::internal, "nobody resolves {}", entry.where());
+    (collector->resolves_at_once() ? at_once : in_turn).push_back(i);
+    result.resolved.push_back(id);
+    is_new[i] = true;
+  }
+  const auto resolve = [&](std::size_t i) {
+    const auto& entry = stack.entries[i];
+    const auto* known = old ? old->find(entry.table, entry.name) : nullptr;
+    auto own = context;
+    own.scratch = context.scratch / id_of(entry.table, entry.name);
+    own.before = known != nullptr ? std::span<const Artifact>(known->artifacts) : std::span<const Artifact>();
+    make_folders(own.scratch);
+    locked[i] = with_context("while locking " + entry.where(), [&] {
+      return checked(entry, find_collector(collectors, entry.table)->resolve(entry, own));
+    });
     progress.advance(1);
+  };
+  parallel_for(
+      at_once.size(), [&](std::size_t n) { resolve(at_once[n]); }, k_at_once);
+  for (const auto i : in_turn) resolve(i);
+  for (auto& entry : locked) result.lock.entries.push_back(*std::move(entry));
+  for (std::size_t i = 0; i < stack.entries.size(); ++i) {
+    if (!is_new[i]) continue;
+    for (const auto& note : result.lock.entries[i].notes) context.reporter.note(note);
   }
   if (old) {
     for (const auto& entry : old->entries) {

@@ -183,6 +183,14 @@ TEST(PackageUrl, OfADebNamesTheVendorThatItsArchiveStates) {
   EXPECT_EQ(package_url(deb), "pkg:deb/libc6@2.36-9%2Bdeb12u4?arch=i386");
 }
 
+TEST(PackageUrl, AChartIsOfTheRepositoryThatNamedIt) {
+  Artifact chart{.kind = "chart", .name = "storage", .version = "1.2.0+b.1"};
+  chart.files.push_back({RelPath::parse("charts/storage.tgz"), 1, sha256("x"), "https://cdn.example/storage.tgz", {}});
+  EXPECT_EQ(package_url(chart), "pkg:helm/storage@1.2.0%2Bb.1");
+  chart.files[0].evidence = {{"index-hash", {{"index", "https://charts.example/stable/index.yaml"}}}};
+  EXPECT_EQ(package_url(chart), "pkg:helm/storage@1.2.0%2Bb.1?repository_url=https%3A//charts.example/stable");
+}
+
 TEST(PackageUrl, OfAnRpmHasOnlyQualifiersWithAValue) {
   auto rpm = artifact("rpm", "bash", "5.2-1.el9", {"packages/rpm/bash.rpm"});
   EXPECT_EQ(package_url(rpm), "pkg:rpm/bash@5.2-1.el9");

@@ -85,8 +85,14 @@ Staged stage_remote(RemoteBundle& remote, const std::vector<FileEntry>& content,
     const bool is_here = !place.absent.contains(file.digest) && place.store.contains(file.digest);
     (is_here ? stored : lacking).push_back(file);
   }
-  parallel_for(stored.size(),
-               [&](std::size_t i) { check_stored(place.store, stored[i].digest, stored[i].path.text()); });
+  parallel_for(stored.size(), [&](std::size_t i) {
+    const auto& file = stored[i];
+    check_stored(place.store, file.digest, file.path.text());
+    // Of what comes from the peer this is compared on its way.
+    if (const auto size = place.store.size(file.digest); size != file.size) {
+      fail(ErrorCode::size_mismatch, "'{}' has {} bytes instead of {}", file.path.text(), size.value_or(0), file.size);
+    }
+  });
   std::uint64_t to_come = 0;
   for (const auto& file : lacking) to_come += file.size - std::min(file.size, place.staged.part_size(file.digest));
   ProgressTask progress(reporter, "take from the peer", Unit::bytes, to_come);

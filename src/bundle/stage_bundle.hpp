@@ -31,7 +31,7 @@ struct StagingPlace {
 Staged stage_content(const BundleReader& bundle, std::vector<std::size_t> wanted, const StagingPlace& place,
                      Reporter& reporter);
 /// What the store has is read there, and only what it lacks comes from the peer.
-/// @throws Error{blob_corrupt}, and what RemoteBundle::stage() throws
+/// @throws Error{blob_corrupt, size_mismatch}, and what RemoteBundle::stage() throws
 Staged stage_remote(RemoteBundle& remote, const std::vector<FileEntry>& content, const StagingPlace& place,
                     Reporter& reporter);
 /// Before a batch is opened that an earlier run left: what is there is read again, which may take a while.

@@ -14,8 +14,10 @@ struct VerifyOptions {
   std::optional<Digest> expect;  ///< of bundle.json, as announced by another way
   /// The chain of root statements that is trusted; nullopt: signatures are listed, not judged, and the report says so
   std::optional<std::vector<std::string>> pinned;
-  Timestamp when;                         ///< for expiry of keys and of the bundle
-  std::vector<fs::path> signatures = {};  ///< folders with more signatures of it, each in FOLDER/signatures/
+  Timestamp when;                              ///< for expiry of keys and of the bundle
+  std::vector<fs::path> signatures = {};       ///< folders with more signatures of it, each in FOLDER/signatures/
+  std::vector<std::string> accept_kinds = {};  ///< of artifacts; empty: all
+  bool io_errors_are_problems = false;         ///< a file that the medium does not give is one, and the rest is read
 };
 
 struct VerifyReport {
@@ -27,6 +29,7 @@ struct VerifyReport {
   std::vector<Withheld::File> withheld;  ///< by a scanner
   std::size_t files = 0;
   std::uint64_t bytes = 0;
+  bool content_read = false;  ///< the lists were good, so that each file was compared with them
 };
 
 /// Problems are in the report. @throws only when there is no bundle to speak of (not_a_bundle, unreadable bundle.json)

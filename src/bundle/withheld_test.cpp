@@ -84,6 +84,36 @@ TEST_F(WithheldTest, TheRestLandsAndLaterTheWhole) {
   EXPECT_EQ(landed().size(), 3u);
 }
 
+TEST_F(WithheldTest, EachStatementBringsWhatItLetsThroughAndTakesNothingAway) {
+  const auto long_file = "files/" + std::string(120, 'd') + "/" + std::string(120, 'f');
+  const auto withheld_now = [&](const std::vector<std::string>& files) {
+    fs::remove_all(m_folder.path() / "one" / k_withheld_folder);
+    withhold("one", files);
+  };
+  const auto in_publication = [&] {
+    std::vector<std::string> out;
+    const auto publication = Catalog(site().catalog_file()).publication("test", 1);
+    for (const auto& artifact : publication->artifacts) out.push_back(artifact.id());
+    return out;
+  };
+  packed("one");
+  withheld_now({k_file, long_file});
+  ingested("one");
+  EXPECT_THAT(in_publication(), ElementsAre("model:tiny@2"));
+  withheld_now({k_file, "models/tiny/a.gguf"});  // as many as before, and others
+  EXPECT_EQ(ingested("one").status, IngestResult::Status::published);
+  EXPECT_THAT(in_publication(), testing::UnorderedElementsAre("file:long@1", "model:tiny@2"));
+  EXPECT_EQ(channel_history(AuditLog(site().audit_folder(), ""), "test").withheld.at(1), 1u);
+  withheld_now({"models/tiny/a.gguf"});
+  EXPECT_EQ(ingested("one").status, IngestResult::Status::published);
+  EXPECT_THAT(in_publication(), testing::UnorderedElementsAre("file:hello@1", "file:long@1", "model:tiny@2"));
+  EXPECT_TRUE(channel_history(AuditLog(site().audit_folder(), ""), "test").withheld.empty());
+  const auto publication = Catalog(site().catalog_file()).publication("test", 1);
+  for (const auto& file : publication->other_files)
+    EXPECT_FALSE(file.path.is_under(k_withheld_folder)) << "all of it is here: " << file.path.text();
+  EXPECT_EQ(ingested("one").status, IngestResult::Status::already_present);
+}
+
 TEST_F(WithheldTest, WhatIsWithheldIsNotReadWhateverItIs) {
   packed("one");
   packed("tar", ContentForm::tar, 2);
@@ -145,6 +175,36 @@ TEST_F(WithheldTest, OnlyAScannerMayAndOnlyOfThisBundle) {
   EXPECT_EQ(statement([](Withheld&) {}), ErrorCode::extra_file);
   take("one/withheld/more.txt");
   EXPECT_EQ(statement([](Withheld&) {}), std::nullopt);
+}
+
+TEST_F(WithheldTest, WhatASiteDoesNotTakeInByKindIsWithheldOrTheBundleIsRefused) {
+  const auto config = site().folder() / "config.toml";
+  auto text = read_file(config, 1 << 20);
+  text.replace(text.find("[policy]"), 8, "[policy]\naccept_kinds = [\"model\", \"wheel\"]");
+  write_file_atomically(config, text);
+  packed("one");
+  EXPECT_EQ(refused("one"), ErrorCode::profile_refused);
+  EXPECT_THAT(landed(), testing::IsEmpty());
+  const auto accepted = [&](std::vector<std::string> kinds) {
+    const auto report = verify_bundle(
+        m_folder.path() / "one",
+        {.expect = {}, .pinned = std::vector{m_statement}, .when = now(), .accept_kinds = std::move(kinds)},
+        silent_reporter());
+    return report.problems.empty();
+  };
+  EXPECT_FALSE(accepted({"model"}));
+  EXPECT_TRUE(accepted({"model", "file"}));
+  EXPECT_TRUE(accepted({}));
+  BundleReader bundle(m_folder.path() / "one");
+  bundle.load_lists();
+  std::vector<std::string> files;
+  for (const auto& file : bundle.files()) {
+    if (file.path.text().starts_with("files/")) files.push_back(file.path.text());
+  }
+  withhold("one", files);
+  EXPECT_TRUE(accepted({"model"}));
+  ingested("one");
+  EXPECT_THAT(landed(), ElementsAre("model:tiny@2"));
 }
 
 TEST_F(WithheldTest, NothingLeftIsNothing) {

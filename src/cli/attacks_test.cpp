@@ -10,6 +10,7 @@
 #include "bundle/ingest_fixture.hpp"
 #include "cli/attack_files.hpp"
 #include "cli/inspection.hpp"
+#include "cli/package_attacks.hpp"
 #include "ecosystem/apt/test_debs.hpp"
 #include "ecosystem/oci/sample_image_test.hpp"
 
@@ -19,25 +20,8 @@ namespace {
 using namespace std::string_literals;
 using attack::ZipItem;
 
-struct Attack {
-  std::string name;
-  ErrorCode code;
-  std::string kind;
-  std::vector<std::pair<std::string, std::string>> files;  ///< path in the bundle, content
-  std::string word = {};                                   ///< stands in the message
-  Json facts = Json::object();
-  std::function<Attack()> made_later = {};  ///< bombs are large: only when they are carried
-};
-
-void PrintTo(const Attack& attack, std::ostream* out) {
-  *out << attack.name;
-}
-
-Attack later(const std::string& name, ErrorCode code, std::function<Attack()> make) {
-  Attack out{name, code, "", {}};
-  out.made_later = std::move(make);
-  return out;
-}
+using attack::Attack;
+using attack::later;
 
 Attack wheel(const std::string& name, ErrorCode code, std::string bytes, std::string word = "") {
   return {name, code, "wheel", {{"packages/pypi/demo_pkg-1.0-py3-none-any.whl", std::move(bytes)}}, std::move(word)};
@@ -67,6 +51,25 @@ Attack crate(const std::string& name, ErrorCode code, const std::string& entries
           "crate",
           {{"packages/cargo/demo-1.0.0.crate", oci::sample::gzip(manifest + entries + attack::tar_end())}},
           std::move(word)};
+}
+/// The tree of the crate demo 1.0.0, with a sound list, and whatever stands in the tar besides. @param lock empty: none
+Attack vendored(const std::string& name, ErrorCode code, const std::string& entries, const std::string& lock = "",
+                const std::string& library = "one") {
+  const std::string manifest = "[package]\nname = \"demo\"\nversion = \"1.0.0\"\n";
+  const Json list = {{"files", {{"Cargo.toml", sha256(manifest).hex()}, {"src/lib.rs", sha256("one").hex()}}},
+                     {"package", std::string(64, 'a')}};
+  auto tar = lock.empty() ? std::string() : attack::tar_file("Cargo.lock", lock);
+  tar += attack::tar_file("vendor/demo/.cargo-checksum.json", list.dump());
+  tar += attack::tar_file("vendor/demo/Cargo.toml", manifest) + attack::tar_file("vendor/demo/src/lib.rs", library);
+  Attack out{name, code, "cargo-vendor", {{"packages/cargo/demo-vendor.tar", tar + entries + attack::tar_end()}}};
+  if (lock.empty()) out.facts = {{"lock", false}};
+  return out;
+}
+/// A Cargo.lock that wants demo 1.0.0 of this .crate.
+std::string lock_of(char digit) {
+  return "version = 4\n[[package]]\nname = \"demo\"\nversion = \"1.0.0\"\nsource = \"registry+https://one.example/\"\n"
+         "checksum = \"" +
+         std::string(64, digit) + "\"\n";
 }
 /// The module example.test/demo v1.0.0, with a sound .mod.
 Attack go_module(const std::string& name, ErrorCode code, std::vector<ZipItem> items, std::string word = "") {
@@ -143,6 +146,12 @@ std::vector<Attack> wheels() {
        "wheel",
        {{"packages/pypi/demo_pkg-1.0-py3-none-any.whl",
          attack::zip({{"other-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: other\nVersion: 1.0\n\n"}})}}},
+      {"wheel twice by another spelling",
+       ErrorCode::path_collision,
+       "wheel",
+       {{"packages/pypi/demo_pkg-1.0-py3-none-any.whl", attack::wheel({code})},
+        {"packages/pypi/sub/Demo.Pkg-1.0.0-py3-none-any.whl", attack::wheel({{"demo_pkg/__init__.py", "x = 2\n"}})}},
+       "are both the wheel demo-pkg 1.0"},
   };
 }
 
@@ -336,6 +345,22 @@ std::vector<Attack> crates() {
   };
 }
 
+std::vector<Attack> vendored_trees() {
+  using attack::tar_file;
+  auto denied = vendored("vendored tree that denies its lock", ErrorCode::package_malformed, "", lock_of('b'));
+  denied.facts = {{"lock", false}};
+  return {
+      vendored("vendored tree slip", ErrorCode::path_unsafe, tar_file("vendor/../../x", "evil")),
+      vendored("vendored tree symlink", ErrorCode::not_regular, tar_file("vendor/demo/l", "", '2', "/etc")),
+      vendored("vendored file that no list names", ErrorCode::extra_file, tar_file("vendor/demo/build.rs", "evil")),
+      vendored("vendored file beside the crates", ErrorCode::package_malformed,
+               tar_file(".cargo/config.toml", "[build]\nrustc-wrapper = \"evil\"\n")),
+      vendored("vendored file changed", ErrorCode::digest_mismatch, "", "", "two"),
+      vendored("vendored tree of another lock", ErrorCode::digest_mismatch, "", lock_of('b')),
+      denied,
+  };
+}
+
 std::vector<Attack> go_modules() {
   const auto top = std::string("example.test/demo@v1.0.0/");
   auto lying =
@@ -449,9 +474,12 @@ class Attacks : public IngestTest, public testing::WithParamInterface<Attack> {
         {"deb", {"demo", "1.0"}},       {"wheel", {"demo-pkg", "1.0"}},
         {"sdist", {"demo-pkg", "1.0"}}, {"image", {"team/app", "1.0"}},
         {"model", {"demo", "1.0"}},     {"npm", {"demo", "1.0.0"}},
-        {"crate", {"demo", "1.0.0"}},   {"go-module", {"example.test/demo", "v1.0.0"}}};
+        {"crate", {"demo", "1.0.0"}},   {"go-module", {"example.test/demo", "v1.0.0"}},
+        {"chart", {"demo", "1.0.0"}},   {"maven", {"example.test:demo", "1.0"}},
+        {"rpm", {"demo", "1.0-1"}},     {"git", {"demo", "1"}},
+        {"cargo-vendor", {"demo", "1"}}};
     const auto& [name, version] = k_known.at(attack.kind);
-    add(attack.kind, name, version, attack.files);
+    add(attack.kind, attack.called.empty() ? name : attack.called, version, attack.files);
     for (auto& artifact : m_artifacts) {
       if (artifact.kind == attack.kind) artifact.facts = attack.facts;
     }
@@ -490,15 +518,22 @@ INSTANTIATE_TEST_SUITE_P(Sdists, Attacks, testing::ValuesIn(sdists()), test_name
 INSTANTIATE_TEST_SUITE_P(Images, Attacks, testing::ValuesIn(layers()), test_name);
 INSTANTIATE_TEST_SUITE_P(Debs, Attacks, testing::ValuesIn(debs()), test_name);
 INSTANTIATE_TEST_SUITE_P(Crates, Attacks, testing::ValuesIn(crates()), test_name);
+INSTANTIATE_TEST_SUITE_P(VendoredTrees, Attacks, testing::ValuesIn(vendored_trees()), test_name);
 INSTANTIATE_TEST_SUITE_P(GoModules, Attacks, testing::ValuesIn(go_modules()), test_name);
 INSTANTIATE_TEST_SUITE_P(Models, Attacks, testing::ValuesIn(models()), test_name);
 INSTANTIATE_TEST_SUITE_P(NpmPackages, Attacks, testing::ValuesIn(npm_packages()), test_name);
+INSTANTIATE_TEST_SUITE_P(MavenArtifacts, Attacks, testing::ValuesIn(attack::maven_artifacts()), test_name);
+INSTANTIATE_TEST_SUITE_P(Charts, Attacks, testing::ValuesIn(attack::charts()), test_name);
+INSTANTIATE_TEST_SUITE_P(Rpms, Attacks, testing::ValuesIn(attack::rpms()), test_name);
+INSTANTIATE_TEST_SUITE_P(Repositories, Attacks, testing::ValuesIn(attack::repositories()), test_name);
 
 /// docs/attacks.md has one row per attack, and no other.
 TEST(AttackTable, IsThatOfTheDocument) {
   const auto page = read_file(fs::path(LIFTLOCK_SOURCE_DIR) / "docs/attacks.md", 1u << 20);
   std::string table;
-  for (const auto& some : {wheels(), sdists(), layers(), debs(), models(), npm_packages(), crates(), go_modules()}) {
+  for (const auto& some :
+       {wheels(), sdists(), layers(), debs(), models(), npm_packages(), crates(), vendored_trees(), go_modules(),
+        attack::maven_artifacts(), attack::charts(), attack::rpms(), attack::repositories()}) {
     for (const auto& one : some) table += fmt::format("| {} | `{}` |\n", one.name, info(one.code).slug);
   }
   EXPECT_THAT(page, testing::HasSubstr("|---|---|\n" + table + "\n")) << "the table must be:\n" << table;
@@ -525,12 +560,15 @@ std::vector<Attack> harmless() {
           apt::testing_support::make_deb(apt::testing_support::control_text("demo", "1.0", "all"), {{"./a", "x"}})),
       npm_package("npm", none, tar_file("package/package.json", R"({"name": "demo", "version": "1.0.0"})")),
       crate("crate", none, tar_file("demo-1.0.0/src/lib.rs", "")),
+      vendored("vendored tree", none, "", lock_of('a')),
+      vendored("vendored tree without a lock", none, ""),
       go_module("Go module", none, {{"example.test/demo@v1.0.0/a.go", "package demo\n", true}}),
       model("gguf", none, "m.gguf", attack::gguf({})),
       model("safetensors", none, "m.safetensors",
             attack::safetensors("{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4))};
 }
 INSTANTIATE_TEST_SUITE_P(Good, Harmless, testing::ValuesIn(harmless()), test_name);
+INSTANTIATE_TEST_SUITE_P(GoodPackages, Harmless, testing::ValuesIn(attack::harmless_packages()), test_name);
 
 }  // namespace
 }  // namespace liftlock

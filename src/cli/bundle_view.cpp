@@ -26,7 +26,8 @@ std::string bundle_heading(const BundleInfo& info, const Digest& digest) {
   return fmt::format("channel {} sequence {} (stack {}), made {} by {} on {}\nbundle.json is {}\n{}", info.channel,
                      info.sequence, printable(info.stack), format_time(info.creation_date), printable(info.creator),
                      printable(info.low_side_host), digest.spoken(),
-                     info.expires ? fmt::format("valid until {}\n", format_time(*info.expires)) : "");
+                     info.expires ? fmt::format("valid until {}\n", format_time(*info.expires)) : "") +
+         (info.expedited.empty() ? "" : fmt::format("EXPEDITED: {}\n", printable(info.expedited)));
 }
 
 std::string left_out_text(const BundleInfo& info) {

@@ -11,6 +11,7 @@
 #include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/recorded_effect.hpp"
 #include "cli/whole_number.hpp"
 
 namespace liftlock {
@@ -24,13 +25,7 @@ struct Options {
 
 /// @throws Error{not_found, expect_mismatch}
 Digest acknowledged(const AuditLog& log, const Options& options) {
-  const auto channels = packed_bundles(log);
-  const auto channel = channels.find(options.channel);
-  if (channel == channels.end() || !channel->second.contains(options.sequence)) {
-    fail(ErrorCode::not_found, "no bundle {} of channel {} was packed here", options.sequence,
-         printable(options.channel));
-  }
-  const auto& digest = channel->second.at(options.sequence).digest;
+  const auto digest = packed_bundle(log, options.channel, options.sequence).digest;
   if (spoken_words(digest) != boost::algorithm::join(options.words, " ")) {
     throw Error(
         ErrorCode::expect_mismatch,
@@ -46,16 +41,8 @@ void run(Invocation& invocation, const Options& options) {
   site.require_zone("acknowledge", {Zone::low});
   record_config(invocation, site);
   const auto digest = acknowledged(open_audit_log(invocation), options);
-  AuditLog(site.audit_folder(), "")
-      .append({.type = std::string(k_acknowledge_event),
-               .actor = invocation.actor(),
-               .outcome = Outcome::success,
-               .subject = packed_subject(options.channel, options.sequence),
-               .detail = dump_json_line({{"bundle", digest.text()}})});
-  invocation.print({{"channel", options.channel}, {"sequence", options.sequence}, {"bundle", digest.text()}}, [&] {
-    return fmt::format("{}/{} arrived: noted. `liftlock pack --since BUNDLE` may build on it.\n", options.channel,
-                       options.sequence);
-  });
+  note_of_bundle(invocation, k_acknowledge_event, options.channel, options.sequence, {{"bundle", digest.text()}},
+                 "arrived: noted. `liftlock pack --since BUNDLE` may build on it.");
 }
 
 }  // namespace

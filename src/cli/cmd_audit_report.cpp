@@ -7,16 +7,19 @@
 #include <nlohmann/json.hpp>
 
 #include "audit/audit_entry.hpp"
+#include "audit/written_between.hpp"
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/cmd_audit.hpp"
+#include "cli/config_record.hpp"
+#include "cli/moment.hpp"
 
 namespace liftlock {
 namespace {
 
-/// Written for each prompt and each download: they are counted, and listed only on demand.
-constexpr std::array<std::string_view, 3> k_bulk = {"mirror.read", "prompt.record", "model.load"};
+/// Written for each prompt, recording and download: they are counted, and listed only on demand.
+constexpr std::array<std::string_view, 4> k_bulk = {"mirror.read", "prompt.record", "model.load", "engine.start"};
 /// More than a person reads, and than memory should hold.
 constexpr std::size_t k_max_rows = 200'000;
 
@@ -27,10 +30,10 @@ struct Options {
   bool csv = false;
 };
 
-enum class Weight : std::uint8_t { override_, refused, unfinished, done };
+enum class Weight : std::uint8_t { override_, rule, refused, unfinished, done };
 
 std::string_view word(Weight weight) {
-  constexpr std::array<std::string_view, 4> k_names = {"override", "refused", "unfinished", "done"};
+  constexpr std::array<std::string_view, 5> k_names = {"override", "rule", "refused", "unfinished", "done"};
   return k_names.at(static_cast<std::size_t>(weight));
 }
 
@@ -40,37 +43,44 @@ struct Row {
   std::string remark;  ///< for people: why a rule was overridden, the error, what was scanned
 };
 
-/// A day, a time, or how long ago. @param end a day is meant to its end
-Timestamp moment(const std::string& text, std::string_view option, bool end) {
-  try {
-    if (const auto ago = parse_duration(text)) return now() - *ago;
-    if (text.size() == 10) return parse_time(text + "T00:00:00Z") + std::chrono::days(end ? 1 : 0);
-    return parse_time(text);
-  } catch (const Error&) {
-    throw Error(ErrorCode::usage, fmt::format("{} cannot be '{}'", option, printable(text)),
-                "it is a day (2026-11-01), a time (2026-11-01T12:00:00Z), or how long ago (90d)");
-  }
+/// By what a command was judged before is not what it is judged by from here on.
+bool changes_rules(const AuditEvent& event, const Json& detail) {
+  if (event.type == k_config_event) return detail.contains("changed");
+  return event.type == "trust.pin" || event.type == "trust.update";
 }
 
 /// An effect that was announced, and of which neither success nor failure followed.
 using Pending = std::map<std::pair<std::string, std::string>, std::size_t>;
 
+/// " 0 → 1"; empty for what has no two values, or long ones.
+std::string from_to(const Json& values) {
+  constexpr std::size_t k_short = 60;
+  if (!values.is_array() || values.size() != 2) return {};
+  const auto before = values[0].dump(), after = values[1].dump();
+  return before.size() + after.size() > k_short ? std::string() : fmt::format(" {} → {}", before, after);
+}
+
 std::string remark_of(const AuditEntry& entry, const Json& detail) {
   std::string out;
   const auto add = [&](const std::string& text) { out += (out.empty() ? "" : "; ") + text; };
   if (detail.contains("remark")) add(detail.value("remark", ""));
+  if (entry.event.type.starts_with("trust.") && detail.contains("change")) {
+    const auto what = detail.value("key", detail.value("role", ""));
+    add(detail.value("change", "") + (what.empty() ? "" : " " + what));
+  }
   for (const auto* member : {"code", "error"}) {
     if (detail.contains(member) && detail[member].is_string()) add(detail.value(member, ""));
   }
   if (detail.contains("reason") && detail["reason"].is_string()) add(detail.value("reason", ""));
   if (detail.contains("why") && detail["why"].is_string()) add(detail.value("why", ""));
   if (const auto changed = detail.find("changed"); changed != detail.end() && changed->is_object()) {
-    std::vector<std::string> keys;
-    for (const auto& [key, values] : changed->items()) keys.push_back(key);
-    add(fmt::format("changed: {}", fmt::join(keys, ", ")));
+    std::vector<std::string> words;
+    for (const auto& [key, values] : changed->items()) words.push_back(key + from_to(values));
+    add(fmt::format("changed: {}", fmt::join(words, ", ")));
   }
   if (const auto people = detail.find("approved_by"); people != detail.end() && people->is_array())
     add(fmt::format("approved by {}", fmt::join(people->get<std::vector<std::string>>(), ", ")));
+  if (detail.contains("expedited")) add("expedited: " + detail.value("expedited", ""));
   if (detail.contains("withheld")) add(fmt::format("withheld: {}", detail["withheld"].dump()));
   if (const auto scan = detail.find("scan"); scan != detail.end() && scan->is_object()) {
     add(fmt::format("scanned with {}: {} found, {} not scanned", scan->value("scanner", ""),
@@ -83,15 +93,27 @@ std::string remark_of(const AuditEntry& entry, const Json& detail) {
 class Report {
  public:
   Report(const AuditLog& log, const Options& options) {
-    const auto begin = options.from.empty() ? Timestamp::min() : moment(options.from, "--from", false);
-    const auto end = options.to.empty() ? Timestamp::max() : moment(options.to, "--to", true);
+    const auto begin = options.from.empty() ? Timestamp::min() : parse_moment(options.from, "--from", Day::begins);
+    const auto end = options.to.empty() ? Timestamp::max() : parse_moment(options.to, "--to", Day::ends);
     if (begin > end) fail(ErrorCode::usage, "--from is after --to");
+    const auto is_within = [&](const AuditEntry& entry) { return entry.time >= begin && entry.time < end; };
+    std::vector<Timestamp> times;
+    times.reserve(log.size());
     log.for_each(0, log.size(), [&](const AuditEntry& entry) {
-      if (entry.time < begin || entry.time >= end) return true;
-      add(entry, options.all);
+      times.push_back(entry.time);
       return true;
     });
-    for (const auto& [what, index] : m_pending) rows[index].weight = Weight::unfinished;
+    const auto is_of_period = written_between(times, begin, end);
+    log.for_each(0, is_of_period.size(), [&](const AuditEntry& entry) {
+      if (is_of_period[entry.index]) {
+        add(entry, options.all, is_within(entry));
+      } else {
+        pass_by(entry.event);
+      }
+      return true;
+    });
+    for (const auto& [what, index] : m_pending) m_never_ended.push_back(index);
+    for (const auto index : m_never_ended) rows[index].weight = Weight::unfinished;
     std::erase_if(rows, [](const Row& row) {
       return row.entry.event.outcome == Outcome::intent && row.weight != Weight::unfinished;
     });
@@ -104,12 +126,16 @@ class Report {
   std::optional<Timestamp> first, last;
 
  private:
-  void add(const AuditEntry& entry, bool all) {
+  void add(const AuditEntry& entry, bool all, bool is_within) {
     const auto& event = entry.event;
-    if (!first) first = entry.time;
-    last = entry.time;
+    if (is_within) {
+      if (!first) first = entry.time;
+      last = entry.time;
+    }
     if (event.outcome != Outcome::intent) ++counts[event.type];
-    if (!all && std::find(k_bulk.begin(), k_bulk.end(), event.type) != k_bulk.end()) return;
+    const bool is_refused_load =
+        event.outcome == Outcome::failure && (event.type == "model.load" || event.type == "engine.start");
+    if (!all && !is_refused_load && std::find(k_bulk.begin(), k_bulk.end(), event.type) != k_bulk.end()) return;
     if (rows.size() == k_max_rows) {
       throw Error(ErrorCode::limit_exceeded, fmt::format("more than {} entries", k_max_rows),
                   "choose a shorter time with --from and --to");
@@ -123,14 +149,33 @@ class Report {
     const auto detail = parse_json(event.detail);
     const auto weight = event.outcome == Outcome::failure ? Weight::refused
                         : detail.contains("remark")       ? Weight::override_
+                        : changes_rules(event, detail)    ? Weight::rule
                                                           : Weight::done;
-    rows.push_back({entry, weight, remark_of(entry, detail)});
+    auto remark = remark_of(entry, detail);
+    if (!is_within) remark = "dated outside the time that was asked for" + (remark.empty() ? "" : "; " + remark);
+    rows.push_back({entry, weight, std::move(remark)});
+  }
+
+  /// What was begun in that time may have ended outside of it.
+  void pass_by(const AuditEvent& event) {
+    const auto found = m_pending.find(std::pair(event.type, event.subject));
+    if (found == m_pending.end()) return;
+    // Begun once more: what follows ends that one.
+    if (event.outcome == Outcome::intent) m_never_ended.push_back(found->second);
+    m_pending.erase(found);
   }
 
   Pending m_pending;
+  std::vector<std::size_t> m_never_ended;  ///< rows
 };
 
-/// RFC 4180; what a spreadsheet would take for a formula gets a quote in front.
+/// Stays JSON where print() escapes what would act on a terminal.
+std::string printable_json(const std::string& text) {
+  return printable(text) == text ? text : parse_json(text).dump(-1, ' ', true);
+}
+
+/// RFC 4180, but lines end with '\n' alone: print() escapes the other one. What a spreadsheet would take for a formula
+/// gets a quote in front.
 std::string csv_cell(std::string text) {
   if (!text.empty() && std::string_view("=+-@\t\r").find(text[0]) != std::string_view::npos) text.insert(0, "'");
   std::string out = "\"";
@@ -139,12 +184,12 @@ std::string csv_cell(std::string text) {
 }
 
 std::string to_csv(const Report& report) {
-  std::string out = "weight,entry,time,type,outcome,subject,actor,remark,detail\r\n";
+  std::string out = "weight,entry,time,type,outcome,subject,actor,remark,detail\n";
   for (const auto& [entry, weight, remark] : report.rows) {
     const auto& event = entry.event;
-    out += fmt::format("{},{},{},{},{},{},{},{},{}\r\n", word(weight), entry.index, format_time(entry.time),
+    out += fmt::format("{},{},{},{},{},{},{},{},{}\n", word(weight), entry.index, format_time(entry.time),
                        csv_cell(event.type), name(event.outcome), csv_cell(event.subject), csv_cell(event.actor),
-                       csv_cell(remark), csv_cell(event.detail));
+                       csv_cell(remark), csv_cell(printable_json(event.detail)));
   }
   return out;
 }
@@ -165,9 +210,10 @@ Json to_json(const Report& report, const std::string& checkpoint) {
 }
 
 std::string to_text(const Report& report, const std::string& checkpoint) {
-  constexpr std::array<std::string_view, 4> k_titles = {"OVERRIDES", "REFUSED", "BEGUN AND NEVER ENDED", "DONE"};
+  constexpr std::array<std::string_view, 5> k_titles = {"OVERRIDES", "RULES CHANGED", "REFUSED",
+                                                        "BEGUN AND NEVER ENDED", "DONE"};
   std::string out;
-  for (const auto weight : {Weight::override_, Weight::refused, Weight::unfinished, Weight::done}) {
+  for (const auto weight : {Weight::override_, Weight::rule, Weight::refused, Weight::unfinished, Weight::done}) {
     std::vector<std::vector<std::string>> table{{"ENTRY", "TIME", "TYPE", "SUBJECT", "ACTOR", "REMARK"}};
     for (const auto& row : report.rows) {
       if (row.weight != weight) continue;
@@ -202,11 +248,11 @@ void add_audit_report(CLI::App& group, Invocation& invocation) {
   command->add_option("--to", options->to, "The same; a day is meant to its end (default: the last)")
       ->type_name("TIME");
   command->add_flag("--all", options->all, "List each download, prompt and load of a model too, not only their number");
-  command->add_flag("--csv", options->csv, "As CSV (RFC 4180) for a spreadsheet");
+  command->add_flag("--csv", options->csv, "As CSV for a spreadsheet");
   command->footer(
-      "Then what was refused, what was begun and never ended, and the rest. `liftlock audit verify` checks the log; "
-      "the\n"
-      "report ends with its checkpoint, which can be compared with one that was kept elsewhere.\n"
+      "Then changed rules (config.toml, trust), what was refused, what was begun and never ended, and the rest.\n"
+      "What a wrong clock dated elsewhere is listed where it was, or may have been, written. `liftlock audit verify`\n"
+      "checks the log; the report ends with its checkpoint, which can be compared with one that was kept elsewhere.\n"
       "Example: liftlock audit report --from 2026-10-01 --to 2026-12-31 --csv");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -12,6 +12,7 @@
 #include "cli/cmd_audit.hpp"
 #include "cli/record_view.hpp"
 #include "cli/recorded_effect.hpp"
+#include "record/answer_parts.hpp"
 
 namespace liftlock {
 namespace {
@@ -28,7 +29,11 @@ void add_texts(const Json& content, std::vector<std::string>& out) {
 
 /// The last question of a record, and its answer: what later prompts carry along when a talk goes on.
 std::vector<std::string> texts_of(const Record& record) {
-  std::vector<std::string> out{record.answer};
+  std::vector<std::string> out;
+  for (auto& part : answer_parts(record.answer)) {
+    // What engines add to many answers alike is nothing that was said.
+    if (part.name != k_other_part) out.push_back(std::move(part.text));
+  }
   const auto prompt = parse_json(record.prompt, {.max_bytes = 64u << 20, .max_depth = 64});
   const auto messages = prompt.find("messages");
   if (messages != prompt.end() && messages->is_array() && !messages->empty()) {
@@ -67,8 +72,8 @@ bool file_holds(const fs::path& file, const std::vector<std::string>& texts) {
 /// What engines and the server wrote about themselves.
 std::vector<std::string> logs_that_hold(const Site& site, const std::vector<std::string>& texts) {
   std::vector<std::string> out;
-  std::error_code none;
-  for (const auto& entry : fs::directory_iterator(site.logs_folder(), none)) {
+  if (!fs::exists(site.logs_folder())) return out;
+  for (const auto& entry : fs::recursive_directory_iterator(site.logs_folder())) {
     if (entry.is_regular_file() && file_holds(entry.path(), texts)) out.push_back(entry.path().string());
   }
   std::sort(out.begin(), out.end());
@@ -84,21 +89,23 @@ void run(Invocation& invocation, const std::string& given) {
   // The text is what leaked: the log must not keep it once more.
   const Json detail = is_record_id(given) ? Json{{"record", given}} : Json{{"bytes", given.size()}};
   recorded_effect(invocation, "record.spill", "records", detail, [&] {
+    const auto log = open_audit_log(invocation);
     const auto reader = open_record_reader(site);
     const auto texts = texts_to_find(reader, given);
     for (const auto& text : texts) {
       if (text.empty()) fail(ErrorCode::usage, "an empty text is everywhere");
       RecordReader::Filter filter;
       filter.text = text;
+      filter.log = &log;
       findings = reader.find(filter, [&](const RecordHead& head) {
         const auto record = reader.read(head.id);
         auto& json = records.emplace(head.id, to_json(head)).first->second;
-        const auto note = [&](const std::string& content, const char* place) {
+        const auto note = [&](bool is_there, const char* place) {
           auto& in = json["in"];
-          if (holds_text(content, text) && std::find(in.begin(), in.end(), place) == in.end()) in.push_back(place);
+          if (is_there && std::find(in.begin(), in.end(), place) == in.end()) in.push_back(place);
         };
-        note(record.prompt, "prompt");
-        note(record.answer, "answer");
+        note(holds_text(record.prompt, text), "prompt");
+        note(answer_holds(record.answer, text), "answer");
         return true;
       });
     }

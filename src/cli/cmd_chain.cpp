@@ -37,10 +37,11 @@ void add(CLI::App& group, Invocation& invocation, const char* verb, const char* 
   auto* command = group.add_subcommand(verb, summary);
   auto options = std::make_shared<Options>();
   add_model_argument(*command, "MODEL", options->name)->required();
-  command->footer(
-      fmt::format("Exit status 4: a step is refuted, or its evidence is missing.\n"
-                  "Example: liftlock chain {} tiny",
-                  verb));
+  command->footer(fmt::format(
+      "Exit status 4: a step is refuted, or its evidence is missing, but for that of a load where none was yet.\n"
+      "What was believed on first use is \"unproven\", and does not change the exit status.\n"
+      "Example: liftlock chain {} tiny",
+      verb));
   command->callback([&invocation, options, depth] { run(invocation, *options, depth); });
 }
 

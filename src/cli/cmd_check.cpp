@@ -7,11 +7,11 @@
 #include "base/counted.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "bundle/hidden_downloads.hpp"
 #include "bundle/resolve.hpp"
 #include "cli/collectors.hpp"
 #include "cli/commands.hpp"
 #include "cli/stack_session.hpp"
+#include "ecosystem/hidden_downloads.hpp"
 #include "ecosystem/oci/named_images.hpp"
 #include "os/file.hpp"
 #include "store/catalog.hpp"
@@ -191,6 +191,7 @@ Json to_json(const std::vector<HiddenNeed>& needs) {
   Json out = Json::array();
   for (const auto& need : needs) {
     out.push_back({{"needed_by", need.needed_by},
+                   {"package", need.download->name},
                    {"downloads", need.download->what},
                    {"add", need.download->add},
                    {"there", need.download->there},
@@ -217,12 +218,15 @@ std::string to_text(const std::vector<CheckedEntry>& entries, const std::vector<
     for (const auto& note : entry.notes) out += fmt::format("  note: {}\n", note);
   }
   for (const auto& need : needs) {
-    out += fmt::format("! {}  it downloads {}\n", need.needed_by, need.download->what);
+    out += need.in_image
+               ? fmt::format("! {}  {} in it downloads {}\n", need.needed_by, need.download->name, need.download->what)
+               : fmt::format("! {}  it downloads {}\n", need.needed_by, need.download->what);
     if (!need.download->add.empty()) {
       out += "      add to liftlock.toml, if it is used:\n";
       print_lines(out, need.download->add);
     }
-    out += fmt::format("      on the other side: {}\n", need.download->there);
+    out +=
+        fmt::format("      on the other side{}: {}\n", need.in_image ? ", in the container" : "", need.download->there);
   }
   return out;
 }
@@ -234,7 +238,7 @@ void run(Invocation& invocation, Options& options) {
   require_fetched(session, lock, session.context().store);
   const Catalog catalog(session.site().catalog_file());
   const auto entries = check_entries(session, lock, catalog);
-  const auto needs = hidden_needs(artifacts_of(lock));
+  const auto needs = hidden_needs(artifacts_of(lock), [&](const Artifact& one) { return catalog.inspection(one); });
   std::size_t missing = 0;
   for (const auto& entry : entries) missing += entry.missing.size();
   const Json json = {{"stack", session.stack().name},

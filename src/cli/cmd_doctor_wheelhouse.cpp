@@ -15,6 +15,7 @@
 #include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/pypi/distribution.hpp"
 #include "ecosystem/pypi/project_name.hpp"
 #include "ecosystem/pypi/wheelhouse.hpp"
 #include "os/parallel.hpp"
@@ -227,6 +228,23 @@ class Examination {
   Inspect m_inspect = make_inspect();
 };
 
+/// Files that are one to pip, and differ: it takes either.
+void add_twins(const std::vector<HousedFile>& files, std::vector<Diagnosis>& diagnoses) {
+  std::map<Distribution, const HousedFile*> known;
+  const auto digest_of = [](const HousedFile& file) {
+    return sha256_of_file(open_file(file.at, O_RDONLY | O_NONBLOCK).get(), file.filename);
+  };
+  for (const auto& file : files) {
+    const auto distribution = Distribution::of_filename(file.filename);
+    if (!distribution) continue;
+    const auto [other, fresh] = known.emplace(*distribution, &file);
+    if (fresh || digest_of(*other->second) == digest_of(file)) continue;
+    diagnoses.push_back({ErrorCode::path_collision, file.filename,
+                         one_distribution_twice(*distribution, other->second->filename, file.filename),
+                         "pip takes either: find out which one is meant, and take the other out"});
+  }
+}
+
 std::string wanted_by(const MissingProject& project) {
   std::string out;
   for (const auto& want : project.wanted) {
@@ -308,6 +326,7 @@ void run(Invocation& invocation, const Options& options) {
   const TemporaryFolder scratch;
   const auto wheelhouse = open_wheelhouse(options.path, scratch.path());
   auto examined = Examination(invocation.reporter()).run(wheelhouse.files);
+  add_twins(wheelhouse.files, examined.diagnoses);
   const auto report = check_wheelhouse(examined.wheels, examined.sdists, options.require, target);
   add_gaps(report, examined.diagnoses);
   invocation.print(to_json(wheelhouse, target, examined, report),

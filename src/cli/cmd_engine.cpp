@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
@@ -8,6 +9,7 @@
 #include "cli/engine_import.hpp"
 #include "cli/engine_view.hpp"
 #include "engine/machine.hpp"
+#include "engine/stored_engines.hpp"
 
 namespace liftlock {
 namespace {
@@ -39,6 +41,18 @@ engine::Suitability judge(const engine::InstalledEngine& one, const engine::Mach
   return engine::judge_variant(one.manifest.variant, one.manifest.architecture, machine);
 }
 
+/// What the store holds and is not unpacked, for who looks for it among what is.
+std::string not_installed(const Site& site, const std::vector<engine::InstalledEngine>& installed) {
+  if (!fs::exists(site.catalog_file())) return "";
+  std::string out;
+  for (const auto& package : engine::stored_engines(Catalog(site.catalog_file(), Access::read))) {
+    const bool is_there = std::any_of(installed.begin(), installed.end(),
+                                      [&](const auto& one) { return one.facts.origin == package.id(); });
+    if (!is_there) out += fmt::format("not installed: {0}; liftlock engine install {0}\n", printable(package.id()));
+  }
+  return out;
+}
+
 void list(Invocation& invocation) {
   const auto site = invocation.site();
   site.require_zone("engine ls", {Zone::ingest, Zone::production});
@@ -47,7 +61,8 @@ void list(Invocation& invocation) {
   auto json = Json::array();
   std::vector<std::vector<std::string>> rows{
       {"NAME", "ARCHITECTURE", "SIZE", "LOADS", "DEFAULT OF", "BELIEVED BY", "RUNS HERE"}};
-  for (const auto& one : engine::installed_engines(site.engines_folder())) {
+  const auto installed = engine::installed_engines(site.engines_folder());
+  for (const auto& one : installed) {
     const auto& manifest = one.manifest;
     const auto suited = judge(one, machine);
     const auto chosen = defaults_of(one, defaults);
@@ -66,9 +81,10 @@ void list(Invocation& invocation) {
                     suited.runs() ? "yes" : "no: " + printable(suited.lacking.front())});
   }
   invocation.print(json, [&] {
-    return rows.size() > 1 ? format_table(rows)
-                           : "no engine is installed: `liftlock engine install NAME`, of what `liftlock ls --kind "
-                             "engine` lists\n";
+    const auto others = not_installed(site, installed);
+    if (rows.size() > 1) return format_table(rows) + others;
+    return others.empty() ? "no engine is installed, and the store holds none: they come in bundles, or as a file\n"
+                          : "no engine is installed\n" + others;
   });
 }
 
@@ -143,7 +159,6 @@ void hardware(Invocation& invocation) {
                      {"memory", machine.memory},
                      {"gpus", gpus},
                      {"render_nodes", machine.render_nodes},
-                     {"vulkan_drivers", machine.vulkan_drivers},
                      {"kfd", machine.has_kfd},
                      {"nvidia_driver", machine.nvidia_driver},
                      {"lacking", variants}};
@@ -157,8 +172,10 @@ void hardware(Invocation& invocation) {
     if (!machine.nvidia_driver.empty()) out += fmt::format("driver   NVIDIA {}\n", printable(machine.nvidia_driver));
     for (const auto variant : k_variants) {
       const auto suited = engine::judge_variant(variant, machine.architecture, machine);
-      out += fmt::format("{:<8} {}\n", variant, suited.runs() ? "can run" : "cannot: " + suited.lacking.front());
+      out += fmt::format("{:<8} {}\n", variant,
+                         suited.runs() ? "can run" : fmt::format("cannot: {}", fmt::join(suited.lacking, "; ")));
     }
+    if (!machine.gpus.empty()) out += "GPUs serve through an inference server that is a pool: docs/guides/gateway.md\n";
     return out;
   });
 }

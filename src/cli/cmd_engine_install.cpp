@@ -2,10 +2,12 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "audit/audit_log.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "bundle/standing.hpp"
 #include "cli/bundle_view.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
@@ -16,8 +18,10 @@
 #include "crypto/hash.hpp"
 #include "engine/install.hpp"
 #include "engine/package_reader.hpp"
+#include "engine/stored_engines.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
+#include "trust/logged_trust.hpp"
 
 namespace liftlock {
 namespace {
@@ -27,20 +31,27 @@ bool is_stored_baiengine(const Artifact& artifact) {
 }
 
 Artifact find_engine_artifact(const Catalog& catalog, const std::string& name) {
-  for (const auto& artifact : catalog.artifacts()) {
-    if (artifact.kind == "engine" && artifact.id() == name) return artifact;
-  }
-  std::optional<Artifact> found;
-  for (auto& artifact : catalog.artifacts()) {
-    if (artifact.kind == "engine" && artifact.name == name) found = std::move(artifact);
-  }
-  if (found) return *found;
+  auto found = engine::find_stored_engine(catalog, name);
+  if (found) return *std::move(found);
   // A .baiengine crosses as a file.
-  for (auto& artifact : catalog.artifacts()) {
-    if (is_stored_baiengine(artifact) && (artifact.id() == name || artifact.name == name)) found = std::move(artifact);
-  }
-  if (!found) fail(ErrorCode::not_found, "the store holds no engine '{}'", printable(name));
-  return *found;
+  found = engine::newest_of(catalog, catalog.artifacts(), [&](const Artifact& artifact) {
+    return is_stored_baiengine(artifact) && (artifact.id() == name || artifact.name == name);
+  });
+  if (found) return *std::move(found);
+  std::set<std::string> names;
+  for (const auto& one : engine::stored_engines(catalog)) names.insert(one.name);
+  throw Error(ErrorCode::not_found, fmt::format("the store holds no engine '{}'", printable(name)),
+              names.empty() ? "engines come in bundles, or as a file: liftlock engine install FILE.tar"
+                            : fmt::format("it holds {}", printable(fmt::format("{}", fmt::join(names, ", ")))));
+}
+
+/// What to do with an engine that was just installed.
+std::string next_step(const std::string& full_name, const std::vector<std::string>& default_of) {
+  if (default_of.empty())
+    return fmt::format(
+        "\nnext: liftlock engine default {} makes it the default, liftlock engine show {} says what it needs",
+        printable(full_name), printable(full_name));
+  return "\nnext: liftlock model ls lists what it may load, liftlock model fit MODEL says whether that fits";
 }
 
 struct Options {
@@ -74,7 +85,7 @@ void print_installed(Invocation& invocation, const Site& site, const Options& op
     if (!out.empty()) out += "\n";
     out += base_text(one.facts) + fmt::format("{} is installed as {}", printable(what), printable(full_name(one)));
     if (!formats.empty()) out += fmt::format(", and the default of {}", fmt::join(formats, ", "));
-    return out;
+    return out + next_step(full_name(one), formats);
   });
 }
 
@@ -102,6 +113,10 @@ void run(Invocation& invocation, const Options& options) {
   const auto artifact = find_engine_artifact(Catalog(site.catalog_file()), options.name);
   const auto& file = artifact.files.at(0);
   auto package = BlobStore(site.store_folder()).open(file.digest);
+  // As models at their loads: the catalog alone vouches for nothing.
+  const auto trust = trust_of(site);
+  (void)require_believed(artifact, Catalog(site.catalog_file(), Access::read), BlobStore(site.store_folder()),
+                         AuditLog(site.audit_folder(), ""), trust);
   // The store is trusted by name only after the bytes were hashed again: an engine is code.
   if (const auto actual = sha256_of_file(package.get(), file.path.text()); actual != file.digest) {
     fail(ErrorCode::blob_corrupt, "'{}' has {} instead of {}", file.path.text(), actual.text(), file.digest.text());
@@ -124,20 +139,18 @@ void run(Invocation& invocation, const Options& options) {
   record_config(invocation, site);
   if (!existed) {
     AuditLog log(site.audit_folder(), "");
-    logged_effect(log,
-                  {.type = "engine.install",
-                   .actor = invocation.actor(),
-                   .outcome = Outcome::intent,
-                   .subject = artifact.id(),
-                   .detail = dump_json_line({{"package", file.digest.text()}})},
-                  [&] {
-                    engine::EngineFacts facts;
-                    facts.origin = artifact.id();
-                    facts.package = file.digest.text();
-                    facts.believed_by = "bundle";
-                    (void)engine::install_engine(package.get(), site.engines_folder(), std::move(facts),
-                                                 engine::probe_machine(), options.unsuited());
-                  });
+    engine::EngineFacts facts;
+    facts.origin = artifact.id();
+    facts.package = file.digest.text();
+    facts.believed_by = "bundle";
+    (void)engine::install_engine(log,
+                                 {.type = "engine.install",
+                                  .actor = invocation.actor(),
+                                  .outcome = Outcome::intent,
+                                  .subject = artifact.id(),
+                                  .detail = dump_json_line({{"package", file.digest.text()}})},
+                                 package.get(), site.engines_folder(), std::move(facts), engine::probe_machine(),
+                                 options.unsuited());
   }
   const auto name = fmt::format("{}/{}", folder.parent_path().filename().string(), folder.filename().string());
   const auto formats = make_default(invocation, site, engine::find_engine(site.engines_folder(), name),
@@ -150,7 +163,7 @@ void run(Invocation& invocation, const Options& options) {
   invocation.print(json, [&] {
     auto out = fmt::format("{} {} as {}", artifact.id(), existed ? "was installed already" : "is installed", name);
     if (!formats.empty()) out += fmt::format(", and the default of {}", fmt::join(formats, ", "));
-    return out;
+    return existed ? out : out + next_step(name, formats);
   });
 }
 

@@ -33,13 +33,22 @@ void run(Invocation& invocation, const Options& options) {
   const auto engine = engine::find_engine(site.engines_folder(), options.name);
   const Catalog catalog(site.catalog_file());
   const auto model = engine::require_model(catalog, engine::Choices(site.aliases_file()), options.model);
+  engine::require_architecture(engine, catalog.inspection(model).value("architecture", std::string()));
 
   block_end_signals();
   const BlobStore store(site.store_folder());
   ProgressTask progress(invocation.reporter(), "check the model", Unit::bytes, model.total_size());
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
-  const auto checked = engine::pass_gate(store, log, gate_policy(site), model, invocation.actor(), Json::object(),
+  const auto policy = gate_policy(site);
+  AuditEvent start{
+      .type = "engine.start",
+      .actor = invocation.actor(),
+      .outcome = Outcome::intent,
+      .subject = model.id(),
+      .detail = dump_json_line({{"engine", full_name(engine)}, {"model", engine::main_digest(model).text()}})};
+  const auto checked_engine = engine::pass_gate(engine, log, policy, start);
+  const auto checked = engine::pass_gate(store, log, policy, model, invocation.actor(), Json::object(),
                                          [&](std::uint64_t done) { progress.advance(done); });
   const RunFolder run_folder(engine.manifest.name);
   make_folders(site.folder() / "logs");
@@ -51,15 +60,12 @@ void run(Invocation& invocation, const Options& options) {
                                                       .slots = 0,
                                                       .context = 0,
                                                       .projector_path = projector_file(checked)});
-  log.append({.type = "engine.start",
-              .actor = invocation.actor(),
-              .outcome = Outcome::intent,
-              .subject = model.id(),
-              .detail = dump_json_line({{"engine", full_name(engine)}, {"model", engine::main_digest(model).text()}})});
+  log.append(start);
   Sandbox sandbox(std::move(spec));
   engine::wait_until_ready(sandbox, std::chrono::seconds(options.patience));
   engine::check_again(checked);
-  std::cout << "ready: " << socket_of(sandbox.spec(), std::string(engine::k_socket_name)).string() << std::endl;
+  if (checked_engine) engine::check_again(engine, *checked_engine);
+  std::cout << "ready: " << (sandbox.run_folder() / engine::k_socket_name).string() << std::endl;
   const auto status = wait_for_end(sandbox);
   if (status != 0)
     fail(ErrorCode::engine_failed, "the engine ended with status {}; its log is {}", status,

@@ -6,7 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "audit/audit_log.hpp"
+#include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "cli/command_words.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/model_serving.hpp"
@@ -14,6 +16,7 @@
 #include "engine/load_gate.hpp"
 #include "os/private_view.hpp"
 #include "os/process.hpp"
+#include "os/restarts.hpp"
 
 namespace liftlock {
 namespace {
@@ -21,6 +24,7 @@ namespace {
 struct Options {
   std::string model;
   std::vector<std::string> command;
+  bool restart = false;
 };
 
 /// Each {} becomes the path of what was checked.
@@ -64,29 +68,45 @@ std::string show(const Site& site, const BlobStore& store, const engine::Checked
   return folder.string();
 }
 
-void run(Invocation& invocation, const Options& options) {
+/// @param starts is called right before this process becomes the program
+[[noreturn]] void become(Invocation& invocation, const Options& options, const fs::path& program,
+                         const std::function<void()>& starts) {
   const auto site = invocation.site();
-  site.require_zone("gate", {Zone::ingest, Zone::production});
-  site.require_own();
-  const auto program = find_program(options.command.at(0));
-  if (!program) fail(ErrorCode::tool_missing, "there is no program '{}'", options.command.at(0));
   const auto model =
       engine::require_model(Catalog(site.catalog_file()), engine::Choices(site.aliases_file()), options.model);
-  require_place(options.command);
   record_config(invocation, site);
   const BlobStore store(site.store_folder());
   const auto checked = [&] {
     AuditLog log(site.audit_folder(), "");
     ProgressTask progress(invocation.reporter(), "check the model", Unit::bytes, model.total_size());
-    return engine::pass_gate(store, log, gate_policy(site), model, invocation.actor(), {{"gate", program->string()}},
+    return engine::pass_gate(store, log, gate_policy(site), model, invocation.actor(), {{"gate", program.string()}},
                              [&](std::uint64_t done) { progress.advance(done); });
   }();
   auto words = with_path(options.command, show(site, store, checked));
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
-  ::execv(program->c_str(), argv.data());
-  fail_errno("start " + program->string());
+  starts();
+  ::execv(program.c_str(), argv.data());
+  fail_errno("start " + program.string());
+}
+
+void run(Invocation& invocation, const Options& options) {
+  const auto site = invocation.site();
+  site.require_zone("gate", {Zone::ingest, Zone::production});
+  site.require_own();
+  const auto program = find_program(options.command.at(0));
+  if (!program) fail(ErrorCode::tool_missing, "there is no program '{}'", options.command.at(0));
+  require_place(options.command);
+  if (!options.restart) become(invocation, options, *program, [] {});
+  RestartTerms terms;
+  terms.on_restart = [&](int status, std::chrono::milliseconds wait) {
+    invocation.reporter().warn(
+        fmt::format("{} ended with status {}; the model is checked, and it is started again, in {:.2f} s",
+                    printable(program->string()), status, static_cast<double>(wait.count()) / 1000));
+  };
+  const auto again = [&](const std::function<void()>& starts) { become(invocation, options, *program, starts); };
+  invocation.set_status(keep_running(again, terms));
 }
 
 }  // namespace
@@ -96,6 +116,10 @@ void add_gate(CLI::App& app, Invocation& invocation) {
       app.add_subcommand("gate", "Check a model's bytes, then become a program that loads these very bytes");
   auto options = std::make_shared<Options>();
   add_model_argument(*command, "MODEL", options->model, "Alias")->required();
+  command->add_flag("--restart", options->restart,
+                    "Stay beside the program, and when it fails check the model and start it again, after a wait that "
+                    "grows from 250 ms to a minute; what is refused, and what ends well or is asked to end, is not "
+                    "started again");
   command
       ->add_option("COMMAND", options->command,
                    "After --: the program and its words; {} is the path of the checked file, or of the folder of them")
@@ -107,8 +131,12 @@ void add_gate(CLI::App& app, Invocation& invocation) {
       "that was hashed. No other sandbox is set up.\n"
       "Examples:\n"
       "  liftlock gate tiny -- sha256sum {}\n"
-      "  liftlock gate llama-3-70b -- vllm serve {} --tensor-parallel-size 2");
-  command->callback([&invocation, options] { run(invocation, *options); });
+      "  liftlock gate llama-3-70b -- vllm serve {} --tensor-parallel-size 2\n"
+      "  liftlock gate --restart llama-3-70b -- vllm serve {}");
+  command->callback([&invocation, options] {
+    options->command = words_of_command(std::move(options->command));
+    run(invocation, *options);
+  });
 }
 
 }  // namespace liftlock

@@ -181,6 +181,7 @@ void import_engine_package(Invocation& invocation, const Site& site, const Optio
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("import", {Zone::ingest, Zone::production});
+  require_known_kinds(site.config());
   site.require_own();
   if (!options.plan) {
     resume_after_interrupt();

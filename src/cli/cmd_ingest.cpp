@@ -58,6 +58,7 @@ std::string closing_line(const IngestResult& result) {
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("ingest", {Zone::ingest});
+  require_known_kinds(site.config());
   resume_after_interrupt();
   record_config(invocation, site);
   IngestRequest request{.source = options.source,

@@ -4,11 +4,15 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "audit/audit_log.hpp"
+#include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/rel_path.hpp"
@@ -28,7 +32,7 @@ struct Options {
   std::string organisation;
   std::string stack_file;
   std::string record;           ///< empty: ask, or full
-  std::string when_unwritable;  ///< empty: stop
+  std::string when_unwritable;  ///< empty: ask, or stop
   bool new_audit_log = false;   ///< in the place of one that is lost
   std::string reason;
 };
@@ -59,54 +63,82 @@ bool write_stack_file(const fs::path& file) {
   return true;
 }
 
-std::string read_record_mode() {
+/// One of the words; the first is what an empty line means.
+std::string ask(std::string_view question, std::span<const std::string_view> words, std::string_view option) {
   for (;;) {
-    fmt::print(
-        stderr,
-        "How are prompts and answers recorded? full: encrypted, for those who may read them; hash-only: digests\n"
-        "in the audit log; off: not at all. [full] ");
+    fmt::print(stderr, "{} [{}] ", question, words[0]);
     std::string line;
-    if (!std::getline(std::cin, line)) throw Error(ErrorCode::usage, "no answer", "say it with --record MODE");
-    if (line.empty()) return "full";
-    if (line == "full" || line == "hash-only" || line == "off") return line;
+    if (!std::getline(std::cin, line))
+      throw Error(ErrorCode::usage, "no answer", fmt::format("say it with {}", option));
+    if (line.empty()) return std::string(words[0]);
+    if (std::find(words.begin(), words.end(), line) != words.end()) return line;
   }
 }
 
 RecordChoice record_choice(Invocation& invocation, const Options& options) {
   RecordChoice choice;
-  const auto require = [](const std::string& word, std::initializer_list<std::string_view> known, const char* option) {
+  constexpr std::array<std::string_view, 3> k_modes = {"full", "hash-only", "off"};
+  constexpr std::array<std::string_view, 2> k_unwritable = {"stop", "answer"};
+  const bool is_person = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1 && !invocation.json();
+  const auto require = [](const std::string& word, std::span<const std::string_view> known, const char* option) {
     if (word.empty() || std::find(known.begin(), known.end(), word) != known.end()) return;
     fail(ErrorCode::usage, "{} is {}, not '{}'", option, fmt::join(known, ", "), printable(word));
   };
-  require(options.record, {"full", "hash-only", "off"}, "--record");
-  require(options.when_unwritable, {"stop", "answer"}, "--when-unwritable");
-  choice.or_stop = options.when_unwritable != "answer";
+  require(options.record, k_modes, "--record");
+  require(options.when_unwritable, k_unwritable, "--when-unwritable");
   if (!options.record.empty()) {
     choice.mode = options.record;
-  } else if (::isatty(STDIN_FILENO) == 1 && ::isatty(STDERR_FILENO) == 1 && !invocation.json()) {
-    choice.mode = read_record_mode();
+  } else if (is_person) {
+    choice.mode =
+        ask("How are prompts and answers recorded? full: encrypted, for those who may read them; hash-only: digests\n"
+            "in the audit log; off: not at all.",
+            k_modes, "--record MODE");
   } else {
     invocation.reporter().note(
         "prompts and answers will be recorded in full, encrypted; --record or [record] of "
         "config.toml chooses otherwise");
   }
+  auto unwritable = options.when_unwritable;
+  if (unwritable.empty() && is_person && choice.mode != "off") {
+    unwritable = ask(
+        "A record that cannot be written (a full disk, say): stop: there is no answer then; answer: it goes out, and\n"
+        "is counted as not recorded.",
+        k_unwritable, "--when-unwritable WORD");
+  }
+  choice.or_stop = unwritable != "answer";
   return choice;
 }
 
-/// The old one is lost: the first entry of the new one says that it is not the first.
-void begin_audit_log_anew(const Invocation& invocation, const Site& site, const std::string& reason) {
+/// What is left of a lost log may be all that its auditor has: it goes aside, beside the folder, and nothing is
+/// deleted. Returns where it is; empty when nothing was left.
+fs::path move_lost_log_aside(const Site& site) {
+  const auto left = site.audit_folder();
+  if (!fs::exists(left) || fs::is_empty(left)) return {};
+  // The machine's own clock: SOURCE_DATE_EPOCH would give two of them one name.
+  auto time = format_time(std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now()));
+  std::erase_if(time, [](char c) { return c == '-' || c == ':'; });
+  const auto aside = site.folder() / ("audit.lost-" + time);
+  rename_file(left, aside);
+  return aside;
+}
+
+/// The old one is lost: the first entry of the new one says that it is not the first. Returns where the rest of the old
+/// one is; empty when there is none.
+fs::path begin_audit_log_anew(const Invocation& invocation, const Site& site, const std::string& reason) {
   if (!audit_log_is_lost(site)) {
     throw Error(ErrorCode::usage, "no audit log is lost here",
                 "--new-audit-log is for an installation that was used and has none");
   }
   if (reason.empty()) fail(ErrorCode::reason_required, "--new-audit-log needs --reason");
+  auto aside = move_lost_log_aside(site);
   AuditLog(site.audit_folder(), "")
       .append({.type = "audit.anew",
                .actor = invocation.actor(),
                .outcome = Outcome::success,
                .subject = std::string(name(site.config().zone)),
-               .detail = dump_json_line({{"reason", reason}})});
+               .detail = dump_json_line({{"remark", "the audit log was lost, and begun anew: " + reason}})});
   record_config(invocation, site);
+  return aside;
 }
 
 void run(Invocation& invocation, const Options& options) {
@@ -128,7 +160,10 @@ void run(Invocation& invocation, const Options& options) {
   const bool has_models = *zone == Zone::ingest || *zone == Zone::production;
   const auto record = existed || !has_models ? RecordChoice() : record_choice(invocation, options);
   const auto site = Site::create(invocation.site().folder(), *zone, options.organisation, record);
-  if (!existed) {
+  if (existed) {
+    make_folders(site.store_folder());
+    const Catalog catalog(site.catalog_file());  // where somebody moved a lost store away
+  } else {
     // Readers who may not write find an empty store and its log, not nothing.
     const BlobStore blobs(site.store_folder());
     const Catalog catalog(site.catalog_file());
@@ -141,11 +176,12 @@ void run(Invocation& invocation, const Options& options) {
                  .detail = "{}"});
     record_config(invocation, site);
   }
-  if (options.new_audit_log) begin_audit_log_anew(invocation, site, options.reason);
+  const auto aside = options.new_audit_log ? begin_audit_log_anew(invocation, site, options.reason) : fs::path();
   const bool has_stack_file = !options.stack_file.empty();
   const bool wrote_stack_file = has_stack_file && write_stack_file(options.stack_file);
   Json result = {{"state", site.folder().string()}, {"zone", name(*zone)}, {"created", !existed}};
   if (options.new_audit_log) result["new_audit_log"] = true;
+  if (!aside.empty()) result["lost_audit_log"] = aside.string();
   if (has_stack_file) {
     result["stack_file"] = options.stack_file;
     result["stack_file_created"] = wrote_stack_file;
@@ -153,6 +189,8 @@ void run(Invocation& invocation, const Options& options) {
   invocation.print(result, [&] {
     auto text = fmt::format("{} installation of zone {} in {}\n", existed ? "found the" : "made an", name(*zone),
                             site.folder().string());
+    if (!aside.empty())
+      text += fmt::format("what was left of the lost audit log is in {}\n", printable(aside.string()));
     if (options.new_audit_log) text += "began the audit log anew; have its witnesses and auditors told\n";
     if (has_stack_file)
       text += fmt::format("{} {}\n", wrote_stack_file ? "wrote" : "left as it is:", options.stack_file);

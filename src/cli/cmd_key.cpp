@@ -9,14 +9,20 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/key_standing.hpp"
 #include "cli/key_view.hpp"
 #include "cli/reason_option.hpp"
 #include "cli/recorded_effect.hpp"
 #include "cli/trust_change.hpp"
 #include "cli/whole_number.hpp"
+#include "crypto/hash.hpp"
+#include "engine/choices.hpp"
+#include "engine/load_gate.hpp"
 #include "record/record_policy.hpp"
+#include "store/catalog.hpp"
 
 namespace liftlock {
 namespace {
@@ -38,9 +44,21 @@ unsigned parse_rate(std::string_view text) {
   return static_cast<unsigned>(*number);
 }
 
-/// A duration, a time or a day, which then begins.
-std::optional<Timestamp> parse_end(const std::string& text) {
-  return parse_expiry(text.size() == 10 ? text + "T00:00:00Z" : text);
+/// Who sets a limit must not believe that it holds where nothing looks at it.
+void refuse_limits_of_auditor(const AddOptions& options) {
+  const auto& key = options.key;
+  const auto refuse = [](bool given, std::string_view option) {
+    if (!given) return;
+    throw Error(ErrorCode::usage,
+                fmt::format("{} says nothing of an auditor's key: it asks no models, and reads every record", option),
+                "leave it out; an end (--expires) holds for every key");
+  };
+  refuse(!key.models.empty(), "--model");
+  refuse(!options.rate.empty(), "--rate");
+  refuse(key.limits.tokens_per_minute > 0, "--tokens-per-minute");
+  refuse(key.limits.tokens_per_day > 0, "--tokens-per-day");
+  refuse(!key.label.empty(), "--label");
+  refuse(!key.record.empty(), "--record");
 }
 
 ApiKey key_of(const AddOptions& options) {
@@ -50,6 +68,7 @@ ApiKey key_of(const AddOptions& options) {
     fail(ErrorCode::usage, "'{}' is no role; the roles are viewer, operator, admin and auditor",
          printable(options.role));
   }
+  if (*role == UserRole::auditor) refuse_limits_of_auditor(options);
   key.id = KeyRing::new_id();
   key.role = *role;
   key.created = now();
@@ -57,10 +76,7 @@ ApiKey key_of(const AddOptions& options) {
     fail(ErrorCode::usage, "'{}' is no mode of the record: full, hash-only or off", printable(key.record));
   }
   if (!options.rate.empty()) key.limits.requests_per_minute = parse_rate(options.rate);
-  if (!options.expires.empty()) key.expires = parse_end(options.expires);
-  if (key.expires && *key.expires <= key.created) {
-    fail(ErrorCode::usage, "'{}' is past: the key would never be valid", printable(options.expires));
-  }
+  if (!options.expires.empty()) key.expires = parse_expiry(options.expires);
   return key;
 }
 
@@ -78,13 +94,59 @@ void require_label(const SiteConfig& config, const std::string& label) {
                             : fmt::format("its labels are {}", fmt::join(known, ", ")));
 }
 
+/// What keys may be for: models of the store by their names in the catalog, and of pools as POOL/MODEL.
+std::vector<std::string> known_models(const Site& site) {
+  std::vector<std::string> out;
+  if (fs::exists(site.catalog_file())) {
+    for (const auto& artifact : Catalog(site.catalog_file(), Access::read).artifacts()) {
+      if (artifact.kind == "model") out.push_back(artifact.name);
+    }
+  }
+  for (const auto& [pool, config] : site.config().pools) {
+    for (const auto& [model, elsewhere] : config.models) out.push_back(fmt::format("{}/{}", pool, model));
+  }
+  return out;
+}
+
+/// The name of the model that an alias of this name leads to; empty where there is none.
+std::string behind_alias(const Site& site, const std::string& name) {
+  const engine::Choices aliases(site.aliases_file());
+  if (!aliases.current(name)) return "";
+  try {
+    return engine::require_model(Catalog(site.catalog_file(), Access::read), aliases, name).name;
+  } catch (const Error&) {
+    return "";  // it leads nowhere any more
+  }
+}
+
+/// A key may be made before its model comes; a name that was mistyped would be refused at every request, without a word
+/// of why.
+void warn_of_unknown_models(Invocation& invocation, const Site& site, const std::vector<std::string>& patterns) {
+  const auto known = known_models(site);
+  const std::vector<std::string_view> names(known.begin(), known.end());
+  for (const auto& pattern : patterns) {
+    if (pattern == "*") continue;
+    if (std::any_of(known.begin(), known.end(), [&](const auto& one) { return matches_glob(pattern, one); })) continue;
+    auto words = fmt::format("there is no model '{}' here; the key is for one that may come", printable(pattern));
+    if (const auto model = behind_alias(site, pattern); !model.empty()) {
+      words = fmt::format("'{}' is an alias, and keys are for models: give --model {}", printable(pattern),
+                          printable(model));
+    } else if (const auto meant = nearest(pattern, names)) {
+      words += fmt::format(", and '{}' is the nearest that is", printable(*meant));
+    }
+    invocation.reporter().warn(words);
+  }
+}
+
 void run_add(Invocation& invocation, const AddOptions& options) {
   const auto site = site_for(invocation, "key add");
   const auto key = key_of(options);
   require_label(site.config(), key.label);
+  warn_of_unknown_models(invocation, site, key.models);
   record_config(invocation, site);
-  std::string secret;
-  recorded_effect(invocation, "key.add", key.id, key_json(key), [&] { secret = KeyRing(access_file(site)).add(key); });
+  const auto secret = KeyRing::new_secret();
+  recorded_effect(invocation, "key.add", key.id, key_entry(key, sha256(secret)),
+                  [&] { KeyRing(access_file(site)).add(key, secret); });
   auto json = key_json(key);
   json["secret"] = secret;
   invocation.print(json, [&] {
@@ -96,11 +158,12 @@ void run_add(Invocation& invocation, const AddOptions& options) {
 
 void run_ls(Invocation& invocation) {
   const auto file = access_file(site_for(invocation, "key ls"));
-  const std::string none = "no key was made yet: `liftlock key add USER`";
+  const std::string none = "no key is here: `liftlock key add USER`";
   if (!fs::exists(file)) return invocation.print(Json::array(), [&] { return none; });
   const KeyRing ring(file, Access::read);
   const auto used = ring.tokens_of(std::chrono::floor<std::chrono::days>(now()));
   const auto keys = ring.list();
+  const auto unreadable = ring.unreadable();
   auto json = Json::array();
   for (const auto& key : keys) {
     auto one = key_json(key);
@@ -109,15 +172,27 @@ void run_ls(Invocation& invocation) {
     one["tokens_today"] = tokens == used.end() ? 0 : tokens->second;
     json.push_back(std::move(one));
   }
-  invocation.print(json, [&] { return keys.empty() ? none : key_table(keys); });
+  for (const auto& key : unreadable) json.push_back({{"id", printable(key.id)}, {"state", key_state(key)}});
+  invocation.print(json, [&] { return json.empty() ? none : key_table(keys, unreadable); });
+}
+
+/// A damaged log must not keep anybody from revoking a key that is here: it is asked of others only.
+bool has_key(const Site& site, const std::string& id) {
+  return fs::exists(access_file(site)) && KeyRing(access_file(site), Access::read).contains(id);
+}
+
+bool is_lost_key(const std::string& id, const KeyStanding& standing) {
+  return std::any_of(standing.lost.begin(), standing.lost.end(), [&](const auto& key) { return key.id == id; });
 }
 
 void run_revoke(Invocation& invocation, const std::string& id, const std::string& reason) {
   if (reason.empty()) fail(ErrorCode::reason_required, "a revocation says why");
   const auto site = site_for(invocation, "key revoke");
   record_config(invocation, site);
-  recorded_effect(invocation, "key.revoke", id, {{"reason", reason}},
-                  [&] { KeyRing(access_file(site)).revoke(id, now(), reason); });
+  const bool is_lost = !has_key(site, id) && is_lost_key(id, key_standing(site, open_audit_log(invocation)));
+  recorded_effect(invocation, "key.revoke", id, {{"reason", reason}}, [&] {
+    if (!is_lost) KeyRing(access_file(site)).revoke(id, now(), reason);  // else its end is on record, and that is all
+  });
   invocation.print({{"id", id}, {"reason", reason}},
                    [&] { return fmt::format("{} is revoked; a running server refuses it within a second", id); });
 }
@@ -141,7 +216,7 @@ void add_key_add(CLI::App& app, Invocation& invocation) {
   command->add_option("--tokens-per-day", key.limits.tokens_per_day, "Tokens a day of UTC (default: no limit)")
       ->check(whole);
   command->add_option("--expires", options->expires,
-                      "When it ends: 90d, a day like 2027-01-31, a time, or never (default)");
+                      "When it ends: 90d, a day like 2027-01-31 (to its end, UTC), a time, or never (default)");
   command->add_option("--label", key.label, "One of the labels of config.toml: it asks models of it and below");
   command->add_option("--record", key.record, "How its prompts and answers are recorded: full, hash-only or off")
       ->type_name("{full,hash-only,off}");

@@ -12,6 +12,7 @@
 #include "cli/trust_change.hpp"
 #include "engine/countersignature.hpp"
 #include "engine/load_gate.hpp"
+#include "trust/logged_trust.hpp"
 
 namespace liftlock {
 namespace {
@@ -24,6 +25,8 @@ ErrorCode code_of(SignatureStatus status) {
   switch (status) {
     case SignatureStatus::unknown_key:
       return ErrorCode::key_unknown;
+    case SignatureStatus::retired_key:
+      return ErrorCode::key_retired;
     case SignatureStatus::wrong_role:
       return ErrorCode::key_role;
     case SignatureStatus::revoked_key:
@@ -66,7 +69,7 @@ void run(Invocation& invocation, const Options& options) {
     });
   }
   site.require_own();
-  const auto root = TrustStore(site.trust_folder()).current();
+  const auto root = trust_of(site).current();
   SignatureFile file;
   if (!options.key.empty()) {
     const auto signer = open_signer(

@@ -13,6 +13,7 @@
 #include "cli/whole_number.hpp"
 #include "engine/choices.hpp"
 #include "engine/engine_process.hpp"
+#include "engine/llama_builds.hpp"
 #include "engine/load_gate.hpp"
 #include "engine/machine.hpp"
 #include "engine/memory_need.hpp"
@@ -21,7 +22,6 @@
 namespace liftlock {
 namespace {
 
-constexpr unsigned k_slots = 2;
 constexpr std::uint64_t k_max_config = 4u << 20;
 
 struct FitOptions {
@@ -43,8 +43,8 @@ std::string unknown_to_engine(const Site& site, const Artifact& model, const Jso
     const engine::Choices defaults(site.engine_defaults_file());
     const auto one = engine::engine_for(site.engines_folder(), defaults, "gguf");
     if (engine::knows_architecture(one, architecture)) return "";
-    return fmt::format("the engine {} does not know the architecture '{}': carry a newer one", full_name(one),
-                       architecture);
+    return fmt::format("the engine {} does not know the architecture '{}'; {}: carry a newer one", full_name(one),
+                       architecture, engine::who_knows(architecture));
   } catch (const Error& error) {
     if (error.code() != ErrorCode::not_found && error.code() != ErrorCode::engine_unavailable) throw;
     return "";
@@ -58,49 +58,36 @@ Json to_json(const engine::Fit& fit) {
 std::string in_words(const engine::Fit& fit) {
   const auto most = fit.largest_context == 0 ? std::string("its weights alone are too large")
                                              : fmt::format("with up to {} tokens of context", fit.largest_context);
-  return fmt::format("{}; {}, of the {} that there are", fit.fits ? "it fits" : "it does NOT fit", most,
+  return fmt::format("{}; {}, of the {} that engines may use", fit.fits ? "it fits" : "it does NOT fit", most,
                      format_size(fit.budget));
 }
 
 void fit_llama(Invocation& invocation, const FitOptions& options) {
   const auto site = invocation.site();
   const OpenStore store(site, "model fit", Access::read);
-  const auto kept = gate_policy(site).memory;
-  const auto context = static_cast<unsigned>(options.context);
+  // As `serve` would load it.
+  const auto host = host_options(site);
+  const auto kept = host.gate.memory;
+  const auto budget = host.memory_budget != 0 ? host.memory_budget : engine::default_memory_budget();
+  const auto context = options.context != 0 ? static_cast<unsigned>(options.context) : host.context;
   const auto model = engine::require_model(store.catalog, options.name);
   const auto facts = store.catalog.inspection(model);
-  const auto need = engine::memory_need(model, facts, context, k_slots, kept);
-  const auto memory = engine::fit_into(engine::default_memory_budget(), model, facts, context, k_slots, kept);
-  const auto machine = engine::probe_machine();
-  const auto* gpu = engine::largest_gpu(machine);
-  const auto gpu_memory = gpu == nullptr ? 0 : engine::gpu_budget(gpu->memory);
-  const auto on_gpu = engine::fit_into(gpu_memory, model, facts, context, k_slots);
+  const auto need = engine::memory_need(model, facts, context, host.slots, kept);
+  const auto memory = engine::fit_into(budget, model, facts, context, host.slots, kept);
   const auto unknown = unknown_to_engine(site, model, facts);
-  Json json = {{"model", model.id()},
-               {"context", need.context},
-               {"slots", k_slots},
-               {"weights", need.weights},
-               {"kv_cache", need.kv_cache},
-               {"computation", need.computation},
-               {"sealed", need.sealed},
-               {"total", need.total()},
-               {"memory", to_json(memory)},
-               {"gpu", nullptr},
-               {"engine_lacks", unknown.empty() ? Json() : Json(unknown)}};
-  if (gpu_memory != 0) json["gpu"] = to_json(on_gpu), json["gpu"]["name"] = gpu->name;
+  const Json json = {{"model", model.id()},       {"context", need.context},
+                     {"slots", host.slots},       {"weights", need.weights},
+                     {"kv_cache", need.kv_cache}, {"computation", need.computation},
+                     {"sealed", need.sealed},     {"total", need.total()},
+                     {"memory", to_json(memory)}, {"engine_lacks", unknown.empty() ? Json() : Json(unknown)}};
   invocation.print(json, [&] {
     auto out = fmt::format(
         "{}\n  context      {} tokens for each of {} requests at a time\n  weights      {}\n  context      {}\n"
         "  computation  {}\n{}  together     {}\n  memory       {}\n",
-        printable(model.id()), need.context, k_slots, format_size(need.weights), format_size(need.kv_cache),
+        printable(model.id()), need.context, host.slots, format_size(need.weights), format_size(need.kv_cache),
         format_size(need.computation),
         need.sealed == 0 ? std::string() : fmt::format("  sealed copy  {}\n", format_size(need.sealed)),
         format_size(need.total()), in_words(memory));
-    if (gpu != nullptr) {
-      out += fmt::format("  {:<11}  {}\n", "GPU",
-                         fmt::format("{}: {}", printable(gpu->name),
-                                     gpu_memory == 0 ? "how much memory it has is not known" : in_words(on_gpu)));
-    }
     if (context > need.context) {
       out += fmt::format("the model was made for {} tokens of context, and gets no more\n", need.context);
     }
@@ -169,7 +156,7 @@ void add_model_fit(CLI::App& group, Invocation& invocation) {
   add_model_argument(*command, "NAME", options->name)->required();
   command
       ->add_option("--context,--max-model-len", options->context,
-                   "Tokens of one request (default: as trained, with llama.cpp at most 8192)")
+                   "Tokens of one request (default: context of [models]; else as trained, with llama.cpp at most 8192)")
       ->check(whole_number(1, 16'777'216));
   auto* vllm =
       command->add_flag("--vllm", options->vllm, "Judge settings of a vLLM service by the model's config.json");
@@ -186,6 +173,8 @@ void add_model_fit(CLI::App& group, Invocation& invocation) {
   command->add_option("--gpu-memory", options->gpu_memory, "Memory of each, such as 80GiB (default: as found here)")
       ->needs(vllm);
   command->footer(
+      "It is judged as `serve` would load it, by memory, slots and context of [models] in config.toml. This version\n"
+      "shows no GPU to an engine; --vllm judges servers that have some.\n"
       "Exit status 5: it does not fit; 3: the installed engine does not know its architecture. The estimate is rather "
       "too high than too low.\n"
       "Examples:\n"

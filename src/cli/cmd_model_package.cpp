@@ -19,6 +19,7 @@
 #include "cli/store_view.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/model/baimodel.hpp"
+#include "trust/logged_trust.hpp"
 
 namespace liftlock {
 namespace {
@@ -62,7 +63,7 @@ std::vector<NamedText> signatures_of(Invocation& invocation, const BaimodelPlan&
   if (key.key.empty()) return {};
   const auto signer =
       open_signer(key.key, key.passphrase_file.empty() ? std::nullopt : std::optional<fs::path>(key.passphrase_file));
-  if (const TrustStore trust(invocation.site().trust_folder()); !trust.empty())
+  if (const auto trust = trust_of(invocation.site()); !trust.empty())
     require_listed(trust.current(), signer->key_id(), Role::builder);
   else
     invocation.reporter().warn(
@@ -156,7 +157,7 @@ void run_inspect(Invocation& invocation, const std::string& file) {
   }
   auto json = preview_json(*found);
   auto& signed_by = json["signatures"] = Json::array();
-  const TrustStore trust(invocation.site().trust_folder());
+  const auto trust = trust_of(invocation.site());
   std::string words;
   for (const auto& signature : found->document->signatures) {
     Json one = {{"file", signature.name}, {"status", "not judged"}};

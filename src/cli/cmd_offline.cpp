@@ -10,8 +10,10 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/command_words.hpp"
 #include "cli/commands.hpp"
 #include "cli/offline_settings.hpp"
+#include "ecosystem/yaml.hpp"
 #include "offline/client_settings.hpp"
 #include "offline/run.hpp"
 #include "offline/run_history.hpp"
@@ -138,6 +140,48 @@ std::string mirror_of(const Invocation& invocation, const Options& options) {
   return serves ? mirror_url(site) : std::string();
 }
 
+/// Clients whose list cannot be had are left as they are.
+offline::MirrorLists lists_of(const HttpAddress& mirror, Reporter& reporter) {
+  const auto wanted = offline::wanted_lists();
+  auto out = offline::ask_mirror(mirror, wanted);
+  std::set<std::string> reasons(out.trouble.begin(), out.trouble.end());
+  const auto why = reasons.empty() ? std::string() : fmt::format(": {}", fmt::join(reasons, "; "));
+  std::vector<std::string_view> without;
+  if (wanted.apt && !out.apt) without.emplace_back("apt");
+  if (wanted.rpm && !out.rpm) without.emplace_back("dnf");
+  if (wanted.charts && !out.charts) without.emplace_back("helm");
+  if (wanted.images && !out.registries) without.emplace_back("podman");
+  if (!without.empty()) {
+    reporter.note(fmt::format("{} left as {}, for the mirror does not say what it has of theirs{}",
+                              fmt::join(without, ", "), without.size() > 1 ? "they are" : "it is", why));
+  }
+  return out;
+}
+
+/// What the user calls repositories of charts: names in the file that helm would read.
+std::vector<std::string> chart_repositories(const std::map<std::string, std::string>& environment) {
+  const auto variable = [&](const char* name) {
+    const auto found = environment.find(name);
+    return found == environment.end() ? std::string() : found->second;
+  };
+  fs::path file = variable("HELM_REPOSITORY_CONFIG");
+  if (file.empty()) {
+    fs::path folder = variable("HELM_CONFIG_HOME");
+    if (folder.empty() && !variable("XDG_CONFIG_HOME").empty()) folder = fs::path(variable("XDG_CONFIG_HOME")) / "helm";
+    if (folder.empty()) folder = fs::path(variable("HOME")) / ".config/helm";
+    file = folder / "repositories.yaml";
+  }
+  std::vector<std::string> out;
+  try {
+    const auto list = parse_yaml(read_file(file, YamlLimits{}.max_bytes), file.string());
+    for (const auto& one : array_member(list, "repositories", file.string()))
+      out.push_back(string_member(one, "name", file.string()));
+  } catch (const Error&) {
+    out.clear();  // none, or none that helm would take
+  }
+  return out;
+}
+
 void remember(Report& report, Reporter& reporter) {
   const auto folder = offline::history_folder();
   if (!folder) return;
@@ -164,9 +208,24 @@ void run(Invocation& invocation, const Options& options) {
   if (!mirror.empty()) spec.mirror = HttpAddress::parse(mirror);
   const TemporaryFolder settings("liftlock-offline");
   if (!options.keep_settings) {
-    const auto clients = offline::client_settings(mirror, settings.path(), quiet::look_at_self().environment);
+    const auto lists = spec.mirror ? lists_of(*spec.mirror, invocation.reporter()) : offline::MirrorLists();
+    const auto environment = quiet::look_at_self().environment;
+    const auto names = lists.charts ? chart_repositories(environment) : std::vector<std::string>();
+    const auto clients = offline::client_settings(mirror, settings.path(), environment, lists, names);
     spec.command.set_environment = clients.set;
     spec.command.unset_environment = clients.unset;
+    // The command itself is looked up in our PATH, what it starts in its own.
+    auto& program = spec.command.argv.at(0);
+    const auto ours = clients.programs / program;
+    if (!clients.programs.empty() && program.find('/') == std::string::npos && fs::exists(ours)) {
+      if (::access(ours.c_str(), X_OK) == 0) {
+        program = ours.string();
+      } else {
+        invocation.reporter().warn(
+            fmt::format("'{}' is mounted noexec, so that {} is not led to the mirror: set TMPDIR to another folder",
+                        settings.path().parent_path().string(), program));
+      }
+    }
   }
   if (invocation.json()) spec.command.output = offline::CutOffSpec::Output::all_to_stderr;
 
@@ -224,17 +283,16 @@ void add_offline(CLI::App& app, Invocation& invocation) {
                     "Leave the environment as it is: no settings of clients, no switches");
   command->footer(
       "The command runs in an empty network namespace: loopback, Unix sockets of its own, and the mirror at its usual\n"
-      "address. pip, uv, npm, cargo, go, Maven (3.9) and Hugging Face clients are pointed at it; telemetry, update "
-      "and\n"
-      "download switches are set (`liftlock render telemetry`). An attempt to leave fails at once, is listed with "
-      "program\n"
-      "and address or name, and makes the run fail with left-network (exit status 3), even where the program "
-      "swallowed\n"
-      "it. Otherwise the exit status is the command's. What it started ends with it. With --json, what it prints goes "
-      "to\n"
-      "standard error.\n"
+      "address. pip, uv, npm, cargo, go, Maven, git, apt, dnf, zypper, helm and Hugging Face clients are pointed at\n"
+      "it; telemetry, update and download switches are set (`liftlock render telemetry`). An attempt to leave fails\n"
+      "at once, is listed with program and address or name, and makes the run fail with left-network (exit status 3),\n"
+      "even where the program swallowed it. Otherwise the exit status is the command's. What it started ends with it.\n"
+      "With --json, what it prints goes to standard error.\n"
       "Example: liftlock offline --mirror http://127.0.0.1:8480 -- make build");
-  command->callback([&invocation, options] { run(invocation, *options); });
+  command->callback([&invocation, options] {
+    options->command = words_of_command(std::move(options->command));
+    run(invocation, *options);
+  });
 }
 
 }  // namespace liftlock

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -18,16 +19,19 @@
 #include "bundle/resolve.hpp"
 #include "bundle/withheld.hpp"
 #include "cli/bundle_view.hpp"
+#include "cli/cmd_audit.hpp"
 #include "cli/collectors.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/trust_change.hpp"
 #include "cli/whole_number.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/oci/image.hpp"
 #include "os/host.hpp"
 #include "store/catalog.hpp"
+#include "trust/logged_trust.hpp"
 #include "trust/trust.hpp"
 
 namespace liftlock {
@@ -40,27 +44,26 @@ struct Options {
   std::uint64_t sequence = 0;
   std::vector<std::uint64_t> pending;
   std::string expires;
+  std::string expedited;
   std::optional<std::string> since;
   std::string profile;
 };
-
-/// What this low side packed last into a channel: a fact of its catalog.
-std::string channel_fact(const std::string& channel) {
-  return "channel/" + channel;
-}
-
-std::optional<PreviousBundle> last_packed(const Catalog& catalog, const std::string& channel) {
-  const auto fact = catalog.fact(channel_fact(channel));
-  if (!fact) return std::nullopt;
-  const auto json = parse_json(*fact);
-  return PreviousBundle{uint_member(json, "sequence", "channel fact"),
-                        Digest::parse(string_member(json, "bundle", "channel fact"))};
-}
 
 /// "out/demo-7/" names the same folder as "out/demo-7"; what stands beside it while it is packed must not stand in it.
 fs::path output_folder(const Options& options) {
   const fs::path output(options.output);
   return output.has_filename() || !output.has_parent_path() ? output : output.parent_path();
+}
+
+/// A bundle within another one, or within the installation, would be the end of either.
+void require_own_place(const fs::path& output, const Site& site) {
+  const auto whole = fs::weakly_canonical(fs::absolute(output));
+  const auto state = fs::weakly_canonical(fs::absolute(site.folder()));
+  for (auto above = whole.parent_path(); above.has_relative_path(); above = above.parent_path()) {
+    if (fs::exists(above / k_bundle_json_path))
+      fail(ErrorCode::usage, "--output is within the bundle '{}'", printable(above.string()));
+    if (above == state) fail(ErrorCode::usage, "--output is within the installation '{}'", printable(above.string()));
+  }
 }
 
 /// A receipt is believed once its signers are, where the trust root names some for it.
@@ -120,10 +123,10 @@ std::string entry_of(const Lock& lock, const Digest& digest) {
 }
 
 PackRequest make_request(const Invocation& invocation, const Options& options, const Site& site,
-                         const LockFile& lock_file, const Catalog& catalog) {
+                         const LockFile& lock_file, const Catalog& catalog,
+                         const std::optional<PreviousBundle>& previous) {
   const auto& lock = lock_file.lock;
-  const TrustStore trust(site.trust_folder());
-  const auto previous = last_packed(catalog, lock.channel);
+  const auto trust = trust_of(site);
   PackRequest request{.output = output_folder(options),
                       .artifacts = artifacts_of(lock),
                       .generated = {},
@@ -138,17 +141,29 @@ PackRequest make_request(const Invocation& invocation, const Options& options, c
                       .pending = options.pending,
                       .previous = previous,
                       .expires = std::nullopt,
+                      .expedited = options.expedited,
                       .creator = invocation.actor(),
                       .low_side_host = host_name()};
+  if (options.expedited.size() > 256 || printable(options.expedited) != options.expedited)
+    fail(ErrorCode::usage, "--expedited is a line of at most 256 bytes");
+  require_own_place(request.output, site);
   if (options.since) request.base = base_at(*options.since, trust);
   if (!request.trust_statements.empty()) request.first_trust_version = parse_root(request.trust_statements[0]).version;
   request.generated = oci::assemble_oci_layout(request.artifacts);
   std::sort(request.pending.begin(), request.pending.end());
+  request.pending.erase(std::unique(request.pending.begin(), request.pending.end()), request.pending.end());
+  if (!request.pending.empty() && request.pending.back() >= request.sequence) {
+    throw Error(ErrorCode::usage,
+                fmt::format("--pending {}: the bundle itself is sequence {}, and what is under way is lower",
+                            request.pending.back(), request.sequence),
+                "`liftlock status` lists what was packed and not acknowledged");
+  }
   if (previous && request.sequence <= previous->sequence) request.previous = std::nullopt;
   if (!options.expires.empty()) {
     const auto after = parse_duration(options.expires);
-    if (!after) fail(ErrorCode::usage, "--expires must be like 90d or 12w, not '{}'", printable(options.expires));
-    request.expires = now() + *after;
+    if (!after || after->count() <= 0)
+      fail(ErrorCode::usage, "--expires must be like 90d or 12w, not '{}'", printable(options.expires));
+    request.expires = parse_expiry(options.expires);
   }
   return request;
 }
@@ -173,6 +188,38 @@ void check_lock(const Options& options, const Lock& lock, Reporter& reporter) {
   }
 }
 
+/// What arrived last of a channel, for who has to build on something else: "plant/6", or empty.
+std::string last_acknowledged(const std::string& channel, const std::map<std::uint64_t, PackedBundle>& bundles) {
+  for (auto one = bundles.rbegin(); one != bundles.rend(); ++one) {
+    if (one->second.acknowledged) return packed_subject(channel, one->first);
+  }
+  return "";
+}
+
+/// What was given up is not under way, and no receiver has it, unless it arrived all the same.
+void require_not_given_up(const PackRequest& request, const AuditLog& log) {
+  if (request.pending.empty() && !request.base) return;
+  for (const auto& [channel, bundles] : packed_bundles(log)) {
+    for (const auto& [sequence, bundle] : bundles) {
+      if (!bundle.abandoned) continue;
+      if (channel == request.channel && std::binary_search(request.pending.begin(), request.pending.end(), sequence)) {
+        throw Error(ErrorCode::usage,
+                    fmt::format("--pending {}: that bundle was given up: {}", sequence, printable(*bundle.abandoned)),
+                    "leave it out, and pack what it held into this bundle");
+      }
+      if (bundle.acknowledged || !request.base || request.base->digest != bundle.digest) continue;
+      const auto other = last_acknowledged(channel, bundles);
+      throw Error(
+          ErrorCode::usage,
+          fmt::format("--since: {} was given up, so no receiver has it: {}",
+                      printable(packed_subject(channel, sequence)), printable(*bundle.abandoned)),
+          fmt::format("build on {}, or on a receipt or request of the receiver; or leave --since out. Should it "
+                      "have arrived all the same, note that first with `liftlock acknowledge`",
+                      other.empty() ? "a bundle that arrived" : printable(other) + ", which arrived"));
+    }
+  }
+}
+
 /// A sequence is used once; what is packed already keeps the sequence and the expiry that it has.
 void check_sequence(const Options& options, const std::optional<PreviousBundle>& previous) {
   if (options.sequence == 0 || !previous || options.sequence > previous->sequence ||
@@ -185,12 +232,13 @@ void check_sequence(const Options& options, const std::optional<PreviousBundle>&
 
 void check_unchanged(const Options& options, const PackResult& result) {
   if (!result.unchanged ||
-      ((options.sequence == 0 || options.sequence == result.info.sequence) && options.expires.empty()))
+      ((options.sequence == 0 || options.sequence == result.info.sequence) && options.expires.empty() &&
+       (options.expedited.empty() || options.expedited == result.info.expedited)))
     return;
   throw Error(
       ErrorCode::immutable,
       fmt::format("'{}' holds this content already, as sequence {}", printable(options.output), result.info.sequence),
-      "name a new folder with --output to pack it under another sequence or expiry");
+      "name a new folder with --output to pack it under another sequence, expiry or reason");
 }
 
 /// --profile: a guard that judges what is packed, and remembers what it said.
@@ -216,9 +264,9 @@ class Gatehouse {
       judge(files_of_bundle(bundle), Guard::Archives::seen_before);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::profile_refused) throw;
-      throw Error(
-          error.code(), error.message(),
-          "the bundle is there, but no lists: remove from it what was added and is named above, then run this again");
+      throw Error(error.code(), error.message(),
+                  "the bundle is there, but no lists: let the profile allow what signers add (JSON in signatures/), or "
+                  "remove what does not belong there; then run this again");
     }
     return write_guard_lists(bundle, m_report);
   }
@@ -282,19 +330,23 @@ void pack_and_tell(Invocation& invocation, const Options& options, Gatehouse* ga
     fail(ErrorCode::usage, "--form must be tree or tar, not '{}'", printable(options.form));
   Catalog catalog(site.catalog_file());
   const auto file = read_lock_file(options.lock);
+  resume_after_interrupt();
+  record_config(invocation, site);
+  const auto last = last_packed(catalog, open_audit_log(invocation), file.lock.channel);
+  if (const auto trouble = last.trouble(); !trouble.empty())
+    invocation.reporter().warn(fmt::format("channel {}: {}", printable(file.lock.channel), trouble));
   auto request = [&] {
     check_lock(options, file.lock, invocation.reporter());
-    check_sequence(options, last_packed(catalog, file.lock.channel));
-    resume_after_interrupt();
-    return make_request(invocation, options, site, file, catalog);
+    check_sequence(options, last.newest());
+    return make_request(invocation, options, site, file, catalog, last.newest());
   }();
   if (gate != nullptr) request.judge = [gate](const auto& files) { gate->judge(files); };
   if (request.trust_statements.empty()) {
     invocation.reporter().warn(
         "no trust root here: the bundle carries no trust statements (see `liftlock trust init`)");
   }
-  record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
+  require_not_given_up(request, log);
   auto subject = packed_subject(request.channel, request.sequence);
   const auto record = [&](Outcome outcome, const Json& detail) {
     log.append({.type = std::string(k_pack_event),
@@ -319,8 +371,7 @@ void pack_and_tell(Invocation& invocation, const Options& options, Gatehouse* ga
     invocation.reporter().note("the many small files travel as one content.tar; --form tree keeps each a file");
   }
   if (!result.unchanged) {
-    catalog.set_fact(channel_fact(request.channel),
-                     dump_json_line({{"sequence", request.sequence}, {"bundle", result.digest.text()}}));
+    set_last_packed(catalog, request.channel, {request.sequence, result.digest});
   }
   // What was there already, unchanged, has its own sequence.
   subject = packed_subject(result.info.channel, result.info.sequence);
@@ -392,6 +443,10 @@ void add_pack(CLI::App& app, Invocation& invocation) {
       ->type_name("FILE");
   command->add_option("--expires", options->expires, "After how long the bundle is stale, like 90d (default: never)")
       ->type_name("TIME");
+  command
+      ->add_option("--expedited", options->expedited,
+                   "Why it does not wait for the channel's next date: it overtakes, and is told apart everywhere")
+      ->type_name("REASON");
   command->footer(
       "Sign it afterwards, here or elsewhere, with `liftlock sign`. Killed, it checks what it wrote, and goes on; run "
       "again with "

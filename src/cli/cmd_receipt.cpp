@@ -15,10 +15,13 @@
 #include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/long_list.hpp"
 #include "cli/signing.hpp"
 #include "crypto/hash.hpp"
 #include "os/host.hpp"
 #include "store/catalog.hpp"
+#include "trust/logged_trust.hpp"
+#include "trust/trust_fork.hpp"
 
 namespace liftlock {
 namespace {
@@ -27,6 +30,7 @@ struct Options {
   std::string source;  ///< of a request
   std::string output;
   SigningKey key;
+  bool all = false;  ///< of a list on a terminal
 };
 
 Receipt begin(const Invocation& invocation, const Site& site, Receipt::Kind kind) {
@@ -71,7 +75,7 @@ void put(Invocation& invocation, const Site& site, const Options& options, const
                    .detail = dump_json_line({{"files", receipt.files.size()}})});
       return;
     }
-    const TrustStore trust(site.trust_folder());
+    const auto trust = trust_of(site);
     const auto root = trust.empty() ? std::nullopt : std::optional(trust.current());
     json["signature"] = sign_beside(invocation, made, text, Role::ingest, options.key, root, event);
   });
@@ -88,6 +92,7 @@ void run_receipt(Invocation& invocation, const Options& options) {
   record_config(invocation, site);
   const auto log = open_audit_log(invocation);
   for (const auto& [channel, history] : channel_histories(log)) {
+    if (history.seen.empty()) continue;
     receipt.channels.push_back({channel, history.newest(), history.seen.rbegin()->second});
   }
   receipt.files = held_files(site);
@@ -95,28 +100,61 @@ void run_receipt(Invocation& invocation, const Options& options) {
 }
 
 /// Signature first, here too: what an unsigned bundle says is missing is nobody's request.
-void require_signed(const Site& site, const BundleReader& bundle) {
-  const TrustStore trust(site.trust_folder());
-  const auto root = judge_chain(trust.pinned_chain(), bundle.trust_statements(), now());
-  require_thresholds(judge(bundle.bundle_json(), bundle.signatures(), root, now()), root);
+void require_signed(const Invocation& invocation, const Site& site, const BundleReader& bundle) {
+  const auto statements = bundle.trust_statements();
+  noting_forks(site, statements, invocation.actor(), [&] {
+    const auto root = judge_chain(trust_of(site).pinned_chain(), statements, now());
+    require_thresholds(judge(bundle.bundle_json(), bundle.signatures(), root, now()), root);
+  });
+}
+
+/// For people: where nothing may leave, they say it.
+void list_missing(Invocation& invocation, const BundleReader& bundle, const std::vector<FileEntry>& missing,
+                  const LongList& list) {
+  constexpr std::size_t k_most = 40;
+  auto files = Json::array();
+  std::vector<std::vector<std::string>> rows{{"FILE", "SIZE", "OF"}};
+  const auto shown = list.shown(missing.size(), k_most);
+  for (const auto& file : missing) {
+    files.push_back({{"path", file.path.text()},
+                     {"size", file.size},
+                     {"digest", file.digest.text()},
+                     {"artifacts", file.artifacts}});
+    if (rows.size() <= shown)
+      rows.push_back({printable(file.path.text()), format_size(file.size),
+                      printable(fmt::format("{}", fmt::join(file.artifacts, ", ")))});
+  }
+  const auto name = fmt::format("{}/{}", bundle.info().channel, bundle.info().sequence);
+  invocation.print({{"bundle", name}, {"digest", bundle.digest().text()}, {"missing", std::move(files)}}, [&] {
+    return fmt::format("{} leaves out {} that this store lacks:\n{}{}", printable(name),
+                       counted(missing.size(), "file"), format_table(rows), list.rest(missing.size(), k_most, "file")) +
+           "`--output DIR` writes them for `pack --since`, where the policy lets that leave; where not, have the low "
+           "side pack\nwithout --since, or --since a bundle that landed here (`liftlock acknowledge` says which)\n";
+  });
 }
 
 void run_request(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("request", {Zone::ingest});
-  auto request = begin(invocation, site, Receipt::Kind::request);
-  record_config(invocation, site);
+  const bool written = !options.output.empty();
+  std::optional<Receipt> request;
+  if (written) {
+    request = begin(invocation, site, Receipt::Kind::request);
+    record_config(invocation, site);
+  }
   BundleReader bundle(resolve_source(site.config(), options.source));
-  require_signed(site, bundle);
+  require_signed(invocation, site, bundle);
   bundle.load_lists();
-  request.channels.push_back({bundle.info().channel, bundle.info().sequence, bundle.digest()});
   const BlobStore store(site.store_folder());
-  if (missing_files(bundle, store).empty()) {
+  const auto missing = missing_files(bundle, store);
+  if (missing.empty()) {
     throw Error(ErrorCode::usage, "the bundle leaves out nothing that this store lacks",
                 "ingest it: there is nothing to ask for");
   }
-  request.files = wanted_files(bundle, store);
-  put(invocation, site, options, request);
+  if (!written) return list_missing(invocation, bundle, missing, LongList(options.all));
+  request->channels.push_back({bundle.info().channel, bundle.info().sequence, bundle.digest()});
+  request->files = wanted_files(bundle, store);
+  put(invocation, site, options, *request);
 }
 
 }  // namespace
@@ -135,10 +173,12 @@ void add_receipt(CLI::App& app, Invocation& invocation) {
 
 void add_request(CLI::App& app, Invocation& invocation) {
   auto* command =
-      app.add_subcommand("request", "Write what this store lacks of a bundle that does not land without it");
+      app.add_subcommand("request", "List or write what this store lacks of a bundle that does not land without it");
   auto options = std::make_shared<Options>();
   command->add_option("SOURCE", options->source, "The bundle: as for ingest")->required();
-  command->add_option("--output,-o", options->output, "The folder to make")->required()->type_name("DIR");
+  command->add_option("--output,-o", options->output, "The folder to make (default: none, only list them)")
+      ->type_name("DIR");
+  add_all_flag(*command, options->all);
   add_signing_options(*command, options->key, false);
   command->footer(
       "On the low side `liftlock pack --since DIR` then carries these files and leaves out all others: a bundle that\n"

@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "cli/record_view.hpp"
 #include "cli/recorded_effect.hpp"
-#include "record/record_keeper.hpp"
+#include "record/retention.hpp"
 
 namespace liftlock {
 namespace {
@@ -18,34 +18,57 @@ struct Options {
   bool dry_run = false;
 };
 
-std::chrono::seconds retention(const Options& options, const Site& site) {
+Retention retention_of(const Options& options, const SiteConfig& config) {
   if (options.older_than.empty()) {
-    if (site.config().record_keep) return *site.config().record_keep;
+    Retention out{.all = config.record_keep};
+    for (const auto& [text, keep] : config.record_keeps) {
+      if (const auto known = parse_record_class(text)) out.classes.emplace(*known, keep);
+    }
+    if (out.all || !out.classes.empty()) return out;
     throw Error(ErrorCode::usage, "nothing says how long records are kept",
-                "give --older-than 365d, or set keep = \"6y\" under [record] of config.toml");
+                "give --older-than 365d, or set keep = \"6y\" under [record] of config.toml, or a time for each class "
+                "under [record.keep]");
   }
-  if (const auto age = parse_retention(options.older_than)) return *age;
+  if (const auto age = parse_retention(options.older_than)) return {.all = age};
   fail(ErrorCode::usage, "--older-than wants a duration such as 365d or 6y, not '{}'", printable(options.older_than));
+}
+
+Json to_json(const std::map<RecordClass, Timestamp>& before) {
+  auto out = Json::object();
+  for (const auto& [one, time] : before) out[std::string(name(one))] = format_time(time);
+  return out;
 }
 
 void run(Invocation& invocation, const Options& options) {
   const auto site = record_site(invocation, "record expire");
-  const auto before = now() - retention(options, site);
+  const Expiry expiry(retention_of(options, site.config()), open_record_reader(site), now());
+  const auto before = to_json(expiry.before());
+  const auto& findings = expiry.findings();
   RecordKeeper keeper(site.records_folder());
-  auto expired = keeper.expire(before, RecordKeeper::Do::count);
+  const auto expire = [&](RecordKeeper::Do what) {
+    return keeper.expire([&](const std::string& id, Timestamp begun) { return expiry.is_over(id, begun); }, what);
+  };
+  auto expired = expire(RecordKeeper::Do::count);
   if (!options.dry_run && expired.records > 0) {
-    const Json detail = {{"before", format_time(before)}, {"records", expired.records}, {"held", expired.held}};
-    recorded_effect(invocation, "record.expire", "records", detail,
-                    [&] { expired = keeper.expire(before, RecordKeeper::Do::erase); });
+    const Json detail = {{"before", before},
+                         {"records", expired.records},
+                         {"held", expired.held},
+                         {"damaged", findings.damaged.size()},
+                         {"without_content", findings.without_content}};
+    recorded_effect(invocation, "record.expire", "records", detail, [&] { expired = expire(RecordKeeper::Do::erase); });
   }
-  const Json json = {{"before", format_time(before)},
-                     {"dry_run", options.dry_run},
-                     {"records", expired.records},
-                     {"held", expired.held},
-                     {"segments", expired.segments}};
+  Json json = {{"before", before},
+               {"dry_run", options.dry_run},
+               {"records", expired.records},
+               {"held", expired.held},
+               {"segments", expired.segments}};
+  report_findings(invocation, findings, json);
   invocation.print(json, [&] {
-    return fmt::format("{} {} from before {}; {} held\n", options.dry_run ? "would erase" : "erased",
-                       counted(expired.records, "record"), format_time(before), expired.held);
+    auto out = fmt::format("{} {}; {} held\n", options.dry_run ? "would erase" : "erased",
+                           counted(expired.records, "record"), expired.held);
+    for (const auto& [one, time] : expiry.before())
+      out += fmt::format("  {:<14} from before {}\n", name(one), format_time(time));
+    return out;
   });
 }
 
@@ -54,7 +77,8 @@ void run(Invocation& invocation, const Options& options) {
 void add_record_expire(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("expire", "Erase what is older than it is to be kept, but for what is held");
   auto options = std::make_shared<Options>();
-  command->add_option("--older-than", options->older_than, "365d, 6y; default: keep of [record] in config.toml");
+  command->add_option("--older-than", options->older_than,
+                      "365d, 6y, for every class of records; default: keep of [record] in config.toml");
   command->add_flag("--dry-run", options->dry_run, "Say what would go, erase nothing");
   command->footer("Example: liftlock record expire --older-than 6y --dry-run");
   command->callback([&invocation, options] { run(invocation, *options); });

@@ -6,6 +6,7 @@
 #include "base/encoding.hpp"
 #include "cli/record_view.hpp"
 #include "cli/recorded_effect.hpp"
+#include "record/answer_parts.hpp"
 
 namespace liftlock {
 namespace {
@@ -18,19 +19,19 @@ std::string text_of(const Record& record) {
                   printable(head.endpoint), printable(head.model), printable(head.model_digest), printable(head.engine),
                   printable(dump_json_line(record.outcome)));
   if (!head.tags.empty()) out += fmt::format("tags {}\n", printable(fmt::format("{}", fmt::join(head.tags, " "))));
-  return out + fmt::format("\n--- prompt\n{}\n--- answer\n{}\n", printable_lines(record.prompt),
-                           printable_lines(record.answer));
+  out += fmt::format("\n--- prompt\n{}\n", printable_lines(record.prompt));
+  for (const auto& part : answer_parts(record.answer)) {
+    const auto what = part.name == k_content_part ? std::string() : ", " + part.name;
+    out += fmt::format("--- answer{}\n{}\n", what, printable_lines(part.text));
+  }
+  return out;
 }
 
 void run(Invocation& invocation, const std::string& id) {
   const auto site = record_site(invocation, "record show");
   Record record;
   recorded_effect(invocation, "record.read", id, Json::object(), [&] { record = open_record_reader(site).read(id); });
-  auto json = to_json(record.head);
-  json["prompt"] = record.prompt;
-  json["answer"] = record.answer;
-  json["outcome"] = record.outcome;
-  invocation.print(json, [&] { return text_of(record); });
+  invocation.print(to_json(record), [&] { return text_of(record); });
 }
 
 }  // namespace

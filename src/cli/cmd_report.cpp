@@ -3,16 +3,21 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "advisory/affected.hpp"
 #include "advisory/match.hpp"
+#include "advisory/not_compared.hpp"
+#include "advisory/remedy.hpp"
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/fix_search.hpp"
 #include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/store_view.hpp"
@@ -25,6 +30,7 @@ struct Options {
   bool fail = false;
 };
 
+constexpr std::size_t k_most_shown = 5;  ///< advisories of a version to ask for
 const std::vector<std::string> k_severities = {"critical", "high", "medium", "low", "none"};
 
 /// What a person wants to know beyond the advisory.
@@ -32,7 +38,7 @@ struct Line {
   advisory::Affected found;
   std::vector<std::string> holders;  ///< publications and sets that bring it
   std::vector<std::string> used_by;  ///< artifacts that need it
-  std::string fixed_here;            ///< an artifact of the store that is not affected; empty: none
+  std::vector<Offer> offers;         ///< what is here already, and is not affected
 };
 
 /// The newest database of each name; older ones say nothing that it does not say.
@@ -53,36 +59,31 @@ std::vector<Artifact> newest_databases(const Catalog& catalog, const std::vector
   return out;
 }
 
-/// In the store already, by the same name, and late enough.
-std::string fixed_here(const advisory::Affected& found, const std::vector<advisory::Subject>& subjects,
-                       const std::vector<advisory::Affected>& all) {
-  const auto subject =
-      std::find_if(subjects.begin(), subjects.end(), [&](const auto& one) { return one.id == found.artifact; });
-  if (subject == subjects.end() || found.fixed.empty()) return {};
-  for (const auto& other : subjects) {
-    if (other.known.ecosystem != subject->known.ecosystem || other.known.name != subject->known.name) continue;
-    const bool affected = std::any_of(all.begin(), all.end(), [&](const auto& one) {
-      return one.artifact == other.id && one.advisory == found.advisory;
-    });
-    if (!affected && advisory::is_earlier(other.known.ecosystem, other.known.version, found.fixed) == false)
-      return other.id;
-  }
-  return {};
+/// Those of at least this severity. What has none may be the worst of all.
+std::vector<advisory::Affected> told(const std::vector<advisory::Affected>& affected, const std::string& least) {
+  const auto rank = [](const std::string& word) { return std::find(k_severities.begin(), k_severities.end(), word); };
+  std::vector<advisory::Affected> out;
+  std::copy_if(affected.begin(), affected.end(), std::back_inserter(out),
+               [&](const auto& found) { return found.severity.empty() || rank(found.severity) <= rank(least); });
+  return out;
 }
 
-std::vector<Line> lines_of(const OpenStore& store, const std::vector<Artifact>& artifacts,
-                           const std::vector<advisory::Subject>& subjects,
+/// @param affected all, for a version that is offered counts by what is not told as well
+std::vector<Line> lines_of(const OpenStore& store, const std::vector<Artifact>& artifacts, const FixSearch& fixes,
                            const std::vector<advisory::Affected>& affected, const std::string& least) {
   std::multimap<std::string, std::string> users;
+  std::map<std::string, std::vector<std::string>> holders;  // by the ids that are in use, as far as they are told
   for (const auto& artifact : artifacts) {
+    holders.emplace(artifact.id(), std::vector<std::string>());
     for (const auto& need : artifact.needs) users.emplace(need, artifact.id());
   }
-  const auto rank = [](const std::string& word) { return std::find(k_severities.begin(), k_severities.end(), word); };
+  const auto meant = advisory::meant_of(affected);
   std::vector<Line> out;
-  for (const auto& found : affected) {
-    // What has no severity may be the worst of all.
-    if (!found.severity.empty() && rank(found.severity) > rank(least)) continue;
-    Line line{found, store.catalog.holders(found.artifact), {}, fixed_here(found, subjects, affected)};
+  for (const auto& found : told(affected, least)) {
+    const auto holder = holders.find(found.artifact);
+    if (holder == holders.end()) continue;
+    if (holder->second.empty()) holder->second = store.catalog.holders(found.artifact);
+    Line line{found, holder->second, {}, fixes.offers(found, meant)};
     const auto [from, to] = users.equal_range(found.artifact);
     for (auto user = from; user != to; ++user) line.used_by.push_back(user->second);
     out.push_back(std::move(line));
@@ -90,14 +91,64 @@ std::vector<Line> lines_of(const OpenStore& store, const std::vector<Artifact>& 
   return out;
 }
 
-std::string remedy(const Line& line) {
-  if (!line.fixed_here.empty()) return fmt::format("{} is here already", line.fixed_here);
-  if (!line.found.fixed.empty()) return fmt::format("fixed in {}: a bundle with it has to come", line.found.fixed);
-  return "no fixed version is stated";
+/// Of whatever has a finding that nothing here ends.
+advisory::AskedVersions asked_versions(const std::vector<Line>& lines, const std::vector<advisory::Subject>& subjects) {
+  std::vector<advisory::Affected> findings;
+  std::set<std::string> wanted;
+  for (const auto& line : lines) {
+    findings.push_back(line.found);
+    if (line.offers.empty()) wanted.insert(line.found.artifact);
+  }
+  return {findings, wanted, subjects};
+}
+
+std::string remedy(const Offer& offer) {
+  switch (offer.state) {
+    case Offer::State::landed:
+      return fmt::format("{} is here already, with {}", offer.artifact, offer.bundle);
+    case Offer::State::waiting:
+      return fmt::format("{} waits in {}: `liftlock ingest {}`", offer.artifact, offer.bundle, offer.source);
+    case Offer::State::retired:
+      return fmt::format("{} came with {}, which was retired: ingest it again with --restore-retired", offer.artifact,
+                         offer.bundle);
+  }
+  return {};
+}
+
+/// "source lvm2 " before versions that are not the package's own.
+std::string whose(const std::string& source) {
+  return source.empty() ? std::string() : fmt::format("source {} ", source);
+}
+
+std::string remedies(const Line& line) {
+  std::string out = line.found.fixed.empty()
+                        ? "no fixed version is stated"
+                        : fmt::format("fixed in {}{}", whose(line.found.source), fmt::join(line.found.fixed, ", "));
+  if (line.offers.empty()) out += "; no bundle here brings a version that is not affected";
+  for (const auto& offer : line.offers) out += "\n          " + printable(remedy(offer));
+  return out;
+}
+
+std::string asks_text(const std::vector<advisory::Ask>& asks, Zone zone) {
+  if (asks.empty()) return {};
+  std::string out = zone == Zone::low ? "to be locked, fetched and packed:\n" : "to ask the low side for:\n";
+  for (const auto& ask : asks) {
+    const auto what = advisory::without_version(ask.artifact);
+    const auto version = ask.artifact.substr(what.size() + 1);
+    auto text = ask.version.empty()
+                    ? fmt::format("  {}: a version after {}, once there is one", what, version)
+                    : fmt::format("  {}{} {}{} or later, instead of {}", what, ask.source.empty() ? "" : " of",
+                                  whose(ask.source), ask.version, version);
+    for (std::size_t i = 0; i < std::min(ask.advisories.size(), k_most_shown); ++i)
+      text += (i == 0 ? "; still affected by " : ", ") + ask.advisories[i];
+    if (ask.advisories.size() > k_most_shown) text += fmt::format(" and {} more", ask.advisories.size() - k_most_shown);
+    out += printable(text) + "\n";
+  }
+  return out;
 }
 
 std::string to_text(const std::vector<Line>& lines, const std::vector<Artifact>& databases, const Catalog& catalog,
-                    std::size_t records) {
+                    std::size_t records, const advisory::NotCompared& others) {
   std::string out;
   for (const auto& line : lines) {
     const auto& found = line.found;
@@ -109,12 +160,36 @@ std::string to_text(const std::vector<Line>& lines, const std::vector<Artifact>&
                        line.used_by.empty() ? ""
                                             : fmt::format("; needed by {}",
                                                           printable(fmt::format("{}", fmt::join(line.used_by, ", ")))));
-    out += fmt::format("          {}\n", printable(remedy(line)));
+    out += fmt::format("          {}\n", remedies(line));
   }
   out += fmt::format("{} by {} of\n", counted(lines.size(), "finding", "findings"), counted(records, "record"));
   for (const auto& database : databases) {
     out += fmt::format("  {}, newest record {}\n", printable(database.id()),
                        printable(catalog.inspection(database).value("newest", "unknown")));
+  }
+  const auto words = advisory::to_text(others);
+  if (!words.empty()) out += fmt::format("not compared: {}\n", printable(words));
+  return out;
+}
+
+Json to_json(const std::vector<Offer>& offers) {
+  auto out = Json::array();
+  for (const auto& offer : offers) {
+    Json one = {{"artifact", offer.artifact}, {"bundle", offer.bundle}, {"state", name(offer.state)}};
+    if (!offer.source.empty()) one["source"] = offer.source;
+    out.push_back(std::move(one));
+  }
+  return out;
+}
+
+Json to_json(const std::vector<advisory::Ask>& asks) {
+  auto out = Json::array();
+  for (const auto& ask : asks) {
+    out.push_back({{"package", advisory::without_version(ask.artifact)},
+                   {"instead_of", ask.artifact},
+                   {"version", ask.version},
+                   {"version_of_source", ask.source},
+                   {"affected_by", ask.advisories}});
   }
   return out;
 }
@@ -128,7 +203,8 @@ Json to_json(const std::vector<Line>& lines) {
                    {"severity", line.found.severity},
                    {"summary", line.found.summary},
                    {"fixed", line.found.fixed},
-                   {"fixed_here", line.fixed_here},
+                   {"fixed_of_source", line.found.source},
+                   {"brought_by", to_json(line.offers)},
                    {"held_by", line.holders},
                    {"needed_by", line.used_by}});
   }
@@ -153,17 +229,28 @@ void run(Invocation& invocation, const Options& options) {
       descriptors.push_back(files.emplace_back(store.blobs.open(file.digest)).get());
   }
   const auto subjects = advisory::subjects_of(artifacts);
-  const auto match = match_advisories_in_cell(subjects, descriptors);
-  const auto lines = lines_of(store, artifacts, subjects, match.affected, options.severity);
+  std::set<std::string> compared;
+  for (const auto& subject : subjects) compared.insert(subject.id);
+  const FixSearch fixes(site, store, artifacts);
+  for (const auto& note : fixes.notes()) invocation.reporter().warn(note);
+  const auto match = match_advisories_in_cell(fixes.subjects(), descriptors);
+  const auto lines = lines_of(store, artifacts, fixes, match.affected, options.severity);
+  const auto asked = asked_versions(lines, subjects);
+  const auto asks =
+      asked.asks(asked.subjects().empty()
+                     ? std::vector<advisory::Affected>()
+                     : told(match_advisories_in_cell(asked.subjects(), descriptors).affected, options.severity));
+  const auto others = advisory::not_compared(artifacts);
   auto sources = Json::array();
   for (const auto& database : databases) {
     sources.push_back({{"id", database.id()}, {"newest", store.catalog.inspection(database).value("newest", "")}});
   }
-  const Json json = {{"records", match.records},
-                     {"databases", std::move(sources)},
-                     {"packages", subjects.size()},
-                     {"findings", to_json(lines)}};
-  invocation.print(json, [&] { return to_text(lines, databases, store.catalog, match.records); });
+  const Json json = {{"records", match.records},    {"databases", std::move(sources)},
+                     {"packages", compared.size()}, {"not_compared", others.kinds},
+                     {"ask", to_json(asks)},        {"findings", to_json(lines)}};
+  invocation.print(json, [&] {
+    return to_text(lines, databases, store.catalog, match.records, others) + asks_text(asks, site.config().zone);
+  });
   if (options.fail && !lines.empty()) invocation.set_status(static_cast<int>(ErrorClass::policy));
 }
 
@@ -179,11 +266,13 @@ void add_report(CLI::App& app, Invocation& invocation) {
       ->type_name("WORD");
   command->add_flag("--fail", options->fail, "End with exit status 3 when there is a finding");
   command->footer(
-      "It reads the databases of advisories that crossed ([advisories.NAME] of the stack), the newest of each name; it "
-      "asks\n"
-      "nobody. Packages of PyPI, npm, Cargo, Go and Debian are compared in their own order of versions, Maven's by "
-      "the\n"
-      "versions that a record names. What lies in images and archives is not looked into.\n"
+      "It reads the databases of advisories that crossed ([advisories.NAME] of the stack), the newest of each name; "
+      "it\n"
+      "asks nobody. Packages of PyPI, npm, Cargo, Go, Maven, Debian, Ubuntu and, as RPM, of Red Hat, Rocky Linux,\n"
+      "AlmaLinux, SUSE and openSUSE are compared in their own order of versions. What lies in images and archives is\n"
+      "not looked into. Where a bundle that is here brings a version without the finding, it is named: one in use, "
+      "one\n"
+      "that was retired, or one that waits in a source of config.toml.\n"
       "Example: liftlock report --severity high --fail");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -12,14 +12,14 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "bundle/import_channel.hpp"
-#include "bundle/standing.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/disbelieved.hpp"
 #include "cli/reason_option.hpp"
 #include "cli/store_view.hpp"
 #include "cli/whole_number.hpp"
 #include "engine/choices.hpp"
-#include "intake/record.hpp"
+#include "trust/logged_trust.hpp"
 
 namespace liftlock {
 namespace {
@@ -30,11 +30,6 @@ struct Options {
   bool revoked = false;
   bool dry_run = false;
   std::string reason;
-};
-
-struct Chosen {
-  PublicationSummary publication;
-  std::string why;
 };
 
 std::string subject_of(const PublicationSummary& publication) {
@@ -55,8 +50,8 @@ std::set<std::string> imported_names(const OpenStore& store, const PublicationSu
 }
 
 /// All but the newest `keep` of each channel, and of the imports of each name.
-std::vector<Chosen> choose_old(const OpenStore& store, const std::vector<PublicationSummary>& live,
-                               const Options& options) {
+std::vector<MarkedPublication> choose_old(const OpenStore& store, const std::vector<PublicationSummary>& live,
+                                          const Options& options) {
   std::map<std::pair<std::string, std::set<std::string>>, std::vector<PublicationSummary>> lines;
   std::set<std::string> channels;
   for (const auto& publication : live) {
@@ -66,7 +61,7 @@ std::vector<Chosen> choose_old(const OpenStore& store, const std::vector<Publica
   for (const auto& channel : options.names) {
     if (!channels.contains(channel)) fail(ErrorCode::not_found, "no publication of channel {}", printable(channel));
   }
-  std::vector<Chosen> out;
+  std::vector<MarkedPublication> out;
   for (auto& [line, publications] : lines) {
     const auto& channel = line.first;
     const bool named =
@@ -80,8 +75,8 @@ std::vector<Chosen> choose_old(const OpenStore& store, const std::vector<Publica
   return out;
 }
 
-std::vector<Chosen> choose_named(const std::vector<PublicationSummary>& live, const Options& options) {
-  std::vector<Chosen> out;
+std::vector<MarkedPublication> choose_named(const std::vector<PublicationSummary>& live, const Options& options) {
+  std::vector<MarkedPublication> out;
   for (const auto& wanted : std::set<std::string>(options.names.begin(), options.names.end())) {
     const auto found =
         std::find_if(live.begin(), live.end(), [&](const auto& one) { return subject_of(one) == wanted; });
@@ -90,35 +85,6 @@ std::vector<Chosen> choose_named(const std::vector<PublicationSummary>& live, co
                   "name them like demo/7, as `liftlock ls --publications` lists them");
     }
     out.push_back({*found, "named"});
-  }
-  return out;
-}
-
-/// Why an import would no longer be believed; empty when it would, or is no import.
-std::string revoked_import(const Publication& publication, const TrustRoot& root) {
-  if (publication.channel != k_import_channel) return {};
-  for (const auto& id : parse_import_record(publication.bundle_json).keys) {
-    const auto* key = root.find(id);
-    if (key != nullptr && key->revoked_since)
-      return fmt::format("signed by {}, whose key is revoked: {}", printable(key->owner),
-                         printable(key->revoked_reason));
-  }
-  return {};
-}
-
-std::vector<Chosen> choose_revoked(const Site& site, const OpenStore& store,
-                                   const std::vector<PublicationSummary>& live) {
-  const auto root = TrustStore(site.trust_folder()).current();
-  std::vector<Chosen> out;
-  for (const auto& summary : live) {
-    const auto publication = store.catalog.publication(summary.channel, summary.sequence);
-    if (!publication) continue;
-    if (const auto why = revoked_import(*publication, root); !why.empty()) out.push_back({summary, why});
-    for (const auto& signature : revoked_signatures(*publication, store.blobs, root, now())) {
-      out.push_back(
-          {summary, fmt::format("signed by {}: {}", printable(signature.owner), printable(signature.message))});
-      break;
-    }
   }
   return out;
 }
@@ -147,7 +113,7 @@ std::optional<Timestamp> last_use(const Publication& publication, const std::map
 }
 
 /// A model behind an alias answers somebody: it stays until another one stands there.
-void require_no_alias(const Site& site, const OpenStore& store, const std::vector<Chosen>& chosen) {
+void require_no_alias(const Site& site, const OpenStore& store, const std::vector<MarkedPublication>& chosen) {
   std::set<std::string> leaving;
   for (const auto& one : chosen) leaving.insert(subject_of(one.publication));
   const auto aliases = engine::Choices(site.aliases_file()).all();
@@ -162,6 +128,38 @@ void require_no_alias(const Site& site, const OpenStore& store, const std::vecto
   }
 }
 
+std::vector<MarkedPublication> choose_revoked(Invocation& invocation, const Site& site, const OpenStore& store) {
+  auto found = disbelieved(store.catalog, store.blobs, trust_of(site).current());
+  for (const auto& [publication, why] : found.unjudged) {
+    invocation.reporter().warn(fmt::format("whether a revoked key signed it cannot be said of {}: {}",
+                                           printable(subject_of(publication)), printable(why)));
+  }
+  return std::move(found.revoked);
+}
+
+/// What is served of a channel from then on is older, or nothing: that must not go unnoticed.
+void tell_of_newest(Reporter& reporter, const std::vector<PublicationSummary>& live,
+                    const std::vector<MarkedPublication>& chosen) {
+  std::set<std::string> leaving;
+  for (const auto& one : chosen) leaving.insert(subject_of(one.publication));
+  std::map<std::string, const PublicationSummary*> newest, left;
+  for (const auto& one : live) {
+    if (one.channel == k_import_channel) continue;
+    const auto keep = [&](const PublicationSummary*& at) {
+      if (at == nullptr || at->sequence < one.sequence) at = &one;
+    };
+    keep(newest[one.channel]);
+    if (!leaving.contains(subject_of(one))) keep(left[one.channel]);
+  }
+  for (const auto& [channel, publication] : newest) {
+    if (!leaving.contains(subject_of(*publication))) continue;
+    const auto next = left.find(channel);
+    reporter.warn(fmt::format(
+        "{} is the newest of its channel: {}", printable(subject_of(*publication)),
+        next == left.end() ? "nothing of it is left in use" : subject_of(*next->second) + " takes its place"));
+  }
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("retire", {Zone::ingest, Zone::production});
@@ -173,10 +171,11 @@ void run(Invocation& invocation, const Options& options) {
   if (!options.dry_run) site.require_own();
   OpenStore store(site, "retire", options.dry_run ? Access::read : Access::write);
   const auto live = store.catalog.publications();
-  const auto chosen = options.revoked     ? choose_revoked(site, store, live)
+  const auto chosen = options.revoked     ? choose_revoked(invocation, site, store)
                       : options.keep != 0 ? choose_old(store, live, options)
                                           : choose_named(live, options);
   require_no_alias(site, store, chosen);
+  tell_of_newest(invocation.reporter(), live, chosen);
   const auto uses = last_uses(AuditLog::open_to_read(site.audit_folder()));
   auto list = Json::array();
   std::vector<std::vector<std::string>> rows{{"PUBLICATION", "PUBLISHED", "ARTIFACTS", "SIZE", "LAST USED", "WHY"}};

@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -8,6 +9,7 @@
 
 #include "audit/audit_log.hpp"
 #include "base/clock.hpp"
+#include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "cli/commands.hpp"
@@ -15,6 +17,7 @@
 #include "cli/ecosystems_high.hpp"
 #include "cli/engine_import.hpp"
 #include "cli/inspection.hpp"
+#include "cli/key_standing.hpp"
 #include "cli/model_serving.hpp"
 #include "cli/syslog_settings.hpp"
 #include "net/server.hpp"
@@ -115,6 +118,20 @@ void require_whole(AuditLog& log, const Invocation& invocation, StopSignals& sig
   throw Error(damage->code(), damage->what(), "keep the disk as it is; docs/guides/audit.md says how to mend the log");
 }
 
+/// A log that cannot be read through is told by its own check, and is no reason not to serve.
+void compare_keys(const Site& site, AuditLog& log, Invocation& invocation) {
+  try {
+    const auto keys = key_standing(site, log);
+    warn_of_foreign_keys(keys, invocation);
+    for (const auto& id : revoke_revived(site, keys, log, invocation.actor()))
+      invocation.reporter().warn(
+          fmt::format("{} had been revoked and was valid again: it is revoked now", printable(id)));
+  } catch (const Error& error) {
+    invocation.reporter().warn(fmt::format("whether the users' keys are those of the audit log cannot be said: {}",
+                                           printable(error.message())));
+  }
+}
+
 void serve(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("serve", {Zone::ingest, Zone::production});
@@ -126,6 +143,7 @@ void serve(Invocation& invocation, const Options& options) {
     require_whole(log, invocation, signals);
     mirror_settings.log_check.before_first = mirror_settings.log_check.while_good;
   }
+  compare_keys(site, log, invocation);
   const auto models = serve_models(site, log, invocation);
   std::optional<IncomingEngines> incoming;
   if (models && !options.incoming_engines.empty()) incoming.emplace(invocation, site, options.incoming_engines);

@@ -60,7 +60,7 @@ void list_publications(Invocation& invocation, const Catalog& catalog, const Opt
                     publication.bundle_digest.hex().substr(0, 16)});
   }
   invocation.print({{"publications", json}},
-                   [&] { return rows.size() == 1 ? "nothing was published yet" : format_table(rows); });
+                   [&] { return rows.size() == 1 ? "no publication is in use here" : format_table(rows); });
 }
 
 /// "channel/sequence" of a publication of the wanted channel, or everything when none is wanted.

@@ -4,26 +4,18 @@
 #include <nlohmann/json.hpp>
 #include <span>
 
-#include "audit/audit_log.hpp"
-#include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/import_record.hpp"
 #include "bundle/licenses.hpp"
 #include "cli/commands.hpp"
 #include "cli/long_list.hpp"
-#include "cli/store_view.hpp"
-#include "engine/load_gate.hpp"
-#include "intake/record.hpp"
+#include "cli/show.hpp"
 #include "store/content.hpp"
 
 namespace liftlock {
 namespace {
-
-struct Options {
-  std::string name;
-  bool all = false;
-};
 
 std::string_view meaning(std::string_view type) {
   if (type == "apt-release") return "the signed release file of its archive leads to it";
@@ -42,23 +34,6 @@ std::string_view meaning(std::string_view type) {
 
 std::string flat(const Json& value) {
   return printable(value.is_string() ? value.get<std::string>() : dump_json_line(value));
-}
-
-/// Of a model: who could change its bytes when an engine last got them; null when none did.
-Json last_load(const Site& site, const Artifact& model) {
-  if (!fs::exists(site.audit_folder())) return nullptr;
-  const auto log = AuditLog::open_to_read(site.audit_folder());
-  const auto digest = engine::main_digest(model).text();
-  const auto entry = log.find_last("model.load", model.id(), [&](const AuditEntry& one) {
-    // Another content may have come under the same id.
-    return one.event.outcome == Outcome::success && parse_json(one.event.detail).value("digest", "") == digest;
-  });
-  if (!entry) return nullptr;
-  const auto detail = parse_json(entry->event.detail);
-  return {{"entry", entry->index},
-          {"time", format_time(entry->time)},
-          {"assurance", detail.value("assurance", "")},
-          {"check", detail.value("check", "")}};
 }
 
 std::string describe(const OpenStore& store, const Artifact& artifact, const Json& facts,
@@ -94,7 +69,9 @@ std::string describe(const OpenStore& store, const Artifact& artifact, const Jso
   return rest.empty() ? out : out + "\n  " + rest;
 }
 
-void run(Invocation& invocation, const Options& options, std::string_view kind) {
+}  // namespace
+
+void show_artifact(Invocation& invocation, const ShowOptions& options, std::string_view kind, const ShowMore& more) {
   const OpenStore store(invocation.site(), "show", Access::read);
   const auto artifact = require_artifact(store.catalog, options.name);
   if (!kind.empty() && artifact.kind != kind)
@@ -110,40 +87,22 @@ void run(Invocation& invocation, const Options& options, std::string_view kind) 
   json["held_by"] = holders;
   if (const auto belief = imported_by(artifact)) json["import"] = {{"believed_by", name(*belief)}};
   json["inspection"] = facts;
-  std::string loaded;
-  if (kind == "model") {
-    const auto& load = json["last_load"] = last_load(invocation.site(), artifact);
-    loaded = load.is_null() ? std::string("\n  not loaded yet\n")
-                            : fmt::format("\n  last loaded {}; who could change the bytes after they were hashed: {}\n",
-                                          printable(load["time"].get<std::string>()),
-                                          engine::assurance_in_words(load["assurance"].get<std::string>()));
-  }
+  const auto behind = more ? more(store, artifact, json) : std::string();
   for (std::size_t i = 0; i < artifact.files.size(); ++i) {
     json["files"][i]["stored"] = store.blobs.contains(artifact.files[i].digest);
   }
-  invocation.print(json, [&] { return describe(store, artifact, facts, holders, LongList(options.all)) + loaded; });
+  invocation.print(json, [&] { return describe(store, artifact, facts, holders, LongList(options.all)) + behind; });
 }
-
-}  // namespace
 
 void add_store_show(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("show", "Show everything known about one artifact: files, origin, evidence");
-  auto options = std::make_shared<Options>();
+  auto options = std::make_shared<ShowOptions>();
   add_artifact_argument(*command, "ID", options->name)->required();
   add_all_flag(*command, options->all);
   command->footer(
       "Examples:\n  liftlock show wheel:idna@3.4\n  liftlock show tinyllama --json\n"
       "  liftlock show file:notes@1.0@sha256:0123456789ab");
-  command->callback([&invocation, options] { run(invocation, *options, ""); });
-}
-
-void add_model_show(CLI::App& group, Invocation& invocation) {
-  auto* command = group.add_subcommand("show", "Show everything known about one model: facts, files, origin, evidence");
-  auto options = std::make_shared<Options>();
-  add_model_argument(*command, "NAME", options->name)->required();
-  add_all_flag(*command, options->all);
-  command->footer("Example: liftlock model show tiny --json");
-  command->callback([&invocation, options] { run(invocation, *options, "model"); });
+  command->callback([&invocation, options] { show_artifact(invocation, *options); });
 }
 
 }  // namespace liftlock

@@ -87,6 +87,7 @@ void look(Invocation& invocation, const Options& options) {
   // Read anew each time: what a person corrects holds from the next look on.
   const auto site = invocation.site();
   site.require_zone("store sync", {Zone::production});
+  require_known_kinds(site.config());
   site.require_own();
   const auto& config = sync_config(site, options);
   record_config(invocation, site);

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -15,10 +17,14 @@
 #include "cli/bundle_view.hpp"
 #include "cli/commands.hpp"
 #include "os/medium.hpp"
+#include "trust/logged_trust.hpp"
 #include "trust/trust.hpp"
 
 namespace liftlock {
 namespace {
+
+/// Of a list, so that the sheet stays a page.
+constexpr std::size_t k_max_lines = 10;
 
 struct Options {
   std::string bundle;
@@ -30,15 +36,29 @@ struct Kind {
   std::uint64_t bytes = 0;
 };
 
-/// What this installation's own log says of the bundle: its last ingest, whether it landed or not.
+/// "engine:llama-cpu@8941-1 (cpu, amd64)": what must fit the receiver's hardware.
+std::string engine_words(const Artifact& engine) {
+  std::vector<std::string> facts;
+  for (const auto* key : {"variant", "architecture"}) {
+    const auto found = engine.facts.find(key);
+    if (found != engine.facts.end() && found->is_string()) facts.push_back(found->get<std::string>());
+  }
+  return facts.empty() ? engine.id() : fmt::format("{} ({})", engine.id(), fmt::join(facts, ", "));
+}
+
+/// What this installation's own log says of the bundle: how it landed, else why it did not.
 Json ingest_of(const Site& site, const BundleReader& bundle) {
   if (!site.exists() || !fs::exists(site.audit_folder() / "checkpoint")) return nullptr;
   const auto subject = fmt::format("{}/{}", bundle.info().channel, bundle.info().sequence);
-  const auto entry =
-      AuditLog::open_to_read(site.audit_folder()).find_last(k_ingest_event, subject, [&](const AuditEntry& one) {
-        return one.event.outcome != Outcome::intent &&
-               parse_json(one.event.detail).value("bundle", "") == bundle.digest().text();
-      });
+  const auto log = AuditLog::open_to_read(site.audit_folder());
+  const auto last = [&](Outcome outcome) {
+    return log.find_last(k_ingest_event, subject, [&](const AuditEntry& one) {
+      return one.event.outcome == outcome && parse_json(one.event.detail).value("bundle", "") == bundle.digest().text();
+    });
+  };
+  // That it landed stays true when it was refused once more since.
+  auto entry = last(Outcome::success);
+  if (!entry) entry = last(Outcome::failure);
   if (!entry) return nullptr;
   const auto detail = parse_json(entry->event.detail);
   const auto scan = detail.find("scan");
@@ -56,7 +76,9 @@ Json sheet_of(const Invocation& invocation, const Options& options) {
   BundleReader bundle(options.bundle);
   bundle.load_lists();
   std::map<std::string, Kind> kinds;
+  auto engines = Json::array();
   for (const auto& artifact : bundle.artifacts()) {
+    if (artifact.kind == "engine") engines.push_back(engine_words(artifact));
     auto& kind = kinds[artifact.kind];
     ++kind.artifacts;
     kind.bytes += artifact.total_size();
@@ -66,7 +88,7 @@ Json sheet_of(const Invocation& invocation, const Options& options) {
     contents.push_back({{"kind", kind}, {"artifacts", sum.artifacts}, {"bytes", sum.bytes}});
   }
   // Judged by the pinned root where there is one; the sheet says when nobody judged.
-  const TrustStore trust(site.trust_folder());
+  const auto trust = trust_of(site);
   auto signatures = Json::array();
   const bool judged = !trust.empty();
   std::optional<TrustRoot> root;
@@ -92,12 +114,14 @@ Json sheet_of(const Invocation& invocation, const Options& options) {
           {"created", format_time(info.creation_date)},
           {"creator", info.creator},
           {"low_side_host", info.low_side_host},
+          {"expedited", info.expedited},
           {"expires", info.expires ? Json(format_time(*info.expires)) : Json()},
           {"files", info.content_files},
           {"bytes", info.content_bytes},
           {"left_out",
            info.builds_on ? Json({{"files", info.builds_on->files}, {"bytes", info.builds_on->bytes}}) : Json()},
           {"contents", std::move(contents)},
+          {"engines", std::move(engines)},
           {"signatures_judged", judged},
           {"signatures", std::move(signatures)},
           {"withheld", std::move(withheld)},
@@ -137,22 +161,57 @@ std::string scan_text(const Json& sheet) {
                       scan.value("not_scanned_files", 0), text_of(ingest, "time"), ingest["entry"].dump(),
                       text_of(ingest, "outcome"));
   }
+  std::size_t lines = 0;
   for (const auto& file : sheet["withheld"]) {
-    out += fmt::format("             withheld: {} ({})\n", text_of(file, "path"), text_of(file, "reason"));
+    if (++lines <= k_max_lines)
+      out += fmt::format("             withheld: {} ({})\n", text_of(file, "path"), text_of(file, "reason"));
+  }
+  if (lines > k_max_lines) {
+    out += fmt::format("             and {} more, which `liftlock verify` lists\n",
+                       counted(lines - k_max_lines, "withheld file"));
   }
   return "SCAN         " + out;
 }
 
 std::string signatures_text(const Json& sheet) {
   std::string out;
+  std::size_t lines = 0;
   for (const auto& signature : sheet["signatures"]) {
+    if (++lines > k_max_lines) continue;
     out += out.empty() ? "SIGNED BY    " : "             ";
     out += sheet["signatures_judged"].get<bool>()
                ? fmt::format("{} ({}): {}, key {}\n", text_of(signature, "owner"), text_of(signature, "role"),
                              text_of(signature, "status"), text_of(signature, "key").substr(0, 16))
                : fmt::format("{}: not judged, no trust root is pinned here\n", text_of(signature, "file"));
   }
+  if (lines > k_max_lines) {
+    out += fmt::format("             and {} more, which `liftlock inspect` lists\n",
+                       counted(lines - k_max_lines, "signature"));
+  }
   return out.empty() ? "SIGNED BY    nobody\n" : out;
+}
+
+/// Without one a model answers nobody, and a checklist of models alone forgets it.
+std::string engines_text(const Json& sheet) {
+  const auto& engines = sheet["engines"];
+  if (engines.empty()) {
+    const auto& contents = sheet["contents"];
+    const bool models =
+        std::any_of(contents.begin(), contents.end(), [](const auto& kind) { return kind["kind"] == "model"; });
+    return models
+               ? "ENGINES      none travels: the models need one that the receiver has (`liftlock engine ls` there)\n"
+               : "";
+  }
+  std::string out;
+  for (std::size_t i = 0; i < std::min(engines.size(), k_max_lines); ++i) {
+    out += out.empty() ? "ENGINES      " : "             ";
+    out += printable(engines[i].get<std::string>()) + "\n";
+  }
+  if (engines.size() > k_max_lines) {
+    out += fmt::format("             and {} more, which `liftlock inspect` lists\n",
+                       counted(engines.size() - k_max_lines, "engine"));
+  }
+  return out;
 }
 
 std::string to_text(const Json& sheet) {
@@ -162,6 +221,7 @@ std::string to_text(const Json& sheet) {
                      Digest::parse(text_of(sheet, "digest")).spoken());
   out += fmt::format("MADE         {} by {} on {}\n", text_of(sheet, "created"), text_of(sheet, "creator"),
                      text_of(sheet, "low_side_host"));
+  if (const auto why = text_of(sheet, "expedited"); !why.empty()) out += fmt::format("EXPEDITED    {}\n", why);
   out += fmt::format("VALID UNTIL  {}\n", sheet["expires"].is_null() ? "no end" : text_of(sheet, "expires"));
   out += signatures_text(sheet);
   out += fmt::format("TICKET       {}\n", or_line(text_of(sheet, "ticket")));
@@ -173,6 +233,7 @@ std::string to_text(const Json& sheet) {
     rows.push_back({text_of(kind, "kind"), kind["artifacts"].dump(), format_size(kind["bytes"].get<std::uint64_t>())});
   }
   out += format_table(rows);
+  out += engines_text(sheet);
   out += fmt::format("travelling: {}, {}\n", counted(sheet["files"].get<std::uint64_t>(), "file"),
                      format_size(sheet["bytes"].get<std::uint64_t>()));
   out += "no byte of the content was read for this page: `liftlock verify` says whether it is whole\n";
@@ -201,9 +262,9 @@ void add_sheet(CLI::App& group, Invocation& invocation) {
   command->add_option("--ticket", options->ticket, "The number under which the crossing was asked for")
       ->type_name("TEXT");
   command->footer(
-      "Overrides, digest, signers, medium and its serial number, contents, what scanners said on this side, and lines "
-      "to\n"
-      "sign on. It verifies signatures where a trust root is pinned, and no files: `liftlock verify` does.\n"
+      "Overrides, digest, signers, medium and its serial number, contents, engines, what scanners said on this side, "
+      "and\n"
+      "lines to sign on. It verifies signatures where a trust root is pinned, and no files: `liftlock verify` does.\n"
       "Example: liftlock transfer sheet /mnt/usb/demo-7 --ticket CHG-4711 | lp");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -94,7 +94,9 @@ void run(Invocation& invocation, Options options) {
   };
   std::optional<fs::path> partial;
   if (!options.output.empty()) partial = options.output + ".partial";
-  translate::Journal journal(partial, translate::settings_key(options.settings, options.answer.model));
+  auto asked_with = chat_request(options.answer, first_messages(options.answer));
+  asked_with["model"] = session.resolved();
+  translate::Journal journal(partial, translate::settings_key(options.settings, asked_with));
   translate::Outcome outcome;
   {
     ProgressTask task(invocation.reporter(), "translating", Unit::items, pieces.size());

@@ -10,7 +10,7 @@ void add_trust(CLI::App& app, Invocation& invocation) {
   group->require_subcommand(1);
   for (const auto add :
        {add_trust_keygen, add_trust_init, add_trust_show, add_trust_pin, add_trust_update, add_trust_add_key,
-        add_trust_remove_key, add_trust_revoke, add_trust_rotate, add_trust_threshold, add_trust_sign_root}) {
+        add_trust_rotate, add_trust_retire, add_trust_revoke, add_trust_threshold, add_trust_sign_root}) {
     add(*group, invocation);
   }
   group->footer("Format and rules: docs/formats/trust.md");

@@ -41,8 +41,9 @@ void add_trust_add_key(CLI::App& app, Invocation& invocation) {
       ->required()
       ->type_name("{root,builder,scanner,approver,ingest}");
   command->add_option("--owner", options->owner, "Whose it is, for people");
-  command->add_option("--key-expires", options->key_expires,
-                      "When the key ends, like 365d, or a time (not for root keys)");
+  command->add_option(
+      "--key-expires", options->key_expires,
+      "When the key ends: 365d, a day like 2027-11-23 (to its end, UTC), or a time (not for root keys)");
   add_change_options(*command, options->change);
   command->footer("Example: liftlock trust add-key ada.pub --role approver --owner 'Ada, CISO' --root-key root.pem");
   command->callback([&invocation, options] {

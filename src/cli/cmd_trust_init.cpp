@@ -8,6 +8,7 @@
 #include "cli/commands.hpp"
 #include "cli/trust_change.hpp"
 #include "trust/key_file.hpp"
+#include "trust/logged_trust.hpp"
 
 namespace liftlock {
 namespace {
@@ -64,13 +65,23 @@ TrustRoot first_root(const Options& options, const std::vector<PrivateKey>& root
   return root;
 }
 
+/// A root of its own is right for a site that takes in what others packed; it is easily taken for the way to get
+/// bundles.
+void warn_of_two_roots(const Site& site, Reporter& reporter) {
+  if (!site.exists() || (site.config().zone != Zone::ingest && site.config().zone != Zone::production)) return;
+  reporter.warn(
+      "bundles of a low side are judged by that side's root: `liftlock trust pin BUNDLE`; a root that is made here is "
+      "for a site without one, which imports what others packed and countersigns models");
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
-  if (!TrustStore(site.trust_folder()).empty()) {
+  if (!trust_of(site).empty()) {
     throw Error(ErrorCode::immutable, "this installation already trusts a root",
                 "change it with trust add-key, revoke, rotate …");
   }
   if (!site.exists() && options.change.out.empty()) site.require_zone("trust init", {});
+  warn_of_two_roots(site, invocation.reporter());
   std::vector<PrivateKey> root_keys;
   for (const auto& file : options.change.root_keys)
     root_keys.push_back(load_private_key(file, options.change.passphrase_path()));
@@ -95,6 +106,9 @@ void add_trust_init(CLI::App& app, Invocation& invocation) {
       ->type_name("ROLE:N");
   add_change_options(*command, options->change);
   command->footer(
+      "Once for an organisation: on its low side, or on a machine for the keys alone. A high side pins that root\n"
+      "(`liftlock trust pin`); it makes one only where no low side packs bundles for it, and then believes\n"
+      "by it who signs what it imports, and who countersigns its models.\n"
       "Example: liftlock trust init --organisation 'Plant 4' --root-key root.pem \\\n"
       "           --add builder:builder.pem.pub --add approver:gpg:0123456789ABCDEF0123456789ABCDEF01234567 "
       "--threshold approver:1");

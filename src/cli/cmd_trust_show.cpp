@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
@@ -14,9 +15,25 @@ struct Options {
   std::string path;
 };
 
+/// Also where it is not what the audit log tells of: whoever mends it has to see it.
+TrustRoot pinned_root(Invocation& invocation) {
+  const auto site = invocation.site();
+  try {
+    return trust_of(site).current();
+  } catch (const Error& error) {
+    std::optional<TrustRoot> root;
+    try {
+      root = TrustStore(site.trust_folder()).current();
+    } catch (const Error&) {  // the first one says more
+    }
+    if (!root) throw;
+    invocation.reporter().warn(error.what());
+    return *root;
+  }
+}
+
 void run(Invocation& invocation, const Options& options) {
-  const auto root = options.path.empty() ? TrustStore(invocation.site().trust_folder()).current()
-                                         : decode_root(read_chain(options.path).back()).root;
+  const auto root = options.path.empty() ? pinned_root(invocation) : decode_root(read_chain(options.path).back()).root;
   auto json = root_json(root);
   json["pinned"] = options.path.empty();
   invocation.print(json, [&] {

@@ -32,6 +32,8 @@ void run(Invocation& invocation, const Options& options) {
     }
     root.thresholds.erase(role);
     if (options.count > 0) root.thresholds[role] = options.count;
+    require_enough_keys(root, role);
+    require_one_key_each(root, role);
   });
 }
 

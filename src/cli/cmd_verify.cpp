@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <span>
 
@@ -13,8 +14,10 @@
 #include "bundle/verify.hpp"
 #include "cli/bundle_view.hpp"
 #include "cli/commands.hpp"
+#include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/long_list.hpp"
+#include "trust/logged_trust.hpp"
 #include "trust/trust.hpp"
 
 namespace liftlock {
@@ -34,7 +37,8 @@ struct Options {
 std::optional<std::vector<std::string>> chosen_chain(const Invocation& invocation, const Options& options) {
   if (options.integrity_only) return std::nullopt;
   if (options.root.empty()) {
-    const TrustStore trust(invocation.site().trust_folder());
+    const auto site = invocation.site();
+    const auto trust = trust_of(site);
     (void)trust.current();  // a chain of ours that is broken is no problem of the bundle
     return trust.pinned_chain();
   }
@@ -93,7 +97,12 @@ std::string to_text(const VerifyReport& report, const LongList& list) {
     out += fmt::format("withheld: {} ({})\n", file.path.text(), printable(file.reason));
   }
   out += list.rest(report.withheld.size(), k_most, "withheld file");
-  if (!report.signatures_judged) out += "signatures were NOT judged: only the integrity of the files was checked\n";
+  if (!report.signatures_judged) {
+    const bool refused = std::any_of(report.problems.begin(), report.problems.end(),
+                                     [](const auto& problem) { return problem.path == "signatures"; });
+    out += refused ? "signatures were NOT judged, for the problem that is told below\n"
+                   : "signatures were NOT judged: only the integrity of the files was checked\n";
+  }
   for (const auto& problem : std::span(report.problems).first(list.shown(report.problems.size(), k_most))) {
     out += fmt::format("PROBLEM [{}] {}: {}\n", info(problem.code).slug, problem.path.empty() ? "bundle" : problem.path,
                        printable(problem.message));
@@ -121,9 +130,13 @@ void run(Invocation& invocation, const Options& options) {
                        .when = now(),
                        .signatures = {options.signatures.begin(), options.signatures.end()}};
   if (!options.expect.empty()) verify.expect = parse_digest(options.expect);
-  const auto report = verify_bundle(options.bundle, verify, invocation.reporter());
   // With a root of one's own no installation is asked.
-  const bool here = report.signatures_judged && options.root.empty();
+  const bool here = verify.pinned && options.root.empty();
+  if (here) {
+    require_known_kinds(invocation.site().config());
+    verify.accept_kinds = invocation.site().config().accept_kinds;
+  }
+  const auto report = verify_bundle(options.bundle, verify, invocation.reporter());
   const auto wanted = here ? invocation.site().config().approvals : 0;
   invocation.print(to_json(report),
                    [&] { return approvals_text(report, wanted) + to_text(report, LongList(options.all)); });

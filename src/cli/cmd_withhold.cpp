@@ -42,7 +42,8 @@ Withheld::File withheld_file(const BundleReader& bundle, const RelPath& path, co
 void run(Invocation& invocation, const Options& options) {
   const fs::path folder(options.bundle);
   if (options.reason.empty()) fail(ErrorCode::reason_required, "a file is withheld for a reason");
-  require_bundle_to_write(folder);
+  require_bundle_to_write(
+      folder, "mount it writable, or copy the bundle to a medium that can be written: the statement goes with it");
   BundleReader bundle(folder);
   bundle.load_lists();
   std::map<RelPath, Withheld::File> files;
@@ -71,6 +72,7 @@ void run(Invocation& invocation, const Options& options) {
   }
   remove_leftovers(folder / k_withheld_path);
   write_file_atomically(folder / k_withheld_path, text);
+  warn_unless_carried(invocation, folder, result.at("key_id").get<std::string>());
   const auto landing = judge_landing(bundle.artifacts(), paths_of(withheld));
   invocation.print({{"bundle", bundle.digest().text()},
                     {"files", withheld.files.size()},

@@ -10,9 +10,11 @@ CommandTable commands_of_both() {
   static constexpr std::array k_commands = {
       add_init,
       add_trust,
+      add_settle,
       add_sign,
       add_withhold,
       add_transfer,
+      add_media,
       add_verify,
       add_inspect,
       add_store_ls,

@@ -18,7 +18,7 @@ std::optional<std::string> stack_file_text(std::string_view) {
 }
 
 std::span<const std::string_view> commands_of_other_side() {
-  static constexpr std::array<std::string_view, 5> k_names = {"lock", "fetch", "check", "pack", "diff"};
+  static constexpr std::array<std::string_view, 6> k_names = {"lock", "fetch", "check", "pack", "diff", "abandon"};
   return k_names;
 }
 

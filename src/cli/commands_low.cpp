@@ -42,6 +42,7 @@ CommandTable commands_of_side() {
       add_model_packages,
       add_status,
       add_acknowledge,
+      add_abandon,
   };
   // clang-format on
   return k_commands;

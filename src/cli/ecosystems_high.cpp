@@ -7,6 +7,7 @@
 #include "ecosystem/git/route.hpp"
 #include "ecosystem/go/route.hpp"
 #include "ecosystem/helm/push.hpp"
+#include "ecosystem/helm/registry_route.hpp"
 #include "ecosystem/helm/route.hpp"
 #include "ecosystem/hub/route.hpp"
 #include "ecosystem/maven/push.hpp"
@@ -36,6 +37,7 @@ std::vector<MakeRoute> mirror_routes() {
       git::make_git_route,
       oci::make_image_route,
       helm::make_chart_route,
+      helm::make_chart_registry_route,
       hub::make_hub_route,
       ollama::make_ollama_route,
       modelpack::make_modelpack_route,

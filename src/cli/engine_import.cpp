@@ -12,11 +12,13 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/accepted_kinds.hpp"
+#include "bundle/import_record.hpp"
 #include "cli/engine_view.hpp"
 #include "cli/inspection.hpp"
 #include "engine/import.hpp"
 #include "engine/package_reader.hpp"
-#include "intake/record.hpp"
+#include "trust/logged_trust.hpp"
 
 namespace liftlock {
 namespace {
@@ -45,7 +47,7 @@ bool believe_whole(const Site& site, const EngineFileRequest& request, const Dig
     return true;
   }
   if (engine::import_signatures(request.file).empty()) return false;
-  facts.keys = engine::require_signed_list(digest, request.file, TrustStore(site.trust_folder()).current(), now());
+  facts.keys = engine::require_signed_list(digest, request.file, trust_of(site).current(), now());
   facts.believed_by = name(Belief::signature);
   return true;
 }
@@ -54,15 +56,15 @@ bool believe_whole(const Site& site, const EngineFileRequest& request, const Dig
 std::string believe_manifest(const Site& site, const Baiengine& package, engine::EngineFacts& facts) {
   if (package.signatures.empty()) return "it carries no signature, and no digest was announced";
   if (!package.is_bound()) return "manifest.json is signed, and lists no checksums";
-  const TrustStore trust(site.trust_folder());
+  const auto trust = trust_of(site);
   if (trust.empty()) return "manifest.json is signed, and no trust root is pinned here to judge that by";
-  const auto judged =
-      judge(package.manifest_text, package.signatures, trust.current(), now(), {Role::builder, Role::approver});
-  // A signature by somebody unknown is as good as none; a false one, or one by a revoked key, ends the import.
-  if (std::all_of(judged.begin(), judged.end(),
-                  [](const auto& one) { return one.status == SignatureStatus::unknown_key; }))
+  const auto root = trust.current();
+  const auto judged = judge(package.manifest_text, package.signatures, root, now(), {Role::builder, Role::approver});
+  // A signature by somebody unknown, or by a key that retired, is as good as none; a false one, or one by a revoked
+  // key, ends the import.
+  if (std::all_of(judged.begin(), judged.end(), [](const auto& one) { return is_unlisted(one.status); }))
     return "manifest.json is signed by a key that the trust root does not list";
-  require_thresholds(judged, trust.current(), {Role::builder});
+  require_thresholds(judged, root, {Role::builder});
   for (const auto& one : judged) {
     if (one.status == SignatureStatus::valid) facts.keys.push_back(one.key_id);
   }
@@ -120,6 +122,7 @@ engine::InstalledEngine import_engine(Invocation& invocation, const Site& site, 
   engine::EngineFacts facts;
   UniqueFd tar;
   try {
+    require_accepted_kind(site.config().accept_kinds, "engine", request.file.filename().string());
     const auto cells = cells_of(site);
     auto copy = engine::copy_privately(request.file, site.engines_folder(), site.config().reserve_bytes);
     detail["package"] = copy.digest.text();
@@ -150,12 +153,8 @@ engine::InstalledEngine import_engine(Invocation& invocation, const Site& site, 
     log.append(event);
     throw;
   }
-  std::optional<engine::InstalledEngine> installed;
-  logged_effect(log, import_event(invocation.actor(), request.file, detail), [&] {
-    installed = engine::install_engine(tar.get(), site.engines_folder(), std::move(facts), engine::probe_machine(),
-                                       request.unsuited);
-  });
-  return *std::move(installed);
+  return engine::install_engine(log, import_event(invocation.actor(), request.file, detail), tar.get(),
+                                site.engines_folder(), std::move(facts), engine::probe_machine(), request.unsuited);
 }
 
 engine::InstalledEngine install_stored_baiengine(Invocation& invocation, const Site& site, const Artifact& artifact,
@@ -173,18 +172,14 @@ engine::InstalledEngine install_stored_baiengine(Invocation& invocation, const S
   Json detail = {{"package", facts.package}};
   describe(detail, facts);
   AuditLog log(site.audit_folder(), "");
-  std::optional<engine::InstalledEngine> installed;
-  logged_effect(log,
-                {.type = "engine.install",
-                 .actor = invocation.actor(),
-                 .outcome = Outcome::intent,
-                 .subject = artifact.id(),
-                 .detail = dump_json_line(detail)},
-                [&] {
-                  installed = engine::install_engine(tar.get(), site.engines_folder(), std::move(facts),
-                                                     engine::probe_machine(), request.unsuited);
-                });
-  return *std::move(installed);
+  return engine::install_engine(log,
+                                {.type = "engine.install",
+                                 .actor = invocation.actor(),
+                                 .outcome = Outcome::intent,
+                                 .subject = artifact.id(),
+                                 .detail = dump_json_line(detail)},
+                                tar.get(), site.engines_folder(), std::move(facts), engine::probe_machine(),
+                                request.unsuited);
 }
 
 Json describe_baiengine(const Site& site, const EngineFileRequest& request) {

@@ -28,7 +28,8 @@ struct EngineFileRequest {
 
 /// Installs the package of a file: for its announced digest, for the signed list beside it, for the signatures in a
 /// .baiengine, or, where policy allows that, for nobody's word. What is refused is in the log, too (engine.import).
-/// @throws Error{unsigned_document, reason_required, usage}, and what require_announced(), require_signed_list(),
+/// @throws Error{unsigned_document, reason_required, usage, profile_refused}, and what require_announced(),
+/// require_signed_list(),
 ///         open_baiengine(), build_on_base() and install_engine() throw
 engine::InstalledEngine import_engine(Invocation& invocation, const Site& site, const EngineFileRequest& request);
 

@@ -219,6 +219,18 @@ std::vector<std::string_view> inspected_kinds() {
   return all;
 }
 
+void require_known_kinds(const SiteConfig& config) {
+  const auto known = inspected_kinds();
+  for (const auto& kind : config.accept_kinds) {
+    if (std::find(known.begin(), known.end(), kind) != known.end()) continue;
+    const auto near = nearest(kind, known);
+    throw Error(ErrorCode::config_invalid,
+                fmt::format("accept_kinds of [policy] has '{}', which is no kind of artifact{}", printable(kind),
+                            near ? fmt::format("; did you mean '{}'?", *near) : ""),
+                fmt::format("the kinds are {}", fmt::join(known, ", ")));
+  }
+}
+
 Inspection inspect_here(const Artifact& artifact, std::span<const int> files, const FileInspections& inspected) {
   const auto* inspector = inspector_of(artifact.kind);
   if (inspector == nullptr) {

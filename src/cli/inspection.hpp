@@ -9,6 +9,7 @@
 #include "ecosystem/inspector.hpp"
 #include "guard/guard.hpp"
 #include "intake/shape.hpp"
+#include "site/site.hpp"
 
 namespace liftlock {
 
@@ -17,6 +18,8 @@ const std::vector<const Inspector*>& inspectors();
 
 /// Every kind that an inspector answers for, in their order.
 std::vector<std::string_view> inspected_kinds();
+/// [policy] accept_kinds has no other. @throws Error{config_invalid} with the nearest that there is
+void require_known_kinds(const SiteConfig& config);
 
 /// Finds the inspector of the artifact's kind and runs it here, in this process. A kind without inspector is a finding.
 Inspection inspect_here(const Artifact& artifact, std::span<const int> files, const FileInspections& inspected);

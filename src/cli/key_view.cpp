@@ -19,6 +19,11 @@ std::string limits_text(const KeyLimits& limits) {
   return parts.empty() ? "none" : fmt::format("{}", fmt::join(parts, ", "));
 }
 
+std::string models_text(const ApiKey& key) {
+  if (!may(key.role, Right::ask)) return "-";
+  return key.models.empty() ? "all" : printable(fmt::format("{}", fmt::join(key.models, ", ")));
+}
+
 }  // namespace
 
 fs::path access_file(const Site& site) {
@@ -28,6 +33,10 @@ fs::path access_file(const Site& site) {
 std::string key_state(const ApiKey& key) {
   if (key.revoked) return "revoked";
   return key.expires && now() >= *key.expires ? "expired" : "valid";
+}
+
+std::string key_state(const UnreadableKey& key) {
+  return key.is_revoked ? "revoked" : "unreadable";
 }
 
 Json key_json(const ApiKey& key) {
@@ -47,16 +56,24 @@ Json key_json(const ApiKey& key) {
   return json;
 }
 
-std::string key_table(const std::vector<ApiKey>& keys) {
+Json key_entry(const ApiKey& key, const Digest& secret) {
+  auto json = key_json(key);
+  json.erase("revoked");
+  json["secret_sha256"] = secret.hex();
+  return json;
+}
+
+std::string key_table(const std::vector<ApiKey>& keys, const std::vector<UnreadableKey>& unreadable) {
   std::vector<std::vector<std::string>> rows{
       {"ID", "USER", "ROLE", "MODELS", "LIMITS", "EXPIRES", "STATE", "LABEL", "RECORD", "NOTE"}};
   for (const auto& key : keys) {
-    rows.push_back({key.id, printable(key.user), std::string(name(key.role)),
-                    key.models.empty() ? "all" : printable(fmt::format("{}", fmt::join(key.models, ", "))),
-                    limits_text(key.limits), key.expires ? format_time(*key.expires) : "never", key_state(key),
+    rows.push_back({key.id, printable(key.user), std::string(name(key.role)), models_text(key), limits_text(key.limits),
+                    key.expires ? format_time(*key.expires) : "never", key_state(key),
                     key.label.empty() ? "-" : printable(key.label), key.record.empty() ? "-" : printable(key.record),
                     printable(key.note)});
   }
+  for (const auto& key : unreadable)
+    rows.push_back({printable(key.id), "-", "-", "-", "-", "-", key_state(key), "-", "-", ""});
   return format_table(rows);
 }
 

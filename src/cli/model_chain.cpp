@@ -1,7 +1,6 @@
 #include "cli/model_chain.hpp"
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -12,13 +11,15 @@
 #include "base/text.hpp"
 #include "bundle/channel.hpp"
 #include "bundle/import_channel.hpp"
-#include "bundle/manifest.hpp"
+#include "bundle/import_record.hpp"
+#include "bundle/standing.hpp"
 #include "cli/bundle_view.hpp"
+#include "cli/cmd_media.hpp"
 #include "cli/engine_import.hpp"
 #include "crypto/hash.hpp"
 #include "engine/countersignature.hpp"
 #include "engine/load_gate.hpp"
-#include "intake/record.hpp"
+#include "trust/logged_trust.hpp"
 #include "trust/trust.hpp"
 
 namespace liftlock {
@@ -32,9 +33,8 @@ class Chain {
         m_reporter(reporter),
         m_store(site.store_folder()),
         m_catalog(site.catalog_file(), Access::read),
-        m_model(engine::require_model(m_catalog, engine::Choices(site.aliases_file()), name)) {
-    find_publication();
-  }
+        m_model(engine::require_model(m_catalog, engine::Choices(site.aliases_file()), name)),
+        m_publication(publication_of(m_catalog, m_model)) {}
 
   ModelChain run() {
     ModelChain chain{.id = m_model.id(), .steps = {}};
@@ -56,55 +56,33 @@ class Chain {
   }
 
  private:
-  /// The newest publication that holds these very files.
-  void find_publication() {
-    for (const auto& summary : m_catalog.publications()) {
-      const auto holders = m_catalog.holders(m_model.id());
-      const auto here = fmt::format("{}/{}", summary.channel, summary.sequence);
-      if (std::find(holders.begin(), holders.end(), here) == holders.end()) continue;
-      if (m_publication && summary.published_at < m_publication->published_at) continue;
-      auto publication = m_catalog.publication(summary.channel, summary.sequence);
-      const bool holds = publication && std::find(publication->artifacts.begin(), publication->artifacts.end(),
-                                                  m_model) != publication->artifacts.end();
-      if (holds) m_publication = std::move(publication);
-    }
-  }
-
   const Publication& publication() const {
     if (!m_publication) fail(ErrorCode::not_found, "no bundle brought '{}' here", printable(m_model.id()));
     return *m_publication;
   }
   std::string subject() const { return fmt::format("{}/{}", publication().channel, publication().sequence); }
 
-  /// A file of the bundle that belongs to no artifact, hashed again.
-  std::string front_file(const ArtifactFile& file) const {
-    auto bytes = read_all(m_store.open(file.digest).get(), bundle_limits::k_list, file.path.text());
-    if (sha256(bytes) != file.digest)
-      fail(ErrorCode::blob_corrupt, "'{}' no longer has the digest {}", file.path.text(), file.digest.text());
-    return bytes;
-  }
-  std::string bound_file(const BundleInfo& bundle, std::string_view path) const {
-    const auto bound = bundle.lists.find(RelPath::parse(path));
-    if (bound == bundle.lists.end()) fail(ErrorCode::missing_file, "bundle.json does not bind '{}'", path);
-    return front_file({.path = bound->first,
-                       .size = bound->second.size,
-                       .digest = bound->second.digest,
-                       .origin = {},
-                       .evidence = {}});
-  }
-
   void registry(ChainStep& step) {
     for (const auto& file : m_model.files) {
       std::vector<std::string> types;
       auto evidence = Json::array();
+      bool is_vouched_for = false;
       for (const auto& one : file.evidence) {
         types.push_back(printable(one.type));
         evidence.push_back({{"type", one.type}, {"details", one.details}});
+        is_vouched_for = is_vouched_for || one.type != "first-use";
       }
-      step.words.push_back(
-          fmt::format("{} from {}: {}", file.path.filename(),
-                      file.origin.empty() ? "an origin that is not stated" : printable(file.origin),
-                      types.empty() ? "no evidence of its own" : fmt::format("{}", fmt::join(types, ", "))));
+      step.words.push_back(fmt::format("{} from {}: {}", file.path.filename(),
+                                       file.origin.empty() ? "an origin that is not stated" : printable(file.origin),
+                                       types.empty()    ? "no evidence on record"
+                                       : is_vouched_for ? fmt::format("{}", fmt::join(types, ", "))
+                                                        : "first-use, nothing else vouches for it"));
+      // The worst of its files is told.
+      if (types.empty()) {
+        step.status = StepStatus::absent;
+      } else if (!is_vouched_for) {
+        step.status = std::max(step.status, StepStatus::unproven);
+      }
       step.evidence["files"].push_back({{"path", file.path.text()},
                                         {"origin", file.origin},
                                         {"sha256", file.digest.hex()},
@@ -121,8 +99,7 @@ class Chain {
                      {"source", record.source},
                      {"believed_by", name(record.belief)},
                      {"keys", record.keys}};
-    if (import_content(publication().artifacts) != record.content)
-      fail(ErrorCode::store_invalid, "the catalog has other artifacts of {} than its record", subject());
+    require_import(publication(), m_model, log(), trust_of(m_site, log()));
     const auto belief = imported_by(m_model).value_or(Belief::nobody);
     step.words.push_back(fmt::format("taken in from '{}' without a bundle", printable(record.source)));
     if (belief == Belief::nobody)
@@ -139,34 +116,18 @@ class Chain {
     if (sha256(document) != publication().bundle_digest)
       fail(ErrorCode::store_invalid, "the catalog's bundle.json of {} no longer has its digest", subject());
     if (publication().channel == k_import_channel) return import_record(step);
-    const auto bundle = parse_bundle_info(document);
-    std::vector<SignatureFile> signatures;
-    std::map<std::uint64_t, std::string> statements;
-    for (const auto& file : publication().other_files) {
-      const auto& path = file.path.text();
-      if (path.starts_with("signatures/")) signatures.push_back({std::string(file.path.filename()), front_file(file)});
-      if (!path.starts_with("manifest/trust/")) continue;
-      const auto version = parse_uint(file.path.filename().substr(0, file.path.filename().find('.')));
-      if (version) statements[*version] = front_file(file);
-    }
-    std::vector<std::string> travelled;
-    for (auto& [version, statement] : statements) travelled.push_back(std::move(statement));
-    const auto root = judge_chain(TrustStore(m_site.trust_folder()).pinned_chain(), travelled, now());
-    const auto judged = judge(document, signatures, root, now());
+    const auto judged = judge_landed(publication(), m_store, trust_of(m_site, log()));
     step.evidence = {{"bundle", publication().bundle_digest.text()},
-                     {"trust_root", root.fingerprint.text()},
-                     {"signatures", signatures_json(judged)}};
-    require_thresholds(judged, root);
-    for (const auto& one : judged) {
+                     {"trust_root", judged.root.fingerprint.text()},
+                     {"signatures", signatures_json(judged.signatures)}};
+    require_landed(judged, publication(), log());
+    for (const auto& one : judged.signatures) {
       step.words.push_back(
           fmt::format("{} by {} ({})", name(one.status), printable(one.owner), one.role ? name(*one.role) : "no role"));
+      if (has_ended(one.status))
+        step.words.push_back("that key signs nothing new; what it signed and landed stays in use");
     }
-    if (m_depth == ChainDepth::show) return;
-    auto files = parse_files_list(bound_file(bundle, k_files_list_path));
-    if (bundle.builds_on) files = join_files(files, parse_files_list(bound_file(bundle, k_left_out_list_path)));
-    const auto artifacts = parse_artifacts_list(bound_file(bundle, k_artifacts_list_path), files);
-    if (std::find(artifacts.begin(), artifacts.end(), m_model) == artifacts.end())
-      fail(ErrorCode::store_invalid, "the signed list of {} has another '{}'", subject(), printable(m_model.id()));
+    require_listed(publication(), m_store, m_model);
     step.words.push_back("the signed lists name these very files");
   }
 
@@ -183,9 +144,39 @@ class Chain {
     const auto detail = parse_json(entry->event.detail);
     if (detail.value("bundle", "") != publication().bundle_digest.text())
       fail(ErrorCode::store_invalid, "the log says that {} was {}", subject(), printable(detail.value("bundle", "")));
-    step.evidence["require_expect"] = m_site.config().require_expect;
-    if (m_site.config().require_expect)
-      step.words.push_back("the policy of today wants the digest announced by another way at ingest");
+    arrival(step, detail);
+    registered_medium(step, entry->index);
+  }
+
+  /// As the ingest recorded it. Entries of before tell neither source nor announcement.
+  static void arrival(ChainStep& step, const Json& detail) {
+    for (const auto* member : {"peer", "source", "read_only", "expect"}) {
+      if (detail.contains(member)) step.evidence[member] = detail[member];
+    }
+    if (detail.contains("peer"))
+      return step.words.push_back(fmt::format("taken from the peer {}", printable(detail.value("peer", ""))));
+    if (!detail.contains("source"))
+      return step.words.push_back("source, and whether its digest was announced: not on record");
+    step.words.push_back(fmt::format("from '{}', mounted {}", printable(detail.value("source", "")),
+                                     detail.value("read_only", false) ? "read-only" : "writable"));
+    step.words.push_back(detail.contains("expect") ? "its digest was announced by another way, and compared"
+                                                   : "no announced digest was given");
+  }
+
+  /// The last time before the ingest that a medium with this bundle was registered.
+  void registered_medium(ChainStep& step, std::uint64_t ingested) {
+    std::optional<AuditEntry> found;
+    log().for_each(0, ingested, [&](const AuditEntry& one) {
+      if (one.event.type != k_media_in_event || one.event.outcome != Outcome::success) return true;
+      for (const auto& bundle : parse_json(one.event.detail).value("bundles", Json::array())) {
+        if (bundle.value("digest", "") == publication().bundle_digest.text()) found = one;
+      }
+      return true;
+    });
+    if (!found) return step.words.push_back("no medium with it was registered before its ingest");
+    step.evidence["medium"] = {{"serial", found->event.subject}, {"entry", found->index}};
+    step.words.push_back(fmt::format("on the medium {}, registered {} (entry {})", printable(found->event.subject),
+                                     format_time(found->time), found->index));
   }
 
   void ingest(ChainStep& step) {
@@ -242,13 +233,18 @@ class Chain {
     const auto entry = log().find_last("engine.start", m_model.id(),
                                        [](const AuditEntry& one) { return one.event.outcome != Outcome::failure; });
     if (!entry) return;
-    const auto engine_name = parse_json(entry->event.detail).value("engine", "");
-    step.evidence["engine"] = {{"entry", entry->index}, {"name", engine_name}};
+    const auto started = parse_json(entry->event.detail);
+    const auto engine_name = started.value("engine", "");
+    step.evidence["engine"] = {{"entry", entry->index}, {"name", engine_name}, {"files", started.value("files", "")}};
     step.words.push_back(fmt::format("last given to the engine {} (entry {})", printable(engine_name), entry->index));
     try {
       const auto one = engine::find_engine(m_site.engines_folder(), engine_name);
       step.evidence["engine"].update({{"package", one.facts.package}, {"believed_by", one.facts.believed_by}});
       if (const auto label = engine_label(one.facts); !label.empty()) step.words.push_back(label);
+      if (m_depth == ChainDepth::replay) {
+        (void)engine::EngineChecks().require(one, log(), true);
+        step.words.push_back("whose files are those that were installed, every byte hashed just now");
+      }
       if (const auto& base = one.facts.base) {
         step.evidence["engine"]["base"] = {{"engine", base->engine}, {"package", base->package}};
         step.words.push_back(
@@ -266,7 +262,7 @@ class Chain {
     for (const auto& role : m_site.config().countersigners) roles.insert(parse_role(role).value());
     const auto signatures = engine::CountersignatureStore(m_site.countersignatures_folder()).signatures(m_model);
     if (roles.empty() && signatures.empty()) return;
-    const auto root = TrustStore(m_site.trust_folder()).current();
+    const auto root = trust_of(m_site, log()).current();
     const std::set<Role> all = {Role::approver, Role::scanner};
     const auto judged = roles.empty() ? judge(engine::model_statement(m_model), signatures, root, now(), all)
                                       : engine::require_countersignatures(m_model, signatures, root, roles, now());
@@ -298,7 +294,7 @@ class Chain {
   const BlobStore m_store;
   const Catalog m_catalog;
   const Artifact m_model;
-  std::optional<Publication> m_publication;
+  const std::optional<Publication> m_publication;
   std::optional<AuditLog> m_log;
 };
 
@@ -308,6 +304,8 @@ std::string_view name(StepStatus status) {
   switch (status) {
     case StepStatus::good:
       return "good";
+    case StepStatus::unproven:
+      return "unproven";
     case StepStatus::absent:
       return "absent";
     case StepStatus::refuted:
@@ -318,7 +316,8 @@ std::string_view name(StepStatus status) {
 
 bool ModelChain::is_good() const {
   return std::all_of(steps.begin(), steps.end(), [](const auto& step) {
-    return step.status == StepStatus::good || (step.status == StepStatus::absent && step.name == "load");
+    return step.status == StepStatus::good || step.status == StepStatus::unproven ||
+           (step.status == StepStatus::absent && step.name == "load");
   });
 }
 

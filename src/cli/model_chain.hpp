@@ -12,9 +12,10 @@
 namespace liftlock {
 
 enum class StepStatus : std::uint8_t {
-  good,     ///< the evidence is there, and what was checked of it holds
-  absent,   ///< there is no such evidence (yet); see the step's words
-  refuted,  ///< the evidence contradicts what is here
+  good,      ///< the evidence is there, and what was checked of it holds
+  unproven,  ///< a record is there, and says that nobody vouched: believed on first use
+  absent,    ///< there is no such evidence (yet); see the step's words
+  refuted,   ///< the evidence contradicts what is here
 };
 std::string_view name(StepStatus status);
 
@@ -32,8 +33,8 @@ struct ModelChain {
 };
 
 enum class ChainDepth : std::uint8_t {
-  show,    ///< what is recorded; signatures are judged, since that costs nothing
-  replay,  ///< also every byte in the store, the signed lists, and the whole audit log
+  show,    ///< what is recorded, judged as a load judges it: signatures and the lists that they bind
+  replay,  ///< also every byte in the store and of the engine, and the whole audit log
 };
 
 /// Reads only, offline. @throws Error{not_found, ambiguous} for the name

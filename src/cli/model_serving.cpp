@@ -5,6 +5,7 @@
 #include "cli/pool_settings.hpp"
 #include "cli/trace_settings.hpp"
 #include "engine/engine_process.hpp"
+#include "os/sandbox.hpp"
 
 namespace liftlock {
 
@@ -13,6 +14,7 @@ engine::GatePolicy gate_policy(const Site& site) {
   for (const auto& role : site.config().countersigners) policy.countersigners.insert(parse_role(role).value());
   policy.countersignatures = site.countersignatures_folder();
   policy.trust_folder = site.trust_folder();
+  policy.catalog_file = site.catalog_file();
   policy.recheck = site.config().recheck_models;
   policy.verified_file = site.verified_file();
   policy.memory = site.config().seal_models ? engine::ModelMemory::sealed : engine::ModelMemory::file;
@@ -71,6 +73,9 @@ RecordPolicy record_policy(const Site& site) {
 
 namespace {
 
+/// How soon a machine that allowed no sandbox is asked again.
+constexpr std::chrono::minutes k_probe_again{1};
+
 /// As [labels] of config.toml says, and `label` of the pools.
 Labels site_labels(const Site& site) {
   std::map<std::string, std::string> pools;
@@ -82,7 +87,7 @@ Labels site_labels(const Site& site) {
 
 ModelServing::ModelServing(const Site& site, AuditLog& log, const std::string& actor)
     : m_site(site),
-      m_catalog(site.catalog_file(), Access::read),
+      m_catalog(site.catalog_file()),
       m_defaults(site.engine_defaults_file()),
       m_book(record_options(site), log),
       m_gatekeeper(site.access_file()),
@@ -106,21 +111,30 @@ std::vector<ReadinessCheck> ModelServing::checks() {
        }},
       {"keys", [this, unless] { return unless(m_gatekeeper.knows_keys(), "the keys of the users cannot be read"); }},
       {"engine", [this] { return why_no_engine(); }},
+      {"sandbox", [this] { return why_no_sandbox(); }},
   };
 }
 
-/// A site that has no model of its own needs no engine.
-std::optional<std::string> ModelServing::why_no_engine() {
+/// A site that has no model of its own needs none.
+bool ModelServing::needs_engine() {
   if (const auto generation = m_catalog.generation(); generation != m_generation) {
     const auto artifacts = m_catalog.artifacts();
-    m_needs_engine = std::any_of(artifacts.begin(), artifacts.end(), [](const auto& artifact) {
-      return artifact.kind == "model" &&
-             std::any_of(artifact.files.begin(), artifact.files.end(),
-                         [](const auto& file) { return file.path.text().ends_with(".gguf"); });
-    });
+    const auto any_with = [&](std::string_view ending) {
+      return std::any_of(artifacts.begin(), artifacts.end(), [&](const auto& artifact) {
+        return artifact.kind == "model" &&
+               std::any_of(artifact.files.begin(), artifact.files.end(),
+                           [&](const auto& file) { return file.path.text().ends_with(ending); });
+      });
+    };
+    m_needs_engine = any_with(".gguf");
+    m_hears = any_with(".bin");
     m_generation = generation;
   }
-  if (!m_needs_engine) return std::nullopt;
+  return m_needs_engine;
+}
+
+std::optional<std::string> ModelServing::why_no_engine() {
+  if (!needs_engine()) return std::nullopt;
   try {
     engine::engine_for(m_site.engines_folder(), m_defaults, "gguf");
     return std::nullopt;
@@ -128,6 +142,21 @@ std::optional<std::string> ModelServing::why_no_engine() {
     if (error.code() != ErrorCode::engine_unavailable) throw;
     return "no engine is installed for the models that are here";
   }
+}
+
+std::optional<std::string> ModelServing::why_no_sandbox() {
+  if (m_has_sandbox || (!needs_engine() && !m_hears)) return std::nullopt;
+  if (const auto now = std::chrono::steady_clock::now(); now >= m_next_probe) {
+    m_next_probe = now + k_probe_again;
+    try {
+      require_sandbox();
+      m_has_sandbox = true;
+    } catch (const Error&) {
+      // Whatever it is, no engine would start.
+    }
+  }
+  if (m_has_sandbox) return std::nullopt;
+  return "no sandbox can be set up for engines on this machine";
 }
 
 }  // namespace liftlock

@@ -54,11 +54,16 @@ std::string finish_reason(const Json& chunk) {
   return choice == nullptr ? std::string() : answer_text(*choice, "finish_reason");
 }
 
-/// Without what the model thought before it said it.
-std::string content(const Json& chunk) {
+/// What a person reads as it comes.
+struct Words {
+  std::string thought;  ///< before it says anything
+  std::string said;
+};
+Words words_of(const Json& chunk) {
   const auto* choice = choice_of(chunk);
   const auto* delta = choice == nullptr ? nullptr : answer_member(*choice, "delta");
-  return delta == nullptr ? std::string() : answer_text(*delta, "content");
+  if (delta == nullptr) return {};
+  return {answer_text(*delta, "reasoning_content"), answer_text(*delta, "content")};
 }
 
 /// Of /v1/embeddings, in the order of the inputs.
@@ -151,6 +156,21 @@ std::string ModelSession::resolve(const std::string& model) const {
   }
 }
 
+std::string ModelSession::resolved() const {
+  constexpr std::string_view k_local = "local://";
+  const auto& roles = m_site.config().roles;
+  const auto role = roles.find(m_model);
+  auto name = role == roles.end() ? m_model : role->second;
+  if (name.starts_with(k_local)) name.erase(0, k_local.size());
+  try {
+    const engine::Choices aliases(m_site.aliases_file());
+    return content_digest(engine::require_model(Catalog(m_site.catalog_file(), Access::read), aliases, name)).text();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found) throw;
+    return name;
+  }
+}
+
 UnixClientLimits ModelSession::limits() const {
   UnixClientLimits limits;
   // A long prompt takes an engine many minutes without a byte; the server kills those that hang.
@@ -213,10 +233,8 @@ ModelSession::Said ModelSession::ask(Json request, const std::function<void(std:
     }
     if (auto reason = finish_reason(chunk); !reason.empty()) said.finish = std::move(reason);
     const auto words = words_of(chunk);
-    if (!words.empty()) {
-      said.text += content(chunk);
-      on_piece(words);
-    }
+    said.text += words.said;
+    if (const auto piece = words.thought + words.said; !piece.empty()) on_piece(piece);
     said.stopped = m_stop.load();
     return !said.stopped;
   };

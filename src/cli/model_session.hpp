@@ -27,6 +27,8 @@ class ModelSession {
   ~ModelSession();
 
   const std::string& model() const { return m_model; }
+  /// What its name leads to now: the digest of a content of the store; where it is elsewhere, the name there.
+  std::string resolved() const;
   /// From here on another model is asked, once it is loaded. @throws as load(); then the one before stays
   void use(const std::string& model);
   /// Loads the model, so that the first question need not wait. False: stopped.

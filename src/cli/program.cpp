@@ -1,6 +1,7 @@
 #include "cli/program.hpp"
 
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -210,12 +211,12 @@ void require_no_empty_argument(std::span<char*> arguments) {
 /// What --help puts under one heading, in this order of headings; each side has some of them.
 constexpr std::pair<std::string_view, std::string_view> k_headings[] = {
     {"A crossing",
-     " lock fetch check pack diff sign withhold transfer verify inspect ingest import status acknowledge receipt "
-     "request "},
+     " lock fetch check pack diff sign withhold transfer media verify inspect ingest import status acknowledge abandon "
+     "receipt request "},
     {"What is here", " ls show export gc scrub retire report inventory store ring "},
     {"For others", " serve push render key record "},
     {"Models and engines", " model engine chain gate run ask embed translate transcribe ps top ollama "},
-    {"This installation", " init trust audit "},
+    {"This installation", " init trust settle audit "},
     {"Looking for trouble", " doctor health offline egress lint vendor checklist "},
     {"Help", " explain completion manual "},
 };
@@ -240,6 +241,8 @@ void add_everything(CLI::App& app, GlobalOptions& options, Invocation& invocatio
 }
 
 int run_program(int argc, char** argv) {
+  // Who started us may ignore it; then the kernel tells nobody that a child ended, and how.
+  ::signal(SIGCHLD, SIG_DFL);
   raise_open_file_limit();
   ConsoleInvocation invocation;
   CLI::App app(fmt::format("Liftlock carries AI stacks across an air gap and runs them there ({} side).", side_name()),

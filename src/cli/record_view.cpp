@@ -42,16 +42,6 @@ std::string text_or_stdin(const std::string& text) {
   return out;
 }
 
-Timestamp parse_moment(const std::string& text, std::string_view option) {
-  if (const auto ago = parse_duration(text)) return now() - *ago;
-  try {
-    return parse_time(text.size() == 10 ? text + "T00:00:00Z" : text);
-  } catch (const Error&) {
-    fail(ErrorCode::usage, "{} wants a time such as 2026-11-23T06:00:00Z, 2026-11-23, or 30d for so long ago, not '{}'",
-         option, printable(text));
-  }
-}
-
 void report_findings(Invocation& invocation, const RecordReader::Findings& findings, Json& json) {
   json["searched"] = findings.searched;
   json["without_content"] = findings.without_content;

@@ -18,8 +18,6 @@ RecordReader open_record_reader(const Site& site);
 
 /// "-" reads it from standard input, without its last newline: what leaked should not stand in a command line.
 std::string text_or_stdin(const std::string& text);
-/// "2026-11-23T06:00:00Z", "2026-11-23", or "30d" for so long ago. @throws Error{usage}
-Timestamp parse_moment(const std::string& text, std::string_view option);
 
 /// Puts counts of a search into json, and a warning and exit status 4 where records were damaged.
 void report_findings(Invocation& invocation, const RecordReader::Findings& findings, Json& json);

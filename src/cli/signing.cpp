@@ -7,15 +7,21 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "bundle/bundle_folder.hpp"
 #include "bundle/manifest.hpp"
 #include "cli/recorded_effect.hpp"
 #include "crypto/hash.hpp"
 #include "os/leftovers.hpp"
+#include "trust/logged_trust.hpp"
 
 namespace liftlock {
 void require_listed(const TrustRoot& root, const std::string& key_id, Role role) {
   const auto* key = root.find(key_id);
   if (key == nullptr) {
+    for (const auto& old : root.retired) {
+      if (old.id == key_id && !old.revoked_since)
+        fail(ErrorCode::key_retired, "root statement {} lists the key {} no longer", root.version, key_id);
+    }
     throw Error(ErrorCode::key_unknown, fmt::format("root statement {} does not list the key {}", root.version, key_id),
                 "list it first with `liftlock trust add-key`");
   }
@@ -23,6 +29,13 @@ void require_listed(const TrustRoot& root, const std::string& key_id, Role role)
     fail(ErrorCode::key_role, "the key {} has the role {}, not {}", key_id, name(key->role), name(role));
   if (key->revoked_since)
     fail(ErrorCode::key_revoked, "the key {} is revoked: {}", key_id, printable(key->revoked_reason));
+  if (root.expires && now() >= *root.expires) {
+    throw Error(
+        ErrorCode::key_expired,
+        fmt::format("root statement {} expired at {}", root.version, format_time(*root.expires)),
+        "compare this machine's clock with a watch; when it is right have the root keys make a new statement, as "
+        "with `liftlock trust threshold builder 1 --expires 365d`");
+  }
   if (key->expires && now() >= *key->expires)
     fail(ErrorCode::key_expired, "the key {} expired at {}", key_id, format_time(*key->expires));
 }
@@ -35,24 +48,30 @@ void add_signing_options(CLI::App& command, SigningKey& key, bool required) {
 }
 
 std::optional<TrustRoot> root_to_ask(const Site& site, const fs::path& bundle) {
-  const TrustStore pinned(site.trust_folder()), carried(bundle / "manifest" / "trust");
+  const auto pinned = trust_of(site);
+  const TrustStore carried(bundle / "manifest" / "trust");
   if (!pinned.empty()) return pinned.current();
   if (!carried.empty()) return parse_root(carried.statements().back());
   return std::nullopt;
 }
 
-void require_bundle(const fs::path& bundle) {
-  if (!fs::is_regular_file(bundle / k_bundle_json_path)) {
-    fail(ErrorCode::not_a_bundle, "there is no manifest/bundle.json in '{}'", printable(bundle.string()));
-  }
+void warn_unless_carried(Invocation& invocation, const fs::path& bundle, const std::string& key_id) {
+  const TrustStore carried(bundle / "manifest" / "trust");
+  if (!carried.empty() && carried.current().find(key_id) != nullptr) return;
+  invocation.reporter().warn(
+      "the trust statements that the bundle carries do not list this key: a receiver that has no newer one needs "
+      "`liftlock trust update FILE` first");
 }
 
-void require_bundle_to_write(const fs::path& bundle) {
+void require_bundle(const fs::path& bundle) {
+  if (!fs::is_regular_file(bundle / k_bundle_json_path)) throw no_bundle(bundle);
+}
+
+void require_bundle_to_write(const fs::path& bundle, const char* otherwise) {
   require_bundle(bundle);
   if (is_on_read_only_mount(bundle)) {
     throw Error(ErrorCode::io_error,
-                fmt::format("'{}' is on a medium that is mounted read-only", printable(bundle.string())),
-                "name a folder for the signature with --out; `verify` and `ingest` take it with --signatures");
+                fmt::format("'{}' is on a medium that is mounted read-only", printable(bundle.string())), otherwise);
   }
 }
 

@@ -264,7 +264,11 @@ PrivateKey PrivateKey::from_pem(std::string_view pem, const std::optional<std::s
     fail(ErrorCode::passphrase, "the private key is encrypted and the passphrase is {}",
          passphrase ? "wrong" : "missing");
   }
-  if (!key) fail(ErrorCode::schema_violation, "not a private key in PEM: {}", openssl_reason());
+  if (!key) {
+    throw Error(
+        ErrorCode::schema_violation, fmt::format("not a private key in PEM: {}", openssl_reason()),
+        "name the file of a private key, as `liftlock trust keygen` writes it; FILE.pub beside it is the public one");
+  }
   return adopt(std::move(key), context);
 }
 

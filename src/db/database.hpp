@@ -36,7 +36,8 @@ class Database {
  public:
   /// With Access::write opens or creates the file; its folder must exist. With Access::read it has to be there, and
   /// writers may be active meanwhile, but in other processes: SQLite shares what it knows of a file within a process.
-  /// Without -wal and -shm (nobody has it open) a copy in memory is read.
+  /// Without -wal and -shm (nobody has it open) a copy in memory is read, which stays as it is: who keeps the object
+  /// while others write opens with Access::write.
   explicit Database(const fs::path& file, Access access = Access::write);
   ~Database();
   Database(const Database&) = delete;

@@ -104,6 +104,9 @@ class Collector {
   /// Finds exact versions, sizes and digests. May put what it had to read into the store.
   /// @throws Error{unresolvable, …}
   virtual Collected resolve(const StackEntry& entry, CollectContext& context) const = 0;
+  /// May resolve() of several entries run at once, each on a thread of its own? Where it only asks Downloader::get()
+  /// and puts what it read into the store, for most of its time is waiting.
+  virtual bool resolves_at_once() const { return false; }
 
   /// Jobs for those files of a locked artifact that the store lacks. The default downloads file.origin.
   virtual std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const;

@@ -2,12 +2,15 @@
 #include "ecosystem/http_repository.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/code_of.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "net/server.hpp"
 #include "os/file.hpp"
+#include "os/gigabyte_fixture.hpp"
 
 namespace liftlock {
 namespace {
@@ -36,6 +39,7 @@ class HttpRepositoryTest : public ::testing::Test {
       m_server = std::make_unique<HttpServer>(options, [this](const HttpRequest& request) {
         m_authorization = request.header("Authorization");
         m_body = request.body;
+        if (request.path == "/repo/huge") return huge();
         if (request.path == "/repo/there") return text_response(200, "text/plain", "the bytes");
         if (request.path == "/repo/closed") return text_response(401, "text/plain", "who are you?");
         if (request.path == "/repo/busy") return text_response(503, "text/plain", "later");
@@ -50,6 +54,15 @@ class HttpRepositoryTest : public ::testing::Test {
          .login = std::move(login),
          .token = {}},
         "[repository.test]");
+  }
+
+  /// A packument, a page, a list of a gigabyte: a hole in a file.
+  HttpResponse huge() const {
+    const auto file = std::make_shared<const UniqueFd>(::memfd_create("huge", MFD_CLOEXEC));
+    EXPECT_EQ(::ftruncate(file->get(), k_gigabyte), 0);
+    HttpResponse out;
+    out.body = FileBody{file, 0, k_gigabyte};
+    return out;
   }
 
   TemporaryFolder m_folder;
@@ -96,6 +109,13 @@ TEST_F(HttpRepositoryTest, WhatIsThereIsComparedByItsBytes) {
   EXPECT_EQ(repository.compare("/repo/there", file("the byte")), Found::other);
   EXPECT_EQ(repository.compare("/repo/absent", file("the bytes")), Found::nothing);
   EXPECT_EQ(code_of([&] { repository.compare("/repo/broken", file("x")); }), ErrorCode::http_status);
+}
+
+TEST_F(HttpRepositoryTest, AnAnswerOfAGigabyteEndsAtItsLimit) {
+  auto repository = at("/repo");
+  const PeakMemory memory;
+  EXPECT_EQ(code_of([&] { repository.ask("GET", "/repo/huge"); }), ErrorCode::limit_exceeded);
+  EXPECT_LT(memory.grown(), 160u << 20) << "the limit is 64 MiB, and a text that grows is there twice";
 }
 
 TEST_F(HttpRepositoryTest, ALoginGoesAlongAndARefusedOneIsTold) {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/counted.hpp"
@@ -128,6 +129,13 @@ std::optional<Reference> refer_again(const ArtifactFile& file, const fs::path& a
 
 bool is_url(std::string_view source) {
   return source.find("://") != std::string_view::npos;
+}
+
+bool is_of_registry(std::string_view source) {
+  constexpr std::array<std::string_view, 5> k_transports = {
+      "docker:", "oci:", "docker-archive:", "oci-archive:", "docker-daemon:"};
+  return std::any_of(k_transports.begin(), k_transports.end(),
+                     [&](const auto transport) { return source.starts_with(transport); });
 }
 
 std::string file_name_of_url(std::string_view url) {

@@ -19,6 +19,8 @@ namespace liftlock {
 
 /// "https://…", "http://…", "file:///…": anything with a scheme.
 bool is_url(std::string_view source);
+/// What a registry of images holds, or an archive or layout of it, as skopeo names them: "docker://…", "oci:…".
+bool is_of_registry(std::string_view source);
 /// The last component of the URL's path, percent-decoded, without query ("?download=true") and fragment, made portable.
 std::string file_name_of_url(std::string_view url);
 /// @throws Error{stack_invalid} when the URL holds a user name or password: they belong in .netrc

@@ -62,7 +62,19 @@ EarlierCheck parse_files(std::uint64_t entry, const Json& files, const Artifact&
   return earlier;
 }
 
+std::int64_t nanoseconds(const timespec& time) {
+  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
 }  // namespace
+
+FileState state_of(const struct stat& status) {
+  return {.device = status.st_dev,
+          .inode = status.st_ino,
+          .size = static_cast<std::uint64_t>(status.st_size),
+          .mtime_ns = nanoseconds(status.st_mtim),
+          .ctime_ns = nanoseconds(status.st_ctim)};
+}
 
 std::optional<EarlierCheck> find_earlier_check(const AuditLog& log, const fs::path& hints, const Artifact& artifact) {
   const auto known = read_hints(hints);

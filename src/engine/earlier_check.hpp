@@ -21,6 +21,7 @@ struct FileState {
   std::int64_t mtime_ns = 0, ctime_ns = 0;
   bool operator==(const FileState&) const = default;
 };
+FileState state_of(const struct stat& status);
 
 struct EarlierCheck {
   std::uint64_t entry = 0;     ///< of the log

@@ -21,8 +21,9 @@ namespace {
 
 constexpr std::array<KeySpec, 7> k_own_keys = {{
     {"name", ValueType::string, false, "The engine's name; by default that of the entry.", "\"llama.cpp\""},
-    {"variant", ValueType::string, false, "What hardware it is for: cpu (the default), vulkan, rocm, cuda …",
-     "\"vulkan\""},
+    {"variant", ValueType::string, false,
+     "What CPU it is for: cpu (the default), blas, avx2, x86-64-v3 … One for GPUs runs nowhere in this version.",
+     "\"x86-64-v3\""},
     {"version", ValueType::string, false, "The engine's version; by default that of the first package.", "\"8941\""},
     {"executables", ValueType::strings, false,
      "Commands that the engine offers; by default those of the first package.", "[\"llama-server\"]"},

@@ -1,6 +1,8 @@
 #include "engine/engine_process.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +16,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "engine/llama_builds.hpp"
 #include "net/unix_client.hpp"
 #include "quiet/switches.hpp"
 
@@ -36,6 +39,12 @@ std::string log_tail(const fs::path& log) {
   pread_exact(file->get(), {reinterpret_cast<std::uint8_t*>(tail.data()), tail.size()}, size - tail.size(),
               log.string());
   return tail;
+}
+
+/// Numbers within versions count as numbers: b9999 is older than b10000.
+void take_newer(std::optional<InstalledEngine>& newest, InstalledEngine& other) {
+  if (!newest || ::strverscmp(newest->manifest.version.c_str(), other.manifest.version.c_str()) <= 0)
+    newest = std::move(other);
 }
 
 }  // namespace
@@ -82,11 +91,12 @@ InstalledEngine find_engine(const fs::path& engines, const std::string& name) {
   for (auto& engine : installed_engines(engines)) {
     if (engine.manifest.name != name.substr(0, slash)) continue;
     if (slash != std::string::npos && engine.folder.filename() != name.substr(slash + 1)) continue;
-    found = std::move(engine);
+    take_newer(found, engine);
   }
   if (!found) {
     throw Error(ErrorCode::not_found, fmt::format("no engine '{}' is installed", printable(name)),
-                fmt::format("install it: liftlock engine install {}", printable(name)));
+                fmt::format("`liftlock engine ls` lists those that are; install it: liftlock engine install {}",
+                            printable(name.substr(0, slash))));
   }
   return *std::move(found);
 }
@@ -94,10 +104,7 @@ InstalledEngine find_engine(const fs::path& engines, const std::string& name) {
 InstalledEngine newest_engine_with(const fs::path& engines, const std::string& executable) {
   std::optional<InstalledEngine> newest;
   for (auto& engine : installed_engines(engines)) {
-    if (!engine.manifest.executables.contains(executable)) continue;
-    // Numbers within versions count as numbers: b9999 is older than b10000.
-    if (!newest || ::strverscmp(newest->manifest.version.c_str(), engine.manifest.version.c_str()) <= 0)
-      newest = std::move(engine);
+    if (engine.manifest.executables.contains(executable)) take_newer(newest, engine);
   }
   if (!newest) {
     throw Error(ErrorCode::engine_unavailable, fmt::format("no engine with {} is installed", executable),
@@ -141,6 +148,15 @@ bool knows_architecture(const InstalledEngine& engine, std::string_view architec
     }
   }
   return !looked;
+}
+
+void require_architecture(const InstalledEngine& engine, std::string_view architecture) {
+  if (architecture.empty() || knows_architecture(engine, architecture)) return;
+  throw Error(ErrorCode::model_unsupported,
+              fmt::format("the engine {} does not know the architecture '{}'; {}", printable(full_name(engine)),
+                          printable(architecture), who_knows(architecture)),
+              "carry a newer engine, install it beside this one and make it the default: liftlock engine install "
+              "NAME, liftlock engine default NAME/VERSION");
 }
 
 SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedFile>& files, const fs::path& run_folder,
@@ -236,8 +252,24 @@ std::optional<std::size_t> busy_slots(const fs::path& socket, std::chrono::milli
   }
 }
 
+std::optional<std::string> misuse_of_folder(const Sandbox& sandbox) {
+  const auto folder = sandbox.run_folder();
+  struct stat found {};
+  if (::lstat((folder / k_socket_name).c_str(), &found) == 0 && !S_ISSOCK(found.st_mode)) {
+    return fmt::format("{} stood where its socket belongs", S_ISLNK(found.st_mode)   ? "a symlink"
+                                                            : S_ISREG(found.st_mode) ? "a file"
+                                                                                     : "something else");
+  }
+  struct statvfs space {};
+  if (::statvfs(folder.c_str(), &space) != 0) return std::nullopt;
+  // Where no file system of its own could be mounted, others fill it, too.
+  if (space.f_blocks > sandbox.spec().run_bytes / space.f_frsize + 1) return std::nullopt;
+  const bool is_full = space.f_bfree == 0 || (space.f_files != 0 && space.f_ffree == 0);
+  return is_full ? std::optional<std::string>("it filled the folder of its socket") : std::nullopt;
+}
+
 void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience, const std::function<bool()>& given_up) {
-  const auto socket = socket_of(sandbox.spec(), std::string(k_socket_name));
+  const auto socket = sandbox.run_folder() / k_socket_name;
   const auto begun = std::chrono::steady_clock::now();
   const auto deadline = begun + patience;
   while (!is_healthy(socket, k_probe_patience)) {
@@ -251,6 +283,8 @@ void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience, const std
       }
       fail(ErrorCode::engine_failed, "the engine ended with status {}: {}", *status, printable(said));
     }
+    if (const auto misuse = misuse_of_folder(sandbox))
+      fail(ErrorCode::engine_failed, "the engine does what no server of models does: {}", *misuse);
     if (given_up && given_up()) fail(ErrorCode::engine_failed, "the engine was stopped while it loaded");
     if (std::chrono::steady_clock::now() > deadline) {
       fail(ErrorCode::engine_failed, "the engine did not get ready within {} s: {}", patience.count(),

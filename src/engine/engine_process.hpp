@@ -46,7 +46,8 @@ std::span<const ModelFormat> model_formats();
 fs::path folder_of(const fs::path& engines, const EngineManifest& manifest);
 /// Everything that is installed, sorted by name and version.
 std::vector<InstalledEngine> installed_engines(const fs::path& engines);
-/// The newest installed engine of that name (by version text), or the one whose folder name is given after a slash.
+/// The newest installed engine of that name (8941 is older than 10470), or the one whose folder name is given after a
+/// slash.
 /// @throws Error{not_found}
 InstalledEngine find_engine(const fs::path& engines, const std::string& name);
 /// The newest installed engine with this executable. @throws Error{engine_unavailable} when there is none
@@ -57,6 +58,9 @@ InstalledEngine engine_for(const fs::path& engines, const Choices& defaults, std
 /// Can its llama.cpp load models of this architecture? Its library holds the names of those it knows; true when it has
 /// no such library to look into. @throws Error{io_error}
 bool knows_architecture(const InstalledEngine& engine, std::string_view architecture);
+/// @param architecture empty when nobody inspected the model: the engine itself will say
+/// @throws Error{model_unsupported} with the first build that knows it
+void require_architecture(const InstalledEngine& engine, std::string_view architecture);
 
 /// A file shown to the engine read-only, by the path it has inside.
 struct SharedFile {
@@ -93,10 +97,14 @@ bool is_healthy(const fs::path& socket, std::chrono::milliseconds patience);
 /// which says that it is busy. An engine that does not tell its slots counts as idle.
 std::optional<std::size_t> busy_slots(const fs::path& socket, std::chrono::milliseconds patience);
 
+/// What an engine did in the folder of its socket that no server of models does: something else stands where its socket
+/// belongs, or nothing more fits in. nullopt: nothing of that.
+std::optional<std::string> misuse_of_folder(const Sandbox& sandbox);
+
 /// Waits until the engine is healthy.
 /// @param given_up asked in between; may be empty
-/// @throws Error{engine_failed} when it ends, stays silent, or was given up; the message holds the last lines of its
-/// log
+/// @throws Error{engine_failed} when it ends, stays silent, misuses its folder, or was given up; the message holds the
+/// last lines of its log
 void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience, const std::function<bool()>& given_up = {});
 
 }  // namespace liftlock::engine

@@ -7,6 +7,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
 #include "base/code_of.hpp"
 #include "engine/engine_process.hpp"
 #include "net/unix_client.hpp"
@@ -16,6 +21,7 @@
 namespace liftlock::engine {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -33,7 +39,7 @@ UniqueFd listen_at(const fs::path& path) {
 }
 
 /// What it said, once it tried all, and whether we followed where its socket leads.
-void attempt(const fs::path& folder, bool as_user) {
+void attempt(const fs::path& folder) {
   fs::create_directories(folder / "root/usr/bin");
   fs::copy_file(LIFTLOCK_TRY_LEAVE, folder / "root/usr/bin/engine");
   fs::permissions(folder / "root/usr/bin/engine", static_cast<fs::perms>(0755));
@@ -43,8 +49,7 @@ void attempt(const fs::path& folder, bool as_user) {
   const UniqueFd connection(::socket(AF_INET, SOCK_STREAM, 0));
   ASSERT_EQ(::fcntl(connection.get(), F_GETFD), 0);
   SandboxSpec spec;
-  spec.argv = {"/usr/bin/engine",       "9", elsewhere, as_user ? "user" : "root", std::to_string(::getpid()),
-               std::to_string(k_memory)};
+  spec.argv = {"/usr/bin/engine", "9", elsewhere, std::to_string(::getpid()), std::to_string(k_memory)};
   spec.root = folder / "root";
   spec.run_folder = folder / "run";
   spec.log = folder / "log";
@@ -58,9 +63,13 @@ void attempt(const fs::path& folder, bool as_user) {
     said = read_file(spec.log, 1u << 20);
   }
   EXPECT_THAT(said, HasSubstr("\n0 ways out\n"));
+  // Each was stopped by the bound, and not for want of a place to write to.
+  for (const auto* place : {"4096 files in its own /tmp", "4096 files in /dev/shm", "64 files in the shared folder"})
+    EXPECT_THAT(said, ContainsRegex(std::string(place) + " +No space left on device\n"));
   EXPECT_THAT(said, Not(HasSubstr("SUCCEEDED")));
-  const auto socket = socket_of(spec, std::string(k_socket_name));
+  const auto socket = sandbox.run_folder() / k_socket_name;
   ASSERT_TRUE(fs::is_symlink(socket)) << "it leads elsewhere now";
+  EXPECT_EQ(misuse_of_folder(sandbox), "a symlink stood where its socket belongs");
   EXPECT_FALSE(is_healthy(socket, std::chrono::milliseconds(500)));
   EXPECT_EQ(::accept(listening.get(), nullptr, nullptr), -1) << "nobody followed it";
 }
@@ -76,17 +85,30 @@ class Escape : public testing::Test {
 
 TEST_F(Escape, NoWayOutOfWhatRootStarted) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root is root";
-  attempt(temporary.path() / "r", false);
+  attempt(temporary.path() / "r");
 }
 
-// What is not bounded where a user starts it stands in docs/guides/engines.md: the run folder's size, and processes.
+/// With more threads of the same user outside than an engine may have: only those inside count.
+void attempt_of_a_busy_user(const fs::path& folder) {
+  std::vector<std::jthread> others(SandboxSpec{}.max_processes + 100);
+  for (auto& one : others) {
+    one = std::jthread([](const std::stop_token& stop) {
+      std::mutex mutex;
+      std::condition_variable_any end;
+      std::unique_lock lock(mutex);
+      end.wait(lock, stop, [] { return false; });
+    });
+  }
+  attempt(folder);
+}
+
 TEST_F(Escape, NoWayOutOfWhatAUserStarted) {
-  if (::geteuid() != 0) return attempt(temporary.path() / "u", true);
+  if (::geteuid() != 0) return attempt_of_a_busy_user(temporary.path() / "u");
   const auto child = ::fork();
   if (child == 0) {
     if (::setresgid(k_nobody, k_nobody, k_nobody) != 0 || ::setresuid(k_nobody, k_nobody, k_nobody) != 0) ::_exit(78);
     try {
-      attempt(temporary.path() / "u", true);
+      attempt_of_a_busy_user(temporary.path() / "u");
     } catch (const Error& error) {
       ::_exit(error.code() == ErrorCode::sandbox_unavailable ? 77 : 79);
     }

@@ -3,11 +3,14 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "engine/engine_files.hpp"
 #include "engine/unpack.hpp"
 #include "os/run_folder.hpp"
 
@@ -86,7 +89,8 @@ void ask_all(InstalledEngine& engine, const fs::path& work) {
 }  // namespace
 
 InstalledEngine install_engine(int tar_fd, const fs::path& engines, EngineFacts facts, const Machine& machine,
-                               Unsuited unsuited) {
+                               Unsuited unsuited,
+                               const std::function<void(const std::string&, std::string_view)>& listed) {
   const auto manifest = EngineReader(tar_fd).manifest();
   const auto place = folder_of(engines, manifest);
   if (fs::exists(fs::symlink_status(place)))
@@ -96,7 +100,8 @@ InstalledEngine install_engine(int tar_fd, const fs::path& engines, EngineFacts 
     throw Error(ErrorCode::engine_unfit,
                 fmt::format("the variant '{}' of {} cannot run on this machine: {}", printable(manifest.variant),
                             printable(manifest.name), fmt::join(suited.lacking, "; ")),
-                "install the variant cpu, or give --anyway when the hardware is still to come");
+                "install the variant cpu; --anyway is for hardware, or a version, that is still to come. GPUs serve "
+                "through an inference server that is a pool (docs/guides/gateway.md)");
   }
   make_folders(place.parent_path());
   const TemporaryFolder work(".trial", place.parent_path());
@@ -106,10 +111,25 @@ InstalledEngine install_engine(int tar_fd, const fs::path& engines, EngineFacts 
   if (suited.runs()) ask_all(engine, work.path());
   engine.facts.installed = now();
   write_file_atomically(engine.folder / k_facts_file, encode_facts(engine.facts), 0444);
-  rename_file(engine.folder, place);
+  // Of the package, not of what lies there: its programs ran already.
+  const auto list = encode_files(files_of_package(tar_fd));
+  write_file_atomically(engine.folder / k_files_file, list, 0444);
+  const auto unpacked = std::exchange(engine.folder, place);
+  if (listed) listed(full_name(engine), list);
+  rename_file(unpacked, place);
   sync_folder(place.parent_path());
-  engine.folder = place;
   return engine;
+}
+
+InstalledEngine install_engine(AuditLog& log, const AuditEvent& event, int tar_fd, const fs::path& engines,
+                               EngineFacts facts, const Machine& machine, Unsuited unsuited) {
+  std::optional<InstalledEngine> installed;
+  logged_effect(log, event, [&] {
+    installed = install_engine(
+        tar_fd, engines, std::move(facts), machine, unsuited,
+        [&](const std::string& name, std::string_view list) { log.append(files_event(name, list, event.actor)); });
+  });
+  return *std::move(installed);
 }
 
 }  // namespace liftlock::engine

@@ -45,17 +45,8 @@ std::string name_without_shard(std::string_view path) {
   return std::string(path.substr(0, path.size() - k_form.size())) + end;
 }
 
-std::int64_t nanoseconds(const timespec& time) {
-  return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
-}
-
 FileState state_of(const SharedFile& file) {
-  const auto status = stat_of(file.file.get(), file.path);
-  return {.device = status.st_dev,
-          .inode = status.st_ino,
-          .size = static_cast<std::uint64_t>(status.st_size),
-          .mtime_ns = nanoseconds(status.st_mtim),
-          .ctime_ns = nanoseconds(status.st_ctim)};
+  return engine::state_of(stat_of(file.file.get(), file.path));
 }
 
 /// Is it only for its owner, us or root, to change?
@@ -187,6 +178,26 @@ bool is_untouched(const CheckedModel& model, const EarlierCheck& earlier) {
   return model.copies.empty() && model.states == earlier.states && model.assurance != Assurance::shared;
 }
 
+/// A folder of an earlier day would believe keys that were revoked since. A log that cannot be read through is an alarm
+/// of its own and takes models from nobody (docs/decisions/damaged-log.md), unless the site wants more than the
+/// builder's word.
+void require_trust(const TrustStore& trust, const GatePolicy& policy, const AuditLog& log, Json& detail) {
+  try {
+    policy.logged_trust->require(trust, log);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::audit_broken || !policy.countersigners.empty()) throw;
+    detail["trust"] = "not compared: the audit log cannot be read through";
+  }
+}
+
+void require_vouched(const BlobStore& store, const GatePolicy& policy, const AuditLog& log, const TrustStore& trust,
+                     const Artifact& artifact, Json& detail) {
+  const auto believed = policy.beliefs->require(artifact, policy.catalog_file, store, log, trust);
+  detail["publication"] = believed.publication;
+  detail["document"] = believed.document.text();
+  detail["believed_by"] = name(believed.belief);
+}
+
 void lean_on(CheckedModel& model, const EarlierCheck& earlier) {
   model.verity = earlier.verity;
   model.entry = earlier.entry;
@@ -264,12 +275,17 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
   detail["digest"] = main_digest(artifact).text();
   std::optional<CheckedModel> model;
   std::optional<EarlierCheck> earlier;
-  const char* stage = "countersignatures";
+  const bool is_judged = !policy.catalog_file.empty();
+  const char* stage = is_judged ? "signatures" : "countersignatures";
   try {
+    const TrustStore trust(policy.trust_folder);
+    if (is_judged || !policy.countersigners.empty()) require_trust(trust, policy, log, detail);
+    if (is_judged) require_vouched(store, policy, log, trust, artifact, detail);
     if (!policy.countersigners.empty()) {
+      stage = "countersignatures";
       const auto signatures = CountersignatureStore(policy.countersignatures).signatures(artifact);
-      for (const auto& one : require_countersignatures(artifact, signatures, TrustStore(policy.trust_folder).current(),
-                                                       policy.countersigners, now()))
+      for (const auto& one :
+           require_countersignatures(artifact, signatures, trust.current(), policy.countersigners, now()))
         detail["countersigned_by"].push_back(one.key_id);
     }
     stage = "bytes";
@@ -308,6 +324,25 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
   const auto entry = log.append(event);  // durable before the engine sees a byte
   if (is_new) keep_earlier_check(policy.verified_file, artifact, entry);
   return *std::move(model);
+}
+
+std::optional<CheckedEngine> pass_gate(const InstalledEngine& engine, AuditLog& log, const GatePolicy& policy,
+                                       AuditEvent& start) {
+  if (policy.catalog_file.empty()) return std::nullopt;
+  auto detail = parse_json(start.detail);
+  try {
+    auto checked = policy.engines->require(engine, log, policy.recheck);
+    detail["files"] = checked.list.text();
+    detail["check"] = name(checked.untouched ? Check::untouched : Check::every_byte);
+    start.detail = dump_json_line(detail);
+    return checked;
+  } catch (const Error& error) {
+    detail["error"] = info(error.code()).slug;
+    start.outcome = Outcome::failure;
+    start.detail = dump_json_line(detail);
+    log.append(start);
+    throw;
+  }
 }
 
 void read_ahead(const CheckedModel& model, const std::stop_token& stop) {

@@ -1,10 +1,11 @@
-// The load gate: no byte of a model reaches an engine that was not hashed just before, and what the engine gets are the
-// very descriptors that were hashed.
+// The load gate: no byte of a model reaches an engine that was not hashed just before, against digests that somebody
+// vouches for still, and what the engine gets are the very descriptors that were hashed.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <stop_token>
@@ -15,13 +16,16 @@
 #include "artifact/artifact.hpp"
 #include "audit/audit_log.hpp"
 #include "base/json.hpp"
+#include "bundle/standing.hpp"
 #include "engine/choices.hpp"
 #include "engine/earlier_check.hpp"
+#include "engine/engine_files.hpp"
 #include "engine/engine_process.hpp"
 #include "engine/memory_need.hpp"
 #include "os/sealed_memory.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
+#include "trust/logged_trust.hpp"
 #include "trust/trust.hpp"
 
 namespace liftlock::engine {
@@ -70,26 +74,43 @@ CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
                          const std::function<void(std::uint64_t)>& progress = {}, const EarlierCheck* earlier = nullptr,
                          ModelMemory memory = ModelMemory::file);
 
-/// What the site wants of a load besides the builder's digests.
+/// What the site wants of a load besides right bytes.
 struct GatePolicy {
   std::set<Role> countersigners;  ///< these roles must have signed the model itself
   fs::path countersignatures;     ///< CountersignatureStore
   fs::path trust_folder;
+  /// Whose publications vouch for the model. Empty in tests alone, of models that nobody signed and engines that nobody
+  /// installed: then catalog and folder are believed.
+  fs::path catalog_file = {};
+  /// Kept for all loads by the policy: each model is judged once, until the trust changes.
+  std::shared_ptr<Beliefs> beliefs = std::make_shared<Beliefs>();
+  std::shared_ptr<EngineChecks> engines = std::make_shared<EngineChecks>();
+  /// Kept for all loads by the policy: each entry of the log is read once.
+  std::shared_ptr<LoggedTrust> logged_trust = std::make_shared<LoggedTrust>();
   bool recheck = true;                     ///< false: Check::untouched will do where nobody else can write the files
   fs::path verified_file;                  ///< the hints of find_earlier_check()
   ModelMemory memory = ModelMemory::file;  ///< sealed: every load hashes, whatever `recheck` says
 };
 
-/// The whole gate for one load: signatures, bytes, and the entry model.load in the log, durable before an engine sees a
-/// byte; its failure has an entry, too.
+/// The whole gate for one load: what brought the model and who vouches for it still, countersignatures, bytes, and the
+/// entry model.load in the log, durable before an engine sees a byte; its failure has an entry, too.
 /// @param detail members for the entry besides the gate's own
 /// @param opened is called when the files are open and before a byte of them was checked, for what only needs the
 ///        descriptors and takes its time meanwhile; what it throws ends the gate, and is the
 ///        failure of this load
-/// @throws what check_model() and require_countersignatures() throw, Error{trust_missing}, what AuditLog::append throws
+/// @throws what require_believed(), check_model() and require_countersignatures() throw, Error{trust_missing,
+///         trust_broken} of a trust folder that is not what the log tells of, what AuditLog::append throws
 CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& policy, const Artifact& artifact,
                        const std::string& actor, Json detail, const std::function<void(std::uint64_t)>& progress = {},
                        const std::function<void(const CheckedModel&)>& opened = {});
+
+/// The same of the engine that gets the model: its files are those that were installed.
+/// @param start the entry engine.start of what begins now; it gets members `files` and `check`, or, where the engine is
+///        refused, is written as that
+/// @return for check_again(); nullopt in tests
+/// @throws what EngineChecks::require() and AuditLog::append() throw
+std::optional<CheckedEngine> pass_gate(const InstalledEngine& engine, AuditLog& log, const GatePolicy& policy,
+                                       AuditEvent& start);
 
 /// Has the disk read what is about to be hashed, or mapped by an engine whose sandbox is set up meanwhile.
 /// @param stop asked in between

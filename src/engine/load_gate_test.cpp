@@ -193,6 +193,7 @@ struct Gate {
   GatePolicy policy{.countersigners = {},
                     .countersignatures = fixture.folder.path() / "countersignatures",
                     .trust_folder = fixture.folder.path() / "trust",
+                    .logged_trust = std::make_shared<LoggedTrust>(),
                     .recheck = true,
                     .verified_file = fixture.folder.path() / "verified.json"};
 
@@ -299,6 +300,94 @@ TEST(WholeGate, AForgedEntryStopsTheLoad) {
   ASSERT_NE(at, std::string::npos);
   forged[at + 20] = forged[at + 20] == '0' ? '1' : '0';
   write_file_atomically(path, forged);
+  EXPECT_EQ(code_of([&] { (void)gate.pass("a"); }), ErrorCode::audit_broken);
+}
+
+// An older chain would believe an approver who was revoked since.
+TEST(WholeGate, JudgesByTheTrustThatTheLogTellsOf) {
+  Gate gate;
+  gate.fixture.add_model("a", "GGUF of a model");
+  const auto model = require_model(gate.fixture.catalog, "a");
+  gate.policy.countersigners = {Role::approver};
+  CountersignatureStore(gate.policy.countersignatures)
+      .add(model, signature_by("ada", "approver", model_statement(model)));
+  TrustStore trust(gate.policy.trust_folder);
+  const auto first = signed_statement(sample_root(), {"root1"});
+  const auto second = signed_statement(next(sample_root()), {"root1"});
+  const auto tell = [&](const std::string& type, const std::string& statement) {
+    gate.log.append({.type = type,
+                     .actor = "ada",
+                     .outcome = Outcome::success,
+                     .subject = root_fingerprint(statement).text(),
+                     .detail = "{}"});
+  };
+  trust.pin(first, root_fingerprint(first));
+  tell("trust.pin", first);
+  EXPECT_NO_THROW((void)gate.pass("a"));
+  trust.follow({second}, k_now);
+  tell("trust.update", second);
+  EXPECT_NO_THROW((void)gate.pass("a"));
+  fs::remove(gate.policy.trust_folder / "2.root.json");
+  EXPECT_EQ(code_of([&] { (void)gate.pass("a"); }), ErrorCode::trust_broken);
+  EXPECT_EQ(gate.last().at("stage"), "countersignatures");
+}
+
+// What vouches for a model is in bundle/standing_test.cpp; this one came with nothing.
+TEST(WholeGate, TheCatalogIsNobodyWhoVouches) {
+  Gate gate;
+  gate.fixture.add_model("a", "GGUF of a model");
+  gate.policy.catalog_file = gate.fixture.folder.path() / "store/catalog.db";
+  EXPECT_EQ(code_of([&] { (void)gate.pass("a"); }), ErrorCode::store_invalid);
+  EXPECT_EQ(gate.last().at("stage"), "signatures");
+  EXPECT_EQ(gate.last().at("error"), "store-invalid");
+  EXPECT_EQ(gate.log.read(gate.log.size() - 1).event.outcome, Outcome::failure);
+}
+
+// Damage to the log is an alarm of its own, and takes models from nobody.
+TEST(WholeGate, ALogThatCannotBeReadThroughTakesNoModel) {
+  Gate gate;
+  gate.fixture.add_model("a", "GGUF of a model");
+  Artifact model = require_model(gate.fixture.catalog, "a");
+  const ImportRecord record{.shape = "model",
+                            .source = "a.gguf",
+                            .belief = Belief::nobody,
+                            .document = {},
+                            .keys = {},
+                            .reason = "a test",
+                            .actor = "ada",
+                            .imported_at = k_now,
+                            .artifacts = {model.id()},
+                            .content = import_content({model}),
+                            .replaced = {},
+                            .digests = {}};
+  const auto text = encode_import_record(record);
+  gate.fixture.catalog.publish({.channel = "import",
+                                .sequence = 1,
+                                .bundle_digest = sha256(text),
+                                .bundle_json = text,
+                                .published_at = k_now,
+                                .artifacts = {model},
+                                .other_files = {}});
+  gate.log.append({.type = std::string(k_import_event),
+                   .actor = "ada",
+                   .outcome = Outcome::success,
+                   .subject = "import/1",
+                   .detail = dump_json_line({{"import", sha256(text).text()}})});
+  // So that the import lies in what is damaged.
+  gate.log.append(std::vector<AuditEvent>(
+      300, {.type = "test.fill", .actor = "ada", .outcome = Outcome::success, .subject = "x", .detail = {}}));
+  gate.policy.catalog_file = gate.fixture.folder.path() / "store/catalog.db";
+  EXPECT_NO_THROW((void)gate.pass("a"));
+  EXPECT_EQ(gate.last().at("publication"), "import/1");
+  EXPECT_EQ(gate.last().at("believed_by"), "nobody");
+  EXPECT_FALSE(gate.last().contains("trust"));
+  const auto path = gate.fixture.folder.path() / "audit/tile/entries/000";
+  write_file_atomically(path, std::string(fs::file_size(path), '\0'));
+  gate.policy.logged_trust = std::make_shared<LoggedTrust>();
+  gate.policy.beliefs = std::make_shared<Beliefs>();
+  EXPECT_NO_THROW((void)gate.pass("a"));
+  EXPECT_TRUE(gate.last().contains("trust"));
+  gate.policy.countersigners = {Role::approver};
   EXPECT_EQ(code_of([&] { (void)gate.pass("a"); }), ErrorCode::audit_broken);
 }
 

@@ -160,37 +160,49 @@ bool has_all(const Machine& machine, const std::array<std::string_view, N>& feat
                      [&](auto feature) { return machine.cpu_features.contains(feature); });
 }
 
-void judge_cpu(std::string_view wanted, const Machine& machine, Suitability& out) {
+/// false: no such variant is known.
+bool judge_cpu(std::string_view wanted, const Machine& machine, Suitability& out) {
   constexpr std::string_view k_level = "x86-64-v";
+  if (wanted == "cpu" || wanted == "blas") return true;
   if (wanted.starts_with(k_level)) {
     const auto level = parse_uint(wanted.substr(k_level.size())).value_or(0);
-    if (level < 1 || level > 4) return;
+    if (level < 1 || level > 4) return false;
     out.needs.push_back(fmt::format("a CPU of the level {}", wanted));
     if (x86_64_level(machine) < level)
       out.lacking.push_back(fmt::format("the CPU is {}, and {} is needed", describe_cpu(machine), wanted));
-    return;
+    return true;
   }
   for (const auto& feature : k_features) {
     if (feature.variant != wanted) continue;
     out.needs.push_back(fmt::format("a CPU with {}", feature.label));
     if (!machine.cpu_features.contains(feature.flag))
       out.lacking.push_back(fmt::format("the CPU has no {}: it is {}", feature.label, describe_cpu(machine)));
+    return true;
   }
+  return false;
+}
+
+/// Before what the hardware lacks: it is the reason that holds on every machine.
+void judge_gpu(Suitability& out) {
+  out.lacking.emplace_back("not in this version, which shows no GPU to an engine");
 }
 
 void judge_vulkan(const Machine& machine, Suitability& out) {
+  judge_gpu(out);
   out.needs.push_back("a GPU with a Vulkan driver (a render node below /dev/dri)");
   if (machine.render_nodes.empty())
     out.lacking.push_back("there is no /dev/dri/renderD*: no GPU, or no kernel driver for it");
 }
 
 void judge_rocm(const Machine& machine, Suitability& out) {
+  judge_gpu(out);
   out.needs.push_back("an AMD GPU with the amdgpu kernel driver (/dev/kfd and a render node)");
   if (!machine.has_kfd) out.lacking.push_back("there is no /dev/kfd: no AMD GPU, or amdgpu is not loaded");
   if (machine.has_kfd && machine.render_nodes.empty()) out.lacking.push_back("there is no /dev/dri/renderD*");
 }
 
 void judge_cuda(std::string_view version, const Machine& machine, Suitability& out) {
+  judge_gpu(out);
   unsigned least = 0;
   for (const auto& known : k_cuda_drivers) {
     if (version == std::to_string(known.cuda)) least = known.driver;
@@ -219,9 +231,6 @@ Machine probe_machine(const fs::path& root) {
   out.memory = memory_of(text_of(root / "proc/meminfo"));
   for (const auto& node : entries(root / "dev/dri", "renderD")) {
     out.render_nodes.push_back("/dev/dri/" + node.filename().string());
-  }
-  for (const auto* folder : {"usr/share/vulkan/icd.d", "etc/vulkan/icd.d"}) {
-    for (const auto& file : entries(root / folder, "")) out.vulkan_drivers.push_back(file.filename().string());
   }
   std::error_code ignored;
   out.has_kfd = fs::exists(root / "dev/kfd", ignored);
@@ -273,8 +282,11 @@ Suitability judge_variant(std::string_view variant, std::string_view architectur
     judge_rocm(machine, out);
   } else if (variant.starts_with(k_cuda)) {
     judge_cuda(variant.substr(k_cuda.size()), machine, out);
-  } else {
-    judge_cpu(variant.starts_with(k_cpu) ? variant.substr(k_cpu.size()) : variant, machine, out);
+  } else if (!judge_cpu(variant.starts_with(k_cpu) ? variant.substr(k_cpu.size()) : variant, machine, out)) {
+    out.lacking.push_back(
+        fmt::format("this version does not know the variant '{}': it runs cpu and blas, and what is made for a level "
+                    "or a feature of the CPU, such as x86-64-v3 or avx2",
+                    printable(variant)));
   }
   return out;
 }

@@ -24,7 +24,6 @@ struct Machine {
   std::set<std::string, std::less<>> cpu_features;  ///< as /proc/cpuinfo has them: "avx2", "amx_int8"
   std::uint64_t memory = 0;                         ///< bytes
   std::vector<std::string> render_nodes;            ///< "/dev/dri/renderD128"
-  std::vector<std::string> vulkan_drivers;          ///< the host's ICD files, by name
   bool has_kfd = false;                             ///< /dev/kfd, which ROCm computes through
   bool has_nvidia_device = false;                   ///< /dev/nvidia0 or another number
   std::string nvidia_driver;                        ///< "535.104.05"; empty without the kernel module
@@ -47,8 +46,9 @@ struct Suitability {
   bool runs() const { return lacking.empty(); }
 };
 
-/// Variants: cpu, blas; a level or feature of the CPU ("x86-64-v3", "avx2", "avx512", "amx"), also as "cpu-avx2";
-/// vulkan; rocm or hip; cuda with or without its major version ("cuda12"). Of others only the architecture is judged.
+/// Variants that run: cpu, blas; a level or feature of the CPU ("x86-64-v3", "avx2", "avx512", "amx"), also as
+/// "cpu-avx2". vulkan, rocm or hip, cuda with or without its major version ("cuda12") do not: no hardware was there to
+/// prove that a sandbox with a GPU in it still holds. What the machine lacks for them is told besides. Nor do others.
 /// @param architecture as OCI has it
 Suitability judge_variant(std::string_view variant, std::string_view architecture, const Machine& machine);
 

@@ -65,10 +65,6 @@ Fit fit_into(std::uint64_t budget, const Artifact& artifact, const Json& facts, 
   return out;
 }
 
-std::uint64_t gpu_budget(std::uint64_t memory) {
-  return memory / 10 * 9;
-}
-
 std::uint64_t machine_memory() {
   return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }

@@ -44,9 +44,6 @@ struct Fit {
 Fit fit_into(std::uint64_t budget, const Artifact& artifact, const Json& facts, unsigned context, unsigned slots,
              ModelMemory memory = ModelMemory::file);
 
-/// What of a GPU's memory is a model's: the driver and the desktop take some.
-std::uint64_t gpu_budget(std::uint64_t memory);
-
 /// Bytes of memory that this machine has.
 std::uint64_t machine_memory();
 /// What engines may take of it unless somebody says otherwise: 80 %.

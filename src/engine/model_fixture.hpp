@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -19,31 +21,39 @@ class ModelFixture {
  public:
   ModelFixture() : store(folder.path() / "store"), catalog(folder.path() / "store/catalog.db") {}
 
+  /// @param more its other files: path in the model, content
   /// @return the path of its blob
   fs::path add_model(const std::string& name, const std::string& content, const Json& facts = Json::object(),
-                     const std::string& version = "1") {
+                     const std::string& version = "1", const std::map<std::string, std::string>& more = {}) {
     Artifact artifact{.kind = "model", .name = name, .version = version};
-    const auto digest = store.put(content);
-    artifact.files.push_back({.path = RelPath::parse("models/" + name + "/" + name + ".gguf"),
-                              .size = content.size(),
-                              .digest = digest,
-                              .origin = {},
-                              .evidence = {}});
+    const auto add = [&](const std::string& path, const std::string& text) {
+      artifact.files.push_back({.path = RelPath::parse("models/" + name + "/" + path),
+                                .size = text.size(),
+                                .digest = store.put(text),
+                                .origin = {},
+                                .evidence = {}});
+      return artifact.files.back().digest;
+    };
+    const auto digest = add(name + ".gguf", content);
+    for (const auto& [path, text] : more) add(path, text);
+    std::sort(artifact.files.begin(), artifact.files.end(),
+              [](const auto& one, const auto& other) { return one.path < other.path; });
     m_artifacts.push_back(artifact);
     m_facts.push_back(facts.empty() ? std::string() : dump_json_line(facts));
     catalog.replace_set("test", m_artifacts, m_facts);
     return store.path(digest);
   }
 
-  /// An installed engine whose llama-server is `program`, and which says that it knows these architectures.
+  /// An installed engine whose `executable` is `program`, and which says that it knows these architectures.
   void add_engine(const fs::path& program, const std::string& version = "1",
-                  const std::vector<std::string>& architectures = {}) const {
+                  const std::vector<std::string>& architectures = {},
+                  const std::string& executable = "llama-server") const {
     EngineManifest manifest;
     manifest.name = "tiny";
     manifest.version = version;
     manifest.variant = "cpu";
     manifest.architecture = "amd64";
-    manifest.executables = {{"llama-server", "usr/bin/llama-server"}};
+    manifest.executables = {{executable, "usr/bin/llama-server"}};
     manifest.library_path = {"usr/lib"};
     manifest.loader = "usr/bin/llama-server";
     const auto place = folder_of(engines(), manifest);

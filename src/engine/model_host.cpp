@@ -36,7 +36,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
         actor(std::move(its_actor)),
         store(options.store_folder),
         defaults(options.defaults_file),
-        names(options.catalog_file, options.aliases_file, options.context, options.slots, options.gate.memory) {
+        names(store, options.catalog_file, options.aliases_file, options.context, options.slots, options.gate.memory) {
     if (options.memory_budget == 0) options.memory_budget = default_memory_budget();
     make_folders(options.log_folder);
   }
@@ -142,6 +142,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       const auto& one = model->counts;
       sum.loads += one.loads;
       sum.restarts += one.restarts;
+      sum.suspicious += one.suspicious;
       sum.checks += one.checks;
       sum.checking += one.checking;
       sum.starting += one.starting;
@@ -192,7 +193,8 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     return Error(
         ErrorCode::engine_unavailable,
         fmt::format("the engine of '{}' failed {} times within a minute; it is tried again at {}",
-                    printable(model.artifact.name), model.breaker.terms().failures, format_time(wall_time(*until))));
+                    printable(model.artifact.name), model.breaker.terms().failures, format_time(wall_time(*until))),
+        std::string(k_where_its_words_are));
   }
 
   /// Others may go on asking it.

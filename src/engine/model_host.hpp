@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -22,12 +23,16 @@
 
 namespace liftlock::engine {
 
+/// Of an engine that ended, for the hints of errors.
+inline constexpr std::string_view k_where_its_words_are =
+    "the engine's own words are in STATE/logs/MODEL.log, or in MODEL.log.1 once it was started again";
+
 struct HostOptions {
   fs::path store_folder, catalog_file, engines_folder;
   fs::path defaults_file;           ///< Choices: the engine of each format
   fs::path aliases_file;            ///< Choices: the model of each alias
   GatePolicy gate;                  ///< what a load needs besides right bytes
-  fs::path log_folder;              ///< MODEL.log each
+  fs::path log_folder;              ///< MODEL.log each, and of the run before MODEL.log.1
   std::uint64_t memory_budget = 0;  ///< bytes for all engines together; 0: default_memory_budget()
   std::chrono::seconds keep_alive{1800};
   unsigned slots = 2;                            ///< requests that one model answers at a time
@@ -64,6 +69,7 @@ struct LoadCounts {
   std::string model;                    ///< name in the catalog; all its versions together
   std::uint64_t loads = 0;              ///< engines that became ready
   std::uint64_t restarts = 0;           ///< engines that were started after the one before had failed
+  std::uint64_t suspicious = 0;         ///< engines that were ended for what no server of models does
   std::uint64_t checks = 0;             ///< passages of the load gate
   std::chrono::nanoseconds checking{};  ///< of all of them: reading and hashing the bytes
   std::chrono::nanoseconds starting{};  ///< of all loads: from checked bytes to a ready engine
@@ -82,7 +88,7 @@ struct Offer {
 /// All members may be called from several threads, also from within a Got.
 class ModelHost {
  public:
-  /// @param log outlives the host; gets model.load, engine.start and engine.stop
+  /// @param log outlives the host; gets model.load, engine.start, engine.stop and engine.suspicious
   /// @param actor of these entries
   ModelHost(HostOptions options, AuditLog& log, std::string actor);
   /// Stops every engine; who waits gets engine_unavailable.

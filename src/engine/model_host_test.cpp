@@ -275,7 +275,7 @@ TEST_F(Hosts, TheLongestUnusedMakesRoom) {
 TEST_F(Hosts, WhatIsAtWorkIsWaitedFor) {
   for (const auto* name : {"a", "b"}) fixture.add_model(name, std::string("GGUF ") + name);
   options.memory_budget = need("a") + 1000;
-  options.patience = 1s;
+  options.patience = 5s;
   start();
   auto first = lease("a");
   ASSERT_TRUE(first.lease());
@@ -297,8 +297,10 @@ TEST_F(Hosts, AnUnknownArchitectureIsRefusedBeforeItIsLoaded) {
   fixture.add_engine(k_stand_in, "2", {"llama"});
   fixture.add_model("a", "GGUF a", {{"architecture", "llama"}});
   fixture.add_model("b", "GGUF b", {{"architecture", "newer"}});
+  fixture.add_model("c", "GGUF c", {{"architecture", "gemma3"}});
   start();
   EXPECT_EQ(lease("b").error().code(), ErrorCode::model_unsupported);
+  EXPECT_THAT(lease("c").error().message(), testing::HasSubstr("llama.cpp knows it since b4875"));
   EXPECT_EQ(lease("nosuch").error().code(), ErrorCode::not_found);
   auto good = lease("a");
   ASSERT_TRUE(good.lease());
@@ -323,7 +325,7 @@ TEST_F(Hosts, AnEngineThatIsHeldRunsNothingBeforeItsRelease) {
   const auto folder = fixture.folder.path() / "run";
   auto spec = sandbox_for(engine, model.files, folder, fixture.folder.path() / "log");
   spec.argv = llama_server_arguments(engine, {.model_path = main_file(model), .alias = "a"});
-  const auto socket = socket_of(spec, std::string(k_socket_name));
+  const auto socket = folder / k_socket_name;
 
   // Whoever holds it is killed: it must take that neither for the release, nor stay.
   ASSERT_EQ(::prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
@@ -357,7 +359,7 @@ TEST_F(Hosts, AnEngineThatIsHeldRunsNothingBeforeItsRelease) {
   held.release();
   wait_until_ready(held, 20s);
   held.release();
-  EXPECT_TRUE(is_healthy(socket, 2s));
+  EXPECT_TRUE(is_healthy(held.run_folder() / k_socket_name, 2s));
 }
 
 TEST_F(Hosts, AModelThatChangesWhileItLoadsIsNotServed) {
@@ -424,7 +426,7 @@ TEST_F(Hosts, WhatFailsAgainAndAgainIsLeftAlone) {
 TEST_F(Hosts, AnEngineThatHangsIsKilledAndStartedAgain) {
   fixture.add_model("a", "GGUF");
   options.probe_every = 100ms;
-  options.stuck_after = 500ms;
+  options.stuck_after = 3s;
   start();
   auto first = lease("a");
   const auto held = first.lease();
@@ -434,7 +436,31 @@ TEST_F(Hosts, AnEngineThatHangsIsKilledAndStartedAgain) {
   const auto next = lease("a").lease();
   ASSERT_TRUE(next);
   EXPECT_THAT(ask(next->socket(), "hello"), HasSubstr("I stand in."));
-  EXPECT_THAT(logged("engine.stop"), ElementsAre("failure did not answer for 1 s"));
+  EXPECT_THAT(logged("engine.stop"), ElementsAre("failure did not answer for 3 s"));
+}
+
+TEST_F(Hosts, WhatNoServerOfModelsDoesEndsItAndIsSeen) {
+  fixture.add_model("a", "GGUF");
+  fixture.add_model("b", "GGUF");
+  fixture.add_model("c", "GGUF that will mislead at load");
+  start();
+  const auto mislead = lease("a").lease();
+  ASSERT_TRUE(mislead);
+  EXPECT_THAT(ask(mislead->socket(), "mislead"), HasSubstr("I stand in."));
+  EXPECT_TRUE(soon([&] { return logged("engine.stop").size() == 1; }));
+  const auto clutter = lease("b").lease();
+  ASSERT_TRUE(clutter);
+  EXPECT_THAT(ask(clutter->socket(), "clutter"), HasSubstr("I stand in."));
+  EXPECT_TRUE(soon([&] { return logged("engine.stop").size() == 2; }));
+  EXPECT_THAT(lease("c").error().what(), HasSubstr("a symlink stood where its socket belongs"));
+  auto stops = logged("engine.stop");
+  std::erase(stops, "made room for another model");  // one that runs again
+  EXPECT_THAT(stops, ElementsAre("failure a symlink stood where its socket belongs",
+                                 "failure it filled the folder of its socket"));
+  EXPECT_THAT(logged("engine.suspicious"), ElementsAre("failure a symlink stood where its socket belongs",
+                                                       "failure it filled the folder of its socket",
+                                                       "failure a symlink stood where its socket belongs"));
+  for (const auto& one : host->loads()) EXPECT_EQ(one.suspicious, 1u) << one.model;
 }
 
 TEST_F(Hosts, AFloodedLogIsBoundedAndHalfAChunkIsAnError) {
@@ -476,14 +502,19 @@ TEST_F(Hosts, EnginesEndWithAHostThatIsKilled) {
   char text[256] = {};
   ASSERT_GT(::read(ready[0], text, sizeof text - 1), 1);
   const fs::path socket = std::string(text).substr(0, std::string(text).find('\n'));
-  EXPECT_TRUE(is_healthy(socket, 2s));
+  EXPECT_TRUE(is_healthy(socket, 20s));
+  // A user's sandbox has its own folder, to which a link leads.
+  const auto folder = ::geteuid() == 0 ? socket.parent_path() : socket.parent_path().parent_path();
+  // Else whoever makes a run folder meanwhile takes this one away, before the test has seen it.
+  std::optional<FileLock> sweep(std::in_place, folder.parent_path() / "sweep", "a test", FileLock::Wait::yes);
   ::kill(child, SIGKILL);
   int status = 0;
   ::waitpid(child, &status, 0);
   EXPECT_TRUE(soon([&] { return !is_healthy(socket, 2s); }));
-  EXPECT_TRUE(fs::exists(socket.parent_path()));
+  EXPECT_TRUE(fs::exists(folder));
+  sweep.reset();
   const RunFolder next("next");
-  EXPECT_FALSE(fs::exists(socket.parent_path())) << "what a killed host leaves goes with the next run";
+  EXPECT_FALSE(fs::exists(folder)) << "what a killed host leaves goes with the next run";
 }
 
 TEST_F(Hosts, EnginesEndWithAHostThatIsKilledWhileTheyAreStarted) {

@@ -20,7 +20,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::milliseconds k_probe_patience{1000};
 constexpr std::chrono::milliseconds k_look_at_slots{250};
-constexpr std::chrono::milliseconds k_look_at_memory{1000};
+constexpr std::chrono::milliseconds k_look_at_bounds{1000};
 /// After an engine ended with several requests at work, this long they come one by one, so that the next end tells
 /// which.
 constexpr std::chrono::seconds k_one_by_one{60};
@@ -33,14 +33,9 @@ std::int64_t seconds_of(std::chrono::milliseconds time) {
 
 ModelRun::End ModelRun::run() {
   const auto engine = engine_for(m_host.options.engines_folder, m_host.defaults, "gguf");
-  if (!m_model.architecture.empty() && !knows_architecture(engine, m_model.architecture)) {
-    throw Error(
-        ErrorCode::model_unsupported,
-        fmt::format("the engine {} does not know the architecture '{}': it needs a newer one than {}",
-                    printable(full_name(engine)), printable(m_model.architecture), printable(engine.manifest.version)),
-        "carry a newer engine, install it beside this one and make it the default: liftlock engine install "
-        "NAME, liftlock engine default NAME/VERSION");
-  }
+  require_architecture(engine, m_model.architecture);
+  auto start = event("engine.start", full_name(engine), Outcome::success, {});
+  const auto checked_engine = pass_gate(engine, m_host.log, m_host.options.gate, start);
   const RunFolder folder("model");
   std::optional<Sandbox> sandbox;  // set up while the bytes are hashed; the engine is not started before
   const auto checked = pass_gate(
@@ -62,10 +57,16 @@ ModelRun::End ModelRun::run() {
     m_model.assurance = name(checked.assurance);
     if (std::exchange(m_model.has_failed, false)) ++m_model.counts.restarts;
   }
-  logged_effect(m_host.log, event("engine.start", full_name(engine), Outcome::success, {}), [&] {
+  logged_effect(m_host.log, start, [&] {
     sandbox->release();
-    wait_until_ready(*sandbox, m_host.options.patience, [this] { return is_stopping(); });
+    try {
+      wait_until_ready(*sandbox, m_host.options.patience, [this] { return is_stopping(); });
+    } catch (const Error&) {
+      if (const auto misuse = misuse_of_folder(*sandbox)) suspect(full_name(engine), *misuse);
+      throw;
+    }
     check_again(checked);
+    if (checked_engine) check_again(engine, *checked_engine);
   });
   {
     const std::lock_guard lock(m_host.mutex);
@@ -96,7 +97,7 @@ ModelRun::End ModelRun::supervise(Sandbox& sandbox, const std::string& engine) {
     Afterwards afterwards;
     const std::lock_guard lock(m_host.mutex);
     m_model.process = std::make_shared<EngineAtWork>(
-        std::make_shared<const EngineRun>(EngineRun{.socket = socket_of(sandbox.spec(), std::string(k_socket_name)),
+        std::make_shared<const EngineRun>(EngineRun{.socket = sandbox.run_folder() / k_socket_name,
                                                     .model = m_model.artifact.name,
                                                     .digest = m_model.digest,
                                                     .engine = engine,
@@ -109,19 +110,15 @@ ModelRun::End ModelRun::supervise(Sandbox& sandbox, const std::string& engine) {
   }
   std::string reason;
   const auto end = watch(sandbox, reason);
-  try {
-    const bool as_asked = end == End::left || end == End::stopped;
-    m_host.log.append(event("engine.stop", engine, as_asked ? Outcome::success : Outcome::failure, reason));
-  } catch (const Error&) {
-    // A log that cannot be written must not keep an engine alive; the next start will be refused.
-  }
+  const bool as_asked = end == End::left || end == End::stopped;
+  tell(event("engine.stop", engine, as_asked ? Outcome::success : Outcome::failure, reason));
   return end;
 }
 
 ModelRun::End ModelRun::watch(Sandbox& sandbox, std::string& reason) {
   const auto process = m_model.process;
   auto healthy = Clock::now(), next_probe = healthy + m_host.options.probe_every, next_slots = healthy,
-       next_memory = healthy;
+       next_look = healthy;
   std::unique_lock lock(m_host.mutex);
   while (true) {
     const auto when = Clock::now();
@@ -147,9 +144,13 @@ ModelRun::End ModelRun::watch(Sandbox& sandbox, std::string& reason) {
       reason = fmt::format("ended with status {}", *status);
       return failed();
     }
-    if (when >= next_memory) {
-      if (eats_too_much(*process, sandbox.pid(), reason)) return failed();
-      next_memory = when + k_look_at_memory;
+    if (when >= next_look) {
+      if (const auto misuse = misuse_of_folder(sandbox)) reason = *misuse;
+      if (!reason.empty() || eats_too_much(*process, sandbox.pid(), reason)) {
+        suspect(process->run->engine, reason);
+        return failed();
+      }
+      next_look = when + k_look_at_bounds;
     }
     if (is_idle) {
       healthy = when;
@@ -181,6 +182,22 @@ bool ModelRun::eats_too_much(EngineAtWork& process, pid_t pid, std::string& reas
   if (resident <= most) return false;
   reason = fmt::format("held {} of memory, and may hold {}", format_size(resident), format_size(most));
   return true;
+}
+
+void ModelRun::suspect(const std::string& engine, const std::string& what) {
+  {
+    const std::lock_guard lock(m_host.mutex);
+    ++m_model.counts.suspicious;
+  }
+  tell(event("engine.suspicious", engine, Outcome::failure, what));
+}
+
+void ModelRun::tell(const AuditEvent& event) const {
+  try {
+    m_host.log.append(event);
+  } catch (const Error&) {
+    // Said in the header.
+  }
 }
 
 void ModelRun::look_at_slots(EngineAtWork& process) {

@@ -59,12 +59,16 @@ class ModelRun {
   End supervise(Sandbox& sandbox, const std::string& engine);
   End watch(Sandbox& sandbox, std::string& reason);
   bool eats_too_much(EngineAtWork& process, pid_t pid, std::string& reason) const;
+  /// Tells of an engine that did what no server of models does, and is ended for it.
+  void suspect(const std::string& engine, const std::string& what);
   /// Frees the slots whose request was given up once the engine works on no more than what is asked of it.
   void look_at_slots(EngineAtWork& process);
   /// From here on nobody gets a slot of the engine, which ended or will be. Says whose fault it was where that is
   /// known: who sends what ends engines shall not take the model from the others.
   End failed();
   bool is_stopping() const;
+  /// A log that cannot be written must not keep an engine alive; the next start will be refused.
+  void tell(const AuditEvent& event) const;
   /// @param engine NAME/VERSION-VARIANT
   AuditEvent event(std::string type, const std::string& engine, Outcome outcome, const std::string& reason) const;
 

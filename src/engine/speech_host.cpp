@@ -25,7 +25,6 @@ struct SpeechHost::Impl {
   const SpeechOptions options;
   AuditLog& log;
   const std::string actor;
-  std::optional<CheckedModel> checked;  ///< of the thread: the one that was used last
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -56,17 +55,23 @@ struct SpeechHost::Impl {
     const Catalog catalog(options.catalog_file, Access::read);
     const auto model = require_model(catalog, Choices(options.aliases_file), job.model);
     const auto engine = engine_for(options.engines_folder, Choices(options.defaults_file), "ggml");
-    if (checked && checked->artifact == model) {
-      check_again(*checked);
-    } else {
-      checked.reset();
-      const BlobStore store(options.store_folder);
-      checked = pass_gate(store, log, options.gate, model, actor, {{"engine", full_name(engine)}});
-    }
+    AuditEvent start{.type = "engine.start",
+                     .actor = actor,
+                     .outcome = Outcome::intent,
+                     .subject = model.id(),
+                     .detail = dump_json_line({{"engine", full_name(engine)}, {"model", main_digest(model).text()}})};
+    const auto checked_engine = pass_gate(engine, log, options.gate, start);
+    const BlobStore store(options.store_folder);
+    const auto checked = pass_gate(store, log, options.gate, model, actor, Json::object(), [this](std::uint64_t) {
+      if (give_up) fail(ErrorCode::engine_unavailable, "the recording was given up");
+    });
     auto task = job.task;
     task.log = options.log;
-    return {engine::transcribe(engine, *checked, *job.recording, task, [this] { return give_up.load(); }),
-            main_digest(model).text(), full_name(engine)};
+    std::optional<Transcription> transcription;
+    logged_effect(log, start, [&] { transcription.emplace(engine, checked, *job.recording, task); });
+    auto transcript = transcription->finish([this] { return give_up.load(); });
+    if (checked_engine) check_again(engine, *checked_engine);
+    return {std::move(transcript), main_digest(model).text(), full_name(engine)};
   }
 
   std::variant<Transcribed, Error> outcome(const Job& job) {

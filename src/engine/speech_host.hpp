@@ -1,5 +1,5 @@
-// Turns recordings into text one after the other: each model passes the load gate once, each recording has a process of
-// its own (transcriber.hpp).
+// Turns recordings into text one after the other. Each recording has a process of its own (transcriber.hpp), and for
+// each the model passes the load gate.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ struct Transcribed {
 /// All members may be called from several threads, also from within a Got.
 class SpeechHost {
  public:
-  /// @param log outlives the host; gets model.load
+  /// @param log outlives the host; gets model.load and engine.start
   SpeechHost(SpeechOptions options, AuditLog& log, std::string actor);
   /// Ends what is at work; who waits gets engine_unavailable.
   ~SpeechHost();

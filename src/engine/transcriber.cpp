@@ -13,7 +13,6 @@
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "engine/memory_need.hpp"
-#include "os/sandbox.hpp"
 
 namespace liftlock::engine {
 namespace {
@@ -74,6 +73,16 @@ std::vector<std::string> arguments(const InstalledEngine& engine, const std::str
   if (task.to_english) say("translation");
   if (!task.hint.empty()) say("the hint", task.hint);
   return out;
+}
+
+SandboxSpec spec_of(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
+                    const TranscribeTask& task, const fs::path& run_folder) {
+  auto spec = sandbox_for(engine, model.files, run_folder, task.log);
+  spec.files.emplace_back(k_inside, recording.fd());
+  spec.max_memory = default_memory_budget();
+  spec.run_bytes = k_max_transcript;
+  spec.argv = arguments(engine, whisper_file(model), task);
+  return spec;
 }
 
 /// "01:02:03,450"
@@ -162,33 +171,29 @@ Transcript read_transcript(std::string_view text) {
   }
 }
 
-Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
-                      const TranscribeTask& task, const std::function<bool()>& stopped) {
-  const RunFolder work("transcribe");
-  auto spec = sandbox_for(engine, model.files, work.path(), task.log);
-  spec.files.emplace_back(k_inside, recording.fd());
-  spec.max_memory = default_memory_budget();
-  spec.run_bytes = k_max_transcript;
-  spec.argv = arguments(engine, whisper_file(model), task);
-  Sandbox sandbox(std::move(spec));
-  const auto deadline = std::chrono::steady_clock::now() + task.patience;
-  auto status = sandbox.poll();
-  for (; !status; status = sandbox.poll()) {
+Transcription::Transcription(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
+                             const TranscribeTask& task)
+    : m_model(model), m_task(task), m_sandbox(spec_of(engine, model, recording, task, m_folder.path())) {}
+
+Transcript Transcription::finish(const std::function<bool()>& stopped) {
+  const auto deadline = std::chrono::steady_clock::now() + m_task.patience;
+  auto status = m_sandbox.poll();
+  for (; !status; status = m_sandbox.poll()) {
     if (stopped()) fail(ErrorCode::engine_failed, "stopped");
     if (std::chrono::steady_clock::now() > deadline) fail(ErrorCode::engine_failed, "the engine did not end in time");
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  check_again(model);
+  check_again(m_model);
   // The engine made it: a link, a pipe or a folder in its place is not followed.
   const auto file =
-      open_file_if_exists(work.path() / "transcript.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+      open_file_if_exists(m_sandbox.run_folder() / "transcript.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (*status == k_unreadable) {
     throw Error(ErrorCode::usage, "the recording cannot be decoded",
                 "convert it: ffmpeg -i FILE -ar 16000 -ac 1 out.wav");
   }
   if (*status != 0 || !file) {
     throw Error(ErrorCode::engine_failed, fmt::format("the engine ended with status {} and no transcript", *status),
-                fmt::format("its own words are in '{}'", printable(task.log.string())));
+                fmt::format("its own words are in '{}'", printable(m_task.log.string())));
   }
   (void)regular_size(file->get(), "the engine's transcript");
   return read_transcript(read_all(file->get(), k_max_transcript, "the engine's transcript"));

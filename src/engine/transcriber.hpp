@@ -13,6 +13,7 @@
 #include "engine/engine_process.hpp"
 #include "engine/load_gate.hpp"
 #include "os/run_folder.hpp"
+#include "os/sandbox.hpp"
 
 namespace liftlock::engine {
 
@@ -61,12 +62,24 @@ struct Transcript {
 /// "de", "yue", or "auto".
 bool is_language(std::string_view text);
 
-/// @param stopped asked in between; the engine is killed then
-/// @throws Error{usage} for a recording that cannot be decoded, Error{model_unsupported} where the model is none of
-/// whisper.cpp, Error{engine_failed} when the engine ends,
-///         hangs, or says what cannot be understood
-Transcript transcribe(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
-                      const TranscribeTask& task, const std::function<bool()>& stopped);
+/// An engine that hears one recording; it ends with the object.
+class Transcription {
+ public:
+  /// Starts it. @param model, recording outlive the object
+  /// @throws Error{model_unsupported} where the model is none of whisper.cpp, what Sandbox throws
+  Transcription(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
+                const TranscribeTask& task);
+  /// Waits for its end. @param stopped asked in between; the engine is killed then
+  /// @throws Error{usage} for a recording that cannot be decoded, Error{engine_failed} when the engine ends, hangs, or
+  ///         says what cannot be understood
+  Transcript finish(const std::function<bool()>& stopped);
+
+ private:
+  const CheckedModel& m_model;
+  const TranscribeTask m_task;
+  const RunFolder m_folder{"transcribe"};
+  Sandbox m_sandbox;
+};
 
 /// What whisper-cli wrote with -oj. @throws Error{engine_failed}
 Transcript read_transcript(std::string_view json);

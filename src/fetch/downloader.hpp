@@ -81,7 +81,8 @@ struct DownloaderOptions {
 /// Only https, http and file; at most 10 redirects, never from https to http, never to file; when a redirect leaves the
 /// origin (scheme, host, port) every header but Accept* is dropped. 408, 425, 429, 5xx and lost connections are tried
 /// again, other errors not. Unfinished files stay in the store's staging area under "fetch-…" and are resumed with
-/// Range and If-Range (RFC 9110 §13.1.5, §14.2); what is there is hashed again first.
+/// Range and If-Range (RFC 9110 §13.1.5, §14.2); what is there is hashed again first. One without a digest to compare
+/// with begins anew after a reboot.
 ///
 /// Environment: http_proxy, https_proxy, all_proxy, no_proxy; CURL_CA_BUNDLE, SSL_CERT_FILE, SSL_CERT_DIR; ~/.netrc or
 /// the file that NETRC names. Error messages never show user names, passwords or query strings of URLs.

@@ -18,6 +18,8 @@
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "os/file.hpp"
+#include "os/gigabyte_fixture.hpp"
+#include "os/host.hpp"
 
 namespace liftlock {
 namespace {
@@ -240,6 +242,29 @@ TEST_F(DownloaderTest, StartsAgainWhenTheFileChangedMeanwhile) {
   const auto results = fetch({job("c?cut=60000&times=1", std::nullopt)});
   EXPECT_EQ(results[0].digest, digest);
   EXPECT_THAT(server.log()[1], HasSubstr(R"("if-range": "\"v1\"")"));
+}
+
+TEST_F(DownloaderTest, StartsAgainAfterARebootWhenNoDigestTellsWhatBecameOfOldBytes) {
+  const auto digest = serve("boot", random_bytes(400'000, 6));
+  const auto the_job = job("boot?cut=300000&times=1", std::nullopt);
+  auto options = quick();
+  options.attempts = 1;
+  error_of([&] { Downloader(store, reporter, options).fetch({the_job}); });
+  // A power cut: the part has its size, and zeros in it.
+  const auto batch = store.folder() / "staging" / ("fetch-" + sha256("url:" + the_job.url).hex());
+  const auto put = [&](std::string_view name, const std::string& content) {
+    const auto file = batch / ("named-" + sha256(name).hex());
+    ASSERT_TRUE(fs::exists(file)) << name;
+    fs::permissions(file, static_cast<fs::perms>(0644));
+    std::ofstream(file, std::ios::binary) << content;
+  };
+  put("part", std::string(300'000, '\0'));
+  auto state = read_file(batch / ("named-" + sha256("part.state").hex()), 4096);
+  const auto boot = boot_id();
+  ASSERT_NE(state.find(boot), std::string::npos) << "nothing tells when the part was begun";
+  put("part.state", state.replace(state.find(boot), boot.size(), std::string(boot.size(), '0')));
+  EXPECT_EQ(fetch({the_job})[0].digest, digest);
+  EXPECT_THAT(server.log()[1], Not(HasSubstr(R"("range":)")));
 }
 
 TEST_F(DownloaderTest, StartsAgainWhenOldBytesDoNotFitAndNoValidatorSaysSo) {
@@ -468,6 +493,17 @@ TEST_F(DownloaderTest, DocumentsAreBoundedAndHeadAsksForNoBody) {
   EXPECT_EQ(error_of([&] { downloader.get({.url = server.url("no"), .headers = {}}); }).code(), ErrorCode::http_status);
   EXPECT_EQ(downloader.get({.url = server.url("no"), .headers = {}, .accepted_status = {200, 404}}).status, 404);
   EXPECT_EQ(downloader.get({.url = server.url("doc?status=502&times=0"), .headers = {}}).status, 200);
+}
+
+TEST_F(DownloaderTest, ADocumentOfAGigabyteEndsAtItsLimit) {
+  Downloader downloader(store, reporter, quick());
+  for (const auto* path : {"index?zeros=1073741824", "index?zeros=1073741824&unsaid=1"}) {
+    const PeakMemory memory;
+    EXPECT_EQ(error_of([&] { downloader.get({.url = server.url(path), .headers = {}}); }).code(),
+              ErrorCode::limit_exceeded)
+        << path;
+    EXPECT_LT(memory.grown(), 160u << 20) << "the limit is 64 MiB, and a text that grows is there twice";
+  }
 }
 
 TEST_F(DownloaderTest, AServerThatIsGoneIsANetworkErrorAfterSomeTries) {

@@ -8,15 +8,35 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "os/file.hpp"
+#include "os/host.hpp"
 
 namespace liftlock {
 namespace {
 
 constexpr std::string_view k_part = "part";
 constexpr std::string_view k_state = "part.state";
-constexpr std::string_view k_version = "liftlock-part 1";
+constexpr std::string_view k_version = "liftlock-part 2";
 constexpr std::uint64_t k_state_size = 4096;
 constexpr std::size_t k_block = 1u << 20;
+
+/// The lines of a sidecar that this version wrote; else none.
+std::vector<std::string_view> lines_of(std::string_view state) {
+  auto lines = split(state, '\n');
+  if (lines.size() != 5 || lines[0] != k_version) lines.clear();
+  return lines;
+}
+
+/// Empty where the kernel does not tell.
+const std::string& this_boot() {
+  static const std::string k_boot = [] {
+    try {
+      return boot_id();
+    } catch (const Error&) {
+      return std::string();
+    }
+  }();
+  return k_boot;
+}
 
 void truncate(int fd) {
   if (::ftruncate(fd, 0) != 0) fail_errno("truncate a part file");
@@ -83,13 +103,18 @@ void PartFile::rehash() {
 }
 
 std::string PartFile::validator_for(std::string_view url) const {
-  const auto lines = split(m_state_text, '\n');
-  if (lines.size() != 4 || lines[0] != k_version || lines[1] != sha256(url).hex()) return {};
+  const auto lines = lines_of(m_state_text);
+  if (lines.empty() || lines[1] != sha256(url).hex()) return {};
   return std::string(lines[2]);
 }
 
+bool PartFile::is_of_this_boot() const {
+  const auto lines = lines_of(m_state_text);
+  return !lines.empty() && !this_boot().empty() && lines[3] == this_boot();
+}
+
 void PartFile::remember(std::string_view url, std::string_view validator) {
-  m_state_text = fmt::format("{}\n{}\n{}\n", k_version, sha256(url).hex(), validator);
+  m_state_text = fmt::format("{}\n{}\n{}\n{}\n", k_version, sha256(url).hex(), validator, this_boot());
   if (m_staged) write_state();
 }
 

@@ -2,8 +2,8 @@
 // sidecar that says which version of which URL they are. A small file stays in memory until it is whole, and shares the
 // batch of others: a folder, a lock and three files for each of a thousand take longer than their bytes.
 //
-// Sidecar ("part.state"): three lines: "liftlock-part 1", the SHA-256 of the URL, the validator (a strong ETag or a
-// Last-Modified date as the server sent it; empty when it sent none).
+// Sidecar ("part.state"): four lines: "liftlock-part 2", the SHA-256 of the URL, the validator (a strong ETag or a
+// Last-Modified date as the server sent it; empty when it sent none), and the boot of the machine that it was begun in.
 #pragma once
 
 #include <cstdint>
@@ -37,6 +37,9 @@ class PartFile {
   /// What the sidecar says of the bytes that are there; empty when it does not fit the URL.
   std::string validator_for(std::string_view url) const;
   void remember(std::string_view url, std::string_view validator);
+  /// Was it begun in this boot of the machine? Then no power cut came between, which may leave zeros in place of bytes
+  /// that were written and not synced.
+  bool is_of_this_boot() const;
 
   /// The whole has this many bytes: may it stay in memory? Only where there are none yet.
   void expect(std::uint64_t size);

@@ -56,8 +56,11 @@ void Transfer::open(BlobStore& store) {
     m_part->restart();
     m_job.produce(m_part->fd());
     m_part->rehash();
-  } else if (m_job.size && m_part->size() > *m_job.size) {
-    m_part->restart();
+  } else {
+    const bool is_too_long = m_job.size && m_part->size() > *m_job.size;
+    // Only a digest would tell what a power cut did to the bytes.
+    const bool is_doubtful = !m_job.digest && !m_job.also && !m_part->is_of_this_boot();
+    if (is_too_long || is_doubtful) m_part->restart();
   }
   m_from_earlier = !m_job.url.empty() && m_part->size() > 0;
   m_furthest = m_part->size();

@@ -123,7 +123,9 @@ class Conversation final : public LiveAnswer {
       co_await pause.async_wait(asio::use_awaitable);
       const bool is_to_blame = upstream.was_sent() && m_lease->is_to_blame();
       m_lease.reset();
-      if (attempt == 2 || is_to_blame) throw Error(ErrorCode::engine_failed, words_without_paths(*failed));
+      if (attempt == 2 || is_to_blame) {
+        throw Error(ErrorCode::engine_failed, words_without_paths(*failed), std::string(engine::k_where_its_words_are));
+      }
     }
   }
 
@@ -189,11 +191,17 @@ class Conversation final : public LiveAnswer {
       }
     } catch (const Error& error) {
       const bool too_large = error.code() == ErrorCode::limit_exceeded && !m_is_closing;
-      const bool broke_off = too_large || error.code() == ErrorCode::network ||
-                             error.code() == ErrorCode::http_status || error.code() == ErrorCode::engine_failed;
+      const bool ended = error.code() == ErrorCode::network;
+      const bool malformed = error.code() == ErrorCode::http_status;
+      const bool broke_off = too_large || ended || malformed || error.code() == ErrorCode::engine_failed;
       if (m_seat && broke_off) m_seat->blame();
       if (too_large) throw Error(ErrorCode::engine_failed, "the engine's answer is too large");
-      throw;
+      if (malformed) throw Error(ErrorCode::engine_failed, "the engine's answer is malformed");
+      if (!ended) throw;
+      // Where it runs here, a log of it is here, too.
+      throw Error(ErrorCode::engine_failed,
+                  "the engine ended in the middle of its answer, or said nothing more for too long",
+                  m_seat ? std::string() : std::string(engine::k_where_its_words_are));
     }
   }
 
@@ -220,7 +228,7 @@ class Conversation final : public LiveAnswer {
       body = dump_json_line(answer);
     }
     note(answer);
-    const auto words = m_request.record_mode == RecordMode::off ? std::string() : words_of(answer);
+    const auto words = m_request.record_mode == RecordMode::off ? std::string() : m_words.of(answer);
     auto response = text_response(200, "application/json", m_request.dialect->whole(std::move(body), answer));
     co_await hand_over(sink, response, words);
   }
@@ -238,7 +246,7 @@ class Conversation final : public LiveAnswer {
     m_digest = text.digest;
     m_first = Clock::now();
     auto response = wanted.say(text.transcript);
-    const auto words = text.transcript.text();
+    const auto words = AnswerMarks().piece(k_content_part, text.transcript.text());
     co_await hand_over(sink, response, words);
   }
 
@@ -282,7 +290,7 @@ class Conversation final : public LiveAnswer {
         if (const auto* error = answer_member(chunk, "error"))
           throw engine_refusal(500, dump_json_line({{"error", *error}}));
         note(chunk);
-        const auto more = words_of(chunk);
+        const auto more = m_words.of(chunk);
         if (!more.empty()) ++m_pieces;
         words += more;
         std::string own;
@@ -422,6 +430,7 @@ class Conversation final : public LiveAnswer {
   std::optional<Error> m_refused;                   ///< what it said
   std::optional<SealedPrompt> m_sealed;             ///< as of the engine that was asked last
   std::shared_ptr<OpenRecord> m_record;
+  AnswerWords m_words;
   std::string m_engine, m_digest;
   std::uint64_t m_prompt_tokens = 0, m_completion_tokens = 0;
   std::uint64_t m_pieces = 0;  ///< of a stream, that had words

@@ -7,6 +7,7 @@
 #include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "gateway/anthropic.hpp"
+#include "gateway/completions.hpp"
 #include "gateway/ollama.hpp"
 #include "gateway/responses.hpp"
 
@@ -79,6 +80,24 @@ class OpenAi final : public Dialect {
  private:
   bool m_drop_usage_chunk;
   Api m_failures;
+};
+
+class Completions final : public Dialect {
+ public:
+  Completions(OpenAi form, CompletionTranslator translator) : m_form(form), m_translator(std::move(translator)) {}
+
+  std::string_view stream_type() const override { return m_form.stream_type(); }
+  std::string whole(std::string, const Json& answer) override { return dump_json_line(m_translator.feed(answer)); }
+  std::string chunk(std::string_view, const Json& chunk) override {
+    const auto translated = m_translator.feed(chunk);
+    return m_form.chunk(dump_json_line(translated), translated);
+  }
+  std::string finish() override { return m_form.finish(); }
+  std::string broken(const Error& error) override { return m_form.broken(error); }
+
+ private:
+  OpenAi m_form;
+  CompletionTranslator m_translator;
 };
 
 class Responses final : public Dialect {
@@ -181,6 +200,11 @@ HttpResponse api_problem(Api api, const Error& error) {
 
 std::unique_ptr<Dialect> openai_dialect(bool drop_usage_chunk, Api failures) {
   return std::make_unique<OpenAi>(drop_usage_chunk, failures);
+}
+std::unique_ptr<Dialect> completions_dialect(bool drop_usage_chunk, Api failures, std::string id,
+                                             std::size_t most_alternatives) {
+  return std::make_unique<Completions>(OpenAi(drop_usage_chunk, failures),
+                                       CompletionTranslator(std::move(id), most_alternatives));
 }
 std::unique_ptr<Dialect> responses_dialect(std::string id, std::string model) {
   return std::make_unique<Responses>(std::move(id), std::move(model));

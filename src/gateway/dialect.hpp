@@ -35,6 +35,9 @@ HttpResponse api_problem(Api api, const Error& error);
 
 /// @param drop_usage_chunk see EngineRequest
 std::unique_ptr<Dialect> openai_dialect(bool drop_usage_chunk, Api failures = Api::openai);
+/// @param id, most_alternatives as CompletionTranslator takes them
+std::unique_ptr<Dialect> completions_dialect(bool drop_usage_chunk, Api failures, std::string id,
+                                             std::size_t most_alternatives);
 std::unique_ptr<Dialect> responses_dialect(std::string id, std::string model);
 enum class OllamaAnswer : std::uint8_t { chat, generate, embed, embeddings };
 std::unique_ptr<Dialect> ollama_dialect(OllamaAnswer answer, std::string model);

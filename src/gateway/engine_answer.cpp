@@ -9,6 +9,9 @@
 namespace liftlock {
 namespace {
 
+/// Each is a part of its own; what an engine says beyond them stays with the others.
+constexpr std::size_t k_most_calls = 128;
+
 /// Of what an engine says: one answer, or one event of a stream.
 constexpr JsonLimits k_answer_limits{.max_bytes = 64u << 20, .max_depth = 64};
 
@@ -18,18 +21,22 @@ const Json* images_of(const Json& answer) {
   return are_images ? data : nullptr;
 }
 
-/// What else a client gets of it, as JSON: an engine may say something anywhere, and all that it says is on record.
+/// What else a client gets of it: an engine may say something anywhere, and all that it says is on record.
 /// @param known members that are recorded otherwise, or that say nothing
-void append_others(std::string& out, const Json& object, std::initializer_list<std::string_view> known) {
-  if (!object.is_object()) return;
+Json others_of(const Json& object, std::initializer_list<std::string_view> known) {
   auto others = Json::object();
+  if (!object.is_object()) return others;
   for (const auto& [key, value] : object.items()) {
     const bool is_known = std::find(known.begin(), known.end(), key) != known.end();
     const bool is_text = value.is_string() && (key == "content" || key == "reasoning_content" || key == "text");
     const bool is_nothing = value.is_null() || (value.is_structured() && value.empty());
     if (!is_known && !is_text && !is_nothing) others[key] = value;
   }
-  if (!others.empty()) out += dump_json_line(others);
+  return others;
+}
+
+std::string json_or_nothing(const Json& others) {
+  return others.empty() ? std::string() : dump_json_line(others);
 }
 
 }  // namespace
@@ -69,24 +76,49 @@ Error engine_refusal(int status, std::string_view body) {
                       status)};
 }
 
-std::string words_of(const Json& answer) {
+std::string AnswerWords::of(const Json& answer) {
+  if (const auto* images = images_of(answer)) return m_marks.piece(k_content_part, dump_json_line(*images));
   std::string words;
-  if (const auto* images = images_of(answer)) return dump_json_line(*images);
   const auto* choices = answer_member(answer, "choices");
   if (choices == nullptr || !choices->is_array()) return words;
   for (const auto& choice : *choices) {
-    words += answer_text(choice, "text");
-    append_others(words, choice, {"index", "finish_reason", "stop_reason", "delta", "message"});
+    words += m_marks.piece(k_content_part, answer_text(choice, "text"));
     for (const auto* key : {"delta", "message"}) {
-      const auto* message = answer_member(choice, key);
-      if (message == nullptr) continue;
-      words += answer_text(*message, "reasoning_content");
-      words += answer_text(*message, "content");
-      if (const auto* calls = answer_member(*message, "tool_calls")) words += dump_json_line(*calls);
-      append_others(words, *message, {"role", "tool_calls"});
+      if (const auto* message = answer_member(choice, key)) words += of_message(*message);
     }
+    const auto others = others_of(choice, {"index", "finish_reason", "stop_reason", "delta", "message"});
+    words += m_marks.piece(k_other_part, json_or_nothing(others));
   }
   return words;
+}
+
+std::string AnswerWords::of_message(const Json& message) {
+  std::string words = m_marks.piece("reasoning", answer_text(message, "reasoning_content"));
+  auto others = others_of(message, {"role"});
+  // As newer vLLM names it; where it gives both, the text would stand there twice, token by token.
+  if (const auto thought = answer_text(message, "reasoning"); words.empty() && !thought.empty()) {
+    words += m_marks.piece("reasoning", thought);
+    others.erase("reasoning");
+  }
+  words += m_marks.piece(k_content_part, answer_text(message, "content"));
+  if (const auto calls = others.find("tool_calls"); calls != others.end() && calls->is_array()) {
+    for (std::size_t i = 0; i < std::min(calls->size(), k_most_calls); ++i) {
+      auto& call = (*calls)[i];
+      const auto* function = answer_member(call, "function");
+      const auto arguments = function == nullptr ? std::string() : answer_text(*function, "arguments");
+      if (arguments.empty()) continue;
+      const auto number = call.contains("index") ? answer_count(call, "index") : i;
+      if (number >= k_most_calls) continue;
+      words += m_marks.piece(fmt::format("call {}", number), arguments);
+      call["function"].erase("arguments");
+      if (call["function"].empty()) call.erase("function");
+    }
+    const auto says_nothing = [](const Json& call) {
+      return call.empty() || (call.size() == 1 && call.contains("index") && call.at("index").is_number_unsigned());
+    };
+    if (std::all_of(calls->begin(), calls->end(), says_nothing)) others.erase("tool_calls");
+  }
+  return words + m_marks.piece(k_other_part, json_or_nothing(others));
 }
 
 }  // namespace liftlock

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "record/answer_parts.hpp"
 
 namespace liftlock {
 
@@ -19,8 +20,17 @@ bool is_engines_fault(int status);
 /// stays in the log that they write themselves.
 Error engine_refusal(int status, std::string_view body);
 
-/// The words in it, for the record: content and reasoning as they are, tool calls as JSON, images as the JSON that
-/// holds them. Of answers that hold neither (embeddings, rankings): nothing.
-std::string words_of(const Json& answer);
+/// The words in what an engine says, for the record: of one answer, or of a stream, chunk by chunk. Content, reasoning
+/// and the arguments of tool calls are parts of their own (record/answer_parts.hpp), images are the JSON that holds
+/// them, and what else a client gets is JSON. Of answers that hold none of it (embeddings, rankings): nothing.
+class AnswerWords {
+ public:
+  std::string of(const Json& answer);
+
+ private:
+  std::string of_message(const Json& message);
+
+  AnswerMarks m_marks;
+};
 
 }  // namespace liftlock

@@ -8,11 +8,13 @@
 #include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "engine/named_models.hpp"
 #include "gateway/conversation.hpp"
 #include "gateway/endpoints.hpp"
 #include "gateway/gateway_metrics.hpp"
 #include "gateway/gateway_status.hpp"
 #include "gateway/model_access.hpp"
+#include "gateway/model_defaults.hpp"
 #include "gateway/model_loading.hpp"
 #include "gateway/offline.hpp"
 #include "gateway/ollama.hpp"
@@ -91,14 +93,21 @@ struct Gateway::Impl {
 
   explicit Impl(GatewayParts given) : parts(std::move(given)) {
     if (parts.records) desk.emplace(*parts.records, parts.log);
-    parts.gatekeeper.on_failure = [this](std::string_view peer, std::string_view why) {
+    // By nobody that is known: whose key was revoked may not be who has it now.
+    parts.gatekeeper.tell_failures_to([this](const FailedLogin& failed) {
+      Json detail = {{"why", failed.why}};
+      if (!failed.key_id.empty()) detail["key"] = failed.key_id;
+      if (failed.why == "slowed") detail["count"] = failed.count;
       parts.log.append({.type = "access.failure",
-                        .actor = parts.actor,
+                        .actor = "anonymous",
                         .outcome = Outcome::failure,
-                        .subject = std::string(peer),
-                        .detail = dump_json_line({{"why", why}})});
-    };
+                        .subject = std::string(failed.peer),
+                        .detail = dump_json_line(detail)});
+    });
   }
+  ~Impl() { parts.gatekeeper.tell_failures_to(nullptr); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   using AnswerTo = HttpResponse (Impl::*)(const HttpRequest& request, HttpNote& note);
 
@@ -247,7 +256,7 @@ struct Gateway::Impl {
     wanted.model = std::move(found.target);
     wanted.offer = std::move(found.offer);
     wanted.record_mode = parts.record.mode_for(found.model, parse_record_mode(caller.key.record));
-    wanted.record_or_stop = parts.record.stop_when_unwritable;
+    wanted.record_or_stop = caller.is_local || parts.record.stop_when_unwritable;
     wanted.tags = tags_of(request, document);
     if (parts.labels.in_use() && !caller.key.label.empty()) wanted.tags.push_back("label:" + caller.key.label);
     wanted.engine.body["model"] = wanted.model.name;
@@ -264,6 +273,7 @@ struct Gateway::Impl {
     if (const auto* remote = wanted.model.remote) {
       wanted.call = pool::call_of(*remote, wanted.engine.path, wanted.engine.body);
     } else {
+      apply_defaults(wanted.offer->named->defaults, wanted.engine);
       require_fit(wanted);
     }
     parts.gatekeeper.charge_request(caller);

@@ -64,6 +64,10 @@ void write_loads(std::string& out, const std::vector<engine::LoadCounts>& loads)
        [&](auto name, const auto& model, const auto& one) {
          line(out, "{}{{model=\"{}\"}} {}", name, model, one.restarts);
        });
+  each("liftlock_engine_suspicious_total", "counter", "Engines that were ended for what no server of models does.",
+       [&](auto name, const auto& model, const auto& one) {
+         line(out, "{}{{model=\"{}\"}} {}", name, model, one.suspicious);
+       });
   each("liftlock_model_verification_seconds", "summary", "Reading and checking the bytes of a model before its engine.",
        [&](auto name, const auto& model, const auto& one) {
          line(out, "{0}_sum{{model=\"{1}\"}} {2}\n{0}_count{{model=\"{1}\"}} {3}", name, model,

@@ -97,7 +97,7 @@ TEST(GatewayMetricsTest, CoversWhatOperatorsWatch) {
   GatewayMetrics metrics;
   metrics.count(answered("demo", "success"));
   const std::vector<engine::LoadCounts> loads = {
-      {.model = "demo", .loads = 2, .restarts = 1, .checks = 3, .checking = 1500ms, .starting = 4s}};
+      {.model = "demo", .loads = 2, .restarts = 1, .suspicious = 5, .checks = 3, .checking = 1500ms, .starting = 4s}};
   const auto text = metrics.text({running("demo", "sha256:1")}, loads, {}, 0);
   for (const auto* sample : {"liftlock_requests_total{model=\"demo\",outcome=\"success\"} 1\n",
                              "liftlock_tokens_total{model=\"demo\",kind=\"prompt\"} 7\n",
@@ -110,6 +110,7 @@ TEST(GatewayMetricsTest, CoversWhatOperatorsWatch) {
                              "liftlock_engine_start_seconds_sum{model=\"demo\"} 4\n"}) {
     EXPECT_THAT(text, HasSubstr(sample));
   }
+  EXPECT_THAT(text, HasSubstr("liftlock_engine_suspicious_total{model=\"demo\"} 5\n"));
 }
 
 }  // namespace

@@ -1,11 +1,14 @@
 // The gateway behind a real server, asked by curl, in front of an engine that misbehaves on demand.
 #include "gateway/gateway.hpp"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <csignal>
+#include <future>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -90,6 +93,7 @@ class GatewayTest : public ::testing::Test {
     options.aliases_file = state() / "aliases.json";
     options.log_folder = state() / "logs";
     options.patience = 20s;
+    options.queue = queue;
     options.let_go_within = let_go_within;
     options.memory_slack = 64u << 20;
     host.emplace(options, log, "tester");
@@ -129,6 +133,20 @@ class GatewayTest : public ::testing::Test {
     };
     server.emplace(http, [this](const HttpRequest& request) { return gateway->handle(request); });
     server->start();
+  }
+  /// Puts the door of this machine's own commands in the server's place.
+  void serve_locally() {
+    HttpServerOptions http;
+    http.threads = 1;
+    http.max_body = &Gateway::max_local_body;
+    server.emplace(http, [this](const HttpRequest& request) { return gateway->handle_local(request); });
+    server->start();
+  }
+  /// Has the engine of "demo" up, so that its start does not take from a client's patience; nothing is on record of it.
+  void load() {
+    const auto up = std::make_shared<std::promise<void>>();
+    host->lease("demo", "warm", 60s, [up](const auto&) { up->set_value(); });
+    ASSERT_EQ(up->get_future().wait_for(20s), std::future_status::ready);
   }
 
   Heard curl(const std::string& path, std::vector<std::string> more, const std::string& input = "",
@@ -190,6 +208,7 @@ class GatewayTest : public ::testing::Test {
   engine::testing_support::ModelFixture fixture;
   AuditLog log{state() / "audit", "test"};
   std::string key;
+  std::size_t queue = 64;
   RecordPolicy policy;
   Labels labels;
   std::optional<engine::ModelHost> host;
@@ -230,6 +249,31 @@ std::vector<std::pair<std::string, std::string>> apis(const std::string& model =
           {"/api/chat", chat("hello", R"(,"stream":false)", model)}};
 }
 
+/// A request of this API, with ten thousand tools.
+std::string with_many_tools(const std::string& path) {
+  std::string tool = R"({"type":"function","function":{"name":"f","parameters":{}}})";
+  if (path == "/v1/messages") tool = R"({"name":"f","input_schema":{"type":"object"}})";
+  const std::string maximum = path == "/v1/messages" ? R"(,"max_tokens":9)" : "";
+  std::string many = "[" + tool;
+  for (int i = 1; i < 10'000; ++i) many += "," + tool;
+  return chat("hi", maximum + R"(,"tools":)" + many + "]");
+}
+
+/// Sends this to a server of this machine, and leaves without a look at what it says.
+void send_and_leave(std::uint16_t port, std::string_view bytes) {
+  const UniqueFd peer(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::connect(peer.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  while (!bytes.empty()) {
+    const auto put = ::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    ASSERT_GT(put, 0);
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+  }
+}
+
 TEST_F(GatewayTest, WhoHasNoValidKeyIsRefusedInTheFormOfTheApi) {
   const auto expired = add_key({.id = {},
                                 .user = {},
@@ -255,9 +299,14 @@ TEST_F(GatewayTest, WhoHasNoValidKeyIsRefusedInTheFormOfTheApi) {
   std::vector<std::string> why;
   for (const auto& event : logged("access.failure")) {
     EXPECT_EQ(event.outcome, Outcome::failure);
+    EXPECT_EQ(event.actor, "anonymous") << "the server did not try to log in";
     EXPECT_EQ(event.subject, "127.0.0.1");
     EXPECT_THAT(event.detail, Not(HasSubstr("llk_")));
-    why.push_back(parse_json(event.detail).at("why").get<std::string>().substr(0, 7));
+    const auto detail = parse_json(event.detail);
+    why.push_back(detail.at("why"));
+    const auto found = KeyRing(state() / "access.db").list();
+    const auto is_of_the_key = [&](const ApiKey& one) { return one.expires && one.id == detail.value("key", ""); };
+    EXPECT_EQ(std::any_of(found.begin(), found.end(), is_of_the_key), why.back() == "expired") << event.detail;
   }
   EXPECT_THAT(
       why, ElementsAre("no key", "no key", "no key", "unknown", "unknown", "unknown", "expired", "expired", "expired"));
@@ -281,6 +330,13 @@ TEST_F(GatewayTest, GuessersAndHurriedOnesAreToldHowLongToWait) {
     EXPECT_GT(std::stoi(heard.header("Retry-After")), 0);
   }
   EXPECT_EQ(ask(chat("hello")).status, 200);
+  server.reset(), gateway.reset();
+  std::uint64_t failures = 0;
+  for (const auto& event : logged("access.failure")) failures += parse_json(event.detail).value("count", 1u);
+  EXPECT_EQ(failures, 5 + apis().size()) << "those that were slowed are in the log by their count";
+  const auto last = logged("access.failure").back();
+  EXPECT_EQ(parse_json(last.detail).at("why"), "slowed");
+  EXPECT_EQ(last.subject, "127.0.0.1");
 }
 
 TEST_F(GatewayTest, KeysAreForTheirModels) {
@@ -308,17 +364,37 @@ TEST_F(GatewayTest, WhatIsNoRequestIsRefused) {
     expect_error(path, ask("{\"model\":\"\xff\xfe\"}", path), 400, "");
     expect_error(path, ask("", path), 400, "");
     expect_error(path, ask(chat("hi", R"(,"tools":)" + std::string(100'000, '[')), path), 413, "");
-    std::string tools = R"({"type":"function","function":{"name":"f","parameters":{}}})";
-    if (path == "/v1/messages") tools = R"({"name":"f","input_schema":{"type":"object"}})";
-    const std::string maximum = path == "/v1/messages" ? R"(,"max_tokens":9)" : "";
-    std::string many = "[" + tools;
-    for (int i = 1; i < 10'000; ++i) many += "," + tools;
-    expect_error(path, ask(chat("hi", maximum + R"(,"tools":)" + many + "]"), path), 400, "tools");
+    expect_error(path, ask(with_many_tools(path), path), 400, "tools");
   }
   const auto wrong_method = get(k_chat);
   EXPECT_EQ(wrong_method.status, 405);
   EXPECT_EQ(wrong_method.header("Allow"), "POST");
   expect_error(k_chat, get("/v1/nothing"), 404, "/v1/nothing");
+}
+
+TEST_F(GatewayTest, WhoSendsTenThousandToolsAndLeavesAtOnceHarmsNobody) {
+  serve();
+  load();
+  for (int i = 0; i < 8; ++i) {
+    for (const auto& [path, unused] : apis()) {
+      const auto body = with_many_tools(path);
+      const auto request = fmt::format(
+          "POST {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n"
+          "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+          path, key, body.size(), body);
+      send_and_leave(server->port(), request);
+      send_and_leave(server->port(), std::string_view(request).substr(0, request.size() / 2));
+    }
+  }
+  const auto refused = [&] {
+    const auto seen = all_observed();
+    return std::count_if(seen.begin(), seen.end(), [](const auto& one) { return one.status == 400; });
+  };
+  EXPECT_TRUE(soon([&] { return refused() == 24; })) << refused();
+  EXPECT_TRUE(soon([&] { return server->connections() == 0; })) << server->connections();
+  for (const auto& [path, body] : apis()) EXPECT_EQ(ask(body, path).status, 200) << path;
+  EXPECT_EQ(host->running().at(0).active, 0u);
+  EXPECT_TRUE(logged("engine.stop").empty());
 }
 
 TEST_F(GatewayTest, WhatNeedsTheInternetIsRefusedAtOnceInTheFormOfTheApi) {
@@ -422,6 +498,31 @@ TEST_F(GatewayTest, SaysWhatAModelCanDo) {
   EXPECT_EQ(can["demo:latest"], Json::array({"completion"}));
   EXPECT_EQ(can["chat:latest"], Json::array({"completion", "tools"}));
   EXPECT_EQ(can["vectors:latest"], Json::array({"embedding"}));
+}
+
+// As a server of Ollama does it, by every API; what the engine got is on record.
+TEST_F(GatewayTest, AModelBringsItsMakersWords) {
+  const std::string system = "repeat polite";
+  fixture.add_model("persona", "GGUF persona", Json::object(), "1",
+                    {{"ollama/system", system}, {"ollama/params", R"({"temperature":0.5,"stop":["User:"]})"}});
+  serve();
+  const auto first = ask(chat("hello", "", "persona"));
+  EXPECT_EQ(AnswerWords().of(first.json()), "polite") << first.body;
+  const auto prompt = parse_json(record_of(first).prompt);
+  EXPECT_EQ(prompt.at("messages").at(0).at("content"), system);
+  EXPECT_EQ(prompt.at("temperature"), 0.5);
+  EXPECT_EQ(ask(R"({"model":"persona","prompt":"hello","stream":false})", "/api/generate").json()["response"],
+            "polite");
+  EXPECT_EQ(AnswerWords().of(ask(R"({"model":"persona","messages":[{"role":"system","content":""},)"
+                                 R"({"role":"user","content":"hello"}]})")
+                                 .json()),
+            "I stand in.");
+  const auto shown = ask(R"({"model":"persona"})", "/api/show").json();
+  EXPECT_EQ(shown["system"], system);
+  EXPECT_THAT(shown["parameters"].get<std::string>(), HasSubstr("temperature                    0.5"));
+  engine::testing_support::overwrite(fixture.store.path(sha256(system)), "repeat rudest");
+  fixture.add_model("another", "GGUF another");  // the catalog is read again, and the words with it
+  EXPECT_TRUE(soon([&] { return ask(chat("hello", "", "persona")).status == 500; }));
 }
 
 TEST_F(GatewayTest, ListsManyModels) {
@@ -570,7 +671,8 @@ TEST_F(GatewayTest, AmongManyWhoEndsEnginesIsFoundOut) {
 
 TEST_F(GatewayTest, ASlotIsTakenUntilTheEngineLetGoOfIt) {
   serve();
-  for (int i = 0; i < 2; ++i) EXPECT_NE(post(k_chat, chat("stubborn"), key, "0.5").exit, 0);
+  load();
+  for (int i = 0; i < 2; ++i) EXPECT_NE(post(k_chat, chat("stubborn"), key, "1").exit, 0);
   EXPECT_TRUE(soon([&] { return outcome_of_the_record() == "client-gone"; }));
   EXPECT_EQ(host->running().at(0).active, 2u);
   EXPECT_EQ(ask(chat("hello")).status, 200);  // as soon as there is a slot
@@ -579,21 +681,52 @@ TEST_F(GatewayTest, ASlotIsTakenUntilTheEngineLetGoOfIt) {
 }
 
 TEST_F(GatewayTest, AnEngineThatDoesNotLetGoIsStartedAgain) {
-  serve(RecordMode::full, 1000ms);
-  for (int i = 0; i < 2; ++i) EXPECT_NE(post(k_chat, chat("obsessed"), key, "0.5").exit, 0);
+  serve(RecordMode::full, 3000ms);
+  load();
+  for (int i = 0; i < 2; ++i) EXPECT_NE(post(k_chat, chat("obsessed"), key, "1").exit, 0);
   EXPECT_EQ(ask(chat("hello")).status, 200);
   const auto stops = logged("engine.stop");
   ASSERT_EQ(stops.size(), 1u);
   EXPECT_EQ(stops[0].outcome, Outcome::failure);
-  EXPECT_THAT(stops[0].detail, HasSubstr("worked for 1 s on a request that was given up"));
+  EXPECT_THAT(stops[0].detail, HasSubstr("worked for 3 s on a request that was given up"));
+}
+
+TEST_F(GatewayTest, WhereTheQueueIsFullClientsAreToldToComeAgain) {
+  queue = 1;
+  serve();
+  std::vector<std::shared_ptr<engine::Lease>> slots;
+  for (int i = 0; i < 2; ++i) {
+    const auto got = std::make_shared<std::promise<std::shared_ptr<engine::Lease>>>();
+    host->lease("demo", "another", 60s, [got](const auto& result) {
+      const auto* lease = std::get_if<0>(&result);
+      got->set_value(lease != nullptr ? *lease : nullptr);
+    });
+    slots.push_back(got->get_future().get());
+    ASSERT_NE(slots.back(), nullptr);
+  }
+  Heard waited;
+  std::thread waits([&] { waited = ask(chat("hello")); });
+  EXPECT_TRUE(soon([&] { return host->running().at(0).queued == 1; }));
+  std::map<std::string, Heard> refused;
+  for (const auto& [path, body] : apis()) refused[path] = ask(body, path);
+  slots.clear();
+  waits.join();
+  EXPECT_EQ(waited.status, 200) << waited.body;
+  for (const auto& [path, heard] : refused) {
+    expect_error(path, heard, 503, "1 requests wait for 'demo' already");
+    EXPECT_EQ(heard.header("Retry-After"), "1");
+    EXPECT_EQ(record_of(heard).outcome.at("code"), "overloaded");
+  }
 }
 
 TEST_F(GatewayTest, AnEngineThatEatsMemoryIsEnded) {
   fixture.add_model("small", "GGUF small", {{"context_length", 50}});
   serve();
-  expect_error(k_chat, ask(chat("eat", "", "small")), 502, "the engine ended before it answered");
+  expect_error(k_chat, ask(chat("devour", "", "small")), 502, "the engine ended before it answered");
   ASSERT_TRUE(soon([&] { return logged("engine.stop").size() == 1; }));
   EXPECT_THAT(logged("engine.stop")[0].detail, HasSubstr("of memory, and may hold"));
+  ASSERT_EQ(logged("engine.suspicious").size(), 1u);
+  EXPECT_THAT(logged("engine.suspicious")[0].detail, HasSubstr("of memory, and may hold"));
   EXPECT_EQ(ask(chat("hello", "", "small")).status, 200);
   EXPECT_TRUE(soon([&] { return host->running().at(0).resident > 100'000; }));
   EXPECT_THAT(gateway->metrics(), HasSubstr("liftlock_engine_resident_bytes{model=\"small\"} "));
@@ -623,6 +756,25 @@ TEST_F(GatewayTest, WhatCannotFitReachesNoEngine) {
   for (const auto& [path, body] : apis("vectors")) expect_error(path, ask(body, path), 422, "and not for texts");
   EXPECT_EQ(host->running().size(), 0u);
   EXPECT_EQ(embed("vectors").status, 200);
+}
+
+TEST_F(GatewayTest, AModelThatIsMadeForItRanksDocuments) {
+  fixture.add_model("judge", "GGUF judge", {{"architecture", "llama"}, {"pooling_type", 4}});
+  serve();
+  const auto heard =
+      ask(R"({"model":"judge","query":"what opens a lock?","documents":["a sea",{"text":"a key"}]})", "/v1/rerank");
+  ASSERT_EQ(heard.status, 200) << heard.body;
+  const auto results = heard.json().at("results");
+  ASSERT_EQ(results.size(), 2u);
+  EXPECT_EQ(results[0].at("index"), 1);
+  EXPECT_EQ(results[0].at("relevance_score"), 0.9);
+  const auto record = record_of(heard);
+  EXPECT_EQ(record.head.endpoint, "/v1/rerank");
+  EXPECT_EQ(record.head.model_digest, sha256("GGUF judge").text());
+  EXPECT_EQ(parse_json(record.prompt).at("documents"), Json::array({"a sea", "a key"}));
+  EXPECT_EQ(record.outcome.at("outcome"), "success");
+  EXPECT_EQ(record.outcome.at("prompt_tokens"), 9);
+  EXPECT_NO_THROW(reader().verify(record.head.id, log));
 }
 
 TEST_F(GatewayTest, TheInsidesOfEnginesAreNotTold) {
@@ -655,6 +807,7 @@ TEST_F(GatewayTest, AnAnswerThatEndsEarlyEndsWithAnError) {
 
 TEST_F(GatewayTest, WhoLeavesEndsTheWork) {
   serve();
+  load();
   const auto heard = post(k_chat, chat("linger", k_streamed), key, "1");
   EXPECT_NE(heard.exit, 0);
   EXPECT_THAT(heard.body, HasSubstr(R"("content":"I ")"));
@@ -666,6 +819,7 @@ TEST_F(GatewayTest, WhoLeavesEndsTheWork) {
 
 TEST_F(GatewayTest, WhoLeavesBeforeTheFirstByteEndsTheWork) {
   serve();
+  load();
   EXPECT_NE(post(k_chat, chat("linger"), key, "1").exit, 0);
   EXPECT_TRUE(soon([&] { return engine_log() == "the client left\n"; }));
   EXPECT_TRUE(soon([&] { return outcome_of_the_record() == "client-gone"; }));
@@ -790,6 +944,21 @@ TEST_F(GatewayTest, AStreamGoesOnWithoutItsRecordWhereTheSiteSaidSo) {
   EXPECT_THAT(gateway->metrics(), HasSubstr("liftlock_unrecorded_answers_total 1"));
 }
 
+TEST_F(GatewayTest, TheCommandsOfTheMachineStopWithoutARecordWhateverTheSiteSaid) {
+  policy.stop_when_unwritable = false;
+  serve();
+  serve_locally();
+  ASSERT_EQ(ask(chat("hello")).status, 200);
+  const FullDisk full(64u << 10);
+  const std::string big(100'000, 'b');
+  for (const auto& more : {std::string(), k_streamed}) {
+    const auto heard = ask(chat(big, more));
+    EXPECT_EQ(heard.status, 503) << heard.body;
+    EXPECT_THAT(heard.body, testing::AllOf(HasSubstr("record-unwritable"), Not(HasSubstr("stand in"))));
+  }
+  EXPECT_THAT(gateway->metrics(), HasSubstr("liftlock_unrecorded_answers_total 0"));
+}
+
 TEST_F(GatewayTest, KeysAndModelsHaveModesOfTheirOwn) {
   policy.models = {{"ward", RecordMode::full}};
   fixture.add_model("ward", "GGUF ward");
@@ -836,11 +1005,7 @@ TEST_F(GatewayTest, TheCommandsOfTheMachineNeedNoKey) {
   labels = Labels({"OPEN", "SECRET"}, {{"demo", "OPEN"}}, {});
   fixture.add_model("ward", "GGUF ward");
   serve();
-  HttpServerOptions http;
-  http.threads = 1;
-  http.max_body = &Gateway::max_local_body;
-  server.emplace(http, [this](const HttpRequest& request) { return gateway->handle_local(request); });
-  server->start();
+  serve_locally();
   const auto as_ada = [&](const std::string& path, const std::string& body) {
     return curl(path, {"--data-binary", "@-", "-H", "X-Liftlock-User: ada"}, body);
   };
@@ -857,7 +1022,7 @@ TEST_F(GatewayTest, TheCommandsOfTheMachineNeedNoKey) {
     EXPECT_EQ(refused.json().at("error").at("code"), "not-found") << path;
     EXPECT_EQ(refused.json().at("error").at("remedy"), "list the models with GET /v1/models") << path;
   }
-  server.reset();
+  server.reset(), gateway.reset();
   gatekeeper.reset();  // writes down what keys used: there is none
   EXPECT_TRUE(KeyRing(state() / "access.db").tokens_of(std::chrono::floor<std::chrono::days>(now())).empty());
 }
@@ -1002,15 +1167,66 @@ TEST_F(GatewayTest, WhoHangsUpBeforeTheCountPaysForWhatWasSaid) {
   EXPECT_TRUE(soon([&] { return post(k_chat, chat("hello"), poor).status == 429; }));
 }
 
-TEST(WordsOf, LosesNothingThatAClientGets) {
-  const auto words = [](const std::string& text) { return words_of(parse_json(text)); };
+TEST_F(GatewayTest, WhatComesBetweenTheTokensHidesNoAnswer) {
+  serve();
+  const auto heard = ask(chat("probable", k_streamed));
+  ASSERT_EQ(heard.status, 200) << heard.body;
+  EXPECT_THAT(heard.body, HasSubstr("logprobs"));
+  const auto parts = answer_parts(record_of(heard).answer);
+  ASSERT_EQ(parts.size(), 2u);
+  EXPECT_EQ(parts[0].text, "I stand in.");
+  EXPECT_THAT(parts[1].text, HasSubstr("logprobs"));
+  RecordReader::Filter filter;
+  filter.text = "I stand in.";
+  int found = 0;
+  reader().find(filter, [&](const RecordHead&) { return ++found > 0; });
+  EXPECT_EQ(found, 1);
+}
+
+TEST(AnswerWords, KeepsApartWhatAStreamMixes) {
+  AnswerWords words;
+  std::string record;
+  for (const auto* chunk :
+       {R"({"choices":[{"index":0,"delta":{"role":"assistant","reasoning":"so "}}]})",
+        R"({"choices":[{"index":0,"delta":{"reasoning_content":"be it"}}]})",
+        R"({"choices":[{"index":0,"delta":{"content":"a "},"logprobs":{"content":[1]}}]})",
+        R"({"choices":[{"index":0,"delta":{"content":"b"},"logprobs":{"content":[2]}}]})",
+        R"({"choices":[{"delta":{"tool_calls":[{"index":0,"id":"x","function":{"name":"f","arguments":""}}]}}]})",
+        R"({"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{\"city\":"}}]}}]})",
+        R"({"choices":[{"delta":{"tool_calls":[{"index":1,"function":{"name":"g","arguments":"{}"}}]}}]})",
+        R"({"choices":[{"delta":{"tool_calls":[{"index":0,"function":{"arguments":"\"Bonn\"}"}}]}}]})"}) {
+    record += words.of(parse_json(chunk));
+  }
+  std::map<std::string, std::string> parts;
+  for (const auto& part : answer_parts(record)) parts[part.name] = part.text;
+  EXPECT_EQ(parts.at("content"), "a b");
+  EXPECT_EQ(parts.at("reasoning"), "so be it");
+  EXPECT_EQ(parts.at("call 0"), R"({"city":"Bonn"})");
+  EXPECT_EQ(parts.at("call 1"), "{}");
+  EXPECT_EQ(parts.at("others"), R"({"logprobs":{"content":[1]}}{"logprobs":{"content":[2]}})"
+                                R"({"tool_calls":[{"function":{"arguments":"","name":"f"},"id":"x","index":0}]})"
+                                R"({"tool_calls":[{"function":{"name":"g"},"index":1}]})");
+}
+
+TEST(AnswerWords, OfManyCallsMostStayWithTheOthers) {
+  auto calls = Json::array();
+  for (int i = 0; i < 1000; ++i) calls.push_back({{"function", {{"arguments", "x"}}}});
+  const Json answer = {{"choices", Json::array({{{"message", {{"tool_calls", calls}}}}})}};
+  EXPECT_EQ(answer_parts(AnswerWords().of(answer)).size(), 130u) << "content, 128 calls and the others";
+}
+
+TEST(AnswerWords, LoseNothingThatAClientGets) {
+  const auto words = [](const std::string& text) { return AnswerWords().of(parse_json(text)); };
   EXPECT_EQ(words(R"({"choices":[{"index":0,"delta":{"role":"assistant","content":"a"},"finish_reason":"stop"}]})"),
             "a");
-  EXPECT_EQ(words(R"({"choices":[{"delta":{"content":null,"tool_calls":[]},"logprobs":null}]})"), "[]");
+  EXPECT_EQ(words(R"({"choices":[{"delta":{"content":null,"tool_calls":[]},"logprobs":null}]})"), "");
   for (const auto* hidden : {R"({"choices":[{"message":{"content":"a","refusal":"SECRET"}}]})",
                              R"({"choices":[{"message":{"content":[{"type":"text","text":"SECRET"}]}}]})",
                              R"({"choices":[{"delta":{"reasoning":"SECRET"}}]})",
                              R"({"choices":[{"delta":{},"logprobs":{"content":["SECRET"]}}]})",
+                             R"({"choices":[{"delta":{"tool_calls":"SECRET"}}]})",
+                             R"({"choices":[{"delta":{"tool_calls":[{"index":"SECRET"}]}}]})",
+                             R"({"choices":[{"delta":{"tool_calls":[{"function":{"arguments":["SECRET"]}}]}}]})",
                              R"({"data":[{"b64_json":""}],"choices":[{"delta":{"content":"SECRET"}}]})"}) {
     EXPECT_THAT(words(hidden), HasSubstr("SECRET")) << hidden;
   }

@@ -4,6 +4,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "engine/named_models.hpp"
 
 namespace liftlock {
 namespace {
@@ -68,8 +69,9 @@ ModelAccess::Asked ModelAccess::asked(std::string_view named, const Caller& call
 }
 
 ollama::ModelCard ModelAccess::card(std::string_view named, const Caller& caller) {
-  const auto target = asked(named, caller).target;
+  const auto [target, model, offer] = asked(named, caller);
   auto card = target.remote != nullptr ? remote_card(*target.remote) : local_card(target.name);
+  if (offer) card.defaults = offer->named->defaults;
   card.name = catalog_name(named);
   return card;
 }

@@ -18,7 +18,7 @@ namespace liftlock {
 class ModelList {
  public:
   ModelList(const fs::path& catalog_file, const fs::path& aliases_file)
-      : m_catalog(catalog_file, Access::read), m_aliases(aliases_file) {}
+      : m_catalog(catalog_file), m_aliases(aliases_file) {}
 
   using Cards = std::vector<ollama::ModelCard>;
   /// Aliases, and names as the catalog has them; sorted, each once: an alias wins, then the newest.
@@ -26,7 +26,7 @@ class ModelList {
 
  private:
   std::mutex m_mutex;
-  const Catalog m_catalog;
+  const Catalog m_catalog;  ///< Access::write: a reader may have a copy, which stays as it is
   std::chrono::steady_clock::time_point m_looked;
   const engine::Choices m_aliases;
   std::shared_ptr<const engine::ChoiceMap> m_choices;

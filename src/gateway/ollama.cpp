@@ -52,7 +52,7 @@ std::optional<seconds> read_keep_alive(FieldReader& fields) {
 
 /// Options of Ollama's Modelfile. Those that say where and how a model is loaded are Liftlock's to decide, yet clients
 /// send them with every request: known, and of no effect.
-void read_options(FieldReader& fields, Json& out) {
+void read_options(FieldReader& fields, Json& out, EngineRequest& engine) {
   const auto* options = fields.find("options");
   if (options == nullptr) return;
   FieldReader inner(*options, "options");
@@ -63,7 +63,11 @@ void read_options(FieldReader& fields, Json& out) {
   if (const auto* tokens = inner.find("num_predict")) {
     // -1: as many as it takes; -2: until the context is full.
     const auto number = require_integer(*tokens, -2, 1'000'000, "options.num_predict");
-    if (number > 0) out["max_tokens"] = number;
+    if (number > 0) {
+      out["max_tokens"] = number;
+    } else {
+      engine.unwanted.insert("max_tokens");
+    }
   }
   inner.ignore({"num_ctx", "num_keep", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap", "use_mlock",
                 "numa", "low_vram", "f16_kv", "vocab_only", "logits_all", "mirostat", "mirostat_eta", "mirostat_tau",
@@ -186,7 +190,7 @@ Request start(FieldReader& fields, Json& chat) {
   request.keep_alive = read_keep_alive(fields);
   request.engine.stream = fields.boolean("stream", true);
   chat["stream"] = request.engine.stream;
-  read_options(fields, chat);
+  read_options(fields, chat, request.engine);
   fields.ignore({"truncate", "shift"});
   return request;
 }
@@ -198,8 +202,9 @@ void read_chat_options(FieldReader& fields, Json& chat) {
   fields.ignore({"top_logprobs"});
 }
 
-void use_chat(Request& request, const Json& chat) {
-  request.engine = narrow_chat_request(chat);
+void use(Request& request, EngineRequest narrowed) {
+  narrowed.unwanted.merge(request.engine.unwanted);
+  request.engine = std::move(narrowed);
   // Usage is part of the last line here.
   request.engine.drop_usage_chunk = false;
 }
@@ -271,7 +276,7 @@ Request chat_request(const Json& body) {
   }
   fields.finish();
   request.only_load = chat["messages"].empty();
-  if (!request.only_load) use_chat(request, chat);
+  if (!request.only_load) use(request, narrow_chat_request(chat));
   return request;
 }
 
@@ -295,8 +300,7 @@ Request generate_request(const Json& body) {
     fields.finish();
     if (request.only_load) return request;
     chat["prompt"] = prompt;
-    request.engine = narrow_completion_request(chat);
-    request.engine.drop_usage_chunk = false;
+    use(request, narrow_completion_request(chat));
     return request;
   }
   read_chat_options(fields, chat);
@@ -304,7 +308,7 @@ Request generate_request(const Json& body) {
   if (!system.empty()) chat["messages"].push_back({{"role", "system"}, {"content", system}});
   chat["messages"].push_back({{"role", "user"}, {"content", content_with_images(fields, prompt)}});
   fields.finish();
-  if (!request.only_load) use_chat(request, chat);
+  if (!request.only_load) use(request, narrow_chat_request(chat));
   return request;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "ecosystem/ollama/defaults.hpp"
 #include "gateway/answer_fields.hpp"
 #include "gateway/openai_request.hpp"
 
@@ -85,6 +86,7 @@ struct ModelCard {
   std::string architecture, parameters, quantisation;  ///< "llama", "3.2M", "Q8_0"; empty when not known
   std::string chat_template, licence;
   std::uint64_t context = 0, parameter_count = 0;
+  Defaults defaults;  ///< of one that is shown
   bool tools = false, vision = false, embedding = false;
   // of a loaded one
   std::optional<Timestamp> expires;

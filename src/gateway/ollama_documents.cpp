@@ -1,3 +1,6 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include "gateway/chat_fields.hpp"
 #include "gateway/ollama.hpp"
 
@@ -19,6 +22,16 @@ Json capabilities(const ModelCard& model) {
   if (model.tools) out.push_back("tools");
   if (model.vision) out.push_back("vision");
   return out;
+}
+
+/// "temperature                    0.6", a line for each value.
+std::string parameter_lines(const Json& params) {
+  std::vector<std::string> lines;
+  for (const auto& [name, value] : params.items()) {
+    const auto values = value.is_array() ? value : Json::array({value});
+    for (const auto& one : values) lines.push_back(fmt::format("{:<30} {}", name, dump_json_line(one)));
+  }
+  return fmt::format("{}", fmt::join(lines, "\n"));
 }
 
 Json listed(const ModelCard& model) {
@@ -62,10 +75,15 @@ Json show(const ModelCard& model) {
   if (model.context > 0 && !model.architecture.empty()) {
     info[model.architecture + ".context_length"] = model.context;
   }
+  auto messages = Json::array();
+  for (const auto& [role, content] : model.defaults.messages)
+    messages.push_back({{"role", role}, {"content", content}});
   return {{"license", model.licence},
           {"modelfile", ""},
-          {"parameters", ""},
+          {"parameters", parameter_lines(model.defaults.params)},
           {"template", model.chat_template},
+          {"system", model.defaults.system},
+          {"messages", std::move(messages)},
           {"details", details(model)},
           {"model_info", std::move(info)},
           {"capabilities", capabilities(model)},

@@ -191,6 +191,11 @@ Json narrow_response_format(const Json& format, const std::string& path) {
   return fields.finish();
 }
 
+/// No words to stop at: not all engines take an empty list.
+void note_no_stop(const Json& body, EngineRequest& request) {
+  if (body.value("stop", Json()) == Json::array()) request.unwanted.insert("stop");
+}
+
 void narrow_stop(FieldReader& fields) {
   const auto* stop = fields.find("stop");
   if (stop == nullptr) return;
@@ -309,7 +314,7 @@ EngineRequest narrow_chat_request(const Json& body) {
   narrow_sampling(fields);
   narrow_length(fields);
   fields.pass_boolean("logprobs");
-  fields.pass_integer("top_logprobs", 0, 20);
+  fields.pass_integer("top_logprobs", 0, k_max_alternatives);
   if (const auto* arguments = fields.find("chat_template_kwargs")) {
     FieldReader inner(*arguments, "chat_template_kwargs");
     inner.pass_boolean("enable_thinking");
@@ -322,6 +327,7 @@ EngineRequest narrow_chat_request(const Json& body) {
   if (fields.find("web_search_options") != nullptr) refuse_online_tool("web_search", "web_search_options");
   ignore_service_fields(fields);
   narrow_stream(fields, request);
+  note_no_stop(body, request);
   request.body = fields.finish();
   if (request.body.contains("grammar") &&
       (request.body.contains("tools") || request.body.contains("response_format"))) {
@@ -336,14 +342,24 @@ EngineRequest narrow_completion_request(const Json& body) {
   fields.out()["prompt"] = single_prompt(fields.need("prompt"), "prompt");
   narrow_sampling(fields);
   narrow_length(fields);
-  fields.pass_integer("logprobs", 0, 20);
+  fields.pass_integer("logprobs", 0, k_max_alternatives);
+  // None beside the token that was chosen: to an engine that would mean no log probabilities at all.
+  if (fields.out().contains("logprobs") && fields.out()["logprobs"] == 0) fields.out()["logprobs"] = 1;
   if (fields.boolean("echo", false)) refuse_field("echo", "must be false");
   if (const auto* best_of = fields.find("best_of")) require_integer(*best_of, 1, 1, "best_of");
   if (!fields.text("suffix", k_any_text).empty()) refuse_field("suffix", "is not supported");
   ignore_service_fields(fields);
   narrow_stream(fields, request);
+  note_no_stop(body, request);
   request.body = fields.finish();
   return request;
+}
+
+Json narrow_generation_fields(const Json& members) {
+  FieldReader fields(members, "");
+  narrow_sampling(fields);
+  narrow_length(fields);
+  return fields.finish();
 }
 
 EngineRequest narrow_embeddings_request(const Json& body) {

@@ -255,6 +255,10 @@ TEST(OpenAiRequest, CompletionsOfOnePrompt) {
   EXPECT_EQ(narrowed.body.at("prompt"), "Once");
   EXPECT_EQ(narrow_completion_request({{"model", "demo"}, {"prompt", Json::array({"Once"})}}).body.at("prompt"),
             "Once");
+  for (const auto& [asked, passed] : std::vector<std::pair<int, int>>{{0, 1}, {1, 1}, {20, 20}}) {
+    EXPECT_EQ(narrow_completion_request({{"model", "demo"}, {"prompt", "x"}, {"logprobs", asked}}).body.at("logprobs"),
+              passed);
+  }
   const auto refused = [](Json more) {
     Json body = {{"model", "demo"}, {"prompt", "x"}};
     body.update(more);

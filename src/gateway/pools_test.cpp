@@ -34,7 +34,7 @@ bool soon(F&& is_so) {
   return false;
 }
 
-/// What an endpoint does to a request for a model; it lists its models in any case.
+/// What an endpoint does to a request for a model; it lists its models, or is healthy, in any case.
 enum class Way { good, refuses, fails, dies_before, dies_between, slow, lingers, hostile };
 
 /// A server on loopback in the place of vLLM: each answer ends its connection.
@@ -113,6 +113,7 @@ class StandIn {
   void serve(const UniqueFd& peer) {
     const auto request = read_request(peer);
     if (request.starts_with("GET /v1/models")) return whole(peer, "200 OK", R"({"data":[{"id":"Qwen/Qwen2.5"}]})");
+    if (request.starts_with("GET /health")) return whole(peer, "200 OK", "");
     ++asked;
     {
       const std::lock_guard lock(m_mutex);
@@ -137,13 +138,26 @@ class StandIn {
     if (request.starts_with("POST /v1/images/generations")) {
       return whole(peer, "200 OK", R"({"created":7,"data":[{"b64_json":"iVBO"}],"output_format":"png"})");
     }
+    if (request.starts_with("POST /v1/rerank")) {
+      return whole(peer, "200 OK",
+                   R"({"model":"Qwen/Qwen2.5","usage":{"total_tokens":9},"results":[)"
+                   R"({"index":1,"relevance_score":0.9},{"index":0,"relevance_score":0.1}]})");
+    }
+    if (request.starts_with("POST /rerank")) {
+      return whole(peer, "200 OK", R"([{"index":0,"score":0.1},{"index":1,"score":0.9}])");
+    }
+    if (!streams && way == Way::lingers) {
+      say(peer, "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"model\":");
+      return wait_until_client_leaves(peer);
+    }
     if (!streams) {
       return whole(peer, "200 OK",
                    R"({"model":"Qwen/Qwen2.5","choices":[{"message":{"role":"assistant","content":"Far away."},)"
                    R"("finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":3}})");
     }
-    say(peer, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
-    say(peer, event("Far "));
+    // At once: a gateway that waits little for the next piece must not wait for the first one.
+    say(peer,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" + event("Far "));
     if (way == Way::dies_between) return;
     if (way == Way::lingers) return wait_until_client_leaves(peer);
     say(peer, event("away."));
@@ -195,12 +209,12 @@ class PoolGatewayTest : public ::testing::Test {
                    log, "tester");
     book.emplace(RecordBook::Options{.folder = state() / "records", .kek_file = state() / "keys" / "record.kek"}, log);
     gatekeeper.emplace(state() / "access.db");
-    pool::Settings gpu;
     gpu.name = "gpu";
+    gpu.endpoints.clear();
     for (const auto* endpoint : endpoints) gpu.endpoints.push_back(endpoint->address());
     gpu.models = {{"qwen", "Qwen/Qwen2.5"}};
     gpu.credential = "secret";
-    gpu.limits.first_byte = 500ms;
+    gpu.limits.first_byte = 2s;
     gpu.probe_every = 100ms;
     pools.emplace(std::vector{gpu}, std::make_shared<Networks>(std::vector{Network::parse("127.0.0.0/8").value()}));
     gateway.emplace(GatewayParts{options.catalog_file, options.aliases_file, *host, *speech, *pools, std::move(roles),
@@ -248,6 +262,7 @@ class PoolGatewayTest : public ::testing::Test {
   engine::testing_support::ModelFixture fixture;
   AuditLog log{state() / "audit", "test"};
   std::string key = add_key({});
+  pool::Settings gpu;  ///< a test may change what serve() leaves alone
   std::optional<engine::ModelHost> host;
   std::optional<engine::SpeechHost> speech;
   std::optional<RecordBook> book;
@@ -335,6 +350,27 @@ TEST_F(PoolGatewayTest, ImagesAreMadeByPools) {
   EXPECT_EQ(good.asked, 1);
 }
 
+TEST_F(PoolGatewayTest, PoolsOfEitherApiRankDocuments) {
+  for (const auto api : {pool::Api::openai, pool::Api::tei}) {
+    const StandIn good(Way::good);
+    gpu.api = api;
+    serve({&good});
+    const auto heard = curl({"--data-binary", "@-"}, "/v1/rerank",
+                            R"({"model":"gpu/qwen","query":"a lock","documents":["a sea","a canal"]})");
+    ASSERT_EQ(heard.status, 200) << heard.body;
+    const auto answer = parse_json(heard.body);
+    EXPECT_EQ(answer.at("model"), "gpu/qwen");
+    ASSERT_EQ(answer.at("results").size(), 2u);
+    EXPECT_EQ(answer.at("results")[0].at("index"), 1);
+    EXPECT_EQ(answer.at("results")[0].at("relevance_score"), 0.9);
+    EXPECT_THAT(good.last_request(), StartsWith(api == pool::Api::tei ? "POST /rerank " : "POST /v1/rerank "));
+    const auto record = record_of(heard);
+    EXPECT_EQ(parse_json(record.prompt).at("documents"), Json::array({"a sea", "a canal"}));
+    EXPECT_EQ(record.outcome.at("outcome"), "success");
+    server.reset(), gateway.reset(), pools.reset(), gatekeeper.reset(), book.reset(), speech.reset(), host.reset();
+  }
+}
+
 TEST_F(PoolGatewayTest, AnotherEndpointIsAskedBeforeTheFirstByte) {
   for (const auto way : {Way::fails, Way::dies_before, Way::slow}) {
     for (const auto* more : {"", k_streamed}) {
@@ -394,15 +430,43 @@ TEST_F(PoolGatewayTest, AnEndpointThatDiesWhileItAnswersEndsTheAnswer) {
   EXPECT_THAT(heard.body, HasSubstr(R"({"error":)"));
   EXPECT_THAT(heard.body, Not(HasSubstr("[DONE]")));
   EXPECT_THAT(heard.body, Not(HasSubstr("127.0.0.1")));
+  EXPECT_THAT(heard.body, HasSubstr("in the middle of its answer"));
+  EXPECT_THAT(heard.body, HasSubstr("engine-failed"));
   EXPECT_EQ(record_of(heard).answer, "Far ");
   EXPECT_EQ(record_of(heard).outcome.at("outcome"), "failed");
+  EXPECT_EQ(record_of(heard).outcome.at("code"), "engine-failed");
   EXPECT_EQ(dying.asked, 1);
+}
+
+TEST_F(PoolGatewayTest, AnEndpointThatStallsWhileItAnswersEndsTheAnswer) {
+  gpu.limits.idle = 500ms;
+  for (const bool streams : {false, true}) {
+    const StandIn stalls(Way::lingers);
+    serve({&stalls});
+    const auto heard = ask(streams ? k_streamed : "");
+    EXPECT_EQ(heard.exit, 0) << "the answer has an end";
+    EXPECT_EQ(heard.status, streams ? 200 : 502);
+    EXPECT_EQ(heard.body.find("Far ") != std::string::npos, streams) << heard.body;
+    EXPECT_THAT(heard.body, HasSubstr(R"({"error":)"));
+    EXPECT_THAT(heard.body, Not(HasSubstr("[DONE]")));
+    EXPECT_THAT(heard.body, Not(HasSubstr("127.0.0.1")));
+    EXPECT_EQ(record_of(heard).answer, streams ? "Far " : "");
+    EXPECT_THAT(heard.body, HasSubstr("in the middle of its answer"));
+    EXPECT_THAT(heard.body, HasSubstr("engine-failed"));
+    EXPECT_EQ(record_of(heard).outcome.at("outcome"), "failed");
+    EXPECT_EQ(record_of(heard).outcome.at("code"), "engine-failed");
+    EXPECT_TRUE(soon([&] { return stalls.client_left.load(); }));
+    EXPECT_EQ(stalls.asked, 1);
+    EXPECT_EQ(pools->states().at(0).active, 0u);
+    EXPECT_EQ(pools->states().at(0).failures, 1u);
+    server.reset(), gateway.reset(), pools.reset(), gatekeeper.reset(), book.reset(), speech.reset(), host.reset();
+  }
 }
 
 TEST_F(PoolGatewayTest, WhoLeavesEndsTheWorkFarAway) {
   const StandIn lingers(Way::lingers);
   serve({&lingers});
-  const auto heard = ask(k_streamed, "gpu/qwen", "1");
+  const auto heard = ask(k_streamed, "gpu/qwen", "5");
   EXPECT_NE(heard.exit, 0);
   EXPECT_THAT(heard.body, HasSubstr("Far "));
   EXPECT_TRUE(soon([&] { return lingers.client_left.load(); }));

@@ -173,6 +173,7 @@ std::shared_ptr<LiveAnswer> RecordDesk::search(const Json& wanted, const std::st
       auto records = Json::array();
       auto asked = filter;
       asked.stop = stop;
+      asked.log = &impl->log;
       bool more = false;
       const auto findings = impl->reader.find(asked, [&](const RecordHead& head) {
         more = std::cmp_equal(records.size(), most);
@@ -197,14 +198,7 @@ std::shared_ptr<LiveAnswer> RecordDesk::read(const std::string& id, const std::s
                 fmt::format("POST {} finds ids", k_search_path));
   }
   const auto look = [impl = m_impl.get(), id, actor](const std::stop_token&) {
-    return impl->logged("record.read", id, actor, Json::object(), [&] {
-      const auto record = impl->reader.read(id);
-      auto json = to_json(record.head);
-      json["prompt"] = record.prompt;
-      json["answer"] = record.answer;
-      json["outcome"] = record.outcome;
-      return json;
-    });
+    return impl->logged("record.read", id, actor, Json::object(), [&] { return to_json(impl->reader.read(id)); });
   };
   return std::make_shared<Reading>([impl = m_impl, look](Taker taker, std::stop_source stop) {
     impl->ask({look, std::move(taker), std::move(stop)});

@@ -20,6 +20,8 @@ Translation translate(const Endpoint& endpoint, const HttpRequest& request, cons
   switch (endpoint.does) {
     case Does::complete:
       out.engine = narrow_completion_request(document);
+      out.dialect = completions_dialect(out.engine.drop_usage_chunk, endpoint.api, "cmpl-" + id,
+                                        document.value("logprobs", Json()) == 0 ? 0 : k_max_alternatives);
       break;
     case Does::embed:
       out.engine = narrow_embeddings_request(document);

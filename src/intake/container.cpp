@@ -69,6 +69,14 @@ void check_sum(std::span<const std::uint8_t> header) {
   if (sum != number_at(header, 148, 8)) malformed("a header's checksum is wrong");
 }
 
+/// May the owner execute it? Whatever else stands in the field for the mode is nobody's business here.
+bool is_executable(std::span<const std::uint8_t> header) {
+  auto mode = text_at(header, 100, 8);
+  while (mode.ends_with(' ')) mode.remove_suffix(1);
+  return mode.size() >= 3 && mode[mode.size() - 3] >= '0' && mode[mode.size() - 3] <= '7' &&
+         ((mode[mode.size() - 3] - '0') & 1) != 0;
+}
+
 /// Without "./" in front; the caller parses it further. Empty for the root folder.
 std::string plain_name(std::string_view name) {
   while (name.starts_with("./")) name.remove_prefix(2);
@@ -120,6 +128,12 @@ class TarIndex {
   }
 
  private:
+  struct Link {
+    std::string name;
+    std::string target;
+    bool symbolic;
+  };
+
   void read(std::span<std::uint8_t> into, std::uint64_t at) const {
     if (at > m_size || m_size - at < into.size() || !pread_exact(m_file, into, at, "an archive"))
       malformed("it is truncated");
@@ -195,10 +209,10 @@ class TarIndex {
     m_path.reset();
     m_link.reset();
     m_entry_size.reset();
-    take_entry(type, name, link, size);
+    take_entry(type, name, link, size, is_executable(header));
   }
 
-  void take_entry(char type, const std::string& name, const std::string& link, std::uint64_t size) {
+  void take_entry(char type, const std::string& name, const std::string& link, std::uint64_t size, bool executable) {
     if (type == '5') return;
     if (name.empty()) malformed("a member has no name");
     if (m_members.size() + m_links.size() >= m_limits.members)
@@ -207,12 +221,12 @@ class TarIndex {
     if (type == '1' || type == '2') {
       const auto target = type == '1' ? plain_name(link) : link_target(name, link);
       if (target.empty()) fail(ErrorCode::path_unsafe, "the link '{}' leaves the archive", printable(name));
-      m_links.emplace_back(name, target);
+      m_links.push_back({.name = name, .target = target, .symbolic = type == '2'});
       return;
     }
     if (type != '0' && type != '\0' && type != '7')
       fail(ErrorCode::not_regular, "'{}' in the archive is a special file", printable(name));
-    m_members.push_back({name, m_at, size});
+    m_members.push_back({.name = name, .offset = m_at, .size = size, .executable = executable});
     skip(size);
   }
 
@@ -220,14 +234,19 @@ class TarIndex {
   std::vector<ContainerMember> finish() {
     std::map<std::string, std::size_t> by_name;
     for (std::size_t i = 0; i < m_members.size(); ++i) by_name.emplace(m_members[i].name, i);
-    std::map<std::string, std::string> links(m_links.begin(), m_links.end());
-    for (const auto& [name, first] : m_links) {
-      auto target = first;
+    std::map<std::string, std::string> links;
+    for (const auto& link : m_links) links.emplace(link.name, link.target);
+    for (const auto& link : m_links) {
+      auto target = link.target;
       for (int hops = 0; hops < k_max_links && links.contains(target); ++hops) target = links.at(target);
       const auto found = by_name.find(target);
       if (found == by_name.end()) continue;
       const auto& meant = m_members[found->second];
-      m_members.push_back({name, meant.offset, meant.size});
+      m_members.push_back({.name = link.name,
+                           .offset = meant.offset,
+                           .size = meant.size,
+                           .executable = meant.executable,
+                           .meant = link.symbolic ? target : std::string()});
     }
     return std::move(m_members);
   }
@@ -239,7 +258,7 @@ class TarIndex {
   std::optional<std::string> m_path, m_link;
   std::optional<std::uint64_t> m_entry_size;
   std::vector<ContainerMember> m_members;
-  std::vector<std::pair<std::string, std::string>> m_links;
+  std::vector<Link> m_links;
   std::set<std::string> m_names;
 };
 
@@ -321,8 +340,12 @@ Container list_container(int file, int out, const ContainerLimits& limits) {
 
 Json to_json(const Container& container) {
   auto members = Json::array();
-  for (const auto& one : container.members)
-    members.push_back({{"name", encode_hex(as_bytes(one.name))}, {"offset", one.offset}, {"size", one.size}});
+  for (const auto& one : container.members) {
+    Json member = {{"name", encode_hex(as_bytes(one.name))}, {"offset", one.offset}, {"size", one.size}};
+    if (one.executable) member["executable"] = true;
+    if (!one.meant.empty()) member["meant"] = encode_hex(as_bytes(one.meant));
+    members.push_back(std::move(member));
+  }
   return {{"form", container.form}, {"unpacked", container.unpacked}, {"members", std::move(members)}};
 }
 
@@ -332,10 +355,15 @@ Container container_from_json(const Json& json, std::uint64_t size_of_file, std:
       .form = string_member(json, "form", where), .unpacked = bool_member(json, "unpacked", where), .members = {}};
   const auto size = out.unpacked ? size_of_unpacked : size_of_file;
   for (const auto& one : array_member(json, "members", where)) {
-    const auto name = decode_hex(string_member(one, "name", where));
-    ContainerMember member{.name = name ? std::string(as_text(*name)) : std::string(),
+    const auto text = [&](std::string_view key) {
+      const auto bytes = one.contains(key) ? decode_hex(string_member(one, key, where)) : std::nullopt;
+      return bytes ? std::string(as_text(*bytes)) : std::string();
+    };
+    ContainerMember member{.name = text("name"),
                            .offset = uint_member(one, "offset", where),
-                           .size = uint_member(one, "size", where)};
+                           .size = uint_member(one, "size", where),
+                           .executable = one.contains("executable") && bool_member(one, "executable", where),
+                           .meant = text("meant")};
     if (member.name.empty() || member.offset > size || member.size > size - member.offset)
       fail(ErrorCode::schema_violation, "{}: '{}' lies outside of its file", where, printable(member.name));
     out.members.push_back(std::move(member));

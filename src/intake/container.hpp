@@ -16,6 +16,8 @@ struct ContainerMember {
   std::string name;  ///< raw bytes; without a leading "./"; links stand here as what they mean
   std::uint64_t offset = 0;
   std::uint64_t size = 0;
+  bool executable = false;  ///< by its owner
+  std::string meant = {};   ///< of a symbolic link: the member whose bytes these are
 };
 
 struct Container {

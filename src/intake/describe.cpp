@@ -9,6 +9,7 @@
 #include "ecosystem/helm/chart.hpp"
 #include "ecosystem/pypi/sdist.hpp"
 #include "ecosystem/pypi/wheel.hpp"
+#include "ecosystem/rpm/inspector.hpp"
 #include "ecosystem/rpm/package_file.hpp"
 
 namespace liftlock {
@@ -50,9 +51,12 @@ Json describe_deb(int file) {
 Json describe_rpm(int file) {
   const auto package = rpm::PackageFile::read(file);
   const auto identity = package.identity();
+  auto facts = rpm::origin_facts(package);
+  facts["architecture"] = identity.architecture;
   return {{"name", identity.name},
           {"version", identity.evr()},
           {"architecture", identity.architecture},
+          {"facts", std::move(facts)},
           {"license", printable(package.header().text(rpm::Tag::license).value_or(""))}};
 }
 

@@ -5,16 +5,19 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "artifact/artifact_text.hpp"
 #include "audit/audit_log.hpp"
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/accepted_kinds.hpp"
 #include "bundle/import_channel.hpp"
 #include "bundle/scan.hpp"
 #include "bundle/stage_bundle.hpp"
 #include "bundle/transfer_line.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/cargo/vendor_archive.hpp"
 #include "intake/publishing.hpp"
 #include "intake/staging.hpp"
 #include "intake/vouching.hpp"
@@ -110,9 +113,13 @@ class Import {
     m_result.shape = m_found.shape;
     m_result.words = m_found.words;
     m_result.preview = m_found.preview;
-    m_result.files = m_found.files.size();
-    for (const auto& one : m_found.files) m_result.bytes += one.tree->size(one.path);
-    for (const auto& left : m_tree->left_out()) note(left);
+    for (const auto* files : {&m_found.files, &m_found.packed}) {
+      m_result.files += files->size();
+      for (const auto& one : *files) m_result.bytes += one.tree->size(one.path);
+    }
+    if (!m_found.with_hidden) {
+      for (const auto& left : m_tree->left_out()) note(left);
+    }
     for (const auto& text : m_found.notes) note(text);
     if (m_request.plan) {
       for (auto& text : doubts_about(m_found)) note(std::move(text));
@@ -123,6 +130,7 @@ class Import {
     files.take(m_found, store, m_reporter);
     m_artifacts = m_found.make(files);
     finish_artifacts();
+    require_accepted_kinds(m_site.config().accept_kinds, m_artifacts);
     if (const auto here = present_as(catalog, m_artifacts)) {
       staged.discard();
       catalog.unpin(batch());
@@ -203,8 +211,14 @@ class Import {
       artifact.name = name;
     } else if (artifact.kind == "image") {
       artifact.name = m_request.name;
+    } else if (artifact.kind == "cargo-vendor") {
+      const auto& name = m_request.name;
+      if (name.find('/') != std::string::npos) refuse_name(name, "a vendored tree has no '/' in its name here");
+      artifact.name = name;
+      artifact.files.front().path = RelPath::parse(cargo::vendor_path(name));
     } else {
-      fail(ErrorCode::usage, "--name is for a model, a data set or an image; a {} says itself what it is called",
+      fail(ErrorCode::usage,
+           "--name is for a model, a data set, an image or a vendored tree; a {} says itself what it is called",
            artifact.kind);
     }
   }
@@ -243,6 +257,8 @@ class Import {
   }
 
   ImportRecord record() const {
+    std::vector<Digest> digests;
+    for (const auto& artifact : m_artifacts) digests.push_back(sha256(artifact_line(artifact)));
     return {.shape = m_found.shape,
             .source = source_name(m_request),
             .belief = m_result.unbound.empty() ? m_result.belief : Belief::nobody,
@@ -253,7 +269,8 @@ class Import {
             .imported_at = now(),
             .artifacts = m_result.artifacts,
             .content = import_content(m_artifacts),
-            .replaced = m_result.replaced};
+            .replaced = m_result.replaced,
+            .digests = std::move(digests)};
   }
 
   const Site& m_site;

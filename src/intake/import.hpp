@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "base/reporter.hpp"
+#include "bundle/import_record.hpp"
 #include "bundle/inspect_all.hpp"
-#include "intake/record.hpp"
 #include "intake/shape.hpp"
 #include "site/site.hpp"
 

@@ -8,11 +8,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "artifact/artifact_text.hpp"
 #include "base/code_of.hpp"
 #include "base/error.hpp"
+#include "bundle/standing.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/sha256sums.hpp"
-#include "intake/describe.hpp"
+#include "intake/import_fixture.hpp"
 #include "intake/listing.hpp"
 #include "intake/shape.hpp"
 #include "intake/split_file.hpp"
@@ -31,118 +33,6 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 using testing::UnorderedElementsAre;
-
-class Imports : public ::testing::Test {
- protected:
-  Imports() {
-    Site::create(m_folder.path() / "state", Zone::ingest, "test");
-    write_file_atomically(m_folder.path() / "state/config.toml", "zone = \"ingest\"\n[policy]\nreserve = \"1MiB\"\n");
-    make_folders(drop());
-  }
-
-  fs::path drop() const { return m_folder.path() / "drop"; }
-  void write(const std::string& name, std::string_view content) const {
-    make_folders((drop() / name).parent_path());
-    write_file_atomically(drop() / name, content);
-  }
-  void run(std::vector<std::string> argv) const {
-    run_process_checked({.argv = std::move(argv), .working_folder = drop()});
-  }
-  void python(const std::string& script) const { run({"python3", "-c", script}); }
-
-  Site site() const { return Site(m_folder.path() / "state"); }
-  ImportRequest request(const std::string& name) const {
-    const ImportCells cells{
-        .scratch = m_folder.path(),
-        .reserve = 0,
-        .list = [](int file, int out, std::uint64_t most) { return list_container(file, out, {.unpacked = most}); },
-        .describe = describe_package};
-    return {.source = drop() / name,
-            .expect = std::nullopt,
-            .plan = false,
-            .replace = false,
-            .name = {},
-            .allow_unsigned = true,
-            .reason = "a test",
-            .actor = "ian(1000)",
-            .shapes = {},
-            .cells = cells,
-            .inspect = {
-                .artifact = [](const Artifact&, const OpenChecked&, const FileInspections&) { return Inspection{}; }}};
-  }
-  ImportResult imported(const std::string& name) const { return import_from(site(), request(name), silent_reporter()); }
-  std::optional<ErrorCode> refused(const std::string& name) const {
-    return code_of([&] { (void)imported(name); });
-  }
-  ImportResult planned(const std::string& name) const {
-    auto asked = request(name);
-    asked.plan = true;
-    return import_from(site(), asked, silent_reporter());
-  }
-  Catalog catalog() const { return Catalog(site().catalog_file()); }
-  Artifact artifact(const std::string& id) const {
-    const auto found = catalog().find(id);
-    EXPECT_TRUE(found) << id;
-    return found.value_or(Artifact{});
-  }
-  std::vector<std::string> entries() const {
-    const AuditLog log(site().audit_folder(), "");
-    std::vector<std::string> out;
-    log.for_each(0, log.size(), [&](const AuditEntry& entry) {
-      const auto outcome = entry.event.outcome;
-      out.push_back(entry.event.type + (outcome == Outcome::intent    ? " intent"
-                                        : outcome == Outcome::success ? " success"
-                                                                      : " failure"));
-      return true;
-    });
-    return out;
-  }
-  /// A package whose manifest tells the truth, but for `lie`: a Python statement over `m` (the manifest), `z` is open.
-  void baimodel(const std::string& name, const std::string& lie = "pass",
-                const std::string& weights = "weights") const {
-    python(
-        "import zipfile, json, hashlib\n"
-        "w = b'" +
-        weights +
-        "'\n"
-        "m = {'format_version': 1, 'name': 'tiny', 'version': '1', 'format': 'gguf', 'publisher': 'org',\n"
-        "     'checksums': {'model/tiny.gguf': hashlib.sha256(w).hexdigest()}}\n"
-        "z = zipfile.ZipFile('" +
-        name + "', 'w')\n" + lie +
-        "\n"
-        "z.writestr('manifest.json', json.dumps(m))\nz.writestr('model/tiny.gguf', w)\nz.close()");
-  }
-  /// A storage of KitOps. @param entries of its index: a Python list of (tag, kit(version, weights))
-  void modelkits(const std::string& name, const std::string& entries) const {
-    python(
-        "import hashlib, io, json, pathlib, tarfile\n"
-        "root = pathlib.Path('" +
-        name +
-        "')\nblobs = root / 'blobs/sha256'\nblobs.mkdir(parents=True)\n"
-        "def blob(data, kind):\n"
-        "    digest = hashlib.sha256(data).hexdigest()\n"
-        "    (blobs / digest).write_bytes(data)\n"
-        "    return {'mediaType': kind, 'digest': 'sha256:' + digest, 'size': len(data)}\n"
-        "def kit(version, weights):\n"
-        "    out = io.BytesIO()\n"
-        "    member = tarfile.TarInfo('model/tiny.gguf')\n"
-        "    member.size = len(weights)\n"
-        "    with tarfile.open(fileobj=out, mode='w') as tar: tar.addfile(member, io.BytesIO(weights.encode()))\n"
-        "    kits = 'application/vnd.kitops.modelkit.'\n"
-        "    kitfile = {'package': {'name': 'kit', 'version': version}, 'model': {'name': 'tiny'}}\n"
-        "    manifest = {'schemaVersion': 2, 'config': blob(json.dumps(kitfile).encode(), kits + 'config.v1+json'),\n"
-        "                'layers': [blob(out.getvalue(), kits + 'model.v1.tar')]}\n"
-        "    return blob(json.dumps(manifest).encode(), 'application/vnd.oci.image.manifest.v1+json')\n"
-        "(root / 'oci-layout').write_text(json.dumps({'imageLayoutVersion': '1.0.0'}))\n"
-        "entries = [dict(made, annotations={'org.opencontainers.image.ref.name': tag}) for tag, made in " +
-        entries +
-        "]\n"
-        "(root / 'index.json').write_text(json.dumps({'schemaVersion': 2, 'manifests': entries}))");
-  }
-  static std::string hex(std::string_view text) { return sha256(text).hex(); }
-
-  TemporaryFolder m_folder;
-};
 
 TEST_F(Imports, ABaimodelBecomesAModelLikeAnIngestedOne) {
   baimodel("tiny.baimodel");
@@ -170,6 +60,7 @@ TEST_F(Imports, ItsRecordSaysWhoVouchedAndWhatCameIn) {
   EXPECT_EQ(record.reason, "a test");
   EXPECT_THAT(record.artifacts, ElementsAre("model:tiny@1"));
   EXPECT_EQ(record.content, import_content(publication->artifacts));
+  EXPECT_THAT(record.digests, ElementsAre(sha256(artifact_line(publication->artifacts.at(0)))));
   std::vector<std::string> kept;
   for (const auto& file : publication->other_files) kept.push_back(file.path.text());
   EXPECT_THAT(kept, ElementsAre("import/manifest.json", "manifest/bundle.json"));
@@ -425,6 +316,46 @@ TEST_F(Imports, AHuggingFaceCacheIsReadByItsReferences) {
   EXPECT_EQ(refused("models--org--tiny"), ErrorCode::digest_mismatch);
 }
 
+TEST_F(Imports, AMixedHuggingFaceCacheGivesModelsAndDataSets) {
+  const std::string commit(40, 'c'), older(40, 'd');
+  const auto repository = [&](const std::string& at, const std::vector<std::pair<std::string, std::string>>& files) {
+    write(at + "/refs/main", commit);
+    for (const auto& [path, content] : files) {
+      write(at + "/blobs/" + hex(content), content);
+      const auto link = drop() / at / "snapshots" / commit / path;
+      make_folders(link.parent_path());
+      fs::create_symlink(fs::path(path.find('/') == std::string::npos ? "../.." : "../../..") / "blobs" / hex(content),
+                         link);
+    }
+  };
+  repository("cache/hub/models--org--tiny", {{"tiny.gguf", "weights"}});
+  repository("cache/hub/datasets--org--words",
+             {{"README.md", "# Words"}, {"data/train.csv", "word\n"}, {"words.py", "print(1)"}});
+  write("cache/hub/datasets--org--words/snapshots/" + older + "/README.md", "# Old");
+  repository("cache/hub/datasets--org--code", {{"load.py", "print(2)"}});
+  write("cache/hub/datasets--org--empty/refs/main", commit);
+  write("cache/hub/spaces--org--app/app.py", "print(3)");
+  write("cache/token", "secret");
+  const auto result = imported("cache");
+  EXPECT_EQ(result.words, "a Hugging Face cache of 1 model and 2 data sets");
+  EXPECT_THAT(result.artifacts, ElementsAre("dataset:words@cccccccccccc", "model:tiny@cccccccccccc"));
+  const auto words = artifact("dataset:words@cccccccccccc");
+  ASSERT_EQ(words.files.size(), 2u);
+  EXPECT_EQ(words.files[0].path.text(), "datasets/words/README.md");
+  EXPECT_EQ(words.files[1].path.text(), "datasets/words/data/train.csv");
+  EXPECT_EQ(words.facts["repository"], "org/words");
+  EXPECT_EQ(words.facts["commit"], commit);
+  for (const auto* left :
+       {"words.py is left out", "load.py is left out", "nothing of org/code", "datasets--org--empty",
+        "1 other snapshot of datasets--org--words", "spaces--org--app is left out: a Space", "token is left out"}) {
+    EXPECT_THAT(result.notes, Contains(HasSubstr(left)));
+  }
+  EXPECT_EQ(imported("cache/hub/datasets--org--words").status, ImportResult::Status::already_present);
+  fs::remove(drop() / "cache/hub/datasets--org--words/blobs" / hex("word\n"));
+  write("cache/hub/datasets--org--words/blobs/" + hex("word\n"), "tampered");
+  EXPECT_EQ(refused("cache"), ErrorCode::digest_mismatch);
+}
+
 /// The config's blob is {}.
 std::string ollama_manifest(const std::string& hex_of_model, std::size_t size) {
   return dump_json({{"schemaVersion", 2},
@@ -458,6 +389,37 @@ TEST_F(Imports, AnOllamaStoreIsRehashedBlobByBlob) {
   EXPECT_EQ(refused("models"), ErrorCode::model_incomplete);
 }
 
+TEST_F(Imports, TwoFilesThatAreOneWheelAreRefusedByBothNames) {
+  run({"python3", LIFTLOCK_SOURCE_DIR "/tests/tools/make_wheel.py", "w", "foo_bar", "1.0"});
+  const auto wheel = read_file(drop() / "w/foo_bar-1.0-py3-none-any.whl", 1u << 20);
+  write("w/sub/Foo.Bar-1.0-py3-none-any.whl", wheel);
+  const auto merged = imported("w");
+  EXPECT_THAT(merged.artifacts, ElementsAre("wheel:foo-bar@1.0"));
+  EXPECT_EQ(artifact("wheel:foo-bar@1.0").files.size(), 1u);
+  EXPECT_THAT(merged.notes, Contains(AllOf(HasSubstr("Foo.Bar-1.0-py3-none-any.whl"),
+                                           HasSubstr("foo_bar-1.0-py3-none-any.whl"), HasSubstr("left out"))));
+  const auto expect_refused = [&](const std::string& name) {
+    try {
+      (void)imported("w");
+      ADD_FAILURE() << name << " came in";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::path_collision);
+      EXPECT_THAT(std::string(error.what()), AllOf(HasSubstr(name), HasSubstr("foo_bar-1.0-py3-none-any.whl")));
+    }
+    fs::remove(drop() / "w" / name);
+  };
+  auto other = wheel;
+  other.back() = 'X';  // as long as the first
+  write("w/sub/Foo.Bar-1.0-py3-none-any.whl", other);
+  expect_refused("sub/Foo.Bar-1.0-py3-none-any.whl");
+  write("w/FOO_BAR-1.0.0-py3-none-any.whl", wheel + "longer");
+  EXPECT_EQ(code_of([&] { (void)planned("w"); }), ErrorCode::path_collision) << "a plan says it, too";
+  expect_refused("FOO_BAR-1.0.0-py3-none-any.whl");
+  write("s/foo-bar-1.0.tar.gz", "one");
+  write("s/Foo_Bar-1.0.tar.gz", "other");
+  EXPECT_EQ(refused("s"), ErrorCode::path_collision);
+}
+
 TEST_F(Imports, WheelhousesComeInBothShapes) {
   run({"python3", LIFTLOCK_SOURCE_DIR "/tests/tools/make_wheel.py", "wheelhouse", "alpha", "1.0"});
   run({"python3", LIFTLOCK_SOURCE_DIR "/tests/tools/make_wheel.py", "wheelhouse", "beta", "2.0", "alpha>=1"});
@@ -480,6 +442,7 @@ TEST_F(Imports, RpmsSayThemselvesWhatTheyAre) {
   EXPECT_THAT(result.artifacts, ElementsAre("rpm:lift@2.0-1"));
   EXPECT_THAT(result.notes, Contains(HasSubstr("signatures in these packages are not checked here")));
   EXPECT_EQ(artifact("lift").license, "MIT");
+  EXPECT_EQ(artifact("lift").facts.at("source_rpm"), "lift-2.0-1.src.rpm");
   EXPECT_EQ(artifact("lift").files[0].path.text(), "packages/rpm/lift.rpm");
   write("rpms/broken.rpm", "no package");
   EXPECT_EQ(refused("rpms"), ErrorCode::package_malformed);
@@ -822,6 +785,46 @@ TEST_F(Imports, AZarfPackageIsBelievedForTheSignatureOfABuilder) {
   EXPECT_EQ(with(signature_by("bob", "builder", yaml).bytes), std::nullopt);
   const auto evidence = artifact("chart:demo@1.2.3").files.at(0).evidence;
   EXPECT_EQ(evidence.back().details["believed_by"], "signature");
+}
+
+TEST_F(Imports, AKeyThatRetiredVouchesForNothingAndStopsNothing) {
+  const auto first = signed_statement(sample_root(), {"root1"});
+  TrustStore trust(site().trust_folder());
+  trust.pin(first, root_fingerprint(first));
+  auto second = next(sample_root());
+  find_owner(second, "bob") = listed(key_of("robert"), Role::builder, "robert");
+  trust.follow({signed_statement(second, {"root1"})}, k_now);
+  python(zarf_script());
+  write("z/zarf.bundle.sig", signature_by("bob", "builder", read_file(drop() / "z/zarf.yaml", 1u << 20)).bytes);
+  auto asked = request("z");
+  asked.allow_unsigned = false;
+  const auto taken = [&] { return code_of([&] { (void)import_from(site(), asked, silent_reporter()); }); };
+  EXPECT_EQ(taken(), ErrorCode::unsigned_document);
+  asked.expect = sha256(read_file(drop() / "z/zarf.yaml", 1u << 20));
+  EXPECT_EQ(taken(), std::nullopt) << "the announced digest vouches for it";
+  auto third = next(second);
+  third.keys.push_back(listed(key_of("bob"), Role::builder, "bob"));
+  third.keys.back().revoked_since = k_now;
+  third.keys.back().revoked_reason = "laptop stolen";
+  trust.follow({signed_statement(third, {"root1"})}, k_now);
+  EXPECT_EQ(taken(), ErrorCode::key_revoked);
+}
+
+TEST_F(Imports, NothingIsBelievedByAnOldChain) {
+  const auto first = signed_statement(sample_root(), {"root1"});
+  auto root = next(sample_root());
+  find_owner(root, "bob").revoked_since = k_now;
+  find_owner(root, "bob").revoked_reason = "laptop stolen";
+  TrustStore(site().trust_folder()).pin(first, root_fingerprint(first));
+  AuditLog(site().audit_folder(), "")
+      .append({.type = "trust.update",
+               .actor = "ian(1000)",
+               .outcome = Outcome::success,
+               .subject = root_fingerprint(signed_statement(root, {"root1"})).text(),
+               .detail = "{}"});
+  python(zarf_script());
+  write("z/zarf.bundle.sig", signature_by("bob", "builder", read_file(drop() / "z/zarf.yaml", 1u << 20)).bytes);
+  EXPECT_EQ(refused("z"), ErrorCode::trust_broken);
 }
 
 TEST_F(Imports, ADifferentialZarfPackageSaysWhatItLacks) {
@@ -1226,6 +1229,48 @@ TEST_F(Imports, NumbersAreNotGivenTwiceByARestoredCatalog) {
   for (const auto* name : {"catalog.db", "catalog.db-wal", "catalog.db-shm"}) fs::remove(store / name);
   write_file_atomically(store / "catalog.db", backup);
   EXPECT_EQ(imported("tiny.baimodel").number, 2u);
+}
+
+TEST_F(Imports, WhatIsUsedOfItIsWhatTheRecordAndTheLogHave) {
+  write("models/embedding/model.safetensors", "e");
+  write("models/llm/model.safetensors", "l");
+  (void)imported("models");
+  const BlobStore store(site().store_folder());
+  const AuditLog log(site().audit_folder(), ""), another(m_folder.path() / "another-log", "test");
+  const TrustStore trust(site().trust_folder());
+  const auto believed = [&](const Artifact& artifact, const AuditLog& by) {
+    return code_of([&] { (void)require_believed(artifact, catalog(), store, by, trust); });
+  };
+  const auto embedding = artifact("embedding");
+  EXPECT_EQ(require_believed(embedding, catalog(), store, log, trust).belief, Belief::nobody);
+  EXPECT_EQ(believed(embedding, another), ErrorCode::store_invalid);
+  catalog().withdraw(artifact("llm"));
+  EXPECT_EQ(believed(embedding, log), std::nullopt) << "what is left of it is as good as before";
+  auto edited = catalog().publication("import", 1).value();
+  edited.artifacts.at(0).files.at(0).digest = sha256("other weights");
+  catalog().withdraw(embedding);
+  catalog().publish(edited, Catalog::Retired::restore);
+  EXPECT_EQ(believed(artifact("embedding"), log), ErrorCode::store_invalid);
+}
+
+TEST_F(Imports, AKeyThatIsRevokedLaterVouchesForNothing) {
+  const auto first = signed_statement(sample_root(), {"root1"});
+  TrustStore trust(site().trust_folder());
+  trust.pin(first, root_fingerprint(first));
+  python(zarf_script());
+  write("z/zarf.bundle.sig", signature_by("bob", "builder", read_file(drop() / "z/zarf.yaml", 1u << 20)).bytes);
+  auto asked = request("z");
+  asked.allow_unsigned = false;
+  (void)import_from(site(), asked, silent_reporter());
+  const BlobStore store(site().store_folder());
+  const AuditLog log(site().audit_folder(), "");
+  const auto chart = artifact("chart:demo@1.2.3");
+  EXPECT_EQ(require_believed(chart, catalog(), store, log, trust).belief, Belief::signature);
+  auto root = next(sample_root());
+  find_owner(root, "bob").revoked_since = k_now;
+  find_owner(root, "bob").revoked_reason = "laptop stolen";
+  trust.follow({signed_statement(root, {"root1"})}, k_now);
+  EXPECT_EQ(code_of([&] { (void)require_believed(chart, catalog(), store, log, trust); }), ErrorCode::key_revoked);
 }
 
 TEST_F(Imports, ARetiredImportComesBackOnlyAsANewOne) {

@@ -39,6 +39,10 @@ std::vector<SignatureFile> signatures_beside(const Tree& tree, std::string_view 
   return out;
 }
 
+bool has_listing(const Tree& tree) {
+  return std::any_of(k_names.begin(), k_names.end(), [&](auto name) { return tree.has(name); });
+}
+
 std::optional<Listing> find_listing(const Tree& tree) {
   const auto found = std::find_if(k_names.begin(), k_names.end(), [&](auto name) { return tree.has(name); });
   if (found == k_names.end()) return std::nullopt;
@@ -49,7 +53,9 @@ std::optional<Listing> find_listing(const Tree& tree) {
   for (const auto& entry : entries) {
     const auto path = entry.path.starts_with("./") ? entry.path.substr(2) : entry.path;
     // A list that was written into the folder it lists names itself, half written.
-    if (path == out.path || path.starts_with('.') || path.find("/.") != std::string::npos) continue;
+    if (path == out.path) continue;
+    const bool hidden = path.starts_with('.') || path.find("/.") != std::string::npos;
+    if (hidden && !tree.has(path)) continue;
     if (!tree.has(path)) fail(ErrorCode::missing_file, "{} names '{}', which is not there", out.path, printable(path));
     if (const auto [at, fresh] = out.digests.emplace(path, entry.digest); !fresh && at->second != entry.digest)
       fail(ErrorCode::path_collision, "{} has two digests of '{}'", out.path, printable(path));

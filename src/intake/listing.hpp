@@ -15,6 +15,8 @@ struct Listing {
   SignedDocument document;                ///< its bytes, and the signatures beside it: LIST.asc, LIST.sigstore.json
 };
 
+/// Is there a list at the top of the tree?
+bool has_listing(const Tree& tree);
 /// The list at the top of the tree; nullopt without one. Each file that it names is there, and each file but the list
 /// and its signatures is named.
 /// @throws Error{missing_file, extra_file, path_collision, schema_violation, limit_exceeded}

@@ -6,6 +6,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "ecosystem/ollama/modelfile.hpp"
 #include "intake/listing.hpp"
 #include "intake/model_artifact.hpp"
 #include "intake/shape.hpp"
@@ -37,6 +38,27 @@ std::map<std::string, std::vector<std::string>> models_of(const Tree& tree, cons
   return out;
 }
 
+/// What a Modelfile beside the weights brings to Ollama, and what of it is not used.
+void tell_of_modelfile(const Tree& tree, const std::string& folder, const std::vector<std::string>& files,
+                       Found& found) {
+  std::vector<std::string> paths;
+  const std::string* modelfile = nullptr;
+  for (const auto& path : files) {
+    paths.push_back(folder.empty() ? path : path.substr(folder.size() + 1));
+    if (ollama::is_modelfile(paths.back())) modelfile = &path;
+  }
+  if (modelfile == nullptr) return;
+  if (tree.size(*modelfile) > ollama::k_max_modelfile) {
+    found.notes.push_back(
+        fmt::format("{} is not used: it has {}", printable(*modelfile), format_size(tree.size(*modelfile))));
+    return;
+  }
+  const auto report = ollama::report_on_modelfile(tree.read(*modelfile, ollama::k_max_modelfile), paths);
+  const auto where = folder.empty() ? std::string() : printable(folder) + ": ";
+  for (const auto& note : report.notes) found.notes.push_back(where + note);
+  if (!report.brings.empty()) found.preview["modelfile"].push_back(where + report.brings);
+}
+
 }  // namespace
 
 std::optional<Found> recognise_model(const std::shared_ptr<const Tree>& tree, const ImportCells&) {
@@ -64,6 +86,7 @@ std::optional<Found> recognise_model(const std::shared_ptr<const Tree>& tree, co
     if (wanted.contains(file.path)) found.files.push_back(std::move(file));
   }
   keep_listing(found, listing);
+  for (const auto& [folder, files] : models) tell_of_modelfile(*tree, folder, files, found);
   found.make = [tree, models, wanted, listing](StagedFiles& staged) {
     std::vector<Artifact> out;
     for (const auto& [folder, files] : models) {

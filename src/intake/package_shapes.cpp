@@ -2,6 +2,8 @@
 #include <sys/utsname.h>
 
 #include <algorithm>
+#include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -9,6 +11,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "ecosystem/pypi/distribution.hpp"
 #include "ecosystem/pypi/project_name.hpp"
 #include "ecosystem/pypi/wheel_filename.hpp"
 #include "ecosystem/pypi/wheelhouse.hpp"
@@ -76,6 +79,29 @@ Artifact make_python(const WantedFile& file, const std::optional<Listing>& listi
                        .digest = digest,
                        .origin = file.tree->name() + "/" + file.path,
                        .evidence = listing_evidence(listing, file.path)});
+  return out;
+}
+
+/// Names that are one wheel, or one source distribution, to an installer. @throws Error{path_collision} where their
+/// content differs, as far as `same` knows
+using SameBytes = std::function<bool(const WantedFile&, const WantedFile&)>;
+std::vector<WantedFile> without_twins(const std::vector<WantedFile>& files, const SameBytes& same,
+                                      const std::function<void(std::string)>& remark) {
+  std::map<Distribution, const WantedFile*> known;
+  std::vector<WantedFile> out;
+  for (const auto& file : files) {
+    const auto distribution = Distribution::of_filename(base_name(file.path));
+    const auto [other, fresh] = distribution ? known.emplace(*distribution, &file) : std::pair(known.end(), true);
+    if (fresh) {
+      out.push_back(file);
+    } else if (same(*other->second, file)) {
+      remark(fmt::format("{} is left out: {} has the same bytes, and both are {}", printable(file.path),
+                         printable(other->second->path), distribution->shown()));
+    } else {
+      throw Error(ErrorCode::path_collision, one_distribution_twice(*distribution, other->second->path, file.path),
+                  "pip would take either: find out which one is meant, and take the other out");
+    }
+  }
   return out;
 }
 
@@ -148,9 +174,18 @@ std::optional<Found> recognise_wheelhouse(const std::shared_ptr<const Tree>& tre
   want(
       found, tree, listing, [](std::string_view path) { return is_wheel(path) || is_sdist(path); },
       "wheel and no source distribution");
+  // Before anything is hashed the sizes tell most of those that differ.
+  const SameBytes by_size = [](const WantedFile& a, const WantedFile& b) {
+    return a.tree->size(a.path) == b.tree->size(b.path);
+  };
+  (void)without_twins(found.files, by_size, [](const std::string&) {});
   found.make = [files = found.files, listing, cells](StagedFiles& staged) {
+    const SameBytes by_digest = [&](const WantedFile& a, const WantedFile& b) {
+      return staged.digest(*a.tree, a.path) == staged.digest(*b.tree, b.path);
+    };
+    const auto taken = without_twins(files, by_digest, [&](std::string text) { staged.remark(std::move(text)); });
     std::vector<Artifact> out;
-    for (const auto& file : files) out.push_back(make_python(file, listing, staged, cells));
+    for (const auto& file : taken) out.push_back(make_python(file, listing, staged, cells));
     // One project may come as several wheels: for other targets, all of one version.
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.id() < b.id(); });
     std::vector<Artifact> joined;
@@ -234,7 +269,7 @@ std::optional<Found> recognise_rpms(const std::shared_ptr<const Tree>& tree, con
                      .name = std::move(name),
                      .version = string_member(about, "version", filename),
                      .license = string_member(about, "license", filename),
-                     .facts = {{"architecture", architecture}},
+                     .facts = object_member(about, "facts", filename),
                      .needs = {},
                      .files = {{.path = RelPath::parse("packages/rpm/" + filename),
                                 .size = staged.size(digest),

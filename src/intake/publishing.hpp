@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "bundle/import_record.hpp"
 #include "bundle/scan.hpp"
 #include "intake/import.hpp"
-#include "intake/record.hpp"
 #include "intake/staging.hpp"
 #include "store/catalog.hpp"
 

@@ -10,6 +10,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "intake/listing.hpp"
 #include "intake/shape.hpp"
 #include "intake/split_file.hpp"
 #include "store/blob_store.hpp"
@@ -28,7 +29,9 @@ constexpr std::array k_recognisers = {
     Recogniser{"modelkit", "a ModelKit of KitOps, in an OCI image layout", recognise_modelkit},
     Recogniser{"oci-layout", "an OCI image layout, as folder or archive", recognise_oci_layout},
     Recogniser{"ollama", "the models folder of Ollama", recognise_ollama},
-    Recogniser{"hf-cache", "a Hugging Face cache (models--ORG--NAME)", recognise_hf_cache},
+    Recogniser{"hf-cache", "a Hugging Face cache (models--ORG--NAME, datasets--ORG--NAME)", recognise_hf_cache},
+    Recogniser{"cargo-vendor", "a `cargo vendor` folder, with Cargo.lock in it, beside it, or without",
+               recognise_cargo_vendor},
     Recogniser{"wheelhouse", "Python wheels and sdists, in a folder or an archive", recognise_wheelhouse},
     Recogniser{"debs", "Debian packages (.deb)", recognise_debs},
     Recogniser{"rpms", "RPM packages (.rpm)", recognise_rpms},
@@ -43,12 +46,33 @@ std::shared_ptr<const UniqueFd> unnamed_file(const fs::path& folder) {
   return file;
 }
 
+/// Is this folder one of those that `cargo vendor` writes?
+bool is_crate(const Tree& tree, const std::string& folder) {
+  return tree.has_hidden(folder + "/.cargo-checksum.json");
+}
+
+/// `cargo vendor` leaves Cargo.lock beside the folder that it makes. Where a list says what belongs to the folder, that
+/// counts.
+std::shared_ptr<const Tree> with_lock_beside(std::shared_ptr<const Tree> tree, const fs::path& folder) {
+  constexpr std::string_view k_lock = "Cargo.lock";
+  const auto lock = fs::canonical(folder).parent_path() / k_lock;
+  const auto& paths = tree->paths();
+  const bool vendored = std::any_of(paths.begin(), paths.end(), [&](const auto& path) {
+    return path.ends_with("/Cargo.toml") && is_crate(*tree, path.substr(0, path.find('/')));
+  });
+  if (!vendored || tree->has(k_lock) || has_listing(*tree)) return tree;
+  if (!fs::is_regular_file(fs::symlink_status(lock))) return tree;
+  return tree->with_file(std::string(k_lock),
+                         std::make_shared<const UniqueFd>(open_file(lock, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)));
+}
+
 /// A wrapping folder is taken off, as `tar` of a folder makes one; but not one that has a meaning.
 std::shared_ptr<const Tree> unwrapped(std::shared_ptr<const Tree> tree) {
   constexpr std::array<std::string_view, 10> meaning = {"models", "images", "packages", "blobs",  "manifests",
                                                         "hub",    "model",  "binaries", "charts", "patterns"};
   const auto folder = tree->only_folder();
-  if (folder.empty() || folder.starts_with("models--")) return tree;
+  if (folder.empty() || folder.starts_with("models--") || folder.starts_with("datasets--")) return tree;
+  if (is_crate(*tree, folder)) return tree;
   if (std::find(meaning.begin(), meaning.end(), folder) != meaning.end()) return tree;
   return tree->below(folder);
 }
@@ -148,7 +172,7 @@ Found recognise(const std::shared_ptr<const Tree>& tree, const ImportCells& cell
 
 std::shared_ptr<const Tree> open_import(const fs::path& source, std::shared_ptr<const UniqueFd> file,
                                         const ImportCells& cells) {
-  if (!file && fs::is_directory(source)) return unwrapped(Tree::of_folder(source));
+  if (!file && fs::is_directory(source)) return unwrapped(with_lock_beside(Tree::of_folder(source), source));
   const auto split = split_file(source);
   const auto name = (split ? split->whole : source).filename().string();
   if (!file && split) {

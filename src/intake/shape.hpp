@@ -39,6 +39,8 @@ class StagedFiles {
   virtual bool has(const Digest& digest) const = 0;
   /// A document that was made here, not found: it is staged, too.
   virtual Digest keep(std::string_view document) = 0;
+  /// A file that `write` writes into the descriptor that it is given: it is staged, too.
+  virtual Digest make(const std::function<void(int out)>& write) = 0;
   /// Something that people should see, and that was learnt only now.
   virtual void remark(std::string text) = 0;
 
@@ -73,6 +75,8 @@ struct Found {
   Json preview = Json::object();  ///< what is known before anything is taken in
   std::vector<WantedFile> files = {};
   std::vector<WantedFile> checked = {};  ///< hashed and compared, and not taken in: a tar whose members are
+  std::vector<WantedFile> packed = {};   ///< go into files that make() makes, which hashes and compares them
+  bool with_hidden = false;              ///< hidden files belong to it: that the tree left them out is no news
   std::vector<std::string> notes = {};   ///< warnings, and what is left out
   std::optional<SignedDocument> document = {};
   /// Documents that are kept with the import, as they came: name and bytes.
@@ -135,6 +139,7 @@ std::optional<Found> recognise_oci_layout(const std::shared_ptr<const Tree>& tre
 std::optional<Found> recognise_docker_archive(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_ollama(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_hf_cache(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
+std::optional<Found> recognise_cargo_vendor(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_wheelhouse(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_debs(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);
 std::optional<Found> recognise_rpms(const std::shared_ptr<const Tree>& tree, const ImportCells& cells);

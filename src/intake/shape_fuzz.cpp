@@ -12,9 +12,9 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "bundle/import_record.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/oci/manifest.hpp"
-#include "intake/record.hpp"
 #include "intake/shape.hpp"
 
 using namespace liftlock;
@@ -46,6 +46,11 @@ class AllStaged final : public StagedFiles {
   UniqueFd open(const Digest&) const override { return UniqueFd(::memfd_create("staged", MFD_CLOEXEC)); }
   bool has(const Digest&) const override { return true; }
   Digest keep(std::string_view document) override { return sha256(document); }
+  Digest make(const std::function<void(int out)>& write) override {
+    const UniqueFd out(::memfd_create("made", MFD_CLOEXEC));
+    write(out.get());
+    return sha256_of_file(out.get(), "made");
+  }
   void remark(std::string) override {}
 
  private:

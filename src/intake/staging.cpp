@@ -43,6 +43,15 @@ Digest Staging::keep(std::string_view document) {
   return digest;
 }
 
+Digest Staging::make(const std::function<void(int out)>& write) {
+  const auto part = fmt::format("made-{}", m_made++);
+  const auto out = m_staged.create_named(part);
+  write(out.get());
+  const auto digest = sha256_of_file(out.get(), part);
+  m_staged.seal_named(part, digest);
+  return digest;
+}
+
 void Staging::note(const WantedFile& file, const Digest& digest) {
   const std::lock_guard lock(m_mutex);
   m_digests.emplace(std::make_pair(file.tree.get(), file.path), digest);
@@ -91,6 +100,7 @@ void Staging::require_room_for(const Found& found, const BlobStore& store, std::
     const bool is_here = (file.stated && store.contains(*file.stated)) || m_before(file.tree->open(file.path));
     if (!is_here) needed += file.tree->size(file.path);
   }
+  for (const auto& file : found.packed) needed += file.tree->size(file.path);
   require_room(needed, store.folder(), reserve);
 }
 

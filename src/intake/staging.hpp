@@ -30,6 +30,7 @@ class Staging : public StagedFiles {
   UniqueFd open(const Digest& digest) const override { return m_staged.open(digest); }
   bool has(const Digest& digest) const override { return m_staged.has(digest); }
   Digest keep(std::string_view document) override;
+  Digest make(const std::function<void(int out)>& write) override;
   void remark(std::string text) override { m_remarks.push_back(std::move(text)); }
 
   /// Is there room for what was found, besides what must stay free? @throws Error{disk_full}
@@ -48,6 +49,7 @@ class Staging : public StagedFiles {
   Before m_before;
   std::mutex m_mutex;
   std::map<std::pair<const Tree*, std::string>, Digest> m_digests;
+  std::size_t m_made = 0;
 };
 
 /// Is there room for so many bytes, besides what must stay free? @throws Error{disk_full}

@@ -13,6 +13,7 @@
 #include "engine/import.hpp"
 #include "intake/split_file.hpp"
 #include "intake/staging.hpp"
+#include "trust/logged_trust.hpp"
 
 namespace liftlock {
 namespace {
@@ -59,12 +60,11 @@ void Vouching::judge_copy(const fs::path& source) {
   }
   const auto signatures = engine::import_signatures(source);
   if (signatures.empty()) return;
-  const auto trusted = root();
-  if (!trusted && m_request.expect) return;
-  m_whole = {
-      .belief = Belief::signature,
-      .document = name + ".sha256",
-      .keys = engine::require_signed_list(*m_digest, source, TrustStore(m_site.trust_folder()).current(), now())};
+  const auto trust = trust_of(m_site);
+  if (trust.empty() && m_request.expect) return;
+  m_whole = {.belief = Belief::signature,
+             .document = name + ".sha256",
+             .keys = engine::require_signed_list(*m_digest, source, trust.current(), now())};
   for (const auto& signature : signatures) keep_signature(signature);
   m_kept.emplace_back("list.sha256", read_file(source.string() + ".sha256", 64u << 10));
 }
@@ -160,7 +160,7 @@ void Vouching::expect_of_one_file(Found& found, const Tree& tree) {
 }
 
 std::optional<TrustRoot> Vouching::root() const {
-  const TrustStore trust(m_site.trust_folder());
+  const auto trust = trust_of(m_site);
   if (trust.empty()) return std::nullopt;
   return trust.current();
 }
@@ -174,10 +174,9 @@ void Vouching::judge_document(const SignedDocument& document) {
   }
   m_judged = judge(document.text, document.signatures, *trusted, now(), {Role::builder, Role::approver});
   for (const auto& signature : document.signatures) keep_signature(signature);
-  // A signature by somebody unknown is as good as none; a false one, or one by a revoked key, ends the import.
-  const bool unknown = std::all_of(m_judged.begin(), m_judged.end(),
-                                   [](const auto& one) { return one.status == SignatureStatus::unknown_key; });
-  if (unknown) {
+  // A signature by somebody unknown, or by a key that retired, is as good as none; a false one, or one by a revoked
+  // key, ends the import.
+  if (std::all_of(m_judged.begin(), m_judged.end(), [](const auto& one) { return is_unlisted(one.status); })) {
     m_missing = fmt::format("{} is signed by a key that the trust root does not list", document.what);
     m_notes.push_back(m_missing);
     return;

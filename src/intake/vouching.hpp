@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "base/reporter.hpp"
+#include "bundle/import_record.hpp"
 #include "intake/import.hpp"
-#include "intake/record.hpp"
 #include "intake/shape.hpp"
 #include "intake/whole_copy.hpp"
 #include "store/blob_store.hpp"

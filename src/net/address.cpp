@@ -133,4 +133,14 @@ std::string HttpAddress::text() const {
   return fmt::format("{}://{}{}", tls ? "https" : "http", authority(), path);
 }
 
+std::string network_of_peer(std::string_view peer) {
+  constexpr std::size_t k_max_peer = 64, k_network_bytes = 8;
+  const auto address = IpAddress::parse(peer.substr(0, peer.find('%')));
+  if (!address) return std::string(peer.substr(0, k_max_peer));
+  if (address->is_v4()) return address->text();
+  auto network = address->bytes();
+  std::fill(network.begin() + k_network_bytes, network.end(), std::uint8_t{0});
+  return IpAddress::v6(network).text();
+}
+
 }  // namespace liftlock

@@ -52,6 +52,10 @@ class Networks {
   std::vector<Network> m_networks;
 };
 
+/// What counts as one peer: of an IPv6 address its first 64 bits, for the rest is for its holder to choose (RFC 4291
+/// §2.5.4). @param peer an address, with a zone or without; anything else is one by itself, in its first 64 bytes
+std::string network_of_peer(std::string_view peer);
+
 /// Loopback, RFC 1918 and RFC 4193: what no route leads out of a site for.
 inline constexpr std::array<std::string_view, 6> k_private_networks = {"127.0.0.0/8",   "::1/128",        "10.0.0.0/8",
                                                                        "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"};

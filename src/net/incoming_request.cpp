@@ -28,7 +28,7 @@ Error too_many_bodies() {
 }  // namespace
 
 IncomingRequest::IncomingRequest(Worker& worker, std::string peer)
-    : m_worker(worker), m_options(worker.shared.options), m_peer(std::move(peer)), m_share(worker.shared) {}
+    : m_worker(worker), m_options(worker.shared.options), m_peer(std::move(peer)), m_share(worker.shared, m_peer) {}
 
 std::span<char> IncomingRequest::room(std::size_t limit) {
   if (m_begin > 0) {
@@ -128,18 +128,17 @@ void IncomingRequest::require_fit_body() {
   if (m_options.admit && std::max(wanted, m_head.is_chunked ? k_small_body + 1 : 0) > k_small_body) {
     if (const auto refused = m_options.admit(m_request)) throw *refused;
   }
-  if (!m_share.grow(wanted)) throw too_many_bodies();
 }
 
 bool IncomingRequest::take_body() {
   if (m_chunks) {
     m_begin += m_chunks->feed(unread(), m_body);
-    if (!m_share.grow(m_body.size())) throw too_many_bodies();
   } else {
     const auto part = std::min<std::size_t>(*m_head.content_length - m_body.size(), m_end - m_begin);
     m_body.append(m_buffer, m_begin, part);
     m_begin += part;
   }
+  if (!m_share.grow(m_body.size())) throw too_many_bodies();
   const bool is_whole = m_chunks ? m_chunks->is_done() : m_body.size() == *m_head.content_length;
   if (is_whole) m_request.body = m_body;
   return is_whole;

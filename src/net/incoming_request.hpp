@@ -19,10 +19,11 @@
 
 namespace liftlock::net_detail {
 
-/// What one connection takes of Shared::body_bytes.
+/// What one connection takes of Shared::body_bytes: what came, and nothing for what a peer says will come.
 class BodyShare {
  public:
-  explicit BodyShare(Shared& shared) : m_shared(shared) {}
+  /// @param peer outlives it
+  BodyShare(Shared& shared, const std::string& peer) : m_shared(shared), m_peer(peer) {}
   ~BodyShare() { give_back(); }
   BodyShare(const BodyShare&) = delete;
   BodyShare& operator=(const BodyShare&) = delete;
@@ -30,18 +31,17 @@ class BodyShare {
   /// false: there is not so much left; then nothing changed.
   bool grow(std::uint64_t bytes) {
     if (bytes <= m_bytes) return true;
-    const auto more = bytes - m_bytes;
-    if (m_shared.body_bytes.fetch_add(more) + more > m_shared.options.max_bodies) {
-      m_shared.body_bytes -= more;
-      return false;
-    }
+    if (!m_shared.body_bytes.take(m_peer, bytes - m_bytes, m_shared.options.max_bodies)) return false;
     m_bytes = bytes;
     return true;
   }
-  void give_back() { m_shared.body_bytes -= std::exchange(m_bytes, 0); }
+  void give_back() {
+    if (m_bytes > 0) m_shared.body_bytes.give_back(m_peer, std::exchange(m_bytes, 0));
+  }
 
  private:
   Shared& m_shared;
+  const std::string& m_peer;
   std::uint64_t m_bytes = 0;
 };
 

@@ -14,12 +14,13 @@
 
 namespace liftlock {
 
-/// Takes one connection, which `talk` has until it returns.
+/// Takes so many connections, one after the other, which `talk` has until it returns.
 class RawServer {
  public:
   using Talk = std::function<void(int fd)>;
 
-  explicit RawServer(Talk talk) : m_listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  explicit RawServer(Talk talk, unsigned connections = 1)
+      : m_listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -29,9 +30,12 @@ class RawServer {
         ::listen(m_listener.get(), 4) != 0)
       fail_errno("a server for tests");
     m_port = ntohs(address.sin_port);
-    m_thread = std::thread([this, talk = std::move(talk)] {
-      const UniqueFd fd(::accept4(m_listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-      if (fd.valid()) talk(fd.get());
+    m_thread = std::thread([this, talk = std::move(talk), connections] {
+      for (unsigned i = 0; i < connections; ++i) {
+        const UniqueFd fd(::accept4(m_listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        if (!fd.valid()) return;
+        talk(fd.get());
+      }
     });
   }
   ~RawServer() {

@@ -174,6 +174,16 @@ TEST_F(ServerTest, BoundsHeaders) {
   EXPECT_TRUE(exchange("\x16\x03\x01 hello").starts_with("HTTP/1.1 400"));
 }
 
+TEST_F(ServerTest, ABodyThatIsOneTooManyIsAnswered) {
+  HttpServerOptions options;
+  options.max_bodies = 1000;
+  options.max_body = [](std::string_view, std::string_view) { return std::uint64_t{1000}; };
+  serve(options);
+  const std::string head = "GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: ";
+  EXPECT_TRUE(exchange(head + "400\r\n\r\n" + std::string(400, 'x')).starts_with("HTTP/1.1 200"));
+  EXPECT_TRUE(exchange(head + "600\r\n\r\n" + std::string(600, 'x')).starts_with("HTTP/1.1 503"));
+}
+
 TEST_F(ServerTest, RefusesSmugglingAndClosesTheConnection) {
   serve();
   const std::string hidden = "GET /hello HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -214,10 +224,10 @@ TEST_F(ServerTest, EndsSlowHeadersIdleConnectionsAndStalledReaders) {
   const auto stalled = connect();
   const std::string_view request = "GET /big HTTP/1.1\r\nHost: h\r\n\r\n";
   ::send(stalled.get(), request.data(), request.size(), MSG_NOSIGNAL);
-  std::this_thread::sleep_for(milliseconds(1500));
-  EXPECT_LT(read_to_end(stalled).size(), k_big);
-  for (int i = 0; i < 100 && m_server->connections() > 0; ++i) std::this_thread::sleep_for(milliseconds(50));
+  while (m_big_requests == 0) std::this_thread::sleep_for(milliseconds(5));
+  for (int i = 0; i < 600 && m_server->connections() > 0; ++i) std::this_thread::sleep_for(milliseconds(50));
   EXPECT_EQ(m_server->connections(), 0u);
+  EXPECT_LT(read_to_end(stalled).size(), k_big);
 }
 
 TEST_F(ServerTest, BoundsConnections) {
@@ -241,7 +251,7 @@ TEST_F(ServerTest, ServesDownloadsBeside3000IdleConnections) {
   const auto url = serve().url();
   std::vector<UniqueFd> idle;
   for (int i = 0; i < 3000; ++i) idle.push_back(connect());
-  for (int i = 0; i < 200 && m_server->connections() < 3000; ++i) std::this_thread::sleep_for(milliseconds(20));
+  for (int i = 0; i < 2000 && m_server->connections() < 3000; ++i) std::this_thread::sleep_for(milliseconds(20));
   EXPECT_EQ(m_server->connections(), 3000u);
   EXPECT_EQ(curl({url + "/big"}).output.size(), k_big);
   EXPECT_EQ(curl({url + "/hello"}).output, "hello from 127.0.0.1");

@@ -111,14 +111,15 @@ class Session final : public SessionBase {
         begun = true;
         deadline.set(m_options.header_time);
       }
-      bool is_head_here = false;
-      if (auto refused = refusal_of([&] { is_head_here = m_in.take_head(); })) co_return refused;
-      if (is_head_here) {
-        if (!m_in.has_body()) co_return std::nullopt;
-        const bool is_here = m_in.is_size_known() && !m_in.head().expects_continue && m_in.take_body();
-        if (is_here) co_return std::nullopt;
-        co_return co_await read_body();
-      }
+      bool is_head_here = false, is_whole = false;
+      const auto take = [&] {
+        is_head_here = m_in.take_head();
+        if (!is_head_here) return;
+        is_whole = !m_in.has_body() || (m_in.is_size_known() && !m_in.head().expects_continue && m_in.take_body());
+      };
+      if (auto refused = refusal_of(take)) co_return refused;
+      if (is_whole) co_return std::nullopt;
+      if (is_head_here) co_return co_await read_body();
       if (!begun) {
         if (m_worker.stopping) {
           m_gone = true;

@@ -9,21 +9,55 @@
 #include <cstdint>
 #include <ctime>
 #include <list>
+#include <map>
+#include <mutex>
 #include <random>
 #include <string>
 #include <thread>
 
+#include "net/address.hpp"
 #include "net/server.hpp"
 #include "net/transport.hpp"
 
 namespace liftlock::net_detail {
 
-/// What all workers share; constant but for the counter.
+/// Bytes of bodies that are being read or handled. One peer (network_of_peer) has at most half of them, or it could
+/// keep all others out; but for k_local_peer, behind which nobody else is.
+class BodyBytes {
+ public:
+  /// @param most of all peers together @return false: there is not so much left; then nothing changed
+  bool take(const std::string& peer, std::uint64_t bytes, std::uint64_t most) {
+    const auto network = network_of_peer(peer);
+    const std::lock_guard lock(m_mutex);
+    const auto found = m_of_peer.find(network);
+    const auto of_peer = bytes + (found == m_of_peer.end() ? 0 : found->second);
+    if (m_all + bytes > most || of_peer > (peer == k_local_peer ? most : most / 2)) return false;
+    m_all += bytes;
+    m_of_peer[network] = of_peer;
+    return true;
+  }
+  /// What it took.
+  void give_back(const std::string& peer, std::uint64_t bytes) {
+    const auto network = network_of_peer(peer);
+    const std::lock_guard lock(m_mutex);
+    m_all -= bytes;
+    const auto found = m_of_peer.find(network);
+    found->second -= bytes;
+    if (found->second == 0) m_of_peer.erase(found);
+  }
+
+ private:
+  std::mutex m_mutex;
+  std::uint64_t m_all = 0;
+  std::map<std::string, std::uint64_t> m_of_peer;
+};
+
+/// What all workers share; constant but for the counters.
 struct Shared {
   HttpServerOptions options;
   HttpHandler handler;
   std::atomic<std::size_t> connections = 0;
-  std::atomic<std::uint64_t> body_bytes = 0;
+  BodyBytes body_bytes;
 };
 
 class SessionBase;

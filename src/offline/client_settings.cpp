@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "offline/client_files.hpp"
 #include "quiet/switches.hpp"
 
 namespace liftlock::offline {
@@ -20,14 +21,6 @@ void make_cargo_home(const std::string& mirror, const fs::path& home, const fs::
                                     mirror));
 }
 
-std::string maven_settings(const std::string& mirror) {
-  if (mirror.empty()) return "<settings><offline>true</offline></settings>\n";
-  return fmt::format(
-      "<settings><mirrors><mirror><id>liftlock</id><mirrorOf>*</mirrorOf><url>{}/maven/</url></mirror></mirrors>"
-      "</settings>\n",
-      mirror);
-}
-
 std::string host_of(const std::string& mirror) {
   const auto begin = mirror.find("://") + 3;
   return mirror.substr(begin, mirror.find('/', begin) - begin);
@@ -36,7 +29,8 @@ std::string host_of(const std::string& mirror) {
 }  // namespace
 
 ClientSettings client_settings(const std::string& mirror, const fs::path& folder,
-                               const std::map<std::string, std::string>& environment) {
+                               const std::map<std::string, std::string>& environment, const MirrorLists& lists,
+                               const std::vector<std::string>& chart_repositories) {
   ClientSettings out;
   out.set = quiet::quiet_environment(mirror.empty() ? quiet::Mirror::none : quiet::Mirror::local);
   // A proxy would be asked in place of the mirror, and lies outside.
@@ -50,13 +44,13 @@ ClientSettings client_settings(const std::string& mirror, const fs::path& folder
                            "UV_INDEX_URL", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "NPM_CONFIG_REGISTRY"}) {
     out.unset.emplace_back(name);
   }
-  const auto settings = folder / "maven-settings.xml";
-  write_file_atomically(settings, maven_settings(mirror));
-  out.set["MAVEN_ARGS"] = fmt::format("--settings {}", settings.string());  // read by Maven 3.9 and later
-  out.set["PIP_CONFIG_FILE"] = "/dev/null";                                 // no file of the machine or the user
+  ClientFiles files(mirror, folder, out);
+  files.point_maven();
+  out.set["PIP_CONFIG_FILE"] = "/dev/null";  // no file of the machine or the user
   out.set["GOVCS"] = "*:off";
   if (mirror.empty()) {
     out.unset.emplace_back("LIFTLOCK_MIRROR");
+    files.put_programs_first(environment);
     return out;
   }
   for (const auto& one : quiet::all_switches()) {
@@ -76,6 +70,14 @@ ClientSettings client_settings(const std::string& mirror, const fs::path& folder
                     users != environment.end() ? fs::path(users->second) : fs::path(home->second) / ".cargo");
     out.set["CARGO_HOME"] = (folder / "cargo").string();
   }
+  out.set["CARGO_NET_GIT_FETCH_WITH_CLI"] = "true";  // git is led to the mirror, the library in cargo is not
+  files.point_git(environment);
+  if (lists.apt) files.point_apt(*lists.apt, environment);
+  if (lists.rpm) files.point_rpm(*lists.rpm);
+  if (lists.charts) files.point_helm(*lists.charts, chart_repositories);
+  if (lists.registries) files.point_containers(*lists.registries, environment);
+  if (lists.maven) out.set["MVNW_REPOURL"] = mirror + "/maven";
+  files.put_programs_first(environment);
   return out;
 }
 

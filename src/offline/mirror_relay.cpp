@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 
+#include "base/shown_path.hpp"
 #include "offline/socket_address.hpp"
 
 namespace liftlock::offline {
@@ -88,11 +89,12 @@ void MirrorRelay::take(int listener, std::size_t index) {
     m_counts.answers_known = false;
     return;
   }
-  pair.counter.emplace([this](std::string_view target, int status) {
+  pair.counter.emplace([this](std::string_view asked, int status) {
+    const auto target = shown_path(asked);
     if (status == 404 || status == 410 || status == 451) {
       ++m_counts.misses;
-      if (m_counts.missed.size() < MirrorCounts::k_max_missed || m_counts.missed.contains(std::string(target))) {
-        ++m_counts.missed[std::string(target)];
+      if (m_counts.missed.size() < MirrorCounts::k_max_missed || m_counts.missed.contains(target)) {
+        ++m_counts.missed[target];
       }
     } else if (status >= 400) {
       ++m_counts.errors;

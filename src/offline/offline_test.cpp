@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "base/toml_document.hpp"
 #include "offline/client_settings.hpp"
 #include "offline/run.hpp"
 #include "offline/socket_address.hpp"
@@ -227,7 +228,7 @@ TEST_F(Offline, TheMirrorIsReachableAtItsOwnAddressAndIsCounted) {
 
 TEST(ClientSettings, PointEachClientAtTheMirrorAndNowhereElse) {
   const TemporaryFolder folder;
-  const auto settings = client_settings("http://10.0.0.5:8480", folder.path(), {{"HOME", folder.path().string()}});
+  const auto settings = client_settings("http://10.0.0.5:8480", folder.path(), {{"HOME", folder.path().string()}}, {});
   EXPECT_EQ(settings.set.at("PIP_INDEX_URL"), "http://10.0.0.5:8480/simple/");
   EXPECT_EQ(settings.set.at("PIP_TRUSTED_HOST"), "10.0.0.5:8480");
   EXPECT_EQ(settings.set.at("GOPROXY"), "http://10.0.0.5:8480/go");
@@ -237,11 +238,73 @@ TEST(ClientSettings, PointEachClientAtTheMirrorAndNowhereElse) {
   EXPECT_THAT(read_file(fs::path(settings.set.at("CARGO_HOME")) / "config.toml", 4096),
               HasSubstr("sparse+http://10.0.0.5:8480/cargo/"));
   EXPECT_EQ(settings.set.at("VLLM_NO_USAGE_STATS"), "1");
+  // What the mirror does not say is not guessed.
+  EXPECT_FALSE(settings.set.contains("APT_CONFIG") || settings.set.contains("HELM_REPOSITORY_CONFIG"));
+  EXPECT_FALSE(settings.set.contains("MVNW_REPOURL") || settings.set.contains("CONTAINERS_REGISTRIES_CONF"));
+}
+
+TEST(ClientSettings, FilesOfClientsHoldWhatTheMirrorSaysItHas) {
+  const TemporaryFolder folder;
+  MirrorLists lists;
+  lists.apt = AptLists{.suites = {"prod", "test"}, .key = "the key"};
+  lists.rpm = std::vector<RpmRepository>{{.name = "prod", .keys = {"mirror-key.asc", "keys/vendor.asc"}}};
+  lists.charts = "index";
+  lists.registries = {"one.example", "two.example:5000"};
+  lists.maven = true;
+  const auto own = folder.path() / "own.conf";
+  write_file_atomically(own,
+                        "unqualified-search-registries = [\"one.example\"]\n[[registry]]\nlocation = \"elsewhere\"\n"
+                        "[aliases]\napp = \"two.example:5000/app\"\n");
+  const auto settings = client_settings(
+      "http://10.0.0.5:8480", folder.path(),
+      {{"GIT_CONFIG_COUNT", "2"}, {"APT_CONFIG", "/etc/mine.conf"}, {"CONTAINERS_REGISTRIES_CONF", own.string()}},
+      lists, {"stable", "../../up", "-x"});
+  const auto text = [](const fs::path& file) { return read_file(file, 1u << 20); };
+  const auto apt = text(settings.set.at("APT_CONFIG"));
+  EXPECT_THAT(apt, HasSubstr("#include \"/etc/mine.conf\";"));
+  EXPECT_THAT(apt, HasSubstr("Acquire::http::Proxy::10.0.0.5 \"DIRECT\";"));
+  const auto sources = text(folder.path() / "apt/sources.list");
+  EXPECT_THAT(sources, HasSubstr("] http://10.0.0.5:8480/debian prod main\n"));
+  EXPECT_THAT(sources, HasSubstr("] http://10.0.0.5:8480/debian test main\n"));
+  EXPECT_EQ(text(folder.path() / "apt/mirror-key.asc"), "the key");
+  EXPECT_THAT(text(folder.path() / "rpm/liftlock.repo"),
+              HasSubstr("baseurl=http://10.0.0.5:8480/rpm/prod\nenabled=1\nproxy=_none_\nrepo_gpgcheck=1\n"));
+  EXPECT_THAT(text(folder.path() / "rpm/liftlock.repo"),
+              HasSubstr("gpgkey=http://10.0.0.5:8480/rpm/mirror-key.asc\n       "
+                        "http://10.0.0.5:8480/rpm/keys/vendor.asc\n"));
+  EXPECT_THAT(text(settings.set.at("HELM_REPOSITORY_CONFIG")), HasSubstr("http://10.0.0.5:8480/charts/"));
+  EXPECT_EQ(text(fs::path(settings.set.at("HELM_REPOSITORY_CACHE")) / "liftlock-index.yaml"), "index");
+  EXPECT_EQ(text(fs::path(settings.set.at("HELM_REPOSITORY_CACHE")) / "stable-index.yaml"), "index");
+  EXPECT_EQ(text(settings.set.at("HELM_REPOSITORY_CONFIG")).find("up"), std::string::npos) << "a file is called by it";
+  EXPECT_EQ(settings.set.at("MVNW_REPOURL"), "http://10.0.0.5:8480/maven");
+  const auto containers = text(settings.set.at("CONTAINERS_REGISTRIES_CONF"));
+  EXPECT_THAT(containers, HasSubstr("prefix = \"two.example:5000\"\nlocation = \"10.0.0.5:8480/two.example_5000\"\n"
+                                    "insecure = true\n"));
+  EXPECT_THAT(containers, HasSubstr("location = \"10.0.0.5:8480\"\n")) << "the mirror's own names";
+  const auto parsed = parse_toml(containers, ErrorCode::schema_violation);
+  EXPECT_EQ(parsed["registry"].as_array()->size(), 3u) << "the user's lead elsewhere";
+  EXPECT_EQ(parsed["unqualified-search-registries"][0].value<std::string>(), "one.example");
+  EXPECT_EQ(parsed["aliases"]["app"].value<std::string>(), "two.example:5000/app");
+  // What the user gave git stays before ours.
+  EXPECT_FALSE(settings.set.contains("GIT_CONFIG_KEY_1"));
+  EXPECT_EQ(settings.set.at("GIT_CONFIG_KEY_2"), "url.http://10.0.0.5:8480/git/-/.insteadOf");
+  EXPECT_EQ(settings.set.at("GIT_CONFIG_VALUE_2"), "https://");
+  const auto count = std::stoi(settings.set.at("GIT_CONFIG_COUNT"));
+  EXPECT_EQ(settings.set.at("GIT_CONFIG_VALUE_" + std::to_string(count - 1)), "http://10.0.0.5:8480/");
+}
+
+TEST(ClientSettings, AProgramInOursStandsBeforeTheMachines) {
+  if (!find_program("mvn")) GTEST_SKIP() << "there is no mvn";
+  const TemporaryFolder folder;
+  const auto settings = client_settings("", folder.path(), {{"PATH", "/usr/bin"}}, {});
+  EXPECT_EQ(settings.set.at("PATH"), settings.programs.string() + ":/usr/bin");
+  EXPECT_THAT(read_file(settings.programs / "mvn", 4096),
+              HasSubstr("/mvn' '--settings' '" + (folder.path() / "maven-settings.xml").string() + "' \"$@\""));
 }
 
 TEST(ClientSettings, WithoutAMirrorTellEachThatThereIsNoNetwork) {
   const TemporaryFolder folder;
-  const auto settings = client_settings("", folder.path(), {});
+  const auto settings = client_settings("", folder.path(), {}, {});
   EXPECT_EQ(settings.set.at("PIP_NO_INDEX"), "1");
   EXPECT_EQ(settings.set.at("GOPROXY"), "off");
   EXPECT_EQ(settings.set.at("npm_config_offline"), "true");

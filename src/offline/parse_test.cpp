@@ -7,8 +7,10 @@
 
 #include <cstring>
 
+#include "base/error.hpp"
 #include "offline/dns.hpp"
 #include "offline/http_counter.hpp"
+#include "offline/mirror_lists.hpp"
 #include "offline/mirror_relay.hpp"
 #include "offline/resolver.hpp"
 #include "offline/run_history.hpp"
@@ -290,6 +292,53 @@ TEST(RunHistory, TheFirstRunStaysTheLastIsReplaced) {
        {"", "{}", "[]", R"({"format":"liftlock-offline-runs/1"})", R"({"format":"other/1","first":{},"last":{}})"}) {
     EXPECT_FALSE(parse_history(text).first) << text;
   }
+}
+
+TEST(MirrorLists, NamesOfTheMirrorAreTaken) {
+  EXPECT_THAT(parse_suites(R"({"suites": ["prod", "test-2.0_x"], "later": 1})"), ElementsAre("prod", "test-2.0_x"));
+  EXPECT_TRUE(parse_suites(R"({"suites": []})").empty());
+  const auto repositories =
+      parse_rpm_repositories(R"({"repositories": [{"name": "prod", "keys": ["mirror-key.asc", "keys/a-1.asc"]}]})");
+  ASSERT_EQ(repositories.size(), 1u);
+  EXPECT_EQ(repositories[0].name, "prod");
+  EXPECT_THAT(repositories[0].keys, ElementsAre("mirror-key.asc", "keys/a-1.asc"));
+}
+
+TEST(MirrorLists, ImagesAreNamedWithTheRegistryThatTheyCameFrom) {
+  EXPECT_THAT(parse_catalog(R"({"repositories": ["team/app", "one.example/team/app"]})"),
+              ElementsAre("team/app", "one.example/team/app"));
+  EXPECT_EQ(registry_of("one.example/team/app"), "one.example");
+  EXPECT_EQ(registry_of("one.example_5000/app"), "one.example:5000");
+  EXPECT_EQ(registry_of("registry_5000/app"), "registry:5000");
+  for (const auto* name : {"app", "team/app", "one.example", "a_b/app", "a_b.c/app", "_5000/app", "/app", "-x.y/app",
+                           "localhost_5000/app", "127.0.0.1_5000/app"}) {
+    EXPECT_EQ(registry_of(name), std::nullopt) << name;
+  }
+  for (const auto* name : {"", "A", "a b", "a\\nb", "a\\\"", "a]"}) {
+    EXPECT_THROW(parse_catalog(std::string("{\"repositories\": [\"") + name + "\"]}"), Error) << name;
+  }
+}
+
+TEST(MirrorLists, NamesThatWouldBeMoreThanNamesInAFileOfSettingsAreNot) {
+  for (const auto& name : std::vector<std::string>{"", " ", "a b", "a\\nb", "a]", "-x", ".", "..", "a/b", "a\\u0000",
+                                                   "a\\\"", "[trusted=yes]", std::string(201, 'a')}) {
+    EXPECT_THROW(parse_suites("{\"suites\": [\"" + name + "\"]}"), Error) << name;
+    EXPECT_THROW(parse_rpm_repositories("{\"repositories\": [{\"keys\": [], \"name\": \"" + name + "\"}]}"), Error);
+    if (name != "a/b") {
+      EXPECT_THROW(parse_rpm_repositories("{\"repositories\": [{\"name\": \"x\", \"keys\": [\"" + name + "\"]}]}"),
+                   Error)
+          << name;
+    }
+  }
+  for (const auto* text :
+       {"", "<html>", "[]", "{}", R"({"suites": 1})", R"({"suites": [1]})", R"({"suites": {"a": 1}})",
+        R"({"repositories": [1]})", R"({"repositories": [{"name": "x"}]})"}) {
+    EXPECT_THROW(parse_suites(text), Error) << text;
+    EXPECT_THROW(parse_rpm_repositories(text), Error) << text;
+  }
+  std::string many = "{\"suites\": [\"a\"";
+  for (int i = 0; i < 1000; ++i) many += ",\"a\"";
+  EXPECT_THROW(parse_suites(many + "]}"), Error);
 }
 
 }  // namespace

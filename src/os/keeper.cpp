@@ -48,7 +48,24 @@ bool reap(pid_t program, int& program_status) {
   }
 }
 
+/// A process that is about to start another one may do so after we looked: so until none is left.
+void end_children(pid_t program, int& program_status) {
+  sigset_t ended;
+  ::sigemptyset(&ended);
+  ::sigaddset(&ended, SIGCHLD);
+  while (reap(program, program_status)) {
+    kill_children();
+    const timespec moment{0, 1'000'000};
+    ::sigtimedwait(&ended, nullptr, &moment);
+  }
+}
+
 }  // namespace
+
+void end_children() {
+  int status = 0;
+  end_children(-1, status);
+}
 
 void become_keeper(pid_t parent, KeeperSession session) {
   sigset_t all;
@@ -78,12 +95,7 @@ void keep(pid_t program) {
     if (::sigwaitinfo(&awaited, nullptr) == SIGTERM) break;
     reap(program, status);
   }
-  // A process that is about to start another one may do so after we looked: so until none is left.
-  while (reap(program, status)) {
-    kill_children();
-    const timespec moment{0, 1'000'000};
-    ::sigtimedwait(&awaited, nullptr, &moment);
-  }
+  end_children(program, status);
   ::_exit(status < 0 ? 128 + SIGKILL : status);
 }
 

@@ -27,4 +27,8 @@ void leave_keeper(pid_t keeper);
 /// parent dies, everything below is killed. Ends with the program's status (128 + signal). Async-signal-safe.
 [[noreturn]] void keep(pid_t program);
 
+/// Kills each child of this process, and what falls to it from them where it is a subreaper, until none is left.
+/// SIGCHLD is blocked, and this thread is the only one.
+void end_children();
+
 }  // namespace liftlock

@@ -231,6 +231,10 @@ constexpr std::array k_engine_refused = {"mount",
                                          "lookup_dcookie",
                                          "vhangup"};
 
+/// Memory that no limit of a process counts: nobody needs to map it.
+constexpr std::array k_uncounted_memory = {"memfd_create", "memfd_secret", "shmget", "msgget", "semget", "mq_open"};
+constexpr scmp_datum_t k_map_type = 0x0f;  ///< of the flags of mmap(2)
+
 }  // namespace
 
 std::vector<std::string> lock_down_cell() {
@@ -268,6 +272,13 @@ void RequestLockdown::apply() const {
 UniqueFd engine_seccomp_program() {
   const auto filter = make_filter(SCMP_ACT_ALLOW);
   for (const auto* call : k_engine_refused) refuse(filter, call);
+  for (const auto* call : k_uncounted_memory) refuse(filter, call);
+  // RLIMIT_DATA counts neither; and what is shared stays when nobody has it in sight any more.
+  const auto refuse_mmap = [&](scmp_datum_t mask, scmp_datum_t flags) {
+    seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mmap), 1, SCMP_A3(SCMP_CMP_MASKED_EQ, mask, flags));
+  };
+  refuse_mmap(MAP_ANONYMOUS | k_map_type, MAP_ANONYMOUS | MAP_SHARED);
+  refuse_mmap(MAP_GROWSDOWN, MAP_GROWSDOWN);
   // clone with CLONE_NEWUSER would open a new user namespace; clone3 hides its flags, and libc falls back without it.
   seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
                    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));

@@ -13,6 +13,8 @@ namespace liftlock {
 namespace {
 
 UniqueFd begin_log(const fs::path& log) {
+  std::error_code none;
+  if (const auto size = fs::file_size(log, none); !none && size > 0) rename_file(log, log.string() + ".1");
   return open_file(log, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0640);
 }
 
@@ -63,7 +65,6 @@ void LogPump::pump() {
 void LogPump::append(std::span<const std::uint8_t> bytes) {
   try {
     if (m_size + bytes.size() > m_max_bytes) {
-      rename_file(m_log, m_log.string() + ".1");
       m_file = begin_log(m_log);
       m_size = 0;
     }

@@ -12,10 +12,11 @@
 namespace liftlock {
 
 /// Reads a pipe on a thread of its own and appends to `log`; before that grows past `max_bytes` it becomes `log`.1, in
-/// the place of the one before. What the disk does not take is dropped: the writer is never held up.
+/// the place of the one before. So does what the program before wrote: its last words may say why it ended. What the
+/// disk does not take is dropped: the writer is never held up.
 class LogPump {
  public:
-  /// `log` begins anew. @throws Error{io_error, disk_full}
+  /// `log` begins anew, with what is in it kept as `log`.1. @throws Error{io_error, disk_full}
   LogPump(fs::path log, std::uint64_t max_bytes);
   ~LogPump();
   LogPump(const LogPump&) = delete;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdlib>
 
 #include "base/code_of.hpp"
 #include "base/error.hpp"
@@ -15,6 +16,7 @@
 #include "os/log_pump.hpp"
 #include "os/parallel.hpp"
 #include "os/process.hpp"
+#include "os/sandbox.hpp"
 
 namespace liftlock {
 namespace {
@@ -150,6 +152,25 @@ TEST(LogPump, BoundsTheLogAndNeverHoldsUpTheWriter) {
   EXPECT_LE(fs::file_size(log.string() + ".1"), bound);
 }
 
+TEST(LogPump, KeepsTheLastWordsOfTheProgramBefore) {
+  const TemporaryFolder folder;
+  const auto log = folder.path() / "engine.log", before = folder.path() / "engine.log.1";
+  const auto run = [&](std::string_view words) {
+    LogPump pump(log, 1000);
+    write_all(pump.write_end(), words, "the pipe");
+  };
+  run("out of memory");
+  EXPECT_FALSE(fs::exists(before));
+  run("");
+  EXPECT_EQ(read_file(before, 100), "out of memory");
+  EXPECT_EQ(read_file(log, 100), "");
+  run("started");
+  EXPECT_EQ(read_file(before, 100), "out of memory") << "one that said nothing takes nobody's place";
+  EXPECT_EQ(read_file(log, 100), "started");
+  run("");
+  EXPECT_EQ(read_file(before, 100), "started");
+}
+
 TEST(LogPump, EndsAlthoughSomebodyStillHoldsTheWriteEnd) {
   const TemporaryFolder folder;
   LogPump pump(folder.path() / "log", 1000);
@@ -157,6 +178,37 @@ TEST(LogPump, EndsAlthoughSomebodyStillHoldsTheWriteEnd) {
   write_all(other.get(), "said", "the pipe");
   pump.finish();
   EXPECT_EQ(read_file(folder.path() / "log", 100), "said");
+}
+
+/// Puts a program of this name, a shell script, before all others.
+class ProgramInFront {
+ public:
+  ProgramInFront(const std::string& name, const std::string& script) {
+    const auto file = m_folder.path() / name;
+    write_file_atomically(file, "#!/bin/sh\n" + script, 0755);
+    fs::permissions(m_folder.path(), static_cast<fs::perms>(0755));
+    ::setenv("PATH", (m_folder.path().string() + ":" + m_before).c_str(), 1);
+  }
+  ~ProgramInFront() { ::setenv("PATH", m_before.c_str(), 1); }
+
+ private:
+  const TemporaryFolder m_folder;
+  const std::string m_before = ::getenv("PATH");
+};
+
+TEST(RequireSandbox, TellsWhetherOneCanBeSetUp) {
+  {
+    const ProgramInFront forbidden("bwrap", "echo 'bwrap: No permissions to create new namespace' >&2; exit 1");
+    EXPECT_EQ(code_of([] { require_sandbox(); }), ErrorCode::sandbox_unavailable);
+  }
+  {
+    const ProgramInFront killed("bwrap", "kill -KILL $$");
+    EXPECT_EQ(code_of([] { require_sandbox(); }), ErrorCode::sandbox_unavailable) << "silence is no success";
+  }
+  if (!find_program("bwrap")) GTEST_SKIP() << "bubblewrap is not installed";
+  if (run_process({.argv = {"bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"}}).status != 0)
+    GTEST_SKIP() << "this machine forbids user namespaces";
+  EXPECT_NO_THROW(require_sandbox());
 }
 
 TEST(LentUser, isNobodyElses) {

@@ -15,11 +15,12 @@ constexpr std::size_t k_most_processes = 1024;
 
 std::uint64_t own_memory(pid_t pid) {
   std::ifstream status(fmt::format("/proc/{}/status", pid));
+  std::uint64_t sum = 0;
   for (std::string word; status >> word;) {
     std::uint64_t kibibytes = 0;
-    if (word == "VmRSS:" && status >> kibibytes) return kibibytes * 1024;
+    if ((word == "VmRSS:" || word == "VmSwap:" || word == "VmPTE:") && status >> kibibytes) sum += kibibytes * 1024;
   }
-  return 0;
+  return sum;
 }
 
 void add_children(pid_t pid, std::vector<pid_t>& out) {

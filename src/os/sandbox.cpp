@@ -2,29 +2,53 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/json.hpp"
+#include "base/text.hpp"
 #include "os/close_on_exec.hpp"
 #include "os/keeper.hpp"
 #include "os/lockdown.hpp"
 #include "os/process.hpp"
+#include "os/run_folder.hpp"
+#include "os/tmpfs_bound.hpp"
 
 namespace liftlock {
 namespace {
 
 constexpr const char* k_run = "/run/liftlock";
+/// In a user's run folder: leads to the sandbox's own.
+constexpr const char* k_link = "inside";
+/// What else a program may write into: tmpfs of its sandbox.
+constexpr std::array k_scratch = {"/dev/shm", "/tmp"};
+constexpr std::uint64_t k_scratch_bytes = 64u << 20;
+constexpr unsigned k_scratch_files = 4096;
+constexpr unsigned k_run_files = 64;
+/// bubblewrap makes its mounts in a few milliseconds.
+constexpr std::chrono::seconds k_setup_patience{30};
+constexpr std::chrono::milliseconds k_setup_look{1};
+constexpr std::size_t k_max_info = 64u << 10;
+constexpr std::uint64_t k_max_probe_log = 1u << 20;
 
 /// Runs between fork and exec: sheds root, so that the sandbox's user namespace maps to a user that owns nothing.
 bool become(uid_t uid) {
@@ -39,13 +63,27 @@ std::string stage_path(std::size_t index) {
   return fmt::format("{}/{}", k_stage, index);
 }
 
+/// Each in the order of k_scratch.
+constexpr std::array k_staged_scratch = {"/run/scratch-0", "/run/scratch-1"};
+static_assert(k_staged_scratch.size() == k_scratch.size());
+
+std::string tmpfs_options(std::uint64_t bytes, unsigned files, const char* mode, uid_t uid) {
+  return fmt::format("size={},nr_inodes={},mode={},uid={},gid={}", bytes, files, mode, uid, uid);
+}
+
 /// bubblewrap looks up the path of what it binds, as a user who may not come to it: an installation is closed to
 /// others. So root's child puts it where everybody may, by descriptor. Runs between fork and exec.
 /// @param trees of open_tree(2), taken before the fork, for a clone must start in its own namespace
-bool stage(const std::vector<UniqueFd>& trees, const std::vector<std::string>& paths,
-           const std::vector<bool>& folders) {
+/// @param scratch options of the tmpfs that bubblewrap would not bound in number of files
+bool stage(const std::vector<UniqueFd>& trees, const std::vector<std::string>& paths, const std::vector<bool>& folders,
+           const std::string& scratch) {
   if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) return false;
   if (::mount("liftlock-stage", k_stage, "tmpfs", MS_NOSUID | MS_NODEV, "size=64k,mode=0755") != 0) return false;
+  for (const auto* path : k_staged_scratch) {
+    if (::mkdir(path, 0755) != 0 ||
+        ::mount("liftlock-scratch", path, "tmpfs", MS_NOSUID | MS_NODEV, scratch.c_str()) != 0)
+      return false;
+  }
   for (std::size_t i = 0; i < trees.size(); ++i) {
     const char* path = paths[i].c_str();
     const int made = folders[i] ? ::mkdir(path, 0755) : ::open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0444);
@@ -54,13 +92,52 @@ bool stage(const std::vector<UniqueFd>& trees, const std::vector<std::string>& p
   return true;
 }
 
+/// Its ends for reading and for writing.
+std::pair<UniqueFd, UniqueFd> make_pipe() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe2");
+  return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
 /// A pipe that is its own writer, so that whoever has it reads a byte that was written, and never its end: a sandbox
 /// that waits for us does not take our death for the byte.
 UniqueFd make_gate() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe2");
-  const UniqueFd read(ends[0]), write(ends[1]);
+  const auto [read, write] = make_pipe();
   return open_file(fmt::format("/proc/self/fd/{}", read.get()), O_RDWR | O_CLOEXEC);
+}
+
+/// Since Linux 5.14 RLIMIT_NPROC counts the processes of a user within the user namespace; before, those of all of the
+/// machine, of which a desktop has more than an engine may.
+bool counts_processes_by_namespace() {
+  utsname name{};
+  int major = 0, minor = 0;
+  return ::uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+         (major > 5 || (major == 5 && minor >= 14));
+}
+
+/// What bubblewrap says of itself (--info-fd): the process that is inside. nullopt: it ended before.
+std::optional<pid_t> child_told_by(int pipe) {
+  std::string text;
+  char block[4096];
+  while (text.size() < k_max_info) {
+    const auto got = ::read(pipe, block, sizeof block);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    text.append(block, static_cast<std::size_t>(got));
+  }
+  if (text.empty()) return std::nullopt;
+  return static_cast<pid_t>(uint_member(parse_json(text), "child-pid", "bubblewrap's information"));
+}
+
+/// A tmpfs of that size, and not what the host has at this path.
+bool is_own_tmpfs(int folder, const char* path, std::uint64_t bytes) {
+  struct statfs found {};
+  if (::fstatfs(folder, &found) != 0 || found.f_type != TMPFS_MAGIC) return false;
+  const auto block = static_cast<std::uint64_t>(found.f_bsize);
+  struct stat inside {
+  }, host{};
+  return found.f_blocks == (bytes + block - 1) / block && ::fstat(folder, &inside) == 0 &&
+         (::stat(path, &host) != 0 || host.st_dev != inside.st_dev);
 }
 
 void limit(__rlimit_resource resource, std::uint64_t value) {
@@ -70,37 +147,36 @@ void limit(__rlimit_resource resource, std::uint64_t value) {
 
 }  // namespace
 
-fs::path socket_of(const SandboxSpec& spec, const std::string& socket_name) {
-  return spec.run_folder / socket_name;
-}
-
-Sandbox::Sandbox(SandboxSpec spec, Start start) : m_spec(std::move(spec)) {
-  if (start == Start::when_released) m_gate = make_gate();
+Sandbox::Sandbox(SandboxSpec spec, Start start) : m_spec(std::move(spec)), m_is_root(::geteuid() == 0) {
+  if (start == Start::when_released || !m_is_root) m_gate = make_gate();
   prepare_run_folder();
   try {
     begin();
+    if (start == Start::at_once) release();
   } catch (...) {
-    if (m_mounted) ::umount2(m_spec.run_folder.c_str(), MNT_DETACH);
+    end();
     throw;
   }
 }
 
 Sandbox::~Sandbox() {
+  end();
+}
+
+void Sandbox::end() {
   kill();
   if (m_keeper > 0) wait();
   if (m_mounted) ::umount2(m_spec.run_folder.c_str(), MNT_DETACH);
+  // The number of the descriptor will be another one's.
+  if (m_run_folder.valid()) ::unlink((m_spec.run_folder / k_link).c_str());
 }
 
 void Sandbox::prepare_run_folder() {
   if (m_spec.run_folder.empty()) return;
   make_folders(m_spec.run_folder);
-  if (::geteuid() != 0) {
-    if (::chmod(m_spec.run_folder.c_str(), 0700) != 0) fail_errno("chmod the engine's run folder");
-    return;
-  }
+  if (!m_is_root) return;
   // An engine that fills this folder must not fill the host's disk.
-  const auto options =
-      fmt::format("size={},nr_inodes=64,mode=0700,uid={},gid={}", m_spec.run_bytes, m_user.id(), m_user.id());
+  const auto options = tmpfs_options(m_spec.run_bytes, k_run_files, "0700", m_user.id());
   if (::mount("liftlock-run", m_spec.run_folder.c_str(), "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options.c_str()) ==
       0) {
     m_mounted = true;
@@ -109,7 +185,7 @@ void Sandbox::prepare_run_folder() {
   if (::chown(m_spec.run_folder.c_str(), m_user.id(), m_user.id()) != 0) fail_errno("chown the engine's run folder");
 }
 
-std::vector<std::string> Sandbox::bubblewrap_arguments(int seccomp_fd, const std::vector<UniqueFd>& binds,
+std::vector<std::string> Sandbox::bubblewrap_arguments(int seccomp_fd, int info_fd, const std::vector<UniqueFd>& binds,
                                                        bool staged) const {
   const auto bind = [&](const std::string& kind, std::size_t index, const std::string& path) {
     if (staged) return std::vector{kind, stage_path(index), path};
@@ -121,15 +197,24 @@ std::vector<std::string> Sandbox::bubblewrap_arguments(int seccomp_fd, const std
       "engine", "--seccomp",     std::to_string(seccomp_fd)};
   const auto add = [&](const std::vector<std::string>& more) { out.insert(out.end(), more.begin(), more.end()); };
   add(bind("--ro-bind", 0, "/usr"));
-  add({"--symlink", "usr/lib", "/lib",     "--symlink",    "usr/lib64", "/lib64", "--symlink",
-       "usr/bin",   "/bin",    "--proc",   "/proc",        "--dev",     "/dev",   "--size",
-       "67108864",  "--tmpfs", "/dev/shm", "--remount-ro", "/dev",      "--size", "67108864",
-       "--tmpfs",   "/tmp",    "--dir",    "/run"});
+  add({"--symlink", "usr/lib", "/lib", "--symlink", "usr/lib64", "/lib64", "--symlink", "usr/bin", "/bin", "--proc",
+       "/proc", "--dev", "/dev"});
+  for (std::size_t i = 0; i < k_scratch.size(); ++i) {
+    if (staged)
+      add({"--bind", k_staged_scratch[i], k_scratch[i]});
+    else
+      add({"--size", std::to_string(k_scratch_bytes), "--tmpfs", k_scratch[i]});
+  }
+  // It reads the same; but /dev/zero, mapped and shared, is memory that no limit counts.
+  add({"--dev-bind", "/dev/full", "/dev/zero", "--remount-ro", "/dev", "--dir", "/run"});
   std::size_t next = 1;
-  if (!m_spec.run_folder.empty()) add(bind("--bind", next++, k_run));
+  if (!m_spec.run_folder.empty() && !m_is_root)
+    add({"--perms", "0700", "--size", std::to_string(m_spec.run_bytes), "--tmpfs", k_run});
+  if (!m_spec.run_folder.empty() && m_is_root) add(bind("--bind", next++, k_run));
   for (const auto& [path, fd] : m_spec.files) add(bind("--ro-bind", next++, path));
   for (const auto& [path, fd] : m_spec.memory_files) add({"--symlink", fmt::format("/proc/self/fd/{}", fd), path});
   if (m_gate.valid()) add({"--block-fd", std::to_string(m_gate.get())});
+  if (!m_is_root) add({"--info-fd", std::to_string(info_fd)});
   for (const auto& [key, value] : m_spec.environment) add({"--setenv", key, value});
   add({"--remount-ro", "/", "--chdir", "/", "--"});
   add(m_spec.argv);
@@ -155,31 +240,31 @@ void Sandbox::begin() {
     folders.push_back(folder);
     binds.push_back(std::move(fd));
   };
-  for (const auto& folder : {m_spec.root / "usr", m_spec.run_folder}) {
-    if (!folder.empty()) add_bind(open_file(folder, O_PATH | O_DIRECTORY), true);
-  }
+  add_bind(open_file(m_spec.root / "usr", O_PATH | O_DIRECTORY), true);
+  if (!m_spec.run_folder.empty() && m_is_root) add_bind(open_file(m_spec.run_folder, O_PATH | O_DIRECTORY), true);
   for (const auto& [path, fd] : m_spec.files) {
     add_bind(UniqueFd(::open(fmt::format("/proc/self/fd/{}", fd).c_str(), O_PATH | O_CLOEXEC)),
              S_ISDIR(stat_of(fd, path).st_mode));
   }
-  const bool staged = ::geteuid() == 0 && std::all_of(trees.begin(), trees.end(), [](auto& fd) { return fd.valid(); });
-  auto arguments = bubblewrap_arguments(seccomp.get(), binds, staged);
+  const bool staged = m_is_root && std::all_of(trees.begin(), trees.end(), [](auto& fd) { return fd.valid(); });
+  auto [info_read, info_write] = make_pipe();
+  const auto scratch = tmpfs_options(k_scratch_bytes, k_scratch_files, "0755", m_user.id());
+  auto arguments = bubblewrap_arguments(seccomp.get(), info_write.get(), binds, staged);
   std::vector<char*> argv;
   for (auto& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   char path_variable[] = "PATH=/usr/bin:/bin";
   char* environment[] = {path_variable, nullptr};
   const auto parent = ::getpid();
-  int report[2];
-  if (::pipe2(report, O_CLOEXEC) != 0) fail_errno("pipe2");
-  const UniqueFd report_read(report[0]);
-  UniqueFd report_write(report[1]);
+  auto [report_read, report_write] = make_pipe();
 
   m_keeper = ::fork();
   if (m_keeper < 0) fail_errno("fork");
   if (m_keeper > 0) {
     m_log->close_write_end();
     report_write.reset();
+    info_write.reset();
+    if (!m_is_root) m_info = std::move(info_read);
     // Without an answer it has ended, and poll() tells how.
     while (::read(report_read.get(), &m_pid, sizeof m_pid) < 0 && errno == EINTR) {
     }
@@ -200,6 +285,7 @@ void Sandbox::begin() {
   close_on_exec_from(3);
   ::fcntl(seccomp.get(), F_SETFD, 0);
   if (m_gate.valid()) ::fcntl(m_gate.get(), F_SETFD, 0);
+  if (!m_is_root) ::fcntl(info_write.get(), F_SETFD, 0);
   // Staged, they are mounts that bubblewrap finds by their paths; it would leave the descriptors open, which lead
   // outside.
   if (!staged) {
@@ -210,7 +296,7 @@ void Sandbox::begin() {
   limit(RLIMIT_FSIZE, m_spec.max_file);
   limit(RLIMIT_NOFILE, 1024);
   if (m_spec.max_memory > 0) limit(RLIMIT_DATA, m_spec.max_memory);
-  if (staged && !stage(trees, stage_paths, folders)) ::_exit(124);
+  if (staged && !stage(trees, stage_paths, folders, scratch)) ::_exit(124);
   if (!become(m_user.id())) ::_exit(125);
   if (::geteuid() == m_user.id()) limit(RLIMIT_NPROC, m_spec.max_processes);
   leave_keeper(keeper);
@@ -244,13 +330,78 @@ int Sandbox::wait() {
   return *m_status;
 }
 
+/// What a user may start is limited once the user namespace is there: before, all that the user runs would count. And
+/// the sandbox's own folders are bounded, and the shared one opened, while nothing runs that could fill or end them.
+void Sandbox::take_hold() {
+  const auto inside = child_told_by(m_info.get());
+  m_info.reset();
+  if (!inside) return;  // bubblewrap ended; poll() tells how
+  rlimit processes{};
+  if (counts_processes_by_namespace()) {
+    if (::prlimit(*inside, RLIMIT_NPROC, nullptr, &processes) != 0 && errno != ESRCH)
+      fail(ErrorCode::sandbox_unavailable, "the processes of a sandbox cannot be limited: {}", std::strerror(errno));
+    processes.rlim_max = std::min<rlim_t>(processes.rlim_max, m_spec.max_processes);
+    processes.rlim_cur = processes.rlim_max;
+    if (::prlimit(*inside, RLIMIT_NPROC, &processes, nullptr) != 0 && errno != ESRCH)
+      fail(ErrorCode::sandbox_unavailable, "the processes of a sandbox cannot be limited: {}", std::strerror(errno));
+  }
+  std::vector<TmpfsBound> bounds;
+  for (const auto* path : k_scratch)
+    bounds.push_back({.folder = own_folder(*inside, path, k_scratch_bytes), .files = k_scratch_files});
+  if (!m_spec.run_folder.empty())
+    bounds.push_back({.folder = own_folder(*inside, k_run, m_spec.run_bytes), .files = k_run_files});
+  if (poll()) return;
+  bound_files(*inside, bounds);
+  if (m_spec.run_folder.empty()) return;
+  m_run_folder = std::move(bounds.back().folder);
+  fs::create_symlink(fmt::format("/proc/{}/fd/{}", ::getpid(), m_run_folder.get()), m_spec.run_folder / k_link);
+}
+
+UniqueFd Sandbox::own_folder(pid_t inside, const char* where, std::uint64_t bytes) {
+  const auto path = fmt::format("/proc/{}/root{}", inside, where);
+  const auto deadline = std::chrono::steady_clock::now() + k_setup_patience;
+  while (!poll()) {
+    UniqueFd folder(::open(path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    const int error = folder.valid() ? 0 : errno;
+    // Until bubblewrap has made its root, that is the host's.
+    if (folder.valid() && is_own_tmpfs(folder.get(), where, bytes)) return folder;
+    if (error == EACCES || error == EPERM || std::chrono::steady_clock::now() > deadline)
+      fail(ErrorCode::sandbox_unavailable, "the folder of a sandbox cannot be opened: {}",
+           error == 0 ? "what is there is not the sandbox's own" : std::strerror(error));
+    std::this_thread::sleep_for(k_setup_look);
+  }
+  return {};
+}
+
+fs::path Sandbox::run_folder() const {
+  return m_run_folder.valid() ? m_spec.run_folder / k_link : m_spec.run_folder;
+}
+
 void Sandbox::release() {
+  if (m_info.valid()) take_hold();
   if (m_gate.valid()) write_all(m_gate.get(), std::string_view("x"), "the gate of the sandbox");
   m_gate.reset();
 }
 
 void Sandbox::kill() {
   if (m_keeper > 0) ::kill(m_keeper, SIGTERM);
+}
+
+void require_sandbox() {
+  const RunFolder work("probe");
+  SandboxSpec spec;
+  spec.root = work.path() / "root";
+  spec.run_folder = work.path() / "run";
+  const auto log = spec.log = work.path() / "log";
+  make_folders(spec.root / "usr");
+  // Starting the program is the last that bubblewrap does: where only that fails, all the rest went well.
+  spec.argv = {"/usr/none"};
+  Sandbox(std::move(spec)).wait();
+  const auto said = read_file(log, k_max_probe_log);
+  const auto lines = trim(said);
+  const auto last = lines.substr(lines.rfind('\n') + 1);
+  if (!last.starts_with("bwrap: execvp "))
+    fail(ErrorCode::sandbox_unavailable, "no sandbox can be set up here: {}", printable(last));
 }
 
 }  // namespace liftlock

@@ -28,25 +28,23 @@ struct SandboxSpec {
   /// Files in memory alone (os/sealed_memory.hpp), which nothing can bind: the program inherits the descriptor, and the
   /// path is a link to /proc/self/fd/N.
   std::vector<std::pair<std::string, int>> memory_files = {};
-  /// Host folder that is /run/liftlock inside, the only writable place: for the socket. Its size is capped where we are
-  /// root (a tmpfs of run_bytes is mounted on it). Empty: there is no such place.
+  /// Host folder that is /run/liftlock inside, the only place that both sides see: for the socket. Its size and the
+  /// number of its files are capped: where we are root a tmpfs of run_bytes is mounted on it; where not, that tmpfs is
+  /// the sandbox's own, and the folder only gets a link to it (see Sandbox::run_folder). Empty: there is no such place.
   fs::path run_folder;
   std::uint64_t run_bytes = 1u << 20;
   std::map<std::string, std::string> environment;  ///< all of it; nothing is inherited
   fs::path log;                                    ///< takes stdout and stderr; see LogPump
   std::uint64_t max_log_bytes = 16u << 20;         ///< of the log, and of its predecessor LOG.1
   std::uint64_t max_memory = 0;                    ///< bytes of data (RLIMIT_DATA); 0: no limit
-  unsigned max_processes = 512;
-  std::uint64_t max_file = 64u << 20;  ///< bytes of the largest file that it may write
+  unsigned max_processes = 512;                    ///< threads count; a user's are bounded by Linux 5.14 and later
+  std::uint64_t max_file = 64u << 20;              ///< bytes of the largest file that it may write
   /// Standard input and output in place of /dev/null and the log. Needed until the sandbox is made.
   int input = -1, output = -1;
 };
 
 /// When the program is started, once its sandbox is there.
 enum class Start : std::uint8_t { at_once, when_released };
-
-/// The host path of the socket NAME that the program makes as /run/liftlock/NAME.
-fs::path socket_of(const SandboxSpec& spec, const std::string& socket_name);
 
 /// A running sandbox. It ends with its object and with our process, and with the thread that made it, whatever was
 /// started in it, at whatever moment: a keeper (os/keeper.hpp) stands between. Where we are root the program has a
@@ -66,7 +64,11 @@ class Sandbox {
   /// Waits for the end.
   int wait();
   /// Starts a program that was to wait: until then no instruction of it runs, whatever becomes of us.
+  /// @throws Error{sandbox_unavailable} where it cannot be bounded
   void release();
+  /// Where /run/liftlock of the sandbox is for us: also after its end, as long as this object lives. Good for other
+  /// processes of this user, too. Nothing is in it before the release.
+  fs::path run_folder() const;
   /// Asks for its end; wait() for it.
   void kill();
   const SandboxSpec& spec() const { return m_spec; }
@@ -74,16 +76,28 @@ class Sandbox {
  private:
   void prepare_run_folder();
   void begin();
-  std::vector<std::string> bubblewrap_arguments(int seccomp_fd, const std::vector<UniqueFd>& binds, bool staged) const;
+  void end();
+  void take_hold();
+  /// Opened, once bubblewrap made it; not valid where bubblewrap ended before.
+  UniqueFd own_folder(pid_t inside, const char* where, std::uint64_t bytes);
+  std::vector<std::string> bubblewrap_arguments(int seccomp_fd, int info_fd, const std::vector<UniqueFd>& binds,
+                                                bool staged) const;
   void set_status(int wait_status);
   SandboxSpec m_spec;
+  const bool m_is_root;
   std::unique_ptr<LogPump> m_log;
   LentUser m_user;
   bool m_mounted = false;
   pid_t m_keeper = -1;
   pid_t m_pid = 0;
   std::optional<int> m_status;
-  UniqueFd m_gate;  ///< bubblewrap waits for a byte from it; none once the program was released
+  UniqueFd m_gate;        ///< bubblewrap waits for a byte from it; none once the program was released
+  UniqueFd m_info;        ///< bubblewrap says there who is inside, where we are not root
+  UniqueFd m_run_folder;  ///< the sandbox's own, where we are not root
 };
+
+/// Sets up a sandbox that runs nothing, and ends it: takes milliseconds.
+/// @throws Error{tool_missing} without bubblewrap, Error{sandbox_unavailable} when the machine does not allow one
+void require_sandbox();
 
 }  // namespace liftlock

@@ -147,7 +147,7 @@ TEST(Pools, WhoCannotBeReachedIsLeftAloneUntilSeen) {
   settings.probe_every = 1h;
   const Pools pools({settings}, loopback());
   EXPECT_TRUE(soon([&] { return a.asked == 1; }));
-  std::this_thread::sleep_for(100ms);
+  std::this_thread::sleep_for(1s);
   pools.seat(*pools.find("gpu/qwen"), {})->unreachable("gone");
   EXPECT_EQ(code_of([&] { pools.seat(*pools.find("gpu/qwen"), {}); }), ErrorCode::engine_unavailable);
   EXPECT_EQ(pools.states().at(0).why_down, "gone");

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -12,12 +11,6 @@ namespace liftlock {
 namespace {
 
 using namespace record;
-
-Timestamp time_of(const RecordId& id) {
-  std::uint64_t milliseconds = 0;
-  for (std::size_t i = 0; i < 6; ++i) milliseconds = milliseconds << 8 | id[i];
-  return Timestamp(std::chrono::seconds(milliseconds / 1000));
-}
 
 FileLock keep_others_out(const fs::path& folder) {
   return {folder / "lock", "an erasure of records", FileLock::Wait::yes};
@@ -83,6 +76,11 @@ void RecordKeeper::erase(const std::string& id) {
 }
 
 RecordKeeper::Expired RecordKeeper::expire(Timestamp before, Do what) {
+  return expire([before](const std::string&, Timestamp begun) { return begun < before; }, what);
+}
+
+RecordKeeper::Expired RecordKeeper::expire(const std::function<bool(const std::string& id, Timestamp begun)>& is_over,
+                                           Do what) {
   Expired expired;
   const auto names = segment_names(m_folder);
   if (names.empty()) return expired;
@@ -93,8 +91,9 @@ RecordKeeper::Expired RecordKeeper::expire(Timestamp before, Do what) {
     for (std::uint32_t number = 0; number < segment.slot_count(); ++number) {
       const auto slot = segment.slot(number);
       if (!slot.used() || slot.erased()) continue;
-      const bool held = fs::exists(hold_file(text_of(slot.id)));
-      const bool old = time_of(slot.id) < before;
+      const auto id = text_of(slot.id);
+      const bool old = is_over(id, time_of(slot.id));
+      const bool held = old && fs::exists(hold_file(id));
       if (old) ++(held ? expired.held : expired.records);
       if (old && !held && what == Do::erase) {
         segment.erase(number);

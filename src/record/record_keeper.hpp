@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -40,6 +41,8 @@ class RecordKeeper {
   enum class Do : std::uint8_t { count, erase };
   /// Of all that were begun before.
   Expired expire(Timestamp before, Do what);
+  /// Of all of which this is true; it is asked with the moment at which the record was begun.
+  Expired expire(const std::function<bool(const std::string& id, Timestamp begun)>& is_over, Do what);
 
  private:
   fs::path hold_file(const std::string& id) const;

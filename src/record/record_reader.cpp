@@ -4,12 +4,16 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "audit/audit_entry.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "record/ahead_file.hpp"
+#include "record/answer_parts.hpp"
+#include "record/record_keeper.hpp"
+#include "record/retention.hpp"
 #include "record/segment_files.hpp"
 
 namespace liftlock {
@@ -24,7 +28,9 @@ using namespace record;
 
 [[noreturn]] void never_acknowledged(std::string_view id) {
   throw Error(ErrorCode::not_found, fmt::format("the record {} was cut off while it was begun", id),
-              "nothing was answered under this id");
+              fmt::format("nothing was answered under this id, unless the audit log has it: `liftlock record verify {}`"
+                          " tells",
+                          id));
 }
 
 /// A record while its frames are read, in order.
@@ -253,6 +259,36 @@ void compare_content(const std::string& id, const Json& detail, const Record& re
   }
 }
 
+bool was_erased(const std::string& id, const AuditLog& log) {
+  const auto newest = log.find_last("record.erase", id);
+  if (!newest) return false;
+  // An intent that nothing follows may have been killed after the deed.
+  if (newest->event.outcome != Outcome::failure) return true;
+  const auto succeeded = [](const AuditEntry& entry) { return entry.event.outcome == Outcome::success; };
+  return log.find_last("record.erase", id, succeeded).has_value();
+}
+
+/// @param endpoint says of which class it was
+bool has_expired(Timestamp begun, std::string_view endpoint, const AuditLog& log) {
+  const std::string one(name(class_of(endpoint)));
+  const auto reached_it = [&](const AuditEntry& entry) {
+    const auto before = parse_json(entry.event.detail).value("before", Json());
+    const auto until = before.is_object() ? before.value(one, Json()) : before;  // older entries: one for all classes
+    return until.is_string() && begun < parse_time(until.get<std::string>());
+  };
+  return log.find_last("record.expire", "records", reached_it).has_value();
+}
+
+/// Who can write the folder can destroy a key as we do: only the log tells whether it was us.
+void require_announced_erasure(const fs::path& folder, const RecordId& of, std::string_view endpoint,
+                               const AuditLog& log) {
+  const auto id = text_of(of);
+  if (RecordKeeper(folder).hold_of(id)) damaged(id, "it is held, and its key is destroyed");
+  if (!was_erased(id, log) && !has_expired(time_of(of), endpoint, log)) {
+    damaged(id, "its key is destroyed, and the audit log has no erasure of it");
+  }
+}
+
 }  // namespace
 
 bool holds_text(std::string_view content, std::string_view text) {
@@ -262,23 +298,52 @@ bool holds_text(std::string_view content, std::string_view text) {
   return escaped != text && content.find(escaped) != std::string_view::npos;
 }
 
+bool answer_holds(std::string_view answer, std::string_view text) {
+  const auto parts = answer_parts(answer);
+  return std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return holds_text(part.text, text); });
+}
+
 RecordReader::RecordReader(fs::path folder, fs::path kek_file)
     : m_folder(std::move(folder)), m_kek_file(std::move(kek_file)) {}
 
 RecordReader::Findings RecordReader::find(const Filter& filter,
                                           const std::function<bool(const RecordHead&)>& visit) const {
   Findings findings;
+  std::set<std::string> cut;
+  search(filter, visit, findings, cut);
+  if (filter.log == nullptr || cut.empty()) return findings;
+  auto& damaged_ones = findings.damaged;
+  try {
+    // In one pass: there may be many of them.
+    filter.log->for_each(0, filter.log->size(), [&](const AuditEntry& entry) {
+      const auto& event = entry.event;
+      if (event.type == "prompt.record" && cut.erase(event.subject) > 0) damaged_ones.push_back(event.subject);
+      return !cut.empty() && !filter.stop.stop_requested();
+    });
+  } catch (const Error&) {
+    // What was found is told all the same; of the rest, the log that cannot be read knows more than we do.
+    damaged_ones.insert(damaged_ones.end(), cut.begin(), cut.end());
+  }
+  return findings;
+}
+
+void RecordReader::search(const Filter& filter, const std::function<bool(const RecordHead&)>& visit, Findings& findings,
+                          std::set<std::string>& cut) const {
   auto names = segment_names(m_folder);
-  if (names.empty()) return findings;
+  if (names.empty()) return;
   const auto kek = load_kek(m_kek_file);
   std::reverse(names.begin(), names.end());
   for (const auto& name : names) {
     SegmentFiles segment(m_folder, name, Access::read);
     const auto keys = segment.unlock(kek);
     for (auto number = segment.slot_count(); number-- > 0;) {
-      if (filter.stop.stop_requested()) return findings;
+      if (filter.stop.stop_requested()) return;
       const auto slot = segment.slot(number);
-      if (!slot.used()) continue;
+      if (!slot.used()) {
+        // The two were written at once.
+        if (slot.id != RecordId{}) cut.insert(text_of(slot.id));
+        continue;
+      }
       if (slot.erased()) {
         ++findings.without_content;
         continue;
@@ -295,17 +360,20 @@ RecordReader::Findings RecordReader::find(const Filter& filter,
         if (!fits(head, filter)) continue;
         if (!filter.text.empty()) {
           const auto record = read_record(segment, number, key);
-          if (!holds_text(record.prompt, filter.text) && !holds_text(record.answer, filter.text)) continue;
+          if (!holds_text(record.prompt, filter.text) && !answer_holds(record.answer, filter.text)) continue;
         }
-        if (!visit(head)) return findings;
+        if (!visit(head)) return;
       } catch (const Error& error) {
-        if (error.code() == ErrorCode::not_found || error.code() == ErrorCode::record_erased) continue;
+        if (error.code() == ErrorCode::record_erased) continue;
         if (error.code() == ErrorCode::io_error) throw;
-        findings.damaged.push_back(text_of(slot.id));
+        if (error.code() == ErrorCode::not_found) {
+          cut.insert(text_of(slot.id));
+        } else {
+          findings.damaged.push_back(text_of(slot.id));
+        }
       }
     }
   }
-  return findings;
 }
 
 Record RecordReader::read(const std::string& id) const {
@@ -322,6 +390,19 @@ Record RecordReader::read(const std::string& id) const {
 }
 
 Json RecordReader::verify(const std::string& id, const AuditLog& log) const {
+  try {
+    return compare_with_log(id, log);
+  } catch (const Error& error) {
+    // What was never answered is not found, and has no entry.
+    if (error.code() != ErrorCode::not_found || !newest_entry(m_folder, id, log)) throw;
+    throw Error(ErrorCode::blob_corrupt,
+                fmt::format("the record {} is damaged: the audit log has it, and here it is cut off, or gone", id),
+                "after a power cut the next `liftlock serve` puts back what was on its way; otherwise somebody changed "
+                "it, or the disk fails: restore STATE/records from a backup and compare");
+  }
+}
+
+Json RecordReader::compare_with_log(const std::string& id, const AuditLog& log) const {
   auto [segment, number] = find_slot(m_folder, id, Access::read);
   const auto slot = segment.slot(number);
   const auto entry = newest_entry(m_folder, id, log);
@@ -334,7 +415,9 @@ Json RecordReader::verify(const std::string& id, const AuditLog& log) const {
                  {"ciphertext", Json()},
                  {"outcome", detail.value("outcome", Json())}};
   const bool has_content = detail.value("mode", "") == "full";
-  if (!slot.erased()) {
+  if (slot.erased()) {
+    require_announced_erasure(m_folder, slot.id, detail.value("endpoint", ""), log);
+  } else {
     const auto keys = segment.unlock(load_kek(m_kek_file));
     const auto begin = begin_of(segment, number);
     if (has_content != (begin.mode == RecordMode::full)) damaged(id, "the audit log has it in another mode");

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -19,6 +20,8 @@ namespace liftlock {
 
 /// Does the text stand there, as it is or as JSON writes it? Prompts are JSON.
 bool holds_text(std::string_view content, std::string_view text);
+/// Does it stand in one of the parts of an answer on record?
+bool answer_holds(std::string_view answer, std::string_view text);
 
 class RecordReader {
  public:
@@ -29,6 +32,9 @@ class RecordReader {
     std::string user, tag, text, model;
     std::optional<Timestamp> from, to;
     std::stop_token stop;  ///< asked between two records; what was found until then is all
+    /// Asked about records that were cut off: those that it has are damaged. Without it they are passed over, as if all
+    /// of them had been cut by a crash while they were begun.
+    const AuditLog* log = nullptr;
   };
   /// What a search met beside what it found.
   struct Findings {
@@ -37,7 +43,7 @@ class RecordReader {
     std::vector<std::string> damaged;   ///< ids of records that could not be read
   };
   /// From the newest to the oldest; stops when visit returns false. A text is looked for in prompts and answers, as
-  /// holds_text() does.
+  /// holds_text() and answer_holds() do.
   /// @throws Error{key_missing}
   Findings find(const Filter& filter, const std::function<bool(const RecordHead&)>& visit) const;
 
@@ -45,12 +51,18 @@ class RecordReader {
   Record read(const std::string& id) const;
 
   /// Compares the ciphertext, and what is not erased with its HMACs and its head, with the newest entry of the log.
+  /// What is erased must not be held, and the log must have its "record.erase", or a "record.expire" that reached it.
   /// {"id", "entry", "mode", "erased", "frames", "ciphertext", "outcome"}; "ciphertext" is null where no content is,
   /// "entry" where it is durable and still on its way into the log.
-  /// @throws Error{not_found}, Error{blob_corrupt} where they differ or the log has no entry
+  /// @throws Error{blob_corrupt} where they differ, or only one of the two is there; Error{not_found} where neither is
   Json verify(const std::string& id, const AuditLog& log) const;
 
  private:
+  /// @param cut gets the ids of records that were cut off
+  void search(const Filter& filter, const std::function<bool(const RecordHead&)>& visit, Findings& findings,
+              std::set<std::string>& cut) const;
+  Json compare_with_log(const std::string& id, const AuditLog& log) const;
+
   fs::path m_folder;
   fs::path m_kek_file;
 };

@@ -83,6 +83,25 @@ struct RecordTest : testing::Test {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
   }
+  /// As the commands do it.
+  void log_erasure(const std::string& id, Outcome outcome = Outcome::success) {
+    log.append({.type = "record.erase", .actor = "ada(1)", .outcome = outcome, .subject = id, .detail = "{}"});
+  }
+  void log_expiry(const Json& before) {
+    log.append({.type = "record.expire",
+                .actor = "ada(1)",
+                .outcome = Outcome::intent,
+                .subject = "records",
+                .detail = dump_json_line({{"before", before}})});
+  }
+  /// Overwrites the key of the first record of a segment behind everybody's back.
+  void destroy_first_key() const {
+    const auto fd = open_file(state / "records/00000001.keys", O_RDWR);
+    const std::string zeros(record::Slot::k_seed, '\0');
+    const auto place = record::Slot::place(0) + record::Slot::k_size - record::Slot::k_seed;
+    ASSERT_EQ(::pwrite(fd.get(), zeros.data(), zeros.size(), static_cast<off_t>(place)),
+              static_cast<ssize_t>(zeros.size()));
+  }
   /// read() and verify() both pass, and read() gives this.
   bool is_whole(const std::string& id, const std::string& prompt, const std::string& answer) const {
     try {
@@ -233,6 +252,7 @@ TEST_F(RecordTest, TheErasedIsUnreadableAndTheLogStaysWhole) {
   RecordBook book(options(), log);
   const auto id = write(book, "erase me", "yes");
   const auto other = write(book, "keep me", "yes");
+  log_erasure(id);
   keeper().erase(id);
   keeper().erase(id);
   EXPECT_EQ(code_of([&] { reader().read(id); }), ErrorCode::record_erased);
@@ -259,6 +279,37 @@ TEST_F(RecordTest, TheHeldCannotBeErased) {
   EXPECT_EQ(code_of([&] { keeper().hold(id, {}); }), ErrorCode::record_erased);
 }
 
+TEST_F(RecordTest, AnErasureThatNobodyLoggedIsDamage) {
+  RecordBook book(options(), log);
+  const auto id = write(book, "evidence", "yes");
+  ASSERT_TRUE(is_whole(id, "evidence", "yes"));
+  destroy_first_key();
+  const auto code = [&] { return code_of([&] { reader().verify(id, log); }); };
+  EXPECT_EQ(code(), ErrorCode::blob_corrupt);
+  log_erasure(id, Outcome::intent);
+  log_erasure(id, Outcome::failure);
+  EXPECT_EQ(code(), ErrorCode::blob_corrupt) << "it was refused";
+  log_erasure(new_record_id());
+  log_expiry({{"prompts", format_time(now() - std::chrono::hours(1))},
+              {"embeddings", format_time(now() + std::chrono::hours(1))}});
+  EXPECT_EQ(code(), ErrorCode::blob_corrupt) << "none of these was of it";
+  log_erasure(id, Outcome::intent);
+  EXPECT_EQ(code(), std::nullopt) << "killed after the deed";
+  log_erasure(id);
+  log_erasure(id, Outcome::failure);
+  EXPECT_EQ(code(), std::nullopt) << "once is enough";
+}
+
+TEST_F(RecordTest, AHeldRecordWhoseKeyIsGoneIsDamaged) {
+  RecordBook book(options(), log);
+  const auto id = write(book, "evidence", "yes");
+  ASSERT_TRUE(is_whole(id, "evidence", "yes"));
+  keeper().hold(id, {.reason = "case 12", .actor = "ada(1)", .time = now()});
+  log_erasure(id);
+  destroy_first_key();
+  EXPECT_EQ(code_of([&] { reader().verify(id, log); }), ErrorCode::blob_corrupt);
+}
+
 TEST_F(RecordTest, WhatExpiredIsErasedAndItsFramesGo) {
   auto small = options();
   small.segment_bytes = 1000;
@@ -272,6 +323,8 @@ TEST_F(RecordTest, WhatExpiredIsErasedAndItsFramesGo) {
   EXPECT_EQ(expired.records, 6u);
   EXPECT_GT(expired.segments, 0u);
   for (const auto& id : ids) EXPECT_EQ(code_of([&] { reader().read(id); }), ErrorCode::record_erased);
+  EXPECT_EQ(code_of([&] { reader().verify(ids[0], log); }), ErrorCode::blob_corrupt) << "nobody logged that";
+  log_expiry({{"prompts", format_time(now() + std::chrono::hours(1))}});
   EXPECT_EQ(reader().verify(ids[0], log).at("ciphertext"), Json());
   const auto next = write(book, "after", "a");
   EXPECT_TRUE(is_whole(next, "after", "a"));
@@ -442,6 +495,41 @@ TEST_F(RecordTest, ATornTailOfAnyLengthLosesOnlyWhatItCut) {
   }
   RecordBook book(options(), log);
   EXPECT_TRUE(is_whole(write(book, "after the crash", "a"), "after the crash", "a"));
+}
+
+TEST_F(RecordTest, WhatTheLogKnowsAndIsCutOffIsDamaged) {
+  std::vector<std::string> ids;
+  {
+    RecordBook book(options(), log);
+    for (int i = 0; i < 3; ++i) ids.push_back(write(book, fmt::format("prompt {}", i), "answer"));
+  }
+  const auto code = [&](const std::string& id) { return code_of([&] { reader().verify(id, log); }); };
+  const auto damaged_by = [&](const AuditLog* known) {
+    RecordReader::Filter filter;
+    filter.log = known;
+    return reader().find(filter, [](const RecordHead&) { return true; }).damaged;
+  };
+  const auto path = state / "records" / "00000001.rec", keys = state / "records" / "00000001.keys";
+  const auto frames = read_file(path, 1u << 20), slots = read_file(keys, 1u << 20);
+  ASSERT_EQ(::truncate(path.c_str(), static_cast<off_t>(frames.size() / 2)), 0);
+  EXPECT_EQ(code_of([&] { reader().read(ids[2]); }), ErrorCode::not_found);
+  EXPECT_EQ(code(ids[2]), ErrorCode::blob_corrupt);
+  EXPECT_THAT(damaged_by(&log), testing::AllOf(testing::Contains(ids[2]), testing::Not(testing::Contains(ids[0]))));
+  const AuditLog other(state / "other", "test");
+  EXPECT_THAT(damaged_by(&other), testing::Not(testing::Contains(ids[2]))) << "a crash explains it";
+
+  write_file_atomically(path, frames);
+  const auto wipe = [&](std::size_t at, std::size_t count) {
+    auto bytes = slots;
+    write_file_atomically(keys, bytes.replace(record::Slot::place(1) + at, count, count, '\0'));
+  };
+  wipe(sizeof(record::RecordId), sizeof(record::Slot::offset));
+  EXPECT_EQ(code(ids[1]), ErrorCode::blob_corrupt);
+  EXPECT_THAT(damaged_by(&log), ElementsAre(ids[1]));
+  wipe(0, record::Slot::k_size);
+  EXPECT_EQ(code(ids[1]), ErrorCode::blob_corrupt);
+  EXPECT_EQ(code(ids[0]), std::nullopt);
+  EXPECT_EQ(code(new_record_id()), ErrorCode::not_found) << "neither of the two has it";
 }
 
 TEST(RecordId, IsAUlid) {

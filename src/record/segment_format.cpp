@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
+#include "record/answer_parts.hpp"
 
 namespace liftlock::record {
 namespace {
@@ -122,6 +123,12 @@ RecordId make_record_id() {
   for (std::size_t i = 6; i-- > 0; ticks >>= 8) id[i] = static_cast<std::uint8_t>(ticks & 0xFF);
   std::copy(random.begin(), random.end(), id.begin() + 6);
   return id;
+}
+
+Timestamp time_of(const RecordId& id) {
+  std::uint64_t milliseconds = 0;
+  for (std::size_t i = 0; i < 6; ++i) milliseconds = milliseconds << 8 | id[i];
+  return Timestamp(std::chrono::seconds(milliseconds / 1000));
 }
 
 std::string FrameHeader::bytes() const {
@@ -359,6 +366,16 @@ Json to_json(const RecordHead& head) {
           {"peer", head.peer},     {"endpoint", head.endpoint},
           {"model", head.model},   {"model_digest", head.model_digest},
           {"engine", head.engine}, {"tags", head.tags}};
+}
+
+Json to_json(const Record& record) {
+  auto json = to_json(record.head);
+  json["prompt"] = record.prompt;
+  for (auto& part : answer_parts(record.answer)) {
+    (part.name == k_content_part ? json["answer"] : json["parts"][part.name]) = std::move(part.text);
+  }
+  json["outcome"] = record.outcome;
+  return json;
 }
 
 std::string new_record_id() {

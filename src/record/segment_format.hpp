@@ -29,6 +29,8 @@ std::string text_of(const RecordId& id);
 /// @throws Error{not_found}: what is no id names no record
 RecordId parse_record_id(std::string_view text);
 RecordId make_record_id();
+/// When it was made.
+Timestamp time_of(const RecordId& id);
 
 enum class FrameType : std::uint8_t { head = 1, prompt = 2, piece = 3, close = 4, begin = 5 };
 

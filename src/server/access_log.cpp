@@ -12,6 +12,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "base/shown_path.hpp"
 
 namespace liftlock {
 namespace {
@@ -51,7 +52,7 @@ std::string access_line(const HttpExchange& exchange, std::chrono::system_clock:
   add("request", exchange.id);
   add("peer", exchange.peer);
   add("method", exchange.method);
-  add("path", exchange.path);
+  add("path", shown_path(exchange.path));
   if (exchange.note != nullptr) {
     add("user", exchange.note->user);
     add("key", exchange.note->key_id);

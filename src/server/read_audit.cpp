@@ -8,6 +8,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "base/shown_path.hpp"
 
 namespace liftlock {
 namespace {
@@ -42,7 +43,7 @@ void ReadAudit::record(std::string_view user, std::string_view peer, std::string
     }
   }
   ++reads.count;
-  auto shown = printable(path.substr(0, k_max_path));
+  auto shown = printable(std::string_view(shown_path(path)).substr(0, k_max_path));
   shown.resize(std::min(shown.size(), k_max_path));  // a byte that is no text takes four
   if (std::find(reads.paths.begin(), reads.paths.end(), shown) != reads.paths.end()) return;
   if (reads.paths.size() < k_max_paths)

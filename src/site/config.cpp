@@ -65,7 +65,8 @@ void read_policy(const toml::table& table, SiteConfig& config) {
   const TableReader reader(
       table, "[policy]",
       {"require_expect", "accept_expired_bundles", "approvals", "reserve", "require_countersignature", "recheck_models",
-       "model_memory", "outbound", "unsigned_imports"});
+       "model_memory", "outbound", "unsigned_imports", "accept_kinds"});
+  config.accept_kinds = reader.texts("accept_kinds");
   config.unsigned_imports = reader.get<bool>("unsigned_imports").value_or(config.unsigned_imports);
   const auto outbound = reader.get<std::string>("outbound").value_or("nothing");
   if (outbound != "nothing" && outbound != "receipts") {

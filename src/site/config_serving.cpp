@@ -66,6 +66,35 @@ void require_record_mode(const std::string& mode, toml::source_index line) {
               "it is full, hash-only or off");
 }
 
+std::optional<std::chrono::seconds> read_retention(const TableReader& reader, std::string_view key,
+                                                   std::string_view where) {
+  const auto text = reader.get<std::string>(key);
+  if (!text) return std::nullopt;
+  const auto retention = parse_retention(*text);
+  if (!retention) {
+    fail(ErrorCode::config_invalid, "config.toml line {}: '{}' of {} is no duration like \"6y\" or \"365d\"",
+         reader.line(key), key, where);
+  }
+  return retention;
+}
+
+/// By the classes of records.
+void read_keeps(const toml::table& table, SiteConfig& config) {
+  constexpr std::string_view k_default = "default";
+  const std::vector<std::string_view> known = {k_default,  "prompts", "embeddings",
+                                               "rankings", "images",  "transcriptions"};
+  const TableReader reader(table, "[record.keep]", known);
+  for (const auto one : known) {
+    const auto keep = read_retention(reader, one, "[record.keep]");
+    if (!keep) continue;
+    if (one == k_default) {
+      config.record_keep = keep;
+    } else {
+      config.record_keeps.emplace(one, *keep);
+    }
+  }
+}
+
 }  // namespace
 
 void read_serve(const toml::table& table, SiteConfig& config) {
@@ -148,12 +177,10 @@ std::map<std::string, PoolConfig> read_pools(const toml::table& table) {
 
 void read_record(const toml::table& table, SiteConfig& config) {
   const TableReader reader(table, "[record]", {"mode", "keep", "models", "when_unwritable"});
-  if (const auto text = reader.get<std::string>("keep")) {
-    config.record_keep = parse_retention(*text);
-    if (!config.record_keep) {
-      fail(ErrorCode::config_invalid, "config.toml line {}: 'keep' of [record] is no duration like \"6y\" or \"365d\"",
-           reader.line("keep"));
-    }
+  if (const auto* keep = table.get("keep"); keep != nullptr && keep->is_table()) {
+    read_keeps(*keep->as_table(), config);
+  } else {
+    config.record_keep = read_retention(reader, "keep", "[record]");
   }
   if (const auto mode = reader.get<std::string>("mode")) {
     require_record_mode(*mode, reader.line("mode"));

@@ -11,6 +11,7 @@ Json settings_json(const SiteConfig& config) {
               {"policy.require_expect", config.require_expect},
               {"policy.accept_expired_bundles", config.accept_expired_bundles},
               {"policy.approvals", config.approvals},
+              {"policy.accept_kinds", config.accept_kinds},
               {"policy.reserve", config.reserve_bytes},
               {"policy.require_countersignature", config.countersigners},
               {"policy.recheck_models", config.recheck_models},
@@ -42,6 +43,7 @@ Json settings_json(const SiteConfig& config) {
               {"audit.witness", config.witnesses},
               {"audit.witness_max_age", config.witness_max_age.count()},
               {"record.keep", config.record_keep ? Json(config.record_keep->count()) : Json()}};
+  for (const auto& [record_class, keep] : config.record_keeps) out["record.keep." + record_class] = keep.count();
   if (const auto& syslog = config.syslog) {
     out["audit.syslog"] = syslog->address;
     out["audit.syslog_ca_file"] = path_or_null(syslog->ca_file);

@@ -119,6 +119,7 @@ struct SiteConfig {
   bool require_expect = true;  ///< ingest wants --expect
   bool accept_expired_bundles = false;
   std::uint64_t approvals = 0;  ///< people whose approver signatures ingest wants, whatever the trust root says
+  std::vector<std::string> accept_kinds;    ///< kinds of artifacts that may land; empty: all
   std::uint64_t reserve_bytes = 1u << 30;   ///< kept free by ingest
   bool unsigned_imports = false;            ///< `import` takes in what nobody vouches for, with a reason
   bool may_send_receipts = false;           ///< outbound: "receipts" rather than "nothing"
@@ -161,6 +162,7 @@ struct SiteConfig {
   std::map<std::string, std::string> record_models;  ///< the mode by model, as the catalog names it
   bool record_or_stop = true;                        ///< without a record there is no answer
   std::optional<std::chrono::seconds> record_keep;   ///< what `record expire` erases when older; absent: nothing
+  std::map<std::string, std::chrono::seconds> record_keeps;  ///< the same, of one class of records: "embeddings"
   // [labels]
   std::vector<std::string> labels;                  ///< from the lowest to the highest; empty: there are none
   std::map<std::string, std::string> model_labels;  ///< by model, as the catalog names it, or POOL/MODEL

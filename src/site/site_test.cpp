@@ -53,7 +53,8 @@ TEST(Site, RefusesWrongTypesZonesAndRelativeSources) {
        {"zone = 1", "zone = \"high\"", "[source.usb]\npath = \"mnt\"", "[serve]\nlisten = true",
         "[policy]\nreserve = \"much\"", "[policy]\nrequire_countersignature = \"approver\"",
         "[policy]\nrequire_countersignature = [\"root\"]", "[record]\nmode = \"some\"", "[record]\nkeep = \"6 years\"",
-        "[record.models]\nward = \"some\"", "[record]\nwhen_unwritable = \"go\"", "[labels]\norder = [\"A\", \"A\"]",
+        "[record.keep]\nprompts = 6", "[record.keep]\ndefault = \"6 years\"", "[record.models]\nward = \"some\"",
+        "[record]\nwhen_unwritable = \"go\"", "[labels]\norder = [\"A\", \"A\"]",
         "[labels]\norder = [\"A\"]\n[labels.models]\nward = \"B\"",
         "[pool.gpu]\nendpoints = [\"http://10.0.0.1:1\"]\nmodels = {a = \"b\"}\nlabel = \"A\"", "not toml"}) {
     write_file_atomically(folder.path() / "config.toml", text);
@@ -81,6 +82,20 @@ TEST(Site, TheRecordIsFullUnlessTheSiteChoosesOtherwise) {
   EXPECT_EQ(site.config().record_keep, std::chrono::days(2190));
   EXPECT_EQ(parse_retention("y"), std::nullopt);
   EXPECT_EQ(parse_retention("12h"), std::chrono::hours(12));
+}
+
+TEST(Site, ClassesOfRecordsAreKeptAsLongAsEachSays) {
+  const TemporaryFolder folder;
+  const auto config = [&](const std::string& text) {
+    write_file_atomically(folder.path() / "config.toml", text);
+    return Site(folder.path()).config();
+  };
+  const auto both = config("[record.keep]\ndefault = \"6y\"\nembeddings = \"90d\"\n");
+  EXPECT_EQ(both.record_keep, std::chrono::days(2190));
+  EXPECT_EQ(both.record_keeps, (std::map<std::string, std::chrono::seconds>{{"embeddings", std::chrono::days(90)}}));
+  EXPECT_EQ(settings_json(both).at("record.keep.embeddings"), 90 * 86400);
+  EXPECT_EQ(config("[record.keep]\nimages = \"1d\"\n").record_keep, std::nullopt);
+  EXPECT_EQ(code_of([&] { config("[record.keep]\nembedings = \"1d\"\n"); }), ErrorCode::unknown_key);
 }
 
 TEST(Site, PoolsAndRolesAreRead) {

@@ -18,15 +18,17 @@ Digest ArtifactRows::key(const Artifact& artifact) {
   return sha256(artifact_line(artifact));
 }
 
+std::optional<std::int64_t> ArtifactRows::find(const Digest& key) {
+  std::optional<std::int64_t> id;
+  if (m_find.start(key.bytes()).step()) id = m_find.integer(0);
+  m_find.reset();
+  return id;
+}
+
 std::int64_t ArtifactRows::row(const Artifact& artifact) {
   const auto document = artifact_line(artifact);
   const auto digest = sha256(document);
-  m_find.start(digest.bytes());
-  if (m_find.step()) {
-    const auto id = m_find.integer(0);
-    m_find.reset();
-    return id;
-  }
+  if (const auto here = find(digest)) return *here;
   m_add.run(digest.bytes(), artifact.kind, artifact.name, artifact.version, artifact.total_size(), document);
   const auto id = m_db.last_insert_id();
   // In this order the table and its index grow at their ends.
@@ -70,6 +72,18 @@ Statement ArtifactRows::newest_first() {
       "  FROM publication_artifact pa JOIN publication p ON p.id = pa.publication) ON held = a.id"
       " WHERE a.identity = ? GROUP BY a.id"
       " ORDER BY max(landed) DESC NULLS LAST, max(sequence) DESC NULLS LAST, a.id DESC");
+}
+
+std::vector<std::int64_t> ArtifactRows::rows_of_content(const Artifact& artifact) {
+  const auto id = artifact.id();  // outlives the statement
+  const auto wanted = content_digest(artifact);
+  std::vector<std::int64_t> out;
+  auto rows = newest_first();
+  rows.start(id);
+  while (rows.step()) {
+    if (content_digest(artifact_column(rows, 0)) == wanted) out.push_back(rows.integer(1));
+  }
+  return out;
 }
 
 std::vector<Artifact> ArtifactRows::contents(std::string_view id) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,6 +36,10 @@ class ArtifactRows {
 
   /// Whose id, "name" or "name@version" it is, of the strictest of these forms that has a match.
   std::vector<std::string> ids_of(std::string_view id_or_name);
+  /// The row of the artifact with this key, if there is one.
+  std::optional<std::int64_t> find(const Digest& key);
+  /// The rows of these very bytes under its id, whatever their lines say besides.
+  std::vector<std::int64_t> rows_of_content(const Artifact& artifact);
   /// Document and row of what stands under an id (its only parameter), the one that was published last first.
   Statement newest_first();
   /// The contents of an id, each once, the one that was published last first.

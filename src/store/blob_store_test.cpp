@@ -1,5 +1,6 @@
 #include "store/blob_store.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/syscall.h>
@@ -8,6 +9,8 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -22,7 +25,15 @@ namespace {
 int g_syncs = 0;
 bool g_disk_fails = false;
 std::string g_synced;  ///< what the last sync's descriptor is open on
+std::function<void(const std::string&)> g_on_opendir;
 }  // namespace
+
+/// Stands before libc's: what somebody else does right before a folder is read.
+extern "C" DIR* opendir(const char* name) {
+  if (g_on_opendir) g_on_opendir(name);
+  const int fd = ::open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  return fd < 0 ? nullptr : ::fdopendir(fd);
+}
 
 /// Stands before libc's: a disk that fails when it is told to.
 extern "C" int syncfs(int fd) noexcept {
@@ -241,6 +252,47 @@ TEST_F(StagedBlobsTest, OneBatchBelongsToOneProcess) {
   EXPECT_EQ(code_of([&] { StagedBlobs(store, "b"); }), ErrorCode::busy);
   EXPECT_NO_THROW(StagedBlobs(store, "c"));
   for (const auto& batch : waiting_batches(store)) EXPECT_EQ(batch.running, batch.name == "b");
+}
+
+/// The waiting batches, with `meanwhile` done once while "b" is looked at.
+std::vector<WaitingBatch> looked_at(const BlobStore& store, const std::function<void()>& meanwhile) {
+  bool done = false;
+  g_on_opendir = [&](const std::string& folder) {
+    if (done || !folder.ends_with("/staging/b")) return;
+    done = true;
+    meanwhile();
+  };
+  std::vector<WaitingBatch> batches;
+  EXPECT_NO_THROW(batches = waiting_batches(store));
+  g_on_opendir = nullptr;
+  EXPECT_TRUE(done);
+  return batches;
+}
+
+TEST_F(StagedBlobsTest, ABatchThatIsLookedAtCanBeTakenUp) {
+  { const StagedBlobs left(store, "b"); }
+  std::optional<ErrorCode> refusal;
+  const auto batches = looked_at(store, [&] { refusal = code_of([&] { const StagedBlobs resumed(store, "b"); }); });
+  EXPECT_EQ(refusal, std::nullopt);
+  EXPECT_EQ(batches.size(), 1u);
+}
+
+TEST_F(StagedBlobsTest, ABatchThatEndsWhileItIsLookedAtIsGone) {
+  { const StagedBlobs left(store, "b"), other(store, "c"); }
+  const auto batches = looked_at(store, [&] { StagedBlobs(store, "b").commit(); });
+  ASSERT_EQ(batches.size(), 1u);
+  EXPECT_EQ(batches[0].name, "c");
+}
+
+TEST_F(StagedBlobsTest, ABatchWhoseFilesGoWhileItIsLookedAtIsRunning) {
+  { const StagedBlobs left(store, "b"); }
+  std::optional<StagedBlobs> running;
+  const auto batches = looked_at(store, [&] {
+    running.emplace(store, "b");
+    fail_errno("stat what was there just now", ENOENT);
+  });
+  ASSERT_EQ(batches.size(), 1u);
+  EXPECT_TRUE(batches[0].running);
 }
 
 TEST_F(StagedBlobsTest, LookingAtBatchesWritesNothing) {

@@ -68,9 +68,7 @@ Catalog& Catalog::operator=(Catalog&&) noexcept = default;
 void Catalog::publish(const Publication& publication, Retired retired, std::span<const Artifact> instead_of) {
   Transaction transaction(m_impl->db);
   auto known = m_impl->db.prepare(
-      "SELECT bundle_digest, retired OR withdrawn,"
-      " (SELECT count(*) FROM publication_artifact pa WHERE pa.publication = p.id)"
-      " FROM publication p WHERE channel = ? AND sequence = ?");
+      "SELECT bundle_digest, retired OR withdrawn FROM publication WHERE channel = ? AND sequence = ?");
   known.start(publication.channel, publication.sequence);
   if (known.step()) {
     const auto digest = digest_column(known, 0);
@@ -78,15 +76,14 @@ void Catalog::publish(const Publication& publication, Retired retired, std::span
       fail(ErrorCode::immutable, "{}/{} is already the bundle {}; {} cannot take its place",
            printable(publication.channel), publication.sequence, digest.text(), publication.bundle_digest.text());
     }
-    const bool brings_more = known.unsigned_integer(2) < publication.artifacts.size();
-    if (known.integer(1) == 0 && !brings_more) return;
+    if (known.integer(1) == 0 && !m_impl->publications.brings_more(publication)) return;
     if (known.integer(1) != 0 && retired == Retired::refuse) {
       fail(ErrorCode::immutable, "{}/{} was retired", printable(publication.channel), publication.sequence);
     }
     known.reset();
   }
   m_impl->publications.insert(publication);
-  for (const auto& artifact : instead_of) m_impl->publications.withdraw(artifact);
+  for (const auto& artifact : instead_of) m_impl->publications.withdraw_line(artifact);
   m_impl->bump();
   transaction.commit();
 }
@@ -95,9 +92,10 @@ std::vector<PublicationSummary> Catalog::publications() const {
   auto rows = m_impl->db.prepare(
       "SELECT p.channel, p.sequence, p.bundle_digest, p.published_at,"
       " (SELECT count(*) FROM publication_artifact pa WHERE pa.publication = p.id),"
-      " (SELECT coalesce(sum(a.size), 0) FROM publication_artifact pa JOIN artifact a ON a.id = pa.artifact"
+      // total() does not overflow, where sum() fails.
+      " CAST((SELECT total(a.size) FROM publication_artifact pa JOIN artifact a ON a.id = pa.artifact"
       "   WHERE pa.publication = p.id)"
-      " + (SELECT coalesce(sum(f.size), 0) FROM publication_file f WHERE f.publication = p.id),"
+      " + (SELECT total(f.size) FROM publication_file f WHERE f.publication = p.id) AS INTEGER),"
       " p.sequence = max(p.sequence) OVER (PARTITION BY p.channel)"
       " FROM publication p WHERE NOT p.retired ORDER BY p.channel, p.sequence");
   std::vector<PublicationSummary> out;
@@ -254,19 +252,14 @@ std::vector<std::string> Catalog::holders(std::string_view id) const {
 
 std::vector<std::string> Catalog::holders(const Artifact& artifact) const {
   const Snapshot snapshot(m_impl->db);
-  const auto id = artifact.id();  // outlives the statement
-  const auto wanted = content_digest(artifact);
   std::set<std::string> out;
-  auto rows = m_impl->artifacts.newest_first();
   auto held = m_impl->db.prepare(
       "SELECT p.channel || '/' || p.sequence FROM publication_artifact pa JOIN publication p ON p.id = pa.publication"
       " WHERE pa.artifact = ?1"
       " UNION SELECT 'set ' || s.name FROM set_artifact sa JOIN artifact_set s ON s.id = sa.artifact_set"
       " WHERE sa.artifact = ?1");
-  rows.start(id);
-  while (rows.step()) {
-    if (content_digest(artifact_column(rows, 0)) != wanted) continue;
-    for (auto& holder : text_rows(held.start(rows.integer(1)))) out.insert(std::move(holder));
+  for (const auto row : m_impl->artifacts.rows_of_content(artifact)) {
+    for (auto& holder : text_rows(held.start(row))) out.insert(std::move(holder));
   }
   return {out.begin(), out.end()};
 }

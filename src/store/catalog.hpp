@@ -68,9 +68,11 @@ class Catalog {
   Catalog& operator=(Catalog&&) noexcept;
 
   /// One transaction: the publication appears whole and `latest` of its channel moves to it if its sequence is higher.
-  /// The same publication again is no error and changes nothing, unless it brings more artifacts (what was withheld
-  /// before). One that was retired, and what was withdrawn of one, comes back only on demand.
-  /// @param instead_of artifacts that go out of use with it, as by withdraw(), in the same transaction
+  /// The same publication again is no error and changes nothing, unless it brings an artifact that is not in it (what
+  /// was withheld before); those that are in it stay. One that was retired, and what was withdrawn of one, comes back
+  /// only on demand.
+  /// @param instead_of artifacts that go out of use with it, in the same transaction: where a publication says all of
+  /// them in the same words, for the new ones may be the same bytes
   /// @throws Error{immutable} when the channel has, or once had, another bundle with this sequence, or retired this
   /// one;
   ///         Error{not_found} when no publication holds one of instead_of: then nothing was published
@@ -83,8 +85,9 @@ class Catalog {
   /// Takes a publication out of use: its artifacts are no longer live and gc may have its blobs; its sequence stays
   /// taken for ever. @throws Error{not_found}
   void retire(std::string_view channel, std::uint64_t sequence);
-  /// Takes one artifact out of every publication: it is no longer live, and gc may have its blobs. The publications
-  /// stay in use without it. @throws Error{not_found} when no publication holds this very artifact
+  /// Takes these very bytes under their id out of every publication, whatever each says of them besides (origin,
+  /// licence): they are no longer live, and gc may have the blobs. The publications stay in use without them.
+  /// @throws Error{not_found} when no publication holds them
   void withdraw(const Artifact& artifact);
   /// A publication that was taken out of use: only its name and its bundle are still known.
   struct RetiredPublication {

@@ -10,6 +10,7 @@
 #include "artifact/artifact_lines.hpp"
 #include "base/clock.hpp"
 #include "base/digest.hpp"
+#include "base/error.hpp"
 #include "base/json.hpp"
 #include "db/database.hpp"
 
@@ -23,8 +24,11 @@ inline Digest digest_column(const Statement& row, int column) {
   return Digest(DigestAlgorithm::sha256, row.blob(column));
 }
 
-inline Artifact artifact_column(const Statement& row, int column) {
+/// @throws Error{store_invalid}
+inline Artifact artifact_column(const Statement& row, int column) try {
   return parse_artifact(row.text(column), k_own_limits);
+} catch (const Error& error) {
+  fail(ErrorCode::store_invalid, "an artifact in catalog.db cannot be read: {}", error.what());
 }
 
 inline Timestamp time_column(const Statement& row, int column) {

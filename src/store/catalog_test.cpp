@@ -100,6 +100,20 @@ TEST_F(CatalogTest, SameBundleAgainIsNoError) {
   EXPECT_EQ(catalog.generation(), generation);
 }
 
+TEST_F(CatalogTest, WhatLandsLaterOfABundleJoinsWhatLandedBefore) {
+  const auto a = wheel("a", "1"), b = wheel("b", "1"), c = wheel("c", "1"), d = wheel("d", "1");
+  catalog.publish(bundle("demo", 7, {a, b}));
+  catalog.publish(bundle("demo", 7, {b, c}));  // not more than before, but something else
+  EXPECT_EQ(catalog.publication("demo", 7)->artifacts, (std::vector<Artifact>{a, b, c}));
+  catalog.publish(bundle("demo", 7, {a, b, c, d}));
+  EXPECT_EQ(catalog.publication("demo", 7)->artifacts, (std::vector<Artifact>{a, b, c, d}));
+  const auto generation = catalog.generation();
+  catalog.publish(bundle("demo", 7, {c}));
+  EXPECT_EQ(catalog.generation(), generation);
+  for (const auto& artifact : catalog.artifacts())
+    EXPECT_EQ(catalog.holders(artifact), std::vector<std::string>{"demo/7"});
+}
+
 TEST_F(CatalogTest, SameSequenceOtherBundleIsRefused) {
   catalog.publish(bundle("demo", 7, {wheel("idna", "3.4")}));
   auto other = bundle("demo", 7, {wheel("idna", "3.5")});
@@ -125,6 +139,30 @@ TEST_F(CatalogTest, WhatWasWithdrawnIsGoneFromEveryPublicationAndComesBackOnDema
   catalog.publish(whole, Catalog::Retired::restore);
   EXPECT_NE(catalog.find("wheel:idna@3.4"), std::nullopt);
   EXPECT_FALSE(catalog.is_retired("demo", 7));
+}
+
+TEST_F(CatalogTest, WhatIsWithdrawnGoesWhateverEachPublicationSaysOfIt) {
+  auto licensed = wheel("idna", "3.4");
+  licensed.license = "BSD-3-Clause";
+  const auto other = wheel("idna", "3.4", "other bytes");
+  catalog.publish(bundle("demo", 7, {wheel("idna", "3.4")}));
+  catalog.publish(bundle("demo", 8, {other}));
+  catalog.publish(bundle("demo", 9, {licensed}));
+  catalog.withdraw(licensed);
+  EXPECT_EQ(catalog.artifacts(), std::vector<Artifact>{other});
+  EXPECT_TRUE(catalog.is_retired("demo", 7));
+  EXPECT_FALSE(catalog.is_retired("demo", 8));
+  EXPECT_TRUE(catalog.is_retired("demo", 9));
+}
+
+// As with an import for whose bytes somebody vouches later.
+TEST_F(CatalogTest, WhatIsReplacedByTheSameBytesDoesNotTakeThemAlong) {
+  auto vouched = wheel("idna", "3.4");
+  vouched.files[0].origin = "elsewhere";
+  catalog.publish(bundle("import", 1, {wheel("idna", "3.4")}));
+  const std::vector<Artifact> old = {wheel("idna", "3.4")};
+  catalog.publish(bundle("import", 2, {vouched}), Catalog::Retired::refuse, old);
+  EXPECT_EQ(catalog.artifacts(), std::vector<Artifact>{vouched});
 }
 
 TEST_F(CatalogTest, WhatItReplacesGoesWithTheNewOneOrNothingChanges) {
@@ -172,6 +210,17 @@ TEST_F(CatalogTest, LatestIsTheHighestSequenceWhateverTheOrderOfArrival) {
   EXPECT_EQ(all[1].size, std::string("idna3.9").size() + 6);
   catalog.retire("demo", 9);
   EXPECT_EQ(catalog.latest("demo")->sequence, 8u);
+}
+
+TEST_F(CatalogTest, SizesThatAddUpToTooMuchKeepNobodyFromTheList) {
+  std::vector<Artifact> large;
+  for (const auto* name : {"a", "b", "c", "d"}) {
+    large.push_back(wheel(name, "1"));
+    large.back().files[0].size = 1ull << 61;
+  }
+  catalog.publish(bundle("demo", 1, large));
+  ASSERT_EQ(catalog.publications().size(), 1u);
+  EXPECT_GE(catalog.publications()[0].size, 1ull << 62);
 }
 
 TEST_F(CatalogTest, FindPrefersWhatWasPublishedLast) {

@@ -1,7 +1,8 @@
 #include "store/publication_rows.hpp"
 
+#include <algorithm>
+#include <cstddef>
 #include <string>
-#include <string_view>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -9,6 +10,24 @@
 #include "store/catalog_columns.hpp"
 
 namespace liftlock {
+
+std::unordered_set<std::int64_t> PublicationRows::members(const Publication& of) {
+  auto rows = m_db.prepare(
+      "SELECT pa.artifact FROM publication_artifact pa JOIN publication p ON p.id = pa.publication"
+      " WHERE p.channel = ? AND p.sequence = ?");
+  rows.start(of.channel, of.sequence);
+  std::unordered_set<std::int64_t> out;
+  while (rows.step()) out.insert(rows.integer(0));
+  return out;
+}
+
+bool PublicationRows::brings_more(const Publication& publication) {
+  const auto held = members(publication);
+  return std::any_of(publication.artifacts.begin(), publication.artifacts.end(), [&](const auto& artifact) {
+    const auto row = m_artifacts.find(ArtifactRows::key(artifact));
+    return !row || !held.contains(*row);
+  });
+}
 
 void PublicationRows::insert(const Publication& publication) {
   m_db.prepare(
@@ -21,15 +40,17 @@ void PublicationRows::insert(const Publication& publication) {
   row.start(publication.channel, publication.sequence).step();
   const auto id = row.integer(0);
   row.reset();
-  // What is left of one that somebody withdrew a part of.
-  m_db.prepare("DELETE FROM publication_artifact WHERE publication = ?").run(id);
   m_db.prepare("DELETE FROM publication_file WHERE publication = ?").run(id);
 
+  auto held = members(publication);
+  auto next = m_db.prepare("SELECT coalesce(max(position) + 1, 0) FROM publication_artifact WHERE publication = ?");
+  next.start(id).step();
+  auto position = next.unsigned_integer(0);
+  next.reset();
   auto add_member = m_db.prepare("INSERT INTO publication_artifact VALUES (?, ?, ?)");
-  std::uint64_t position = 0;
-  for (const auto& artifact : publication.artifacts) {
-    add_member.run(id, position, m_artifacts.add(artifact, facts_at(publication.facts, position)));
-    ++position;
+  for (std::size_t i = 0; i < publication.artifacts.size(); ++i) {
+    const auto artifact = m_artifacts.add(publication.artifacts[i], facts_at(publication.facts, i));
+    if (held.insert(artifact).second) add_member.run(id, position++, artifact);
   }
   auto add_other = m_db.prepare("INSERT INTO publication_file VALUES (?, ?, ?, ?, ?, ?)");
   position = 0;
@@ -39,16 +60,26 @@ void PublicationRows::insert(const Publication& publication) {
 }
 
 void PublicationRows::withdraw(const Artifact& artifact) {
-  constexpr std::string_view k_held =
-      "(SELECT pa.publication FROM publication_artifact pa JOIN artifact a ON a.id = pa.artifact WHERE a.digest = ?)";
-  const auto digest = ArtifactRows::key(artifact);
-  auto held = m_db.prepare(fmt::format("SELECT 1 WHERE EXISTS {}", k_held));
-  if (!held.start(digest.bytes()).step())
-    fail(ErrorCode::not_found, "no publication holds '{}'", printable(artifact.id()));
-  held.reset();
-  m_db.prepare(fmt::format("UPDATE publication SET withdrawn = 1 WHERE id IN {}", k_held)).run(digest.bytes());
-  m_db.prepare("DELETE FROM publication_artifact WHERE artifact = (SELECT id FROM artifact WHERE digest = ?)")
-      .run(digest.bytes());
+  withdraw_rows(artifact, m_artifacts.rows_of_content(artifact));
+}
+
+void PublicationRows::withdraw_line(const Artifact& artifact) {
+  const auto row = m_artifacts.find(ArtifactRows::key(artifact));
+  withdraw_rows(artifact, row ? std::vector{*row} : std::vector<std::int64_t>());
+}
+
+void PublicationRows::withdraw_rows(const Artifact& artifact, const std::vector<std::int64_t>& rows) {
+  auto mark = m_db.prepare(
+      "UPDATE publication SET withdrawn = 1 WHERE id IN (SELECT publication FROM publication_artifact WHERE artifact = "
+      "?)");
+  auto remove = m_db.prepare("DELETE FROM publication_artifact WHERE artifact = ?");
+  bool held = false;
+  for (const auto row : rows) {
+    mark.run(row);
+    held = held || m_db.changes() > 0;
+    remove.run(row);
+  }
+  if (!held) fail(ErrorCode::not_found, "no publication holds '{}'", printable(artifact.id()));
   m_artifacts.drop_unheld();
 }
 

@@ -57,6 +57,22 @@ fs::path made(fs::path folder) {
   return folder;
 }
 
+/// Gives the lock back at once: who wants to go on with the batch does not wait.
+bool is_running(const fs::path& batch) {
+  try {
+    (void)FileLock::to_look(batch.string() + std::string(k_lock_suffix), "a batch");
+    return false;
+  } catch (const Error& problem) {
+    if (problem.code() != ErrorCode::busy) throw;
+    return true;
+  }
+}
+
+void look_at(WaitingBatch& batch, const fs::path& folder) {
+  batch.touched = Timestamp(std::chrono::seconds(stat_of(open_folder(folder).get(), batch.name).st_mtime));
+  for (const auto& file : walk(folder, k_max_left)) batch.size += static_cast<std::uint64_t>(file.status.st_size);
+}
+
 }  // namespace
 
 StagedBlobs::StagedBlobs(BlobStore& store, std::string_view batch)
@@ -288,19 +304,16 @@ std::vector<WaitingBatch> waiting_batches(const BlobStore& store) {
   fs::directory_iterator entries(store.folder() / "staging", error);
   for (const auto end = fs::directory_iterator(); !error && entries != end; entries.increment(error)) {
     if (!entries->is_directory(error)) continue;
-    WaitingBatch batch;
-    batch.name = entries->path().filename().string();
+    const auto& folder = entries->path();
+    WaitingBatch batch{.name = folder.filename().string(), .size = 0, .touched = {}, .running = is_running(folder)};
     try {
-      const auto still = FileLock::to_look(entries->path().string() + std::string(k_lock_suffix), "a batch");
-      batch.touched = Timestamp(std::chrono::seconds(stat_of(open_folder(entries->path()).get(), batch.name).st_mtime));
-      for (const auto& file : walk(entries->path(), k_max_left)) {
-        batch.size += static_cast<std::uint64_t>(file.status.st_size);
-      }
-    } catch (const Error& problem) {
-      // Gone between the listing and the look: somebody committed it.
-      if (problem.code() == ErrorCode::not_found) continue;
-      if (problem.code() != ErrorCode::busy) throw;
-      batch.running = true;
+      if (!batch.running) look_at(batch, folder);
+    } catch (const Error&) {
+      // Somebody took it up since: files go while they are counted, and the folder once it is committed.
+      std::error_code none;
+      if (!fs::exists(folder, none)) continue;
+      batch.running = is_running(folder);
+      if (!batch.running) throw;
     }
     batches.push_back(std::move(batch));
   }

@@ -25,19 +25,20 @@ constexpr std::uint64_t k_least = 64u << 10;
 constexpr unsigned k_fruitless = 5;
 constexpr std::chrono::milliseconds k_rest{100};  ///< doubled after each
 
-/// A peer that gives a byte now and then would hold a node for ever.
+/// A peer that gives a byte now and then, on one connection or on a new one each time, would hold a node for ever.
 class Pace {
  public:
   explicit Pace(std::chrono::milliseconds patience) : m_patience(patience) {}
   void add(std::size_t bytes) {
     m_bytes += bytes;
-    const auto now = Clock::now();
-    if (m_bytes >= k_least) {
-      m_bytes = 0;
-      m_since = now;
-    } else if (now - m_since > m_patience) {
-      fail(ErrorCode::network, "the peer gives less than 64 KiB in {} ms", m_patience.count());
-    }
+    if (m_bytes < k_least) return;
+    m_bytes = 0;
+    m_since = Clock::now();
+  }
+  /// @throws Error{network}
+  void require() const {
+    if (Clock::now() - m_since <= m_patience) return;
+    fail(ErrorCode::network, "the peer gives less than 64 KiB in {} ms", m_patience.count());
   }
 
  private:
@@ -80,18 +81,21 @@ void feed(Hasher& hasher, int part, std::uint64_t size, std::string_view what) {
   fail(ErrorCode::http_status, "the peer answered {} for {}", status, target);
 }
 
-/// Calls attempt until it ends well: again after a connection that broke, as long as some bring something. One that was
-/// slow besides brings nothing, however often it comes.
+/// Calls attempt until it ends well: again after a connection that broke, as long as some get further than any before.
+/// One that was slow besides brings nothing, however often it comes.
+/// @param pace of all connections
 void until_it_comes(const std::function<void()>& attempt, const std::function<std::uint64_t()>& have,
-                    std::chrono::milliseconds patience) {
+                    std::chrono::milliseconds patience, const Pace& pace) {
+  auto furthest = have();
   for (unsigned fruitless = 0;;) {
-    const auto before = have();
     const auto begun = Clock::now();
     try {
       return attempt();
     } catch (const Error& error) {
       if (error.code() != ErrorCode::network) throw;
-      const auto brought = have() - std::min(before, have());
+      pace.require();
+      const auto brought = have() - std::min(furthest, have());
+      furthest += brought;
       const bool was_slow = Clock::now() - begun >= patience && brought < k_least;
       fruitless = brought > 0 && !was_slow ? 0 : fruitless + 1;
       if (fruitless == k_fruitless) throw;
@@ -123,6 +127,7 @@ void PeerConnection::get(const std::string& target, const Headers& headers,
       const auto piece = co_await upstream.read();
       if (piece.empty()) break;
       pace.add(piece.size());
+      pace.require();
       take(piece);
     }
   };
@@ -136,6 +141,7 @@ void PeerConnection::get(const std::string& target, const Headers& headers,
 std::string PeerConnection::document(const std::string& target, std::uint64_t max_bytes) {
   std::string body;
   std::string tag;
+  Pace pace(k_fruitless * m_peer.patience);
   const auto attempt = [&] {
     Headers headers;
     if (!body.empty() && !tag.empty()) {
@@ -161,11 +167,12 @@ std::string PeerConnection::document(const std::string& target, std::uint64_t ma
           if (piece.size() > max_bytes - body.size()) {
             fail(ErrorCode::limit_exceeded, "{} of the peer has more than {} bytes", target, max_bytes);
           }
+          pace.add(piece.size());
           body += piece;
         });
   };
   until_it_comes(
-      attempt, [&] { return static_cast<std::uint64_t>(body.size()); }, m_peer.patience);
+      attempt, [&] { return static_cast<std::uint64_t>(body.size()); }, m_peer.patience, pace);
   return body;
 }
 
@@ -182,18 +189,20 @@ void PeerConnection::blob(const Digest& digest, std::uint64_t size, int part,
     hasher = Hasher();
     cut(part, 0, what);
   };
-  const auto take = [&](std::string_view piece) {
-    write_all(part, piece, what);
-    hasher.update(piece);
-    have += piece.size();
-    if (progress) progress(piece.size());
-  };
   const auto fetch = [&] {
+    Pace pace(k_fruitless * m_peer.patience);
+    const auto take = [&](std::string_view piece) {
+      pace.add(piece.size());
+      write_all(part, piece, what);
+      hasher.update(piece);
+      have += piece.size();
+      if (progress) progress(piece.size());
+    };
     until_it_comes(
         [&] {
           if (have < size) range(digest, have, size, start_over, take);
         },
-        [&] { return have; }, m_peer.patience);
+        [&] { return have; }, m_peer.patience, pace);
     return hasher.finish();
   };
   if (fetch() == digest) return;

@@ -26,7 +26,8 @@ class PeerConnection {
   explicit PeerConnection(const Peer& peer) : m_peer(peer), m_context(1) {}
 
   /// The whole body of /sync/TARGET.
-  /// @throws Error{network} when five connections in a row bring nothing, also because the peer is too slow;
+  /// @throws Error{network} when five connections in a row bring nothing, also because the peer is too slow, or all of
+  ///         them bring less than 64 KiB in five times its patience;
   ///         Error{limit_exceeded, not_found, unauthorized, http_status, tls_invalid}
   std::string document(const std::string& target, std::uint64_t max_bytes);
 

@@ -5,13 +5,15 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
-#include <unordered_set>
+#include <string>
+#include <utility>
 
 #include "audit/audit_log.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "bundle/channel.hpp"
 #include "store/catalog.hpp"
+#include "store/content.hpp"
 #include "sync/peer_bundle.hpp"
 #include "sync/sync_documents.hpp"
 
@@ -190,7 +192,8 @@ class Sync {
     }
   }
 
-  /// Artifacts that are here in a bundle of the peer, and there in none of those that both have.
+  /// Artifacts that are here in a bundle of the peer, and there in none of those that both have: another content under
+  /// the same id is another artifact.
   void follow_withdrawn(const std::vector<Bundle>& bundles) {
     Catalog catalog(m_site.catalog_file());
     std::vector<Bundle> both;
@@ -204,16 +207,24 @@ class Sync {
       has_more = has_more || here.artifact_count > found->artifacts;
     }
     if (!has_more) return;
-    std::unordered_set<std::string> there;
+    // The peer tells ids: of which content, this node's own copy of the bundle says.
+    std::set<std::pair<std::string, Digest>> there;
     for (const auto& bundle : both) {
-      for (auto& id : publication_of(m_connection, bundle).artifacts) there.insert(std::move(id));
+      const auto in_use = publication_of(m_connection, bundle).artifacts;
+      const auto publication = catalog.publication(bundle.channel, bundle.sequence);
+      if (!publication) continue;
+      for (const auto& artifact : publication->artifacts) {
+        auto id = artifact.id();
+        if (std::binary_search(in_use.begin(), in_use.end(), id))
+          there.emplace(std::move(id), content_digest(artifact));
+      }
     }
     for (const auto& bundle : both) {
       const auto publication = catalog.publication(bundle.channel, bundle.sequence);
       if (!publication) continue;
       for (const auto& artifact : publication->artifacts) {
         const auto id = artifact.id();
-        if (there.contains(id)) continue;
+        if (there.contains({id, content_digest(artifact)})) continue;
         effect("artifact.withdraw", id, {{"bundle", bundle.digest.text()}}, [&] { catalog.withdraw(artifact); });
         m_result.withdrawn.push_back(id);
       }

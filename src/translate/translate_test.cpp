@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/code_of.hpp"
 #include "base/text.hpp"
 
@@ -243,7 +245,22 @@ TEST(Translate, ATemplateOfTheModelIsObeyed) {
   };
   EXPECT_EQ(told("Say {to}.", Markup::none, ask, settings).text, "Bonjour");
   EXPECT_EQ(request, "French: Say {to}.");
-  EXPECT_NE(settings_key(settings, "a"), settings_key(settings, "b"));
+}
+
+TEST(Translate, WhatTheAnswerDependsOnIsInTheKey) {
+  const Settings german{.to = "de"};
+  const Json request = {{"model", "sha256:01"}, {"temperature", 0.5}, {"max_tokens", 9}, {"messages", "a"}};
+  const Json others = {{"model", "sha256:02"}, {"temperature", 1.0}, {"max_tokens", 10}, {"messages", "b"}};
+  const auto key = settings_key(german, request);
+  EXPECT_EQ(key, settings_key(german, request));
+  for (const auto& [member, other] : others.items()) {
+    auto changed = request;
+    changed[member] = other;
+    EXPECT_NE(settings_key(german, changed), key) << member;
+  }
+  EXPECT_NE(settings_key({.to = "fr"}, request), key);
+  EXPECT_NE(settings_key({.to = "de", .glossary = {{"gap", "Luftspalt"}}}, request), key);
+  EXPECT_NE(settings_key({.to = "de", .model_template = "{text}"}, request), key);
 }
 
 }  // namespace

@@ -211,10 +211,10 @@ Glossary parse_glossary(std::string_view text) {
   return out;
 }
 
-std::string settings_key(const Settings& settings, std::string_view model) {
+std::string settings_key(const Settings& settings, const Json& request) {
   Json terms = Json::array();
   for (const auto& [term, translation] : settings.glossary) terms.push_back({term, translation});
-  return sha256(dump_json_line({{"model", model},
+  return sha256(dump_json_line({{"request", request},
                                 {"from", settings.from},
                                 {"to", settings.to},
                                 {"template", settings.model_template},

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.hpp"
 #include "os/file.hpp"
 #include "translate/marks.hpp"
 #include "translate/piece.hpp"
@@ -56,7 +57,7 @@ struct Outcome {
 class Journal {
  public:
   /// nullopt: no file. What was made with other settings or another model is dropped.
-  /// @param key names settings and model
+  /// @param key settings_key()
   Journal(std::optional<fs::path> file, const std::string& key);
   const std::string* find(const std::string& part) const;
   void add(const std::string& part, const std::string& translation);
@@ -69,8 +70,9 @@ class Journal {
   std::map<std::string, std::string> m_known;
 };
 
-/// What settings and model come to: two runs with the same name ask the same.
-std::string settings_key(const Settings& settings, std::string_view model);
+/// What all of it comes to: two runs with the same key ask the same.
+/// @param request what every part is asked with: the model, to its bytes, and what else the answer depends on
+std::string settings_key(const Settings& settings, const Json& request);
 
 /// @param advance is told after each piece
 Outcome translate(const std::vector<Piece>& pieces, Markup markup, const Settings& settings, const Ask& ask,

@@ -28,20 +28,24 @@ TrustRoot follow_one(const TrustRoot& from, const RootStatement& next, Timestamp
     fail(ErrorCode::trust_broken, "root statement {} is of '{}', not of '{}'", root.version, root.organisation,
          from.organisation);
   }
-  if (root.created > when + k_clock_tolerance) {
-    throw Error(ErrorCode::trust_broken,
-                fmt::format("root statement {} was created at {}, and this machine's clock says {}", root.version,
-                            format_time(root.created), format_time(when)),
-                "set the clock of this machine");
-  }
+  require_no_future(root, when);
   require_root_signatures(next, from);
   require_root_signatures(next, root);
-  return root;
+  auto out = root;
+  for (const auto* before : {&from.retired, &from.keys}) {
+    for (const auto& key : *before) {
+      if (root.find(key.id) == nullptr) out.retired.push_back(key);
+    }
+  }
+  return out;
 }
 
 [[noreturn]] void fail_forked(std::uint64_t version) {
-  throw Error(ErrorCode::trust_broken, fmt::format("there are two different root statements of version {}", version),
-              "stop: somebody else speaks for this organisation, or its root keys signed twice; ask by another way");
+  throw Error(
+      ErrorCode::trust_broken, fmt::format("there are two different root statements of version {}", version),
+      "stop: somebody else speaks for this organisation, or its root keys signed twice; find out by another way "
+      "which one is false: what carries it is refused; where the one pinned here is, `liftlock trust pin BUNDLE "
+      "--fingerprint FINGERPRINT --replace --reason TEXT` with a bundle that carries the right one");
 }
 
 /// Two statements of one version are a fork, also when the version is long past.
@@ -74,6 +78,12 @@ TrustRoot advance(const TrustRoot& pinned, const std::vector<std::string>& state
     current = follow_one(current, statement, when);
   }
   return current;
+}
+
+void require_no_future(const TrustRoot& root, Timestamp when) {
+  if (root.created <= when + k_clock_tolerance) return;
+  fail(ErrorCode::clock_behind, "root statement {} was created at {}, and this machine's clock says {}", root.version,
+       format_time(root.created), format_time(when));
 }
 
 TrustRoot newest_root(const std::vector<std::string>& chain) {

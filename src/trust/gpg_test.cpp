@@ -100,6 +100,11 @@ TEST_F(GpgTest, RefusesOtherBytesUnlistedRevokedAndExpiredKeysAndWrongRoles) {
   EXPECT_EQ(judge_one(signature, root, "other bytes").status, SignatureStatus::invalid);
   EXPECT_EQ(judge_one(signature, root_with(carol, Role::approver)).status, SignatureStatus::unknown_key);
   EXPECT_EQ(judge_one(signature, sample_root()).status, SignatureStatus::unknown_key);
+  for (auto later : {root_with(carol, Role::approver), sample_root()}) {
+    later.retired = {root_with(alice, Role::approver).keys.back()};
+    EXPECT_EQ(judge_one(signature, later).status, SignatureStatus::retired_key);
+    EXPECT_EQ(judge_one(signature, later, "other bytes").status, SignatureStatus::unknown_key);
+  }
   EXPECT_EQ(judge_one(signature, root_with(alice, Role::builder)).status, SignatureStatus::wrong_role);
   EXPECT_EQ(judge_one(signature, root_with(alice, Role::ingest)).status, SignatureStatus::wrong_role);
   root.keys.back().expires = now() - std::chrono::hours(1);

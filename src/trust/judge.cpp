@@ -77,16 +77,21 @@ class Judge {
       if (!named && !fits) continue;  // without a hint, another key may fit
       return conclude(*listed.key, fits, out);
     }
+    for (const auto& key : m_root.retired) {
+      if (key.type == KeyType::gpg || bundle.digest != m_digest) continue;
+      if (PublicKey::from_pem(key.public_key).verify(m_document, bundle.signature)) return conclude_retired(key, out);
+    }
     out.status = SignatureStatus::unknown_key;
     out.key_id = printable(bundle.hint);
     out.message = "the trust root lists no such key";
   }
 
   void judge_gpg(const SignatureFile& file, JudgedSignature& out) {
-    if (!m_keyring && !make_keyring()) {
+    if (!m_keyring) m_keyring = keyring_of(m_root.keys);
+    if (!m_keyring) {
       out.status = SignatureStatus::unknown_key;
       out.message = "the trust root lists no GnuPG key";
-      return;
+      return judge_retired_gpg(file, out);
     }
     const auto verdict = m_keyring->verify(m_document, file.bytes);
     out.key_id = verdict.fingerprint;
@@ -95,6 +100,7 @@ class Judge {
     if (key == nullptr) {
       out.status = verdict.status == SignatureStatus::valid ? SignatureStatus::unknown_key : verdict.status;
       out.message = verdict.message.empty() ? "the trust root lists no such key" : verdict.message;
+      if (out.status == SignatureStatus::unknown_key) judge_retired_gpg(file, out);
       return;
     }
     conclude(*key, verdict.status == SignatureStatus::valid, out);
@@ -104,18 +110,40 @@ class Judge {
     }
   }
 
-  bool make_keyring() {
-    std::vector<const TrustedKey*> keys;
-    for (const auto& key : m_root.keys) {
-      if (key.type == KeyType::gpg) keys.push_back(&key);
+  void judge_retired_gpg(const SignatureFile& file, JudgedSignature& out) const {
+    const auto keyring = keyring_of(m_root.retired);
+    if (!keyring) return;
+    const auto verdict = keyring->verify(m_document, file.bytes);
+    if (verdict.status != SignatureStatus::valid) return;
+    for (const auto& key : m_root.retired) {
+      if (key.id == verdict.fingerprint || key.id == verdict.signing_key) return conclude_retired(key, out);
     }
-    if (!keys.empty()) m_keyring = std::make_unique<GpgKeyring>(keys);
-    return m_keyring != nullptr;
+  }
+
+  /// nullptr when none of them is a GnuPG key.
+  static std::unique_ptr<GpgKeyring> keyring_of(const std::vector<TrustedKey>& keys) {
+    std::vector<const TrustedKey*> found;
+    for (const auto& key : keys) {
+      if (key.type == KeyType::gpg) found.push_back(&key);
+    }
+    return found.empty() ? nullptr : std::make_unique<GpgKeyring>(found);
   }
 
   const TrustedKey* find_gpg(std::string_view fingerprint) const {
     const auto* key = m_root.find(fingerprint);
     return key != nullptr && key->type == KeyType::gpg ? key : nullptr;
+  }
+
+  void conclude_retired(const TrustedKey& key, JudgedSignature& out) const {
+    out.key_id = key.id;
+    out.owner = key.owner;
+    if (key.revoked_since) {  // what is listed no longer does not become better by that
+      out.status = SignatureStatus::revoked_key;
+      out.message = fmt::format("the key is revoked since {}: {}", format_time(*key.revoked_since), key.revoked_reason);
+      return;
+    }
+    out.status = SignatureStatus::retired_key;
+    out.message = fmt::format("root statement {} lists the key {} no longer", m_root.version, key.id.substr(0, 16));
   }
 
   void conclude(const TrustedKey& key, bool fits, JudgedSignature& out) const {
@@ -166,6 +194,8 @@ class Judge {
         return ErrorCode::key_expired;
       case SignatureStatus::unknown_key:
         return ErrorCode::key_unknown;
+      case SignatureStatus::retired_key:
+        return ErrorCode::key_retired;
       case SignatureStatus::wrong_role:
         return ErrorCode::key_role;
       default:
@@ -173,7 +203,13 @@ class Judge {
     }
   }();
   const auto who = signature.owner.empty() ? std::string() : fmt::format(" by {}", printable(signature.owner));
-  fail(code, "{}{}: {}", printable(signature.file), who, signature.message);
+  auto message = fmt::format("{}{}: {}", printable(signature.file), who, signature.message);
+  if (signature.status != SignatureStatus::revoked_key) throw Error(code, std::move(message));
+  throw Error(
+      code, std::move(message),
+      fmt::format("have it signed by a valid key, and take signatures/{} away: one by a revoked key is never let "
+                  "pass, whoever else signed",
+                  printable(signature.file)));
 }
 
 bool is_damning(SignatureStatus status) {

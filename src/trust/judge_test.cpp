@@ -77,6 +77,35 @@ TEST(Judge, DoesNotCountAnUnlistedKey) {
   EXPECT_EQ(require({stranger, signature_by("bob", "builder", k_document)}, sample_root()), std::nullopt);
 }
 
+TEST(Judge, SaysThatAKeyRetired) {
+  const auto first = sample_root();
+  auto second = next(first);
+  std::erase_if(second.keys, [](const auto& key) { return key.owner == "bob"; });
+  second.keys.push_back(listed(key_of("bill"), Role::builder, "bill"));
+  auto third = next(second);
+  const auto root = advance(first, {signed_statement(second, {"root1"}), signed_statement(third, {"root1"})}, k_now);
+  const auto old = signature_by("bob", "builder", k_document);
+  const auto judged = judge(k_document, {old, signature_by("bill", "builder", k_document)}, root, k_now);
+  EXPECT_EQ(judged[0].status, SignatureStatus::retired_key);
+  EXPECT_EQ(judged[0].owner, "bob");
+  EXPECT_EQ(judged[0].role, std::nullopt) << "it counts for no role";
+  EXPECT_NO_THROW(require_thresholds(judged, root));
+  EXPECT_EQ(require({old}, root), ErrorCode::key_retired);
+  EXPECT_EQ(status_of(signature_by("bob", "builder", "other bytes"), root), SignatureStatus::unknown_key);
+}
+
+TEST(Judge, ARevokedKeyThatIsListedNoLongerStaysRevoked) {
+  auto first = sample_root();
+  find_owner(first, "bob").revoked_since = k_now;
+  auto second = next(first);
+  std::erase_if(second.keys, [](const auto& key) { return key.owner == "bob"; });
+  second.keys.push_back(listed(key_of("bill"), Role::builder, "bill"));
+  const auto root = advance(first, {signed_statement(second, {"root1"})}, k_now);
+  const auto old = signature_by("bob", "builder", k_document);
+  EXPECT_EQ(status_of(old, root), SignatureStatus::revoked_key);
+  EXPECT_EQ(require({old, signature_by("bill", "builder", k_document)}, root), ErrorCode::key_revoked);
+}
+
 TEST(Judge, RefusesAHintThatLies) {
   auto bundle = parse_sigstore_bundle(signature_by("mallory", "builder", k_document).bytes);
   bundle.hint = sigstore_hint(key_of("bob").public_key());

@@ -43,6 +43,10 @@ std::optional<KeyType> parse_key_type(std::string_view text) {
   return std::nullopt;
 }
 
+bool is_unlisted(SignatureStatus status) {
+  return status == SignatureStatus::unknown_key || status == SignatureStatus::retired_key;
+}
+
 std::string_view name(SignatureStatus status) {
   switch (status) {
     case SignatureStatus::valid:
@@ -53,6 +57,8 @@ std::string_view name(SignatureStatus status) {
       return "malformed";
     case SignatureStatus::unknown_key:
       return "unknown-key";
+    case SignatureStatus::retired_key:
+      return "retired-key";
     case SignatureStatus::revoked_key:
       return "revoked-key";
     case SignatureStatus::expired_key:

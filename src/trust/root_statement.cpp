@@ -265,6 +265,13 @@ std::set<std::string> root_signers(const RootStatement& statement, const TrustRo
   return signers;
 }
 
+bool is_signed_by(const RootStatement& statement, const TrustedKey& key) {
+  const auto& all = statement.signatures;
+  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& one) { return one.key_id == key.id; });
+  return found != all.end() &&
+         PublicKey::from_pem(key.public_key).verify(pre_authentication(statement.payload), found->signature);
+}
+
 std::size_t missing_root_signatures(const RootStatement& statement, const TrustRoot& by) {
   const std::size_t have = root_signers(statement, by).size();
   const std::size_t wanted = by.thresholds.at(Role::root);

@@ -39,6 +39,10 @@ void sign_root(RootStatement& statement, const PrivateKey& key);
 /// Which of `by`'s root keys, revoked ones aside, signed the statement.
 /// @throws Error{trust_broken} when a signature under one of their ids does not verify
 std::set<std::string> root_signers(const RootStatement& statement, const TrustRoot& by);
+/// Does it carry a signature of this key, which is not of GnuPG, that fits?
+bool is_signed_by(const RootStatement& statement, const TrustedKey& key);
+/// @throws Error{clock_behind} when it was created more than a day after `when`: by such a clock nothing can be judged
+void require_no_future(const TrustRoot& root, Timestamp when);
 /// How many signatures of `by`'s root keys the statement still lacks.
 std::size_t missing_root_signatures(const RootStatement& statement, const TrustRoot& by);
 

@@ -50,6 +50,7 @@ struct TrustRoot {
   Timestamp created{};
   std::optional<Timestamp> expires;
   std::vector<TrustedKey> keys;          ///< sorted by id, each id once
+  std::vector<TrustedKey> retired;       ///< listed by an earlier statement of the chain: they count for nothing
   std::map<Role, unsigned> thresholds;   ///< roles absent here need no signature; root and builder are always there
   Digest fingerprint = unsigned_root();  ///< of the statement it came from: what people compare
   const TrustedKey* find(std::string_view key_id) const;
@@ -67,17 +68,20 @@ enum class SignatureStatus : std::uint8_t {
   invalid,
   malformed,
   unknown_key,
+  retired_key,
   revoked_key,
   expired_key,
   wrong_role
 };
 std::string_view name(SignatureStatus status);
+/// By a key that the root does not list, or lists no longer: where nobody has to sign, it is as good as no signature.
+bool is_unlisted(SignatureStatus status);
 
 struct JudgedSignature {
   std::string file;
   std::string key_id;
   std::string owner;
-  std::optional<Role> role;  ///< the role of the key; nullopt when the key is unknown
+  std::optional<Role> role;  ///< the role of the key; nullopt when the key is unknown or retired
   SignatureStatus status = SignatureStatus::invalid;
   std::string message;
 };
@@ -91,8 +95,8 @@ std::vector<JudgedSignature> judge(std::string_view document, const std::vector<
 
 /// A key counts once, however many files it signed.
 /// @throws Error{signature_invalid, key_revoked} for any signature that is malformed, invalid or by a revoked key;
-/// Error{key_expired, key_unknown, key_role, unsigned_document} when one of `roles` lacks distinct valid keys for its
-/// threshold: the error of the first signature that did not count wins over "too few", since it says more.
+/// Error{key_expired, key_retired, key_unknown, key_role, unsigned_document} when one of `roles` lacks distinct valid
+/// keys for its threshold: the error of the first signature that did not count wins over "too few", since it says more.
 void require_thresholds(const std::vector<JudgedSignature>& judged, const TrustRoot& root,
                         const std::set<Role>& roles = bundle_roles());
 
@@ -101,7 +105,7 @@ void require_thresholds(const std::vector<JudgedSignature>& judged, const TrustR
 /// before pinned.version + 1; the one of the pinned version must be the pinned one. An expired statement is followed
 /// all the same, since its revocations count; judge() then refuses.
 /// @param when a statement created more than a day later is refused: by such a clock nothing can be judged
-/// @throws Error{trust_broken} for gaps, forks and missing signatures, and what parse_root throws
+/// @throws Error{trust_broken} for gaps, forks and missing signatures, Error{clock_behind}, and what parse_root throws
 TrustRoot advance(const TrustRoot& pinned, const std::vector<std::string>& statements, Timestamp when);
 /// The newest root of a pinned chain (not empty, oldest first). @throws Error{trust_broken} when it is no chain
 TrustRoot newest_root(const std::vector<std::string>& chain);
@@ -123,6 +127,7 @@ class TrustStore {
   /// @throws Error{trust_missing}, and Error{trust_broken} when the files are no chain
   TrustRoot current() const;
   bool empty() const;
+  const fs::path& folder() const { return m_folder; }
   /// All pinned statements, oldest first, as they are put into manifest/trust/; may be none.
   std::vector<std::string> statements() const;
   /// The same of an installation that must trust somebody. @throws Error{trust_missing}

@@ -5,16 +5,40 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "trust/root_statement.hpp"
+#include "trust/statement_files.hpp"
 #include "trust/trust.hpp"
 
 namespace liftlock {
 namespace {
 
-constexpr std::uint64_t k_max_statement = 1u << 20;
 constexpr std::string_view k_suffix = ".root.json";
 
-/// The statements of the folder by version; other files are none of ours.
-std::map<std::uint64_t, fs::path> list(const fs::path& folder) {
+FileLock lock(const fs::path& folder) {
+  make_folders(folder);
+  return FileLock(folder / ".lock", "a change of trust", FileLock::Wait::yes);
+}
+
+void require_fingerprint(std::string_view statement, const Digest& expected) {
+  const auto fingerprint = parse_root(statement).fingerprint;
+  if (fingerprint == expected) return;
+  throw Error(
+      ErrorCode::confirmation_required,
+      fmt::format("the root statement has the fingerprint {}, and {} was given", fingerprint.text(), expected.text()),
+      "stop: ask the sender for the fingerprint by another way than the one the statement came");
+}
+
+/// Under which name a chain is set aside: by its first statement, which may have rotted.
+std::string aside_name(const fs::path& first) {
+  try {
+    return root_fingerprint(read_file(first, k_max_statement)).hex().substr(0, 16);
+  } catch (const Error&) {
+    return "unreadable";
+  }
+}
+
+}  // namespace
+
+std::map<std::uint64_t, fs::path> statement_files(const fs::path& folder) {
   std::map<std::uint64_t, fs::path> files;
   std::error_code error;
   fs::directory_iterator entries(folder, error);
@@ -31,35 +55,19 @@ std::map<std::uint64_t, fs::path> list(const fs::path& folder) {
   return files;
 }
 
-FileLock lock(const fs::path& folder) {
-  make_folders(folder);
-  return FileLock(folder / ".lock", "a change of trust", FileLock::Wait::yes);
-}
-
-void require_fingerprint(std::string_view statement, const Digest& expected) {
-  const auto fingerprint = parse_root(statement).fingerprint;
-  if (fingerprint == expected) return;
-  throw Error(
-      ErrorCode::confirmation_required,
-      fmt::format("the root statement has the fingerprint {}, and {} was given", fingerprint.text(), expected.text()),
-      "stop: ask the sender for the fingerprint by another way than the one the statement came");
-}
-
-fs::path file_of(const fs::path& folder, std::uint64_t version) {
+fs::path statement_file(const fs::path& folder, std::uint64_t version) {
   return folder / (std::to_string(version) + std::string(k_suffix));
 }
-
-}  // namespace
 
 TrustStore::TrustStore(fs::path folder) : m_folder(std::move(folder)) {}
 
 bool TrustStore::empty() const {
-  return list(m_folder).empty();
+  return statement_files(m_folder).empty();
 }
 
 std::vector<std::string> TrustStore::statements() const {
   std::vector<std::string> out;
-  for (const auto& [version, file] : list(m_folder)) out.push_back(read_file(file, k_max_statement));
+  for (const auto& [version, file] : statement_files(m_folder)) out.push_back(read_file(file, k_max_statement));
   return out;
 }
 
@@ -83,16 +91,15 @@ void TrustStore::pin(std::string_view statement, const Digest& expected) {
     throw Error(ErrorCode::immutable, "another chain of root statements is pinned here",
                 "to trust this one instead, give --replace and --reason; what the old chain signed is then refused");
   }
-  write_file_atomically(file_of(m_folder, parse_root(statement).version), statement);
+  write_file_atomically(statement_file(m_folder, parse_root(statement).version), statement);
 }
 
 void TrustStore::replace(std::string_view statement, const Digest& expected) {
   require_fingerprint(statement, expected);
   const auto guard = lock(m_folder);
-  const auto old = list(m_folder);
+  const auto old = statement_files(m_folder);
   if (!old.empty()) {
-    const auto first = root_fingerprint(read_file(old.begin()->second, k_max_statement));
-    const auto aside = m_folder / "replaced" / first.hex().substr(0, 16);
+    const auto aside = m_folder / "replaced" / aside_name(old.begin()->second);
     make_folders(aside);
     // The newest first: a crash in between leaves an older version or nobody trusted, never a gap.
     for (auto file = old.rbegin(); file != old.rend(); ++file)
@@ -100,7 +107,7 @@ void TrustStore::replace(std::string_view statement, const Digest& expected) {
     sync_folder(aside);
     sync_folder(m_folder);
   }
-  write_file_atomically(file_of(m_folder, parse_root(statement).version), statement);
+  write_file_atomically(statement_file(m_folder, parse_root(statement).version), statement);
 }
 
 std::size_t TrustStore::follow(const std::vector<std::string>& statements, Timestamp when) {
@@ -112,7 +119,7 @@ std::size_t TrustStore::follow(const std::vector<std::string>& statements, Times
   for (const auto& statement : statements) {
     const auto version = decode_root(statement).root.version;
     if (version <= from.version) continue;
-    write_file_atomically(file_of(m_folder, version), statement);
+    write_file_atomically(statement_file(m_folder, version), statement);
     ++stored;
   }
   return stored;

@@ -1,5 +1,7 @@
 #include <sys/stat.h>
 
+#include <gmock/gmock.h>
+
 #include "trust/trust_fixture.hpp"
 
 namespace liftlock {
@@ -52,10 +54,28 @@ TEST_F(TrustStoreTest, NoticesAForkInThePast) {
   store.follow({second}, k_now);
   auto other = sample_root();
   other.thresholds[Role::scanner] = 1;
-  EXPECT_EQ(code_of([&] {
-              store.follow({signed_statement(other, {"root1"}), second}, k_now);
-            }),
-            ErrorCode::trust_broken);
+  try {
+    store.follow({signed_statement(other, {"root1"}), second}, k_now);
+    FAIL() << "a fork is followed";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::trust_broken);
+    EXPECT_THAT(error.hint(), ::testing::HasSubstr("liftlock trust pin BUNDLE --fingerprint FINGERPRINT --replace"));
+  }
+}
+
+TEST_F(TrustStoreTest, ReplacesAlsoWhatRotted) {
+  store.pin(first, root_fingerprint(first));
+  store.follow({second}, k_now);
+  write_file_atomically(folder.path() / "trust/1.root.json", "rot");
+  store.replace(first, root_fingerprint(first));
+  EXPECT_EQ(store.statements(), std::vector{first});
+  EXPECT_TRUE(fs::exists(folder.path() / "trust/replaced/unreadable/2.root.json"));
+}
+
+TEST_F(TrustStoreTest, AStatementOfTheFutureIsRefused) {
+  const auto root = parse_root(first);
+  EXPECT_NO_THROW(require_no_future(root, root.created - std::chrono::hours(24)));
+  EXPECT_EQ(code_of([&] { require_no_future(root, root.created - std::chrono::hours(25)); }), ErrorCode::clock_behind);
 }
 
 TEST_F(TrustStoreTest, RefusesAnotherChainUnlessItReplacesTheFirst) {

@@ -86,7 +86,7 @@ bool is_broken(WitnessState state) {
 Meetings::Meetings(const Site& site)
     : m_folder(site.audit_folder() / "witness"),
       m_max_age(site.config().witness_max_age),
-      m_takes_bundles(site.config().zone == Zone::ingest) {
+      m_takes_in(site.config().zone == Zone::ingest || site.config().zone == Zone::production) {
   for (const auto& text : site.config().witnesses) {
     try {
       m_witnesses.push_back(CosignerKey::parse(text));
@@ -161,7 +161,7 @@ std::vector<WitnessStanding> Meetings::standings(const AuditLog& log, Timestamp 
       standing.time = seen->time;
       standing.state = compare(log, seen->checkpoint);
       if (standing.state != WitnessState::ok) continue;
-      if (m_takes_bundles && !is_sealed(file(witness, "checkpoint"), file(witness, "met"))) {
+      if (m_takes_in && !is_sealed(file(witness, "checkpoint"), file(witness, "met"))) {
         standing.state = WitnessState::to_meet;
       } else if (seen->time > when + k_clock_slack) {
         standing.state = WitnessState::clock;

@@ -39,8 +39,8 @@ class Meetings {
 
   /// Of each witness, in the order of config.toml. Writes nothing.
   std::vector<WitnessStanding> standings(const AuditLog& log, Timestamp when) const;
-  /// Before an ingest: each witness was met by this copy of the state since the machine was booted, and the log
-  /// continues what it stated. Nothing where config.toml names no witness.
+  /// Before an ingest, a sync or an import: each witness was met by this copy of the state since the machine was
+  /// booted, and the log continues what it stated. Nothing where config.toml names no witness.
   /// @throws Error{witness_required, log_rolled_back, log_forked, audit_broken}
   void require_met(const AuditLog& log) const;
 
@@ -72,7 +72,7 @@ class Meetings {
   fs::path m_folder;
   std::vector<CosignerKey> m_witnesses;
   std::chrono::seconds m_max_age;
-  bool m_takes_bundles;
+  bool m_takes_in;  ///< ingest, store sync or import ask require_met()
 };
 
 }  // namespace liftlock

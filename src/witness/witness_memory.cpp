@@ -190,7 +190,7 @@ std::string WitnessMemory::cosign(const WitnessRequest& request, const std::opti
                    .outcome = Outcome::intent,
                    .subject = request.checkpoint.origin,
                    .detail = {}};
-  if (!known && accept_new) detail["reason"] = accept_new->reason;
+  if (!known && accept_new) detail["remark"] = "new-log: " + accept_new->reason;
   try {
     judge(request, known, accept_new.has_value());
   } catch (Error& error) {

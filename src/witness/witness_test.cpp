@@ -24,9 +24,12 @@ struct Room {
 
   Room() {
     Site::create(node, Zone::ingest, "");
-    write_file_atomically(node / "config.toml",
-                          fmt::format("zone = \"ingest\"\n[audit]\nwitness = [\"{}\"]\n", memory.key().text()));
+    write_config("ingest");
     append("site.init");
+  }
+  void write_config(std::string_view zone) const {
+    write_file_atomically(node / "config.toml",
+                          fmt::format("zone = \"{}\"\n[audit]\nwitness = [\"{}\"]\n", zone, memory.key().text()));
   }
   Site site() const { return Site(node); }
   AuditLog log() const { return AuditLog(node / "audit", ""); }
@@ -118,6 +121,22 @@ TEST(Witness, ACopyFromBetweenRequestAndAnswerIsNoWayAround) {
     write_file_atomically(audit / entry.path, from);
   }
   EXPECT_EQ(room.refusal(), ErrorCode::witness_required);
+}
+
+TEST(Witness, AProductionNodeIsToMeetToo) {
+  for (const auto& [zone, after_copy] :
+       {std::pair{"production", WitnessState::to_meet}, {"transfer", WitnessState::ok}}) {
+    Room room;
+    room.write_config(zone);
+    room.meet(true);
+    EXPECT_EQ(room.state(), WitnessState::ok);
+    const auto copy = room.folder.path() / "copy";
+    fs::copy(room.node, copy, fs::copy_options::recursive);
+    remove_tree(room.node);
+    fs::rename(copy, room.node);
+    EXPECT_EQ(room.refusal(), ErrorCode::witness_required) << "what store sync and import ask";
+    EXPECT_EQ(room.state(), after_copy) << zone;
+  }
 }
 
 TEST(Witness, ARequestUnsealsWhatACopyOfBeforeHolds) {

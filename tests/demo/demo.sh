@@ -15,6 +15,9 @@ fi
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 show() { printf '\033[2m$ %s\033[0m\n' "$*"; "$@"; }
 
+# shellcheck source=../interop/waiting.sh
+source "$root/tests/interop/waiting.sh"
+
 rm -rf "$run"
 mkdir -p "$run/bin/low" "$run/bin/high" "$run/stack" "$run/fixtures" "$run/media" "$run/keys"
 ln -s "$build/src/cli/liftlock-low" "$run/bin/low/liftlock"
@@ -29,7 +32,7 @@ trap stop EXIT
 
 say "Fixtures: an image in a registry on loopback, a file; the model is that of models/demo"
 printf 'Carried by Liftlock.\n' > "$run/fixtures/notes.txt"
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 cat > "$run/registry.yml" <<YML
 version: 0.1
 log: {level: error, accesslog: {disabled: true}}
@@ -43,7 +46,7 @@ registry=$!
   umoci init --layout image && umoci new --image image:1
   tar --owner 0 --group 0 --numeric-owner -cf layer.tar notes.txt && umoci raw add-layer --image image:1 layer.tar
 ) > "$run/umoci.log" 2>&1
-for _ in $(seq 50); do curl -sf "http://127.0.0.1:$port/v2/" > /dev/null && break; sleep 0.1; done
+soon_of "$registry" curl -sf "http://127.0.0.1:$port/v2/" || { echo "the registry did not start: $(cat "$run/registry.log")" >&2; exit 1; }
 skopeo copy -q --dest-tls-verify=false "oci:$run/fixtures/image:1" "docker://127.0.0.1:$port/hello:1"
 
 say "Low side: an installation, keys, and who may say what"

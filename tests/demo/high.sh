@@ -11,6 +11,8 @@ prove() { proven+=("$1"); }
 fail() { echo "DEMO FAILED: $*" >&2; exit 1; }
 # shellcheck source=../interop/tested.sh
 source "$(dirname "$0")/../interop/tested.sh"
+# shellcheck source=../interop/waiting.sh
+source "$(dirname "$0")/../interop/waiting.sh"
 server="" engine=""
 stop() { [ -z "$server" ] || kill "$server" 2>/dev/null || true; [ -z "$engine" ] || kill "$engine" 2>/dev/null || true; gpgconf --kill all 2>/dev/null || true; }
 trap stop EXIT
@@ -71,9 +73,8 @@ show liftlock ls
 say "Serve, and real clients"
 liftlock serve --listen 127.0.0.1:0 > "$RUN/serve.out" 2> "$RUN/serve.log" &
 server=$!
-for _ in $(seq 100); do grep -q listening "$RUN/serve.out" && break; sleep 0.1; done
+soon_of "$server" grep -q listening "$RUN/serve.out" || { cat "$RUN/serve.log"; fail "the mirror did not start"; }
 url=$(sed -n 's/^listening on //p' "$RUN/serve.out"); url=${url%/}
-[ -n "$url" ] || { cat "$RUN/serve.log"; fail "the mirror did not start"; }
 echo "the mirror is at $url"
 
 python3 -m venv "$RUN/venv"
@@ -115,9 +116,8 @@ say "The carried engine answers with the carried model, cut off from everything"
 show liftlock engine install llama
 liftlock engine run llama --model demo > "$RUN/engine.out" 2> "$RUN/engine.log" &
 engine=$!
-for _ in $(seq 300); do grep -q "^ready" "$RUN/engine.out" && break; kill -0 "$engine" 2>/dev/null || break; sleep 0.1; done
+soon_of "$engine" grep -q "^ready" "$RUN/engine.out" || { cat "$RUN/engine.log"; fail "the engine did not start"; }
 socket=$(sed -n 's/^ready: //p' "$RUN/engine.out")
-[ -n "$socket" ] || { cat "$RUN/engine.log"; fail "the engine did not start"; }
 question="What is Liftlock?"
 answer=$(curl -sf --unix-socket "$socket" http://engine/v1/chat/completions -H 'Content-Type: application/json' \
   -d "{\"messages\": [{\"role\": \"user\", \"content\": \"$question\"}], \"max_tokens\": 100, \"temperature\": 0}" | python3 -c 'import json,sys; print(json.load(sys.stdin)["choices"][0]["message"]["content"])')

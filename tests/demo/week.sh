@@ -55,7 +55,7 @@ live() { "$1" --quiet --json ls --publications | python3 -c 'import json,sys; pr
 serve() {  # serve STATE PORT; not by a function, whose process id is that of a shell
   "$build/src/cli/liftlock-high" --state "$1" --quiet serve --listen "127.0.0.1:$2" > "$run/serve-$2.log" 2>&1 &
   servers+=($!)
-  for _ in $(seq 100); do curl -sf "http://127.0.0.1:$2/healthz" > /dev/null && return; sleep 0.1; done
+  for _ in $(seq 600); do curl -sf "http://127.0.0.1:$2/healthz" > /dev/null && return; sleep 0.1; done
   fail "nothing serves on port $2: $(cat "$run/serve-$2.log")"
 }
 
@@ -161,7 +161,7 @@ show low sign "$run/media/plant-2" --role builder --key "$run/keys/builder.pem"
 
 say "Tuesday: an urgent one overtakes it"
 stack 1.0 urgent
-show low pack --output "$run/media/plant-3" --sequence 3 --pending 2 --since "$run/media/plant-1"
+show low pack --output "$run/media/plant-3" --sequence 3 --pending 2 --expedited "CVE-2026-1234" --since "$run/media/plant-1"
 show low sign "$run/media/plant-3" --role builder --key "$run/keys/builder.pem"
 plug
 approve ada plant-3 > /dev/null; approve carol plant-3 > /dev/null
@@ -193,7 +193,7 @@ export PIP_NO_INDEX=1 PIP_FIND_LINKS=$run/wheels
 stack 2.0 4
 unset PIP_NO_INDEX PIP_FIND_LINKS
 show low pack --output "$run/media/plant-4" --sequence 4
-refused key-unknown low sign "$run/media/plant-4" --role builder --key "$run/keys/builder.pem"
+refused key-retired low sign "$run/media/plant-4" --role builder --key "$run/keys/builder.pem"
 show low sign "$run/media/plant-4" --role builder --key "$run/keys/builder2.pem"
 plug
 approve ada plant-4 > /dev/null; approve carol plant-4 > /dev/null

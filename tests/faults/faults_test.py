@@ -30,10 +30,9 @@ import tempfile
 CHANGING = ("write", "pwrite64", "writev", "openat", "mkdir", "mkdirat", "rename", "renameat", "renameat2", "link", "linkat",
             "unlink", "unlinkat", "rmdir", "ftruncate", "fallocate", "copy_file_range", "fchmod", "fchmodat", "chmod",
             "fsync", "fdatasync", "syncfs", "sync_file_range")
-FAILING = {"ENOSPC": ("write", "pwrite64", "writev", "openat", "mkdir", "mkdirat", "linkat", "renameat", "ftruncate", "fsync",
-                      "syncfs"),
-           "EDQUOT": ("write", "pwrite64", "openat", "mkdir"),
-           "EIO": ("write", "pwrite64", "fsync", "fdatasync", "syncfs", "renameat", "ftruncate", "unlinkat")}
+WRITING = ("write", "pwrite64", "writev", "openat", "mkdir", "mkdirat", "linkat", "renameat", "ftruncate", "fsync", "fdatasync",
+           "syncfs")
+FAILING = {"ENOSPC": WRITING, "EDQUOT": WRITING, "EIO": (*WRITING, "unlinkat")}
 SYNCING = ("fsync", "fdatasync", "syncfs")
 KILLED = 137
 

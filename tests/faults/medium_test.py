@@ -85,7 +85,7 @@ def medium(bench, image, pulled_after=None):
             os._exit(0)
     device = ""
     try:
-        for _ in range(200):
+        for _ in range(3000):
             if (folder / "disk").exists():
                 break
             time.sleep(0.02)

@@ -83,7 +83,7 @@ def watched_disk(image, log, folder):
         finally:
             os._exit(0)
     try:
-        for _ in range(200):
+        for _ in range(3000):
             if (folder / "disk").exists():
                 break
             time.sleep(0.02)

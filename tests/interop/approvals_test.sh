@@ -75,10 +75,40 @@ grep -q "'sequence': 1" <<< "$exported" || fail "it did not land"
 step "two people on two machines: it lands, and the log names them"
 
 sed -i 's/^approvals = 2/approvals = 1/' "$high_state/config.toml"
-high retire plant/1 --reason "seen" > /dev/null
+high retire plant/1 --reason $'seen by "two, of us"\x7f' > /dev/null
 report=$(high audit report)
 grep -q "approved by ada, carol" <<< "$report" || fail "the report does not say who approved: $report"
-grep -q "changed: .*policy.approvals" <<< "$report" || fail "the report does not say what changed in config.toml: $report"
+grep -q "changed: .*policy.approvals 2 → 1" <<< "$report" || fail "the report does not say what changed in config.toml: $report"
+high audit report --csv > "$work/report.csv"
+python3 - "$work/report.csv" << 'PY' || fail "the report is no CSV: $(cat "$work/report.csv")"
+import csv, json, sys
+with open(sys.argv[1], newline="", encoding="utf-8") as file:
+    rows = list(csv.reader(file, strict=True))
+head = "weight entry time type outcome subject actor remark detail".split()
+assert rows[0] == head, rows[0]
+assert all(len(row) == len(head) for row in rows), rows
+details = [json.loads(row[-1]) for row in rows[1:]]
+assert 'seen by "two, of us"\x7f' in [detail.get("reason") for detail in details], details
+PY
+# So many sources, and one value so long, that an entry cannot hold them: what else changed is told all the same, now and at
+# the next change, and so is that they did.
+cp "$high_state/config.toml" "$work/few.toml"
+for i in $(seq 900); do printf '[source.kiosk%s]\npath = "%s/a/long/way/to/a/medium/%s"\n' "$i" "$work" "$i"; done >> "$high_state/config.toml"
+sed -i 's/^approvals = 1/approvals = 0/; s/^mode = "full"/mode = "off"/' "$high_state/config.toml"
+sed -i "s/^organisation = .*/organisation = \"$(printf '%060000d' 0)\"/" "$high_state/config.toml"
+high scrub > /dev/null
+change() { high --json audit tail -n 1 --type site.config | json '["entries"][0]["detail"]'; }
+grep -q "'shortened': True" <<< "$(change)" || fail "the entry is not shortened: $(change)"
+changed() { high --json audit tail -n 1 --type site.config | value "(lambda c: $1)(d['entries'][0]['detail']['changed'])"; }
+[ "$(changed 'c["policy.approvals"] + c["record.mode"]')" = "[1, 0, 'full', 'off']" ] || fail "what ruled is not told: $(change)"
+[ "$(changed '[c[key][1]["digest"][:7] for key in ("organisation", "source.*")]')" = "['sha256:', 'sha256:']" ] || fail "what is too long has no digest: $(change)"
+report=$(high audit report)
+grep -q 'record.mode "full" → "off"' <<< "$report" || fail "the report does not say that nothing is recorded any more: $report"
+cp "$work/few.toml" "$high_state/config.toml"
+high scrub > /dev/null
+[ "$(changed 'c["policy.approvals"] + c["record.mode"]')" = "[0, 1, 'off', 'full']" ] || fail "back again: $(change)"
+[ "$(changed 'c["organisation"][1]')" = Acme ] || fail "back again: $(change)"
+[ "$(changed 'sorted(c)')" = "['organisation', 'policy.approvals', 'record.mode', 'source.*']" ] || fail "more than what changed: $(change)"
 step "the auditor's report says who approved, and what changed in config.toml"
 sed -i 's/^approvals = 1/approvals = 17/' "$high_state/config.toml"
 refused config-invalid take

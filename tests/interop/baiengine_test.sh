@@ -54,6 +54,12 @@ high import plain.baiengine --expect "$(digest plain.baiengine)" 2> words || tru
 grep -q 'poor/1-cpu lacks libstdc++.so.6 (for llama-server)' words || fail "$(cat words)"
 high engine install "$work/base.tar" --expect "$(digest base.tar)" > /dev/null
 
+# --- a site that takes in models only takes no engine, on whatever way
+policy 'accept_kinds = ["model"]'
+refused profile-refused high import plain.baiengine --expect "$(digest plain.baiengine)"
+refused profile-refused high engine install "$work/base.tar" --expect "$(digest base.tar)"
+policy ""
+
 # --- a plan takes nothing; then it comes in, on the one base that fits
 grep -q 'its C library would be that of debian/12-cpu' <<< "$(high import plain.baiengine --plan)" || fail "the plan"
 refused unsigned high import plain.baiengine
@@ -74,10 +80,11 @@ refused immutable high import plain.baiengine --expect "$(digest plain.baiengine
 
 # --- a model answers through it, in the sandbox; chain show names engine and base
 ask_engine() { # ask_engine ENGINE WORDS
+  : > run.out  # of the engine before: its line would be read before the new one's shell empties the file
   "$high_exe" --quiet --state "$high_state" engine run "$1" --model tiny > run.out 2> run.err &
   local engine=$!
   pids+=("$engine")
-  for _ in $(seq 300); do grep -q '^ready' run.out && break; kill -0 "$engine" 2> /dev/null || fail "$(cat run.err)"; sleep 0.1; done
+  soon_of "$engine" grep -q '^ready' run.out || fail "$(cat run.err)"
   curl -fsS --unix-socket "$(sed -n 's/^ready: //p' run.out)" http://engine/v1/chat/completions -d "{\"say\": \"$2\"}"
   [ -z "${3:-}" ] || "$3"
   stop "$engine"
@@ -90,6 +97,19 @@ grep -q '(store-user)' <<< "$chain" || fail "$chain"
 # It has all that it needs: the base may go.
 high engine remove debian > /dev/null
 grep -q 'I stand in.' <<< "$(ask_engine stand-in hello)" || fail "no answer without the base"
+# An engine whose library was changed since it was installed does not start; nor one with a file more.
+library=$root/usr/libexec/stand-in/libs/libggml-cpu.so
+cp --preserve=all "$library" kept.so && chmod u+w "$library" && printf x | dd of="$library" bs=1 seek=100 conv=notrunc status=none
+refused blob-corrupt high engine run stand-in --model tiny
+# Its code was looked at above; here its words.
+grep -q "libggml-cpu.so' has the SHA-256" <<< "$(high engine run stand-in --model tiny 2>&1 || true)" || fail "the refusal does not name the file"
+[ "$(high --json audit tail -n 1 --type engine.start | value '[(e["outcome"], e["detail"]["error"]) for e in d["entries"]]')" = "[('failure', 'blob-corrupt')]" ] ||
+  fail "the refusal is not on record: $(high --json audit tail -n 1 --type engine.start)"
+cp --preserve=all kept.so "$library"
+cp kept.so "$root/usr/libexec/stand-in/libggml-evil.so"
+refused blob-corrupt high engine run stand-in --model tiny
+rm "$root/usr/libexec/stand-in/libggml-evil.so"
+grep -q 'I stand in.' <<< "$(ask_engine stand-in hello)" || fail "no answer of an engine that is as it was"
 high engine install "$work/base.tar" --expect "$(digest base.tar)" > /dev/null
 
 # --- two that fit: one must be named
@@ -104,10 +124,19 @@ high engine install "$work/b2.baiengine" --base second --expect "$(digest b2.bai
 [ "$(high --json engine show stand-in/b2-cpu | value 'd["base"]["engine"]')" = second/1-cpu ] || fail "another base"
 high engine remove second > /dev/null
 
+# --- an engine whose llama.cpp does not know the model's architecture is not started with it
+cp -a package young
+printf 'char name[] = "bert";' > young.c && cc -shared -fPIC -o young/libs/libllama.so young.c
+describe young '{"version": "b0"}'
+pack young young.baiengine
+high import young.baiengine --expect "$(digest young.baiengine)" > /dev/null
+refused model-unsupported timeout 120 "$high_exe" --state "$high_state" engine run stand-in/b0-cpu --model tiny
+high engine remove stand-in/b0-cpu > /dev/null
+
 # --- what is not for this machine, and what lies
 describe package '{"version": "b3", "accelerator": "cuda", "acceleratorVersion": "12.4"}'
 pack package cuda.baiengine
-if [ -e /dev/nvidia0 ]; then echo "not tried: this machine has a GPU, and a CUDA engine may fit"; else refused engine-unfit high import cuda.baiengine --expect "$(digest cuda.baiengine)"; fi
+refused engine-unfit high import cuda.baiengine --expect "$(digest cuda.baiengine)"
 describe package '{"version": "b3", "os": "windows"}'
 pack package windows.baiengine
 refused engine-unfit high import windows.baiengine --expect "$(digest windows.baiengine)"
@@ -194,7 +223,7 @@ mkdir incoming
 server=$!
 pids+=("$server")
 deliver() { cp "$1" "incoming/.$2" && mv "incoming/.$2" "incoming/$2"; }
-await() { for _ in $(seq 300); do [ -e "incoming/$1" ] && return; sleep 0.1; done; fail "no $1: $(cat serve.out)"; }
+await() { soon [ -e "incoming/$1" ] || fail "no $1: $(cat serve.out)"; }
 describe package '{"version": "b10"}'
 pack package b10.baiengine
 sha256sum b10.baiengine > incoming/b10.baiengine.sha256
@@ -247,6 +276,18 @@ high model rollback chat > /dev/null
 high ask chat hello > /dev/null
 loaded "$older" "the alias after the rollback"
 
+# --- an alias of a model that answers without words, after it answered in its own way
+python3 "$tools/make_model.py" gguf near.gguf --pooling mean > /dev/null
+python3 "$tools/make_model.py" gguf order.gguf --pooling rank > /dev/null
+for model in near order; do
+  high import "$model.gguf" --expect "$(digest "$model.gguf")" > /dev/null
+  high model swap "the-$model" "$model" > /dev/null || fail "no alias of $model"
+  loaded "$(digest "$model.gguf")" "the canary of $model"
+  refused engine-failed high model swap "the-$model" "$model" --prompt blank
+  refused usage high model swap "the-$model" "$model" --expect words
+done
+[ "$(high --json embed the-near 'a boat lift' | value 'd["embedding"]')" = '[0.5, -0.25]' ] || fail "an alias makes no vectors"
+
 # --- sealed memory: what the engine has is what was hashed, whatever happens to the file
 blob=$(find "$work/high/store/blobs" -name "$(digest tiny.gguf)*")
 sealed() {
@@ -270,5 +311,16 @@ mkdir sharded && python3 "$tools/make_model.py" gguf sharded/tiny.gguf --shards 
 (cd sharded && sha256sum tiny-*.gguf > SHA256SUMS)
 high import sharded --name sharded --expect "$(digest sharded/SHA256SUMS)" > /dev/null
 [ "$(high gate sharded -- sh -c 'cat {}/*.gguf | sha256sum' | cut -d' ' -f1)" = "$(cat sharded/*.gguf | sha256sum | cut -d' ' -f1)" ] || fail "gate of several files"
+
+# --- a signature by a key that retired is as good as none, and ends no import that is allowed without
+low trust keygen --role builder --out builder-2.pem > /dev/null
+low trust rotate "$(openssl pkey -pubin -in builder.pem.pub -outform DER | sha256sum | cut -c1-16)" --with builder-2.pem.pub --root-key root.pem > /dev/null
+high trust update "$low_state/trust" > /dev/null
+describe inside '{"version": "b12"}' bound && sign_inside inside builder.pem
+pack inside retired.baiengine
+policy ""
+refused unsigned high import retired.baiengine
+policy 'unsigned_imports = true'
+high import retired.baiengine --reason "its key retired meanwhile" > /dev/null
 high audit verify > /dev/null
 echo "ok"

@@ -58,12 +58,12 @@ RS
 else
   export CARGO_HOME=$work/cargo-home
   mkdir "$CARGO_HOME"
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=$(free_port)
   python3 "$tools/make_crates.py" "$work/registry" "http://127.0.0.1:$port"
   python3 -m http.server "$port" --bind 127.0.0.1 --directory "$work/registry" > "$work/registry.log" 2>&1 &
   registry=$!
   pids+=("$registry")
-  for _ in $(seq 100); do curl -fs -o /dev/null "http://127.0.0.1:$port/index/config.json" && break; sleep 0.1; done
+  soon curl -fs "http://127.0.0.1:$port/index/config.json" || fail "the registry did not start: $(cat "$work/registry.log")"
   printf '[source.crates-io]\nreplace-with = "made-up"\n[source.made-up]\nregistry = "sparse+http://127.0.0.1:%s/index/"\n' "$port" \
     > "$CARGO_HOME/config.toml"
   cat > app/Cargo.toml <<'TOML'
@@ -204,6 +204,32 @@ out=$(cut_off 'cd "$work/tree" && CARGO_HOME=$work/tree-home cargo build -q --lo
 [ "$out" = "$expected" ] || fail "built from the vendored tree: $out"
 "$high_exe" vendor check cargo "$work/tree/vendor" > /dev/null || fail "vendor check on the high side"
 step "a vendored tree crosses as one tar and builds offline"
+
+# The same folder, brought by somebody else: an import gives the same tar, and cargo builds from what is given back.
+"$high_exe" --quiet --state "$work/other-high" init --zone ingest > /dev/null
+other() { "$high_exe" --quiet --state "$work/other-high" "$@"; }
+refused unsigned other import app/vendor
+sed -i 's/^\[policy\]$/&\nunsigned_imports = true/' "$work/other-high/config.toml"
+out=$(other import app/vendor --reason test) || fail "import of a vendored folder"
+grep -q "with Cargo.lock" <<< "$out" || fail "Cargo.lock beside the folder was not seen: $out"
+[ "$(other ls --kind cargo-vendor --ids)" = "$id" ] || fail "imported as $(other ls --kind cargo-vendor --ids), not as $id"
+(cd app && cargo vendor -q --locked --versioned-dirs $config "$work/versioned/vendor" > /dev/null) && cp app/Cargo.lock "$work/versioned/"
+tar -czf "$work/versioned.tar.gz" -C "$work" versioned
+[ "$(other --json import "$work/versioned.tar.gz" --expect "$(sha256sum < "$work/versioned.tar.gz" | cut -d' ' -f1)" | json '["believed_by"]')" = digest ] ||
+  fail "import of --versioned-dirs"
+id=$(other ls --kind cargo-vendor --ids | grep versioned)
+rm -rf "$work/tree/vendor" "$work/tree/target" "$work/tree/Cargo.lock" "$work/exported"
+other export "$id" --to "$work/exported" > /dev/null && tar -xf "$work"/exported/*.tar -C "$work/tree"
+diff -r "$work/versioned/vendor" "$work/tree/vendor" || fail "other files came back"
+out=$(cut_off 'cd "$work/tree" && CARGO_HOME=$work/tree-home cargo build -q --locked --offline && target/debug/app '"$args")
+[ "$out" = "$expected" ] || fail "built from the imported tree: $out"
+cp -r "$work/versioned" "$work/without-lock" && rm "$work/without-lock/Cargo.lock"
+grep -q "without Cargo.lock" <<< "$(other import "$work/without-lock" --reason test)" || fail "import without Cargo.lock"
+sed 's/^checksum = ".*"/checksum = "'"$(printf 'a%.0s' $(seq 64))"'"/' app/Cargo.lock > "$work/versioned/Cargo.lock"
+refused digest-mismatch other import "$work/versioned" --reason test
+cp app/Cargo.lock "$work/versioned/" && ln -s /etc/passwd "$work/versioned/vendor/$(ls "$work/versioned/vendor" | head -n 1)/passwd"
+refused not-regular other import "$work/versioned" --reason test
+step "a vendored folder is imported, compared, given back and built from"
 
 victim=$(ls app/vendor | head -n 1)
 echo '// one more line' >> "app/vendor/$victim/src/lib.rs"

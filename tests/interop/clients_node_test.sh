@@ -7,7 +7,7 @@ low_exe=$(realpath "$1") high_exe=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 . "$here/demo_site.sh"
-trap 'stop TERM; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+trap 'stop TERM; tidy' EXIT
 command -v npm > /dev/null || skip "there is no npm"
 mkdir "$work/node"
 (cd "$work/node" && npm init -y > /dev/null 2>&1 && npm install --no-fund --no-audit openai @anthropic-ai/sdk ollama > "$work/npm.log" 2>&1) \
@@ -21,5 +21,5 @@ alice=$(key alice)
 serve
 cp "$here/clients_node.mjs" "$work/node/"
 (cd "$work/node" && node clients_node.mjs "$url" "$alice") || fail "the clients"
-grep -q . <<< "$(high record find --user alice)" || fail "nothing is on record"
+grep -q " alice " <<< "$(high record find --user alice)" || fail "nothing is on record"
 echo "ok: $(cd "$work/node" && npm ls --depth 0 2> /dev/null | grep @ | tr -d '├└─' | tr '\n' ' ')"

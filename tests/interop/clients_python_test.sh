@@ -7,7 +7,7 @@ low_exe=$(realpath "$1") high_exe=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 . "$here/demo_site.sh"
-trap 'stop TERM; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+trap 'stop TERM; tidy' EXIT
 python3 -m venv "$work/venv" && "$work/venv/bin/pip" install -q anthropic ollama langchain-openai langchain-ollama \
   langchain-anthropic llama-index-llms-ollama llama-index-llms-openai-like > "$work/pip.log" 2>&1 \
   || skip "the clients cannot be had: $(tail -3 "$work/pip.log")"
@@ -19,5 +19,5 @@ make_site
 alice=$(key alice)
 serve
 "$work/venv/bin/python" "$here/clients_python.py" "$url" "$alice" || fail "the clients"
-grep -q . <<< "$(high record find --user alice)" || fail "nothing is on record"
+grep -q " alice " <<< "$(high record find --user alice)" || fail "nothing is on record"
 "$work/venv/bin/pip" freeze | grep -iE '^(anthropic|langchain-(openai|ollama|anthropic)|llama-index-core)=='

@@ -66,6 +66,43 @@ for command in "serve --listen 127.0.0.1:$(free_port)" "receipt --output $work/r
   refused audit-broken timeout 20 "$high_exe" "${used[@]}" $command
 done
 [ ! -e "$work/receipt" ] && [ ! -e "$work/used/audit/journal" ] || fail "something was done without a log"
+# Only its journal is lost: the way out that the refusal names works, and deletes nothing.
+rm -rf "$work/used/audit" && cp -a "$work/used.audit" "$work/used/audit"
+rm "$work/used/audit/journal"
+refused audit-broken "$high_exe" "${used[@]}" status
+refused audit-broken "$high_exe" "${used[@]}" key add bob
+refused reason-required "$high_exe" "${used[@]}" init --zone ingest --new-audit-log
+"$high_exe" "${used[@]}" init --zone ingest --new-audit-log --reason 'a test' > "$work/out" || fail "the way out that was named"
+aside=$(echo "$work/used/audit.lost-"*)
+grep -qF "$aside" "$work/out" || fail "it does not say where the rest is: $(cat "$work/out")"
+cmp "$aside/key" "$work/used.audit/key" && cmp "$aside/checkpoint" "$work/used.audit/checkpoint" || fail "what was left of the log"
+"$high_exe" "${used[@]}" audit verify > /dev/null || fail "the log that was begun anew"
+grep -q audit.anew <<< "$("$high_exe" "${used[@]}" audit tail)" || fail "no entry says that it is not the first"
+"$high_exe" "${used[@]}" key add bob > /dev/null
+refused usage "$high_exe" "${used[@]}" init --zone ingest --new-audit-log --reason 'a test'
+# Only its private key is lost: it can be read and not be written, and status says so.
+"$high_exe" "${used[@]}" status > /dev/null || fail "status before the key is lost: $("$high_exe" "${used[@]}" status)"
+for state in "$work/used" "$low_state"; do
+  exe=$high_exe; [ "$state" = "$work/used" ] || exe=$low_exe
+  mv "$state/audit/key" "$work/audit.key"
+  got=0; "$exe" --quiet --state "$state" status > "$work/out" || got=$?
+  [ "$got" = 3 ] && grep -q '^AUDIT KEY LOST: ' "$work/out" || fail "status of a log without its key: $got $(cat "$work/out")"
+  [ "$exe" = "$high_exe" ] || mv "$work/audit.key" "$state/audit/key"
+done
+low status > /dev/null || fail "the key is back: $(low status)"
+refused audit-broken "$high_exe" "${used[@]}" key add carol
+cp "$work/used/audit/key.pub" "$work/used.lost.pub"
+mv "$aside" "$work/used.lost"
+"$high_exe" "${used[@]}" init --zone ingest --new-audit-log --reason 'its key was lost' > /dev/null || fail "the way out that was named"
+cmp "$work/used/audit.lost-"*/key.pub "$work/used.lost.pub" || fail "the log without its key is not where it was put"
+"$high_exe" "${used[@]}" status > /dev/null || fail "the log that was begun anew: $("$high_exe" "${used[@]}" status)"
+# Only its public key is lost: it is named, and made again under the name that the log has.
+mv "$work/used/audit/key.pub" "$work/used.key.pub"
+refused audit-broken "$high_exe" "${used[@]}" status
+"$high_exe" "${used[@]}" key add carol > /dev/null 2> "$work/err" || fail "a log without key.pub: $(cat "$work/err")"
+grep -q "key.pub was damaged" "$work/err" || fail "no warning: $(cat "$work/err")"
+cmp "$work/used/audit/key.pub" "$work/used.key.pub" || fail "key.pub that was made again"
+"$high_exe" "${used[@]}" audit verify > /dev/null || fail "the log after key.pub was made again"
 mv "$low_state/audit" "$work/low.audit"
 refused audit-broken low acknowledge demo 1 a b c d e f g h
 refused audit-broken low lock
@@ -94,7 +131,7 @@ done
 [ "$(high --json audit tail --type audit.verify | json '["entries"].__len__()')" = 1 ] || fail "each start that is refused says it again"
 "$high_exe" --quiet --state "$high_state" serve --listen "127.0.0.1:$port" > ../serve.out 2> ../serve.err & server=$!
 wait_for "http://127.0.0.1:$port/"
-for _ in $(seq 100); do curl -s -o ../ready "http://127.0.0.1:$port/readyz"; grep -q 'the audit log is damaged' ../ready && break; sleep 0.1; done
+for _ in $(seq 600); do curl -s -o ../ready "http://127.0.0.1:$port/readyz"; grep -q 'the audit log is damaged' ../ready && break; sleep 0.1; done
 curl -s "http://127.0.0.1:$port/metrics" > ../metrics
 kill "$server" && wait "$server" || fail "serve ended with $?"
 grep -q 'the audit log is damaged' ../ready || fail "readyz: $(cat ../ready)"

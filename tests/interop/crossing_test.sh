@@ -16,11 +16,11 @@ mkdir "$work/umoci" && (
   cd "$work/umoci" && umoci init --layout image && umoci new --image image:1.0 && mkdir fs && echo carried > fs/hello &&
     tar -C fs --owner 0 --group 0 --numeric-owner -cf layer.tar hello && umoci raw add-layer --image image:1.0 layer.tar
 ) > /dev/null 2>&1
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 printf 'version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s}}\nhttp: {addr: "127.0.0.1:%s"}\n' "$work/registry" "$port" > "$work/registry.yml"
 docker-registry serve "$work/registry.yml" > "$work/registry.log" 2>&1 &
 pids+=($!)
-for _ in $(seq 100); do curl -sf "http://127.0.0.1:$port/v2/" > /dev/null && break; sleep 0.1; done
+soon curl -sf "http://127.0.0.1:$port/v2/" || fail "the registry did not start: $(cat "$work/registry.log")"
 skopeo copy -q --dest-tls-verify=false "oci:$work/umoci/image:1.0" "docker://127.0.0.1:$port/team/web:1.0"
 mkdir "$work/stack" && cd "$work/stack"
 cat > liftlock.toml <<TOML
@@ -76,7 +76,7 @@ high trust pin "$work/media/one" --fingerprint "$fingerprint" > /dev/null
 digest=$(sha256sum < "$work/media/tar/manifest/bundle.json" | cut -d' ' -f1)
 refused wrong-zone low init --zone ingest
 cp -r "$work/media/tar" "$work/media/damaged"
-printf x | dd of="$work/media/damaged/content.tar" bs=1 seek=5000 conv=notrunc status=none
+damage "$work/media/damaged/content.tar" 5000
 refused digest-mismatch high ingest drop/damaged --expect "$digest"
 [ "$(high --json ls --publications | json '["publications"].__len__()')" = 0 ] || fail "a refused bundle is visible"
 high ingest drop/tar --expect "$digest" --dry-run > /dev/null
@@ -92,9 +92,8 @@ unset PIP_NO_INDEX PIP_FIND_LINKS
 export no_proxy=127.0.0.1
 "$high_exe" --quiet --state "$work/state" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
 pids+=($!)
-for _ in $(seq 200); do grep -q listening "$work/serve.out" && break; sleep 0.1; done
+soon grep -q listening "$work/serve.out" || fail "the mirror did not start: $(cat "$work/serve.err")"
 url=$(sed -n 's/^listening on //p' "$work/serve.out"); url=${url%/}
-[ -n "$url" ] || { cat "$work/serve.err"; fail "the mirror did not start"; }
 python3 -m pip install --quiet --isolated --no-cache-dir --disable-pip-version-check --index-url "$url/simple/" --target "$work/site" lifttest
 PYTHONPATH=$work/site python3 -c 'import lifttest, liftdep; assert liftdep.VERSION == "2.0"'
 tested python pip "$(python3 -m pip --version | cut -d' ' -f2)"

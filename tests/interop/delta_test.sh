@@ -76,6 +76,7 @@ refused base-missing far ingest usb/plant-3 --expect "$(digest plant-3)"
 [ -z "$(find "$fresh/store" -name '*.bin')" ] && [ "$(far --json ls --publications | json '["publications"]')" = "[]" ] || fail "half a delta is there"
 refused outbound-forbidden far request usb/plant-3 --output ../back/request-3
 [ ! -e ../back/request-3 ] || fail "something left although nothing may"
+grep -q "plant/3 leaves out 3 files that this store lacks" <<< "$(far request usb/plant-3)" || fail "what is missing is not on the screen: $(far request usb/plant-3)"
 allow_receipts "$fresh/config.toml"
 far request usb/plant-3 --output ../back/request-3 | grep -q "4 files" || fail "the request names what is missing"
 refused immutable far request usb/plant-3 --output ../back/request-3
@@ -132,6 +133,21 @@ refused expect-mismatch low acknowledge plant 5 $words
 refused not-found low acknowledge plant 99 $words
 refused not-found high acknowledge plant 99
 [ "$(low --json status | json '["channels"][0]["not_acknowledged"]')" = "[1, 2, 3, 4, 5]" ] || fail "status on the low side"
+refused reason-required low abandon plant 2
+refused immutable low abandon plant 6 --reason "it arrived"
+refused not-found low abandon plant 99 --reason "nobody packed it"
+[ "$(low --json abandon plant 2 --reason "lost at the gate" | value '[d["channel"], d["sequence"], d["bundle"], d["reason"]]')" = "['plant', 2, 'sha256:$(digest plant-2)', 'lost at the gate']" ] || fail "abandon on the low side"
+[ "$(low --json status | json '["channels"][0]["not_acknowledged"]')" = "[1, 3, 4, 5]" ] || fail "what was given up is waited for"
+[ "$(low --json status | json '["channels"][0]["given_up"][0]["reason"]')" = "lost at the gate" ] || fail "status does not say why"
+refused usage low pack --output ../medium/plant-7 --pending 1,2
+refused usage low pack --output ../medium/plant-7 --since ../medium/plant-2
+# That it is refused was the line before; here its words.
+low pack --output ../medium/plant-7 --since ../medium/plant-2 2> ../told || true
+grep -q "plant/2 was given up.*: lost at the gate" ../told && grep -q "build on plant/6, which arrived" ../told || fail "what to build on: $(cat ../told)"
+# shellcheck disable=SC2046
+low acknowledge plant 2 $(high acknowledge plant 2 | cut -d' ' -f3-) > /dev/null  # it arrived all the same
+[ "$(low --json status | json '["channels"][0]["given_up"]')" = "[]" ] || fail "what arrived counts as given up"
+low pack --output ../medium/plant-7 --since ../medium/plant-2 > /dev/null || fail "nothing can be built on what arrived after all"
 [ "$(high --json status | json '["channels"][0]["newest"]')" = 6 ] || fail "status on the high side"
 printf '[channel.plant]\nevery = "1s"\n[channel.other]\nevery = "90d"\n' >> "$high_state/config.toml"
 sleep 2
@@ -141,4 +157,61 @@ state=0; out=$(high --json status) || state=$?
 sed -i 's/every = "1s"/every = "90d"/' "$high_state/config.toml"
 # It ends with 3, for the channel that never brought anything stays overdue.
 { high status || true; } | grep -q "^plant .* ok" || fail "within its time"
-step "eight words acknowledge a bundle; status tells what is overdue"
+step "eight words acknowledge a bundle; what is given up is not waited for; status tells what is overdue"
+
+# --- a high side whose audit log is an old copy: what it lacks is taken again, oldest first
+cp -a "$high_state/audit" ../old-audit
+mkdir ../old-catalog && cp -a "$high_state"/store/catalog.db* ../old-catalog/
+for sequence in 9 10; do
+  put small 100
+  ship "plant-$sequence" --sequence "$sequence"
+  land "plant-$sequence"
+done
+rm -rf "$high_state/audit" && cp -a ../old-audit "$high_state/audit"
+# Exit status 3 while there is an alarm: what it says is looked at, here and below.
+{ high status || true; } > ../told
+again() { sed -n 's|^  plant/[0-9]* is not in the audit log: liftlock ingest SOURCE --expect sha256:||p' ../told; }
+[ "$(again)" = "$(digest plant-9)"$'\n'"$(digest plant-10)" ] || fail "what to take again, oldest first: $(cat ../told)"
+{ high --json status || true; } > ../told.json
+again_json() { value '[(e["channel"], e["state"], e["bundle"], e["command"].replace("liftlock ingest SOURCE --expect ", "")) for e in d["differences"]]' < ../told.json; }
+pair() { printf "('plant', 'unlogged', 'sha256:%s', 'sha256:%s%s')" "$1" "$1" "${2:-}"; }
+[ "$(again_json)" = "[$(pair "$(digest plant-9)"), $(pair "$(digest plant-10)")]" ] || fail "what to take again, as JSON: $(again_json)"
+cp -a "$high_state/audit" ../before
+land plant-10
+refused replayed high ingest usb/plant-9 --expect "$(digest plant-9)"
+{ high status || true; } > ../told
+[ "$(again)" = "$(digest plant-9) --allow-rollback --reason TEXT" ] || fail "what the channel left behind: $(cat ../told)"
+{ high --json status || true; } > ../told.json
+[ "$(again_json)" = "[$(pair "$(digest plant-9)" " --allow-rollback --reason TEXT")]" ] || fail "what the channel left behind, as JSON: $(again_json)"
+high ingest usb/plant-9 --expect "$(digest plant-9)" --allow-rollback --reason "an old copy of the log" > /dev/null
+rm -rf "$high_state/audit" && mv ../before "$high_state/audit"
+land plant-9
+land plant-10
+{ high status || true; } > ../told
+if grep -q "unlogged" ../told; then fail "taken again, and still unlogged: $(cat ../told)"; fi
+{ high --json status || true; } > ../told.json
+[ "$(value 'd["differences"]' < ../told.json)" = "[]" ] || fail "taken again, and still a difference: $(cat ../told.json)"
+# The catalog is the old copy now.
+mkdir ../new-catalog && mv "$high_state"/store/catalog.db* ../new-catalog/ && cp -a ../old-catalog/* "$high_state/store/"
+{ high --json status || true; } > ../told.json
+[ "$(value 'sorted((e["channel"], e["state"], e["what"]) for e in d["differences"])' < ../told.json)" = \
+  "[('plant', 'catalog', 'plant/10 is missing: ingest it again'), ('plant', 'catalog', 'plant/9 is missing: ingest it again')]" ] || fail "an old copy of the catalog, as JSON: $(cat ../told.json)"
+rm "$high_state"/store/catalog.db* && cp -a ../new-catalog/* "$high_state/store/"
+step "of what an old copy of the audit log lacks, status says in which order to take it again, and how"
+
+# --- a low side whose catalog is an old copy, or lost: no sequence means two bundles
+newest=$(low --json status | json '["channels"][0]["newest"]')
+low status > /dev/null || fail "status has something to say of a good low side: $(low status)"
+python3 - "$low_state/store/catalog.db" <<'PY'
+import sqlite3, sys
+catalog = sqlite3.connect(sys.argv[1])
+assert catalog.execute("DELETE FROM fact WHERE key = 'channel/plant'").rowcount == 1
+catalog.commit()
+PY
+if low status > ../told; then fail "status does not miss what was packed"; fi
+grep -q "plant: the catalog knows bundles to 0, the audit log to $newest" ../told || fail "status: $(cat ../told)"
+put big 2000000
+ship "plant-$((newest + 1))" 2> /dev/null
+[ "$(json '["sequence"]' < "../medium/plant-$((newest + 1))/manifest/bundle.json")" = $((newest + 1)) ] || fail "a sequence was used twice"
+low status > /dev/null || fail "status after the next bundle: $(low status)"
+step "an old copy of the low side's catalog is told, and no sequence is used twice"

@@ -6,8 +6,11 @@ set -euo pipefail
 low_exe=$(realpath "$1") high_exe=$(realpath "$2")
 model=$(cd "$(dirname "$0")/../../models/demo" && pwd)
 work=$(mktemp -d)
+# shellcheck source=waiting.sh
+source "$(dirname "$0")/waiting.sh"
 engine=""
-trap '[ -z "$engine" ] || kill "$engine" 2>/dev/null || true; wait; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+# What is killed here may have ended by itself.
+trap '[ -z "$engine" ] || kill "$engine" 2>/dev/null || true; wait; tidy' EXIT
 skip() { echo "skipped: $*"; exit 77; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 [ "$(dpkg --print-architecture)" = amd64 ] || skip "written for amd64"
@@ -45,7 +48,7 @@ high engine install llama > /dev/null
 # Not through high(): the process to end must be the program, not a shell that waits for it.
 "$high_exe" --quiet --state "$work/high" engine run llama --model demo > "$work/engine.out" 2> "$work/engine.err" &
 engine=$!
-for _ in $(seq 300); do grep -q "^ready" "$work/engine.out" && break; kill -0 "$engine" 2> /dev/null || break; sleep 0.1; done
+soon_of "$engine" grep -q "^ready" "$work/engine.out" || true  # why not is told below
 socket=$(sed -n 's/^ready: //p' "$work/engine.out")
 [ -n "$socket" ] || { grep -q sandbox-unavailable "$work/engine.err" && skip "no sandbox here"; cat "$work/engine.err"; fail "the engine did not start"; }
 

@@ -3,6 +3,8 @@
 # Needs: $low_exe $high_exe $work, $more_models where there are more (TOML), $within where the server runs within another
 # program (nsenter). Gives: low, high, json, fail, skip, make_site, serve (sets $url), stop SIGNAL, key NAME…
 demo_model=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../models/demo" && pwd)/liftlock-demo.gguf
+# shellcheck source=waiting.sh
+. "$(dirname "${BASH_SOURCE[0]}")/waiting.sh"
 server=""
 skip() { echo "skipped: $*"; exit 77; }
 fail() { echo "FAILED: $*" >&2; cat "$work"/serve.* >&2 2> /dev/null || true; exit 1; }
@@ -45,9 +47,10 @@ TOML
 key() { high --json key add "$@" | json '["secret"]'; }
 
 serve() {
+  : > "$work/serve.out"  # of the server before: its line would be read before the new one's shell empties the file
   # Not through high(): the process to end must be the program, not a shell that waits for it.
   ${within:-} "$high_exe" --quiet --state "$work/high" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
   server=$!
-  for _ in $(seq 100); do grep -q '^listening' "$work/serve.out" && break; kill -0 "$server" || fail "serve ended"; sleep 0.1; done
+  soon_of "$server" grep -q '^listening' "$work/serve.out" || fail "serve does not listen"
   url=$(sed -n 's/^listening on //p' "$work/serve.out")
 }

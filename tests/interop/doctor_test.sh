@@ -45,6 +45,8 @@ gives 4 'only for other targets' house glibc --platform linux/arm64
 
 cp -r wheelhouse damaged && printf x >> damaged/beta-2.1-py3-none-any.whl
 gives 4 'PROBLEM [package-malformed] beta-2.1-py3-none-any.whl' house damaged
+cp -r wheelhouse spelled && cp wheelhouse/beta-2.1-py3-none-any.whl spelled/Beta-2.1.0-py3-none-any.whl && printf x >> spelled/Beta-2.1.0-py3-none-any.whl
+gives 4 'are both the wheel beta 2.1' house spelled
 cp wheelhouse/beta-* damaged/ && cp wheelhouse/beta-* damaged/beta.whl
 gives 4 'beta.whl: it is no wheel file name' house damaged
 mkdir sdists && wheel sdists/tmp x 1 && mv sdists/tmp/x* sdists && mkdir -p epsilon-1.0 &&

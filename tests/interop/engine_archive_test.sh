@@ -7,9 +7,11 @@ set -euo pipefail
 low_exe=$(realpath "$1") high_exe=$(realpath "$2") signature_tool=$(realpath "$3")
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
+# shellcheck source=waiting.sh
+source "$here/waiting.sh"
 engine=""
 stop() { [ -z "$engine" ] || { kill "$engine" 2> /dev/null || true; wait "$engine" 2> /dev/null || true; engine=""; }; }
-trap 'stop; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+trap 'stop; tidy' EXIT
 skip() { echo "skipped: $*"; exit 77; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 command -v bwrap > /dev/null || skip "bubblewrap is not installed"
@@ -68,6 +70,8 @@ find "$work/low/store/blobs" -type f -size +50M -delete
 low fetch > /dev/null && low pack --output ../medium/chat-1 > /dev/null
 cmp ../first/engines/llama-release-b1-cpu-amd64.tar ../medium/chat-1/engines/llama-release-b1-cpu-amd64.tar
 low sign ../medium/chat-1 --role builder --key ../builder.pem > /dev/null
+# What people carry names the engine and its hardware (B16).
+grep -q '^ENGINES      engine:llama-release@b1.* (cpu, amd64)$' <<< "$(low transfer sheet ../medium/chat-1)" || fail "the sheet has no engine: $(low transfer sheet ../medium/chat-1)"
 # An archive that is not what the stack states.
 sed -i 's/^sha256 = "..../sha256 = "0000/' liftlock.toml
 if low lock 2> ../refused; then fail "another archive was locked"; fi
@@ -80,9 +84,10 @@ high ingest usb/chat-1 --expect "$(sha256sum < ../medium/chat-1/manifest/bundle.
 high engine install llama-release > /dev/null
 grep -q 'llama-b1-bin-ubuntu-x64.tar.gz b1' <<< "$(high engine show llama-release)" || fail "show does not name the archive"
 ask() { # ask MODEL [ENGINE]
+  : > "$work/run.out"  # of the engine before: its line would be read before the new one's shell empties the file
   "$high_exe" --quiet --state "$work/high" engine run "${2:-llama-release}" --model "$1" > "$work/run.out" 2> "$work/run.err" &
   engine=$!
-  for _ in $(seq 300); do grep -q '^ready' "$work/run.out" && break; kill -0 "$engine" || fail "$(cat "$work/run.err")"; sleep 0.1; done
+  soon_of "$engine" grep -q '^ready' "$work/run.out" || fail "$(cat "$work/run.err")"
   curl -fsS --unix-socket "$(sed -n 's/^ready: //p' "$work/run.out")" http://engine/v1/chat/completions \
     -H 'Content-Type: application/json' \
     -d '{"messages": [{"role": "user", "content": "What is Liftlock?"}], "max_tokens": 60}' > "$work/answer"
@@ -124,7 +129,7 @@ deliver() {
   "$signature_tool" sign "$work/builder.pem" "$work/incoming/$1.sha256" > "$work/incoming/$1.sha256.sigstore.json"
   cp "$2" "$work/incoming/.$1" && mv "$work/incoming/.$1" "$work/incoming/$1"
 }
-await() { for _ in $(seq 300); do [ -e "$work/incoming/$1" ] && return; sleep 0.1; done; fail "no $1: $(cat "$work/serve.out")"; }
+await() { soon [ -e "$work/incoming/$1" ] || fail "no $1: $(cat "$work/serve.out")"; }
 cp "$package" "$work/incoming/unsigned.tar"
 deliver good.tar "$package"
 await installed/good.tar

@@ -4,7 +4,9 @@
 set -euo pipefail
 liftlock=$(realpath "$1")
 work=$(mktemp -d)
-trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
+# shellcheck source=waiting.sh
+source "$(dirname "$0")/waiting.sh"
+trap 'tidy' EXIT
 skip() { echo "skipped: $*"; exit 77; }
 command -v bwrap >/dev/null || skip "bubblewrap is not installed"
 [ "$(dpkg --print-architecture)" = amd64 ] || skip "written for amd64"

@@ -34,6 +34,24 @@ for chunk in client.chat.completions.create(model="demo", messages=question, max
     assert chunk.choices, "a usage chunk that nobody asked for"
 
 assert client.completions.create(model="demo", prompt="Liftlock", max_tokens=5).choices[0].text
+
+# The older API has ids, log probabilities and streams of its own form.
+plain = {"model": "demo", "prompt": "Liftlock", "max_tokens": 5, "temperature": 0}
+legacy = client.completions.create(**plain, logprobs=2)
+assert legacy.id.startswith("cmpl-") and legacy.object == "text_completion", legacy
+said, likely = legacy.choices[0].text, legacy.choices[0].logprobs
+assert "".join(likely.tokens) == said and len(likely.token_logprobs) == len(likely.tokens), legacy
+assert all(2 <= len(some) <= 3 and token in some for token, some in zip(likely.tokens, likely.top_logprobs)), legacy
+assert all(said[at:].startswith(token) for token, at in zip(likely.tokens, likely.text_offset)), legacy
+chosen = client.completions.create(**plain, logprobs=0).choices[0].logprobs
+assert chosen.tokens == likely.tokens and all(len(some) == 1 for some in chosen.top_logprobs), chosen
+assert client.completions.create(**plain).choices[0].logprobs is None
+chunks = [chunk for chunk in client.completions.create(**plain, logprobs=2, stream=True)]
+assert len({chunk.id for chunk in chunks}) == 1 and chunks[0].id.startswith("cmpl-"), chunks
+pieces = [chunk.choices[0].logprobs for chunk in chunks if chunk.choices[0].logprobs]
+assert [at for piece in pieces for at in piece.text_offset] == likely.text_offset, chunks
+assert [token for piece in pieces for token in piece.tokens] == likely.tokens, chunks
+
 client.chat.completions.create(model="demo", max_tokens=3, messages=[{"role": "user", "content": "zebra-in-the-canal"}])
 
 # A schema binds the engine, and its properties come in the order in which the client wrote them.

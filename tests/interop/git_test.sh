@@ -112,9 +112,14 @@ low lock --update git.tool > /dev/null
 cross git-2
 cut_off '
   # Its first client does not wait for it.
-  curl -s -m 0.1 -o /dev/null "$mirror/git/tool/info/refs?service=git-upload-pack" || true
-  for _ in $(seq 300); do [ "$(ls -d "$high_state"/cache/git/*.git | wc -l)" = 2 ] && break; sleep 0.1; done
-  [ "$(ls -d "$high_state"/cache/git/*.git | wc -l)" = 2 ] || { echo "the making ended with its client" >&2; exit 1; }
+  curl -s -o /dev/null "$mirror/git/tool/info/refs?service=git-upload-pack" & client=$!
+  is_begun() { compgen -G "$high_state/cache/git/*.new" || ! kill -0 $client; }
+  soon is_begun || { echo "the making does not begin" >&2; exit 1; }
+  # A fast machine has answered it by now.
+  kill $client 2> /dev/null || true
+  wait $client 2> /dev/null || true
+  are_made() { [ "$(ls -d "$high_state"/cache/git/*.git | wc -l)" = 2 ]; }
+  soon are_made || { echo "the making ended with its client" >&2; exit 1; }
   git -C "$work/clone" fetch -q --tags
   git -C "$work/clone" rev-parse origin/main > "$work/head"
   GIT_TRACE_CURL=1 GIT_TRACE_CURL_NO_DATA=1 git clone -q "$mirror/git/tool" "$work/clone2" 2> "$work/trace"
@@ -142,17 +147,29 @@ for _ in range(8):
     client.sendall(b"POST /git/tool/git-upload-pack HTTP/1.1\r\nHost: x\r\nGit-Protocol: version=2\r\nContent-Type: "
                    b"application/x-git-upload-pack-request\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
     clients.append(client)
-for client in clients[:6]:
-    client.recv(1)
+# Six of the eight are let in, and no matter which. They take a little until all have begun: who takes nothing for 30 s is
+# hung up on.
+for client in clients:
+    client.setblocking(False)
+begun = set()
+while len(begun) < 6:
+    for client in clients:
+        try:
+            if not client.recv(2048):
+                sys.exit("an answer ended")
+            begun.add(client)
+        except BlockingIOError:
+            pass
+    time.sleep(0.2)
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(120)
 PY
 out=$(cut_off '
   ask() { curl -s -m "$1" -o /dev/null -w "%{http_code} " "${@:2}" || true; }
   python3 "$work/slow.py" '"$newest"' > "$work/slow.log" &
   slow=$!
-  for _ in $(seq 100); do grep -q ready "$work/slow.log" && break; sleep 0.1; done
-  ask 5 "$mirror/git/tool/info/refs?service=git-upload-pack"
+  soon grep -q ready "$work/slow.log" || { echo "the clients that do not read got nothing to read" >&2; exit 1; }
+  ask 30 "$mirror/git/tool/info/refs?service=git-upload-pack"
   ask 1 -H "Content-Type: application/x-git-upload-pack-request" --data-binary 0000 "$mirror/git/tool/git-upload-pack"
   ask 20 --interface 127.0.0.2 -H "Content-Type: application/x-git-upload-pack-request" --data-binary 0000 "$mirror/git/tool/git-upload-pack"
   kill $slow

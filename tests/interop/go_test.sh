@@ -107,7 +107,7 @@ out=$(cut_off 'with_tokens
   export GOENV=off GOPROXY=$guarded/go GOSUMDB=off GOMODCACHE=$work/token-cache HOME=$work/token-home SSL_CERT_FILE=$ca
   mkdir -p "$HOME" && cd "$work/stack/app"
   go mod download 2> "$work/refused.log" && { echo "without a token" >&2; exit 1; }
-  echo "machine 127.0.0.1:8481 login x password $token" > "$HOME/.netrc" && chmod 600 "$HOME/.netrc"
+  printf "machine %s login x password $token\n" 127.0.0.1:8481 127.0.0.1 > "$HOME/.netrc" && chmod 600 "$HOME/.netrc"  # go before 1.24: without the port
   go mod download && go mod verify') || fail "go with a token: $out"
 step "a mirror that speaks TLS and wants read tokens gets go's"
 

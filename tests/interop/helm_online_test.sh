@@ -24,7 +24,7 @@ mkdir "$work/tampered" && cp "$work"/upstream/* "$work/tampered/" && sed -i 's/d
 (cd "$work" && exec python3 -u -m http.server 0 --bind 127.0.0.1 > "$work/http.out" 2> "$work/http.log") &
 upstream=$!
 pids+=("$upstream")
-for _ in $(seq 50); do grep -q port "$work/http.out" && break; sleep 0.1; done
+soon grep -q port "$work/http.out" || fail "the repository did not start: $(cat "$work/http.log")"
 url=http://127.0.0.1:$(sed -n 's/.*port \([0-9]*\).*/\1/p' "$work/http.out")
 
 stack() { printf '[stack]\nname = "cluster"\n[chart.storage]\n%s\n' "$1"; }
@@ -82,13 +82,14 @@ printf 'zone = "ingest"\n[policy]\nreserve = "1MiB"\n[source.usb]\npath = "%s"\n
 high trust pin "$work/media/one" --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
 high ingest usb/one --expect "$(sha256sum < "$work/media/one/manifest/bundle.json" | cut -d' ' -f1)" > /dev/null
 export work high_exe high_state
+export -f soon
 cat > "$work/inside.sh" <<'SH'
 set -euo pipefail
 ip link set lo up
 "$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
 server=$!
 trap 'kill $server 2> /dev/null || true' EXIT
-for _ in $(seq 100); do [ -s "$work/serve.out" ] && break; sleep 0.1; done
+soon [ -s "$work/serve.out" ] || { echo "the mirror did not start: $(cat "$work/serve.err")" >&2; exit 1; }
 cd "$work"
 "$work/venv/bin/python" - "$(sed -n 's/^listening on //p' "$work/serve.out")/charts" "$work" <<'PY'
 import pathlib, sys
@@ -107,8 +108,16 @@ rendered = helm.Chart.load(work / "pulled/storage-1.10.0.tgz").render(name="here
 assert any("kind: Deployment" in text and "here-storage" in text for text in rendered.values()), rendered
 print("ok: Helm reads the index, pulls both versions, and renders a Deployment")
 PY
+command -v helm > /dev/null || exit 0
+registry=$(sed -n 's|^listening on http://||p' "$work/serve.out")
+mkdir "$work/as-oci"
+helm pull "oci://$registry/charts/storage" --version 1.2.0 --plain-http -d "$work/as-oci"
+helm pull "oci://$registry/charts/storage" --plain-http -d "$work/as-oci"  # the newest of its tags
+for version in 1.2.0 1.10.0; do cmp "$work/as-oci/storage-$version.tgz" "$work/upstream/storage-$version.tgz"; done
+echo "ok: helm pulls both versions as OCI artifacts"
 SH
 inside=(unshare --net); [ "$(id -u)" -eq 0 ] || inside=(unshare --map-root-user --net)
 "${inside[@]}" bash "$work/inside.sh" || exit 1
+! command -v helm > /dev/null || tested helm helm "$(helm version --template '{{.Version}}' | tr -d v)"
 tested helm "Helm's SDK (helm-python-sdk)" 0.2.2
 step "helm"

@@ -19,11 +19,12 @@ commit=$(curl -sf "$upstream/api/models/org/tiny" | json '["sha"]')
 # --- from the mirror
 export HF_HUB_DISABLE_XET=1 HF_HUB_DISABLE_TELEMETRY=1 WITH_TRANSFORMERS=1 WITH_DATASETS=1 work commit mirror venv
 export high_exe high_state root
+export -f soon
 unshare --net bash -euo pipefail <<'NETLESS'
   ip link set lo up
   "$high_exe" --quiet --state "$high_state" serve > "$work/serve.log" 2>&1 & server=$!
   trap 'kill $server' EXIT
-  for _ in $(seq 100); do curl -sf "$mirror/healthz" > /dev/null && break; sleep 0.1; done
+  soon curl -sf "$mirror/healthz" || { echo "the mirror did not start: $(cat "$work/serve.log")" >&2; exit 1; }
   export HF_ENDPOINT=$mirror/hf HF_HOME=$work/home
   "$venv/bin/python" "$root/tests/interop/hub_clients.py" mirror "$work" "$commit"
   "$venv/bin/hf" download org/tiny-GGUF --local-dir "$work/by-hf" > "$work/hf.log" 2>&1 || { cat "$work/hf.log"; exit 1; }
@@ -52,13 +53,12 @@ if llama_unpacked; then
     ip link set lo up
     "$high_exe" --quiet --state "$high_state" serve > "$work/serve.log" 2>&1 & pids=$!
     trap 'kill $pids' EXIT
-    for _ in $(seq 100); do curl -sf "$mirror/healthz" > /dev/null && break; sleep 0.1; done
+    soon curl -sf "$mirror/healthz" || { echo "the mirror did not start: $(cat "$work/serve.log")" >&2; exit 1; }
     "$@" > "$work/llama.log" 2>&1 & pids="$pids $!"
-    for _ in $(seq 600); do curl -sf http://127.0.0.1:8899/health > /dev/null && break; sleep 0.1; done
-    curl -sf http://127.0.0.1:8899/health > /dev/null
+    soon curl -sf http://127.0.0.1:8899/health
 NETLESS
   cmp "$work/hub/org/tiny-GGUF/tiny-Q8_0.gguf" "$work"/llama-cache/models--org--tiny-GGUF/snapshots/*/tiny-Q8_0.gguf || fail "llama.cpp loaded other bytes"
-  echo "llama.cpp -hf loads from the mirror"
+  tested hub "llama.cpp (-hf)" "$("${within_engine[@]}" /usr/bin/llama-server --version 2>&1 | sed -n 's/^version: \([^ ]*\).*/\1/p')"
 else
   echo "llama.cpp cannot be had here: left out"
 fi

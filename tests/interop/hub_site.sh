@@ -20,7 +20,7 @@ hub_up() { # a Hub on loopback; its address in $upstream
   mkfifo "$work/hub.stdin" && exec 8<> "$work/hub.stdin"
   python3 "$root/tests/tools/hub_server.py" "$work/hub" < "$work/hub.stdin" > "$work/hub.port" 2> "$work/hub.log" &
   pids+=($!)
-  for _ in $(seq 100); do [ -s "$work/hub.port" ] && break; sleep 0.1; done
+  soon [ -s "$work/hub.port" ] || fail "the stand-in Hub did not start: $(cat "$work/hub.log")"
   upstream=http://127.0.0.1:$(cat "$work/hub.port")
 }
 
@@ -67,8 +67,7 @@ TOML
 mirror_up() { # the mirror on loopback, at $mirror
   "$high_exe" --quiet --state "$high_state" serve > "$work/serve.log" 2>&1 &
   pids+=($!)
-  for _ in $(seq 100); do curl -sf "$mirror/healthz" > /dev/null && return; sleep 0.1; done
-  fail "the mirror did not start: $(cat "$work/serve.log")"
+  soon curl -sf "$mirror/healthz" || fail "the mirror did not start: $(cat "$work/serve.log")"
 }
 # llama.cpp of the machine's own Debian mirror (suite forky), unpacked in $work/engine/root; false where it cannot be had.
 llama_unpacked() {
@@ -85,5 +84,5 @@ llama_unpacked() {
 within_engine=(bwrap --die-with-parent --ro-bind "$work/engine/root/usr" /usr --symlink usr/lib /lib --symlink usr/lib64 /lib64
   --proc /proc --dev /dev --clearenv --setenv LD_LIBRARY_PATH /usr/lib/x86_64-linux-gnu/llama)
 
-mirror_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+mirror_port=$(free_port)
 mirror=http://127.0.0.1:$mirror_port

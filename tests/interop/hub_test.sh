@@ -70,6 +70,7 @@ says 'application/vnd.cncf.model.manifest.v1+json' "$(skopeo inspect --raw "oci:
 for file in $(cd "$work/hub/org/tiny" && find . -type f); do
   [ -f "$work/pack/blobs/sha256/$(sha256sum < "$work/hub/org/tiny/$file" | cut -d' ' -f1)" ] || fail "$file is not in the artifact"
 done
+tested modelpack skopeo "$(skopeo --version | cut -d' ' -f3)"
 
 # --- a store of Ollama, checked and broken
 high export demo --to "$work/models" --ollama-store > "$work/sums" && sha256sum --quiet -c "$work/sums"

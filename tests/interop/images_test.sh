@@ -8,8 +8,9 @@ source "$(dirname "$0")/crossing_machines.sh" || exit 1
 mkdir "$work/umoci" && (
   cd "$work/umoci" && umoci init --layout image && umoci new --image image:web && mkdir shared own &&
     head -c 100000 /dev/urandom > shared/base && echo worker > own/worker &&
+    mkdir -p own/venv/site-packages/tiktoken-0.14.0.dist-info && echo "Name: tiktoken" > own/venv/site-packages/tiktoken-0.14.0.dist-info/METADATA &&
     tar -C shared --owner 0 --group 0 --numeric-owner -cf shared.tar base &&
-    tar -C own --owner 0 --group 0 --numeric-owner -cf own.tar worker &&
+    tar -C own --owner 0 --group 0 --numeric-owner -cf own.tar worker venv &&
     umoci raw add-layer --image image:web shared.tar && umoci tag --image image:web worker &&
     umoci raw add-layer --image image:worker own.tar
 ) > /dev/null 2>&1 || fail "umoci"
@@ -31,6 +32,11 @@ low trust keygen --role root --out "$work/root.pem" > /dev/null
 low trust keygen --role builder --out "$work/builder.pem" > /dev/null
 low trust init --organisation test --root-key "$work/root.pem" --add "builder:$work/builder.pem" > /dev/null
 low lock > /dev/null && low fetch > /dev/null && low gc > /dev/null
+# What a package inside an image downloads when it is first used.
+out=$(low check) || fail "check: $out"
+grep -q '^! image:team/worker@worker  tiktoken in it downloads a vocabulary' <<< "$out" && grep -q '\[file.tiktoken-cache\]' <<< "$out" || fail "check says: $out"
+! grep -q '^! image:team/web' <<< "$out" || fail "check finds in an image what is not there: $out"
+refused stack-incomplete low check --strict
 low pack --output "$work/media/one" > /dev/null
 low sign "$work/media/one" --role builder --key "$work/builder.pem" > /dev/null
 

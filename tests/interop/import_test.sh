@@ -64,6 +64,14 @@ grep -q "believed for the signatures over manifest.json" <<< "$(high chain show 
 [ "$(high --json model ls | value 'len(d)')" -eq 1 ] || fail "the model is not listed"
 [ "$(high --json import a.baimodel --expect "$(digest a.baimodel)" | value 'd["status"]')" = already-present ] || fail "the same content is not known"
 
+# --- a site without a low side makes its own root, and believes the builders in it
+alone() { "$high_exe" --quiet --state "$work/alone" "$@"; }
+alone init --zone ingest > /dev/null
+printf 'zone = "ingest"\n[policy]\nreserve = "1MiB"\n' > "$work/alone/config.toml"
+alone trust init --organisation alone --root-key root.pem --add builder:builder.pem.pub > /dev/null 2> told || fail "a root on the high side: $(cat told)"
+grep -q "^warning: bundles of a low side are judged by that side's root: .*liftlock trust pin" told || fail "a root on the high side is not remarked upon: $(cat told)"
+[ "$(alone --json import signed.baimodel | value 'd["believed_by"]')" = signature ] || fail "a builder of the site's own root is not believed"
+
 # --- what lies, as zip and as python make it
 zip -q -0 -r -X zipped.baimodel -j tiny.gguf && refused extra-file high import zipped.baimodel
 (cd plain && zip -q -9 -r ../compressed.baimodel manifest.json model) && refused package-malformed high import compressed.baimodel
@@ -156,11 +164,11 @@ fi
 cp app.tar foreign.baiengine && refused engine-malformed high import foreign.baiengine
 
 # --- served to the real clients
-address=127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+address=127.0.0.1:$(free_port)
 "$high_exe" --quiet --state "$high_state" serve --listen "$address" > serve.log 2>&1 &
 server=$!
 pids+=("$server")
-for _ in $(seq 100); do curl -fsS "http://$address/" > /dev/null 2>&1 && break; sleep 0.1; done
+soon_of "$server" curl -fsS "http://$address/" || fail "the mirror did not start: $(cat serve.log)"
 python3 -m venv venv > /dev/null
 venv/bin/pip install -q --disable-pip-version-check --index-url "http://$address/simple/" beta > pip.log 2>&1 || fail "pip: $(cat pip.log)"
 grep -q 1.0 <<< "$(venv/bin/python -c 'import alpha; print(alpha.VERSION)')" || fail "what was needed did not come"

@@ -26,6 +26,9 @@ refused 2 usage "output.*liftlock pack --help" low pack
 "$low_exe" pack --help | grep -q -- --output || fail "help of a command"
 [ "$("$high_exe" --json engine --help | json '["help"]')" = "$("$high_exe" engine --help)" ] || fail "--json --help"
 grep -q "Exit status" <<< "$("$low_exe" --help)" || fail "the top help"
+for side in "$low_exe" "$high_exe"; do
+  if grep -A5 "^Subcommands:" <<< "$("$side" --help)"; then fail "commands that stand under no heading of their own"; fi
+done
 [ "$("$low_exe" --json pakc 2>/dev/null | json '["error"]["code"]')" = usage ] || fail "a mistake as JSON"
 # Each side knows the other's commands by name, and no side says so of its own.
 commands() { "$1" completion | sed -n "s/^ *'liftlock') words='\([^']*\)'.*/\1/p" | tr ' ' '\n' | grep -v '^--' | sort; }
@@ -320,6 +323,19 @@ refused 7 not-found "nothing is mounted on.*-o ro" high ingest usb/one --expect 
 refused 7 not-found "source 'drop' has no folder 'nothing'" high ingest drop/nothing --expect "$digest"
 refused 7 not-found "source 'drop' has no folder 'nothing'" high ingest "$work/media/nothing" --expect "$digest"
 refused 3 source-unknown "." high ingest "$work/elsewhere" --expect "$digest"
+# The medium instead of the bundle on it, a folder of the bundle, and what is no bundle at all
+refused 2 not-a-bundle "holds no manifest/bundle.json; bundles lie in '$work/media/one', .*hint: name one of these" high ingest drop --expect "$digest"
+refused 2 not-a-bundle "bundles lie in '$work/media/one'" low sign "$work/media" --role builder --key "$work/builder.pem"
+refused 3 trust-missing "no root statement in '$work/media'.*hint: name a bundle: '$work/media/one'" high trust pin "$work/media" --fingerprint "$fingerprint"
+for command in inspect verify "transfer sheet"; do
+  # shellcheck disable=SC2086
+  refused 2 not-a-bundle "lies in the bundle '.*media/one'.*hint: name that folder" high $command "$work/media/one/manifest"
+done
+refused 2 not-a-bundle "bundles lie in '$work/media/one'" high media verify "$work/media/one" "$work/media"
+tar -C "$work/media" -cf "$work/elsewhere/one.tar" one
+refused 2 not-a-bundle "holds no manifest/bundle.json, but 'one.tar'.*hint: .*unpack it" high verify "$work/elsewhere"
+refused 2 not-a-bundle "is no folder.*hint: .*unpack it" high verify "$work/elsewhere/one.tar"
+rm "$work/elsewhere/one.tar"
 grep -q "published: 3 files" <<< "$(high ingest drop/one --expect "$digest")" || fail "the ingest"
 refused 7 not-found "the channels here are test" high ls --channel nope
 [ "$(high --json ls --channel test | json '["artifacts"].__len__()')" = 2 ] || fail "ls --channel"
@@ -454,9 +470,8 @@ grep -qx -- "--hf-cache" <<< "$(offered "liftlock export --hf")" || fail "comple
 # --- serve
 "$high_exe" --quiet --state "$work/state" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
 pids+=($!)
-for _ in $(seq 200); do grep -q listening "$work/serve.out" && break; sleep 0.1; done
+soon grep -q listening "$work/serve.out" || fail "the mirror did not start: $(cat "$work/serve.err")"
 url=$(sed -n 's/^listening on //p' "$work/serve.out"); url=${url%/}
-[ -n "$url" ] || { cat "$work/serve.err"; fail "the mirror did not start"; }
 refused 2 usage "port ${url##*:} of 127.0.0.1 is in use.*ss -ltnp.*--listen" high serve --listen "127.0.0.1:${url##*:}"
 out=$("$high_exe" --state "$work/state" serve --listen nonsense 2>&1 || true)
 [ "$(head -1 <<< "$out")" = "liftlock: error[usage]: 'nonsense' is no ADDRESS:PORT" ] || fail "something else before the mistake: $out"
@@ -521,7 +536,7 @@ read_all high
 # pack: the message accounts for what it wants, and no lock file is left
 mkdir "$work/small/out"
 cd "$work/stack"
-refused 5 disk-full "needs [0-9]+ bytes of room \([0-9]+ of content and 16777216 for its lists\)" "$low_exe" --quiet --state "$work/low" pack --output "$work/small/out/b"
+refused 5 disk-full "needs [0-9.]+ [KMG]iB of room \([0-9.]+ [KMG]?i?B of content and 16.0 MiB for its lists\)" "$low_exe" --quiet --state "$work/low" pack --output "$work/small/out/b"
 [ -z "$(ls -A "$work/small/out")" ] || fail "pack left $(ls -A "$work/small/out")"
 mkdir "$work/medium"
 mount -t tmpfs -o size=40m medium "$work/medium"

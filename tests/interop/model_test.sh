@@ -8,6 +8,8 @@ says() { grep -qF -- "$1" <<< "$2" || fail "'$1' is missing in: $2"; }
 python3 "$root/tests/tools/make_model.py" gguf tiny.gguf
 python3 "$root/tests/tools/make_model.py" safetensors folder
 printf '[stack]\nname = "chat"\n\n[model.tiny]\nsource = "tiny.gguf"\nversion = "1"\n' > liftlock.toml
+mkdir persona && cp tiny.gguf persona/ && printf 'FROM ./tiny.gguf\nSYSTEM Be terse.\nPARAMETER temperature 0.5\nPARAMETER num_ctx 4096\nMESSAGE user hi\n' > persona/Modelfile
+printf '\n[model.persona]\nsource = "persona"\nversion = "1"\n' >> liftlock.toml
 printf '\n[model.folder]\nsource = "folder"\nversion = "1"\n' >> liftlock.toml
 low init --organisation Test > out
 for role in root builder approver; do low trust keygen --role $role --out $role.pem > out; done
@@ -15,21 +17,54 @@ low trust keygen --role approver --out stranger.pem > out
 low trust init --organisation Test --root-key root.pem --add builder:builder.pem.pub --add approver:approver.pem.pub > out
 low lock > out && low fetch > out && low pack --output "$work/usb/chat-1" > out
 low sign "$work/usb/chat-1" --role builder --key builder.pem > out
+# Models alone: the page that goes with them says what they lack (B16).
+says 'ENGINES      none travels' "$(low transfer sheet "$work/usb/chat-1")"
 high init --zone ingest > out
 printf '[source.usb]\npath = "%s"\nrequire_read_only = false\n' "$work/usb" >> "$high_state/config.toml"
 high trust pin "$work/usb/chat-1" --fingerprint "$(low --json trust show | json '["fingerprint"]')" > out
+high media in usb/chat-1 --serial STICK-1 > out
 high ingest usb/chat-1 --expect "$(sha256sum < "$work/usb/chat-1/manifest/bundle.json" | cut -d' ' -f1)" > out
 
 says 'llama' "$(high model ls)"
 [ "$(high --json model ls | json '[-1]["inspection"]["gguf"][0]["head_count"]')" -gt 0 ] || fail "the heads of the model are not known"
 says 'it fits' "$(high model fit tiny)"
+# As config.toml would have it served.
+cp --preserve=all "$high_state/config.toml" as_it_was.toml
+[ "$(high --json model fit tiny | json '["slots"]')" = 2 ] || fail "not the default: $(high --json model fit tiny)"
+sed -i 's/^\[models\].*/&\nslots = 7\ncontext = 33/' "$high_state/config.toml"
+fit=$(high --json model fit tiny)
+[ "$(json '["slots"]' <<< "$fit") $(json '["context"]' <<< "$fit")" = "7 33" ] || fail "[models] does not count: $fit"
+[ "$(high --json model fit tiny --context 17 | json '["context"]')" = 17 ] || fail "--context does not count"
+sed -i 's/^\[models\].*/&\nmemory = "1MiB"/' "$high_state/config.toml"
+status=0; fit=$(high model fit tiny) || status=$?
+[ "$status" = 5 ] || fail "what [models] memory has no room for ended with $status"
+says 'of the 1.0 MiB that engines may use' "$fit"
+cp --preserve=all as_it_was.toml "$high_state/config.toml"
 says 'model:tiny@' "$(high model show tiny)"
+shown=$(high model show persona)
+for words in 'brings for conversations: system prompt, 2 parameters, 1 message; our engines leave out 1 parameter' 'Be terse.' '0.5' 'hi' \
+  '4096 (left out: [models] context of config.toml says it)'; do says "$words" "$shown"; done
+[ "$(high --json model show persona | json '["brings"]["system"]')" = "Be terse." ] || fail "what the model brings: $(high --json model show persona)"
+[ "$(high --json model show persona | json '["brings"]["left_out"]')" = "{'num_ctx': '[models] context of config.toml says it'}" ] || fail "what is left out: $(high --json model show persona)"
 refused not-found high model fit nosuch
 
-says '6 load      absent' "$(high chain show tiny)"
+shown=$(high chain show tiny)
+says '6 load      absent' "$shown"
+# What is on record, and no more: a local file has nobody who vouches for it but its builder.
+for words in '1 registry  unproven' 'first-use, nothing else vouches for it' '3 medium    good' "from 'usb/chat-1', mounted writable" \
+  'its digest was announced by another way, and compared' 'on the medium STICK-1, registered'; do says "$words" "$shown"; done
 replayed=$(high chain replay tiny)
 for words in 'the signed lists name these very files' 'the log is whole' 'every byte hashed just now'; do says "$words" "$replayed"; done
 [ "$(high --json chain replay tiny | json '["good"]')" = True ] || fail "the replay is not good"
+
+# A key for a model that is not here is made, and warned of.
+for name in tiny 'ti*' tiny,folder; do
+  high key add ada --model "${name%,*}" --model "${name#*,}" > out 2>&1 || fail "$(cat out)"
+  ! grep -q 'there is no model' out || fail "$name is here: $(cat out)"
+done
+high key add ada --model tinny --model 'gpu/*' > out 2>&1 || fail "$(cat out)"
+says "there is no model 'tinny' here; the key is for one that may come, and 'tiny' is the nearest that is" "$(cat out)"
+says "there is no model 'gpu/*' here" "$(cat out)"
 
 digest=$(sha256sum < tiny.gguf | cut -d' ' -f1)
 says "$digest" "$(high gate tiny -- sha256sum {})"
@@ -47,7 +82,57 @@ weights=$(high --json show folder | json '["files"][-1]["digests"]["sha256"]')
 blob="$high_state/store/blobs/sha256/${weights:0:2}/$weights"
 cp --preserve=all "$blob" kept && printf x | dd of="$blob" bs=1 seek=3 conv=notrunc status=none
 refused blob-corrupt high gate folder -- true {}
+grep -q "^REFUSED: [1-9]" <<< "$(high audit report)" || fail "the auditor's report does not tell of a refused load: $(high audit report)"
+grep -A9 "^REFUSED" <<< "$(high audit report)" | grep -q "model.load.*blob-corrupt" || fail "the report: $(high audit report)"
 cp --preserve=all kept "$blob"
+
+# Who can write the store's catalog puts another model behind the name: nobody signed a list that has it, and it does not load.
+cp tiny.gguf evil.gguf && printf x | dd of=evil.gguf bs=1 seek=4096 conv=notrunc status=none
+evil=$(sha256sum < evil.gguf | cut -d' ' -f1)
+mkdir -p "$high_state/store/blobs/sha256/${evil:0:2}" && cp evil.gguf "$high_state/store/blobs/sha256/${evil:0:2}/$evil"
+edit_catalog() { # edit_catalog OLD NEW: this digest in the place of that one
+  python3 - "$high_state/store/catalog.db" "$@" << 'PY'
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db:
+    assert db.execute("UPDATE artifact SET document = replace(document, ?, ?) WHERE name = 'tiny'", sys.argv[2:]).rowcount == 1
+PY
+}
+edit_catalog "$digest" "$evil"
+refused store-invalid high gate tiny -- sha256sum {}
+last=$(high --json audit tail -n 1 --type model.load | tr -d ' \n')
+says '"error":"store-invalid"' "$last"
+says '"stage":"signatures"' "$last"
+says '2 bundle    refuted' "$(high chain show tiny || true)"
+edit_catalog "$evil" "$digest"
+edit_catalog '"evidence":[{"type":"first-use"}]' '"evidence":[]'
+status=0; shown=$(high chain show tiny) || status=$?
+[ "$status" = 4 ] || fail "a model without evidence ended with $status"
+for words in '1 registry  absent' 'no evidence on record'; do says "$words" "$shown"; done
+edit_catalog '"evidence":[]' '"evidence":[{"type":"first-use"}]'
+says "$digest" "$(high gate tiny -- sha256sum {})"
+last=$(high --json audit tail -n 1 --type model.load | tr -d ' \n')
+says '"publication":"chat/1"' "$last"
+says '"believed_by":"signature"' "$last"
+rm "$high_state/store/blobs/sha256/${evil:0:2}/$evil"
+
+# A program that fails is checked and started again (--restart), until it ends well, is asked to end, or is refused.
+loads() { high --json audit tail -n 1000 --type model.load | json '["entries"].__len__()'; }
+before=$(loads)
+high gate --restart tiny -- sh -c 'echo run >> "$1"; sha256sum "$0"; [ $(wc -l < "$1") -ge 3 ]' {} "$work/runs" > out 2> words || fail "$(cat words)"
+[ "$(grep -c "$digest" out)" = 3 ] || fail "it ran $(wc -l < out) times: $(cat out)"
+says 'ended with status 1; the model is checked, and it is started again, in 0.25 s' "$(cat words)"
+[ "$(loads)" = "$((before + 3))" ] || fail "$before entries of loads became $(loads)"
+cp --preserve=all "$blob" kept
+status=0; high gate --restart folder -- sh -c 'chmod u+w "$1"; printf x | dd of="$1" bs=1 seek=3 conv=notrunc status=none; exit 1' {} "$blob" > out 2>&1 || status=$?
+[ "$status" = 4 ] || fail "a model that changed between two starts ended with $status: $(cat out)"
+says 'blob-corrupt' "$(cat out)"
+cp --preserve=all kept "$blob"
+"$high_exe" --state "$high_state" gate --restart tiny -- sh -c 'trap "exit 7" TERM; touch "$1"; while :; do sleep 0.1; done' {} "$work/up" > out 2>&1 & kept=$!
+until [ -e "$work/up" ]; do kill -0 "$kept" || fail "$(cat out)"; sleep 0.1; done
+kill "$kept"; status=0; wait "$kept" || status=$?
+[ "$status" = 7 ] || fail "who asks for the end got $status: $(cat out)"
+# Who ignores SIGCHLD hands that on, and then no kernel would tell of an end.
+timeout 60 env --ignore-signal=CHLD "$high_exe" --state "$high_state" gate --restart tiny -- true {} > out 2>&1 || fail "ended with $?: $(cat out)"
 
 # What a vLLM service would say to it.
 says 'tensor_parallel_size' "$(high model fit folder --vllm --gpus 1)"
@@ -141,4 +226,37 @@ refused blob-corrupt high gate tiny -- sha256sum {}
 status=0; replayed=$(high chain replay tiny) || status=$?
 [ "$status" = 4 ] || fail "the replay of a changed model ended with $status"
 says '5 node      refuted' "$replayed"
+
+# A key that retired counts for what landed as it did then; a revoked one does not.
+low trust keygen --role builder --out builder-2.pem > out
+builder=$(openssl pkey -pubin -in builder.pem.pub -outform DER | sha256sum | cut -c1-16)
+low trust rotate "$builder" --with builder-2.pem.pub --root-key root.pem > out
+high trust update "$low_state/trust" > out
+shown=$(high chain show tiny || true)  # it ends with 4 where any step is refuted
+says '2 bundle    good' "$shown"
+says 'that key signs nothing new; what it signed and landed stays in use' "$shown"
+cp tiny.gguf "$blob"
+says "$digest" "$(high gate tiny -- sha256sum {})"
+low trust revoke "$builder" --since 2026-01-01T00:00:00Z --reason "found in a drawer" --root-key root.pem > out
+high trust update "$low_state/trust" > out
+# A refuted chain ends with 4.
+says '2 bundle    refuted' "$(high chain show tiny || true)"
+refused key-revoked high gate tiny -- sha256sum {}
+says 'found in a drawer' "$(high gate tiny -- sha256sum {} 2>&1 || true)"
+says '"error":"key-revoked"' "$(high --json audit tail -n 1 --type model.load | tr -d ' \n')"
+
+# A catalog that came back from a backup without what SQLite keeps beside it: `serve` sees what changes afterwards.
+key=$(high --json key add ada | json '["secret"]')
+rm "$high_state/store/catalog.db-wal" "$high_state/store/catalog.db-shm"
+"$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:0 > serve.out 2> serve.err &
+pids+=($!)
+soon_of $! grep -q '^listening' serve.out || fail "serve: $(cat serve.err)"
+url=$(sed -n 's/^listening on //p' serve.out)
+lists() { grep -q "\"$1\"" <<< "$(curl -fsS -H "Authorization: Bearer $key" "$url/v1/models")"; }
+wants_engine() { curl -sS "$url/readyz" > ready && grep -q 'no engine is installed' ready; }
+lists tiny && lists folder || fail "the models are not listed"
+soon wants_engine || fail "ready without an engine: $(cat ready)"
+for name in tiny persona; do high model rm $name > out; done
+knows() { lists folder && ! lists tiny && ! wants_engine; }
+soon knows || fail "the server does not see that models are out of use: $(cat ready)"
 echo "ok"

@@ -142,6 +142,7 @@ fingerprint=$(low --json trust show | json '["fingerprint"]')
 high trust pin "$work/media/one" --fingerprint "$fingerprint" > /dev/null
 high ingest usb/one --expect "$(sha256sum < "$work/media/one/manifest/bundle.json" | cut -d' ' -f1)" > /dev/null
 
+export -f soon
 cat > "$work/inside.sh" <<'SH'
 set -euo pipefail
 fail() { echo "FAILED: $*" >&2; exit 1; }
@@ -149,7 +150,7 @@ ip link set lo up
 "$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
 server=$!
 trap 'kill $server 2> /dev/null || true' EXIT
-for _ in $(seq 100); do [ -s "$work/serve.out" ] && break; sleep 0.1; done
+soon [ -s "$work/serve.out" ] || fail "the mirror did not start: $(cat "$work/serve.err")"
 url=$(sed -n 's/^listening on //p' "$work/serve.out")
 rm -rf "$work/there"; mkdir -p "$work/there"; cd "$work/there"
 cp "$work"/site/package*.json .

@@ -52,6 +52,7 @@ fi
 # --- what stays inside is no attempt; the status is the command's
 off -- sh -c 'exit 42' && fail "the status is lost" || [ $? = 42 ] || fail "the status is lost"
 [ "$(off -- sh -c 'cat; echo err >&2' <<< "through" 2> err)" = through ] && grep -q '^err$' err || fail "standard files"
+[ "$(off -- printf '%s|' '[ -n "x" ]' '[a,b]' '' '{}' 2> err)" = '[ -n "x" ]|[a,b]||{}|' ] || fail "the words of the command are not what was given: $(cat err)"
 off -- python3 -m http.server --help > /dev/null || fail "a plain program"
 refused not-found off -- no-such-program
 refused usage off --mirror 'http://user:secret@mirror' -- true
@@ -67,7 +68,7 @@ python3 -c "
 import socket, time
 s = socket.socket(socket.AF_UNIX); s.bind('$work/docker.sock'); s.listen(); time.sleep(60)" &
 pids+=($!)
-for _ in $(seq 100); do [ -S docker.sock ] && break; sleep 0.05; done
+soon [ -S docker.sock ] || fail "there is no socket"
 knock="import socket; socket.socket(socket.AF_UNIX).connect('docker.sock')"
 left "$work/docker.sock" python3 -c "try:
   $knock
@@ -118,13 +119,13 @@ interrupted() {
   rm -f begun
   # In a session of its own: a terminal's Ctrl-C goes to all of its foreground group.
   env --default-signal=INT setsid "$low_exe" --quiet offline -- sh -c 'touch begun; sleep 300' & local pid=$!
-  for _ in $(seq 200); do [ -e begun ] && break; sleep 0.05; done
+  soon [ -e begun ] || fail "$signal: the command did not begin"
   if [ "$signal" = INT ]; then kill -INT -- "-$pid"; else kill "-$signal" "$pid"; fi
   wait "$pid" || got=$?
   [ "$got" = "$wanted" ] || fail "$signal: status $got instead of $wanted"
-  sleep 0.2
-  pgrep -f 'touch begun; sleep 300' > /dev/null && fail "$signal: the command is still there" || true
+  soon is_gone || fail "$signal: the command is still there"
 }
+is_gone() { ! pgrep -f 'touch begun; sleep 300'; }
 interrupted INT 130
 interrupted TERM 143
 interrupted KILL 137
@@ -145,7 +146,7 @@ high trust pin media/one --fingerprint "$(low --json trust show | json '["finger
 high ingest drop/one --expect "$(sha256sum < media/one/manifest/bundle.json | cut -d' ' -f1)" > /dev/null
 "$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:0 > serve.out 2> serve.err &
 pids+=($!)
-for _ in $(seq 200); do grep -q listening serve.out && break; sleep 0.1; done
+soon grep -q listening serve.out || fail "the mirror did not start: $(cat serve.err)"
 url=$(sed -n 's/^listening on //p' serve.out); url=${url%/}
 python3 -m venv venv
 unset PIP_FIND_LINKS PIP_INDEX_URL
@@ -197,7 +198,8 @@ out=$( (eval "$("$low_exe" render telemetry)"; VLLM_NO_USAGE_STATS=true "$low_ex
 grep -q "✗ telemetry: Telemetry: $((total - 1))/$total" <<< "$out" && grep -q 'set: VLLM_NO_USAGE_STATS=1;' <<< "$out" || fail "$out"
 env -i sleep 60 & pids+=($!); bare=$!
 (eval "$("$low_exe" render telemetry)"; exec sleep 60) & pids+=($!); quiet=$!
-sleep 1
+is_asleep() { [ "$(cat "/proc/$1/comm")" = sleep ]; }
+soon is_asleep "$bare" && soon is_asleep "$quiet" || fail "nothing sleeps"
 low health telemetry --pid "$quiet" > /dev/null || fail "the process with the switches"
 refused telemetry-on low health telemetry --pid "$bare" --pid "$quiet"
 refused not-found low health telemetry --pid 4194304

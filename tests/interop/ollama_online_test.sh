@@ -29,6 +29,7 @@ hub_up
 models_cross
 
 export OLLAMA_NO_CLOUD=1 HOME=$work/home OLLAMA_HOST=127.0.0.1:11439 mirror_port mirror work ollama high_exe high_state answers
+export -f soon
 mkdir -p "$HOME"
 netless() { # runs standard input where there is a mirror, an Ollama with the store $1, and no way out
   OLLAMA_MODELS=$1 unshare --net bash -euo pipefail -c '
@@ -37,7 +38,7 @@ netless() { # runs standard input where there is a mirror, an Ollama with the st
     "$ollama" serve > "$work/ollama.log" 2>&1 & pids="$pids $!"
     trap "kill $pids" EXIT
     for url in "$mirror/healthz" "http://$OLLAMA_HOST/api/version"; do
-      for _ in $(seq 100); do curl -sf "$url" > /dev/null && break; sleep 0.1; done
+      soon curl -sf "$url" || { echo "nobody answers at $url" >&2; exit 1; }
     done
     eval "$(cat)"'
 }

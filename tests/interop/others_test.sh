@@ -79,7 +79,7 @@ for folder in "${samples[@]}"; do
       fresh_high
       high import "$zarf.part000" --expect "$(value 'd["Sha256Sum"]' < "$zarf.part000")" > /dev/null || fail "Zarf's parts"
       served files/sample/app/files/0/tool.txt
-      printf x | dd of="$zarf.part001" bs=1 seek=100 conv=notrunc status=none
+      damage "$zarf.part001" 100
       refused digest-mismatch high import "$zarf.part000" --reason test
       step "zarf: $(value 'd["Count"]' < "$zarf.part000") parts of it, too; a changed one is refused"
     fi

@@ -19,6 +19,7 @@ cross() {
   high ingest "usb/$1" --expect "$(sha256sum < "$work/medium/$1/manifest/bundle.json" | cut -d' ' -f1)" > /dev/null
 }
 
+export -f soon  # for the scripts
 # cut_off SCRIPT: runs it in a namespace without a route, where the mirror answers at $mirror.
 # with_tokens, in such a script: one more server, at $guarded with the CA $ca, which wants the read token $token.
 cut_off() {
@@ -33,7 +34,7 @@ cut_off() {
     "$high_exe" --quiet --state "$high_state" serve > "$work/serve.log" 2>&1 &
     server=$!
     trap "kill $server 2> /dev/null || true; wait $server 2> /dev/null || true" EXIT
-    ready() { for _ in $(seq 100); do curl -fs "${@:2}" -o /dev/null "$1/readyz" && break; sleep 0.1; done; }
+    ready() { soon curl -fs "${@:2}" "$1/readyz" || { echo "nobody answers at $1" >&2; exit 1; }; }
     with_tokens() {
       guarded=https://127.0.0.1:8481 token=secret-of-the-test ca=$work/tls.pem
       openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=mirror -addext subjectAltName=IP:127.0.0.1 \

@@ -6,8 +6,11 @@ set -euo pipefail
 low_exe=$(realpath "$1") high_exe=$(realpath "$2")
 model=$(cd "$(dirname "$0")/../../models/demo" && pwd)/liftlock-demo.gguf
 work=$(mktemp -d)
+# shellcheck source=waiting.sh
+source "$(dirname "$0")/waiting.sh"
 server="" engine=""
-trap 'for one in $server $engine; do kill "$one" 2> /dev/null || true; done; wait; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+# What is killed here may have ended by itself.
+trap 'for one in $server $engine; do kill "$one" 2> /dev/null || true; done; wait; tidy' EXIT
 skip() { echo "skipped: $*"; exit 77; }
 fail() { echo "FAILED: $*" >&2; cat "$work"/serve.* "$work"/engine.log >&2; exit 1; }
 [ "$(dpkg --print-architecture)" = amd64 ] || skip "written for amd64"
@@ -41,12 +44,12 @@ print(next(digests(json.load(sys.stdin)), ""))')
 mkdir "$work/root"
 tar -xf "$work/low/store/blobs/sha256/${digest:0:2}/$digest" -C "$work/root"
 libraries=$(python3 -c 'import json, sys; print(":".join("/" + p for p in json.load(open(sys.argv[1]))["library_path"]))' "$work/root/engine.json")
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 bwrap --die-with-parent --unshare-pid --ro-bind "$work/root/usr" /usr --symlink usr/bin /bin --symlink usr/lib /lib --symlink usr/lib64 /lib64 \
   --proc /proc --dev /dev --tmpfs /tmp --ro-bind "$model" /model.gguf --setenv LD_LIBRARY_PATH "$libraries" \
   /usr/bin/llama-server --host 127.0.0.1 --port "$port" -m /model.gguf --alias far-away > "$work/engine.log" 2>&1 &
 engine=$!
-for _ in $(seq 300); do curl -sf "http://127.0.0.1:$port/health" > /dev/null && break; kill -0 "$engine" 2> /dev/null || fail "the engine ended"; sleep 0.1; done
+soon_of "$engine" curl -sf "http://127.0.0.1:$port/health" || fail "the engine did not start"
 
 high init --zone production
 cat >> "$work/high/config.toml" <<TOML
@@ -60,7 +63,7 @@ TOML
 key=$(high --json key add alice | json '["secret"]')
 "$high_exe" --quiet --state "$work/high" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
 server=$!
-for _ in $(seq 100); do grep -q '^listening' "$work/serve.out" && break; kill -0 "$server" || fail "serve ended"; sleep 0.1; done
+soon_of "$server" grep -q '^listening' "$work/serve.out" || fail "serve does not listen"
 url=$(sed -n 's/^listening on //p' "$work/serve.out")
 call() { curl -sS -H "Authorization: Bearer $key" -D "$work/head" "$url$1" "${@:2}"; }
 

@@ -85,7 +85,7 @@ wait_for "https://127.0.0.1:$tls/"
 site() { curl -s --cacert "$work/site.pem" -u plant:secret "$@"; }
 reload() {  # reload STATUS: until a PUT of such a file is answered like this
   kill -HUP "$(cat "$work/nginx/pid")"
-  for _ in $(seq 100); do
+  for _ in $(seq 600); do
     [[ "$(site -o /dev/null -w '%{http_code}' -X PUT --data probe "https://127.0.0.1:$tls/probe-z.txt")" =~ ^$1$ ]] && return
     sleep 0.1
   done
@@ -167,7 +167,7 @@ step "other bytes there: refused, named, left alone"
 # Rotten in the store: it does not leave whole, and nginx keeps nothing of it.
 rm -r "$work/nginx/www/raw"
 blob=$(find "$high_state/store/blobs" -type f -size +40M)
-chmod u+w "$blob" && printf x | dd of="$blob" bs=1 seek=50000000 conv=notrunc status=none
+chmod u+w "$blob" && damage "$blob" 50000000
 refused blob-corrupt high push files
 [ ! -e "$work/nginx/www/raw/files/tools/large.bin" ] || fail "rotten bytes arrived"
 cp tools/large.bin "$blob" && chmod 444 "$blob"

@@ -10,7 +10,7 @@ registry() {  # registry NAME PORT [YAML…]: a docker-registry of its own; its 
   docker-registry serve "$work/$1.yml" > "$work/$1.log" 2>&1 &
   pid=$!
   pids+=("$pid")
-  for _ in $(seq 100); do curl -sk -o /dev/null "http://127.0.0.1:$2/v2/" && return; sleep 0.1; done
+  soon curl -sk "http://127.0.0.1:$2/v2/" && return
   cat "$work/$1.log" >&2; fail "the registry $1 did not start"
 }
 
@@ -127,7 +127,7 @@ lying=$(free_port)
 printf '[registry.lying]\naddress = "http://127.0.0.1:%s"\n' "$lying" >> "$high_state/config.toml"
 python3 "$root/tests/tools/lying_registry.py" "$lying" ../asked &
 pids+=($!)
-for _ in $(seq 50); do curl -s -o /dev/null "http://127.0.0.1:$lying/" && break; sleep 0.1; done
+wait_for "http://127.0.0.1:$lying/"
 for mode in location realm redirect garbage; do
   echo "$mode" > ../asked
   refused http-status high push oci://lying team/app
@@ -139,7 +139,7 @@ step "a registry that sends elsewhere is not followed"
 if default_port; then
   python3 "$root/tests/tools/portless_registry.py" 127.9.9.9 &
   pids+=($!)
-  for _ in $(seq 50); do curl -s -o /dev/null http://127.9.9.9/ && break; sleep 0.1; done
+  wait_for http://127.9.9.9/
   [ "$(grep -c "to send" <<< "$(high push oci://127.9.9.9 --dry-run)")" = 2 ] || fail "a token server without a port is refused"
   step "a token server on the default port, named without it"
 fi

@@ -22,7 +22,7 @@ digest() { sha256sum < "../medium/$1/manifest/bundle.json" | cut -d' ' -f1; }
 # at_once NAME COMMAND…: again and again until it ends well; anything but `busy` in between is a failure.
 at_once() {
   local name=$1 out; shift
-  for _ in $(seq 200); do
+  for _ in $(seq 2000); do
     if out=$("$@" 2>&1); then echo "$name ok"; return; fi
     grep -q 'error\[busy\]' <<< "$out" || { echo "$name FAILED: $out"; return; }
     echo "$name busy"

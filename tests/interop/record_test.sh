@@ -20,9 +20,15 @@ second=$("$writer" "$high_state" bob 'what did ada ask?' "she said: $secret")
 third=$("$writer" "$high_state" bob 'hello' 'good morning')
 
 says "$first" high record find --user ada --from 1h
-says 'none of 3 records fits' high record find --user nobody
+says '3 records searched, 0 without content' high record find
+says 'none of 3 records fits, 0 without content' high record find --user nobody
+[ "$(high --json record find -n 2 | value 'len(d["records"]), d["more"]')" = "2 True" ] || fail "there is one more"
+[ "$(high --json record find -n 3 --tag case-7 | value 'len(d["records"]), d["more"]')" = "3 False" ] || fail "there is no more"
+[ "$(high --json audit tail -n 1 --type record.find | json '["entries"][0]["detail"]["tag"]')" = True ] || fail "the log does not say that a tag was looked for"
 [ "$(high --json record find --user bob | json '["records"].__len__()')" = 2 ] || fail "bob has two records"
 refused usage high record find --from yesterday
+refused usage high record find --from 2026-12-01 --to 2026-11-30
+says 'none of' high record find --from 2020-12-01 --to 2020-12-01
 says "tell me: $secret" high record show "$first"
 says "is what entry" high record verify "$first"
 
@@ -38,10 +44,22 @@ says "$quoted" high audit spill $'he "said"\nwait'
 parts=$("$writer" "$high_state" eve '{"messages":[{"role":"user","content":[{"type":"text","text":"a question in parts, as clients send it"}]}]}' 'no')
 [ "$(high --json audit spill "$parts" | json '["records"][0]["id"]')" = "$parts" ] || fail "a question in parts"
 high record erase "$parts" --reason test > /dev/null
-mkdir -p "$high_state/logs"
-printf 'slot 0: %s\n' "$secret" > "$high_state/logs/engine.log"
-says 'engine.log' high audit spill "$secret"
-rm "$high_state/logs/engine.log"
+# What came between the tokens, or before them, hides no answer.
+mixed=$("$writer" "$high_state" eve '{"messages":[{"role":"user","content":"why?"}]}' \
+  $'\x1ereasoning\x1fa thought that stays here\x1econtent\x1fthe answer that is \x1eothers\x1f{"logprobs":1}\x1econtent\x1fcut into tokens\x1eothers\x1f{"logprobs":2}')
+on=$("$writer" "$high_state" eve '{"messages":[{"role":"assistant","content":"the answer that is cut into tokens"},{"role":"user","content":"and?"}]}' 'no')
+says "$mixed" high record find --text 'is cut into tokens'
+[ "$(high --json audit spill "$mixed" | value '{one["id"] for one in d["records"]} == {"'"$mixed"'", "'"$on"'"}')" = True ] || fail "the talk that went on"
+[ "$(high --json record show "$mixed" | value 'd["answer"], d["parts"]["reasoning"]')" = "the answer that is cut into tokens a thought that stays here" ] ||
+  fail "the parts of an answer: $(high --json record show "$mixed")"
+says '--- answer, reasoning' high record show "$mixed"
+high record erase "$mixed" --reason test > /dev/null && high record erase "$on" --reason test > /dev/null
+mkdir -p "$high_state/logs/canary"
+for log in engine.log canary/engine.log; do
+  printf 'slot 0: %s\n' "$secret" > "$high_state/logs/$log"
+  says "logs/$log" high audit spill "$secret"
+  rm "$high_state/logs/$log"
+done
 high record erase "$quoted" --reason test > /dev/null && high record erase "$later" --reason test > /dev/null
 grep -q "$first" <<< "$(entries record.read)" || fail "reading is not in the audit log"
 if grep -rqF "$secret" "$high_state"; then fail "the secret is in a file: $(grep -rlF "$secret" "$high_state")"; fi
@@ -55,6 +73,7 @@ says 'is released' high record release "$first" --reason 'court case 12 ended'
 says 'is erased' high record erase "$first" --reason 'ada asked for it'
 refused record-erased high record show "$first"
 says 'its content was erased' high record verify "$first"
+says 'searched, 6 without content' high record find --user bob
 says 'in no record' high audit spill 'tell me'
 high audit verify > /dev/null || fail "the audit log is not whole after an erasure"
 refused not-found high record show 01ARZ3NDEKTSV4RRFFQ69G5FAV
@@ -67,11 +86,46 @@ sleep 1.1
 says 'would erase 2 records' high record expire --older-than 1s --dry-run
 says 'erased 2 records' high record expire --older-than 1s
 refused record-erased high record show "$third"
+fourth=$("$writer" "$high_state" bob 'a text' '' /v1/embeddings)
+fifth=$("$writer" "$high_state" bob 'hello' 'good morning')
+sed -i 's/^keep = "6y"//' "$high_state/config.toml"
+printf '[record.keep]\ndefault = "6y"\nembeddings = "1s"\n' >> "$high_state/config.toml"
+sleep 2.1
+says 'would erase 1 record' high record expire --dry-run
+says 'erased 1 record' high record expire
+refused record-erased high record show "$fourth"
+says 'good morning' high record show "$fifth"
+[ "$(entries record.expire | tail -c 2000 | grep -c embeddings)" -gt 0 ] || fail "the entry does not say which classes"
 
 # --- what the site chooses at the beginning, and the keys that it gives out
 ingest_state=$high_state high_state="$work/chosen"
 refused usage high init --zone production --record sometimes
 high init --zone production --record hash-only --when-unwritable answer > /dev/null
+# On a terminal both are asked for; an empty line means what the program would do by itself.
+python3 - "$high_exe" "$work/asked" << 'PY' || fail "init does not ask"
+import os, pty, sys
+person, terminal = pty.openpty()
+child = os.fork()
+if child == 0:
+    os.setsid()
+    for descriptor in range(3):
+        os.dup2(terminal, descriptor)
+    os.execv(sys.argv[1], [sys.argv[1], "--state", sys.argv[2], "init", "--zone", "production"])
+os.close(terminal)
+heard = b""
+for question, answer in ((b"[full] ", b"hash-only\n"), (b"[stop] ", b"whatever\n"), (b"[stop] ", b"answer\n")):
+    while question not in heard:
+        heard += os.read(person, 4096)
+    heard = heard.split(question, 1)[1]
+    os.write(person, answer)
+try:
+    while os.read(person, 4096):
+        pass
+except OSError:  # the other end is closed
+    pass
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+PY
+grep -q '^mode = "hash-only"' "$work/asked/config.toml" && grep -q '^when_unwritable = "answer"' "$work/asked/config.toml" || fail "what init was told: $(cat "$work/asked/config.toml")"
 grep -q '^mode = "hash-only"' "$high_state/config.toml" && grep -q '^when_unwritable = "answer"' "$high_state/config.toml" ||
   fail "init did not write what was chosen"
 printf '[labels]\norder = ["OPEN", "SECRET"]\n' >> "$high_state/config.toml"
@@ -79,6 +133,13 @@ secret_key=$(high key add ada --model 'demo*' --rate 60/min --tokens-per-minute 
 [[ "$secret_key" == llk_* ]] || fail "key add prints '$secret_key'"
 refused usage high key add bob --label NOSUCH
 refused usage high key add bob --role king
+for end in 9999999w 9999999d; do refused usage high key add bob --expires "$end"; done  # past the year 9999
+for option in '--model demo' '--rate 9/min' '--tokens-per-minute 9' '--tokens-per-day 9' '--label OPEN' '--record off'; do
+  read -r -a words <<< "$option"
+  refused usage high key add carol --role auditor "${words[@]}"
+done
+high key add carol --role auditor --expires 90d --note 'may look' > /dev/null
+grep -q " carol  *auditor  *-  " <<< "$(high key ls)" || fail "an auditor asks no models: $(high key ls)"
 id=$(high --json key ls | json '[0]["id"]')
 says 'ada' high key ls
 if grep -rqF "$secret_key" "$high_state"; then fail "the key's secret is in a file"; fi
@@ -88,6 +149,7 @@ says 'revoked' high key ls
 high_state=$ingest_state
 
 # --- who changes a byte is noticed
+"$writer" "$high_state" bob 'a text' '' /v1/embeddings > /dev/null
 fourth=$("$writer" "$high_state" eve 'a question' 'an answer')
 segment=$(ls "$high_state"/records/*.rec | tail -n 1)
 printf X | dd of="$segment" bs=1 seek=60 conv=notrunc status=none
@@ -95,4 +157,129 @@ refused blob-corrupt high record show "$fourth"
 refused blob-corrupt high record verify "$fourth"
 status=0; high record find --user eve > /dev/null 2>&1 || status=$?
 [ "$status" = 4 ] || fail "find met a damaged record and ended with status $status"
+sleep 2.1  # of its class, embeddings, one second is kept
+status=0; high record expire > "$work/out" 2> "$work/told" || status=$?
+[ "$status" = 4 ] && grep -q 'erased 1 record' "$work/out" || fail "expire met a damaged record and ended with status $status: $(cat "$work/out" "$work/told")"
+grep -q "could not be read; the first is $fourth" "$work/told" || fail "expire does not name what it could not read: $(cat "$work/told")"
+grep -qE "damaged\W+1\b" <<< "$(entries record.expire)" || fail "the entry does not say that a record was damaged"
 echo "the record's commands: good"
+
+# Starts a server and ends it; what it warned of is in $work/serve.err.
+serve_once() {
+  local server
+  : > "$work/serve.out"
+  "$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
+  server=$!
+  pids+=("$server")
+  soon_of "$server" grep -q '^listening' "$work/serve.out" || fail "$(cat "$work/serve.err")"
+  kill "$server"; wait "$server" || true
+}
+
+# --- the users' keys: an old copy of access.db is seen, and revives nobody
+lost=$(high --json key add ada | json '["id"]')
+stolen=$(high --json key add bob | json '["id"]')
+cp "$high_state/access.db" "$work/old.db"
+high key revoke "$stolen" --reason 'laptop stolen' > /dev/null
+late=$(high --json key add carol | json '["id"]')
+high status > /dev/null || fail "status has something to say of good keys: $(high status)"
+cp "$work/old.db" "$high_state/access.db" && rm -f "$high_state"/access.db-*
+if high status > "$work/out"; then fail "status has nothing to say of an old copy of the keys"; fi
+grep -q "$stolen was revoked (laptop stolen), and is valid" "$work/out" || fail "the revived key: $(cat "$work/out")"
+grep -q "$late of carol was made here, and is not there" "$work/out" || fail "the lost key: $(cat "$work/out")"
+serve_once
+grep -q "$stolen had been revoked" "$work/serve.err" || fail "serve says nothing of it: $(cat "$work/serve.err")"
+high key revoke "$late" --reason 'its database was lost' > /dev/null
+high status > /dev/null || fail "it still has something to say: $(high status)"
+rm "$high_state"/access.db*
+if high status > "$work/out"; then fail "status does not miss the keys"; fi
+grep -q "$lost of ada was made here" "$work/out" || fail "lost keys: $(cat "$work/out")"
+step "an old copy of the users' keys is an alarm, and what was revoked is revoked again"
+
+# --- keys that the log never saw: another installation's access.db
+own_state=$high_state high_state="$work/stranger"
+high init --zone production --record off > /dev/null
+foreign=$(high --json key add mallory | json '["id"]')
+cp "$high_state/access.db" "$work/foreign.db"
+high_state=$own_state
+high key revoke "$lost" --reason 'its database was lost' > /dev/null
+cp "$work/foreign.db" "$high_state/access.db"
+if high status > "$work/out"; then fail "status has nothing to say of keys that were not made here"; fi
+grep -q "$foreign of mallory is valid, and was not made here" "$work/out" || fail "the unknown key: $(cat "$work/out")"
+if high --json status > "$work/out"; then fail "status --json ends as if all were well"; fi
+[ "$(json '["keys"]["unknown"][0]["id"]' < "$work/out")" = "$foreign" ] || fail "--json: $(cat "$work/out")"
+serve_once
+grep -q "$foreign of mallory is valid, and the audit log never saw it made" "$work/serve.err" || fail "serve: $(cat "$work/serve.err")"
+says valid high key ls
+high key revoke "$foreign" --reason 'not ours' > /dev/null
+high status > /dev/null || fail "it still has something to say: $(high status)"
+
+# --- a key that was changed in the file itself
+id=$(high --json key add ada --role viewer --model demo --expires 90d --record full | json '["id"]')
+cp "$high_state/access.db" "$work/unchanged.db"
+write_key() {  # SQL: does it to the key, as who can write the file would
+  python3 - "$high_state/access.db" "$1" "$id" << 'PY'
+import sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+assert db.execute(f"UPDATE key SET {sys.argv[2]} WHERE id = ?", [sys.argv[3]]).rowcount == 1
+db.execute("UPDATE generation SET value = value + 1")
+db.commit()
+db.close()
+PY
+}
+high status > /dev/null || fail "status has something to say of a good key: $(high status)"
+for change in "expires = NULL" "role = 'admin'" "models = '[]'" "record = 'off'" "label = 'SECRET'" "tokens_per_day = 9" "user = 'eve'" \
+  "digest = zeroblob(32)"; do
+  member=${change%% *}
+  if [ "$member" = digest ]; then member=secret_sha256; fi
+  write_key "$change"
+  if high status > "$work/out"; then fail "status has nothing to say of a key after $change"; fi
+  grep -q "^KEYS: $id of ada was changed since it was made: $member\$" "$work/out" || fail "$change: $(cat "$work/out")"
+  if high --json status > "$work/out"; then fail "status --json ends as if all were well after $change"; fi
+  [ "$(json '["keys"]["changed"][0]["members"]' < "$work/out")" = "['$member']" ] || fail "$change: $(cat "$work/out")"
+  rm -f "$high_state"/access.db-*
+  cp "$work/unchanged.db" "$high_state/access.db"
+done
+high status > /dev/null || fail "it still has something to say: $(high status)"
+for change in "models = 'garbage'" "role = 'king'"; do
+  write_key "$change"
+  if high status > "$work/out"; then fail "status has nothing to say of a key after $change"; fi
+  grep -q "^KEYS: $id of ada cannot be read: somebody wrote into access.db\$" "$work/out" || fail "$change: $(cat "$work/out")"
+  says unreadable high key ls
+  serve_once
+  grep -q "$id of ada cannot be read" "$work/serve.err" || fail "serve after $change: $(cat "$work/serve.err")"
+  other=$(high --json key add bob | json '["id"]')
+  high key revoke "$other" --reason 'laptop stolen' > /dev/null || fail "no key is revoked after $change"
+  high key revoke "$id" --reason 'was changed' > /dev/null || fail "the key is not revoked after $change"
+  high status > /dev/null || fail "it still has something to say after $change: $(high status)"
+  id=$(high --json key add ada --role viewer --model demo --expires 90d --record full | json '["id"]')
+done
+write_key "role = 'admin', expires = NULL"
+serve_once
+grep -q "$id of ada was changed since it was made: expires, role" "$work/serve.err" || fail "serve: $(cat "$work/serve.err")"
+high key revoke "$id" --reason 'was changed' > /dev/null
+high status > /dev/null || fail "a key that was revoked is an alarm: $(high status)"
+step "a key that was changed in access.db is an alarm, until it is revoked"
+
+# A log that was begun anew knows no keys, and takes those that are older than itself for known.
+old=$(high --json key add ada | json '["id"]')
+mv "$high_state/audit" "$work/lost.audit"
+high init --zone production --new-audit-log --reason 'a test' > /dev/null
+grep -q "$old" <<< "$(high key ls)" || fail "the key that is older than the log: $(high key ls)"
+if grep '^KEYS:' <<< "$(high status || true)"; then fail "a key that is older than the log is an alarm"; fi
+step "keys that the audit log never saw are an alarm, until they are revoked"
+
+# --- a log that cannot be read through keeps nobody from revoking a key, nor from serving
+high_state="$work/damaged"
+high init --zone production --record off > /dev/null
+stolen=$(high --json key add ada | json '["id"]')
+for i in $(seq 140); do high key add "user$i" > /dev/null; done  # until the first entries are in a tile
+python3 - "$high_state/audit/tile/entries/000" << 'PY'
+import sys
+with open(sys.argv[1], "r+b") as tile:
+    tile.seek(tile.read().index(b'"detail"'))
+    tile.write(b"\0" * 8)
+PY
+high key revoke "$stolen" --reason 'laptop stolen' > /dev/null || fail "a damaged log keeps a stolen key valid"
+serve_once
+grep -q "whether the users' keys are those of the audit log cannot be said" "$work/serve.err" || fail "serve over a damaged log: $(cat "$work/serve.err")"
+step "a key is revoked, and files are served, beside a damaged audit log"

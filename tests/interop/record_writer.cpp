@@ -1,5 +1,5 @@
 // Writes one record as the gateway does, without a model: what the test of the record's commands reads.
-//   record_writer STATE USER PROMPT ANSWER    prints the id; PROMPT is what the request said, as JSON or not
+//   record_writer STATE USER PROMPT ANSWER [ENDPOINT]    prints the id; PROMPT is what the request said, as JSON or not
 #include <cstdio>
 #include <future>
 #include <nlohmann/json.hpp>
@@ -8,7 +8,7 @@
 
 int main(int argc, char** argv) {
   using namespace liftlock;
-  if (argc != 5) return 2;
+  if (argc != 5 && argc != 6) return 2;
   try {
     const fs::path state = argv[1];
     AuditLog log(state / "audit", "");
@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
                           .user = argv[2],
                           .key_id = "k1",
                           .peer = "127.0.0.1",
-                          .endpoint = "/v1/chat/completions",
+                          .endpoint = argc > 5 ? argv[5] : "/v1/chat/completions",
                           .model = "demo",
                           .model_digest = "sha256:00",
                           .engine = "stand-in@1",

@@ -45,7 +45,7 @@ cp -r "$work/vendor" "$work/unsigned-index"
 rm "$work/unsigned-index/repodata/repomd.xml.asc"
 (cd "$work" && exec python3 -u -m http.server 0 --bind 127.0.0.1 > "$work/http.out" 2> "$work/http.log") &
 pids+=($!)
-for _ in $(seq 100); do grep -q port "$work/http.out" && break; sleep 0.1; done
+soon grep -q port "$work/http.out" || fail "the repository did not start: $(cat "$work/http.log")"
 upstream=http://127.0.0.1:$(sed -n 's/.* port \([0-9]*\) .*/\1/p' "$work/http.out")
 
 cd "$work/stack"

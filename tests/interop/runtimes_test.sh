@@ -63,8 +63,7 @@ TOML
 containerd --config "$work/node/config.toml" > "$work/node/log" 2>&1 & node=$!
 pids+=("$node")
 ctr() { command ctr -a "$work/node/socket" -n k8s.io "$@"; }
-for _ in $(seq 100); do ctr version > /dev/null 2>&1 && break; sleep 0.1; done
-ctr version > /dev/null 2>&1 || { tail -5 "$work/node/log"; skip "containerd does not start here"; }
+soon_of "$node" ctr version || { tail -5 "$work/node/log"; ! kill -0 "$node" 2> /dev/null || fail "containerd does not answer"; skip "containerd does not start here"; }
 has() { awk -v name="$1" '$1 == name { print $3 }' <<< "$(ctr images ls)"; }
 ran=yes
 # It failed once, under load, with its word lost; so it may say it at the third time.
@@ -109,7 +108,7 @@ podman rmi -a -f > /dev/null
 
 # --- both from the mirror, by the name that the upstream had
 "$high_exe" --quiet --state "$high_state" serve > "$work/serve.log" 2>&1 & pids+=($!)
-for _ in $(seq 100); do curl -fs "http://$mirror/v2/" > /dev/null && break; sleep 0.1; done
+soon curl -fs "http://$mirror/v2/" || fail "the mirror did not start: $(cat "$work/serve.log")"
 rendered=$(high render clients --base-url "http://$mirror" --client containerd)
 mkdir -p "$work/hosts/$upstream"
 sed -n '/^server = /,/override_path/p' <<< "$rendered" > "$work/hosts/$upstream/hosts.toml"

@@ -8,7 +8,7 @@ low_exe=$(realpath "$1") high_exe=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 . "$here/demo_site.sh"
-trap 'stop KILL; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+trap 'stop KILL; tidy' EXIT
 more_models="[engine.whisper]
 packages = [\"whisper.cpp-tools\"]
 suites = [\"forky\"]
@@ -45,8 +45,12 @@ for file in noise.bin lie.wav empty.wav "$work" none.wav; do
   grep -Eq 'error\[(usage|not-regular|not-found)\]' err || fail "$file: $(cat err)"
 done
 high transcribe says short.wav > /dev/null || fail "a WAV that was cut off is still sound"
+grep -q 'last given to the engine .*whisper' <<< "$(high chain show says || true)" || fail "the chain lacks the engine: $(high chain show says || true)"
 if high transcribe demo tone.wav 2> err; then fail "a model of texts heard"; fi
 grep -q 'error\[model-unfit\]' err || fail "$(cat err)"
+high model swap ears says > /dev/null || fail "an alias of a model of speech"
+[ "$(high transcribe ears tone.wav)" = "$heard" ] || fail "transcribe by an alias"
+if high model swap ears says --expect patient 2> err; then fail "words were expected of silence"; fi
 echo "ok: in the terminal"
 
 # Through the gateway.
@@ -95,6 +99,15 @@ print("ok: OpenAI's client")
 PY
 high --json record find --text "$digest" | json '["records"]' | grep -q /v1/audio/transcriptions || fail "the gateway's record"
 [ "$(left "$server")" = 0 ] || fail "left: $(ls /run/liftlock)"
+# Under the running server: what was changed since the last recording is not heard with.
+weights=$(sha256sum < says.bin | cut -d' ' -f1)
+blob="$work/high/store/blobs/sha256/${weights:0:2}/$weights"
+before=$(high --json audit tail -n 100000 --type model.load | json '["entries"].__len__()')
+cp --preserve=all "$blob" kept && chmod u+w "$blob" && printf x | dd of="$blob" bs=1 seek=100 conv=notrunc status=none
+expect 500 -F file=@tone.wav -F model=says > /dev/null
+cp --preserve=all kept "$blob"
+expect 200 -F file=@tone.wav -F model=says > /dev/null
+[ "$(high --json audit tail -n 100000 --type model.load | json '["entries"].__len__()')" = "$((before + 2))" ] || fail "a recording without a load of its model"
 stop TERM
 high audit verify > /dev/null || fail "the log"
 echo "ok: speech"

@@ -20,12 +20,16 @@ has() { "$1" --json ls --publications | json '["publications"]' | { grep -o "'ch
 sound() { "$1" scrub > /dev/null && "$1" audit verify > /dev/null || fail "the store or the log of $1 is not sound"; }
 mode() { echo "${1:-honest}" > "$work/between/mode"; echo "${2:-.}" > "$work/between/match"; : > "$work/between/log"; }
 start() {  # start FILE COMMAND…: in the background; sets $server
+  : > "$1"
   "${@:2}" > "$1" 2> "$1.err" &
   server=$!
   pids+=("$server")
-  for _ in $(seq 100); do [ -s "$1" ] && return; kill -0 "$server" 2> /dev/null || break; sleep 0.1; done
+  soon_of "$server" [ -s "$1" ] && return
   cat "$1.err" >&2; fail "$* did not start"
 }
+# The mirror looks once a second for what changed; shows SEQUENCE: it has this bundle.
+shows() { [ "$(curl -fsS "$plain/sync/rings/canary.json" | value "any(b['sequence'] == $1 for b in d['bundles'])")" = True ]; }
+news() { out=$(prod store sync) && [ "$out" != "nothing new" ]; }
 node() {  # node STATE PEER RING [LINE…]: a new production node
   prod_state=$1
   rm -rf "$1"
@@ -64,7 +68,8 @@ grep -q "^took demo/1: 4 files" <<< "$(prod store sync --from "$tls" --once)" ||
 [ "$(has prod)" = demo/1 ] || fail "the node has $(has prod)"
 [ "$(prod store sync)" = "nothing new" ] || fail "a second sync finds something"
 grep -q "bundle.ingest" <<< "$(prod audit tail)" || fail "no entry of the ingest in the node's log"
-sleep 1; grep -q "mirror.read" <<< "$(high audit tail)" || fail "the log of the ingest node has no reads"
+has_reads() { grep -q "mirror.read" <<< "$(high audit tail)"; }
+soon has_reads || fail "the log of the ingest node has no reads"
 start ../serve-prod "$high_exe" --quiet --state "$prod_state" serve --listen 127.0.0.1:0
 url=$(sed -n 's/^listening on //p' ../serve-prod)
 python3 -m venv ../venv && ../venv/bin/pip --quiet --disable-pip-version-check install --index-url "$url/simple/" idna && ../venv/bin/python -c 'import idna' || fail "pip install from the production node"
@@ -174,7 +179,7 @@ cp -r "$low_state" "$work/low-2"
 head -c 60000 /dev/urandom > small.bin
 ship demo-2 --since ../medium/demo-1
 land demo-2
-sleep 1.5  # the mirror looks once a second
+soon shows 2 || fail "the mirror does not have the second bundle"
 mode honest
 prod store sync > /dev/null && [ "$(has prod)" = "demo/1 demo/2" ] || fail "the second bundle: $(has prod)"
 ! grep -q "$big" "$work/between/log" || fail "what the store had travelled again"
@@ -238,29 +243,38 @@ step "the canary follows what lands, the others what a person promoted"
 
 # --- retired at the peer, and what a scanner withheld
 high retire demo/2 --reason "a bad one" > /dev/null
-sleep 1.5
-grep -q "out of use, as at the peer: demo/2" <<< "$(prod store sync)" || fail "the retirement"
+soon news && grep -q "out of use, as at the peer: demo/2" <<< "$out" || fail "the retirement"
 [ "$(has prod)" = demo/1 ] || fail "after the retirement: $(has prod)"
 grep -q "bundle.retire" <<< "$(prod audit tail)" || fail "the retirement is not in the node's log"
 high ingest usb/demo-2 --expect "$(digest demo-2)" --restore-retired --reason "it was good" > /dev/null
-sleep 1.5
+soon shows 2 || fail "the mirror does not have what was restored"
 [ "$(prod store sync)" = "nothing new" ] || fail "what was retired comes back by itself"
 prod store sync --restore-retired --reason "it was good" > /dev/null && [ "$(has prod)" = "demo/1 demo/2" ] || fail "restored: $(has prod)"
 printf 'follow_retired = false\n' >> "$prod_state/config.toml"
+cp -a "$prod_state/audit" ../old-audit
 head -c 50000 /dev/urandom > small.bin
 ship demo-3
 low withhold ../medium/demo-3 files/small.bin --reason Test.Signature --key ../scanner.pem > /dev/null
 land demo-3
 high ring promote plant demo 3 > /dev/null
-sleep 1.5
-grep -q "withheld: files/small.bin" <<< "$(prod store sync)" || fail "what is withheld"
+soon news && grep -q "withheld: files/small.bin" <<< "$out" || fail "what is withheld"
 [ "$(prod --json status | json '["channels"][0]["withheld"]')" != "[]" ] || fail "status does not say that something is withheld"
 rm -r ../medium/demo-3/withheld
 land demo-3
-sleep 1.5
-prod store sync > /dev/null
-curl -fsS "$plain/bundles/demo/3/files/small.bin" | cmp - small.bin || fail "the ingest node has not the whole"
-prod export "file:small@$(sha256sum < small.bin | cut -c1-12)" --to ../out3 > /dev/null && cmp small.bin "$(find ../out3 -name small.bin)" || fail "the rest did not follow"
+is_whole() { curl -fsS "$plain/bundles/demo/3/files/small.bin" | cmp - small.bin; }
+soon is_whole || fail "the ingest node has not the whole"
+follows() {
+  rm -rf ../out3
+  prod store sync && prod export "file:small@$(sha256sum < small.bin | cut -c1-12)" --to ../out3 && cmp small.bin "$(find ../out3 -name small.bin)"
+}
+soon follows || fail "the rest did not follow"
+rm -rf "$prod_state/audit" && cp -a ../old-audit "$prod_state/audit"
+# Exit status 3 while there is an alarm: what it says is looked at.
+{ prod status || true; } > ../told
+grep -q "^unlogged: .*liftlock store sync" ../told && grep -q "^  demo/3 is not in the audit log$" ../told || fail "an old copy of the node's log: $(cat ../told)"
+grep -q "^took demo/3" <<< "$(prod store sync)" || fail "what the log lacks is not taken again"
+{ prod status || true; } > ../told
+if grep -q "unlogged" ../told; then fail "taken again, and still unlogged: $(cat ../told)"; fi
 sound prod; sound high
 step "what is retired goes out of use, what is withheld stays withheld, and the rest follows later"
 
@@ -270,11 +284,34 @@ head -c 40000 /dev/urandom > small.bin
 ship demo-4
 land demo-4
 high ring promote plant demo 4 > /dev/null
-for _ in $(seq 100); do [[ "$(has prod)" == *demo/4* ]] && break; sleep 0.2; done
-[[ "$(has prod)" == *demo/4* ]] || fail "the loop takes nothing: $(cat ../loop ../loop.err)"
+took_4() { [[ "$(has prod)" == *demo/4* ]]; }
+soon took_4 || fail "the loop takes nothing: $(cat ../loop ../loop.err)"
 mode "cut 10"; sleep 8; kill -0 "$loop" || fail "the loop ended when the peer was away"
 mode honest
 kill "$loop"; wait "$loop" 2> /dev/null || true
 grep -q "^took demo/4" ../loop && grep -q "the next look is in 1s" ../loop.err || fail "the loop: $(cat ../loop ../loop.err)"
 ! grep -q $'\r' ../loop.err || fail "progress for a terminal, and there is none"
 step "a loop goes on, whatever the peer does"
+
+# --- of two contents under one name, one is taken out of use at the peer
+node "$work/recall" "$plain" canary
+printf '[model.tiny]\nsource = "tiny.gguf"\nversion = "1"\n' >> liftlock.toml
+contents=()
+for n in 5 6; do
+  python3 "$root/tests/tools/make_model.py" gguf tiny.gguf --seed "$n"
+  contents+=("model:tiny@1@sha256:$(sha256sum < tiny.gguf | cut -c1-16)")
+  ship "demo-$n"
+  land "demo-$n"
+  soon shows "$n" || fail "the mirror does not have demo/$n"
+  prod store sync > /dev/null || fail "the sync of demo/$n"
+done
+[ "$(has prod)" = "demo/5 demo/6" ] || fail "the node has $(has prod)"
+prod show "${contents[0]}" > /dev/null || fail "the older content"
+high model rm "${contents[0]}" > /dev/null
+soon news && grep -q "out of use, as at the peer: model:tiny@1" <<< "$out" || fail "the recall: $(prod store sync)"
+refused not-found prod show "${contents[0]}"
+prod show "${contents[1]}" > /dev/null || fail "the newer content went, too"
+grep -q "artifact.withdraw" <<< "$(prod audit tail)" || fail "the recall is not in the node's log"
+[ "$(prod store sync)" = "nothing new" ] || fail "after the recall"
+sound prod
+step "a content that the peer took out of use goes, and another one under its name stays"

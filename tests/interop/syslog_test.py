@@ -37,6 +37,9 @@ class Collector:
         context.verify_mode = ssl.CERT_REQUIRED
         self.context = context
         self.listener = socket.create_server(("127.0.0.1", port))
+        if after is not None:
+            # Small, or all that is to come is taken in before the connection is dropped, and its sender ends well.
+            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         self.port = self.listener.getsockname()[1]
         self.stopped = False
         self.thread = threading.Thread(target=self.run, daemon=True)

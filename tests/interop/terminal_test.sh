@@ -7,7 +7,7 @@ low_exe=$(realpath "$1") high_exe=$(realpath "$2")
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
 . "$here/demo_site.sh"
-trap 'stop TERM; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+trap 'stop TERM; tidy' EXIT
 more_models="[model.says]
 source = \"$work/says.gguf\""
 python3 "$here/../tools/make_model.py" gguf "$work/says.gguf" --say "Das ist eine Antwort"
@@ -35,6 +35,21 @@ high --json translate says "$work/doc.md" --to de --output "$work/dok.md" > "$wo
 printf -- '# Das ist eine Antwort\n\n- Das ist eine Antwort\n\n```sh\nls\n```\n\nSee [the guide](https://example.org).\n' | diff - "$work/dok.md" || fail "translate"
 grep -q '^warning: line 9: not translated' "$work/err" || fail "who lost a link is not told: $(cat "$work/err")"
 [ ! -e "$work/dok.md.partial" ] || fail "the journal is left"
+# What was translated before the output could be written is not asked for again, unless it would be asked for otherwise.
+again() {  # WORDS…: once in vain, since the output is a folder; then with these options. Prints how many parts were reused.
+  mkdir "$work/taken"
+  if high translate says "$work/two.md" --to de --output "$work/taken" > "$work/told" 2>&1; then fail "a folder was replaced"; fi
+  rmdir "$work/taken"
+  [ -e "$work/taken.partial" ] || fail "no journal: $(cat "$work/told")"
+  high --json translate says "$work/two.md" --to de --output "$work/taken" "$@" | json '["reused"]'
+  rm "$work/taken"
+}
+printf 'One.\n\nTwo.\n' > "$work/two.md"
+[ "$(again)" = 2 ] || fail "nothing is reused"
+for option in '--system be-brief' '--temperature 0.5' '--max-tokens 99'; do
+  read -r -a words <<< "$option"
+  [ "$(again "${words[@]}")" = 0 ] || fail "what was asked without $option is reused"
+done
 echo "A sentence." | high translate says - --to fr | grep -qx 'Das ist eine Antwort' || fail "translate in a pipe"
 # While a server runs they ask it: its model is loaded once, and many ask at a time.
 serve

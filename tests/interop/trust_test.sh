@@ -24,8 +24,11 @@ eve=$(gpg --batch --with-colons --list-keys | sed -n 's/^fpr:::::::::\([0-9A-F]*
 step "keys are made with mode 0600 and never overwritten"
 
 # Two root keys must sign: the second one signs "elsewhere".
-low trust init --organisation Example --root-key root1.pem --passphrase-file passphrase --root-public root2.pem.pub \
-  --threshold root:2 --add builder:builder.pem --add approver:ada.pem --expires 365d --out 1.root.json >/dev/null
+begin=(trust init --organisation Example --root-key root1.pem --passphrase-file passphrase --root-public root2.pem.pub
+  --threshold root:2 --add builder:builder.pem --add approver:ada.pem --out 1.root.json)
+refused usage low "${begin[@]}" --expires 9999999w  # past the year 9999
+refused usage low "${begin[@]}" --expires 2020-01-01
+low "${begin[@]}" --expires 365d > /dev/null
 refused trust-missing low trust show
 refused key-role low trust sign-root 1.root.json --root-key builder.pem
 low trust sign-root 1.root.json --root-key root2.pem --passphrase-file passphrase >/dev/null
@@ -80,7 +83,10 @@ far trust pin bundle --fingerprint "$newest" >/dev/null
 step "a root is pinned by its fingerprint only"
 
 refused reason-required low trust revoke ada.pem "${both[@]}"
-low trust revoke ada.pem --reason 'laptop stolen' "${both[@]}" >/dev/null
+low --json trust revoke ada.pem --reason 'laptop stolen' "${both[@]}" >made.json 2>told
+# What nobody can do any more is told before it is signed, and is no refusal.
+words="once this is in force, 2 keys of the role approver must sign, and what is left is 1: no bundle lands any more"
+grep -q "^warning: $words" told && grep -qF "$words" <<<"$(json '["warnings"][0]' <made.json)" || fail "$(cat told made.json)"
 low trust rotate builder.pem --with root3.pem.pub "${both[@]}" >/dev/null
 root1=$(openssl pkey -pubin -in root1.pem.pub -outform DER | sha256sum | cut -c1-16)
 refused key-missing low trust rotate "$root1" --with none.pub "${both[@]}"
@@ -95,12 +101,26 @@ far trust update bundle >/dev/null
 refused key-revoked low sign bundle --role approver --key ada.pem
 step "revocation and rotation travel; a gap in the chain is refused"
 
+roots=(--root-key root2.pem --root-key root4.pem --passphrase-file passphrase)
+low trust keygen --role scanner --out scanner.pem >/dev/null
+refused usage low trust add-key scanner.pem.pub --role scanner --key-expires 2020-01-01 "${roots[@]}"
+low --json trust add-key scanner.pem.pub --role scanner --owner Sam "${roots[@]}" >made.json
+[ "$(value '"warnings" in d' <made.json)" = False ] || fail "$(cat made.json)"
+refused usage low trust retire Sam --until 2099-02-29 "${roots[@]}"
+low trust retire Sam --until 2099-12-31 "${roots[@]}" >/dev/null 2>told
+grep -q "^warning: from 2100-01-01T00:00:00Z on, no key of the role scanner is left: nothing can be withheld" told || fail "$(cat told)"
+low --json trust retire Sam "${roots[@]}" >made.json 2>told
+grep -q "^warning: once this is in force, no key of the role scanner is left: nothing can be withheld" told || fail "$(cat told)"
+[ "$(value 'len(d["warnings"])' <made.json)" = 1 ] || fail "$(cat made.json)"
+step "what nobody can do without the last key of a role is told"
+
 "$liftlock" --quiet --state "$work/forked" init --zone low >/dev/null
 "$liftlock" --quiet --state "$work/forked" trust init --organisation Example --root-key root2.pem --passphrase-file passphrase \
   --add builder:builder.pem >/dev/null
 refused trust-broken low trust update forked/trust/1.root.json
 cp forked/trust/1.root.json bundle/manifest/trust/
 refused trust-broken low trust update bundle
+[ "$(low --json audit tail -n 100 --type trust.fork | json '["entries"][-1]["detail"]["version"]')" = 1 ]
 cp low/trust/1.root.json bundle/manifest/trust/
 step "another statement of a version long past is refused"
 

@@ -10,7 +10,7 @@ work=$(mktemp -d)
 . "$here/demo_site.sh"
 webui=""
 stop_webui() { [ -z "$webui" ] || { kill "$webui" 2> /dev/null || true; wait "$webui" 2> /dev/null || true; webui=""; }; }
-trap 'stop_webui; stop TERM; [ -z "${network:-}" ] || kill "$network"; chmod -R u+w "$work"; rm -rf "$work"' EXIT
+trap 'stop_webui; stop TERM; [ -z "${network:-}" ] || kill "$network" || true; tidy' EXIT
 [ -n "${LIFTLOCK_TEST_WEBUI:-}" ] || skip "set LIFTLOCK_TEST_WEBUI=1 to install Open WebUI (2.2 GB) and run it"
 python3 -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || skip "Open WebUI needs Python 3.11 or 3.12"
 
@@ -37,14 +37,15 @@ within="" network="" where="with this machine's network"
 if [ "$(id -u)" -eq 0 ]; then
   unshare -n sleep 3600 &
   network=$!
-  sleep 0.5
+  is_apart() { [ "$(readlink "/proc/$network/ns/net")" != "$(readlink /proc/self/ns/net)" ]; }
+  soon is_apart || fail "no network of its own"
   within="nsenter -t $network -n" where="cut off from every network"
   $within ip link set lo up
 fi
 serve
 
 # The environment that docs/guides/gateway.md shows.
-port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+port=$(free_port)
 mkdir "$work/webui"
 sed -n '/^OFFLINE_MODE=/,/^```/p' "$here/../../docs/guides/gateway.md" | grep = \
   | sed -e "s#http://127.0.0.1:8480#$url#; s#KEY#$alice#" > "$work/webui.env"

@@ -58,6 +58,7 @@ refused witness-required land 1
 status_is 3 high status
 grep -q 'WITNESS' "$work/out" || fail "status does not show the witness: $(cat "$work/out")"
 ask
+high audit tail --type witness.request | grep 'success.*challenge' > /dev/null || fail "the request has no entry (docs/formats/witness.md)"
 refused log-unknown sign
 refused reason-required sign --new-log
 refused confirmation-required sign --new-log --reason 'a new node'
@@ -157,7 +158,9 @@ before=$(seen)
 put_back good
 rm -rf "$high_state/audit/"{tile,journal,checkpoint,witness}
 refused audit-broken ask --since 0
-high init --zone ingest --new-audit-log --reason "forged" > /dev/null
+mkdir -p "$work/forged/audit" && cp -p "$high_state/audit/key" "$high_state/audit/key.pub" "$work/forged/audit"
+"$high_exe" --quiet --state "$work/forged" init --zone ingest > /dev/null
+rm -rf "$high_state/audit" && mv "$work/forged/audit" "$high_state/audit"
 while ask --since 0; [ "$(high --json audit verify | json '["size"]')" -le "$before" ]; do :; done
 with_statement
 [ "$(state)" = forked ] || fail "state: $(state)"
@@ -216,12 +219,14 @@ refused audit-broken land 4
 high init --zone ingest --new-audit-log --reason 'disk lost, ticket 4711' > /dev/null
 refused witness-required land 4
 status_is 3 high status
-grep -q 'plant/3 is not in the audit log' "$work/out" || fail "status: $(cat "$work/out")"
+grep -q 'plant/3 is not in the audit log: liftlock ingest SOURCE --expect sha256:[0-9a-f]*$' "$work/out" || fail "status: $(cat "$work/out")"
 ask
 refused log-unknown sign
 sign --new-log --reason 'disk lost, ticket 4711' --fingerprint "$(high --json audit witness show | json '["fingerprint"]')"
 take
 land 4
+status_is 3 high status
+grep -q 'plant/3 is not in the audit log: .* --allow-rollback --reason TEXT$' "$work/out" || fail "what the channel left behind: $(cat "$work/out")"
 [ "$(witness --json audit witness show | json '["logs"]' | grep -o "'log'" | wc -l)" = 2 ] || fail "the witness forgot the lost log"
 step "a node that is rebuilt with nothing is a new log, which a person allows on the witness"
 

@@ -51,7 +51,7 @@ if [ "$side" = high ]; then
   as_liftlock liftlock init --zone ingest
   set -m  # a process group of its own, to end it as a whole
   as_liftlock liftlock serve > /tmp/serve.log 2>&1 &
-  for _ in $(seq 100); do grep -q listening /tmp/serve.log && break; sleep 0.1; done
+  for _ in $(seq 600); do grep -q listening /tmp/serve.log && break; sleep 0.1; done
   exec 3<> /dev/tcp/127.0.0.1/8480
   printf 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n' >&3
   answer=$(head -n 1 <&3)

@@ -2,7 +2,7 @@
 """Makes small, valid models for tests and demonstrations; Python standard library only.
 
   make_model.py gguf OUT.gguf [--layers 2] [--embd 64] [--filler-tokens 0] [--say TEXT | --call] [--shards 1]
-                      [--pooling mean|last] [--seed 7]
+                      [--pooling mean|last|rank] [--seed 7]
   make_model.py safetensors FOLDER [--shards 2] [--seed 7]
   make_model.py whisper OUT.bin [--say TEXT] [--seed 7]
 
@@ -11,8 +11,8 @@ feed-forward outputs are zero, so the next token depends on the current one alon
 after the assistant's mark it says TEXT word by word and then stops. It is a few hundred kilobytes and knows nothing
 else. With --call it has a template that knows tools, and whatever it is asked it calls the tool get_weather for Paris.
 Equal arguments give equal bytes. With --pooling it is made for embeddings: the vector of a text is made of those
-of its tokens. With --shards 2 the weights lie in OUT-00001-of-00002.gguf and its sibling, as llama-gguf-split leaves
-them.
+of its tokens (rank: it says that it is made for reranking, and cannot). With --shards 2 the weights lie in
+OUT-00001-of-00002.gguf and its sibling, as llama-gguf-split leaves them.
 
 The safetensors model is a folder as the transformers library writes it (config.json, tokenizer.json, an index and
 shards) with random weights; it is there to be checked and carried, not to be run.
@@ -123,7 +123,7 @@ def spoken_tokens(sentence):
     return words[:1] + ["\u2581" + word for word in words[1:]]
 
 
-POOLING = {"mean": 1, "last": 3}  # enum llama_pooling_type
+POOLING = {"mean": 1, "last": 3, "rank": 4}  # enum llama_pooling_type
 
 
 def make_gguf(*args, **kwargs):

@@ -4,16 +4,18 @@
 #   ZARF=… HAULER=… make_others_samples.sh FOLDER
 # Either may be missing. It needs docker-registry, umoci and skopeo.
 set -euo pipefail
+# shellcheck source=../interop/waiting.sh
+source "$(dirname "$0")/../interop/waiting.sh"
 out=$(realpath "$1")
 work=$(mktemp -d)
 registries=()
 trap 'kill "${registries[@]}" 2> /dev/null || true; rm -rf "$work"' EXIT
 start_registry() {  # its port in $port
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=$(free_port)
   printf 'version: 0.1\nlog: {level: error, accesslog: {disabled: true}}\nstorage: {filesystem: {rootdirectory: %s/registry-%s}}\nhttp: {addr: "127.0.0.1:%s"}\n' "$work" "$port" "$port" > "$work/registry.yml"
   docker-registry serve "$work/registry.yml" > "$work/registry.log" 2>&1 &
   registries+=($!)
-  for _ in $(seq 100); do curl -fsS -o /dev/null "http://127.0.0.1:$port/v2/" 2> /dev/null && break; sleep 0.1; done
+  soon curl -fsS "http://127.0.0.1:$port/v2/" || { cat "$work/registry.log" >&2; exit 1; }
 }
 start_registry
 

@@ -1,23 +1,29 @@
-// Stands in for llama-server in tests: answers GET /health and POST /v1/chat/completions on a Unix socket, and
-// misbehaves when its model (at load) or a request (by a word in its body) says so.
+// Stands in for llama-server in tests: answers GET /health, POST /v1/chat/completions and /v1/embeddings (of one text)
+// on a Unix socket, and misbehaves when its model (at load) or a request (by a word in its body) says so. Started with
+// --reranking it answers POST /v1/rerank, of two documents.
 //
-//   model:    "die at load", "slow load"
+//   model:    "die at load", "slow load", "mislead at load" (a symlink where its socket belongs)
 //   request:  "crash", "hang" (nothing is answered any more), "flood" (its log), "half" (a chunk that never ends),
 //             "late", "started after MS" (or else it crashes; milliseconds since 1970), "linger" (a first piece, then
 //             nothing until the client leaves, which it logs), "much" (a long answer), "repeat WORD" (that is the
-//             answer), "stubborn" (2 s of work, whether the client is there or not), "obsessed" (work without end),
+//             answer), "stubborn" (6 s of work, whether the client is there or not), "obsessed" (work without end),
 //             "recite" (what its model's file holds now), "scribble" (writes to it: "refused" or "written"),
-//             "eat" (a gigabyte of memory), "grumble" and "blurt" (400 and 500 with its insides)
+//             "probable" (log probabilities between the pieces of a stream), "devour" (a gigabyte of memory), "mislead"
+//             (a symlink takes its socket's place), "clutter" (the folder of its socket is filled), "blank" (a vector
+//             or an order that is none), "grumble" and "blurt" (400 and 500 with its insides)
 //
 // GET /slots tells how many requests it works on.
 //
 // With "stream":true it answers in events.
+//
+// With --output-file it stands in for whisper-cli: it writes what it heard, and ends.
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -37,7 +43,9 @@ std::atomic<bool> g_hangs{false};
 std::atomic<int> g_busy{0};
 const Clock::time_point g_start = Clock::now();
 
-std::string g_model;  ///< path
+std::string g_model;   ///< path
+std::string g_socket;  ///< path
+bool g_ranks = false;  ///< as it was started
 
 constexpr const char* k_help =
     "-m,  --model FNAME  model\n--host HOST  socket\n--alias NAME  name\n--parallel N  slots\n-c,  --ctx-size N  "
@@ -113,8 +121,10 @@ constexpr const char* k_usage = R"("usage":{"prompt_tokens":5,"completion_tokens
 void stream(int fd, const std::string& request) {
   say(fd,
       "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
+  const std::string more = has(request, "probable") ? R"(,"logprobs":{"content":[{"logprob":-0.5}]})" : "";
   const auto piece = [&](const std::string& words) {
-    chunk(fd, R"({"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":")" + words + "\"}}]}");
+    chunk(fd, R"({"object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":")" + words + "\"}" + more +
+                  "}]}");
   };
   const auto words = words_for(request);
   if (has(request, "linger")) {
@@ -144,7 +154,19 @@ std::string slots() {
   return "[" + out + R"({"is_processing":false}])";
 }
 
-void eat() {
+void mislead() {
+  unlink(g_socket.c_str());
+  if (symlink("/tmp/elsewhere", g_socket.c_str()) != 0) std::perror("symlink");
+}
+
+void clutter() {
+  const int fd = open((g_socket + ".more").c_str(), O_WRONLY | O_CREAT, 0600);
+  const std::string block(1 << 12, 'x');
+  while (write(fd, block.data(), block.size()) > 0) continue;
+  close(fd);
+}
+
+void devour() {
   for (int i = 0; i < 64; ++i) {
     const std::size_t size = 16u << 20;
     std::memset(std::malloc(size), 1, size);
@@ -152,7 +174,19 @@ void eat() {
   }
 }
 
+/// In the form of llama-server, best first.
+void rank(int fd, const std::string& request) {
+  if (!g_ranks) {
+    return send_json(fd, R"({"error":{"type":"not_supported_error","message":"start it with --reranking"}})",
+                     "501 Not Implemented");
+  }
+  const auto* order = R"({"index":1,"relevance_score":0.9},{"index":0,"relevance_score":-1.5})";
+  send_json(fd, std::string(R"({"object":"list","usage":{"prompt_tokens":9,"total_tokens":9},"results":[)") +
+                    (has(request, "blank") ? "" : order) + "]}");
+}
+
 void whole(int fd, const std::string& request) {
+  if (request.rfind("POST /v1/rerank ", 0) == 0) return rank(fd, request);
   if (has(request, "linger")) return wait_until_client_leaves(fd);
   if (has(request, "grumble")) {
     return send_json(fd, R"({"error":{"type":"invalid_request_error","message":"insides {{ of.template }}"}})",
@@ -161,6 +195,10 @@ void whole(int fd, const std::string& request) {
   if (has(request, "blurt")) {
     return send_json(fd, R"({"error":{"type":"server_error","message":"insides: std::bad_alloc"}})",
                      "500 Internal Server Error");
+  }
+  if (has(request, "POST /v1/embeddings")) {
+    const auto* numbers = has(request, "blank") ? "0.0,0.0" : "0.5,-0.25";
+    return send_json(fd, std::string(R"({"data":[{"index":0,"embedding":[)") + numbers + "]}]," + k_usage + "}");
   }
   send_json(fd, R"({"choices":[{"message":{"role":"assistant","content":")" + words_for(request) +
                     R"("},"finish_reason":"stop"}],)" + k_usage + "}");
@@ -178,9 +216,11 @@ void work(int fd, const std::string& request) {
     const std::string line(1 << 16, 'x');
     for (int i = 0; i < 640; ++i) say(2, line + "\n");
   }
-  if (has(request, "stubborn")) std::this_thread::sleep_for(std::chrono::seconds(2));
+  if (has(request, "stubborn")) std::this_thread::sleep_for(std::chrono::seconds(6));
   while (has(request, "obsessed")) pause();
-  if (has(request, "eat")) eat();
+  if (has(request, "devour")) devour();
+  if (has(request, "mislead")) mislead();
+  if (has(request, "clutter")) clutter();
   if (has(request, "late")) std::this_thread::sleep_for(std::chrono::milliseconds(300));
   if (has(request, "half")) {
     say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\ndata: {\"choices\"");
@@ -211,17 +251,28 @@ int main(int argc, char** argv) {
   if (argc == 2 && std::strcmp(argv[1], "--version") == 0) return std::puts("version: 1 (stand-in)") < 0;
   std::signal(SIGPIPE, SIG_IGN);
   g_model = option(argc, argv, "-m");
+  g_ranks = std::any_of(argv, argv + argc, [](const char* one) { return std::strcmp(one, "--reranking") == 0; });
   std::ifstream file(g_model);
   const std::string model{std::istreambuf_iterator<char>(file), {}};
   if (has(model, "die at load")) {
     std::fputs("I cannot load this\n", stderr);
     return 3;
   }
+  if (const auto transcript = option(argc, argv, "--output-file"); !transcript.empty()) {
+    std::ofstream(transcript + ".json")
+        << R"({"result":{"language":"en"},"transcription":[{"offsets":{"from":0,"to":1000},"text":"I heard it"}]})";
+    return 0;
+  }
   if (has(model, "slow load")) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  g_socket = option(argc, argv, "--host");
+  if (has(model, "mislead at load")) {
+    mislead();
+    while (true) pause();
+  }
   const int server = socket(AF_UNIX, SOCK_STREAM, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  std::snprintf(address.sun_path, sizeof address.sun_path, "%s", option(argc, argv, "--host").c_str());
+  std::snprintf(address.sun_path, sizeof address.sun_path, "%s", g_socket.c_str());
   if (bind(server, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(server, 64) != 0) return 4;
   while (true) {
     const int fd = accept(server, nullptr, nullptr);

@@ -2,11 +2,17 @@
 // succeeded. Static, so that it runs with any engine's root. Traffic, were any possible, would go to loopback only.
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/sched.h>
+#include <mqueue.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/ptrace.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -75,6 +81,52 @@ bool fills(const char* path, long long cap) {
   return written > cap;
 }
 
+/// Makes empty files until it may not, or there are more than that; removes them again.
+bool litters(const char* folder, int most) {
+  char path[64];
+  int count = 0;
+  int error = 0;
+  for (; count <= most; ++count) {
+    std::snprintf(path, sizeof path, "%s/litter-%d", folder, count);
+    if (opens(path, O_WRONLY | O_CREAT | O_EXCL)) continue;
+    error = errno;
+    break;
+  }
+  for (int i = 0; i < count; ++i) {
+    std::snprintf(path, sizeof path, "%s/litter-%d", folder, i);
+    unlink(path);
+  }
+  errno = error;
+  return count > most;
+}
+
+/// The same with several files, none of which is too large by itself.
+bool hoards(const char* folder, long long cap) {
+  constexpr long long k_file = 16 << 20;
+  static char block[65536];
+  char path[64];
+  long long written = 0;
+  int error = 0, files = 0;
+  while (written <= cap && error == 0) {
+    std::snprintf(path, sizeof path, "%s/hoard%d", folder, files++);
+    const int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    for (long long in_file = 0; fd >= 0 && in_file < k_file; in_file += static_cast<long long>(sizeof block)) {
+      const auto put = write(fd, block, sizeof block);
+      if (put <= 0) break;
+      written += put;
+      errno = 0;
+    }
+    error = errno;
+    if (fd >= 0) close(fd);
+  }
+  for (int i = 0; i < files; ++i) {
+    std::snprintf(path, sizeof path, "%s/hoard%d", folder, i);
+    unlink(path);
+  }
+  errno = error;
+  return written > cap;
+}
+
 /// Forks until it may not, or has more children than that; ends them again.
 bool bombs(int most) {
   static pid_t children[4096];
@@ -107,16 +159,69 @@ bool eats(std::size_t most) {
   return true;
 }
 
+/// A child in namespaces of its own, by a system call of that name; it ends at once.
+bool clones(int flags) {
+  const auto child = syscall(SYS_clone, flags | SIGCHLD, nullptr, nullptr, nullptr, nullptr);
+  if (child == 0) _exit(0);
+  if (child > 0) waitpid(static_cast<pid_t>(child), nullptr, 0);
+  return child > 0;
+}
+
+bool clones3(std::uint64_t flags) {
+  clone_args arguments{};
+  arguments.flags = flags;
+  arguments.exit_signal = SIGCHLD;
+  const auto child = syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (child == 0) _exit(0);
+  if (child > 0) waitpid(static_cast<pid_t>(child), nullptr, 0);
+  return child > 0;
+}
+
+/// Its own would do: who may set one may set others.
+bool joins(const char* name_space) {
+  const int fd = open(name_space, O_RDONLY);
+  return fd >= 0 && setns(fd, 0) == 0;
+}
+
+bool queues_signal(pid_t process) {
+  siginfo_t info{};
+  info.si_code = SI_QUEUE;
+  return syscall(SYS_rt_sigqueueinfo, process, 0, &info) == 0;
+}
+
+void reach_other_processes(pid_t outside) {
+  told("signal a process outside", kill(outside, 0) == 0);
+  told("signal a thread outside", syscall(SYS_tgkill, outside, outside, 0) == 0);
+  told("queue a signal for a process outside", queues_signal(outside));
+  told("open a process outside", syscall(SYS_pidfd_open, outside, 0) >= 0);
+}
+
+bool maps(int flags, int fd = -1) {
+  return mmap(nullptr, 1u << 20, PROT_READ | PROT_WRITE, flags, fd, 0) != MAP_FAILED;
+}
+
+/// Memory that stays without being mapped, or that is not counted while it is.
+void hold_uncounted_memory() {
+  told("make a file in memory", memfd_create("leave", 0) >= 0);
+  told("make a secret file in memory", syscall(SYS_memfd_secret, 0) >= 0);
+  told("make System V shared memory", shmget(IPC_PRIVATE, 4096, 0600) >= 0);
+  told("make System V messages", msgget(IPC_PRIVATE, 0600) >= 0);
+  told("make System V semaphores", semget(IPC_PRIVATE, 1, 0600) >= 0);
+  told("make a POSIX message queue", mq_open("/leave", O_RDWR | O_CREAT, 0600, nullptr) >= 0);
+  told("map shared memory without a file", maps(MAP_SHARED | MAP_ANONYMOUS));
+  told("map /dev/zero as shared memory", maps(MAP_SHARED, open("/dev/zero", O_RDWR)));
+  told("map memory that grows like a stack", maps(MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN));
+  told("hold more than 64 MiB in /dev/shm", hoards("/dev/shm", 64 << 20));
+}
+
 }  // namespace
 
-// Usage: try_leave [PORT [SOCKET [user|root [PROCESS [BYTES]]]]]. SOCKET: of the host, to which the engine's own is
-// made to lead. "user": who started us is not root, and what only root can bound is not tried. PROCESS: one outside,
-// that is signalled.
+// Usage: try_leave [PORT [SOCKET [PROCESS [BYTES]]]]. SOCKET: of the host, to which the engine's own is made to lead.
+// PROCESS: one outside, that is signalled.
 int main(int argc, char** argv) {
   setvbuf(stdout, nullptr, _IOLBF, 0);
   signal(SIGXFSZ, SIG_IGN);  // a file that is too large is an error like others
   const int port = argc > 1 ? std::atoi(argv[1]) : 80;
-  const bool as_user = argc > 3 && std::strcmp(argv[3], "user") == 0;
   told("hold a descriptor of who started it", holds_descriptors());
   told("connect to a server on the host's loopback", connects("127.0.0.1", port));
   told("open a netlink socket", socket(AF_NETLINK, SOCK_RAW, 0) >= 0);
@@ -128,16 +233,27 @@ int main(int argc, char** argv) {
   told("mount a file system", mount("none", "/tmp", "tmpfs", 0, nullptr) == 0);
   told("make a user namespace", unshare(CLONE_NEWUSER) == 0);
   told("make a network namespace", unshare(CLONE_NEWNET) == 0);
+  told("clone into a user namespace", clones(CLONE_NEWUSER));
+  told("clone into a network namespace", clones(CLONE_NEWNET));
+  told("clone3 into a user namespace", clones3(CLONE_NEWUSER));
+  told("join a network namespace", joins("/proc/self/ns/net"));
+  told("join a mount namespace", joins("/proc/1/ns/mnt"));
   told("trace another process", ptrace(PTRACE_ATTACH, 1, nullptr, nullptr) == 0);
   told("set up io_uring", syscall(SYS_io_uring_setup, 8, nullptr) >= 0);
   told("load a BPF program", syscall(SYS_bpf, 0, nullptr, 0) >= 0);
   told("become root", setuid(0) == 0 && opens("/usr/leave", O_WRONLY | O_CREAT));
-  if (argc > 4) told("signal a process outside", kill(static_cast<pid_t>(std::atoi(argv[4])), 0) == 0);
-  if (argc > 5) told("map more memory than it may have", eats(std::strtoull(argv[5], nullptr, 10)));
+  // But for itself and what started it inside there is nobody.
+  told("signal whoever can be signalled", kill(-1, 0) == 0);
+  if (argc > 3) reach_other_processes(static_cast<pid_t>(std::atoi(argv[3])));
+  if (argc > 4) told("map more memory than it may have", eats(std::strtoull(argv[4], nullptr, 10)));
+  hold_uncounted_memory();
   told("fill more than 64 MiB of its own /tmp", fills("/tmp/fill", 64 << 20));
-  if (!as_user) told("start more than 512 processes", bombs(512));
-  if (!as_user) told("fill more than 1 MiB of the shared folder", fills("/run/liftlock/fill", 1 << 20));
+  told("make more than 4096 files in its own /tmp", litters("/tmp", 4096));
+  told("make more than 4096 files in /dev/shm", litters("/dev/shm", 4096));
+  told("start more than 512 processes", bombs(512));
+  told("fill more than 1 MiB of the shared folder", fills("/run/liftlock/fill", 1 << 20));
   unlink("/run/liftlock/fill");
+  told("make more than 64 files in the shared folder", litters("/run/liftlock", 64));
   if (argc > 2 && symlink(argv[2], "/run/liftlock/engine.sock") != 0) told("lead its own socket elsewhere", false);
   std::printf("%d ways out\n", g_escapes);
   std::fflush(stdout);

@@ -1,6 +1,7 @@
 #include "ecosystem/apt/apt_route.hpp"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -31,6 +32,7 @@ AptRoute::AptRoute(std::shared_ptr<const MirrorView> view, const RouteEnvironmen
     m_channels.push_back(channel);
   }
   add_page(std::string(k_key), environment.public_key_armored, "application/pgp-keys");
+  add_page("", dump_json({{"suites", m_channels}}), "application/json");
 }
 
 void AptRoute::add_page(const std::string& path, std::string body, std::string type) {

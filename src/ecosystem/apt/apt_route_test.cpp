@@ -152,6 +152,13 @@ TEST_F(AptRouteTest, EqualContentGivesEqualBytes) {
   EXPECT_THAT(get(*one, "/debian/dists/prod/Release"), HasSubstr("Date: Wed, 04 Mar 2026 07:06:07 UTC\n"));
 }
 
+TEST_F(AptRouteTest, ProgramsGetAListOfTheSuites) {
+  auto view = std::make_shared<MirrorView>();
+  EXPECT_EQ(parse_json(get(AptRoute(view, environment), "/debian/"))["suites"], Json::array());
+  view->artifacts.push_back(deb("alpha", "1.0", "amd64", "", 1));
+  EXPECT_EQ(parse_json(get(AptRoute(view, environment), "/debian/"))["suites"], Json({"prod"}));
+}
+
 TEST_F(AptRouteTest, TheIndexOfThePublicationBeforeStaysReachableByHash) {
   auto view = std::make_shared<MirrorView>();
   view->artifacts = {deb("a", "1", "amd64", "", 1)};

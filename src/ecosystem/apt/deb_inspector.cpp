@@ -7,6 +7,7 @@
 
 #include "base/encoding.hpp"
 #include "base/text.hpp"
+#include "ecosystem/apt/copyright.hpp"
 #include "ecosystem/apt/deb822.hpp"
 #include "ecosystem/apt/deb_reader.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 constexpr std::array<std::string_view, 1> k_kinds = {"deb"};
 constexpr std::size_t k_max_findings = 50;
 constexpr std::size_t k_max_listed = 100;
+constexpr std::uint64_t k_max_copyright = 1u << 20;
 
 class Judge {
  public:
@@ -60,6 +62,16 @@ class Judge {
       m_setuid.push_back(printable(entry.path));
     }
     ++m_entries;
+  }
+
+  /// Is it the file that states the package's licences, and of a size that is read?
+  bool is_copyright(const DebEntry& entry) const {
+    return entry.type == EntryType::file && entry.size <= k_max_copyright &&
+           entry.path == fmt::format("usr/share/doc/{}/copyright", package_of(m_artifact.name));
+  }
+
+  void copyright(std::string_view text) {
+    if (auto license = copyright_licenses(text); !license.empty()) m_out.facts["license"] = std::move(license);
   }
 
   void finish(std::uint64_t bytes) {
@@ -124,7 +136,13 @@ Inspection DebInspector::inspect(const Artifact& artifact, std::span<const int> 
     std::vector<std::uint8_t> buffer(1u << 17);
     while (data.next(entry)) {
       judge.entry(entry);
-      while (const auto got = data.read(buffer)) bytes += got;
+      std::string copyright;
+      const bool is_copyright = judge.is_copyright(entry);
+      while (const auto got = data.read(buffer)) {
+        bytes += got;
+        if (is_copyright) copyright += as_text(std::span(buffer).first(got));
+      }
+      if (is_copyright) judge.copyright(copyright);
     }
     judge.finish(bytes);
   } catch (const Error& error) {

@@ -7,7 +7,8 @@ namespace liftlock::apt {
 
 /// Findings: a broken framing or tar, a control that names another package, version or architecture, a path that is
 /// absolute or traverses, a hard link that leaves the package, a device node. Facts: package, version, architecture,
-/// installed files and bytes, maintainer scripts, setuid and setgid files (told, not refused: dpkg lets root decide).
+/// the licences of a machine-readable copyright file, installed files and bytes, maintainer scripts, setuid and setgid
+/// files (told, not refused: dpkg lets root decide).
 class DebInspector : public Inspector {
  public:
   std::span<const std::string_view> kinds() const override;

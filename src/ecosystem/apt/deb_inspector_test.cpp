@@ -60,6 +60,21 @@ TEST(DebInspector, AcceptsAnOrdinaryPackageAndTellsFacts) {
   EXPECT_EQ(out.facts["unpacked_size"], 11);
 }
 
+TEST(DebInspector, TellsTheLicencesOfAMachineReadableCopyright) {
+  const std::string text =
+      "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\nFiles: *\nLicense: Expat\n";
+  const auto license = [](const std::string& path, const std::string& content, mode_t type = AE_IFREG) {
+    const auto out = inspect(make_deb(k_control, {{path, content, type, 0644, type == AE_IFLNK ? "x" : ""}}));
+    EXPECT_TRUE(out.findings.empty());
+    return out.facts.value("license", "");
+  };
+  EXPECT_EQ(license("./usr/share/doc/hello/copyright", text), "MIT");
+  EXPECT_EQ(license("./usr/share/doc/other/copyright", text), "");
+  EXPECT_EQ(license("./usr/share/doc/hello/copyright", "", AE_IFLNK), "");
+  EXPECT_EQ(license("./usr/share/doc/hello/copyright", "It is free.\n"), "");
+  EXPECT_EQ(license("./usr/share/doc/hello/copyright", text + std::string(1u << 20, '\n')), "") << "too large";
+}
+
 TEST(DebInspector, RefusesAnotherPackageUnderTheName) {
   expect_refused(make_deb(control_text("evil", "1:2.0-1", "all"), k_data), ErrorCode::package_malformed,
                  "Package 'evil'");

@@ -77,6 +77,16 @@ Release parse_release(std::string_view text, const std::string& where) {
   return release;
 }
 
+std::uint64_t index_limit(const Release& release, const std::string& path, const std::string& where) {
+  const auto plain = release.files.find(path);
+  if (plain == release.files.end()) return k_max_index;
+  if (plain->second.size > k_max_index) {
+    fail(ErrorCode::limit_exceeded, "{} states {} bytes for {}, and at most {} are read", where, plain->second.size,
+         printable(path), k_max_index);
+  }
+  return plain->second.size;
+}
+
 VerifiedRelease verify_inrelease(std::string_view document, const Keyring& keyring, const fs::path& scratch,
                                  const std::string& where) {
   if (!is_single_clearsigned(document)) fail(ErrorCode::release_unsigned, "{}: it is no clear-signed document", where);

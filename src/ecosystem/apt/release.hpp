@@ -33,6 +33,14 @@ struct Release {
 /// @throws Error{schema_violation, limit_exceeded}
 Release parse_release(std::string_view text, const std::string& where);
 
+/// A Packages file is in memory whole while its packages are chosen from: those of Debian and Ubuntu have 60 MB.
+inline constexpr std::uint64_t k_max_index = 512u << 20;
+
+/// How many bytes an index may have, unpacked: as many as the Release states, at most k_max_index.
+/// @param path "main/binary-amd64/Packages", without the ending of a compression
+/// @throws Error{limit_exceeded} where the Release states more
+std::uint64_t index_limit(const Release& release, const std::string& path, const std::string& where);
+
 struct VerifiedRelease {
   std::string text;                       ///< exactly what was signed, as gpgv wrote it
   std::vector<std::string> fingerprints;  ///< primary keys of the good signatures

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "os/process.hpp"
 
@@ -28,6 +29,16 @@ TEST(Release, ReadsWhatCounts) {
   EXPECT_EQ(format_release_date(*release.date), "Sat, 11 Jul 2026 10:16:37 UTC");
   EXPECT_THROW(parse_release("Suite: x\n", "test"), Error);
   EXPECT_THROW(parse_release("SHA256:\n zz 1 x\n", "test"), Error);
+}
+
+TEST(Release, AnIndexOfAGigabyteIsRefusedBeforeItIsFetched) {
+  const auto path = std::string("main/binary-amd64/Packages");
+  const auto with_size = [&](const std::string& size) {
+    return parse_release(k_release + " " + std::string(64, 'b') + " " + size + " " + path + "\n", "test");
+  };
+  EXPECT_EQ(index_limit(with_size("60000000"), path, "InRelease"), 60'000'000u);
+  EXPECT_EQ(index_limit(parse_release(k_release, "test"), path, "InRelease"), k_max_index);
+  EXPECT_EQ(code_of([&] { index_limit(with_size("1073741824"), path, "InRelease"); }), ErrorCode::limit_exceeded);
 }
 
 TEST(Release, DatesAreStrict) {

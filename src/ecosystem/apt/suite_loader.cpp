@@ -15,7 +15,6 @@ namespace liftlock::apt {
 namespace {
 
 constexpr std::uint64_t k_max_release = 32u << 20;
-constexpr std::uint64_t k_max_packages = 2ull << 30;
 
 struct WantedIndex {
   std::string path;   ///< "main/binary-amd64/Packages", without the ending of a compression
@@ -67,9 +66,9 @@ std::string index_url(const Suite& suite, const Release& release, const WantedIn
   return suite.release_url() + encode_percent_path(folder) + "by-hash/SHA256/" + wanted.file.digest.hex();
 }
 
-std::string unpack_index(const Release& release, const WantedIndex& wanted, const BlobStore& store) {
+std::string unpack_index(const Release& release, const WantedIndex& wanted, const BlobStore& store,
+                         std::uint64_t limit) {
   const auto plain = release.files.find(wanted.path);
-  const auto limit = plain == release.files.end() ? k_max_packages : std::min(plain->second.size, k_max_packages);
   auto text = decompress(store.open(wanted.file.digest).get(), wanted.found, limit);
   if (plain != release.files.end() && sha256(text) != plain->second.digest) {
     fail(ErrorCode::digest_mismatch, "{} does not have the digest that its Release states", wanted.path);
@@ -137,7 +136,8 @@ std::vector<LoadedIndex> load_suites(const std::vector<Suite>& suites, const Loa
     const auto wanted = wanted_indexes(suite, release, request, notes);
     std::vector<FetchJob> jobs;
     for (const auto& one : wanted) {
-      if (one.file.size > k_max_packages) fail(ErrorCode::limit_exceeded, "{} of {} is too large", one.found, url);
+      (void)index_limit(release, one.path, url);  // before it is fetched
+      if (one.file.size > k_max_index) fail(ErrorCode::limit_exceeded, "{} of {} is too large", one.found, url);
       jobs.push_back({.title = suite.name + " " + one.found,
                       .digest = one.file.digest,
                       .size = one.file.size,
@@ -152,8 +152,8 @@ std::vector<LoadedIndex> load_suites(const std::vector<Suite>& suites, const Loa
       details["packages_sha256"] = one.file.digest.hex();
       const auto number = static_cast<std::uint32_t>(out.size());
       out.push_back({suite.uri, suite.name, std::move(details), proof_of(suite, release, one, in_release)});
-      index.add(unpack_index(release, one, context.store), number, PackageIndex::Kind::offered,
-                fmt::format("{}{}", suite.release_url(), one.found));
+      index.add(unpack_index(release, one, context.store, index_limit(release, one.path, url)), number,
+                PackageIndex::Kind::offered, fmt::format("{}{}", suite.release_url(), one.found));
     }
   }
   if (out.empty())

@@ -73,7 +73,7 @@ std::vector<Crate> crates_of(const LockFile& lock, const std::string& where) {
 }
 
 std::string vendor_file_name(const StackEntry& entry) {
-  return portable_component(entry.name) + "-vendor.tar";
+  return fs::path(vendor_path(portable_component(entry.name))).filename();
 }
 
 class Resolution {
@@ -122,19 +122,17 @@ class Resolution {
     const std::array files = {LocalFile{vendor_file_name(m_entry), at, {}}};
     const auto taken = take_local_files(m_context, "lock-cargo-" + portable_component(m_entry.name), files)[0];
     fs::remove(at);
-    Artifact out{
-        .kind = "cargo-vendor", .name = portable_component(m_entry.name), .version = taken.digest.hex().substr(0, 12)};
+    Artifact out{.kind = std::string(k_vendor_kind),
+                 .name = portable_component(m_entry.name),
+                 .version = taken.digest.hex().substr(0, 12)};
     out.facts["crates"] = report.crates;
     // The lock proves .crate files; of an unpacked tree only its own list of checksums speaks.
     Evidence evidence = first_use_evidence();
     evidence.details["names_as_in"] = "Cargo.lock";
     evidence.details["lock_sha256"] = m_lock_digest;
     evidence.details["crates"] = report.crates;
-    out.files.push_back({RelPath::parse("packages/cargo/" + vendor_file_name(m_entry)),
-                         taken.size,
-                         taken.digest,
-                         m_entry.text("vendor"),
-                         {evidence}});
+    out.files.push_back(
+        {RelPath::parse(vendor_path(out.name)), taken.size, taken.digest, m_entry.text("vendor"), {evidence}});
     Collected collected{.artifacts = {std::move(out)}, .notes = {}};
     for (const auto& crate : report.unproven) {
       collected.notes.push_back(fmt::format("{} comes from git: Cargo.lock states no checksum of it", crate));
@@ -251,7 +249,7 @@ Collected CargoCollector::resolve(const StackEntry& entry, CollectContext& conte
 std::vector<FetchJob> CargoCollector::plan(const Artifact& artifact, const StackEntry& entry,
                                            CollectContext& context) const {
   auto jobs = Collector::plan(artifact, entry, context);
-  if (artifact.kind == "cargo-vendor") {
+  if (artifact.kind == k_vendor_kind) {
     for (auto& job : jobs) {
       job.url.clear();
       job.produce = [folder = stack_path(entry.text("vendor"), context.stack_folder),

@@ -6,12 +6,13 @@
 #include "base/encoding.hpp"
 #include "ecosystem/cargo/crate_file.hpp"
 #include "ecosystem/cargo/crate_name.hpp"
+#include "ecosystem/cargo/vendor_archive.hpp"
 #include "ecosystem/cargo/vendor_tree.hpp"
 
 namespace liftlock::cargo {
 namespace {
 
-constexpr std::array<std::string_view, 2> k_kinds{"crate", "cargo-vendor"};
+constexpr std::array<std::string_view, 2> k_kinds{"crate", k_vendor_kind};
 constexpr std::size_t k_shown = 2000;
 constexpr std::size_t k_most_problems = 20;
 
@@ -47,14 +48,20 @@ void inspect_crate(const Artifact& artifact, int file, Inspection& out) {
 }
 
 void inspect_vendored(const Artifact& artifact, int file, Inspection& out) {
-  const auto report = check_vendor_archive(file);
+  const auto& facts = artifact.facts;
+  const bool locked = !facts.contains(k_fact_lock) || facts[k_fact_lock] != false;
+  const auto report = check_vendor_archive(file, locked ? WithLock::yes : WithLock::no);
   for (std::size_t i = 0; i < std::min(report.problems.size(), k_most_problems); ++i) {
     const auto& problem = report.problems[i];
     out.findings.push_back(
         {problem.code, artifact.files[0].path.text(), shown(fmt::format("{}: {}", problem.crate, problem.message))});
   }
   out.facts = {{"crates", report.crates}, {"files", report.files}};
-  if (!report.unproven.empty()) out.facts["from_git"] = report.unproven.size();
+  if (!locked) {
+    out.facts[k_fact_lock] = false;
+  } else if (!report.unproven.empty()) {
+    out.facts["from_git"] = report.unproven.size();
+  }
 }
 
 }  // namespace

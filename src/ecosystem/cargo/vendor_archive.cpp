@@ -6,11 +6,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <memory>
 #include <vector>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "crypto/hash.hpp"
 #include "os/file.hpp"
 
 namespace liftlock::cargo {
@@ -24,7 +24,9 @@ struct FreeArchive {
   void operator()(archive_entry* e) const { archive_entry_free(e); }
 };
 
-class Writer {
+}  // namespace
+
+class VendorArchive::Writer {
  public:
   explicit Writer(int out) : m_archive(archive_write_new()) {
     check(archive_write_set_format_gnutar(m_archive.get()));  // names of any length, as their bytes are
@@ -57,29 +59,49 @@ class Writer {
   std::unique_ptr<archive, FreeArchive> m_archive;
 };
 
-}  // namespace
+std::string vendor_path(std::string_view name) {
+  return fmt::format("packages/cargo/{}-vendor.tar", name);
+}
+
+VendorArchive::VendorArchive(int out) : m_writer(std::make_unique<Writer>(out)) {}
+VendorArchive::~VendorArchive() = default;
+
+void VendorArchive::lock(std::string_view bytes) {
+  m_writer->begin("Cargo.lock", bytes.size(), false);
+  m_writer->add(bytes);
+}
+
+Digest VendorArchive::file(const std::string& path, int fd, std::uint64_t offset, std::uint64_t size,
+                           Executable executable) {
+  m_writer->begin("vendor/" + path, size, executable == Executable::yes);
+  std::vector<std::uint8_t> block(std::min<std::uint64_t>(k_block, size));
+  Hasher hasher;
+  while (size > 0) {
+    const std::span part(block.data(), std::min<std::uint64_t>(block.size(), size));
+    if (!pread_exact(fd, part, offset, path))
+      fail(ErrorCode::io_error, "'{}' changed while it was packed", printable(path));
+    hasher.update(part);
+    m_writer->add(as_text(part));
+    offset += part.size();
+    size -= part.size();
+  }
+  return hasher.finish();
+}
+
+void VendorArchive::end() {
+  m_writer->end();
+}
 
 void write_vendor_archive(const fs::path& folder, std::string_view lock, int out) {
-  Writer writer(out);
-  writer.begin("Cargo.lock", lock.size(), false);
-  writer.add(lock);
-  std::vector<std::uint8_t> block(k_block);
+  VendorArchive archive(out);
+  archive.lock(lock);
   for (const auto& entry : walk(folder, k_max_files)) {
     if (S_ISDIR(entry.status.st_mode)) continue;
     const auto fd = open_file(folder / entry.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-    auto left = regular_size(fd.get(), entry.path);
-    writer.begin("vendor/" + entry.path, left, (entry.status.st_mode & S_IXUSR) != 0);
-    for (std::uint64_t offset = 0; left > 0;) {
-      const std::span part(block.data(), std::min<std::uint64_t>(block.size(), left));
-      if (!pread_exact(fd.get(), part, offset, entry.path)) {
-        fail(ErrorCode::io_error, "'{}' changed while it was packed", printable(entry.path));
-      }
-      writer.add(as_text(part));
-      offset += part.size();
-      left -= part.size();
-    }
+    const auto executable = (entry.status.st_mode & S_IXUSR) != 0 ? Executable::yes : Executable::no;
+    (void)archive.file(entry.path, fd.get(), 0, regular_size(fd.get(), entry.path), executable);
   }
-  writer.end();
+  archive.end();
 }
 
 }  // namespace liftlock::cargo

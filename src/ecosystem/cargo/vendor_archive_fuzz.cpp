@@ -14,9 +14,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace liftlock;
   const UniqueFd fd(::memfd_create("tree", MFD_CLOEXEC));
   write_all(fd.get(), std::span(data, size), "memfd");
-  try {
-    cargo::check_vendor_archive(fd.get());
-  } catch (const Error&) {
+  for (const auto lock : {cargo::WithLock::yes, cargo::WithLock::no}) {
+    try {
+      cargo::check_vendor_archive(fd.get(), lock);
+    } catch (const Error&) {
+    }
   }
   return 0;
 }

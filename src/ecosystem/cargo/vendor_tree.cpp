@@ -70,8 +70,8 @@ void VendorCheck::end_file() {
   }
 }
 
-void VendorCheck::judge(const std::string& folder, const Crate& crate,
-                        std::map<std::string, const LockedPackage*>& wanted, VendorReport& report) const {
+void VendorCheck::judge(const std::string& folder, const Crate& crate, Names& names, const LockFile* lock,
+                        VendorReport& report) {
   const auto problem = [&](ErrorCode code, const std::string& whose, std::string message) {
     report.problems.push_back({code, printable(whose), printable(message)});
   };
@@ -90,20 +90,27 @@ void VendorCheck::judge(const std::string& folder, const Crate& crate,
     return;
   }
   const auto shown = manifest.name + " " + manifest.version;
-  const auto found = wanted.find(shown);
-  if (found == wanted.end()) {
+  const LockedPackage* package = nullptr;
+  if (lock == nullptr) {
+    if (!names.emplace(shown, nullptr).second) {
+      problem(ErrorCode::extra_file, folder, fmt::format("{} is there twice", shown));
+      return;
+    }
+  } else if (const auto found = names.find(shown); found != names.end()) {
+    package = found->second;
+    names.erase(found);
+  } else {
     problem(ErrorCode::extra_file, folder, fmt::format("{} is not in Cargo.lock, or is there twice", shown));
     return;
   }
-  const auto& package = *found->second;
-  wanted.erase(found);
   const auto before = report.problems.size();
-  if (package.checksum && checksums.package != package.checksum->hex()) {
+  if (package == nullptr || !package->checksum) {
+    report.unproven.push_back(shown);
+  } else if (checksums.package != package->checksum->hex()) {
     problem(ErrorCode::digest_mismatch, shown,
             fmt::format("{} says that it came from a .crate of {}, Cargo.lock wants {}", k_checksums,
-                        checksums.package.value_or("git"), package.checksum->hex()));
+                        checksums.package.value_or("git"), package->checksum->hex()));
   }
-  if (!package.checksum) report.unproven.push_back(shown);
   for (const auto& [path, stated] : checksums.files) {
     const auto file = crate.files.find(path);
     if (file == crate.files.end()) {
@@ -121,19 +128,30 @@ void VendorCheck::judge(const std::string& folder, const Crate& crate,
 }
 
 VendorReport VendorCheck::finish(const LockFile& lock) {
+  return finish(&lock);
+}
+VendorReport VendorCheck::finish() {
+  return finish(nullptr);
+}
+
+VendorReport VendorCheck::finish(const LockFile* lock) {
   end_file();
   VendorReport out;
   out.files = m_files;
-  std::map<std::string, const LockedPackage*> wanted;
-  for (const auto& package : lock.packages) {
-    if (!package.source.empty()) wanted.emplace(package.shown(), &package);
+  Names names;  // with a lock: what is still wanted; without: what was there
+  if (lock != nullptr) {
+    for (const auto& package : lock->packages) {
+      if (!package.source.empty()) names.emplace(package.shown(), &package);
+    }
   }
   for (const auto& path : m_stray) {
     out.problems.push_back({ErrorCode::extra_file, printable(path), "it belongs to no crate"});
   }
-  for (const auto& [folder, crate] : m_crates) judge(folder, crate, wanted, out);
-  for (const auto& [shown, package] : wanted) {
-    out.problems.push_back({ErrorCode::missing_file, shown, "Cargo.lock names it, and the tree lacks it"});
+  for (const auto& [folder, crate] : m_crates) judge(folder, crate, names, lock, out);
+  if (lock != nullptr) {
+    for (const auto& [shown, package] : names) {
+      out.problems.push_back({ErrorCode::missing_file, shown, "Cargo.lock names it, and the tree lacks it"});
+    }
   }
   std::stable_sort(out.problems.begin(), out.problems.end(),
                    [](const auto& a, const auto& b) { return a.crate < b.crate; });
@@ -173,22 +191,23 @@ VendorReport check_vendor_folder(const fs::path& folder, const LockFile& lock) {
   return out;
 }
 
-VendorReport check_vendor_archive(int fd) {
+VendorReport check_vendor_archive(int fd, WithLock with_lock) {
   VendorCheck check;
   std::optional<std::string> lock;
   // What was vendored is packed without compression: nothing in it unpacks to more than the tar.
   read_tar(fd, "the tree", {.entries = k_max_files, .ratio = 1, .free_size = 0}, [&](const TarEntry& entry) -> TarSink {
     if (entry.is_folder) return {};
-    if (entry.name == k_lock && !lock && entry.size <= k_max_lock_file) {
+    if (with_lock == WithLock::yes && entry.name == k_lock && !lock && entry.size <= k_max_lock_file) {
       lock.emplace();
       return [&](std::span<const std::uint8_t> bytes) { *lock += as_text(bytes); };
     }
     if (!entry.name.starts_with(k_vendor)) {
-      fail(ErrorCode::package_malformed, "the tree has an entry '{}' beside Cargo.lock and vendor/",
-           printable(entry.name.substr(0, 200)));
+      fail(ErrorCode::package_malformed, "the tree has an entry '{}' beside {}vendor/",
+           printable(entry.name.substr(0, 200)), with_lock == WithLock::yes ? "Cargo.lock and " : "");
     }
     return check.file(std::string_view(entry.name).substr(k_vendor.size()), entry.size);
   });
+  if (with_lock == WithLock::no) return check.finish();
   if (!lock) fail(ErrorCode::package_malformed, "the tree has no Cargo.lock");
   try {
     return check.finish(parse_lock_file(*lock));

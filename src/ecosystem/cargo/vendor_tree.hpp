@@ -27,7 +27,7 @@ struct VendorProblem {
 struct VendorReport {
   std::size_t crates = 0;  ///< that are as the lock says
   std::size_t files = 0;
-  std::vector<std::string> unproven;    ///< crates from git, of which the lock states no checksum
+  std::vector<std::string> unproven;    ///< crates of which no lock states a checksum: those from git
   std::vector<VendorProblem> problems;  ///< empty: the tree is what the lock names; sorted by crate
 };
 
@@ -40,6 +40,8 @@ class VendorCheck {
   /// @throws Error{limit_exceeded}
   TarSink file(std::string_view path, std::uint64_t size);
   VendorReport finish(const LockFile& lock);
+  /// Without a lock: each crate against its own .cargo-checksum.json alone. All crates are `unproven` then.
+  VendorReport finish();
 
  private:
   struct Crate {
@@ -48,8 +50,10 @@ class VendorCheck {
     std::optional<std::string> manifest;
   };
   void end_file();
-  void judge(const std::string& folder, const Crate& crate, std::map<std::string, const LockedPackage*>& wanted,
-             VendorReport& report) const;
+  using Names = std::map<std::string, const LockedPackage*>;
+  VendorReport finish(const LockFile* lock);
+  static void judge(const std::string& folder, const Crate& crate, Names& names, const LockFile* lock,
+                    VendorReport& report);
 
   std::map<std::string, Crate, std::less<>> m_crates;  ///< by folder
   std::vector<std::string> m_stray;
@@ -63,8 +67,10 @@ class VendorCheck {
 /// limit_exceeded}
 VendorReport check_vendor_folder(const std::filesystem::path& folder, const LockFile& lock);
 
-/// Reads a tar of Cargo.lock and vendor/…, as write_vendor_archive() makes it.
+/// Reads a tar of Cargo.lock and vendor/…, as VendorArchive makes it.
+/// @param lock is there one? One that is not expected is refused, too
 /// @throws Error{package_malformed, …} where it is no such tar, or the lock in it is none
-VendorReport check_vendor_archive(int fd);
+enum class WithLock : std::uint8_t { no, yes };
+VendorReport check_vendor_archive(int fd, WithLock lock = WithLock::yes);
 
 }  // namespace liftlock::cargo

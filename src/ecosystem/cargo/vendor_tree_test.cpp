@@ -99,11 +99,12 @@ TEST(VendorTree, SaysWhichCratesNobodyVouchesFor) {
   EXPECT_THAT(check(tree(), lock).unproven, testing::ElementsAre("demo 1.0.0"));
 }
 
-Inspection inspect(const std::vector<TestMember>& members) {
+Inspection inspect(const std::vector<TestMember>& members, const Json& facts = Json::object()) {
   const auto bytes = test_archive("ustar", "none", members);
   const UniqueFd fd(::memfd_create("tree", MFD_CLOEXEC));
   write_all(fd.get(), bytes, "memfd");
   Artifact artifact{.kind = "cargo-vendor", .name = "app", .version = "1"};
+  artifact.facts = facts;
   artifact.files.push_back({RelPath::parse("packages/cargo/app-vendor.tar"), bytes.size(), sha256(bytes), {}, {}});
   const int files[] = {fd.get()};
   return CrateInspector().inspect(artifact, files);
@@ -130,6 +131,24 @@ TEST(VendorArchive, IsJudgedByTheLockInIt) {
   EXPECT_EQ(code_of(archive({{"vendor/demo/l", "/etc", S_IFLNK}})), ErrorCode::not_regular);
   EXPECT_EQ(code_of({{"vendor/demo/x", "x"}}), ErrorCode::package_malformed) << "no lock";
   EXPECT_EQ(code_of({{"Cargo.lock", "version = 9"}}), ErrorCode::package_malformed);
+}
+
+TEST(VendorArchive, WithoutALockIsJudgedByItsOwnLists) {
+  const Json none = {{"lock", false}};
+  auto members = archive();
+  EXPECT_EQ(inspect(members, none).findings.at(0).code, ErrorCode::package_malformed) << "there is one after all";
+  members.erase(members.begin());
+  const auto good = inspect(members, none);
+  ASSERT_TRUE(good.findings.empty()) << good.findings[0].message;
+  EXPECT_EQ(good.facts["crates"], 1);
+  EXPECT_EQ(good.facts["lock"], false);
+  EXPECT_FALSE(good.facts.contains("from_git"));
+  EXPECT_FALSE(inspect(members).findings.empty()) << "nothing said that the lock is left out";
+  members.push_back({"vendor/demo/build.rs", "x"});
+  EXPECT_EQ(inspect(members, none).findings.at(0).code, ErrorCode::extra_file);
+  members.pop_back();
+  for (const auto& member : tree()) members.push_back({"vendor/copy/" + member.path.substr(5), member.content});
+  EXPECT_EQ(inspect(members, none).findings.at(0).code, ErrorCode::extra_file);
 }
 
 }  // namespace

@@ -63,8 +63,13 @@ class Resolution {
 
   Collected run() {
     const auto source = m_entry.text("source");
+    if (is_url(source)) refuse_credentials(source, m_entry.where());  // before any error repeats it
+    if (is_url(source) && is_of_registry(source)) {
+      throw Error(ErrorCode::stack_invalid,
+                  fmt::format("{}: '{}' lies in a registry of images", m_entry.where(), printable(source)),
+                  fmt::format("write [image.{}] with source = \"docker://…\"", m_entry.name));
+    }
     if (is_url(source)) {
-      refuse_credentials(source, m_entry.where());
       add(file_name_of_url(source), take_url(m_context, source, m_stated), source);
     } else {
       local(source);
@@ -72,6 +77,8 @@ class Resolution {
     m_artifact.facts = {{"category", m_category}};
     if (m_entry.flag("executable", false)) m_artifact.facts["executable"] = true;
     if (m_artifact.version.empty()) m_artifact.version = content_digest(m_artifact).hex().substr(0, 12);
+    if (m_believed > k_max_notes)
+      m_notes.push_back(fmt::format("… and {} more that are believed on first use", m_believed - k_max_notes));
     return {{std::move(m_artifact)}, std::move(m_notes)};
   }
 
@@ -110,9 +117,8 @@ class Resolution {
       fail(ErrorCode::digest_mismatch, "'{}' has the SHA-256 {}; {} states {}", printable(path), taken.digest.hex(),
            m_entry.where(), m_stated->hex());
     }
-    if (!m_stated)
-      if (m_notes.size() < k_max_notes)
-        m_notes.push_back(fmt::format("{} is believed on first use: sha256:{}", printable(path), taken.digest.hex()));
+    if (!m_stated && ++m_believed <= k_max_notes)
+      m_notes.push_back(fmt::format("{} is believed on first use: sha256:{}", printable(path), taken.digest.hex()));
     m_artifact.files.push_back({.path = RelPath::parse(m_category + "/" + path),
                                 .size = taken.size,
                                 .digest = taken.digest,
@@ -126,6 +132,7 @@ class Resolution {
   std::optional<Digest> m_stated;
   Artifact m_artifact;
   std::vector<std::string> m_notes;
+  std::size_t m_believed = 0;  ///< files, on first use
 };
 
 }  // namespace

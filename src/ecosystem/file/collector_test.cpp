@@ -205,6 +205,20 @@ TEST_F(FileCollecting, MistakesAreRefused) {
   EXPECT_EQ(error_of({{"source", "none"}}), ErrorCode::not_found);
 }
 
+TEST_F(FileCollecting, AnAddressWithAPasswordIsNotSaidAgain) {
+  for (const auto* source : {"oci://user:s3cret@registry.example/a:1", "https://user:s3cret@files.example/a"}) {
+    try {
+      resolve({{"source", source}});
+      ADD_FAILURE() << source;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::stack_invalid) << source;
+      EXPECT_THAT(error.message(), testing::AllOf(testing::HasSubstr("user name or password"),
+                                                  testing::Not(testing::HasSubstr("s3cret"))));
+      EXPECT_THAT(std::string(error.hint()), testing::Not(testing::HasSubstr("s3cret"))) << source;
+    }
+  }
+}
+
 TEST_F(FileCollecting, WhatIsNoFileIsNamed) {
   fs::create_directories(m_folder.path() / "d");
   ASSERT_EQ(::mkfifo((m_folder.path() / "d" / "pipe").c_str(), 0600), 0);

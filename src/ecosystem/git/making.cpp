@@ -115,8 +115,8 @@ class Room {
     const auto needed = promised().fetch_add(bytes) + bytes + k_reserve;
     if (const auto free = free_space(folder); free < needed) {
       promised() -= bytes;
-      fail(ErrorCode::disk_full, "the repository needs {} bytes of room ({} of it reserve) and {} are free", needed,
-           k_reserve, free);
+      fail(ErrorCode::disk_full, "the repository needs {} of room ({} of it reserve) and {} is free",
+           format_size(needed), format_size(k_reserve), format_size(free));
     }
   }
   ~Room() { promised() -= m_bytes; }
@@ -177,7 +177,7 @@ void index_pack(int repository, const fs::path& pack, std::uint64_t index_bytes,
   spec.max_file = spec.run_bytes;
   spec.log = run.path() / "log";
   // The sandbox takes what is mounted on its run folder with it, so it has to live until the index was copied.
-  const auto log = spec.log, index = spec.run_folder / "pack.idx";
+  const auto log = spec.log;
   Sandbox sandbox(std::move(spec));
   const int status = wait_for_end(sandbox, k_index_time);
   if (status != 0) {
@@ -191,7 +191,7 @@ void index_pack(int repository, const fs::path& pack, std::uint64_t index_bytes,
                 std::string(k_not_remembered_hint));
   }
   // The program that made it is gone; a link in its place would not be followed, nor a pipe waited for.
-  const auto made = open_file(index, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  const auto made = open_file(sandbox.run_folder() / "pack.idx", O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
   if (regular_size(made.get(), "the index of a pack") > index_bytes)
     fail(ErrorCode::limit_exceeded, "git made an index of more than {} bytes", index_bytes);
   copy_from(made.get(), 0, to);

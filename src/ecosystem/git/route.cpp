@@ -4,9 +4,12 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <vector>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/shown_path.hpp"
+#include "base/text.hpp"
 #include "ecosystem/git/names.hpp"
 #include "ecosystem/git/object.hpp"
 #include "ecosystem/git/repository.hpp"
@@ -26,14 +29,47 @@ constexpr std::string_view k_git = ".git";
 /// of something that cannot be: no name has this.
 constexpr std::string_view k_exactly = "~";
 
-/// /git/NAME[~][.git]/REST
+/// Before the address that a repository has elsewhere: no name is this.
+constexpr std::string_view k_by_origin = "-/";
+
+/// /git/NAME[~][.git]/REST, or /git/-/ADDRESS/REST
 struct Asked {
   std::string_view name, rest;
+  std::string origin = {};  ///< of the second form: place_of(ADDRESS)
 };
+
+/// Where an address leads, however it is written: HOST/PATH of "https://HOST/PATH.git", "ssh://git@HOST/PATH/" and
+/// "git@HOST:PATH".
+std::string place_of(std::string_view address) {
+  if (const auto scheme = address.find("://"); scheme < address.find('/')) address.remove_prefix(scheme + 3);
+  auto host = address.substr(0, address.find('/'));
+  auto path = address.substr(host.size());
+  if (const auto user = host.rfind('@'); user != std::string_view::npos) host.remove_prefix(user + 1);
+  // "HOST:PATH": what follows the colon is no port.
+  std::string before;
+  if (const auto colon = host.find(':'); colon != std::string_view::npos && !parse_uint(host.substr(colon + 1))) {
+    before = fmt::format("/{}", host.substr(colon + 1));
+    host = host.substr(0, colon);
+  }
+  while (path.ends_with('/')) path.remove_suffix(1);
+  auto out = to_lower(host) + before + std::string(path);
+  if (out.ends_with(k_git)) out.resize(out.size() - k_git.size());
+  return out;
+}
+
+std::optional<Asked> asked_by_origin(std::string_view path) {
+  for (const std::string_view rest : {std::string_view("info/refs"), k_fetch, k_push}) {
+    if (!path.ends_with(rest) || !path.substr(0, path.size() - rest.size()).ends_with('/')) continue;
+    const auto address = path.substr(0, path.size() - rest.size() - 1);
+    return Asked{address, path.substr(path.size() - rest.size()), place_of(address)};
+  }
+  return std::nullopt;
+}
 
 std::optional<Asked> asked_in(std::string_view path) {
   if (!path.starts_with(k_prefix)) return std::nullopt;
   path.remove_prefix(k_prefix.size());
+  if (path.starts_with(k_by_origin)) return asked_by_origin(path.substr(k_by_origin.size()));
   const auto slash = path.find('/');
   if (slash == std::string_view::npos) return std::nullopt;
   Asked out{path.substr(0, slash), path.substr(slash + 1)};
@@ -73,6 +109,12 @@ HttpResponse no_such(std::string_view name) {
                       printable(name.substr(0, 200))));
 }
 
+/// Without credentials: the address may have some.
+std::string name_to_show(const Asked& asked) {
+  const auto led = fmt::format("{}{}", k_prefix, k_by_origin);
+  return shown_path(led + std::string(asked.name)).substr(led.size());
+}
+
 class GitRoute : public Route {
  public:
   GitRoute(const MirrorView& view, const RouteEnvironment& environment) : m_blobs(environment.blobs) {
@@ -91,7 +133,17 @@ class GitRoute : public Route {
       auto& newest = by_name[key.first];
       if (newest == nullptr || newest->published_at <= mirrored->published_at) newest = mirrored;
     }
-    for (const auto& [name, mirrored] : by_name) m_repositories.emplace(name, mirrored->artifact);
+    std::vector<const MirroredArtifact*> named;
+    for (const auto& [name, mirrored] : by_name) {
+      m_repositories.emplace(name, mirrored->artifact);
+      named.push_back(mirrored);
+    }
+    std::stable_sort(named.begin(), named.end(),
+                     [](const auto* a, const auto* b) { return a->published_at > b->published_at; });
+    for (const auto* one : named) {
+      const std::string_view origin = one->artifact.files[0].origin;
+      if (can_be_led(origin)) m_by_origin.emplace(place_of(origin), &m_repositories.find(one->artifact.name)->second);
+    }
     if (environment.cache_folder.empty()) return;
     m_folders = std::make_shared<Repositories>(environment.cache_folder / "git", environment.blobs, bundles);
   }
@@ -113,23 +165,32 @@ class GitRoute : public Route {
     const auto asked = asked_in(request.path);
     if (!asked) return bundle(request.path.substr(k_prefix.size()));
     if (asked->rest == k_push || request.query_value("service") == k_push) return no_push();
-    const auto found = m_repositories.find(asked->name);
-    if (found == m_repositories.end()) return no_such(asked->name);
+    const auto* artifact = find(*asked);
+    if (artifact == nullptr) return no_such(name_to_show(*asked));
     if (asked->rest == "info/refs") {
       if (request.query_value("service") != k_fetch)
         return say(403, "This mirror speaks git's smart protocol only: use git 1.6.6 or later.\n");
-      return refs(request, found->second);
+      return refs(request, *artifact);
     }
     if (asked->rest == k_fetch) {
       if (request.method != "POST") return say(405, "POST is expected here.\n").set("Allow", "POST");
       if (request.header("Content-Type") != "application/x-git-upload-pack-request")
         return say(415, "application/x-git-upload-pack-request is expected here.\n");
-      return objects(request, found->second);
+      return objects(request, *artifact);
     }
     return say(404, "There is nothing here: the mirror speaks git's smart protocol.\n");
   }
 
  private:
+  const Artifact* find(const Asked& asked) const {
+    if (!asked.origin.empty()) {
+      const auto found = m_by_origin.find(asked.origin);
+      return found == m_by_origin.end() ? nullptr : found->second;
+    }
+    const auto found = m_repositories.find(asked.name);
+    return found == m_repositories.end() ? nullptr : &found->second;
+  }
+
   static RepositorySource source_of(const Artifact& artifact) {
     return {artifact.files[0].digest, artifact.facts.value("head", "")};
   }
@@ -196,6 +257,8 @@ class GitRoute : public Route {
 
   const BlobStore& m_blobs;
   std::map<std::string, Artifact, std::less<>> m_repositories;
+  /// By place_of() of where it came from; of several that came from one place the one that was published last.
+  std::map<std::string, const Artifact*, std::less<>> m_by_origin;
   std::shared_ptr<Repositories> m_folders;
 };
 
@@ -204,6 +267,7 @@ std::string GitRoute::client_configuration(std::string_view base_url) const {
       "# git: ~/.gitconfig; what asks the origin of a repository that the mirror has is led here\n"
       "[protocol]\n  version = 2\n";
   if (m_repositories.empty()) out += "# the mirror has no repository yet\n";
+  std::set<std::string_view> led;
   for (const auto& [name, artifact] : m_repositories) {
     std::string_view origin = artifact.files[0].origin;
     while (origin.ends_with('/')) origin.remove_suffix(1);
@@ -217,7 +281,10 @@ std::string GitRoute::client_configuration(std::string_view base_url) const {
           name, printable(origin), base_url, k_exactly);
       continue;
     }
-    out += fmt::format("[url \"{}/git/{}{}\"]\n  insteadOf = {}\n", base_url, name, k_exactly, origin);
+    // Of several that came from one place git would take the first that is written here.
+    if (!led.insert(origin).second) continue;
+    const auto& newest = m_by_origin.find(place_of(origin))->second->name;
+    out += fmt::format("[url \"{}/git/{}{}\"]\n  insteadOf = {}\n", base_url, newest, k_exactly, origin);
   }
   return out;
 }

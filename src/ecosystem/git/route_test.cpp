@@ -78,6 +78,44 @@ TEST_F(GitRouteTest, ListsAndHandsOutTheNewestBundle) {
   EXPECT_EQ(ask("GET", "/git/tool").status, 404);
 }
 
+TEST_F(GitRouteTest, IsAskedForByTheAddressThatItHasElsewhere) {
+  add("tool", 1, "x", "https://git.example/team/tool.git");
+  add("local", 1, "y", "up/local");
+  add("with-port", 1, "z", "http://git.example:8080/team/tool");
+  const auto live = [&](const std::string& address) {
+    return ask("GET", "/git/-/" + address + "/info/refs", "service=git-upload-pack").live != nullptr;
+  };
+  for (const auto* address :
+       {"git.example/team/tool.git", "git.example/team/tool", "Git.Example/team/tool/", "git@git.example/team/tool",
+        "git.example:team/tool.git", "user:word@git.example/team/tool", "git.example:8080/team/tool"}) {
+    EXPECT_TRUE(live(address)) << address;
+  }
+  for (const auto* address : {"git.example/team/toolbox", "git.example/team", "git.example:8081/team/tool", "up/local",
+                              "tool", "other.example/team/tool", "", "/", "@", ":", "git.example/team/tool/tool"}) {
+    EXPECT_FALSE(live(address)) << address;
+  }
+  EXPECT_EQ(ask("GET", "/git/-/git.example/team/tool/info/refs", "service=git-receive-pack").status, 403);
+  EXPECT_EQ(ask("GET", "/git/-/git.example/team/tool/HEAD").status, 404);
+  EXPECT_THAT(text(ask("GET", "/git/-/user:token@git.example/other/info/refs", "service=git-upload-pack")),
+              testing::HasSubstr("no repository 'git.example/other'"));
+  EXPECT_THAT(text(ask("GET", "/git/-/git.example/other/info/refs", "service=git-upload-pack")),
+              HasSubstr("no repository 'git.example/other'"));
+  EXPECT_EQ(route()->max_body("POST", "/git/-/git.example/team/tool/git-upload-pack"), k_max_body);
+}
+
+TEST_F(GitRouteTest, OfTwoFromOneAddressTheNewerIsLedTo) {
+  add("a-tool", 1, "older", "https://git.example/team/tool.git", 1);
+  add("b-tool", 1, "newer", "https://git.example/team/tool", 3);
+  add("c-tool", 1, "old", "https://git.example/team/tool.git", 2);
+  const auto answer = ask("POST", "/git/-/git.example/team/tool/git-upload-pack", {},
+                          {{"Content-Type", "application/x-git-upload-pack-request"}}, "0000");
+  EXPECT_EQ(answer.audit_subject, view->artifacts[1].artifact.files[0].digest.text());
+  const auto configuration = route()->client_configuration("http://m");
+  EXPECT_THAT(configuration,
+              HasSubstr("[url \"http://m/git/b-tool~\"]\n  insteadOf = https://git.example/team/tool\n"));
+  EXPECT_THAT(configuration, testing::Not(HasSubstr("[url \"http://m/git/a-tool~\"]")));
+}
+
 TEST_F(GitRouteTest, NobodyPushes) {
   add("tool", 1, "x", "tool");
   for (const auto* name : {"tool", "tool.git"}) {

@@ -6,7 +6,9 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/loose_json.hpp"
 #include "base/text.hpp"
+#include "ecosystem/license_text.hpp"
 #include "ecosystem/yaml.hpp"
 
 namespace liftlock::helm {
@@ -110,6 +112,13 @@ Json parse_chart_yaml(std::string_view text) {
   return out;
 }
 
+std::string annotated_license(std::string_view text) {
+  const auto json = parse_yaml(text, "Chart.yaml", {.max_bytes = k_max_chart_yaml});
+  const auto annotations = json.is_object() ? json.find("annotations") : json.end();
+  if (!json.is_object() || annotations == json.end()) return {};
+  return license_text(text_in(*annotations, "artifacthub.io/license"));
+}
+
 Chart read_chart(int fd, const TarLimits& limits) {
   Chart out;
   std::optional<std::string> chart_yaml;
@@ -129,6 +138,7 @@ Chart read_chart(int fd, const TarLimits& limits) {
       });
   if (!chart_yaml) fail(ErrorCode::package_malformed, "the chart has no Chart.yaml in its folder");
   out.metadata = parse_chart_yaml(*chart_yaml);
+  out.license = annotated_license(*chart_yaml);
   out.files = tar.files;
   const auto name = text_of(out.metadata, "name");
   if (tar.folder != name) {

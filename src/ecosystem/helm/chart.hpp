@@ -27,9 +27,14 @@ struct ChartFileName {
 /// @throws Error{package_malformed, json_duplicate_key, limit_exceeded}
 Json parse_chart_yaml(std::string_view text);
 
+/// The annotation `artifacthub.io/license`, a name or an expression of SPDX, as license_text() has it; empty where
+/// there is none. https://artifacthub.io/docs/topics/annotations/helm/. @throws as parse_chart_yaml
+std::string annotated_license(std::string_view text);
+
 struct Chart {
   Json metadata;  ///< with `name` and `version`
   std::uint64_t files = 0;
+  std::string license;
 };
 
 /// The folder is called as the chart; every dependency of Chart.yaml without a condition lies in charts/, for nobody

@@ -76,6 +76,21 @@ TEST(ChartYaml, KeepsWhatAnIndexRepeats) {
   }
 }
 
+TEST(ChartYaml, ALicenceIsThatOfArtifactHubsAnnotation) {
+  const std::string yaml = "apiVersion: v2\nname: a\nversion: 1.0.0\n";
+  EXPECT_EQ(annotated_license(yaml + "annotations:\n  artifacthub.io/license: Apache-2.0\n"), "Apache-2.0");
+  EXPECT_EQ(annotated_license(yaml), "");
+  for (const auto* other : {"annotations: x\n", "annotations: [artifacthub.io/license]\n",
+                            "annotations: {artifacthub.io/license: [MIT]}\n", "license: MIT\n"})
+    EXPECT_EQ(annotated_license(yaml + other), "") << other;
+  EXPECT_EQ(annotated_license(yaml + "annotations: {artifacthub.io/license: " + std::string(1001, 'x') + "}\n"), "");
+  EXPECT_EQ(annotated_license(yaml + "annotations: {artifacthub.io/license: " + std::string(300, 'x') + "}\n"),
+            std::string(300, 'x'));
+  EXPECT_EQ(annotated_license(yaml + "annotations:\n  artifacthub.io/license: |\n    The Weird\n      License\n"),
+            "The Weird License");
+  EXPECT_EQ(annotated_license("[]"), "");
+}
+
 class ChartInspection : public testing::Test {
  protected:
   /// tar makes a chart of these files; NAME/… as they stand.
@@ -112,6 +127,12 @@ TEST_F(ChartInspection, AcceptsAChartAndTellsItsFacts) {
   ASSERT_TRUE(inspection.findings.empty()) << inspection.findings[0].message;
   EXPECT_EQ(inspection.facts["chart"]["name"], "storage");
   EXPECT_EQ(code({{"storage/Chart.yaml", yaml}}, {{"chart", {{"name", "other"}}}}), ErrorCode::package_malformed);
+  const auto licensed =
+      inspect({{"storage/Chart.yaml", yaml + "annotations: {artifacthub.io/license: MIT}\n"}},
+              {{"chart", {{"apiVersion", "v2"}, {"name", "storage"}, {"version", "1.2.0"}}}, {"files", 1}});
+  ASSERT_TRUE(licensed.findings.empty()) << licensed.findings[0].message
+                                         << ": the facts of an artifact have no licence";
+  EXPECT_EQ(licensed.facts["license"], "MIT");
 }
 
 TEST_F(ChartInspection, RefusesWhatLiesOrLacks) {

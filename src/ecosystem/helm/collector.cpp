@@ -1,5 +1,6 @@
 #include "ecosystem/helm/collector.hpp"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -45,13 +46,32 @@ struct Place {
   Evidence evidence;
 };
 
+/// Charts in an OCI registry cross as what they are there. Says what to write instead of `text`.
+[[noreturn]] void refuse_registry(const StackEntry& entry, std::string_view text) {
+  const auto place = text.substr(text.find(':') + 1);
+  const bool remote = place.starts_with("//");
+  auto source = remote ? "docker:" + std::string(place) : std::string(text);
+  while (source.ends_with('/')) source.pop_back();
+  if (remote && !entry.text("repository").empty()) source += "/" + entry.text("chart", entry.name);
+  auto version = entry.text("version", "VERSION");
+  std::replace(version.begin(), version.end(), '+', '_');  // as `helm push` writes it: tags have no '+'
+  const auto name = source.substr(source.rfind('/') + 1);
+  if (remote && name.find_first_of(":@") == std::string::npos) source += ":" + version;
+  throw Error(ErrorCode::stack_invalid,
+              fmt::format("{}: '{}' is no chart repository, but {}", entry.where(), printable(text),
+                          remote ? "an OCI registry" : "an archive or a layout of images"),
+              fmt::format("a chart in a registry crosses as an image does: write [image.{}] with source = \"{}\"",
+                          entry.name, printable(source)));
+}
+
 Place of_repository(const StackEntry& entry, CollectContext& context, std::string repository) {
-  if (!is_url(repository) || repository.starts_with("oci://")) {
+  if (is_url(repository)) refuse_credentials(repository, entry.where());  // before any error repeats it
+  if (is_of_registry(repository)) refuse_registry(entry, repository);
+  if (!is_url(repository)) {
     throw Error(ErrorCode::stack_invalid,
                 fmt::format("{}: '{}' is no chart repository", entry.where(), printable(repository)),
-                "charts in an OCI registry are taken by [image.NAME], with source = \"docker://…\"");
+                "name the address that its index.yaml is below, https://…; the archive of a chart is named by source");
   }
-  refuse_credentials(repository, entry.where());
   if (!repository.ends_with('/')) repository += '/';
   const auto version = entry.text("version");
   if (version.empty()) {
@@ -71,6 +91,8 @@ Place of_repository(const StackEntry& entry, CollectContext& context, std::strin
 
 Place of_source(const StackEntry& entry) {
   const auto source = entry.text("source");
+  if (is_url(source)) refuse_credentials(source, entry.where());  // before any error repeats it
+  if (is_of_registry(source)) refuse_registry(entry, source);
   const auto filename = is_url(source) ? file_name_of_url(source) : fs::path(source).filename().string();
   const auto chart = ChartFileName::parse(filename);
   if (!chart) {
@@ -78,7 +100,6 @@ Place of_source(const StackEntry& entry) {
                 fmt::format("{}: '{}' is not called NAME-VERSION.tgz", entry.where(), printable(filename)),
                 "call it as `helm package` does");
   }
-  if (is_url(source)) refuse_credentials(source, entry.where());
   return {.origin = source, .chart = *chart, .stated = {}, .evidence = first_use_evidence()};
 }
 
@@ -141,6 +162,8 @@ Collected ChartCollector::resolve(const StackEntry& entry, CollectContext& conte
     throw Error(finding.code, fmt::format("{} from {}: {}", artifact.id(), place.origin, finding.message));
   }
   artifact.facts = std::move(inspection.facts);
+  artifact.license = artifact.facts.value("license", "");
+  artifact.facts.erase("license");
   if (place.evidence.type == "first-use") {
     out.notes.push_back(fmt::format("{} is believed on first use: sha256:{}", artifact.id(), taken.digest.hex()));
   }

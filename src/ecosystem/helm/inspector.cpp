@@ -25,6 +25,8 @@ void check(const Artifact& artifact, int fd, Json& facts) {
   if (!artifact.facts.empty() && artifact.facts != facts) {
     fail(ErrorCode::package_malformed, "the artifact's facts are not those of the chart");
   }
+  // Not one of those that an artifact states: it has a place of its own there.
+  if (!chart.license.empty()) facts["license"] = std::move(chart.license);
 }
 
 }  // namespace

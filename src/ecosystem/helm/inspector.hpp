@@ -7,7 +7,8 @@ namespace liftlock::helm {
 
 constexpr std::string_view k_kind = "chart";
 
-/// Its fact `chart` is what the artifact's facts must state; without facts (while it is locked) nothing is compared.
+/// Facts: "chart" and "files" as docs/formats/helm.md has them, and "license" where an annotation states one. `chart`
+/// is what the artifact's facts must state; without facts (while it is locked) nothing is compared.
 class ChartInspector : public Inspector {
  public:
   std::span<const std::string_view> kinds() const override;

@@ -5,9 +5,9 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "ecosystem/helm/chart_manifest.hpp"
 #include "ecosystem/oci/manifest.hpp"
 #include "ecosystem/oci/push_target.hpp"
-#include "ecosystem/oci/reference.hpp"
 #include "ecosystem/yaml.hpp"
 
 namespace liftlock::helm {
@@ -15,17 +15,8 @@ namespace {
 
 using Found = HttpRepository::Found;
 
-constexpr std::string_view k_config_type = "application/vnd.cncf.helm.config.v1+json";
-constexpr std::string_view k_content_type = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
 constexpr std::size_t k_max_index = 64u << 20;
 constexpr std::string_view k_index = "the repository's index.yaml";
-
-const ArtifactFile& archive_of(const Artifact& artifact) {
-  const auto chart = artifact.facts.find("chart");
-  if (artifact.files.size() != 1 || chart == artifact.facts.end() || !chart->is_object())
-    fail(ErrorCode::package_malformed, "'{}' lacks what an index tells of it", printable(artifact.id()));
-  return artifact.files[0];
-}
 
 class MuseumPush final : public PushTarget {
  public:
@@ -48,7 +39,7 @@ class MuseumPush final : public PushTarget {
   std::unique_ptr<PushPlan> plan(const Artifact& artifact) override {
     auto out = std::make_unique<FilesPlan>(
         [this, artifact](const ArtifactFile& file, const PushProgress& progress) { post(artifact, file, progress); });
-    const auto& file = archive_of(artifact);
+    const auto& file = chart_archive(artifact);
     out->place = fmt::format("{} {}", artifact.name, artifact.version);
     out->add(file, look(artifact, file), out->place);
     return out;
@@ -161,30 +152,15 @@ class MuseumPush final : public PushTarget {
   std::optional<Json> m_listed;  ///< the charts of index.yaml, once it was asked for
 };
 
-/// The chart as its own manifest; the same chart gives the same bytes.
 oci::RegistryPush::Made made_of(const Artifact& artifact) {
-  const auto& file = archive_of(artifact);
-  if (!oci::is_repository(artifact.name))
-    fail(ErrorCode::usage, "'{}' is no name that a registry takes: lower case only", printable(artifact.name));
-  auto config = dump_json_line(artifact.facts.at("chart"));
-  const auto config_digest = sha256(config);
-  const Json manifest = {
-      {"schemaVersion", 2},
-      {"mediaType", oci::media::oci_manifest},
-      {"config", {{"mediaType", k_config_type}, {"digest", config_digest.text()}, {"size", config.size()}}},
-      {"layers", {{{"mediaType", k_content_type}, {"digest", file.digest.text()}, {"size", file.size}}}},
-      {"annotations",
-       {{"org.opencontainers.image.title", artifact.name}, {"org.opencontainers.image.version", artifact.version}}}};
+  auto manifest = make_chart_manifest(artifact);
   oci::RegistryPush::Made out{.name = artifact.name,
-                              .tag = artifact.version,
-                              .media_type = std::string(oci::media::oci_manifest),
-                              .manifest = dump_json_line(manifest),
+                              .tag = chart_tag(artifact.version),
+                              .media_type = std::move(manifest.media_type),
+                              .manifest = std::move(manifest.bytes),
                               .blobs = {}};
-  // A tag has no '+'; helm writes '_' for it, and reads it so.
-  std::replace(out.tag.begin(), out.tag.end(), '+', '_');
-  const auto size = config.size();
-  out.blobs.push_back({config_digest, size, std::move(config)});
-  out.blobs.push_back({file.digest, file.size});
+  for (auto& [digest, bytes] : manifest.made) out.blobs.push_back({digest, bytes.size(), std::move(bytes)});
+  for (const auto& [digest, file] : manifest.stored) out.blobs.push_back({digest, file.size});
   return out;
 }
 

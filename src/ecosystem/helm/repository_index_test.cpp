@@ -3,11 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
+#include "os/gigabyte_fixture.hpp"
 
 namespace liftlock::helm {
 namespace {
+
+TEST(RepositoryIndex, AGigabyteIsRefusedUnread) {
+  const HugeText index(k_gigabyte);
+  const PeakMemory memory;
+  EXPECT_EQ(code_of([&] { find_in_index(index, "https://charts.test/", "a", "1.0.0"); }), ErrorCode::limit_exceeded);
+  EXPECT_LT(memory.grown(), 1u << 20);
+}
 
 TEST(RepositoryIndex, FindsOneVersion) {
   const auto index =

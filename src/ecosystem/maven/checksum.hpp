@@ -1,4 +1,4 @@
-// High side: the checksums that stand beside the files of a Maven repository (FILE.sha1 …). Maven compares downloads
+// The checksums that stand beside the files of a Maven repository (FILE.sha1 …). Maven compares downloads
 // with SHA-1, whatever else there is; nothing here is believed because of it.
 #pragma once
 

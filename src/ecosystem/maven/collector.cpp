@@ -9,6 +9,9 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "ecosystem/maven/build_check.hpp"
+#include "ecosystem/maven/checksum.hpp"
+#include "ecosystem/maven/inspector.hpp"
+#include "ecosystem/maven/pom_set.hpp"
 #include "ecosystem/maven/repository_path.hpp"
 #include "ecosystem/source_files.hpp"
 #include "os/file.hpp"
@@ -19,6 +22,9 @@ namespace {
 constexpr std::size_t k_max_files = 500'000;
 constexpr std::string_view k_origins = "_remote.repositories";
 constexpr std::uint64_t k_max_origins = 1u << 20;
+constexpr std::uint64_t k_max_checksum = 4096;
+constexpr std::string_view k_fetch_again =
+    "remove its folder from the local repository, and have the build fetch it again";
 
 constexpr std::array k_keys = {
     KeySpec{"repository", ValueType::string, true,
@@ -53,6 +59,51 @@ std::map<std::string, std::string> origins_of(const fs::path& folder) {
     out[std::string(line.substr(0, mark))] = line.substr(mark + 1, end - mark - 1);
   }
   return out;
+}
+
+/// Licences and needs, as the POMs say them together; each was inspected before it is believed.
+void read_poms(const StackEntry& entry, std::vector<Artifact>& artifacts, const CollectContext& context) {
+  PomSet poms;
+  for (const auto& artifact : artifacts) {
+    const auto inspection = context.inspect(artifact);
+    if (!inspection.findings.empty()) {
+      const auto& first = inspection.findings.front();
+      throw Error(first.code, fmt::format("{}: {}: {}", entry.where(), printable(first.path), first.message),
+                  std::string(k_fetch_again));
+    }
+    std::optional<Pom> pom;
+    if (const auto found = inspection.facts.find(k_fact_pom); found != inspection.facts.end())
+      pom = pom_from_json(*found);
+    const bool more = std::any_of(artifact.files.begin(), artifact.files.end(),
+                                  [](const auto& file) { return !file.path.text().ends_with(".pom"); });
+    poms.add(artifact.name, artifact.version, std::move(pom), more ? PomSet::Files::more : PomSet::Files::pom_alone);
+  }
+  for (auto& artifact : artifacts) {
+    artifact.license = poms.license(artifact.name, artifact.version);
+    for (const auto& [name, version] : poms.needs(artifact.name, artifact.version))
+      artifact.needs.push_back(fmt::format("maven:{}@{}", name, version));
+    std::sort(artifact.needs.begin(), artifact.needs.end());
+  }
+}
+
+/// The sums that stand beside a file, where the build kept them. What is no such sum (some servers send a page) says
+/// nothing.
+void compare_checksums(const StackEntry& entry, const fs::path& local, const ArtifactFile& file,
+                       const BlobStore& store) {
+  constexpr std::array<std::pair<std::string_view, std::size_t>, 3> k_sums = {
+      {{"sha1", 40}, {"sha256", 64}, {"sha512", 128}}};
+  for (const auto& [suffix, digits] : k_sums) {
+    const fs::path beside = local.string() + "." + std::string(suffix);
+    if (!fs::is_regular_file(beside) || fs::file_size(beside) > k_max_checksum) continue;
+    const auto text = read_file(beside, k_max_checksum);
+    const auto stated = to_lower(trim(text).substr(0, trim(text).find_first_of(" \t\r\n")));
+    if (stated.size() != digits || !decode_hex(stated)) continue;
+    if (checksum_of_blob(store, file, suffix) == stated) continue;
+    throw Error(ErrorCode::digest_mismatch,
+                fmt::format("{}: '{}' does not have the checksum that '{}' beside it states", entry.where(),
+                            printable(local.filename().string()), printable(beside.filename().string())),
+                std::string(k_fetch_again));
+  }
 }
 
 }  // namespace
@@ -129,6 +180,7 @@ Collected MavenCollector::resolve(const StackEntry& entry, CollectContext& conte
                               taken[i].digest,
                               source + (source.ends_with('/') ? "" : "/") + files[i].path,
                               {evidence}});
+    compare_checksums(entry, folder / files[i].path, artifact.files.back(), context.store);
   }
   for (auto& [key, artifact] : artifacts) {
     std::sort(artifact.files.begin(), artifact.files.end(),
@@ -137,6 +189,7 @@ Collected MavenCollector::resolve(const StackEntry& entry, CollectContext& conte
   }
   std::sort(out.artifacts.begin(), out.artifacts.end(),
             [](const Artifact& a, const Artifact& b) { return a.id() < b.id(); });
+  read_poms(entry, out.artifacts, context);
   out.notes.push_back(fmt::format("{}: {} files are believed as Maven downloaded them: it states no SHA-256 of them",
                                   entry.where(), files.size()));
   return out;

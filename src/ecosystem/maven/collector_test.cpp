@@ -8,12 +8,16 @@
 
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/maven/inspector.hpp"
 #include "os/file.hpp"
 
 namespace liftlock::maven {
 namespace {
 
 using testing::HasSubstr;
+
+/// The end of an empty zip.
+const std::string k_jar = std::string("PK\5\6", 4) + std::string(18, '\0');
 
 class MavenCollectorTest : public testing::Test {
  protected:
@@ -22,6 +26,10 @@ class MavenCollectorTest : public testing::Test {
     write_file_atomically(m_root / "m2" / path, text);
   }
   Collected resolve() { return MavenCollector().resolve(m_entry, context); }
+  static std::string pom(const std::string& artifact, const std::string& more = {}) {
+    const auto own = "<groupId>example.test</groupId><artifactId>" + artifact + "</artifactId><version>1.0</version>";
+    return "<project>" + own + more + "</project>";
+  }
   Error error() {
     try {
       resolve();
@@ -36,13 +44,26 @@ class MavenCollectorTest : public testing::Test {
   fs::path m_root = m_folder.path();
   BlobStore store{m_root / "store"};
   Downloader downloader{store, silent_reporter()};
-  CollectContext context{store, downloader, silent_reporter(), m_root, m_root / "scratch", "linux/amd64"};
+  CollectContext context{store,
+                         downloader,
+                         silent_reporter(),
+                         m_root,
+                         m_root / "scratch",
+                         "linux/amd64",
+                         {},
+                         [this](const Artifact& artifact) {
+                           std::vector<UniqueFd> open;
+                           std::vector<int> files;
+                           for (const auto& file : artifact.files)
+                             files.push_back(open.emplace_back(store.open(file.digest)).get());
+                           return MavenInspector().inspect(artifact, files);
+                         }};
   StackEntry m_entry{.table = "maven", .name = "app", .values = {{"repository", "m2"}}, .declared = sha256("")};
 };
 
 TEST_F(MavenCollectorTest, TakesArtifactsAndLeavesMavensOwnNotes) {
-  put("example/test/demo/1.0/demo-1.0.jar", "PK");
-  put("example/test/demo/1.0/demo-1.0.pom", "<project/>");
+  put("example/test/demo/1.0/demo-1.0.jar", k_jar);
+  put("example/test/demo/1.0/demo-1.0.pom", pom("demo"));
   put("example/test/demo/1.0/demo-1.0.pom.sha1", "x");
   put("example/test/demo/1.0/_remote.repositories", "#NOTE\ndemo-1.0.jar>central=\ndemo-1.0.pom>=\n");
   put("example/test/demo/maven-metadata-central.xml", "<metadata/>");
@@ -58,6 +79,59 @@ TEST_F(MavenCollectorTest, TakesArtifactsAndLeavesMavensOwnNotes) {
   EXPECT_EQ(demo.files[0].evidence[0].type, "first-use");
   EXPECT_EQ(demo.files[0].evidence[0].details["repository"], "central");
   EXPECT_TRUE(MavenCollector().plan(demo, m_entry, context).empty());
+}
+
+TEST_F(MavenCollectorTest, LicencesAndNeedsAreThoseOfThePoms) {
+  put("example/test/demo/1.0/demo-1.0.jar", k_jar);
+  put("example/test/demo/1.0/demo-1.0.pom",
+      pom("demo",
+          "<licenses><license><name>Apache License, Version 2.0</name></license></licenses><dependencies><dependency>"
+          "<groupId>example.test</groupId><artifactId>lib</artifactId><version>1.0</version></dependency>"
+          "</dependencies>"));
+  put("example/test/lib/1.0/lib-1.0.jar", k_jar);
+  put("example/test/lib/1.0/lib-1.0.pom", pom("lib"));
+  const auto collected = resolve();
+  ASSERT_EQ(collected.artifacts.size(), 2u);
+  EXPECT_EQ(collected.artifacts[0].license, "Apache-2.0");
+  EXPECT_THAT(collected.artifacts[0].needs, testing::ElementsAre("maven:example.test:lib@1.0"));
+  EXPECT_EQ(collected.artifacts[1].license, "");
+  EXPECT_TRUE(collected.artifacts[1].needs.empty());
+}
+
+TEST_F(MavenCollectorTest, LicencesThatAreTextsEndNoLock) {
+  const auto stated = [&](const std::string& names) {
+    put("example/test/demo/1.0/demo-1.0.pom", pom("demo", "<licenses>" + names + "</licenses>"));
+    return resolve().artifacts[0].license;
+  };
+  const auto name = [](std::size_t size, char c) {
+    return "<license><name>" + std::string(size, c) + "</name></license>";
+  };
+  EXPECT_EQ(stated(name(1801, 'x')), "");
+  std::string eight;
+  for (char c = 'a'; c < 'i'; ++c) eight += name(900, c);
+  EXPECT_EQ(stated(eight), "");
+}
+
+TEST_F(MavenCollectorTest, ChecksumsThatLieAreRefused) {
+  put("example/test/demo/1.0/demo-1.0.pom", pom("demo"));
+  const auto sums = [&](const std::string& suffix, const std::string& text) {
+    put("example/test/demo/1.0/demo-1.0.pom." + suffix, text);
+  };
+  sums("sha256", sha256(pom("demo")).hex() + "  demo-1.0.pom\n");
+  sums("sha1", "<html>not found</html>");
+  EXPECT_EQ(resolve().artifacts.size(), 1u);
+  sums("sha1", std::string(40, 'A') + "\n");
+  EXPECT_EQ(error().code(), ErrorCode::digest_mismatch);
+  EXPECT_THAT(std::string(error().what()), HasSubstr("'demo-1.0.pom.sha1' beside it states"));
+  sums("sha1", "");
+  sums("sha256", std::string(64, '0'));
+  EXPECT_EQ(error().code(), ErrorCode::digest_mismatch);
+}
+
+TEST_F(MavenCollectorTest, PomsThatLieAreRefusedWhenTheyAreLocked) {
+  put("example/test/demo/1.0/demo-1.0.pom", pom("other"));
+  EXPECT_EQ(error().code(), ErrorCode::package_malformed);
+  EXPECT_THAT(std::string(error().what()), HasSubstr("artifactId 'other'"));
 }
 
 TEST_F(MavenCollectorTest, RefusesWhatChangesOrIsNoRepository) {

@@ -1,9 +1,14 @@
 #include "ecosystem/maven/inspector.hpp"
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "ecosystem/maven/jar.hpp"
+#include "ecosystem/maven/license_name.hpp"
+#include "ecosystem/maven/pom.hpp"
 #include "ecosystem/maven/repository_path.hpp"
 #include "os/file.hpp"
 
@@ -11,20 +16,35 @@ namespace liftlock::maven {
 namespace {
 
 constexpr std::array<std::string_view, 1> k_kinds{"maven"};
-constexpr std::uint64_t k_max_pom = 8u << 20;
 
-void check_pom(int file) {
-  const auto pom = read_all(file, k_max_pom, "a pom");
-  if (pom.find("<project") == std::string::npos) fail(ErrorCode::package_malformed, "it is no POM");
-  // Maven reads no entities; what does would be led astray by them.
-  if (pom.find("<!ENTITY") != std::string::npos) fail(ErrorCode::package_malformed, "the POM declares entities");
+/// What stands beside each file of a repository: the mirror makes the sums of its own bytes, and believes nobody's.
+bool is_checksum(std::string_view path) {
+  constexpr std::array<std::string_view, 4> k_ends = {".sha1", ".md5", ".sha256", ".sha512"};
+  return std::any_of(k_ends.begin(), k_ends.end(), [&](std::string_view end) { return path.ends_with(end); });
 }
 
-void check_jar(int file) {
-  std::array<std::uint8_t, 4> magic{};
-  const bool read = regular_size(file, "a jar") >= magic.size() && pread_exact(file, magic, 0, "a jar");
-  constexpr std::array<std::uint8_t, 4> k_entry = {'P', 'K', 3, 4}, k_empty = {'P', 'K', 5, 6};
-  if (!read || (magic != k_entry && magic != k_empty)) fail(ErrorCode::package_malformed, "it is no zip");
+bool is_archive(std::string_view path) {
+  constexpr std::array<std::string_view, 5> k_ends = {".jar", ".war", ".ear", ".aar", ".zip"};
+  return std::any_of(k_ends.begin(), k_ends.end(), [&](std::string_view end) { return path.ends_with(end); });
+}
+
+void require_place(const Artifact& artifact, std::string_view path) {
+  constexpr std::string_view k_top = "packages/maven/";
+  const auto folder = folder_of(artifact.name, artifact.version);
+  if (!folder)
+    fail(ErrorCode::package_malformed, "'{}' in version '{}' are no coordinates", printable(artifact.name),
+         printable(artifact.version));
+  const auto place = path.starts_with(k_top) ? parse_repository_path(path.substr(k_top.size())) : std::nullopt;
+  if (!place || place->folder() != *folder) {
+    fail(ErrorCode::package_malformed, "the file does not lie where {} {} has its files", printable(artifact.name),
+         printable(artifact.version));
+  }
+}
+
+/// "demo-1.0.pom", and not "demo-1.0-tests.pom".
+bool is_its_pom(const Artifact& artifact, std::string_view path) {
+  const auto colon = artifact.name.find(':');
+  return path.ends_with("/" + artifact.name.substr(colon + 1) + "-" + artifact.version + ".pom");
 }
 
 }  // namespace
@@ -35,19 +55,19 @@ std::span<const std::string_view> MavenInspector::kinds() const {
 
 Inspection MavenInspector::inspect(const Artifact& artifact, std::span<const int> files) const {
   Inspection out;
-  const auto folder = folder_of(artifact.name, artifact.version);
   for (std::size_t i = 0; i < artifact.files.size(); ++i) {
     const auto& path = artifact.files[i].path.text();
     try {
-      constexpr std::string_view k_top = "packages/maven/";
-      const auto place =
-          path.starts_with(k_top) ? parse_repository_path(std::string_view(path).substr(k_top.size())) : std::nullopt;
-      if (!folder || !place || place->folder() != *folder) {
-        fail(ErrorCode::package_malformed, "the file does not lie where {} {} has its files", printable(artifact.name),
-             printable(artifact.version));
-      }
-      if (path.ends_with(".pom")) check_pom(files[i]);
-      if (path.ends_with(".jar") || path.ends_with(".war") || path.ends_with(".aar")) check_jar(files[i]);
+      require_place(artifact, path);
+      if (is_checksum(path))
+        fail(ErrorCode::package_malformed, "a file of checksums is not carried: the mirror makes them anew");
+      if (is_archive(path)) require_jar(files[i]);
+      if (!path.ends_with(".pom")) continue;
+      const auto pom = parse_pom(read_all(files[i], k_max_pom, "a POM"));
+      require_coordinates(pom, artifact.name, artifact.version);
+      if (!is_its_pom(artifact, path)) continue;
+      if (auto license = joined_licenses(pom.licenses); !license.empty()) out.facts["license"] = std::move(license);
+      out.facts[k_fact_pom] = to_json(pom);
     } catch (const Error& error) {
       out.findings.push_back({error.code(), path, printable(error.what())});
     }

@@ -5,6 +5,7 @@
 #include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "ecosystem/maven/repository_path.hpp"
+#include "os/gigabyte_fixture.hpp"
 
 namespace liftlock::maven {
 namespace {
@@ -23,6 +24,13 @@ constexpr std::string_view k_deployed = R"(<?xml version="1.0" encoding="UTF-8"?
   </versioning>
 </metadata>
 )";
+
+TEST(MavenMetadata, AGigabyteIsRefusedUnread) {
+  const HugeText metadata(k_gigabyte);
+  const PeakMemory memory;
+  EXPECT_EQ(code_of([&] { versions_of(metadata); }), ErrorCode::limit_exceeded);
+  EXPECT_LT(memory.grown(), 1u << 20);
+}
 
 TEST(MavenMetadata, AVersionIsAddedAndAllElseStays) {
   const auto text = with_version(k_deployed, "1.2", "20260102030405");

@@ -7,6 +7,7 @@
 #include "base/json.hpp"
 #include "ecosystem/local_files.hpp"
 #include "ecosystem/model/hub_client.hpp"
+#include "ecosystem/model/ollama_registry.hpp"
 #include "ecosystem/model/resolution.hpp"
 #include "ecosystem/ollama/store_reader.hpp"
 #include "ecosystem/source_files.hpp"
@@ -18,8 +19,9 @@ namespace {
 constexpr std::array k_keys = {
     KeySpec{
         "source", ValueType::string, true,
-        "A local file or folder, a URL, hf:ORG/NAME for a repository of a Hugging Face Hub, or ollama:NAME[:TAG] for a "
-        "model of an Ollama store.",
+        "A local file or folder, a URL, hf:ORG/NAME for a repository of a Hugging Face Hub, ollama:NAME[:TAG] for a "
+        "model of an Ollama store, or ollama://[HOST/NAMESPACE/]MODEL[:TAG] for one of a registry that Ollama pulls "
+        "from.",
         "\"hf:org/name\""},
     KeySpec{"revision", ValueType::string, false,
             "Commit, tag or branch of the repository; a branch is pinned to its commit in the lock. Default: main.",
@@ -32,6 +34,14 @@ constexpr std::array k_keys = {
     KeySpec{"store", ValueType::string, false,
             "Folder of the Ollama store; default: OLLAMA_MODELS, else that of this user or of the service.",
             "\"/usr/share/ollama/.ollama/models\""},
+    KeySpec{
+        "insecure", ValueType::boolean, false,
+        "Whether the registry of ollama:// is spoken to over plain http, for one on this machine; false when absent.",
+        "true"},
+    KeySpec{"authfile", ValueType::string, false,
+            "The file with the credentials of the registry of ollama://; the usual places of podman, skopeo and docker "
+            "when absent.",
+            "\"auth.json\""},
     KeySpec{"sha256", ValueType::string_map, false, "File → SHA-256, as the publisher states them.",
             "{ \"model.gguf\" = \"…64 hexadecimal digits…\" }"},
     KeySpec{"license", ValueType::string, false, "Licence; default: what the repository states.", "\"apache-2.0\""},
@@ -127,10 +137,14 @@ std::vector<FetchJob> plan_files(const Artifact& artifact, const StackEntry& ent
   if (entry.text("source").starts_with("hf:")) {
     hub = std::make_shared<HubClient>(context.downloader, entry.text("endpoint"), entry.where());
   }
+  std::shared_ptr<const OllamaRegistry> registry;
+  if (is_ollama_registry(entry.text("source")))
+    registry = std::make_shared<const OllamaRegistry>(entry.text("source"), entry, context);
   std::vector<FetchJob> jobs;
   for (const auto& file : artifact.files) {
     if (context.store.contains(file.digest)) continue;
     std::function<std::vector<HttpHeader>()> headers;
+    if (registry) headers = [registry, url = file.origin] { return registry->headers(url); };
     if (hub) headers = [hub, url = file.origin] { return hub->headers(url); };
     jobs.push_back(job_for(file, entry, context, std::move(headers)));
   }

@@ -2,16 +2,20 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
+#include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/sha256sums.hpp"
 #include "ecosystem/model/hub_protocol.hpp"
+#include "ecosystem/oci/registry_harness_test.hpp"
+#include "ecosystem/ollama/manifest.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
 
@@ -303,6 +307,185 @@ TEST_F(ModelCollecting, StoresThatAreNoModelsPointToWhatIs) {
   write("hub/models--a--b/refs/main", std::string(40, 'a'));
   EXPECT_THAT(std::string(error_of([&] { resolve({{"source", "hub"}}); }).hint()), HasSubstr("models--a--b"));
   EXPECT_EQ(error_of([&] { resolve({{"source", "absent"}}); }).code(), ErrorCode::not_found);
+}
+
+TEST_F(ModelCollecting, WhatLiesInARegistryOfImagesSaysWhatToWrite) {
+  for (const auto* source : {"docker://registry.example/org/kit:1", "oci://registry.example/org/kit:1", "oci:folder",
+                             "docker-archive:x.tar"}) {
+    const auto error = error_of([&] { resolve({{"source", source}}); });
+    EXPECT_EQ(error.code(), ErrorCode::stack_invalid) << source;
+    EXPECT_THAT(std::string(error.what()), HasSubstr("and no model")) << source;
+    EXPECT_THAT(std::string(error.hint()), testing::AllOf(HasSubstr("[image.tiny]"), HasSubstr("skopeo copy "),
+                                                          HasSubstr("ollama://HOST/NAMESPACE/MODEL:TAG")));
+  }
+}
+
+TEST_F(ModelCollecting, AnAddressWithAPasswordIsNotSaidAgain) {
+  for (const auto* source :
+       {"docker://user:s3cret@registry.example/org/kit:1", "oci://s3cret@registry.example/org/kit:1",
+        "ollama://user:s3cret@registry.example/org/model:1", "https://user:s3cret@models.example/a.gguf"}) {
+    const auto error = error_of([&] { resolve({{"source", source}}); });
+    EXPECT_EQ(error.code(), ErrorCode::stack_invalid) << source;
+    EXPECT_THAT(std::string(error.what()),
+                testing::AllOf(HasSubstr("user name or password"), testing::Not(HasSubstr("s3cret"))));
+    EXPECT_THAT(std::string(error.hint()), testing::Not(HasSubstr("s3cret"))) << source;
+  }
+}
+
+TEST_F(ModelCollecting, AModelfileIsReportedAndCrosses) {
+  write("plain/tiny.gguf", "GGUF");
+  write("plain/Modelfile", "FROM ./tiny.gguf\nSYSTEM x\nADAPTER ./gone\n");
+  const auto collected = resolve({{"source", "plain"}});
+  EXPECT_THAT(collected.notes, testing::Contains(HasSubstr("Modelfile: ADAPTER ./gone names no GGUF")));
+  EXPECT_THAT(paths(collected.artifacts.at(0)), testing::Contains("models/tiny/Modelfile"));
+}
+
+/// A registry that answers from files, which a web server of Python's has on loopback.
+class OllamaRegistryCollecting : public ModelCollecting {
+ protected:
+  void TearDown() override {
+    if (m_server > 0) {
+      ::kill(m_server, SIGTERM);
+      ::waitpid(m_server, nullptr, 0);
+    }
+    ModelCollecting::TearDown();
+  }
+  /// "127.0.0.1:PORT"
+  std::string serve() {
+    int out[2];
+    if (::pipe(out) != 0) fail_errno("pipe");
+    m_server = ::fork();
+    if (m_server == 0) {
+      ::dup2(out[1], 1);
+      const auto root = at("registry").string();
+      ::execlp("python3", "python3", "-c",
+               "import http.server, os, sys\n"
+               "os.chdir(sys.argv[1])\n"
+               "class H(http.server.SimpleHTTPRequestHandler):\n"
+               "  def do_GET(self):\n"
+               "    if 'private' in self.path: return self.send_error(401)\n"
+               "    super().do_GET()\n"
+               "  def log_message(self, *a): pass\n"
+               "s = http.server.HTTPServer(('127.0.0.1', 0), H)\n"
+               "print(s.server_port, flush=True)\n"
+               "s.serve_forever()\n",
+               root.c_str(), nullptr);
+      ::_exit(127);
+    }
+    ::close(out[1]);
+    const UniqueFd output(out[0]);
+    std::string line;
+    for (char c = 0; ::read(output.get(), &c, 1) == 1 && c != '\n';) line += c;
+    return "127.0.0.1:" + line;
+  }
+  Json layer(const std::string& type, const std::string& content) const {
+    write("registry/v2/team/tiny/blobs/" + sha256(content).text(), content);
+    return {{"mediaType", "application/vnd.ollama.image." + type},
+            {"digest", sha256(content).text()},
+            {"size", content.size()}};
+  }
+  std::string manifest(const std::string& tag, const std::vector<Json>& layers) const {
+    const auto text = dump_json_line({{"schemaVersion", 2}, {"config", layer("x", "{}")}, {"layers", layers}});
+    write("registry/v2/team/tiny/manifests/" + tag, text);
+    return text;
+  }
+  pid_t m_server = -1;
+};
+
+TEST_F(OllamaRegistryCollecting, AModelIsTakenByItsManifest) {
+  const auto text = manifest("1b", {layer("model", "GGUF"), layer("template", "{{ .Prompt }}"), layer("params", "{}")});
+  const auto host = serve();
+  const Json values = {{"source", "ollama://" + host + "/team/tiny:1b"}, {"insecure", true}};
+  const auto collected = resolve(values);
+  const auto& artifact = collected.artifacts.at(0);
+  EXPECT_THAT(paths(artifact), ElementsAre("models/tiny/model.gguf", "models/tiny/ollama/config",
+                                           "models/tiny/ollama/manifest", "models/tiny/ollama/template"))
+      << "params are the config's bytes: once is enough";
+  EXPECT_EQ(artifact.version, sha256(text).hex().substr(0, 12));
+  EXPECT_EQ(artifact.facts["ollama"], host + "/team/tiny:1b");
+  EXPECT_EQ(artifact.files[0].evidence.at(0).type, "registry-digest");
+  EXPECT_EQ(artifact.files[2].evidence.at(0).type, "first-use");
+  EXPECT_FALSE(m_store.contains(sha256("GGUF"))) << "what lock needs not is not downloaded";
+  EXPECT_EQ(fetch(artifact, values).size(), 3u);
+  EXPECT_TRUE(m_store.contains(sha256("GGUF")));
+  const StackEntry entry{"model", "tiny", values, sha256("")};
+  EXPECT_TRUE(ModelCollector().input_files(entry, m_folder.path()).empty());
+  const Json stated = {
+      {"source", values["source"]}, {"insecure", true}, {"sha256", {{"ollama/manifest", sha256(text).hex()}}}};
+  EXPECT_EQ(resolve(stated).artifacts.at(0).files[2].evidence.at(0).type, "stated");
+}
+
+TEST_F(OllamaRegistryCollecting, ARegistryThatLiesOrRefusesIsNotBelieved) {
+  manifest("tensor", {layer("tensor", "x")});
+  auto other = layer("model", "GGUF");
+  write("registry/v2/team/tiny/blobs/" + sha256("GGUF").text(), "GGUX");
+  manifest("lie", {other});
+  other["size"] = 5;
+  manifest("size", {other});
+  write("registry/v2/team/tiny/manifests/html", "<html>");
+  write("registry/v2/team/tiny/manifests/large", std::string(ollama::k_max_manifest_bytes + 1, ' '));
+  const auto host = serve();
+  const auto values = [&](const std::string& name) {
+    return Json{{"source", "ollama://" + host + "/" + name}, {"insecure", true}};
+  };
+  const auto code = [&](const std::string& name) { return error_of([&] { resolve(values(name)); }).code(); };
+  EXPECT_EQ(code("team/tiny:tensor"), ErrorCode::model_unsupported);
+  EXPECT_EQ(code("team/tiny:html"), ErrorCode::json_invalid);
+  EXPECT_EQ(code("team/tiny:large"), ErrorCode::limit_exceeded);
+  EXPECT_EQ(code("team/none"), ErrorCode::not_found);
+  const auto login = error_of([&] { resolve(values("private/tiny")); });
+  EXPECT_EQ(login.code(), ErrorCode::http_status);
+  EXPECT_THAT(std::string(login.hint()), HasSubstr("source = \"ollama:" + host + "/private/tiny:latest\""));
+  EXPECT_EQ(code("../tiny"), ErrorCode::stack_invalid);
+  EXPECT_EQ(code("team/tiny:"), ErrorCode::stack_invalid);
+  for (const auto* tag : {"lie", "size"}) {
+    const auto lied = values(std::string("team/tiny:") + tag);
+    const auto artifact = resolve(lied).artifacts.at(0);
+    EXPECT_EQ(error_of([&] { fetch(artifact, lied); }).code(),
+              std::string(tag) == "lie" ? ErrorCode::digest_mismatch : ErrorCode::size_mismatch);
+  }
+  const Json stated = {{"source", "ollama://" + host + "/team/tiny:lie"},
+                       {"insecure", true},
+                       {"sha256", {{"ollama/manifest", std::string(64, 'a')}}}};
+  EXPECT_EQ(error_of([&] { resolve(stated); }).code(), ErrorCode::digest_mismatch);
+}
+
+TEST_F(OllamaRegistryCollecting, ALoginIsAskedForAndGoesToTheModelsOwnAddresses) {
+  manifest("1b", {layer("model", "GGUF")});
+  const auto behind = serve();
+  const oci::harness::Child front({"python3", LIFTLOCK_SOURCE_DIR "/src/ecosystem/oci/testdata/registry_front.py",
+                                   behind.substr(behind.find(':') + 1), "basic", "-", at("front.log").string()},
+                                  at("front.err"));
+  const auto host = "127.0.0.1:" + front.first_line();
+  const auto log_in = [&](const std::string& login) {
+    write("auth.json", dump_json_line({{"auths", {{host, {{"auth", encode_base64(as_bytes(login))}}}}}}));
+  };
+  const Json values = {{"source", "ollama://" + host + "/team/tiny:1b"}, {"insecure", true}, {"authfile", "auth.json"}};
+  const auto none = error_of([&] { resolve(values); });
+  EXPECT_EQ(none.code(), ErrorCode::http_status);
+  EXPECT_THAT(std::string(none.what()), HasSubstr("asks for a login"));
+  EXPECT_THAT(std::string(none.hint()), testing::AllOf(HasSubstr("skopeo login " + host), HasSubstr("authfile")));
+  log_in("user:wrong");
+  const auto wrong = error_of([&] { resolve(values); });
+  EXPECT_EQ(wrong.code(), ErrorCode::http_status);
+  EXPECT_THAT(std::string(wrong.what()), testing::Not(HasSubstr("wrong")));
+
+  log_in("user:secret");
+  auto artifact = resolve(values).artifacts.at(0);
+  EXPECT_THAT(to_json(artifact).dump(), testing::Not(HasSubstr("secret")));
+  m_store.remove(artifact.files.at(2).digest);
+  EXPECT_EQ(fetch(artifact, values).size(), 3u) << "the manifest as well";
+  EXPECT_TRUE(m_store.contains(sha256("GGUF")));
+  const auto asked = [&] { return read_file(at("front.log"), 1u << 20); };
+  EXPECT_THAT(asked(), HasSubstr("/blobs/" + sha256("GGUF").text() + " Basic"));
+  EXPECT_THAT(asked(), testing::Not(HasSubstr("GET /v2/ "))) << "not every registry answers that";
+
+  // A lock that somebody edited.
+  m_store.remove(sha256("GGUF"));
+  artifact.files.at(0).origin = "http://" + host + "/v2/team/other/blobs/" + sha256("GGUF").text();
+  EXPECT_EQ(error_of([&] { fetch(artifact, values); }).code(), ErrorCode::http_status);
+  EXPECT_THAT(asked(), HasSubstr("/v2/team/other/blobs/" + sha256("GGUF").text() + " -"));
+  EXPECT_THAT(asked(), testing::Not(HasSubstr("/v2/team/other/blobs/" + sha256("GGUF").text() + " Basic")));
 }
 
 class OllamaCollecting : public ModelCollecting {

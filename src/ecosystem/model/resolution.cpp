@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/encoding.hpp"
@@ -12,6 +13,8 @@
 #include "ecosystem/hub/git_oid.hpp"
 #include "ecosystem/model/content.hpp"
 #include "ecosystem/model/dataset.hpp"
+#include "ecosystem/model/ollama_registry.hpp"
+#include "ecosystem/ollama/modelfile.hpp"
 #include "ecosystem/ollama/store_reader.hpp"
 #include "ecosystem/source_files.hpp"
 #include "os/file.hpp"
@@ -68,10 +71,15 @@ class Resolution {
 
   Collected run() {
     const auto source = m_entry.text("source");
+    if (is_url(source)) refuse_credentials(source, m_entry.where());  // before any error repeats it
     if (source.starts_with("hf:")) {
       from_hub(source);
     } else if (m_shape.hub == HubKind::models && is_ollama(source)) {
       from_ollama(source);
+    } else if (m_shape.hub == HubKind::models && is_ollama_registry(source)) {
+      from_ollama_registry(source);
+    } else if (is_of_registry(source)) {
+      refuse_registry(source);
     } else if (is_url(source)) {
       from_url(source);
     } else {
@@ -92,6 +100,9 @@ class Resolution {
   void from_url(const std::string& url);
   void from_local(const std::string& source);
   void from_ollama(const std::string& source);
+  void from_ollama_registry(const std::string& source);
+  [[noreturn]] void refuse_registry(const std::string& source) const;
+  void tell_of_modelfile(const std::vector<LocalFile>& files);
   void add_hub_files(const HubClient& hub, const std::string& repository, const std::string& commit,
                      const std::vector<HubFile>& files);
   bool selected(const std::string& path);
@@ -198,8 +209,23 @@ void Resolution::add_hub_files(const HubClient& hub, const std::string& reposito
   }
 }
 
+void Resolution::refuse_registry(const std::string& source) const {
+  const bool remote = is_url(source);
+  throw Error(
+      ErrorCode::stack_invalid,
+      fmt::format("{}: '{}' names {}, and no {}", m_entry.where(), printable(source),
+                  remote ? "what lies in a registry of images" : "an archive or a layout of images", m_shape.kind),
+      fmt::format(
+          "a container image goes into [image.{0}] with this source; a {1} that is packed as an OCI artifact (a "
+          "ModelKit, ModelPack) is copied here first, `skopeo copy {2} oci:FOLDER`, its layers are unpacked, and "
+          "their folder is named: source = \"FOLDER\"{3}",
+          m_entry.name, m_shape.kind, remote ? "docker://…" : printable(source),
+          m_shape.hub == HubKind::models ? "; a model of a registry that Ollama pulls from is "
+                                           "ollama://HOST/NAMESPACE/MODEL:TAG"
+                                         : ""));
+}
+
 void Resolution::from_url(const std::string& url) {
-  refuse_credentials(url, m_entry.where());
   const auto name = file_name_of_url(url);
   StatedDigests stated(m_entry);
   add(name, take_url(m_context, url, stated.take(name)), url, {});
@@ -254,7 +280,44 @@ void Resolution::from_local(const std::string& source) {
     auto origin = folder ? origin_below(source, file.path) : source;
     add(file.path, taken[i], std::move(origin), std::move(evidence));
   }
+  tell_of_modelfile(files);
   m_artifact.facts = {{"source", "local"}};
+}
+
+/// It crosses as it is; on the other side Ollama gets what it says.
+void Resolution::tell_of_modelfile(const std::vector<LocalFile>& files) {
+  const auto found =
+      std::find_if(files.begin(), files.end(), [](const auto& file) { return ollama::is_modelfile(file.path); });
+  if (m_shape.hub != HubKind::models || found == files.end()) return;
+  if (fs::file_size(found->at) > ollama::k_max_modelfile) {
+    m_notes.emplace_back("Modelfile is not used: it is too large");
+    return;
+  }
+  std::vector<std::string> paths;
+  for (const auto& file : files) paths.push_back(file.path);
+  auto report = ollama::report_on_modelfile(read_file(found->at, ollama::k_max_modelfile), paths);
+  m_notes.insert(m_notes.end(), report.notes.begin(), report.notes.end());
+}
+
+/// As a store has it, but for the evidence: the manifest is believed on first use, and it states the digest of all
+/// else.
+void Resolution::from_ollama_registry(const std::string& source) {
+  const OllamaRegistry registry(source, m_entry, m_context);
+  const auto model = registry.model();
+  const auto manifest_digest = m_context.store.put(model.bytes);
+  add(std::string(ollama::k_manifest_file), {manifest_digest, model.bytes.size()}, registry.manifest_url(), {});
+  std::set<Digest> taken;
+  const auto add_layer = [&](const std::string& path, const ollama::Layer& layer) {
+    // One blob for two layers: the manifest says what it is for.
+    if (!taken.insert(layer.digest).second) return;
+    add(path, {layer.digest, layer.size}, registry.blob_url(layer.digest),
+        {{"registry-digest", {{"registry", registry.host()}, {"manifest", manifest_digest.text()}}}});
+  };
+  add_layer(std::string(ollama::k_config_file), model.manifest.config);
+  const auto names = ollama::file_names(model.manifest);
+  for (std::size_t i = 0; i < names.size(); ++i) add_layer(names[i], model.manifest.layers[i]);
+  if (m_artifact.version.empty()) m_artifact.version = manifest_digest.hex().substr(0, 12);
+  m_artifact.facts = {{"source", "ollama"}, {"ollama", registry.name().text()}};
 }
 
 /// All of one model, or nothing: its manifest crosses with it, and what the mirror serves is the model of this ID.
@@ -303,7 +366,7 @@ constexpr ModelShape k_model_shape{"model", "models", HubKind::models, why_unsaf
 constexpr ModelShape k_dataset_shape{k_dataset_kind, "datasets", HubKind::datasets, why_unsafe_dataset_name};
 
 bool is_ollama(std::string_view source) {
-  return source.starts_with(k_ollama);
+  return source.starts_with(k_ollama) && !is_ollama_registry(source);
 }
 fs::path ollama_store(const StackEntry& entry) {
   const auto text = entry.text("store");

@@ -46,8 +46,21 @@ constexpr std::array k_keys = {
         .doc = "The file with the registry's credentials; the usual places of podman, skopeo and docker when absent.",
         .example = "\"auth.json\""}};
 
+/// Before any error repeats them. What has no '/' is NAME@DIGEST, and no host.
+void refuse_login_in(std::string_view source, const StackEntry& entry) {
+  const auto begin = source.find("://");
+  if (begin == std::string_view::npos) return;
+  const auto slash = source.find('/', begin + 3);
+  if (slash == std::string_view::npos || source.find('@', begin) > slash) return;
+  throw Error(ErrorCode::stack_invalid, fmt::format("{}: the source holds a user name or password", entry.where()),
+              "log in with podman, skopeo or docker, or name the file with the login in authfile: the stack and the "
+              "lock are read by others");
+}
+
 Source source_of(const StackEntry& entry) {
-  return with_context("in " + entry.where(), [&] { return parse_source(entry.text("source")); });
+  const auto source = entry.text("source");
+  refuse_login_in(source, entry);
+  return with_context("in " + entry.where(), [&] { return parse_source(source); });
 }
 
 std::unique_ptr<ImageSource> open_source(const StackEntry& entry, CollectContext& context) {

@@ -16,6 +16,7 @@ class ImageCollector : public Collector {
                                                  const std::filesystem::path& stack_folder) const override;
   /// @throws Error{stack_invalid, moving_tag, unresolvable, digest_mismatch, http_status, …}
   Collected resolve(const StackEntry& entry, CollectContext& context) const override;
+  bool resolves_at_once() const override { return true; }
   std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
 };
 

@@ -154,6 +154,19 @@ TEST_F(ImageCollectorTest, RefusesMovingTagsMissingPlatformsAndMissingImages) {
   EXPECT_EQ(refusal(from(registry.host(), ":absent")).code(), ErrorCode::http_status);
 }
 
+TEST_F(ImageCollectorTest, DoesNotRepeatAPassword) {
+  for (const auto* source : {"docker://user:s3cret@registry.example/a:1", "oci://user:s3cret@registry.example/a:1",
+                             "https://user:s3cret@registry.example/a"}) {
+    const auto error = refusal({{"source", source}});
+    EXPECT_EQ(error.code(), ErrorCode::stack_invalid) << source;
+    EXPECT_THAT(std::string(error.what()), testing::HasSubstr("user name or password")) << source;
+    EXPECT_THAT(error.what() + std::string(error.hint()), testing::Not(testing::HasSubstr("s3cret")));
+    EXPECT_THAT(std::string(error.hint()), testing::HasSubstr("authfile")) << source;
+  }
+  EXPECT_THAT(std::string(refusal({{"source", "docker://app@" + upstream.root.digest.text()}}).what()),
+              testing::HasSubstr("names no registry"));
+}
+
 TEST_F(ImageCollectorTest, LogsInWithTokensThatItRenews) {
   const harness::Registry registry(m_folder.path());
   registry.push(m_folder.path() / "up", "team/app");

@@ -35,6 +35,7 @@ Inspection inspect_layer(int file, const LayerLimits& limits) {
                  {"entries", report.entries},
                  {"devices", report.devices},
                  {"set_id", report.set_id}};
+    if (!report.hidden.empty()) out.facts[k_hidden_marks] = report.hidden.json();
   } catch (const Error& error) {
     out.findings.push_back({error.code(), "", error.message()});
   }
@@ -71,6 +72,7 @@ class Walk {
     m_result.facts = {{"manifests", m_manifests}, {"layers", m_layers.size()}, {"unpacked_bytes", m_unpacked},
                       {"entries", m_entries},     {"devices", m_devices},      {"set_id", m_set_id},
                       {"platforms", m_platforms}};
+    if (!m_hidden.empty()) m_result.facts[k_hidden_marks] = m_hidden.json();
     return std::move(m_result);
   }
 
@@ -138,6 +140,7 @@ class Walk {
              fmt::format("{} layers, but the config names {} diff_ids", manifest.layers.size(), diff_ids.size()));
       }
     }
+    HiddenMarks hidden;
     for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
       const auto& layer = manifest.layers[i];
       const auto what = fmt::format("layer {} of {}", i + 1, manifest.layers.size());
@@ -148,7 +151,10 @@ class Walk {
         find(ErrorCode::digest_mismatch, blob->file->path.text(),
              fmt::format("{}, uncompressed, is {}; the config says {}", what, diff_id->text(), diff_ids[i].text()));
       }
+      if (const auto marks = m_layer_marks.find(layer.digest); marks != m_layer_marks.end())
+        hidden.stack(marks->second);
     }
+    m_hidden.join(hidden);
   }
 
   /// Each layer counts once, however many manifests share it.
@@ -167,6 +173,8 @@ class Walk {
       m_entries += uint_member(layer.facts, "entries", where);
       m_devices += uint_member(layer.facts, "devices", where);
       m_set_id += uint_member(layer.facts, "set_id", where);
+      if (const auto marks = layer.facts.find(k_hidden_marks); marks != layer.facts.end())
+        m_layer_marks.emplace(blob.file->digest, HiddenMarks::parse(*marks));
     }
     m_layers.emplace(blob.file->digest, diff_id);
     return diff_id;
@@ -179,6 +187,8 @@ class Walk {
   std::optional<ImageFacts> m_image;
   std::set<std::pair<Digest, std::string>> m_seen;
   std::map<Digest, std::optional<Digest>> m_layers;
+  std::map<Digest, HiddenMarks> m_layer_marks;
+  HiddenMarks m_hidden;
   std::set<std::string> m_platforms;
   std::uint64_t m_manifests = 0, m_unpacked = 0, m_entries = 0, m_devices = 0, m_set_id = 0;
   Inspection m_result;

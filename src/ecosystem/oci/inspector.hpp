@@ -9,7 +9,8 @@ namespace liftlock::oci {
 /// Checks that every manifest, index and config is well formed; that every digest they name is among the files or was
 /// left out by the choice of platforms; that the announced sizes are the sizes; that no file is left over; and that
 /// each layer is a tar within bounds whose SHA-256, uncompressed, is its diff_id.
-/// facts: {"manifests", "layers", "unpacked_bytes", "entries", "devices", "set_id", "platforms"}.
+/// facts: {"manifests", "layers", "unpacked_bytes", "entries", "devices", "set_id", "platforms"}, and
+/// "hidden_downloads" (HiddenMarks), where its layers have packages that download something.
 class ImageInspector : public Inspector {
  public:
   explicit ImageInspector(LayerLimits limits = {}) : m_limits(limits) {}

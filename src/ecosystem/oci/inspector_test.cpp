@@ -106,6 +106,25 @@ TEST(ImageInspector, RefusesALayerThatIsCompressedTwiceOrBroken) {
   }
 }
 
+TEST(ImageInspector, TellsPackagesThatDownloadSomethingLater) {
+  Blobs blobs;
+  const auto base = tar({{"v/site-packages/tiktoken-0.1.dist-info/METADATA", "x"},
+                         {"v/site-packages/nltk-3.dist-info/RECORD", "x"},
+                         {"root/nltk_data/tokenizers/punkt_tab/x", "x"}});
+  const auto upper = tar({{"v/site-packages/.wh.tiktoken-0.1.dist-info", ""}, {"app/open_webui/main.py", "x"}});
+  const auto result = inspect(blobs, blobs.index({blobs.image({base, upper}), blobs.image({base}, "arm64")}));
+  EXPECT_EQ(words(result), "");
+  ASSERT_TRUE(result.facts.contains("hidden_downloads")) << result.facts;
+  EXPECT_EQ(result.facts["hidden_downloads"]["packages"], Json({"nltk", "open-webui", "tiktoken"}))
+      << "of one platform it was removed, of the other not";
+  EXPECT_EQ(result.facts["hidden_downloads"]["content"], Json({"nltk_data", "punkt_tab"}));
+  Blobs alone;
+  EXPECT_EQ(inspect(alone, alone.image({base, upper})).facts["hidden_downloads"]["packages"],
+            Json({"nltk", "open-webui"}));
+  Blobs plain;
+  EXPECT_FALSE(inspect(plain, plain.image({tar({{"etc/motd", "x"}})})).facts.contains("hidden_downloads"));
+}
+
 TEST(ImageInspector, BelievesWhatALayerSaidByItself) {
   Blobs blobs;
   const auto layer = blobs.add(tar({{"a", "1"}}), media::oci_layer);

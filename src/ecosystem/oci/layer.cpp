@@ -132,6 +132,7 @@ void check_entry(archive_entry* entry, LayerReport& report) {
     note(report, ErrorCode::path_unsafe,
          fmt::format("the entry '{}' is refused: {}", printable(name->substr(0, 200)), why));
   }
+  report.hidden.look_at(*name);
   const char* target = archive_entry_hardlink(entry);
   if (target == nullptr) target = archive_entry_hardlink_utf8(entry);
   if (target != nullptr) {

@@ -8,6 +8,7 @@
 
 #include "base/digest.hpp"
 #include "base/error.hpp"
+#include "ecosystem/hidden_marks.hpp"
 
 namespace liftlock::oci {
 
@@ -31,6 +32,7 @@ struct LayerReport {
   std::uint64_t set_id = 0;   ///< files with the set-user-id or set-group-id bit
   /// Names that are absolute or hold "..", whiteouts that do, hardlinks that leave the layer; at most 16.
   std::vector<LayerProblem> problems;
+  HiddenMarks hidden;  ///< packages that download something, and what lies ready of it
 };
 
 /// Reads the whole file with pread; its offset does not move. Memory is bounded by libarchive's blocks and zstd's

@@ -68,7 +68,7 @@ HttpResponse MadeRegistry::handle(const HttpRequest& request) const {
   const auto found = m_names.find(asked->name);
   if (found == m_names.end()) {
     return refusal(404, "NAME_UNKNOWN",
-                   fmt::format("no model called {} came across", printable(asked->name.substr(0, 200))));
+                   fmt::format("nothing called {} came across", printable(asked->name.substr(0, 200))));
   }
   if (asked->what == "tags" && asked->which == "list") {
     auto list = Json::array();

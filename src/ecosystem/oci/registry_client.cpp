@@ -63,7 +63,11 @@ Document RegistryClient::send(const std::string& url, std::vector<HttpHeader> he
 Document RegistryClient::get(std::string_view path, std::vector<HttpHeader> headers, std::uint64_t max_bytes,
                              std::vector<int> accepted) {
   auto document = send(url(path), headers, max_bytes, accepted);
-  if (document.status != 401) return document;
+  if (document.status != 401) {
+    const std::lock_guard lock(m_mutex);
+    m_asked = true;
+    return document;
+  }
   answer(document);
   document = send(url(path), std::move(headers), max_bytes, std::move(accepted));
   if (document.status != 401) return document;

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -62,18 +63,19 @@ class Child {
   pid_t m_pid = -1;
 };
 
-/// A port of loopback that was free a moment ago.
+/// A port of loopback that was free a moment ago; not one of those that the system gives to whoever asks for any port.
 inline std::string free_port() {
-  const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-    throw std::runtime_error("no port");
+  std::random_device random;
+  for (int tries = 0; tries < 1000; ++tries) {
+    const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const auto port = static_cast<std::uint16_t>(10240 + random() % (32768 - 10240));
+    address.sin_port = htons(port);
+    if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return std::to_string(port);
   }
-  return std::to_string(ntohs(address.sin_port));
+  throw std::runtime_error("no port");
 }
 
 inline bool answers(const std::string& port) {
@@ -96,7 +98,7 @@ class Registry {
                     (folder / "registry").string(), port));
     m_child.emplace(std::vector<std::string>{"docker-registry", "serve", (folder / "registry.yml").string()},
                     folder / "registry.log");
-    for (int tries = 0; tries < 200 && !answers(port); ++tries)
+    for (int tries = 0; tries < 1200 && !answers(port); ++tries)
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   /// Pushes an OCI layout folder.

@@ -1,5 +1,6 @@
 #include "ecosystem/pypi/collector.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,12 +8,15 @@
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "crypto/hash.hpp"
 #include "ecosystem/pypi/closure.hpp"
+#include "ecosystem/pypi/distribution.hpp"
 #include "ecosystem/pypi/pip.hpp"
 #include "ecosystem/pypi/project_name.hpp"
 #include "ecosystem/pypi/wheel.hpp"
@@ -100,6 +104,7 @@ class PypiCollector : public Collector {
                     CollectContext& context) const override;
 
  private:
+  static void refuse_twins(const PipReport& report, const PipQuestion& question, const StackEntry& entry);
   static PipQuestion question_of(const StackEntry& entry, const CollectContext& context);
   static std::vector<FetchResult> contents_of(const PipReport& report, const IndexCredentials& credentials,
                                               CollectContext& context);
@@ -140,6 +145,34 @@ PipQuestion PypiCollector::question_of(const StackEntry& entry, const CollectCon
     fail(ErrorCode::stack_invalid, "{}: sdists can be had only for the interpreter that resolves", entry.where());
   }
   return out;
+}
+
+/// pip says nothing of a second file in its folders that is the same wheel or source distribution by another spelling.
+void PypiCollector::refuse_twins(const PipReport& report, const PipQuestion& question, const StackEntry& entry) {
+  std::set<Distribution> chosen;
+  for (const auto& choice : report.choices) {
+    if (!choice.url.starts_with("file:")) continue;
+    if (auto distribution = Distribution::of_filename(choice.filename)) chosen.insert(std::move(*distribution));
+  }
+  if (chosen.empty()) return;
+  std::map<Distribution, fs::path> known;
+  for (const auto& folder : question.find_links) {
+    for (const auto& file : fs::directory_iterator(folder)) {
+      const auto distribution = Distribution::of_filename(file.path().filename().string());
+      if (!distribution || !chosen.contains(*distribution) || !file.is_regular_file()) continue;
+      const auto [other, fresh] = known.emplace(*distribution, file.path());
+      if (fresh) continue;
+      const auto digest_of = [](const fs::path& at) {
+        return sha256_of_file(open_file(at, O_RDONLY).get(), at.string());
+      };
+      if (digest_of(other->second) == digest_of(file.path())) continue;
+      const auto names = std::minmax({other->second.string(), file.path().string()});
+      throw Error(
+          ErrorCode::path_collision,
+          fmt::format("{}: {}", entry.where(), one_distribution_twice(*distribution, names.first, names.second)),
+          "pip would take either: keep the one that you mean in the folders of find_links");
+    }
+  }
 }
 
 /// Sizes and digests: by a HEAD request where the index gave the digest, else by fetching the file.
@@ -205,6 +238,7 @@ Collected PypiCollector::resolve(const StackEntry& entry, CollectContext& contex
   const auto question = question_of(entry, context);
   const Pip pip(entry.text("interpreter", "python3"), context.scratch);
   const auto report = with_context(entry.where(), [&] { return pip.resolve(question); });
+  refuse_twins(report, question, entry);
 
   Collected out;
   const auto machine = report.environment.find("platform_machine");

@@ -115,6 +115,23 @@ TEST_F(PypiCollectorTest, ResolvesFromALocalFolderWithWhatIsNeeded) {
             collected.artifacts);
 }
 
+TEST_F(PypiCollectorTest, TwoFilesThatAreOneWheelAreRefusedByBothNames) {
+  const auto wheels = m_folder.path() / "wheels", more = m_folder.path() / "more";
+  const Json values = {{"requirements", {"dep-one"}}, {"find_links", {"wheels", "more"}}};
+  make_folders(more);
+  fs::copy_file(wheels / "dep_one-1.2-py3-none-any.whl", more / "Dep.One-1.2-py3-none-any.whl");
+  EXPECT_EQ(resolve(values).artifacts.size(), 1u) << "the same bytes are no harm";
+  write_file_atomically(more / "Dep_Two-0.5-py3-none-any.whl", "other bytes, and nobody asks for it");
+  EXPECT_EQ(resolve(values).artifacts.size(), 1u);
+  write_file_atomically(more / "Dep.One-1.2-py3-none-any.whl",
+                        read_file(more / "Dep.One-1.2-py3-none-any.whl", 1u << 20) + "more");
+  const auto error = error_of([&] { resolve(values); });
+  EXPECT_EQ(error.code(), ErrorCode::path_collision);
+  EXPECT_THAT(error.what(),
+              testing::AllOf(HasSubstr("wheels/dep_one-1.2-py3-none-any.whl"),
+                             HasSubstr("more/Dep.One-1.2-py3-none-any.whl"), HasSubstr("the wheel dep-one 1.2")));
+}
+
 TEST_F(PypiCollectorTest, ResolvesFromAnIndexAndPlansTheDownloads) {
   const StaticServer server(m_folder.path());
   ::unsetenv("PIP_NO_INDEX");

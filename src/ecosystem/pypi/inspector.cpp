@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/encoding.hpp"
+#include "ecosystem/pypi/distribution.hpp"
 #include "ecosystem/pypi/project_name.hpp"
 #include "ecosystem/pypi/sdist.hpp"
 #include "ecosystem/pypi/version.hpp"
@@ -70,6 +72,7 @@ class PypiInspector : public Inspector {
 
   Inspection inspect(const Artifact& artifact, std::span<const int> files) const override {
     Inspection out;
+    find_twins(artifact, out);
     for (std::size_t i = 0; i < artifact.files.size(); ++i) {
       const auto& path = artifact.files[i].path;
       try {
@@ -86,6 +89,20 @@ class PypiInspector : public Inspector {
   }
 
  private:
+  /// Files that are one to an installer, and differ.
+  static void find_twins(const Artifact& artifact, Inspection& out) {
+    std::map<Distribution, const ArtifactFile*> known;
+    for (const auto& file : artifact.files) {
+      const auto distribution = Distribution::of_filename(file.path.filename());
+      if (!distribution) continue;
+      const auto [other, fresh] = known.emplace(*distribution, &file);
+      if (fresh || other->second->digest == file.digest) continue;
+      out.findings.push_back(
+          {ErrorCode::path_collision, file.path.text(),
+           one_distribution_twice(*distribution, other->second->path.filename(), file.path.filename())});
+    }
+  }
+
   static void inspect_wheel(const Artifact& artifact, std::string_view filename, int fd, Json& facts) {
     const auto name = WheelFilename::parse(filename);
     if (!name) fail(ErrorCode::package_malformed, "'{}' is no wheel file name", filename);

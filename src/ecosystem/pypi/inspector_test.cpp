@@ -105,6 +105,25 @@ TEST(WheelInspector, TheFileNameMustBeOfTheArtifact) {
   EXPECT_EQ(only_finding(inspect("good.whl", "wheel", "demo_pkg.whl")), ErrorCode::package_malformed);
 }
 
+TEST(WheelInspector, RefusesTwoFilesThatAreOneToAnInstaller) {
+  const auto fd = open_file(samples() / "good.whl", O_RDONLY);
+  const auto inspect_both = [&](std::string_view second, std::string_view content) {
+    Artifact artifact{.kind = "wheel", .name = "demo-pkg", .version = "1.0"};
+    artifact.files.push_back({RelPath::parse("packages/pypi/demo_pkg-1.0-py3-none-any.whl"), 0, sha256("a"), {}, {}});
+    artifact.files.push_back({RelPath::parse(fmt::format("packages/pypi/{}", second)), 0, sha256(content), {}, {}});
+    const int fds[] = {fd.get(), fd.get()};
+    return make_pypi_inspector()->inspect(artifact, fds);
+  };
+  for (const auto* twin : {"Demo.Pkg-1.0-py3-none-any.whl", "demo_pkg-1.0.0-py3-none-any.whl"}) {
+    const auto inspection = inspect_both(twin, "b");
+    ASSERT_FALSE(inspection.findings.empty()) << twin;
+    EXPECT_EQ(inspection.findings[0].code, ErrorCode::path_collision);
+    EXPECT_THAT(inspection.findings[0].message,
+                testing::AllOf(HasSubstr("'demo_pkg-1.0-py3-none-any.whl'"), HasSubstr(twin)));
+  }
+  EXPECT_TRUE(inspect_both("Demo.Pkg-1.0-py3-none-any.whl", "a").findings.empty()) << "the same bytes are no harm";
+}
+
 TEST(SdistInspector, AcceptsASoundSdistAndRefusesTheRest) {
   EXPECT_TRUE(inspect("good.tar.gz", "sdist", "demo_pkg-1.0.tar.gz").findings.empty());
   const std::map<std::string, ErrorCode> expected{

@@ -1,14 +1,19 @@
 #include "ecosystem/pypi/route.hpp"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+#include <vector>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/pypi/distribution.hpp"
 #include "ecosystem/pypi/project_name.hpp"
 #include "ecosystem/pypi/simple_page.hpp"
 #include "ecosystem/pypi/version.hpp"
@@ -37,13 +42,17 @@ using Files = std::map<std::string, MirroredFile, std::less<>>;  ///< by file na
 class PypiRoute : public Route {
  public:
   PypiRoute(const MirrorView& view, const RouteEnvironment& environment) : m_blobs(environment.blobs) {
+    std::vector<const MirroredArtifact*> published;
     for (const auto& mirrored : view.artifacts) {
-      const auto& artifact = mirrored.artifact;
-      if (artifact.kind != "wheel" && artifact.kind != "sdist") continue;
+      if (mirrored.artifact.kind == "wheel" || mirrored.artifact.kind == "sdist") published.push_back(&mirrored);
+    }
+    // The view is sorted by id first, and one wheel may have two.
+    std::stable_sort(published.begin(), published.end(),
+                     [](const auto* a, const auto* b) { return a->published_at < b->published_at; });
+    for (const auto* mirrored : published) {
+      const auto& artifact = mirrored->artifact;
       for (const auto& file : artifact.files) {
-        // Newest last: of two contents under one file name the newer publication's is served.
-        m_projects[normalize_project_name(artifact.name)].insert_or_assign(
-            std::string(file.path.filename()),
+        add(normalize_project_name(artifact.name),
             MirroredFile{file, artifact.version, text_in(artifact.facts, "requires_python")});
       }
     }
@@ -56,6 +65,23 @@ class PypiRoute : public Route {
   HttpResponse handle(const HttpRequest& request) const override;
 
  private:
+  /// Newest last: of two contents under one file name the newer publication's is served. So it is of two names that are
+  /// one wheel, or one source distribution, to an installer: of both, it would take whichever it likes. Two names of
+  /// the same content are both served.
+  void add(const std::string& project, MirroredFile mirrored) {
+    const std::string filename(mirrored.file.path.filename());
+    auto& files = m_projects[project];
+    if (const auto distribution = Distribution::of_filename(filename)) {
+      auto& names = m_names[*distribution];
+      for (const auto& name : names) {
+        const auto older = files.find(name);
+        if (older != files.end() && older->second.file.digest != mirrored.file.digest) files.erase(older);
+      }
+      names.insert(filename);
+    }
+    files.insert_or_assign(filename, std::move(mirrored));
+  }
+
   HttpResponse page(const HttpRequest& request, const std::function<std::string(SimpleForm)>& make) const;
   HttpResponse project(const HttpRequest& request, std::string_view name, const Files& files) const;
   HttpResponse file(const Files& files, std::string_view filename) const;
@@ -63,6 +89,7 @@ class PypiRoute : public Route {
 
   const BlobStore& m_blobs;
   std::map<std::string, Files, std::less<>> m_projects;
+  std::map<Distribution, std::set<std::string>> m_names;  ///< of files, as they are spelled
   mutable std::mutex m_mutex;
   mutable std::map<Digest, std::shared_ptr<const Metadata>> m_metadata;  ///< by the wheel's digest; null: has none
 };

@@ -69,6 +69,47 @@ class PypiRouteTest : public testing::Test {
   std::unique_ptr<const Route> route;
 };
 
+class PypiSpellingsTest : public PypiRouteTest {
+ protected:
+  void spelled(const std::string& filename, const std::string& version, int hour, const std::string& bytes) {
+    Artifact artifact{.kind = "wheel", .name = "foo-bar", .version = version};
+    artifact.files.push_back({RelPath::parse("packages/pypi/" + filename), bytes.size(), store.put(bytes), {}, {}});
+    view->artifacts.push_back({std::move(artifact), "demo", 1, Timestamp(std::chrono::hours(hour))});
+  }
+  std::string page() {
+    route = make_pypi_route(view, *m_environment);
+    return body(get("/simple/foo-bar/"));
+  }
+  std::shared_ptr<MirrorView> view = std::make_shared<MirrorView>();
+};
+
+// The views are in the mirror's order: by id, which says nothing of age.
+TEST_F(PypiSpellingsTest, OfTwoNamesThatAreOneWheelTheNewerIsServed) {
+  spelled("Foo_Bar-1.0-py3-none-any.whl", "1.0", 3, "newer");
+  spelled("foo_bar-1.0-py2-none-any.whl", "1.0", 1, "another wheel");
+  spelled("foo.bar-1.0.0-py3-none-any.whl", "1.0.0", 2, "older");
+  const auto first = page();
+  EXPECT_THAT(first, HasSubstr("Foo_Bar-1.0-py3-none-any.whl"));
+  EXPECT_THAT(first, HasSubstr("foo_bar-1.0-py2-none-any.whl"));
+  EXPECT_THAT(first, Not(HasSubstr("foo.bar")));
+  view->artifacts[2].published_at = Timestamp(std::chrono::hours(4));
+  const auto second = page();
+  EXPECT_THAT(second, HasSubstr("foo.bar-1.0.0-py3-none-any.whl"));
+  EXPECT_THAT(second, Not(HasSubstr("Foo_Bar")));
+}
+
+TEST_F(PypiSpellingsTest, TwoNamesOfTheSameContentAreBothServed) {
+  spelled("Foo_Bar-1.0-py3-none-any.whl", "1.0", 1, "the same");
+  spelled("foo.bar-1.0.0-py3-none-any.whl", "1.0.0", 2, "the same");
+  EXPECT_THAT(page(), HasSubstr("Foo_Bar"));
+  EXPECT_THAT(page(), HasSubstr("foo.bar"));
+  spelled("foo_bar-1.0.0.0-py3-none-any.whl", "1.0.0.0", 3, "newer");
+  const auto last = page();
+  EXPECT_THAT(last, HasSubstr("foo_bar-1.0.0.0-py3-none-any.whl"));
+  EXPECT_THAT(last, Not(HasSubstr("Foo_Bar")));
+  EXPECT_THAT(last, Not(HasSubstr("foo.bar")));
+}
+
 TEST_F(PypiRouteTest, ListsProjectsInTheFormThatIsAskedFor) {
   const auto html = get("/simple/");
   EXPECT_EQ(header(html, "Content-Type"), "text/html; charset=utf-8");

@@ -5,6 +5,7 @@
 #include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "ecosystem/pypi/simple_page.hpp"
+#include "os/gigabyte_fixture.hpp"
 
 namespace liftlock {
 namespace {
@@ -35,6 +36,14 @@ TEST(SimpleReader, ReadsWhatOtherIndexesWrite) {
   EXPECT_EQ(links.at("a-1.whl").sha256, std::nullopt);
   EXPECT_EQ(links.at("b-1.whl").href, "b-1.whl");
   EXPECT_EQ(links.at("c&d").href, "c&d");
+}
+
+TEST(SimpleReader, AGigabyteIsRefusedUnread) {
+  const HugeText page(k_gigabyte);
+  const PeakMemory memory;
+  for (const auto* type : {"text/html", "application/vnd.pypi.simple.v1+json"})
+    EXPECT_EQ(code_of([&] { read_simple_page(page, type); }), ErrorCode::limit_exceeded) << type;
+  EXPECT_LT(memory.grown(), 1u << 20);
 }
 
 TEST(SimpleReader, WhatIsBrokenNamesNothing) {

@@ -60,14 +60,16 @@ class Resolution {
     read_key();
     auto urls = m_entry.texts("with");
     urls.insert(urls.begin(), m_entry.text("url"));
-    for (auto& url : urls)
-      m_repositories.push_back(load_repository(std::move(url), m_entry, m_context, m_keyring, m_out.notes));
+    const TemporaryFolder folder("dnf", m_context.scratch);
+    const auto scratch = fs::canonical(folder.path());
+    for (auto& url : urls) {
+      const auto own = scratch / fmt::format("r{}", m_repositories.size());
+      m_repositories.push_back(load_repository(std::move(url), m_entry, m_context, m_keyring, own, m_out.notes));
+    }
     const auto wanted = m_entry.texts("packages");
     if (wanted.empty()) fail(ErrorCode::stack_invalid, "{}: 'packages' is empty", m_entry.where());
-    const TemporaryFolder folder("dnf", m_context.scratch);
     take(resolve_with_dnf(m_repositories, wanted, m_native,
-                          m_entry.flag("dependencies", true) ? Dependencies::take : Dependencies::leave,
-                          fs::canonical(folder.path())));
+                          m_entry.flag("dependencies", true) ? Dependencies::take : Dependencies::leave, scratch));
     add_needs();
     m_out.artifacts.push_back(key_artifact());
     std::sort(m_out.artifacts.begin(), m_out.artifacts.end(),
@@ -147,6 +149,7 @@ class Resolution {
     const auto inspection = m_context.inspect(out);
     if (!inspection.findings.empty()) throw Error(inspection.findings[0].code, inspection.findings[0].message);
     out.license = string_member_or(inspection.facts, "license", "", out.id());
+    for (const auto* key : {k_fact_vendor, k_fact_source}) out.facts[key] = inspection.facts.at(key);
     Json details = {{"repository", repository.url}, {"repomd_sha256", repository.repomd.hex()}};
     if (repository.revision) details["revision"] = *repository.revision;
     auto type = "index-hash";

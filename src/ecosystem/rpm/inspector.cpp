@@ -20,6 +20,7 @@ constexpr std::array<std::string_view, 1> k_index_kinds = {k_index_kind};
 constexpr std::array<std::string_view, 1> k_key_kinds = {k_key_kind};
 constexpr std::size_t k_max_findings = 50;
 constexpr std::size_t k_max_listed = 5000;
+constexpr std::size_t k_max_told = 200;  ///< of a text that people read, or records of vulnerabilities are found by
 constexpr std::uint64_t k_max_repomd = 4u << 20;
 constexpr std::uint64_t k_max_key = 1u << 20;
 
@@ -45,6 +46,15 @@ class Judge {
     m_out.facts["name"] = identity.name;
     m_out.facts["version"] = identity.evr();
     m_out.facts["architecture"] = identity.architecture;
+  }
+
+  /// What the artifact says beyond that is what reports of vulnerabilities go by.
+  void stated(const Json& told) {
+    for (const auto* key : {k_fact_vendor, k_fact_source}) {
+      const auto stated = m_artifact.facts.find(key);
+      if (stated == m_artifact.facts.end() || *stated == told.at(key)) continue;
+      differs(key, told.at(key).get<std::string>(), stated->dump());
+    }
   }
 
   void listed(const PackageFile& package) {
@@ -130,7 +140,7 @@ Json scripts_of(const RpmHeader& header) {
 void tell(const PackageFile& package, Json& facts) {
   const auto& header = package.header();
   facts["license"] = printable(header.text(Tag::license).value_or(""));
-  facts["source_rpm"] = printable(header.text(Tag::source_rpm).value_or(""));
+  facts.update(origin_facts(package));
   facts["scripts"] = scripts_of(header);
   facts["unpacked_size"] = header.number(Tag::size).value_or(header.number(Tag::long_size).value_or(0));
   facts["provides"] = names_of(package, Relation::provides);
@@ -156,6 +166,11 @@ Inspection judged(const Artifact& artifact, std::size_t index, Work&& work) {
 
 }  // namespace
 
+Json origin_facts(const PackageFile& package) {
+  const auto told = [&](Tag tag) { return printable(package.header().text(tag).value_or("").substr(0, k_max_told)); };
+  return {{k_fact_source, told(Tag::source_rpm)}, {k_fact_vendor, told(Tag::vendor)}};
+}
+
 std::span<const std::string_view> RpmInspector::kinds() const {
   return k_kinds;
 }
@@ -170,6 +185,7 @@ Inspection RpmInspector::inspect(const Artifact& artifact, std::span<const int> 
     out.facts[k_fact_lists] = to_facts(index_package(package, file.digest, location_of(file)));
     judge.listed(package);
     tell(package, out.facts);
+    judge.stated(out.facts);
     out.facts["payload_digest"] = package.check_payload(files[0]);
   });
 }

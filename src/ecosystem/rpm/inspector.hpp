@@ -3,6 +3,7 @@
 #pragma once
 
 #include "ecosystem/inspector.hpp"
+#include "ecosystem/rpm/package_file.hpp"
 
 namespace liftlock::rpm {
 
@@ -14,11 +15,17 @@ inline constexpr std::string_view k_key_kind = "rpm-key";
 /// Where keys lie in a bundle: as NAME-HEX.asc, HEX the first 16 digits of the file's SHA-256.
 inline constexpr std::string_view k_key_folder = "packages/rpm/keys";
 
+/// Facts that an artifact states, too, for they say which records of vulnerabilities mean it: the header's vendor, and
+/// the file name of the source package; empty where the header has none.
+inline constexpr const char* k_fact_vendor = "vendor";
+inline constexpr const char* k_fact_source = "source_rpm";
+Json origin_facts(const PackageFile& package);
+
 /// Findings: a broken lead, header or signature header; a header that is another name's, version's or architecture's; a
 /// payload that does not have the digest of the header; a path that is relative or traverses; a device node; more than
-/// the mirror lists of one package. Facts: name, version, architecture, license, source_rpm, entries, unpacked_size,
-/// scripts, setuid, capabilities, provides, requires, payload_digest, lists (indexed_package.hpp: what the mirror puts
-/// into its own), and signature with the bytes that it covers: who signed is judged where the keys are.
+/// the mirror lists of one package. Facts: name, version, architecture, license, vendor, source_rpm, entries,
+/// unpacked_size, scripts, setuid, capabilities, provides, requires, payload_digest, lists (indexed_package.hpp: what
+/// the mirror puts into its own), and signature with the bytes that it covers: who signed is judged where the keys are.
 class RpmInspector : public Inspector {
  public:
   std::span<const std::string_view> kinds() const override;

@@ -109,6 +109,23 @@ TEST(RpmInspector, AHeaderOfAnotherPackageIsRefused) {
   EXPECT_THAT(finding(artifact, rpm), HasSubstr("architecture"));
 }
 
+TEST(RpmInspector, AVendorOrSourceThatTheHeaderDoesNotHaveIsRefused) {
+  TestRpm rpm;
+  rpm.more = {text_entry(1011, "Vendor, Inc.")};
+  auto artifact = artifact_of(rpm);
+  EXPECT_EQ(inspect(artifact, rpm).facts["vendor"], "Vendor, Inc.");
+  artifact.facts["vendor"] = "Vendor, Inc.";
+  artifact.facts["source_rpm"] = "tool-1.src.rpm";
+  EXPECT_EQ(finding(artifact, rpm), "");
+  artifact.facts["vendor"] = "Another";
+  EXPECT_THAT(finding(artifact, rpm), HasSubstr("vendor 'Vendor, Inc.'"));
+  artifact.facts["vendor"] = "Vendor, Inc.";
+  artifact.facts["source_rpm"] = "other-1.src.rpm";
+  EXPECT_THAT(finding(artifact, rpm), HasSubstr("source_rpm 'tool-1.src.rpm'"));
+  rpm.more = {text_entry(1011, std::string(5000, 'v'))};
+  EXPECT_EQ(inspect(artifact_of(rpm), rpm).facts["vendor"].get<std::string>().size(), 200u);
+}
+
 TEST(RpmInspector, PathsAndFilesThatNoPackageHasAreRefused) {
   TestRpm rpm;
   rpm.files = {{"/usr/../etc/", "shadow"}};

@@ -1,11 +1,14 @@
 #include "ecosystem/rpm/repository.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "archive/decompress.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "crypto/hash.hpp"
 #include "ecosystem/rpm/inspector.hpp"
 #include "ecosystem/source_files.hpp"
 #include "os/file.hpp"
@@ -16,12 +19,50 @@ namespace {
 constexpr std::uint64_t k_max_repomd = 4u << 20;
 constexpr std::uint64_t k_max_list = 2ull << 30;  ///< unpacked
 
+/// A repository as dnf reads it, of lists that are not packed.
+class PlainRepository {
+ public:
+  explicit PlainRepository(const fs::path& folder) : m_folder(folder / "repodata") { fs::create_directories(m_folder); }
+  void begin(std::string_view type) {
+    m_type = type;
+    m_size = 0;
+    m_file = open_file(m_folder / file_name(), O_WRONLY | O_CREAT | O_EXCL, 0600);
+  }
+  void add(std::string_view block) {
+    write_all(m_file.get(), block, file_name());
+    m_hasher.update(block);
+    m_size += block.size();
+  }
+  void end() {
+    m_file.reset();
+    m_entries += fmt::format(
+        "  <data type=\"{0}\">\n    <checksum type=\"sha256\">{1}</checksum>\n    <location href=\"repodata/{2}\"/>\n"
+        "    <timestamp>1</timestamp>\n    <size>{3}</size>\n  </data>\n",
+        m_type, m_hasher.finish().hex(), file_name(), m_size);
+  }
+  void finish() const {
+    write_file_atomically(m_folder / "repomd.xml",
+                          fmt::format("<repomd xmlns=\"http://linux.duke.edu/metadata/repo\">\n"
+                                      "  <revision>1</revision>\n{}</repomd>\n",
+                                      m_entries));
+  }
+
+ private:
+  std::string file_name() const { return m_type + ".xml"; }
+
+  fs::path m_folder;
+  std::string m_type, m_entries;
+  UniqueFd m_file;
+  Hasher m_hasher;
+  std::uint64_t m_size = 0;
+};
+
 class Loader {
  public:
   Loader(const StackEntry& entry, CollectContext& context, const Keyring& keyring, std::vector<std::string>& notes)
       : m_entry(entry), m_context(context), m_keyring(keyring), m_notes(notes) {}
 
-  Repository load(std::string url) {
+  Repository load(std::string url, const fs::path& folder) {
     if (!is_url(url)) no_address(url);
     refuse_credentials(url, m_entry.where());
     if (!url.ends_with('/')) url += '/';
@@ -32,9 +73,9 @@ class Loader {
     const auto signature = document(at + ".asc", k_max_repomd);
     std::vector<std::string> signed_by;
     if (signature) {
-      const TemporaryFolder folder("repomd", m_context.scratch);
-      write_file_atomically(folder.path() / "repomd.xml", text);
-      signed_by = verify_detached(folder.path() / "repomd.xml", signature->body, m_keyring, folder.path(), at);
+      const TemporaryFolder checked("repomd", m_context.scratch);
+      write_file_atomically(checked.path() / "repomd.xml", text);
+      signed_by = verify_detached(checked.path() / "repomd.xml", signature->body, m_keyring, checked.path(), at);
     } else if (m_entry.flag("signed_index", false)) {
       fail(ErrorCode::release_unsigned, "{} has no signature: there is no repomd.xml.asc beside it", at);
     } else {
@@ -53,15 +94,18 @@ class Loader {
                    .repomd = m_context.store.put(text),
                    .revision = revision,
                    .packages = {},
-                   .lists = {},
+                   .folder = folder,
                    .proof = {}};
     const auto filelists = indexes.find("filelists");
     std::vector<FetchJob> jobs = {list_job(url, primary->second)};
     if (filelists != indexes.end()) jobs.push_back(list_job(url, filelists->second));
     const auto fetched = m_context.downloader.fetch(jobs);
-    out.lists.primary = unpacked(primary->second, fetched[0]);
-    if (filelists != indexes.end()) out.lists.filelists = unpacked(filelists->second, fetched[1]);
-    out.packages = parse_primary(out.lists.primary, url + primary->second.location);
+    PlainRepository lists(folder);
+    PrimaryReader reader(url + primary->second.location);
+    unpack(primary->second, fetched[0], lists, "primary", [&](std::string_view block) { reader.feed(block); });
+    if (filelists != indexes.end()) unpack(filelists->second, fetched[1], lists, "filelists", [](auto) {});
+    lists.finish();
+    out.packages = reader.finish();
     out.proof = proof_of(out, text, signature, primary->second, fetched[0]);
     return out;
   }
@@ -127,9 +171,16 @@ class Loader {
     return job_of(index.location, location_url(url, index.location), index.digest, index.size);
   }
 
-  std::string unpacked(const ListedIndex& index, const FetchResult& fetched) const {
+  template <typename Read>
+  void unpack(const ListedIndex& index, const FetchResult& fetched, PlainRepository& lists, std::string_view type,
+              Read&& read) const {
     const auto limit = std::min(index.open_size.value_or(k_max_list), k_max_list);
-    return decompress(m_context.store.open(fetched.digest).get(), index.location, limit);
+    lists.begin(type);
+    decompress(m_context.store.open(fetched.digest).get(), index.location, limit, [&](std::string_view block) {
+      lists.add(block);
+      read(block);
+    });
+    lists.end();
   }
 
   Artifact proof_of(const Repository& repository, const std::string& repomd, const std::optional<Document>& signature,
@@ -168,8 +219,8 @@ class Loader {
 }  // namespace
 
 Repository load_repository(std::string url, const StackEntry& entry, CollectContext& context, const Keyring& keyring,
-                           std::vector<std::string>& notes) {
-  return Loader(entry, context, keyring, notes).load(std::move(url));
+                           const fs::path& folder, std::vector<std::string>& notes) {
+  return Loader(entry, context, keyring, notes).load(std::move(url), folder);
 }
 
 std::string location_url(const std::string& base, const std::string& location) {

@@ -13,26 +13,23 @@
 
 namespace liftlock::rpm {
 
-/// The lists of one repository, unpacked.
-struct RepositoryLists {
-  std::string primary;
-  std::string filelists;  ///< may be empty: then no package is found by a path that primary does not have
-};
-
 struct Repository {
   std::string url;                     ///< ends with '/'
   std::vector<std::string> signed_by;  ///< of repomd.xml; empty: unsigned
   Digest repomd;
   std::optional<std::uint64_t> revision;
   PackageList packages;
-  RepositoryLists lists;
+  /// Holds repodata/ with the lists, unpacked, as dnf reads them: primary, and filelists where there are some. Without,
+  /// no package is found by a path that primary does not have.
+  fs::path folder;
   Artifact proof;  ///< what proves the digests of its packages to whoever has the key, without this machine
 };
 
+/// @param folder will be made; the lists are unpacked there, and never lie in memory
 /// @param notes gets what the operator should know of it
 /// @throws Error{stack_invalid, not_found, release_unsigned, replayed, schema_violation, digest_mismatch, …}
 Repository load_repository(std::string url, const StackEntry& entry, CollectContext& context, const Keyring& keyring,
-                           std::vector<std::string>& notes);
+                           const fs::path& folder, std::vector<std::string>& notes);
 
 std::string location_url(const std::string& base, const std::string& location);
 /// The last component of a location.

@@ -1,5 +1,4 @@
-// Low side: repomd.xml and primary.xml of a repository, as far as the collector needs them. Read by expat, which
-// bounds what entities expand to; a document type declaration is refused all the same.
+// Low side: repomd.xml and primary.xml of a repository, as far as the collector needs them (ecosystem/xml.hpp).
 #pragma once
 
 #include <cstdint>
@@ -9,6 +8,8 @@
 #include <string_view>
 
 #include "base/digest.hpp"
+#include "ecosystem/rpm/package_file.hpp"
+#include "ecosystem/xml.hpp"
 
 namespace liftlock::rpm {
 
@@ -41,7 +42,30 @@ struct ListedPackage {
 /// By location below the repository's address. What has no SHA-2, or lies elsewhere (xml:base), is left out.
 using PackageList = std::map<std::string, ListedPackage, std::less<>>;
 
-/// @throws Error{schema_violation, limit_exceeded}
-PackageList parse_primary(std::string_view text, const std::string& where);
+/// Reads a list of packages as it is unpacked; keeps of it what it returns.
+class PrimaryReader : private XmlListener {
+ public:
+  explicit PrimaryReader(std::string where);
+  /// @throws Error{schema_violation, limit_exceeded}, and so does finish()
+  void feed(std::string_view block);
+  PackageList finish();
+
+ private:
+  void begin(std::string_view path, const XmlAttributes& attributes) override;
+  void end(std::string_view path, std::string_view text) override;
+  std::string_view kept(std::string_view text) const;
+
+  struct Now {
+    Identity identity;
+    std::string location, checksum_type;
+    std::optional<Digest> digest;
+    std::optional<std::uint64_t> size;
+  };
+  std::string m_where;
+  bool m_is_one = false;
+  Now m_now;
+  PackageList m_found;
+  XmlReader m_reader;
+};
 
 }  // namespace liftlock::rpm

@@ -2,7 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <fmt/format.h>
+
 #include "base/error.hpp"
+#include "os/gigabyte_fixture.hpp"
 
 namespace liftlock::rpm {
 namespace {
@@ -72,6 +75,12 @@ std::string package(const std::string& name, const std::string& more = {}) {
          "<rpm:entry name=\"x\"/></rpm:provides></format></package>";
 }
 
+PackageList parse_primary(std::string_view text, const std::string& where) {
+  PrimaryReader reader(where);
+  reader.feed(text);
+  return reader.finish();
+}
+
 TEST(Primary, PackagesAreFoundByLocation) {
   const auto found = parse_primary("<metadata>" + package("a") + package("b") + "</metadata>", "primary.xml");
   ASSERT_EQ(found.size(), 2u);
@@ -90,6 +99,24 @@ TEST(Primary, NothingOfOnePackageGoesToTheNext) {
   EXPECT_EQ(found.size(), 1u);
   EXPECT_TRUE(
       parse_primary("<metadata>" + package("a", "xml:base=\"http://evil.test/\" ") + "</metadata>", "p").empty());
+}
+
+TEST(Primary, AGigabyteIsReadInLittleMemory) {
+  const PeakMemory memory;
+  PrimaryReader reader("primary.xml");
+  reader.feed("<metadata>");
+  const auto filler = "<format><rpm:license>" + std::string(200'000, 'x') + "</rpm:license></format></package>";
+  std::size_t fed = 0;
+  for (int i = 0; fed < k_gigabyte; ++i) {
+    auto one = package(fmt::format("p{}", i));
+    one.resize(one.size() - std::string_view("</package>").size());
+    one += filler;
+    reader.feed(one);
+    fed += one.size();
+  }
+  reader.feed("</metadata>");
+  EXPECT_GT(reader.finish().size(), 5000u);
+  EXPECT_LT(memory.grown(), 32u << 20);
 }
 
 }  // namespace

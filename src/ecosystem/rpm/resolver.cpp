@@ -6,7 +6,6 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "crypto/hash.hpp"
 #include "ecosystem/rpm/unknown_package.hpp"
 #include "ecosystem/without_network.hpp"
 #include "os/file.hpp"
@@ -16,22 +15,6 @@ namespace liftlock::rpm {
 namespace {
 
 constexpr std::size_t k_shown = 1500;  ///< bytes of what dnf says
-
-void write_lists(const fs::path& folder, const RepositoryLists& lists) {
-  fs::create_directories(folder / "repodata");
-  std::string repomd = "<repomd xmlns=\"http://linux.duke.edu/metadata/repo\">\n  <revision>1</revision>\n";
-  const auto add = [&](std::string_view type, const std::string& text) {
-    if (text.empty()) return;
-    repomd += fmt::format(
-        "  <data type=\"{0}\">\n    <checksum type=\"sha256\">{1}</checksum>\n"
-        "    <location href=\"repodata/{0}.xml\"/>\n    <timestamp>1</timestamp>\n    <size>{2}</size>\n  </data>\n",
-        type, sha256(text).hex(), text.size());
-    write_file_atomically(folder / "repodata" / fmt::format("{}.xml", type), text);
-  };
-  add("primary", lists.primary);
-  add("filelists", lists.filelists);
-  write_file_atomically(folder / "repodata/repomd.xml", repomd + "</repomd>\n");
-}
 
 /// Others bring repositories of their own ("local" all that this machine ever downloaded). The download command is one
 /// of dnf 4's plugins, and built into dnf 5.
@@ -110,9 +93,8 @@ std::vector<Choice> resolve_with_dnf(const std::vector<Repository>& repositories
       scratch.string());
   fs::create_directory(scratch / "log");
   for (std::size_t i = 0; i < repositories.size(); ++i) {
-    const auto folder = scratch / fmt::format("r{}", i);
-    write_lists(folder, repositories[i].lists);
-    config += fmt::format("[r{0}]\nname=r{0}\nbaseurl=file://{1}\nenabled=1\nrepo_gpgcheck=0\n", i, folder.string());
+    config += fmt::format("[r{0}]\nname=r{0}\nbaseurl=file://{1}\nenabled=1\nrepo_gpgcheck=0\n", i,
+                          repositories[i].folder.string());
   }
   write_file_atomically(scratch / "dnf.conf", config);
   auto spec = clean_environment(scratch);
@@ -136,7 +118,7 @@ std::vector<Choice> resolve_with_dnf(const std::vector<Repository>& repositories
   std::vector<Choice> out;
   for (const auto line : split(result.output, '\n')) {
     for (std::size_t i = 0; i < repositories.size(); ++i) {
-      const auto begin = fmt::format("file://{}/r{}/", scratch.string(), i);
+      const auto begin = fmt::format("file://{}/", repositories[i].folder.string());
       if (line.starts_with(begin)) out.push_back({i, std::string(line.substr(begin.size()))});
     }
   }

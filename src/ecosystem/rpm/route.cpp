@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/encoding.hpp"
@@ -50,6 +51,7 @@ class RpmRoute : public Route {
     if (!m_channels.empty()) {
       add_page(std::string(k_mirror_key), environment.rsa_public_key_armored(), "application/pgp-keys");
     }
+    add_list();
   }
 
   std::string_view prefix() const override { return k_prefix; }
@@ -75,6 +77,7 @@ class RpmRoute : public Route {
   }
   void add_channel(const std::string& channel, const std::vector<const MirroredArtifact*>& packages,
                    LearntLists& learnt, const RouteEnvironment& environment);
+  void add_list();
 
   const BlobStore& m_blobs;
   const std::uint64_t m_max_listed;
@@ -139,6 +142,19 @@ void RpmRoute::add_channel(const std::string& channel, const std::vector<const M
   add_page(root + "repomd.xml", index.repomd, "application/xml");
   add_page(root + "repomd.xml.asc", environment.rsa_sign(index.repomd), "application/pgp-signature");
   add_page(root + "repomd.xml.key", environment.rsa_public_key_armored(), "application/pgp-keys");
+}
+
+/// What a section of a client's configuration needs, for programs that write one.
+void RpmRoute::add_list() {
+  auto repositories = Json::array();
+  for (const auto& channel : m_channels) {
+    auto keys = Json::array({k_mirror_key});
+    if (const auto found = m_keys.find(channel); found != m_keys.end()) {
+      for (const auto& path : found->second) keys.push_back(path);
+    }
+    repositories.push_back({{"name", channel}, {"keys", std::move(keys)}});
+  }
+  add_page("", dump_json({{"repositories", std::move(repositories)}}), "application/json");
 }
 
 std::string RpmRoute::client_configuration(std::string_view base_url) const {

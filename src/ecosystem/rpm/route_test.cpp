@@ -197,6 +197,10 @@ TEST_F(RpmRouteTest, ClientsGetTheMirrorsKeyAndThoseOfUpstreams) {
                               "       http://m.example:8480/rpm/keys/" +
                               name + "\n"));
   EXPECT_EQ(get(*make_rpm_route(view, environment), "/rpm/keys/" + name), TestRpm{}.bytes());
+  const auto list = parse_json(get(*make_rpm_route(view, environment), "/rpm/"));
+  ASSERT_EQ(list["repositories"].size(), 1u);
+  EXPECT_EQ(list["repositories"][0]["name"], "prod");
+  EXPECT_EQ(list["repositories"][0]["keys"], Json({"mirror-key.asc", "keys/" + name}));
 }
 
 }  // namespace

@@ -14,7 +14,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   } catch (const Error&) {
   }
   try {
-    (void)rpm::parse_primary(text, "primary.xml");
+    rpm::PrimaryReader reader("primary.xml");
+    reader.feed(text.substr(0, size / 2));
+    reader.feed(text.substr(size / 2));
+    (void)reader.finish();
   } catch (const Error&) {
   }
   return 0;

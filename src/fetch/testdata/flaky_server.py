@@ -63,6 +63,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if "status" in options and misbehave:
             extra = {"Retry-After": options["retry_after"]} if "retry_after" in options else {}
             return self.empty(int(options["status"]), extra, b"<html>an error page</html>")
+        if "zeros" in options:
+            return self.zeros(int(options["zeros"]), "unsaid" in options)
         self.file(os.path.join(FOLDER, url.path.lstrip("/")), options, misbehave)
 
     def empty(self, status, headers, body=b""):
@@ -72,6 +74,19 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def zeros(self, size, unsaid):
+        """So many, without memory for them; unsaid: the answer does not say how many."""
+        self.send_response(200)
+        if unsaid:
+            self.close_connection = True
+        else:
+            self.send_header("Content-Length", str(size))
+        self.end_headers()
+        block = bytes(1 << 20)
+        while size > 0:
+            self.wfile.write(block[:size])
+            size -= len(block)
 
     def file(self, path, options, misbehave):
         try:

@@ -71,6 +71,80 @@ TEST_F(OllamaModelTest, TakesWhatStandsInTheFolderOllama) {
   EXPECT_EQ(model.made.size(), 1u);  // the config
 }
 
+TEST_F(OllamaModelTest, TakesWhatAModelfileSays) {
+  add("Modelfile",
+      "FROM ./tiny.gguf\nTEMPLATE \"\"\"{{ .Prompt }}?\"\"\"\nSYSTEM Be terse.\nPARAMETER num_ctx 2048\n"
+      "PARAMETER stop a\nMESSAGE user hi\nLICENSE free\nADAPTER ./lora.gguf\nPARSER p\n");
+  auto another = m_gguf, lora = m_gguf;
+  another.back() = 'a';  // of the last tensor
+  lora.back() = 'b';
+  add("a.gguf", another);
+  add("lora.gguf", lora);
+  add("tiny.gguf", m_gguf);
+  const auto model = make_model(m_artifact, m_blobs);
+  EXPECT_THAT(types(model), testing::ElementsAre(std::string(media::model), std::string(media::adapter),
+                                                 std::string(media::chat_template), std::string(media::system),
+                                                 std::string(media::license), std::string(media::messages),
+                                                 std::string(media::params)));
+  const auto manifest = parse_manifest(model.manifest);
+  EXPECT_EQ(manifest.layers[0].digest, sha256(m_gguf)) << "not the first by its path";
+  EXPECT_EQ(manifest.layers[1].digest, sha256(lora));
+  EXPECT_EQ(model.made.at(sha256("{{ .Prompt }}?")), "{{ .Prompt }}?");
+  EXPECT_TRUE(model.made.contains(sha256("Be terse.")));
+  EXPECT_EQ(parse_json(model.made.at(manifest.layers[5].digest)), Json::parse(R"([{"role":"user","content":"hi"}])"));
+  EXPECT_EQ(parse_json(model.made.at(manifest.layers[6].digest)), Json::parse(R"({"num_ctx":2048,"stop":["a"]})"));
+  EXPECT_EQ(parse_json(model.made.at(manifest.config.digest))["parser"], "p");
+  EXPECT_EQ(make_model(m_artifact, m_blobs).manifest, model.manifest);
+}
+
+TEST_F(OllamaModelTest, AModelfileYieldsToTheFolderOllamaAndMeansOnlyItsOwnWeights) {
+  add("Modelfile", "FROM tiny.gguf\nSYSTEM theirs\nPARAMETER num_ctx 1\n");
+  add("ollama/system", "ours");
+  add("tiny.gguf", m_gguf);
+  const auto model = make_model(m_artifact, m_blobs);
+  EXPECT_TRUE(model.stored.contains(sha256("ours")));
+  EXPECT_FALSE(model.made.contains(sha256("theirs")));
+  EXPECT_THAT(types(model), testing::Contains(std::string(media::params)));
+  for (const auto* other : {"FROM llama3\nSYSTEM theirs\n", "nonsense", "FROM tiny.gguf\nSYSTEM \"theirs\n"}) {
+    m_artifact.files.clear();
+    add("tiny.gguf", m_gguf);
+    const auto without = make_model(m_artifact, m_blobs).manifest;
+    add("Modelfile", other);
+    EXPECT_EQ(make_model(m_artifact, m_blobs).manifest, without) << other;
+  }
+}
+
+TEST_F(OllamaModelTest, AModelfileWhoseChoiceLeavesNoWeightsIsServedAsWithoutThatChoice) {
+  auto projector = m_gguf, clip = m_gguf;
+  projector.back() = 'a';  // of the last tensor
+  const auto replace = [&](std::string_view text, std::string_view by) {
+    const auto at = clip.find(text);
+    clip[at - 8] = static_cast<char>(by.size());  // the length stands before it
+    clip.replace(at, text.size(), by);
+  };
+  replace("llama", "clip");
+  replace("Liftlock Tiny", "Liftlock Tiny!");
+  for (const auto* text : {"FROM ./mmproj.gguf\nSYSTEM s\n", "FROM tiny.gguf\nADAPTER .\nSYSTEM s\n"}) {
+    m_artifact.files.clear();
+    add("Modelfile", text);
+    add("mmproj.gguf", projector);
+    add("tiny.gguf", m_gguf);
+    const auto model = make_model(m_artifact, m_blobs);
+    EXPECT_THAT(types(model), testing::ElementsAre(std::string(media::model), std::string(media::projector),
+                                                   std::string(media::system)))
+        << text;
+    EXPECT_EQ(parse_manifest(model.manifest).layers[0].digest, sha256(m_gguf)) << text;
+  }
+  // What only the content tells.
+  m_artifact.files.clear();
+  add("Modelfile", "FROM ./eyes.gguf\nSYSTEM s\n");
+  add("eyes.gguf", clip);
+  add("tiny.gguf", m_gguf);
+  EXPECT_THAT(
+      types(make_model(m_artifact, m_blobs)),
+      testing::ElementsAre(std::string(media::model), std::string(media::projector), std::string(media::system)));
+}
+
 TEST_F(OllamaModelTest, KeepsTheManifestThatItHadInOllama) {
   add("tiny.gguf", m_gguf);
   add("ollama/config", "{ }");

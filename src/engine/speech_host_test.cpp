@@ -1,0 +1,107 @@
+#include "engine/speech_host.hpp"
+
+#include <gmock/gmock.h>
+
+#include <future>
+#include <nlohmann/json.hpp>
+
+#include "base/code_of.hpp"
+#include "engine/countersignature.hpp"
+#include "engine/model_fixture.hpp"
+#include "os/process.hpp"
+#include "trust/trust_fixture.hpp"
+
+namespace liftlock::engine {
+namespace {
+
+using testing_support::ModelFixture;
+using testing_support::overwrite;
+using namespace std::chrono_literals;
+
+#ifdef LIFTLOCK_STAND_IN
+constexpr const char* k_stand_in = LIFTLOCK_STAND_IN;
+#else
+constexpr const char* k_stand_in = nullptr;
+#endif
+
+class Speech : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (k_stand_in == nullptr) GTEST_SKIP() << "a stand-in engine is static, and sanitizers are not";
+    if (!find_program("bwrap")) GTEST_SKIP() << "bubblewrap is not installed";
+    fixture.add_engine(k_stand_in, "1", {}, "whisper-cli");
+    fixture.add_model("says", "GGUF", Json::object(), "1", {{"ggml-says.bin", "weights"}});
+    options.store_folder = fixture.store.folder();
+    options.catalog_file = fixture.store.folder() / "catalog.db";
+    options.engines_folder = fixture.engines();
+    options.gate.trust_folder = fixture.folder.path() / "trust";
+    options.gate.countersignatures = fixture.folder.path() / "countersignatures";
+    options.log = fixture.folder.path() / "transcribe.log";
+  }
+
+  std::variant<Transcribed, Error> said(SpeechHost& host) {
+    std::promise<std::variant<Transcribed, Error>> promise;
+    auto got = promise.get_future();
+    host.transcribe("says", "ada", std::make_shared<const Recording>(std::string_view("RIFF....WAVE")), {},
+                    [&](auto outcome) { promise.set_value(std::move(outcome)); });
+    return got.get();
+  }
+  std::string heard(SpeechHost& host) {
+    const auto outcome = said(host);
+    if (const auto* error = std::get_if<Error>(&outcome)) return error->what();
+    return std::get<Transcribed>(outcome).transcript.text();
+  }
+  std::optional<ErrorCode> refused(SpeechHost& host) {
+    const auto outcome = said(host);
+    const auto* error = std::get_if<Error>(&outcome);
+    return error == nullptr ? std::nullopt : std::optional(error->code());
+  }
+  /// Of this type, how many that did not fail, and are not announced only.
+  int logged(const std::string& type) {
+    int count = 0;
+    log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+      if (entry.event.type == type && entry.event.outcome == Outcome::success) ++count;
+      return true;
+    });
+    return count;
+  }
+  Json last(const std::string& type) { return parse_json(log.find_last(type, "model:says@1").value().event.detail); }
+
+  ModelFixture fixture;
+  AuditLog log{fixture.folder.path() / "audit", ""};
+  SpeechOptions options;
+};
+
+TEST_F(Speech, EachProcessOfTheEnginePassesTheGate) {
+  SpeechHost host(options, log, "tester");
+  EXPECT_EQ(heard(host), "I heard it");
+  EXPECT_EQ(heard(host), "I heard it");
+  EXPECT_EQ(logged("model.load"), 2);
+  EXPECT_EQ(last("model.load").at("check"), "every-byte");
+  EXPECT_EQ(logged("engine.start"), 2);
+  EXPECT_EQ(last("engine.start").at("engine"), "tiny/1-cpu");
+  EXPECT_EQ(last("engine.start").at("model"), last("model.load").at("digest"));
+  const auto model = require_model(fixture.catalog, "says");
+  const auto weights = std::find_if(model.files.begin(), model.files.end(),
+                                    [](const auto& file) { return file.path.filename() == "ggml-says.bin"; });
+  overwrite(fixture.store.path(weights->digest), "W");
+  EXPECT_EQ(refused(host), ErrorCode::blob_corrupt);
+  EXPECT_EQ(logged("engine.start"), 2);
+  EXPECT_EQ(last("model.load").at("error"), "blob-corrupt");
+}
+
+TEST_F(Speech, ASignatureThatIsGoneIsMissedByTheNextProcess) {
+  const auto statement = signed_statement(sample_root(), {"root1"});
+  TrustStore(options.gate.trust_folder).pin(statement, root_fingerprint(statement));
+  options.gate.countersigners = {Role::approver};
+  const auto model = require_model(fixture.catalog, "says");
+  CountersignatureStore(options.gate.countersignatures)
+      .add(model, signature_by("ada", "approver", model_statement(model)));
+  SpeechHost host(options, log, "tester");
+  EXPECT_EQ(heard(host), "I heard it");
+  fs::remove_all(options.gate.countersignatures);
+  EXPECT_EQ(refused(host), ErrorCode::unsigned_document);
+}
+
+}  // namespace
+}  // namespace liftlock::engine

@@ -1,0 +1,47 @@
+// Inside of client_settings(): clients that want files, and those that only take them as options.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "offline/client_settings.hpp"
+
+namespace liftlock::offline {
+
+class ClientFiles {
+ public:
+  /// @param mirror without a slash at the end; empty: there is none
+  /// @param out must outlive this object
+  ClientFiles(const std::string& mirror, fs::path folder, ClientSettings& out)
+      : m_mirror(mirror), m_folder(std::move(folder)), m_out(out) {}
+
+  /// Settings with the mirror in place of every repository; without a mirror, offline.
+  void point_maven();
+  /// Addresses of repositories elsewhere are led to where the mirror looks them up; the loopback's stay what they are.
+  void point_git(const std::map<std::string, std::string>& environment);
+  /// Sources, and lists of its own, so that those of the machine stay what they are.
+  void point_apt(const AptLists& lists, const std::map<std::string, std::string>& environment);
+  /// dnf, yum and zypper.
+  void point_rpm(const std::vector<RpmRepository>& repositories);
+  /// A repository "liftlock", and one of each of these names, all of them the mirror's; the index is already there.
+  void point_helm(const std::string& index, const std::vector<std::string>& names);
+
+  /// skopeo, podman and buildah: images of these registries, and the mirror's own.
+  void point_containers(const std::set<std::string>& registries, const std::map<std::string, std::string>& environment);
+
+  /// After the others.
+  void put_programs_first(const std::map<std::string, std::string>& environment);
+
+ private:
+  /// A program `name` that is the machine's with these words before its arguments; none where the machine has none.
+  void add_program(const std::string& name, const std::vector<std::string>& options);
+  fs::path write(const fs::path& name, std::string_view text);
+
+  const std::string& m_mirror;
+  fs::path m_folder;
+  ClientSettings& m_out;
+};
+
+}  // namespace liftlock::offline
