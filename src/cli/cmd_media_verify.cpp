@@ -55,10 +55,19 @@ struct Copy {
     return bad.contains(std::string(k_signatures)) ||
            std::any_of(remarks.begin(), remarks.end(), [](const auto& one) { return one.path == k_signatures; });
   }
+  /// Does the root of trust believe this signature, as it lies here?
+  bool believes_signature(const std::string& path) const {
+    if (!report || !report->signatures_judged) return false;
+    const auto& judged = report->signatures;
+    return std::any_of(judged.begin(), judged.end(), [&](const auto& one) {
+      return std::string(k_below_signatures) + one.file == path && one.status == SignatureStatus::valid;
+    });
+  }
   /// Was this file of the bundle read, and found to be what was sealed?
   bool has_whole(const std::string& path) const {
     if (!report || bad.contains(path)) return false;
-    if (path.starts_with(k_below_signatures)) return signatures.contains(path);
+    if (path.starts_with(k_below_signatures))
+      return signatures.contains(path) && (!doubts_signatures() || believes_signature(path));
     const auto is_it = [&](const auto& one) { return one.path == path; };
     if (std::any_of(remarks.begin(), remarks.end(), is_it)) return false;
     const auto withheld = [&](const auto& one) { return one.path.text() == path; };
@@ -141,15 +150,6 @@ void compare_digests(std::vector<Copy>& copies, const Options& options) {
   }
 }
 
-/// Does the root of trust believe this signature, as it lies in this copy?
-bool is_believed(const Copy& copy, const std::string& path) {
-  if (!copy.report || !copy.report->signatures_judged) return false;
-  const auto& judged = copy.report->signatures;
-  return std::any_of(judged.begin(), judged.end(), [&](const auto& one) {
-    return std::string(k_below_signatures) + one.file == path && one.status == SignatureStatus::valid;
-  });
-}
-
 /// No list names signatures: they are compared with each other. Where they differ and nobody can be asked which is
 /// right, neither is.
 void compare_signatures(std::vector<Copy>& copies) {
@@ -165,7 +165,7 @@ void compare_signatures(std::vector<Copy>& copies) {
     for (auto& copy : copies) {
       const auto found = copy.signatures.find(path);
       if (found != copy.signatures.end()) {
-        if (contents.size() > 1 && !is_believed(copy, path))
+        if (contents.size() > 1 && !copy.believes_signature(path))
           copy.add({ErrorCode::signature_invalid, path, "it is another one than in the other copies"});
         continue;
       }

@@ -109,9 +109,18 @@ status=0; high media verify ../one/plant-1 ../one/other > ../told || status=$?
 [ "$status" = 4 ] || fail "a signature that is gone ends with $status: $(cat ../told)"
 grep -qF "$name: bad in ../one/other; whole in ../one/plant-1" ../told || fail "a signature that is gone: $(cat ../told)"
 mv "../one/plant-1/$name" ../kept
-sed 's/A/B/2' ../kept > "../one/plant-1/$name"  # rotted here, gone there
-status=0; high media verify ../one/plant-1 ../one/other > ../told || status=$?
-[ "$status" = 4 ] && grep -q "have it signed again" ../told || fail "a signature that nobody has ends with $status: $(cat ../told)"
+for field in signature hint; do  # rotted here, gone there
+  python3 - "$field" ../kept > "../one/plant-1/$name" << 'END'
+import sys
+field, file = sys.argv[1:]
+text = open(file).read()
+at = text.index(f'"{field}"') + len(field) + 10
+sys.stdout.write(text[:at] + ("B" if text[at] != "B" else "C") + text[at + 1:])
+END
+  status=0; high media verify ../one/plant-1 ../one/other > ../told || status=$?
+  [ "$status" = 4 ] && grep -q "have it signed again" ../told ||
+    fail "a signature whose $field rotted in the only copy ends with $status: $(cat ../told)"
+done
 rm "../one/plant-1/$name"
 status=0; high media verify ../one/plant-1 ../one/other > ../told || status=$?
 [ "$status" = 4 ] && grep -q "have it signed again" ../told || fail "no signature anywhere ends with $status: $(cat ../told)"
