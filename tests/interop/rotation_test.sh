@@ -175,6 +175,9 @@ high status > /dev/null || fail "a person settled it: $(high status)"
 refused forked take twin-10
 if high status > ../told; then fail "what comes once more is no alarm: $(cat ../told)"; fi
 high settle "$twin" --reason "the medium lay about" > /dev/null
+for code in forked trust-broken; do
+  grep -q "what to do:.*liftlock settle .* --reason TEXT" <<< "$(high explain $code)" || fail "explain $code: $(high explain $code)"
+done
 # The medium instead of a bundle: the hint names the one that brings the most, which is not the first.
 named=$({ high trust update ../medium 2>&1 || true; } | sed -n "s/.*hint: name a bundle: '\(.*\)'$/\1/p")
 newest_in() { find "$@" -name '*.root.json' -printf '%f\n' | sort -V | tail -n 1; }
