@@ -11,9 +11,11 @@
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "bundle/channel.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/config_record.hpp"
 #include "cli/moment.hpp"
+#include "trust/trust_fork.hpp"
 
 namespace liftlock {
 namespace {
@@ -47,6 +49,24 @@ struct Row {
 bool changes_rules(const AuditEvent& event, const Json& detail) {
   if (event.type == k_config_event) return detail.contains("changed");
   return event.type == "trust.pin" || event.type == "trust.update";
+}
+
+/// The digest of the fork that an entry tells of; empty for any other entry.
+std::string fork_of(const AuditEvent& event, const Json& detail) {
+  if (event.type == k_trust_fork_event) return event.subject;
+  const bool is_fork = event.type == k_ingest_event && event.outcome == Outcome::failure &&
+                       detail.value("code", "") == info(ErrorCode::forked).slug;
+  return is_fork ? detail.value("bundle", "") : std::string();
+}
+
+/// Which two there are. The refusal of a bundle has that in its message.
+std::string two_of(const AuditEvent& event, const Json& detail) {
+  if (event.type != k_trust_fork_event) return detail.value("message", "");
+  std::vector<std::string> keys;
+  for (const auto& id : detail.value("signed_by", std::vector<std::string>())) keys.push_back(id.substr(0, 16));
+  return fmt::format("root statement {} is followed as {}, and this one is {}, signed by {}",
+                     detail.value("version", std::uint64_t{0}), detail.value("followed", ""), event.subject,
+                     fmt::join(keys, ", "));
 }
 
 /// An effect that was announced, and of which neither success nor failure followed.
@@ -86,7 +106,11 @@ std::string remark_of(const AuditEntry& entry, const Json& detail) {
     add(fmt::format("scanned with {}: {} found, {} not scanned", scan->value("scanner", ""),
                     scan->value("found", Json::array()).size(), scan->value("not_scanned_files", 0)));
   }
-  if (entry.event.type == "bundle.ingest" && detail.contains("bundle")) add(detail.value("bundle", ""));
+  if (!fork_of(entry.event, detail).empty()) {
+    add(two_of(entry.event, detail));
+  } else if (entry.event.type == k_ingest_event && detail.contains("bundle")) {
+    add(detail.value("bundle", ""));
+  }
   return out;
 }
 
@@ -110,8 +134,14 @@ class Report {
       } else {
         pass_by(entry.event);
       }
+      // Also after the period: what a person settled asks nothing of anybody any more.
+      if (ends_fork_alarm(entry.event)) m_forks.erase(entry.event.subject);
       return true;
     });
+    for (const auto& [digest, index] : m_forks) {
+      rows[index].remark += fmt::format(
+          "; find out which of the two is false, then `liftlock settle {} --reason TEXT` ends the alarm", digest);
+    }
     for (const auto& [what, index] : m_pending) m_never_ended.push_back(index);
     for (const auto index : m_never_ended) rows[index].weight = Weight::unfinished;
     std::erase_if(rows, [](const Row& row) {
@@ -153,6 +183,7 @@ class Report {
                                                           : Weight::done;
     auto remark = remark_of(entry, detail);
     if (!is_within) remark = "dated outside the time that was asked for" + (remark.empty() ? "" : "; " + remark);
+    if (const auto fork = fork_of(event, detail); !fork.empty()) m_forks[fork] = rows.size();
     rows.push_back({entry, weight, std::move(remark)});
   }
 
@@ -166,7 +197,8 @@ class Report {
   }
 
   Pending m_pending;
-  std::vector<std::size_t> m_never_ended;  ///< rows
+  std::vector<std::size_t> m_never_ended;      ///< rows
+  std::map<std::string, std::size_t> m_forks;  ///< that nobody settled: the row that tells of each last
 };
 
 /// Stays JSON where print() escapes what would act on a terminal.

@@ -69,11 +69,6 @@ std::optional<TrustFork> new_fork(const Site& site, const std::vector<std::strin
   }
 }
 
-/// A person said of this one what it was, or pinned it: then it is what is followed here.
-bool ends_alarm(const AuditEvent& event) {
-  return event.type == k_settle_event || (event.type == "trust.pin" && event.outcome == Outcome::success);
-}
-
 }  // namespace
 
 void note_fork(const Site& site, const std::vector<std::string>& statements, std::string_view actor, Error& refusal) {
@@ -107,11 +102,15 @@ void noting_forks(const Site& site, const std::vector<std::string>& statements, 
   }
 }
 
+bool ends_fork_alarm(const AuditEvent& event) {
+  return event.type == k_settle_event || (event.type == "trust.pin" && event.outcome == Outcome::success);
+}
+
 std::vector<TrustFork> unsettled_forks(const AuditLog& log) {
   std::vector<TrustFork> out;
   log.for_each(0, log.size(), [&](const AuditEntry& entry) {
     const auto& event = entry.event;
-    const bool ends = ends_alarm(event);
+    const bool ends = ends_fork_alarm(event);
     if (event.type != k_trust_fork_event && !ends) return true;
     std::erase_if(out, [&](const auto& one) { return one.fingerprint == event.subject; });
     if (ends) return true;

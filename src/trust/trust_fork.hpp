@@ -36,6 +36,9 @@ void note_fork(const Site& site, const std::vector<std::string>& statements, std
 void noting_forks(const Site& site, const std::vector<std::string>& statements, std::string_view actor,
                   const std::function<void()>& judge);
 
+/// A person said of its subject what it was, or pinned it: then it is what is followed here.
+bool ends_fork_alarm(const AuditEvent& event);
+
 /// What was met and nobody settled or pinned since, oldest first. Reads the whole log.
 std::vector<TrustFork> unsettled_forks(const AuditLog& log);
 

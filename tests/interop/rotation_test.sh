@@ -164,14 +164,18 @@ refused forked take twin-10
 if high status > ../told; then fail "status has nothing to say of a fork: $(cat ../told)"; fi
 grep -q "^FORKED: plant/10 is also $(sha256sum < ../medium/twin-10/manifest/bundle.json | sed 's/^/sha256:/; s/ .*//')" ../told || fail "status: $(cat ../told)"
 [ "$(high --json status | json '["channels"][0]["forks"][0]["sequence"]')" = 10 ] || fail "status --json: $(high --json status)"
+twin=$(sha256sum < ../medium/twin-10/manifest/bundle.json | cut -d' ' -f1)
+accepted=$(sha256sum < ../medium/plant-10/manifest/bundle.json | cut -d' ' -f1)
+grep -q "forked; .* was accepted as sha256:$accepted, and this one is sha256:$twin.*liftlock settle sha256:$twin --reason" <<< "$(high audit report)" ||
+  fail "the report of a fork: $(high audit report)"
 ship plant-11 builder:builder4 approver:approver1
 take plant-11
 if high status > ../told; then fail "the next bundle ended the alarm about a fork: $(cat ../told)"; fi
-twin=$(sha256sum < ../medium/twin-10/manifest/bundle.json | cut -d' ' -f1)
 refused reason-required high settle "$twin"
-refused not-found high settle "$(sha256sum < ../medium/plant-10/manifest/bundle.json | cut -d' ' -f1)" --reason none
+refused not-found high settle "$accepted" --reason none
 grep -q "plant/10 is settled" <<< "$(high settle "$twin" --reason "the twin was a drill")" || fail "settle"
 high status > /dev/null || fail "a person settled it: $(high status)"
+if grep -q "liftlock settle" <<< "$(high audit report)"; then fail "the report asks for what was done: $(high audit report)"; fi
 refused forked take twin-10
 if high status > ../told; then fail "what comes once more is no alarm: $(cat ../told)"; fi
 high settle "$twin" --reason "the medium lay about" > /dev/null
@@ -220,6 +224,8 @@ if high status > ../told; then fail "status has nothing to say of a fork of the 
 grep -q "^FORKED TRUST: root statement .* is also $fork, signed by $(id root2)" ../told || fail "status: $(cat ../told)"
 [ "$(high --json status | json '["trust"]["forks"][0]["fingerprint"]')" = "$fork" ] || fail "status --json: $(high --json status)"
 [ "$(forks)" = 1 ] || fail "the fork is in the log $(forks) times"
+grep -q "trust-broken; root statement .* is followed as sha256:.*, and this one is $fork, signed by $(id root2); .*liftlock settle $fork --reason" \
+  <<< "$(high audit report)" || fail "the report of a fork of the chain: $(high audit report)"
 refused reason-required high settle "$fork" --reason ' '
 refused not-found high settle "$(json '["fingerprint"]' < ../first-root)" --reason none
 high settle "$fork" --reason "root2 was lent, and is back" > /dev/null
