@@ -159,12 +159,7 @@ PackRequest make_request(const Invocation& invocation, const Options& options, c
                 "`liftlock status` lists what was packed and not acknowledged");
   }
   if (previous && request.sequence <= previous->sequence) request.previous = std::nullopt;
-  if (!options.expires.empty()) {
-    const auto after = parse_duration(options.expires);
-    if (!after || after->count() <= 0)
-      fail(ErrorCode::usage, "--expires must be like 90d or 12w, not '{}'", printable(options.expires));
-    request.expires = parse_expiry(options.expires);
-  }
+  if (!options.expires.empty()) request.expires = parse_expiry(options.expires);
   return request;
 }
 
@@ -441,7 +436,9 @@ void add_pack(CLI::App& app, Invocation& invocation) {
           "--profile", options->profile,
           "Judge every file by this guard profile first, and write the hash lists of a guard beside the bundle")
       ->type_name("FILE");
-  command->add_option("--expires", options->expires, "After how long the bundle is stale, like 90d (default: never)")
+  command
+      ->add_option("--expires", options->expires,
+                   "When the bundle is stale: 90d, a day like 2027-01-31 (to its end, UTC), a time, or never (default)")
       ->type_name("TIME");
   command
       ->add_option("--expedited", options->expedited,

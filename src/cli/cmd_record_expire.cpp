@@ -6,6 +6,7 @@
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "cli/moment.hpp"
 #include "cli/record_view.hpp"
 #include "cli/recorded_effect.hpp"
 #include "record/retention.hpp"
@@ -18,7 +19,7 @@ struct Options {
   bool dry_run = false;
 };
 
-Retention retention_of(const Options& options, const SiteConfig& config) {
+Retention retention_of(const Options& options, const SiteConfig& config, Timestamp when) {
   if (options.older_than.empty()) {
     Retention out{.all = config.record_keep};
     for (const auto& [text, keep] : config.record_keeps) {
@@ -30,7 +31,11 @@ Retention retention_of(const Options& options, const SiteConfig& config) {
                 "under [record.keep]");
   }
   if (const auto age = parse_retention(options.older_than)) return {.all = age};
-  fail(ErrorCode::usage, "--older-than wants a duration such as 365d or 6y, not '{}'", printable(options.older_than));
+  const auto moment = parse_day_or_time(options.older_than, Day::begins);
+  if (moment && *moment <= when) return {.all = when - *moment};
+  fail(ErrorCode::usage,
+       "--older-than wants how long ago (365d, 6y), or a day or time that is past (2026-11-01), not '{}'",
+       printable(options.older_than));
 }
 
 Json to_json(const std::map<RecordClass, Timestamp>& before) {
@@ -41,7 +46,8 @@ Json to_json(const std::map<RecordClass, Timestamp>& before) {
 
 void run(Invocation& invocation, const Options& options) {
   const auto site = record_site(invocation, "record expire");
-  const Expiry expiry(retention_of(options, site.config()), open_record_reader(site), now());
+  const auto when = now();
+  const Expiry expiry(retention_of(options, site.config(), when), open_record_reader(site), when);
   const auto before = to_json(expiry.before());
   const auto& findings = expiry.findings();
   RecordKeeper keeper(site.records_folder());
@@ -77,8 +83,10 @@ void run(Invocation& invocation, const Options& options) {
 void add_record_expire(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("expire", "Erase what is older than it is to be kept, but for what is held");
   auto options = std::make_shared<Options>();
-  command->add_option("--older-than", options->older_than,
-                      "365d, 6y, for every class of records; default: keep of [record] in config.toml");
+  command->add_option(
+      "--older-than", options->older_than,
+      "365d, 6y, a day like 2026-11-01 (its begin, UTC) or a time, for every class of records; default: "
+      "keep of [record] in config.toml");
   command->add_flag("--dry-run", options->dry_run, "Say what would go, erase nothing");
   command->footer("Example: liftlock record expire --older-than 6y --dry-run");
   command->callback([&invocation, options] { run(invocation, *options); });

@@ -9,7 +9,8 @@ low init > /dev/null
 low trust init --organisation Acme --root-key ../root.pem --add builder:../builder.pem.pub > /dev/null
 printf '[stack]\nname = "plant"\n[file.a]\nsource = "a.txt"\n[file.b]\nsource = "b.txt"\n[file.c]\nsource = "c.txt"\n' > liftlock.toml
 for name in a b c; do echo "$name says something" > "$name.txt"; done
-low lock > /dev/null && low fetch > /dev/null && low pack --form tree --output ../one/plant-1 > /dev/null
+low lock > /dev/null && low fetch > /dev/null && low pack --form tree --output ../one/plant-1 --expires 2099-12-31 > /dev/null
+[ "$(json '["expires"]' < ../one/plant-1/manifest/bundle.json)" = 2100-01-01T00:00:00Z ] || fail "a day is meant to its end: $(cat ../one/plant-1/manifest/bundle.json)"
 low sign ../one/plant-1 --role builder --key ../builder.pem > /dev/null
 cp -a ../one/plant-1 ../two/
 high init --zone ingest --organisation Acme > /dev/null
@@ -95,7 +96,7 @@ if strace -f -o /dev/null true 2> /dev/null; then
     "$high_exe" --quiet --state "$high_state" media verify ../one/plant-1 ../one/other > ../told || true
   grep -q "files/b.txt: bad in ../one/other; whole in ../one/plant-1" ../told || fail "a sector that cannot be read: $(cat ../told)"
 fi
-refused usage low pack --output ../two/plant-2 --expires 9999999d  # past the year 9999
+for end in 9999999d 2020-12-31 0d 2099-02-29; do refused usage low pack --output ../two/plant-2 --expires "$end"; done
 if [ -n "$faketime" ]; then
   low pack --output ../two/plant-2 --expires 1d > /dev/null && low sign ../two/plant-2 --role builder --key ../builder.pem > /dev/null
   cp -a ../two/plant-2 ../two/again

@@ -82,6 +82,8 @@ refused not-found high record show 01ARZ3NDEKTSV4RRFFQ69G5FAV
 refused usage high record expire
 sed -i 's/^# keep = .*/keep = "6y"/' "$high_state/config.toml"
 says 'erased 0 records' high record expire
+[ "$(high --json record expire --older-than 2020-12-01 --dry-run | json '["before"]["prompts"]')" = 2020-12-01T00:00:00Z ] || fail "a day is meant from its begin"
+for day in 2099-12-01 2020-02-30; do refused usage high record expire --older-than "$day"; done
 sleep 1.1
 says 'would erase 2 records' high record expire --older-than 1s --dry-run
 says 'erased 2 records' high record expire --older-than 1s
