@@ -15,8 +15,6 @@
 namespace liftlock {
 namespace {
 
-constexpr std::size_t k_day_size = std::string_view("2026-11-23").size();
-
 struct Options {
   RecordReader::Filter filter;
   std::string from, to;
@@ -30,10 +28,7 @@ void run(Invocation& invocation, const Options& options) {
   filter.log = &log;
   filter.text = text_or_stdin(filter.text);
   if (!options.from.empty()) filter.from = parse_moment(options.from, "--from", Day::begins);
-  if (!options.to.empty()) {
-    filter.to = parse_moment(options.to, "--to", Day::ends);
-    if (options.to.size() == k_day_size) *filter.to -= std::chrono::seconds(1);  // its end is of the next day
-  }
+  if (!options.to.empty()) filter.to = parse_moment(options.to, "--to", Day::last_second);
   if (filter.from && filter.to && *filter.from > *filter.to) fail(ErrorCode::usage, "--from is after --to");
   // The text that is looked for is content itself, and so is a tag: the log holds only that there was one.
   const Json detail = {

@@ -9,7 +9,9 @@ std::optional<Timestamp> parse_day_or_time(const std::string& text, Day day) {
   constexpr std::size_t k_day_size = 10;
   try {
     if (text.size() != k_day_size) return parse_time(text);
-    return parse_time(text + "T00:00:00Z") + std::chrono::days(day == Day::ends ? 1 : 0);
+    const auto begin = parse_time(text + "T00:00:00Z");
+    if (day == Day::begins) return begin;
+    return begin + std::chrono::days(1) - std::chrono::seconds(day == Day::last_second ? 1 : 0);
   } catch (const Error&) {
     return std::nullopt;
   }

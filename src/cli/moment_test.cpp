@@ -11,6 +11,8 @@ namespace {
 TEST(Moment, ADayIsMeantFromItsBeginOrToItsEnd) {
   EXPECT_EQ(parse_day_or_time("2026-12-31", Day::begins), parse_time("2026-12-31T00:00:00Z"));
   EXPECT_EQ(parse_day_or_time("2026-12-31", Day::ends), parse_time("2027-01-01T00:00:00Z"));
+  EXPECT_EQ(parse_day_or_time("2026-12-31", Day::last_second), parse_time("2026-12-31T23:59:59Z"));
+  EXPECT_EQ(parse_day_or_time("2026-12-31T06:00:00Z", Day::last_second), parse_time("2026-12-31T06:00:00Z"));
   EXPECT_EQ(parse_day_or_time("2028-02-29", Day::ends), parse_time("2028-03-01T00:00:00Z"));
   EXPECT_EQ(parse_day_or_time("2026-12-31T06:00:00Z", Day::ends), parse_time("2026-12-31T06:00:00Z"));
 }
