@@ -103,6 +103,13 @@ bool is_recorded(const ImportRecord& record, const Publication& import, const Ar
 
 }  // namespace
 
+Digest document_of(const Publication& publication) {
+  const auto digest = sha256(publication.bundle_json);
+  if (digest != publication.bundle_digest)
+    fail(ErrorCode::store_invalid, "the catalog has its document under another digest: restore the newest backup");
+  return digest;
+}
+
 bool has_ended(SignatureStatus status) {
   return status == SignatureStatus::retired_key || status == SignatureStatus::expired_key;
 }
@@ -192,9 +199,7 @@ Believed require_believed(const Artifact& artifact, const Catalog& catalog, cons
   }
   return with_context(fmt::format("for '{}' of {}", printable(artifact.id()), name_of(*publication)),
                       [&]() -> Believed {
-                        Believed out{name_of(*publication), sha256(publication->bundle_json), Belief::signature};
-                        if (out.document != publication->bundle_digest)
-                          fail(ErrorCode::store_invalid, "the catalog has its document under another digest");
+                        Believed out{name_of(*publication), document_of(*publication), Belief::signature};
                         if (is_import(*publication)) {
                           require_import(*publication, artifact, log, trust);
                           out.belief = imported_by(artifact).value_or(Belief::nobody);

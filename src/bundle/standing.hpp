@@ -19,6 +19,10 @@ namespace liftlock {
 /// The newest publication that holds this very artifact.
 std::optional<Publication> publication_of(const Catalog& catalog, const Artifact& artifact);
 
+/// Of the publication's bundle.json, or of the record of its import.
+/// @throws Error{store_invalid} when the catalog has that under another digest
+Digest document_of(const Publication& publication);
+
 /// Of a key that retired or expired: what it signed before may count.
 bool has_ended(SignatureStatus status);
 
@@ -48,7 +52,7 @@ const TrustedKey* revoked_signer(const ImportRecord& record, const TrustRoot& ro
 /// Why an artifact of the store may be used.
 struct Believed {
   std::string publication;  ///< "CHANNEL/SEQUENCE"
-  Digest document;          ///< of its bundle.json, or of the record of its import
+  Digest document;          ///< document_of() it
   Belief belief = Belief::nobody;
 };
 /// @throws Error{store_invalid} for what the catalog alone says; what the functions above throw

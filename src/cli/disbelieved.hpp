@@ -19,7 +19,8 @@ struct Disbelieved {
   /// In use, and signed by a revoked key of the root: bundles, and imports of packages whose signature was what made
   /// them believed.
   std::vector<MarkedPublication> revoked;
-  /// What cannot be judged: a signature that rotted, say. It hides none of the others.
+  /// What cannot be judged: a signature that rotted, say, or a document that was changed in the catalog. It hides none
+  /// of the others.
   std::vector<MarkedPublication> unjudged;
 };
 

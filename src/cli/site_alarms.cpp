@@ -94,8 +94,9 @@ Standing standing_of(const Site& site, const AuditLog& log, const Catalog& catal
   if (!out.trouble.empty()) return out;
   try {
     const TrustStore trust(site.trust_folder());
-    if (trust.empty()) return out;
-    const auto found = disbelieved(catalog, BlobStore(site.store_folder()), trust.current());
+    // Without a trust root nothing is revoked, and what was changed in the catalog is told all the same.
+    const auto root = trust.empty() ? TrustRoot() : trust.current();
+    const auto found = disbelieved(catalog, BlobStore(site.store_folder()), root);
     const auto tell = [](const std::vector<MarkedPublication>& all, std::vector<std::string>& lines) {
       for (const auto& [publication, why] : all)
         lines.push_back(fmt::format("{}/{}: {}", publication.channel, publication.sequence, why));

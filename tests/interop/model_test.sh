@@ -109,6 +109,20 @@ status=0; shown=$(high chain show tiny) || status=$?
 [ "$status" = 4 ] || fail "a model without evidence ended with $status"
 for words in '1 registry  absent' 'no evidence on record'; do says "$words" "$shown"; done
 edit_catalog '"evidence":[]' '"evidence":[{"type":"first-use"}]'
+edit_document() { # edit_document EXPRESSION: what stands in the catalog for the bundle's document
+  python3 - "$high_state/store/catalog.db" "$1" << 'PY'
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1]) as db:
+    assert db.execute(f"UPDATE publication SET bundle_json = {sys.argv[2]} WHERE channel = 'chat' AND sequence = 1").rowcount == 1
+PY
+}
+edit_document "bundle_json || ' '"
+refused store-invalid high gate tiny -- sha256sum {}
+status=0; shown=$(high status) || status=$?
+[ "$status" = 3 ] || fail "status ended with $status of a document that was changed in the catalog: $shown"
+says "UNJUDGED: whether a revoked key signed it cannot be said of chat/1: the catalog has its document under another digest" "$shown"
+edit_document "rtrim(bundle_json, ' ')"
+if grep UNJUDGED <<< "$(high status || true)"; then fail "the alarm does not end"; fi  # a status of its own for other things
 says "$digest" "$(high gate tiny -- sha256sum {})"
 last=$(high --json audit tail -n 1 --type model.load | tr -d ' \n')
 says '"publication":"chat/1"' "$last"
