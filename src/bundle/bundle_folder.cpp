@@ -12,8 +12,8 @@
 namespace liftlock {
 namespace {
 
-/// A medium may hold anything, and this only makes an error clearer.
-constexpr std::size_t k_most_entries = 500;
+/// A medium may hold anything: no more entries than these are looked at, those of the nearest folders first.
+constexpr std::size_t k_most_entries = 100'000;
 constexpr const char* k_how_to_unpack =
     "a bundle is a folder: join the parts of an archive (`cat`), unpack it, and name the folder that holds "
     "manifest/bundle.json; what others packed `liftlock import` takes in, on the high side";
@@ -23,12 +23,13 @@ fs::file_type type_of(const fs::path& path) {
   return fs::symlink_status(path, ignored).type();
 }
 
-std::vector<fs::path> entries_of(const fs::path& folder) {
+/// @param left how many may still be looked at
+std::vector<fs::path> entries_of(const fs::path& folder, std::size_t& left) {
   std::vector<fs::path> out;
   std::error_code error;
-  for (fs::directory_iterator entry(folder, error), end; !error && entry != end; entry.increment(error)) {
-    if (out.size() == k_most_entries) break;
+  for (fs::directory_iterator entry(folder, error), end; !error && entry != end && left > 0; entry.increment(error)) {
     out.push_back(entry->path());
+    --left;
   }
   std::sort(out.begin(), out.end());
   return out;
@@ -77,11 +78,12 @@ bool is_bundle(const fs::path& folder) {
 
 std::vector<fs::path> bundles_below(const fs::path& folder) {
   std::vector<fs::path> out;
-  for (const auto& entry : entries_of(folder)) {
+  auto left = k_most_entries;
+  for (const auto& entry : entries_of(folder, left)) {
     if (is_bundle(entry)) {
       out.push_back(entry);
     } else if (type_of(entry) == fs::file_type::directory) {
-      const auto deeper = entries_of(entry);
+      const auto deeper = entries_of(entry, left);
       std::copy_if(deeper.begin(), deeper.end(), std::back_inserter(out), is_bundle);
     }
   }
@@ -108,7 +110,8 @@ Error no_bundle(const fs::path& place) {
   if (below.size() == 1) return error(fmt::format("{}; a bundle lies in {}", what, list_of(below)), "name that folder");
   if (!below.empty())
     return error(fmt::format("{}; bundles lie in {}", what, list_of(below)), "name one of these folders");
-  for (const auto& entry : entries_of(place)) names.push_back(entry.filename().string());
+  auto left = k_most_entries;
+  for (const auto& entry : entries_of(place, left)) names.push_back(entry.filename().string());
   std::copy_if(names.begin(), names.end(), std::back_inserter(pieces), is_piece);
   if (!pieces.empty()) {
     return error(fmt::format("{}, but of a bundle {}", what, list_of(pieces)),

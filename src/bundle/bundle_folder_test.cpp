@@ -52,6 +52,13 @@ TEST_F(BundleFolderTest, BundlesOneAndTwoFoldersDeeperAreNamed) {
   EXPECT_THAT(told_of("usb"), AllOf(HasSubstr("bundles lie in"), HasSubstr("usb/demo-8'"), HasSubstr("one of these")));
 }
 
+TEST_F(BundleFolderTest, ManyOtherFoldersHideNoBundle) {
+  for (int i = 0; i < 600; ++i) make_folders(at("usb/" + std::to_string(i)));
+  put("usb/demo-7/manifest/bundle.json");
+  put("usb/599/demo-8/manifest/bundle.json");
+  EXPECT_THAT(below("usb"), ElementsAre("usb/599/demo-8", "usb/demo-7"));
+}
+
 TEST_F(BundleFolderTest, ALinkToABundleIsNoneOfTheMedium) {
   put("elsewhere/demo-7/manifest/bundle.json");
   make_folders(at("usb"));

@@ -32,14 +32,9 @@ struct Options {
   std::string ticket;
 };
 
-std::vector<fs::path> bundles_on(const fs::path& folder) {
-  std::vector<fs::path> out;
-  if (is_bundle(folder)) out.push_back(folder);
-  std::error_code ignored;
-  for (fs::directory_iterator entry(folder, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
-    if (is_bundle(entry->path())) out.push_back(entry->path());
-  }
-  std::sort(out.begin(), out.end());
+std::vector<fs::path> bundles_at(const fs::path& folder) {
+  auto out = bundles_below(folder);
+  if (is_bundle(folder)) out.insert(out.begin(), folder);
   return out;
 }
 
@@ -98,7 +93,7 @@ void run(Invocation& invocation, const Options& options, std::string_view event)
                                            event == k_media_in_event ? "in" : "out", format_time(before->time)));
   }
   auto bundles = Json::array();
-  const auto found = options.folder.empty() ? std::vector<fs::path>() : bundles_on(options.folder);
+  const auto found = options.folder.empty() ? std::vector<fs::path>() : bundles_at(options.folder);
   if (!options.folder.empty() && found.empty()) warn_of_no_bundle(options.folder, invocation.reporter());
   for (const auto& folder : std::span(found).first(std::min(found.size(), k_max_bundles)))
     bundles.push_back(describe(folder));

@@ -47,9 +47,9 @@ refused usage high media in "$work/told" --serial FILE
 # told_of FOLDER: what the register remarks.
 told_of() { "$high_exe" --state "$high_state" media in "$1" --serial "${1##*/}" 2>&1 > /dev/null || fail "$1 is not registered"; }
 mkdir -p "$work/deep/box" "$work/others" "$work/bare" && cp -a ../one/plant-1 "$work/deep/box/" && : > "$work/others/images.tar"
-grep -q "warning: no bundle is registered with it: .*; a bundle lies in '$work/deep/box/plant-1'; name that folder" <<< "$(told_of "$work/deep")" || fail "a bundle that lies too deep: $(told_of "$work/deep")"
+grep -q "^  plant/1 sha256:$digest" <<< "$(high media in "$work/deep" --serial deep)" || fail "a bundle in a folder of the medium is not registered"
 grep -q "warning: no bundle is registered with it: .*but 'images.tar'; .*liftlock import" <<< "$(told_of "$work/others")" || fail "a medium of others: $(told_of "$work/others")"
-for place in bare deep/box; do told_of "$work/$place" > ../told && ! grep -q "no bundle" ../told || fail "$place: $(cat ../told)"; done
+for place in bare deep deep/box; do told_of "$work/$place" > ../told && ! grep -q "no bundle" ../told || fail "$place: $(cat ../told)"; done
 high audit verify > /dev/null
 step "the register says what came in and left, on what, with whom"
 
