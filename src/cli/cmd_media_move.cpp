@@ -52,11 +52,9 @@ Json describe(const fs::path& folder) {
 }
 
 /// A medium without a bundle comes and goes, too, and is registered; but perhaps it was meant to have one.
-void warn_of_no_bundle(const fs::path& folder, Reporter& reporter) {
-  std::error_code ignored;
-  if (fs::is_empty(folder, ignored)) return;
+std::string warning_of_no_bundle(const fs::path& folder) {
   const auto error = no_bundle(folder);
-  reporter.warn(fmt::format("no bundle is registered with it: {}; {}", error.message(), error.hint()));
+  return fmt::format("no bundle is registered with it: {}; {}", error.message(), error.hint());
 }
 
 /// By its last entry in the log.
@@ -82,19 +80,24 @@ void run(Invocation& invocation, const Options& options, std::string_view event)
     if (text->size() > k_max_text || printable(*text) != *text)
       fail(ErrorCode::usage, "'{}' is no line of at most {} bytes", printable(text->substr(0, k_max_text)), k_max_text);
   }
-  if (!medium.serial.empty() && medium.serial != serial) {
-    invocation.reporter().warn(
-        fmt::format("the device says that its serial number is {}; it is registered as {}", medium.serial, serial));
-  }
+  auto warnings = Json::array();
+  const auto warn = [&](const std::string& text) {
+    invocation.reporter().warn(text);
+    warnings.push_back(text);
+  };
+  if (!medium.serial.empty() && medium.serial != serial)
+    warn(fmt::format("the device says that its serial number is {}; it is registered as {}", medium.serial, serial));
   record_config(invocation, site);
   const auto before = last_move(AuditLog::open_to_read(site.audit_folder()), serial);
   if (before && before->event.type == event) {
-    invocation.reporter().warn(fmt::format("the register has it {} already, since {}",
-                                           event == k_media_in_event ? "in" : "out", format_time(before->time)));
+    warn(fmt::format("the register has it {} already, since {}", event == k_media_in_event ? "in" : "out",
+                     format_time(before->time)));
   }
   auto bundles = Json::array();
   const auto found = options.folder.empty() ? std::vector<fs::path>() : bundles_at(options.folder);
-  if (!options.folder.empty() && found.empty()) warn_of_no_bundle(options.folder, invocation.reporter());
+  std::error_code ignored;
+  if (!options.folder.empty() && found.empty() && !fs::is_empty(options.folder, ignored))
+    warn(warning_of_no_bundle(options.folder));
   for (const auto& folder : std::span(found).first(std::min(found.size(), k_max_bundles)))
     bundles.push_back(describe(folder));
   const Json detail = {{"model", medium.model},
@@ -107,6 +110,7 @@ void run(Invocation& invocation, const Options& options, std::string_view event)
   recorded_effect(invocation, std::string(event), serial, detail, [] {});
   auto json = detail;
   json["serial"] = serial;
+  json["warnings"] = std::move(warnings);
   json["move"] = event == k_media_in_event ? "in" : "out";
   invocation.print(json, [&] {
     std::string text = fmt::format("{}: medium {}{}\n", event == k_media_in_event ? "in" : "out", serial,

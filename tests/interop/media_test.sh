@@ -49,6 +49,10 @@ told_of() { "$high_exe" --state "$high_state" media in "$1" --serial "${1##*/}" 
 mkdir -p "$work/deep/box" "$work/others" "$work/bare" && cp -a ../one/plant-1 "$work/deep/box/" && : > "$work/others/images.tar"
 grep -q "^  plant/1 sha256:$digest" <<< "$(high media in "$work/deep" --serial deep)" || fail "a bundle in a folder of the medium is not registered"
 grep -q "warning: no bundle is registered with it: .*but 'images.tar'; .*liftlock import" <<< "$(told_of "$work/others")" || fail "a medium of others: $(told_of "$work/others")"
+warnings=$(high --json media in "$work/others" --serial others | json '["warnings"]')
+grep -q "the register has it in already.*no bundle is registered with it: .*but 'images.tar'" <<< "$warnings" || fail "what is warned of is not in --json: $warnings"
+# What the device says of itself depends on the machine.
+if high --json media in ../one/plant-1 --serial NEW | json '["warnings"]' | grep "already\|no bundle"; then fail "nothing is to be warned of"; fi
 for place in bare deep deep/box; do told_of "$work/$place" > ../told && ! grep -q "no bundle" ../told || fail "$place: $(cat ../told)"; done
 high audit verify > /dev/null
 step "the register says what came in and left, on what, with whom"
