@@ -27,6 +27,24 @@ struct Options {
   bool restart = false;
 };
 
+/// @throws Error{tool_missing}
+fs::path require_program(const std::string& name) {
+  const auto found = find_program(name);
+  std::error_code ignored;
+  if (found && fs::is_regular_file(*found, ignored)) return *found;
+  const auto shown = printable(name);
+  if (name.find('/') == std::string::npos) {
+    throw Error(ErrorCode::tool_missing, fmt::format("no folder of PATH has a program '{}'", shown),
+                "write its whole path, or install what brings it; sudo and systemd units have a PATH of their own");
+  }
+  if (!fs::is_regular_file(name, ignored)) {
+    throw Error(ErrorCode::tool_missing, fmt::format("there is no program '{}'", shown),
+                "after -- comes a program, by its path or as a name that PATH leads to, and then its words");
+  }
+  throw Error(ErrorCode::tool_missing, fmt::format("'{}' may not be run", shown),
+              "look at its mode (chmod +x), and whether its file system is mounted noexec");
+}
+
 /// Each {} becomes the path of what was checked.
 std::vector<std::string> with_path(std::vector<std::string> command, const std::string& path) {
   for (auto& word : command) {
@@ -95,17 +113,16 @@ void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("gate", {Zone::ingest, Zone::production});
   site.require_own();
-  const auto program = find_program(options.command.at(0));
-  if (!program) fail(ErrorCode::tool_missing, "there is no program '{}'", options.command.at(0));
+  const auto program = require_program(options.command.at(0));
   require_place(options.command);
-  if (!options.restart) become(invocation, options, *program, [] {});
+  if (!options.restart) become(invocation, options, program, [] {});
   RestartTerms terms;
   terms.on_restart = [&](int status, std::chrono::milliseconds wait) {
     invocation.reporter().warn(
         fmt::format("{} ended with status {}; the model is checked, and it is started again, in {:.2f} s",
-                    printable(program->string()), status, static_cast<double>(wait.count()) / 1000));
+                    printable(program.string()), status, static_cast<double>(wait.count()) / 1000));
   };
-  const auto again = [&](const std::function<void()>& starts) { become(invocation, options, *program, starts); };
+  const auto again = [&](const std::function<void()>& starts) { become(invocation, options, program, starts); };
   invocation.set_status(keep_running(again, terms));
 }
 

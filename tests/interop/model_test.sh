@@ -69,6 +69,15 @@ says "there is no model 'gpu/*' here" "$(cat out)"
 digest=$(sha256sum < tiny.gguf | cut -d' ' -f1)
 says "$digest" "$(high gate tiny -- sha256sum {})"
 refused usage high gate tiny -- sha256sum
+# not_run HINT PROGRAM: nothing is checked for a program that cannot be started, and it is said why.
+not_run() {
+  high gate tiny -- "$2" {} > out 2>&1 && fail "$2 was run"
+  says 'error[tool-missing]' "$(cat out)" && says "$1" "$(cat out)"
+}
+not_run "no folder of PATH has a program 'nosuchprogram'" nosuchprogram
+not_run "there is no program '/nosuch/program'" /nosuch/program
+not_run "there is no program '$PWD'" "$PWD"
+not_run "'./tiny.gguf' may not be run" ./tiny.gguf
 says '6 load      good' "$(high chain show tiny)"
 says '"check":"every-byte"' "$(high --json chain show tiny | tr -d ' ')"
 
