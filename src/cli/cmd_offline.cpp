@@ -195,15 +195,23 @@ void remember(Report& report, Reporter& reporter) {
   }
 }
 
+void require_socket(const std::string& door) {
+  if (!door.starts_with('/')) {
+    throw Error(ErrorCode::usage, fmt::format("--allow-socket: '{}' is no absolute path", printable(door)),
+                "programs name such a socket from folders of their own: write the whole path, /run/docker.sock");
+  }
+  std::error_code ignored;
+  if (fs::is_socket(door, ignored)) return;
+  throw Error(ErrorCode::usage, fmt::format("--allow-socket: there is no socket '{}'", printable(door)),
+              "start the program that answers there first, or correct the path; a socket that the command makes itself "
+              "needs no option");
+}
+
 void run(Invocation& invocation, const Options& options) {
   offline::RunSpec spec;
   spec.command.argv = options.command;
   spec.allowed_doors = options.doors;
-  for (const auto& door : options.doors) {
-    if (door.starts_with('/')) continue;
-    throw Error(ErrorCode::usage, fmt::format("--allow-socket: '{}' is no absolute path", printable(door)),
-                "programs name such a socket from folders of their own: write the whole path, /run/docker.sock");
-  }
+  for (const auto& door : options.doors) require_socket(door);
   const auto mirror = mirror_of(invocation, options);
   if (!mirror.empty()) spec.mirror = HttpAddress::parse(mirror);
   const TemporaryFolder settings("liftlock-offline");

@@ -110,6 +110,7 @@ off -- python3 around.py "$work/docker.sock" > out 2> err && fail "no attempt wa
 grep -q '^OUT: \[\]$' out || fail "there is a way around: $(cat out err)"
 grep -q '203.0.113.53 port 53 (tcp)' err || fail "a connection to port 53 of another host is not named: $(cat err)"
 off --allow-socket "$work/docker.sock" -- python3 -c "$knock" || fail "the socket that was allowed"
+for door in /nosuch "$work/around.py" docker.sock; do refused usage off --allow-socket "$door" -- true; done
 
 # --- nothing outlives the command; Ctrl-C and SIGTERM
 off -- sh -c 'setsid sleep 300 & echo $! > left.pid'
