@@ -4,6 +4,7 @@
 
 #include "cli/pool_settings.hpp"
 #include "cli/trace_settings.hpp"
+#include "engine/engine_files.hpp"
 #include "engine/engine_process.hpp"
 #include "os/sandbox.hpp"
 
@@ -136,8 +137,8 @@ bool ModelServing::needs_engine() {
 std::optional<std::string> ModelServing::why_no_engine() {
   if (!needs_engine()) return std::nullopt;
   try {
-    engine::engine_for(m_site.engines_folder(), m_defaults, "gguf");
-    return std::nullopt;
+    if (engine::has_list(engine::engine_for(m_site.engines_folder(), m_defaults, "gguf"))) return std::nullopt;
+    return "the engine for the models that are here has no list of its files, and does not start: install it anew";
   } catch (const Error& error) {
     if (error.code() != ErrorCode::engine_unavailable) throw;
     return "no engine is installed for the models that are here";

@@ -173,6 +173,11 @@ AuditEvent files_event(const std::string& full_name, std::string_view list, cons
           .detail = dump_json_line({{"files", sha256(list).text()}})};
 }
 
+bool has_list(const InstalledEngine& engine) {
+  std::error_code ignored;
+  return fs::is_regular_file(fs::symlink_status(engine.folder / k_files_file, ignored));
+}
+
 CheckedEngine EngineChecks::require(const InstalledEngine& engine, const AuditLog& log, bool recheck) {
   const auto text = list_of(engine);
   const auto list = sha256(text);

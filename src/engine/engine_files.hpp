@@ -31,6 +31,9 @@ EngineFiles parse_files(std::string_view text);
 /// What the log says of a list, before the engine appears.
 AuditEvent files_event(const std::string& full_name, std::string_view list, const std::string& actor);
 
+/// Is there a list, whatever it is worth? One that an older version installed has none, and does not start.
+bool has_list(const InstalledEngine& engine);
+
 /// An engine whose files were compared with its list.
 struct CheckedEngine {
   Digest list;                    ///< SHA-256 of files.json

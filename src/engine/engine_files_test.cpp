@@ -122,7 +122,9 @@ TEST_F(EngineFilesTest, TheListIsThatOfTheLog) {
   fs::remove(engine.folder / "usr/lib/libllama.so.0");
   write_file_atomically(engine.folder / "usr/lib/libllama.so.0", "library of an enemy");
   EXPECT_THAT(refusal(), HasSubstr("another than the audit log has"));
+  EXPECT_TRUE(has_list(engine));
   fs::remove(engine.folder / k_files_file);
+  EXPECT_FALSE(has_list(engine));
   EXPECT_THAT(refusal(), HasSubstr("the list of its files is gone"));
   write_file_atomically(engine.folder / k_files_file, original);
   const AuditLog another(state.path() / "another", "test");

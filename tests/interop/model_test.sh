@@ -279,6 +279,13 @@ lists() { grep -q "\"$1\"" <<< "$(curl -fsS -H "Authorization: Bearer $key" "$ur
 wants_engine() { curl -sS "$url/readyz" > ready && grep -q 'no engine is installed' ready; }
 lists tiny && lists folder || fail "the models are not listed"
 soon wants_engine || fail "ready without an engine: $(cat ready)"
+# Nor does one start that a version before 2026-12 installed.
+mkdir -p "$high_state/engines/old/1-cpu"
+printf '{"architecture":"amd64","executables":{"llama-server":"usr/bin/llama-server"},"files":0,"format":"liftlock.engine/1","inputs":[],
+  "library_path":[],"loader":"usr/lib/ld.so","name":"old","unpacked_size":0,"variant":"cpu","version":"1"}' > "$high_state/engines/old/1-cpu/engine.json"
+has_no_list() { curl -sS "$url/readyz" > ready && grep -q 'has no list of its files' ready; }
+soon has_no_list || fail "ready with an engine that does not start: $(cat ready)"
+rm -r "$high_state/engines/old"
 for name in tiny persona; do high model rm $name > out; done
 knows() { lists folder && ! lists tiny && ! wants_engine; }
 soon knows || fail "the server does not see that models are out of use: $(cat ready)"
