@@ -27,15 +27,22 @@ std::string packed_subject(std::string_view channel, std::uint64_t sequence) {
 
 std::map<std::string, std::map<std::uint64_t, PackedBundle>> packed_bundles(const AuditLog& log) {
   std::map<std::string, std::map<std::uint64_t, PackedBundle>> out;
+  std::map<std::string, Digest> locks;  // by subject, of the last that was begun
   log.for_each(0, log.size(), [&](const AuditEntry& entry) {
     const auto& event = entry.event;
     const bool is_told =
         event.type == k_pack_event || event.type == k_acknowledge_event || event.type == k_abandon_event;
-    if (event.outcome != Outcome::success || !is_told) return true;
+    const bool is_begun = event.type == k_pack_event && event.outcome == Outcome::intent;
+    if ((event.outcome != Outcome::success || !is_told) && !is_begun) return true;
     const auto slash = event.subject.rfind('/');
     const auto sequence = parse_uint(std::string_view(event.subject).substr(slash + 1));
     if (slash == std::string::npos || !sequence) return true;
     const auto detail = parse_json(event.detail);
+    if (is_begun) {
+      if (detail.contains("lock"))
+        locks.insert_or_assign(event.subject, Digest::parse(string_member(detail, "lock", k_where)));
+      return true;
+    }
     const auto digest = Digest::parse(string_member(detail, "bundle", k_where));
     auto& bundles = out[event.subject.substr(0, slash)];
     const auto found = bundles.find(*sequence);
@@ -43,7 +50,11 @@ std::map<std::string, std::map<std::uint64_t, PackedBundle>> packed_bundles(cons
     const bool same = found != bundles.end() && found->second.digest == digest;
     if (event.type == k_acknowledge_event && same) found->second.acknowledged = true;
     if (event.type == k_abandon_event && same) found->second.abandoned = string_member(detail, "reason", k_where);
-    if (event.type == k_pack_event && !same) bundles.insert_or_assign(*sequence, PackedBundle{digest, entry.time});
+    if (event.type == k_pack_event && !same) {
+      PackedBundle bundle{.digest = digest, .packed = entry.time, .abandoned = {}, .lock = {}};
+      if (const auto lock = locks.find(event.subject); lock != locks.end()) bundle.lock = lock->second;
+      bundles.insert_or_assign(*sequence, std::move(bundle));
+    }
     return true;
   });
   return out;

@@ -24,7 +24,9 @@ struct PackedBundle {
   Timestamp packed{};
   bool acknowledged = false;
   std::optional<std::string> abandoned;  ///< why it was given up; one that arrived is acknowledged all the same
+  std::optional<Digest> lock;            ///< that it was packed from
   bool is_under_way() const { return !acknowledged && !abandoned; }
+  bool is_given_up() const { return !acknowledged && abandoned; }
 };
 
 /// By channel, then by sequence. Reads the whole log.

@@ -191,7 +191,13 @@ std::string last_acknowledged(const std::string& channel, const std::map<std::ui
   return "";
 }
 
-/// What was given up is not under way, and no receiver has it, unless it arrived all the same.
+/// Does a delta on this base stand on that bundle?
+bool stands_on(const DeltaBase& base, const PackedBundle& bundle) {
+  return base.digest == (base.kind == "lock" ? bundle.lock : bundle.digest);
+}
+
+/// What was given up is not under way, and no receiver has it, unless it arrived all the same. What a lock holds may
+/// have gone into another bundle, too.
 void require_not_given_up(const PackRequest& request, const AuditLog& log) {
   if (request.pending.empty() && !request.base) return;
   for (const auto& [channel, bundles] : packed_bundles(log)) {
@@ -202,12 +208,18 @@ void require_not_given_up(const PackRequest& request, const AuditLog& log) {
                     fmt::format("--pending {}: that bundle was given up: {}", sequence, printable(*bundle.abandoned)),
                     "leave it out, and pack what it held into this bundle");
       }
-      if (bundle.acknowledged || !request.base || request.base->digest != bundle.digest) continue;
+      if (!request.base || !stands_on(*request.base, bundle)) continue;
+      const bool is_with_receiver = std::any_of(bundles.begin(), bundles.end(), [&](const auto& one) {
+        return stands_on(*request.base, one.second) && !one.second.is_given_up();
+      });
+      if (is_with_receiver) continue;
       const auto other = last_acknowledged(channel, bundles);
+      const auto subject = printable(packed_subject(channel, sequence));
       throw Error(
           ErrorCode::usage,
           fmt::format("--since: {} was given up, so no receiver has it: {}",
-                      printable(packed_subject(channel, sequence)), printable(*bundle.abandoned)),
+                      request.base->kind == "lock" ? fmt::format("the lock is that of {}, which", subject) : subject,
+                      printable(*bundle.abandoned)),
           fmt::format("build on {}, or on a receipt or request of the receiver; or leave --since out. Should it "
                       "have arrived all the same, note that first with `liftlock acknowledge`",
                       other.empty() ? "a bundle that arrived" : printable(other) + ", which arrived"));

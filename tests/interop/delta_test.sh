@@ -141,6 +141,7 @@ refused not-found low abandon plant 99 --reason "nobody packed it"
 [ "$(low --json status | json '["channels"][0]["given_up"][0]["reason"]')" = "lost at the gate" ] || fail "status does not say why"
 refused usage low pack --output ../medium/plant-7 --pending 1,2
 refused usage low pack --output ../medium/plant-7 --since ../medium/plant-2
+refused usage low pack --output ../medium/plant-7 --since ../lock-2
 # That it is refused was the line before; here its words.
 low pack --output ../medium/plant-7 --since ../medium/plant-2 2> ../told || true
 grep -q "plant/2 was given up.*: lost at the gate" ../told && grep -q "build on plant/6, which arrived" ../told || fail "what to build on: $(cat ../told)"
@@ -148,6 +149,7 @@ grep -q "plant/2 was given up.*: lost at the gate" ../told && grep -q "build on 
 low acknowledge plant 2 $(high acknowledge plant 2 | cut -d' ' -f3-) > /dev/null  # it arrived all the same
 [ "$(low --json status | json '["channels"][0]["given_up"]')" = "[]" ] || fail "what arrived counts as given up"
 low pack --output ../medium/plant-7 --since ../medium/plant-2 > /dev/null || fail "nothing can be built on what arrived after all"
+low pack --output ../medium/plant-7 --since ../lock-2 > /dev/null || fail "nothing can be built on the lock of what arrived after all"
 [ "$(high --json status | json '["channels"][0]["newest"]')" = 6 ] || fail "status on the high side"
 printf '[channel.plant]\nevery = "1s"\n[channel.other]\nevery = "90d"\n' >> "$high_state/config.toml"
 sleep 2
