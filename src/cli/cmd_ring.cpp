@@ -2,8 +2,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "audit/audit_log.hpp"
 #include "base/encoding.hpp"
@@ -77,27 +79,47 @@ void promote(Invocation& invocation, const Options& options) {
   });
 }
 
+/// The ids of what is in use of a bundle.
+std::set<std::string> members_of(const Catalog& catalog, const RingDocument::Bundle& bundle) {
+  std::set<std::string> ids;
+  if (const auto publication = catalog.publication(bundle.channel, bundle.sequence)) {
+    for (const auto& artifact : publication->artifacts) ids.insert(artifact.id());
+  }
+  return ids;
+}
+
 void list(Invocation& invocation) {
   const auto site = invocation.site();
   site.require_zone("ring list", {Zone::ingest, Zone::production});
-  const auto published = published_bundles(Catalog(site.catalog_file(), Access::read));
+  const Catalog catalog(site.catalog_file(), Access::read);
+  const auto published = published_bundles(catalog);
+  std::map<Digest, std::set<std::string>> members;  // by bundle
+  if (invocation.json()) {
+    for (const auto& bundle : published.in_use) members[bundle.digest] = members_of(catalog, bundle);
+  }
   auto json = Json::array();
-  std::vector<std::vector<std::string>> rows = {{"RING", "BUNDLE", "SINCE", "BY", "STATE"}};
-  const auto add = [&](const std::string& ring, const std::string& channel, std::uint64_t sequence,
-                       const std::string& since, const std::string& actor, bool in_use) {
-    json.push_back({{"ring", ring}, {"channel", channel}, {"sequence", sequence}, {"in_use", in_use}});
-    if (!since.empty()) json.back().update({{"since", since}, {"actor", actor}});
-    rows.push_back(
-        {ring, fmt::format("{}/{}", channel, sequence), since, printable(actor), in_use ? "in use" : "retired"});
+  std::vector<std::vector<std::string>> rows = {{"RING", "BUNDLE", "ARTIFACTS", "SINCE", "BY", "STATE"}};
+  const auto add = [&](const std::string& ring, const Promotion& one, const std::string& since) {
+    const auto found = std::find_if(published.in_use.begin(), published.in_use.end(),
+                                    [&](const auto& bundle) { return bundle.digest == one.digest; });
+    const bool in_use = found != published.in_use.end();
+    json.push_back({{"ring", ring},
+                    {"channel", one.channel},
+                    {"sequence", one.sequence},
+                    {"in_use", in_use},
+                    {"artifacts", members[one.digest]}});
+    if (!since.empty()) json.back().update({{"since", since}, {"actor", one.actor}});
+    rows.push_back({ring, fmt::format("{}/{}", one.channel, one.sequence),
+                    in_use ? std::to_string(found->artifacts) : "", since, printable(one.actor),
+                    in_use ? "in use" : "retired"});
   };
-  for (const auto& bundle : published.in_use)
-    add(std::string(k_canary_ring), bundle.channel, bundle.sequence, "", "", true);
+  for (const auto& bundle : published.in_use) {
+    add(std::string(k_canary_ring),
+        {.channel = bundle.channel, .sequence = bundle.sequence, .digest = bundle.digest, .since = {}, .actor = {}},
+        "");
+  }
   for (const auto& [ring, promotions] : Rings(site.rings_file()).all()) {
-    for (const auto& one : promotions) {
-      const bool in_use = std::any_of(published.in_use.begin(), published.in_use.end(),
-                                      [&](const auto& bundle) { return bundle.digest == one.digest; });
-      add(ring, one.channel, one.sequence, format_time(one.since), one.actor, in_use);
-    }
+    for (const auto& one : promotions) add(ring, one, format_time(one.since));
   }
   invocation.print({{"rings", std::move(json)}},
                    [&] { return rows.size() == 1 ? std::string("nothing landed here yet\n") : format_table(rows); });
@@ -118,7 +140,8 @@ void add_ring(CLI::App& app, Invocation& invocation) {
       "bundle out of use, also at the nodes.\nExample: liftlock ring promote plant demo 7");
   command->callback([&invocation, options] { promote(invocation, *options); });
   auto* listing = group->add_subcommand("list", "What each ring has");
-  listing->footer("Example: liftlock ring list");
+  listing->footer(
+      "ARTIFACTS is how many of a bundle's are in use; --json names them.\nExample: liftlock ring list --json");
   listing->callback([&invocation] { list(invocation); });
 }
 

@@ -233,7 +233,9 @@ refused not-found prod store sync
 refused usage high ring promote canary demo 2
 refused not-found high ring promote plant demo 9
 high ring promote plant demo 1 > /dev/null
-grep -q "^plant *demo/1" <<< "$(high ring list)" || fail "ring list"
+grep -q "^plant *demo/1 *[1-9]" <<< "$(high ring list)" || fail "ring list: $(high ring list)"
+members=$(high --json ring list | value '[one["artifacts"] for one in d["rings"] if one["ring"] == "plant"][0]')
+[ "$members" = "$(curl -fsS "$plain/sync/publications/demo/1.json" | json '["artifacts"]')" ] || fail "what the bundle of a ring holds: $members"
 grep -q "ring.promote" <<< "$(high audit tail)" || fail "the promotion is not in the log"
 prod store sync > /dev/null && [ "$(has prod)" = demo/1 ] || fail "the ring has $(has prod)"
 [ "$(prod store sync)" = "nothing new" ] || fail "a ring goes ahead by itself"
