@@ -6,9 +6,9 @@
 #include <cstdlib>
 #include <system_error>
 
-#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/portable_names.hpp"
 #include "base/text.hpp"
 
 namespace liftlock {
@@ -195,20 +195,9 @@ std::vector<std::string> hidden_left_out(const fs::path& source, std::span<const
 }
 
 void require_portable(std::span<const LocalFile> files, std::string_view where) {
-  constexpr std::size_t k_shown = 20;
-  std::vector<std::string> refused;
-  std::size_t count = 0;
-  for (const auto& file : files) {
-    const auto why = why_not_rel_path(file.path);
-    if (why.empty() || ++count > k_shown) continue;
-    refused.push_back(fmt::format("'{}' ({})", printable(std::string_view(file.path).substr(0, 200)), why));
-  }
-  if (count == 0) return;
-  throw Error(
-      ErrorCode::path_unsafe,
-      fmt::format("{}: {} names that no bundle carries: {}{}", where, counted(count, "file has", "files have"),
-                  fmt::join(refused, ", "), count > k_shown ? fmt::format(", and {} more", count - k_shown) : ""),
-      "rename them, leave them out with `exclude`, or carry the folder as one tar or zip");
+  std::vector<std::string> paths;
+  for (const auto& file : files) paths.push_back(file.path);
+  require_portable(paths, where, "rename them, leave them out with `exclude`, or carry the folder as one tar or zip");
 }
 
 bool is_selected(std::string_view path, std::span<const std::string> include, std::span<const std::string> exclude) {

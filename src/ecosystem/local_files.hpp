@@ -47,7 +47,7 @@ std::vector<LocalFile> list_local_files(const fs::path& source, std::span<const 
 std::vector<std::string> hidden_left_out(const fs::path& source, std::span<const std::string> include,
                                          std::span<const std::string> exclude);
 
-/// @throws Error{path_unsafe} naming (up to 20 of) all files whose paths are no RelPath
+/// As require_portable() of base/portable_names.hpp, with what to do about files of a folder.
 void require_portable(std::span<const LocalFile> files, std::string_view where);
 
 /// Does an entry take this path? Empty include: everything. A pattern without '/' is compared with the file name too.

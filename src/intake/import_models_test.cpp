@@ -21,8 +21,17 @@ TEST_F(Imports, AModelFolderIsCheckedAgainstItsList) {
   write("m/a.gguf", "weights");
   write("m/README.md", "hello");
   write("m/odd \\ name.txt", "x");
-  EXPECT_EQ(refused("m"), ErrorCode::path_unsafe) << "a name that media do not keep";
+  write("m/\xC3\xA4.txt", "x");
+  try {
+    (void)imported("m");
+    ADD_FAILURE() << "names that media do not keep";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::path_unsafe);
+    EXPECT_THAT(std::string(error.message()), HasSubstr("'m': 2 files have names that no bundle carries"));
+    EXPECT_THAT(std::string(error.hint()), HasSubstr("called otherwise"));
+  }
   fs::remove(drop() / "m/odd \\ name.txt");
+  fs::remove(drop() / "m/\xC3\xA4.txt");
   write("m/with space.txt", "x");
   python(
       "import subprocess\n"

@@ -7,6 +7,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/portable_names.hpp"
 #include "base/text.hpp"
 
 namespace liftlock {
@@ -22,7 +23,6 @@ bool is_hidden(std::string_view path) {
 }  // namespace
 
 void Tree::add(std::string path, File file) {
-  (void)RelPath::parse(path);
   m_files.emplace(std::move(path), std::move(file));
 }
 
@@ -40,9 +40,12 @@ void Tree::leave(const std::string& path, std::string_view why) {
 
 void Tree::finish() {
   std::sort(m_passed_over.begin(), m_passed_over.end());
+  for (const auto& [path, file] : m_files) m_paths.push_back(path);
+  require_portable(
+      m_paths, fmt::format("'{}'", printable(m_name)),
+      "import a copy in which they are called otherwise, or the whole as a file of a stack: one tar or zip");
   std::set<std::string> folded;
-  for (const auto& [path, file] : m_files) {
-    m_paths.push_back(path);
+  for (const auto& path : m_paths) {
     if (!folded.insert(RelPath::parse(path).case_folded()).second)
       fail(ErrorCode::path_collision, "'{}' has '{}' twice, when case is ignored", printable(m_name), printable(path));
   }

@@ -9,6 +9,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/loose_json.hpp"
+#include "base/portable_names.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 
@@ -121,6 +122,10 @@ std::string encode_baimodel_manifest(const BaimodelManifest& manifest) {
 BaimodelEntries judge_baimodel_entries(const std::vector<std::string>& names) {
   if (names.size() > k_max_baimodel_entries)
     fail(ErrorCode::limit_exceeded, "the package has {} entries, more than {}", names.size(), k_max_baimodel_entries);
+  std::vector<std::string> files;
+  std::copy_if(names.begin(), names.end(), std::back_inserter(files),
+               [](const auto& name) { return !name.ends_with('/'); });
+  require_portable(files, "the package", "it has to be packed again, with other names for these files");
   BaimodelEntries out;
   bool manifest = false;
   std::set<std::string> folded;

@@ -147,6 +147,18 @@ TEST(BaimodelEntries, StrangersAndTwinsAreRefused) {
   EXPECT_EQ(judged(std::vector<std::string>(20'000, "model/a")), ErrorCode::limit_exceeded);
 }
 
+TEST(BaimodelEntries, AllNamesThatNoBundleCarriesAreListed) {
+  try {
+    (void)judge_baimodel_entries({"manifest.json", "model/\xC3\xA4.gguf", "model/b.gguf", "model/c:d", "\xC3\xA4/"});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::path_unsafe);
+    EXPECT_THAT(std::string(error.message()), HasSubstr("the package: 2 files have names that no bundle carries"));
+    EXPECT_THAT(std::string(error.message()), HasSubstr("'model/c:d' (it has one of"));
+    EXPECT_THAT(std::string(error.hint()), HasSubstr("packed again"));
+  }
+}
+
 TEST(BaimodelEntries, ListAndContentNameTheSameFiles) {
   const auto read = parse_baimodel_manifest(manifest(""));
   EXPECT_THAT(compare_baimodel(judge_baimodel_entries({"manifest.json", "model/a.gguf"}), read), IsEmpty());

@@ -216,6 +216,20 @@ TEST_F(ModelCollecting, ALyingHubIsCaught) {
   EXPECT_EQ(code("path"), ErrorCode::path_unsafe);
 }
 
+TEST_F(ModelCollecting, AllNamesOfARepositoryThatNoBundleCarriesAreListed) {
+  make_repository();
+  for (int i = 10; i < 35; ++i) write(fmt::format("hub/org/tiny/\xC3\xA4{}.md", i), "x");
+  const HubServer hub(at("hub"), {});
+  Json values = {{"source", "hf:org/tiny"}, {"endpoint", hub.endpoint()}};
+  const auto error = error_of([&] { resolve(values); });
+  EXPECT_EQ(error.code(), ErrorCode::path_unsafe);
+  EXPECT_THAT(error.message(), HasSubstr("[model.tiny]: org/tiny: 25 files have names that no bundle carries"));
+  EXPECT_THAT(error.message(), HasSubstr("29.md' (it has a byte outside printable ASCII), and 5 more"));
+  EXPECT_THAT(std::string(error.hint()), HasSubstr("exclude"));
+  values["exclude"] = {"\xC3\xA4*"};
+  EXPECT_EQ(resolve(values).artifacts.at(0).files.size(), 6u);
+}
+
 TEST_F(ModelCollecting, AUrlLosesItsQueryInTheNameAndNeedsNoDownloadWhenItsDigestIsStated) {
   write("hub/org/tiny/a b.gguf", "GGUF....");
   const HubServer hub(at("hub"), {});

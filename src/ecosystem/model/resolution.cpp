@@ -9,6 +9,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/portable_names.hpp"
 #include "crypto/sha256sums.hpp"
 #include "ecosystem/hub/git_oid.hpp"
 #include "ecosystem/model/content.hpp"
@@ -175,10 +176,15 @@ void Resolution::from_hub(const std::string& source) {
 
 void Resolution::add_hub_files(const HubClient& hub, const std::string& repository, const std::string& commit,
                                const std::vector<HubFile>& files) {
+  std::vector<std::string> paths;
+  for (const auto& file : files) paths.push_back(file.path);
+  require_portable(
+      paths, fmt::format("{}: {}", m_entry.where(), repository),
+      "leave them out with `exclude`; what the model needs of them: download the repository into a folder, "
+      "rename them there, and name the folder as the source");
   // The tree states the SHA-256 of large files only; the small ones are fetched now, and checked by their git name.
   std::vector<FetchJob> jobs;
   for (const auto& file : files) {
-    RelPath::parse(file.path);
     if (file.sha256) continue;
     const auto url = hub.resolve_url(repository, commit, file.path);
     jobs.push_back({.title = file.path,
