@@ -35,6 +35,30 @@ std::string shell_word(std::string_view word) {
   return out + "'";
 }
 
+/// Lines of a shell script before helm runs: repositories that its arguments name by an address are the mirror's, but
+/// for those of the loopback: what is here stays here.
+constexpr std::string_view k_lead_repositories = R"sh(
+lead() {
+  case $word in
+    http://127.0.0.1[:/]* | http://localhost[:/]* | "http://[::1]"* | https://127.0.0.1[:/]* | https://localhost[:/]* | "https://[::1]"*) ;;
+    http://* | https://*) word=$charts ;;
+  esac
+}
+for word do
+  shift
+  case $before in --repo) lead ;; esac
+  case $word in
+    --repo=*) word=${word#--repo=} && lead && word=--repo=$word ;;
+    -*) ;;
+    *)
+      case "$said " in *" repo add "*) lead ;; esac
+      said="$said $word" ;;
+  esac
+  before=$word
+  set -- "$@" "$word"
+done
+)sh";
+
 /// The registries.conf that ours stands in for, without what it says of registries: how names without one are read.
 /// (What lies in registries.conf.d is read all the same.)
 toml::table own_registries_conf(const std::map<std::string, std::string>& environment) {
@@ -75,12 +99,13 @@ fs::path ClientFiles::write(const fs::path& name, std::string_view text) {
   return file;
 }
 
-void ClientFiles::add_program(const std::string& name, const std::vector<std::string>& options) {
+void ClientFiles::add_program(const std::string& name, const std::vector<std::string>& options,
+                              const std::string& before) {
   const auto real = find_program(name);
   if (!real) return;
   std::string words;
   for (const auto& option : options) words += " " + shell_word(option);
-  const auto file = write(fs::path("bin") / name, fmt::format("#!/bin/sh\nexec {}{} \"$@\"\n",
+  const auto file = write(fs::path("bin") / name, fmt::format("#!/bin/sh\n{}exec {}{} \"$@\"\n", before,
                                                               shell_word(fs::absolute(*real).string()), words));
   fs::permissions(file, fs::perms::owner_all | fs::perms::group_read | fs::perms::group_exec | fs::perms::others_read |
                             fs::perms::others_exec);
@@ -179,6 +204,9 @@ void ClientFiles::point_helm(const std::string& index, const std::vector<std::st
       {"apiVersion", ""}, {"generated", "2026-01-01T00:00:00Z"}, {"repositories", std::move(repositories)}};
   // JSON is YAML.
   m_out.set["HELM_REPOSITORY_CONFIG"] = write("helm/repositories.yaml", dump_json(file)).string();
+  // `--repo URL` goes past that list, and `repo add` adds to it.
+  add_program("helm", {},
+              fmt::format("before='' said='' charts={}{}", shell_word(m_mirror + "/charts/"), k_lead_repositories));
 }
 
 void ClientFiles::point_containers(const std::set<std::string>& registries,

@@ -26,6 +26,7 @@ class ClientFiles {
   /// dnf, yum and zypper.
   void point_rpm(const std::vector<RpmRepository>& repositories);
   /// A repository "liftlock", and one of each of these names, all of them the mirror's; the index is already there.
+  /// What is named by an address, in `--repo URL` and `repo add NAME URL`, is the mirror's, too.
   void point_helm(const std::string& index, const std::vector<std::string>& names);
 
   /// skopeo, podman and buildah: images of these registries, and the mirror's own.
@@ -36,7 +37,8 @@ class ClientFiles {
 
  private:
   /// A program `name` that is the machine's with these words before its arguments; none where the machine has none.
-  void add_program(const std::string& name, const std::vector<std::string>& options);
+  /// @param before lines of a shell script, which may change the arguments
+  void add_program(const std::string& name, const std::vector<std::string>& options, const std::string& before = {});
   fs::path write(const fs::path& name, std::string_view text);
 
   const std::string& m_mirror;

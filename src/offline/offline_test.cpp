@@ -302,6 +302,36 @@ TEST(ClientSettings, AProgramInOursStandsBeforeTheMachines) {
               HasSubstr("/mvn' '--settings' '" + (folder.path() / "maven-settings.xml").string() + "' \"$@\""));
 }
 
+TEST(ClientSettings, RepositoriesOfChartsThatAreNamedByTheirAddressAreTheMirrors) {
+  const TemporaryFolder folder;
+  make_folders(folder.path() / "tools");
+  const auto helm = folder.path() / "tools/helm";
+  write_file_atomically(helm, "#!/bin/sh\nprintf '<%s>' \"$@\"\n");
+  fs::permissions(helm, fs::perms::owner_all);
+  const std::string path = std::getenv("PATH");
+  ::setenv("PATH", (helm.parent_path().string() + ":" + path).c_str(), 1);
+  MirrorLists lists;
+  lists.charts = "index";
+  const auto settings = client_settings("http://10.0.0.5:8480", folder.path(), {}, lists);
+  ::setenv("PATH", path.c_str(), 1);
+  const auto asked = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), (settings.programs / "helm").string());
+    return run_process_checked({.argv = words}).output;
+  };
+  const std::string elsewhere = "https://charts.example/a b";
+  EXPECT_EQ(asked({"pull", "demo", "--repo", elsewhere, "-d", "x y"}),
+            "<pull><demo><--repo><http://10.0.0.5:8480/charts/><-d><x y>");
+  EXPECT_EQ(asked({"template", "--repo=" + elsewhere, "demo"}),
+            "<template><--repo=http://10.0.0.5:8480/charts/><demo>");
+  EXPECT_EQ(asked({"--debug", "repo", "add", "--force-update", "stable", elsewhere}),
+            "<--debug><repo><add><--force-update><stable><http://10.0.0.5:8480/charts/>");
+  for (const auto* here : {"http://127.0.0.1:8080", "https://localhost/charts", "http://[::1]:80/", "file:///charts"})
+    EXPECT_EQ(asked({"pull", "--repo", here}), fmt::format("<pull><--repo><{}>", here));
+  EXPECT_EQ(asked({"install", "add", elsewhere, "--set", "a=*"}), "<install><add><" + elsewhere + "><--set><a=*>")
+      << "no repository";
+  EXPECT_EQ(asked({}), "<>") << "printf's own";
+}
+
 TEST(ClientSettings, WithoutAMirrorTellEachThatThereIsNoNetwork) {
   const TemporaryFolder folder;
   const auto settings = client_settings("", folder.path(), {}, {});

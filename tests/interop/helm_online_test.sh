@@ -118,6 +118,17 @@ echo "ok: helm pulls both versions as OCI artifacts"
 SH
 inside=(unshare --net); [ "$(id -u)" -eq 0 ] || inside=(unshare --map-root-user --net)
 "${inside[@]}" bash "$work/inside.sh" || exit 1
+if command -v helm > /dev/null && unshare --user --net true 2> /dev/null; then
+  "$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:0 > "$work/serve2.out" 2> "$work/serve2.err" &
+  pids+=($!)
+  soon grep -q listening "$work/serve2.out" || fail "the mirror did not start: $(cat "$work/serve2.err")"
+  mirror=$(sed -n 's|^listening on \(.*[^/]\)/*$|\1|p' "$work/serve2.out")
+  mkdir "$work/offline"
+  "$low_exe" --quiet --state "$low_state" offline --mirror "$mirror" -- sh -c "cd $work/offline && helm pull storage --repo https://charts.example/stable --version 1.2.0 &&
+    helm repo add new https://charts.example/new && helm pull new/storage --version 1.10.0" > "$work/offline.log" 2>&1 || fail "helm in a build without a network: $(cat "$work/offline.log")"
+  for version in 1.2.0 1.10.0; do cmp "$work/offline/storage-$version.tgz" "$work/upstream/storage-$version.tgz" || fail "the chart"; done
+  step "offline: repositories that helm is given by their address are the mirror's"
+fi
 ! command -v helm > /dev/null || tested helm helm "$(helm version --template '{{.Version}}' | tr -d v)"
 tested helm "Helm's SDK (helm-python-sdk)" 0.2.2
 step "helm"

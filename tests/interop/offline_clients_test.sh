@@ -139,7 +139,8 @@ if [ -d rpms ] && command -v dnf > /dev/null && [ "$(id -u)" = 0 ]; then
   fi
 fi
 
-# --- helm
+# --- helm, which Debian has not: one that `go install` made counts
+command -v helm > /dev/null || [ ! -x "$(go env GOPATH 2> /dev/null)/bin/helm" ] || PATH=$PATH:$(go env GOPATH)/bin
 if command -v helm > /dev/null; then
   off helm pull liftlock/demo --version 1.2.3 -d "$work/got" > out 2>&1 || fail "helm does not ask the mirror: $(cat out)"
   stayed helm
@@ -150,6 +151,15 @@ if command -v helm > /dev/null; then
   rm "$work/got/demo-1.2.3.tgz"
   off sh -c "helm repo update && helm pull stable/demo --version 1.2.3 -d $work/got" > out 2>&1 || fail "helm pull of another name: $(cat out)"
   stayed helm
+  # So is a repository that is named by its address, or added in the build itself.
+  rm "$work/got/demo-1.2.3.tgz"
+  off helm pull demo --repo https://charts.example/other --version 1.2.3 -d "$work/got" > out 2>&1 || fail "helm pull --repo: $(cat out)"
+  stayed "helm --repo"
+  cmp demo-1.2.3.tgz "$work/got/demo-1.2.3.tgz" || fail "the chart of --repo"
+  rm "$work/got/demo-1.2.3.tgz"
+  off sh -c "helm repo add stable https://charts.example/stable && helm repo add new https://charts.example/new && helm pull new/demo --version 1.2.3 -d $work/got" > out 2>&1 || fail "helm repo add: $(cat out)"
+  stayed "helm repo add"
+  cmp demo-1.2.3.tgz "$work/got/demo-1.2.3.tgz" || fail "the chart of a repository that was added"
   rm "$work/got/demo-1.2.3.tgz"
   off helm pull "oci://$(sed 's|http://||; s|/$||' <<< "$mirror")/charts/demo" --version 1.2.3 --plain-http -d "$work/got" > out 2>&1 || fail "helm pull oci://: $(cat out)"
   cmp demo-1.2.3.tgz "$work/got/demo-1.2.3.tgz" || fail "the chart as an OCI artifact"
