@@ -26,7 +26,32 @@ std::string host_of(const std::string& mirror) {
   return mirror.substr(begin, mirror.find('/', begin) - begin);
 }
 
+void lead_by_variables(const std::string& mirror, std::map<std::string, std::string>& set) {
+  set["LIFTLOCK_MIRROR"] = mirror;
+  set["PIP_INDEX_URL"] = mirror + "/simple/";
+  if (mirror.starts_with("http://")) set["PIP_TRUSTED_HOST"] = host_of(mirror);
+  set["UV_DEFAULT_INDEX"] = mirror + "/simple/";
+  set["npm_config_registry"] = mirror + "/npm/";
+  set["GOPROXY"] = mirror + "/go";
+  set["HF_ENDPOINT"] = mirror + "/hf";
+}
+
+/// Whether there is a mirror or not.
+void keep_to_it(std::map<std::string, std::string>& set) {
+  set["PIP_CONFIG_FILE"] = "/dev/null";  // no file of the machine or the user
+  set["GOVCS"] = "*:off";
+}
+
 }  // namespace
+
+std::map<std::string, std::string> mirror_environment(const std::string& mirror) {
+  ClientSettings out;
+  out.set = quiet::quiet_environment(quiet::Mirror::local);
+  keep_to_it(out.set);
+  lead_by_variables(mirror, out.set);
+  ClientFiles(mirror, {}, out).point_git({});
+  return std::move(out.set);
+}
 
 ClientSettings client_settings(const std::string& mirror, const fs::path& folder,
                                const std::map<std::string, std::string>& environment, const MirrorLists& lists,
@@ -46,8 +71,7 @@ ClientSettings client_settings(const std::string& mirror, const fs::path& folder
   }
   ClientFiles files(mirror, folder, out);
   files.point_maven();
-  out.set["PIP_CONFIG_FILE"] = "/dev/null";  // no file of the machine or the user
-  out.set["GOVCS"] = "*:off";
+  keep_to_it(out.set);
   if (mirror.empty()) {
     out.unset.emplace_back("LIFTLOCK_MIRROR");
     files.put_programs_first(environment);
@@ -56,13 +80,7 @@ ClientSettings client_settings(const std::string& mirror, const fs::path& folder
   for (const auto& one : quiet::all_switches()) {
     if (!one.mirror_variable.empty()) out.unset.emplace_back(one.variable);
   }
-  out.set["LIFTLOCK_MIRROR"] = mirror;
-  out.set["PIP_INDEX_URL"] = mirror + "/simple/";
-  if (mirror.starts_with("http://")) out.set["PIP_TRUSTED_HOST"] = host_of(mirror);
-  out.set["UV_DEFAULT_INDEX"] = mirror + "/simple/";
-  out.set["npm_config_registry"] = mirror + "/npm/";
-  out.set["GOPROXY"] = mirror + "/go";
-  out.set["HF_ENDPOINT"] = mirror + "/hf";
+  lead_by_variables(mirror, out.set);
   const auto users = environment.find("CARGO_HOME");
   const auto home = environment.find("HOME");
   if (users != environment.end() || home != environment.end()) {

@@ -22,6 +22,10 @@ struct ClientSettings {
 /// Of the lists that a mirror has, those whose clients are on this machine.
 WantedLists wanted_lists();
 
+/// The variables that lead clients to the mirror without a file of ours, and the switches: for containers, whose files
+/// are their own. (cargo, apt, dnf, helm and Maven cannot be led so.)
+std::map<std::string, std::string> mirror_environment(const std::string& mirror);
+
 /// @param mirror its address, without a slash at the end; empty: there is none
 /// @param folder for files that clients read; must exist. For root it becomes one that others may pass: apt looks up
 ///        keys as a user of its own

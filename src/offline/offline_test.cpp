@@ -302,6 +302,23 @@ TEST(ClientSettings, AProgramInOursStandsBeforeTheMachines) {
               HasSubstr("/mvn' '--settings' '" + (folder.path() / "maven-settings.xml").string() + "' \"$@\""));
 }
 
+TEST(ClientSettings, VariablesAloneAreThoseOfTheSettingsThatNeedNoFile) {
+  const TemporaryFolder folder;
+  const std::string mirror = "http://10.0.0.5:8480";
+  const auto settings = client_settings(mirror, folder.path(), {{"HOME", folder.path().string()}}, {});
+  const auto alone = mirror_environment(mirror);
+  for (const auto* name : {"PIP_INDEX_URL", "UV_DEFAULT_INDEX", "npm_config_registry", "GOPROXY", "HF_ENDPOINT",
+                           "LIFTLOCK_MIRROR", "GIT_CONFIG_COUNT", "VLLM_NO_USAGE_STATS"}) {
+    EXPECT_TRUE(alone.contains(name)) << name;
+  }
+  EXPECT_FALSE(alone.contains("PIP_NO_INDEX")) << "the mirror stands in for it";
+  for (const auto& [name, value] : alone) {
+    ASSERT_TRUE(settings.set.contains(name)) << name;
+    EXPECT_EQ(settings.set.at(name), value) << name;
+    EXPECT_EQ(value.find(folder.path().string()), std::string::npos) << name;
+  }
+}
+
 TEST(ClientSettings, RepositoriesOfChartsThatAreNamedByTheirAddressAreTheMirrors) {
   const TemporaryFolder folder;
   make_folders(folder.path() / "tools");

@@ -165,10 +165,16 @@ TEST(EnvironmentText, IsQuotedForItsReader) {
   EXPECT_EQ(environment_text(plain, EnvironmentForm::systemd), "A=1\nB=true\n");
   EXPECT_EQ(environment_text(plain, EnvironmentForm::dockerfile), "ENV A=1 \\\n    B=true\n");
   EXPECT_EQ(environment_text(plain, EnvironmentForm::compose), "environment:\n  A: \"1\"\n  B: \"true\"\n");
+  EXPECT_EQ(environment_text(plain, EnvironmentForm::env_file), "A=1\nB=true\n");
+  EXPECT_EQ(environment_text(plain, EnvironmentForm::containers),
+            "[containers]\nenv = [\n  \"A=1\",\n  \"B=true\",\n]\n");
   const Environment odd = {{"A", "it's $HOME \"x\" \\"}};
   EXPECT_EQ(environment_text(odd, EnvironmentForm::shell), "export A='it'\\''s $HOME \"x\" \\'\n");
   EXPECT_EQ(environment_text(odd, EnvironmentForm::dockerfile), "ENV A=\"it's \\$HOME \\\"x\\\" \\\\\"\n");
   EXPECT_EQ(environment_text(odd, EnvironmentForm::compose), "environment:\n  A: \"it's $$HOME \\\"x\\\" \\\\\"\n");
+  EXPECT_EQ(environment_text(odd, EnvironmentForm::env_file), "A=it's $HOME \"x\" \\\n");
+  EXPECT_EQ(environment_text(odd, EnvironmentForm::containers),
+            "[containers]\nenv = [\n  \"A=it's $HOME \\\"x\\\" \\\\\",\n]\n");
 }
 
 }  // namespace

@@ -12,11 +12,13 @@
 namespace liftlock::quiet {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, EnvironmentForm>, 4> k_forms = {
+constexpr std::array<std::pair<std::string_view, EnvironmentForm>, 6> k_forms = {
     {{"shell", EnvironmentForm::shell},
      {"systemd", EnvironmentForm::systemd},
      {"dockerfile", EnvironmentForm::dockerfile},
-     {"compose", EnvironmentForm::compose}}};
+     {"compose", EnvironmentForm::compose},
+     {"env-file", EnvironmentForm::env_file},
+     {"containers", EnvironmentForm::containers}}};
 
 /// In single quotes; a quote inside ends them for a moment.
 std::string shell_word(std::string_view value) {
@@ -82,7 +84,7 @@ std::optional<EnvironmentForm> parse_form(std::string_view name) {
 }
 
 std::string_view form_names() {
-  return "shell, systemd, dockerfile, compose";
+  return "shell, systemd, dockerfile, compose, env-file, containers";
 }
 
 std::string environment_text(const std::map<std::string, std::string>& variables, EnvironmentForm form) {
@@ -111,6 +113,14 @@ std::string environment_text(const std::map<std::string, std::string>& variables
         out += fmt::format("  {}: {}\n", name, double_quoted(doubled, k_special));
       }
       return out;
+    case EnvironmentForm::env_file:
+      for (const auto& [name, value] : variables) out += fmt::format("{}={}\n", name, value);
+      return out;
+    case EnvironmentForm::containers:
+      out = "[containers]\nenv = [\n";
+      for (const auto& [name, value] : variables)
+        out += fmt::format("  {},\n", double_quoted(fmt::format("{}={}", name, value), k_special));
+      return out + "]\n";
   }
   return out;
 }

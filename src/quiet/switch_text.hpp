@@ -13,9 +13,11 @@ enum class EnvironmentForm : std::uint8_t {
   systemd,     ///< EnvironmentFile= of systemd.exec(5)
   dockerfile,  ///< one ENV instruction
   compose,     ///< `environment:` of a service, to be indented by whoever pastes it
+  env_file,    ///< --env-file of docker and podman, who read no quotes
+  containers,  ///< the table `containers` of containers.conf(5), for every container that podman starts
 };
 std::optional<EnvironmentForm> parse_form(std::string_view name);
-/// "shell, systemd, dockerfile, compose"
+/// "shell, systemd, dockerfile, …"
 std::string_view form_names();
 
 /// Values are plain words (quiet_environment's are); anything else is quoted for the form.

@@ -73,6 +73,10 @@ for address in https://git.example/team/nosuch.git ssh://git@git.example/team/no
   missed "git.example"
   grep -q "The mirror has no repository" out || fail "git does not say what the mirror says: $(cat out)"
 done
+low render telemetry --mirror "${mirror%/}" --form env-file > mirror.env 2> /dev/null
+mapfile -t variables < mirror.env
+env -i PATH="$PATH" HOME="$HOME" "${variables[@]}" git clone -q https://git.example/team/nosuch.git nosuch > out 2>&1 && fail "git found what is not there"
+grep -q "The mirror has no repository" out || fail "git with the variables alone does not ask the mirror: $(cat out)"
 GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=user.name GIT_CONFIG_VALUE_0=mine off git config user.name > out 2> err && [ "$(cat out)" = mine ] || fail "git's settings of the user: $(cat out err)"
 step "git asks the mirror for every address, and it knows what came from there"
 
@@ -180,6 +184,16 @@ if command -v podman > /dev/null && [ "$(id -u)" = 0 ]; then
   # What else podman tries (a journal, a bus) is not looked at here: the image can come from nowhere but the mirror.
   off "${podman[@]}" pull -q team/app:1.0 > out 2>&1 || true
   [ "$("${podman[@]}" image inspect --format '{{.Digest}}' registry.example/team/app:1.0 2>> out)" = "$digest" ] || fail "podman does not ask the mirror: $(cat out)"
+  # Containers are led by variables: what podman was given, it gives to them.
+  low render telemetry --mirror "${mirror%/}" --form env-file > mirror.env 2> /dev/null
+  low render telemetry --mirror "${mirror%/}" --form containers > containers.conf 2> /dev/null
+  "${podman[@]}" create --env-file mirror.env --name by-file registry.example/team/app:1.0 true > out 2>&1 || fail "podman create --env-file: $(cat out)"
+  CONTAINERS_CONF=$PWD/containers.conf "${podman[@]}" create --name by-conf registry.example/team/app:1.0 true > out 2>&1 || fail "podman create with containers.conf: $(cat out)"
+  for name in by-file by-conf; do
+    "${podman[@]}" inspect --format '{{range .Config.Env}}{{println .}}{{end}}' $name > given
+    while read -r line; do grep -qxF -- "$line" given || fail "the container $name is not given $line: $(cat given)"; done < mirror.env
+  done
+  "${podman[@]}" rm by-file by-conf > /dev/null
   tested image podman "$(podman --version | awk '{print $3}')"
 fi
 step "skopeo and podman take images from the mirror by the names that they have elsewhere"

@@ -164,6 +164,11 @@ grep -q '/simple/gamma/' missed.json || fail "what the mirror lacks is not named
 mkdir -p "$HOME/.config/pip" && printf '[global]\nextra-index-url = http://198.51.100.9/simple/\n' > "$HOME/.config/pip/pip.conf"
 http_proxy=http://198.51.100.8:3128 low offline --mirror "$url" -- venv/bin/pip install --no-cache-dir --force-reinstall alpha > /dev/null 2> err ||
   fail "pip with another index: $(cat err)"
+# What containers are given is enough by itself: nothing else of the environment, and no file of ours.
+low render telemetry --mirror "$url" --form env-file > mirror.env 2> err && grep -q 'loopback of its own' err || fail "render telemetry --mirror: $(cat err)"
+mapfile -t variables < mirror.env
+env -i PATH="$PATH" HOME="$HOME" "${variables[@]}" venv/bin/pip install --no-cache-dir --force-reinstall alpha > out 2>&1 || fail "pip with the variables alone: $(cat out)"
+grep -qF "Looking in indexes: $url/simple/" out && ! grep -q '198.51.100.9' out || fail "pip asks elsewhere: $(cat out)"
 [ "$(high offline -- sh -c 'echo $PIP_INDEX_URL' 2> /dev/null)" = "http://127.0.0.1:8480/simple/" ] || fail "the installation's own mirror"
 refused network low offline --mirror http://no-such-mirror.invalid:8480 -- true
 
