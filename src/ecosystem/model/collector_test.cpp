@@ -12,6 +12,8 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
+#include "crypto/openssh_key.hpp"
+#include "crypto/openssh_key_sample_test.hpp"
 #include "crypto/sha256sums.hpp"
 #include "ecosystem/model/hub_protocol.hpp"
 #include "ecosystem/oci/registry_harness_test.hpp"
@@ -500,6 +502,72 @@ TEST_F(OllamaRegistryCollecting, ALoginIsAskedForAndGoesToTheModelsOwnAddresses)
   EXPECT_EQ(error_of([&] { fetch(artifact, values); }).code(), ErrorCode::http_status);
   EXPECT_THAT(asked(), HasSubstr("/v2/team/other/blobs/" + sha256("GGUF").text() + " -"));
   EXPECT_THAT(asked(), testing::Not(HasSubstr("/v2/team/other/blobs/" + sha256("GGUF").text() + " Basic")));
+}
+
+/// A home folder with a key of Ollama's.
+class OllamaKeyCollecting : public OllamaRegistryCollecting {
+ protected:
+  void SetUp() override {
+    OllamaRegistryCollecting::SetUp();
+    const char* home = std::getenv("HOME");
+    m_home = home == nullptr ? "" : home;
+    if (!find_program("openssl")) GTEST_SKIP() << "no openssl to check signatures with";
+    ::setenv("HOME", m_folder.path().c_str(), 1);
+    write(".ollama/id_ed25519", sample::OpensshParts{}.text());
+    manifest("1b", {layer("model", "GGUF")});
+    m_behind = serve();
+  }
+  void TearDown() override {
+    ::setenv("HOME", m_home.c_str(), 1);
+    OllamaRegistryCollecting::TearDown();
+  }
+  /// A registry that hands out tokens to this one key.
+  std::unique_ptr<oci::harness::Child> front(const std::string& mode, const std::string& word) {
+    auto out = std::make_unique<oci::harness::Child>(
+        std::vector<std::string>{"python3", LIFTLOCK_SOURCE_DIR "/src/ecosystem/oci/testdata/registry_front.py",
+                                 m_behind.substr(m_behind.find(':') + 1), mode + "=" + word, "-",
+                                 at("front.log").string()},
+        at("front.err"));
+    m_values = {{"source", "ollama://127.0.0.1:" + out->first_line() + "/team/tiny:1b"}, {"insecure", true}};
+    return out;
+  }
+  std::string asked() const { return read_file(at("front.log"), 1u << 20); }
+
+  const std::string m_word = OpensshKey::parse(sample::OpensshParts{}.text()).public_word();
+  std::string m_home, m_behind;
+  Json m_values;
+};
+
+TEST_F(OllamaKeyCollecting, TokensAreAskedForWithTheKeyOfTheUser) {
+  const auto registry = front("ollama", m_word);
+  const auto artifact = resolve(m_values).artifacts.at(0);
+  EXPECT_EQ(fetch(artifact, m_values).size(), 2u) << "weights and config";
+  EXPECT_TRUE(m_store.contains(sha256("GGUF")));
+  EXPECT_THAT(asked(), HasSubstr("&scope=repository%3Ateam%2Ftiny%3Apull&service=front%2C+the&ts="));
+  EXPECT_THAT(to_json(artifact).dump(), testing::Not(HasSubstr(m_word)));
+}
+
+TEST_F(OllamaKeyCollecting, AKeyThatIsNotKnownThereIsToldAndNoneIsMade) {
+  const auto registry = front("ollama", "AAAA" + m_word.substr(4, 20) + "B" + m_word.substr(25));
+  const auto unknown = error_of([&] { resolve(m_values); });
+  EXPECT_EQ(unknown.code(), ErrorCode::http_status);
+  EXPECT_THAT(std::string(unknown.hint()), HasSubstr("id_ed25519.pub has to be among the keys of your account"));
+  fs::remove(at(".ollama/id_ed25519"));
+  const auto none = error_of([&] { resolve(m_values); });
+  EXPECT_EQ(none.code(), ErrorCode::http_status);
+  EXPECT_THAT(std::string(none.hint()), HasSubstr("there is none at ~/.ollama/id_ed25519"));
+  EXPECT_FALSE(fs::exists(at(".ollama/id_ed25519"))) << "that is Ollama's to make";
+  write(".ollama/id_ed25519", sample::OpensshParts{.cipher = "aes256-ctr"}.text());
+  const auto encrypted = error_of([&] { resolve(m_values); });
+  EXPECT_EQ(encrypted.code(), ErrorCode::config_invalid);
+  EXPECT_THAT(std::string(encrypted.what()), HasSubstr("passphrase"));
+}
+
+TEST_F(OllamaKeyCollecting, NoOtherHostIsToldWhoAsks) {
+  const auto registry = front("elsewhere", m_word);
+  EXPECT_EQ(error_of([&] { resolve(m_values); }).code(), ErrorCode::http_status);
+  EXPECT_THAT(asked(), HasSubstr("GET /token?scope=repository%3Ateam/tiny%3Apull&service=front%2C%20the -"));
+  EXPECT_THAT(asked(), testing::Not(HasSubstr(m_word)));
 }
 
 class OllamaCollecting : public ModelCollecting {

@@ -2,6 +2,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "ecosystem/model/ollama_key.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {
@@ -32,13 +33,19 @@ OllamaRegistry::OllamaRegistry(std::string_view source, const StackEntry& entry,
     throw Error(ErrorCode::stack_invalid, fmt::format("{}: {}", m_where, error.what()),
                 "write ollama://HOST/NAMESPACE/MODEL:TAG, or ollama://MODEL:TAG as `ollama pull` takes it");
   }
+  // Read when a registry asks for it, and not before.
+  const auto proof = [this](const oci::Challenge& challenge,
+                            std::string_view scope) -> std::optional<oci::TokenRequest> {
+    const auto key = ollama_key();
+    return key ? signed_token_request(*key, m_client->url(""), challenge, scope) : std::nullopt;
+  };
   using Scheme = oci::RegistryAddress::Scheme;
   m_client = std::make_unique<oci::RegistryClient>(
       context.downloader,
       oci::RegistryAddress{.host = m_name.host,
                            .repository = m_name.space + "/" + m_name.model,
                            .scheme = entry.flag("insecure", false) ? Scheme::http : Scheme::https},
-      oci::credential_files(authfile(entry, context)));
+      oci::credential_files(authfile(entry, context)), proof);
 }
 
 std::string OllamaRegistry::manifest_url() const {
@@ -50,11 +57,16 @@ std::string OllamaRegistry::blob_url(const Digest& digest) const {
 }
 
 Document OllamaRegistry::ask_for_manifest() const {
+  std::error_code ignored;
+  const auto own = ollama_key_file();
+  const bool has_own = !own.empty() && fs::exists(own, ignored);
   const auto hint = fmt::format(
-      "where a login is wanted: `skopeo login {}`, or name the credentials with authfile; what only Ollama's own key "
-      "opens "
-      "is pulled by Ollama, and taken from its store: source = \"ollama:{}\"",
-      m_name.host, m_name.text());
+      "where a login is wanted: `skopeo login {}`, or name the credentials with authfile; where Ollama's own key opens "
+      "it: {}; or let Ollama pull it, and take it from its store: source = \"ollama:{}\"",
+      m_name.host,
+      has_own ? "~/.ollama/id_ed25519.pub has to be among the keys of your account there"
+              : "there is none at ~/.ollama/id_ed25519, where `ollama serve` makes one",
+      m_name.text());
   try {
     auto answer =
         m_client->get("manifests/" + m_name.tag, {accept_manifest()}, ollama::k_max_manifest_bytes, {403, 404});

@@ -33,8 +33,11 @@ const Challenge* find_scheme(const std::vector<Challenge>& challenges, std::stri
 }  // namespace
 
 RegistryClient::RegistryClient(Downloader& downloader, RegistryAddress address,
-                               std::vector<std::filesystem::path> files)
-    : m_downloader(downloader), m_address(std::move(address)), m_credential_files(std::move(files)) {}
+                               std::vector<std::filesystem::path> files, TokenProof proof)
+    : m_downloader(downloader),
+      m_address(std::move(address)),
+      m_credential_files(std::move(files)),
+      m_proof(std::move(proof)) {}
 
 std::string RegistryClient::base() const {
   // Docker's own registry is called otherwise in names of images than on the network (distribution/reference, docker).
@@ -99,7 +102,7 @@ void RegistryClient::answer(const Document& refused) {
   m_authorization = basic(*login);
 }
 
-void RegistryClient::fetch_token(const Challenge& challenge, const std::optional<RegistryLogin>& login) {
+Document RegistryClient::ask_for_token(const Challenge& challenge, const std::optional<RegistryLogin>& login) {
   const auto realm = challenge.param("realm");
   const bool plain_allowed = m_address.scheme == RegistryAddress::Scheme::http;
   if (!realm.starts_with("https://") && !(plain_allowed && realm.starts_with("http://"))) {
@@ -107,16 +110,32 @@ void RegistryClient::fetch_token(const Challenge& challenge, const std::optional
          printable(realm.substr(0, 300)));
   }
   // The challenge's scope is not repeated: nothing but pulling from this repository is ever asked for.
-  auto url = realm + (realm.find('?') == std::string::npos ? "?" : "&") +
-             "scope=" + encode_percent_path("repository:" + m_address.repository + ":pull");
+  const auto scope = "repository:" + m_address.repository + ":pull";
+  const auto ask = [&](const std::string& url, std::vector<HttpHeader> headers, std::vector<int> accepted) {
+    return with_context("while asking for a token for " + m_address.host, [&] {
+      return m_downloader.get({.url = url,
+                               .headers = std::move(headers),
+                               .max_bytes = k_max_token_answer,
+                               .head = false,
+                               .accepted_status = std::move(accepted)});
+    });
+  };
+  if (!login && m_proof) {
+    if (const auto request = m_proof(challenge, scope)) {
+      auto answer = ask(request->url, {{"Authorization", request->authorization}}, {200, 400, 401, 403});
+      if (answer.status == 200) return answer;
+    }
+  }
+  auto url = realm + (realm.find('?') == std::string::npos ? "?" : "&") + "scope=" + encode_percent_path(scope);
   if (const auto service = challenge.param("service"); !service.empty())
     url += "&service=" + encode_percent_path(service);
   std::vector<HttpHeader> headers;
   if (login) headers.push_back({"Authorization", basic(*login)});
-  const auto document = with_context("while asking for a token for " + m_address.host, [&] {
-    return m_downloader.get(
-        {.url = url, .headers = headers, .max_bytes = k_max_token_answer, .head = false, .accepted_status = {200}});
-  });
+  return ask(url, std::move(headers), {200});
+}
+
+void RegistryClient::fetch_token(const Challenge& challenge, const std::optional<RegistryLogin>& login) {
+  const auto document = ask_for_token(challenge, login);
   const std::string where = "the token server's answer";
   const auto json = parse_json(document.body);
   auto token = string_member_or(json, "token", "", where);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -21,10 +22,21 @@ struct RegistryAddress {
   enum class Scheme : std::uint8_t { https, http } scheme = Scheme::https;
 };
 
+/// A request for a token that proves by itself who asks.
+struct TokenRequest {
+  std::string url;
+  std::string authorization;  ///< value of the header
+};
+/// How a user without a login proves who asks for a token to pull. nullopt: not at all. May be called from several
+/// threads.
+using TokenProof = std::function<std::optional<TokenRequest>(const Challenge& challenge, std::string_view scope)>;
+
 /// All members may be called from several threads.
 class RegistryClient {
  public:
-  RegistryClient(Downloader& downloader, RegistryAddress address, std::vector<std::filesystem::path> credential_files);
+  /// @param proof tried where no login is known; a token server that refuses it is asked without one
+  RegistryClient(Downloader& downloader, RegistryAddress address, std::vector<std::filesystem::path> credential_files,
+                 TokenProof proof = {});
 
   /// GET of PATH below /v2/REPOSITORY/. A 401 is answered once with the login that it asks for: anonymous tokens,
   /// tokens for the user's login, Basic. Only "pull" is ever asked for. A password goes to a token server over TLS
@@ -47,11 +59,13 @@ class RegistryClient {
                 std::vector<int> accepted);
   void answer(const Document& refused);
   void fetch_token(const Challenge& challenge, const std::optional<RegistryLogin>& login);
+  Document ask_for_token(const Challenge& challenge, const std::optional<RegistryLogin>& login);
   std::string base() const;
 
   Downloader& m_downloader;
   RegistryAddress m_address;
   std::vector<std::filesystem::path> m_credential_files;
+  TokenProof m_proof;
   std::recursive_mutex m_mutex;
   std::string m_authorization;           ///< value of the header; empty: none was asked for
   std::optional<Challenge> m_challenge;  ///< how to renew
