@@ -120,6 +120,18 @@ TEST(HiddenMarks, AProgramOfThatNameIsNoModel) {
   EXPECT_THAT(marks_of({"root/.cache/docling/models/x"}).content, testing::Not(testing::IsEmpty()));
 }
 
+TEST(HiddenMarks, AnEmptyFolderAndWhatALayerRemovesAreNoContent) {
+  EXPECT_THAT(marks_of({"root/nltk_data/", "root/.wh.nltk_data", "tmp/.wh.punkt_tab.zip", "root/nltk_data/.wh..wh..opq",
+                        ".wh.models--a--b", "hub/models--a--b/"})
+                  .content,
+              testing::IsEmpty());
+  EXPECT_THAT(marks_of({"root/nltk_data/", "root/nltk_data/tokenizers/punkt_tab/english/x"}).content,
+              testing::ElementsAre("nltk_data", "punkt_tab"));
+  EXPECT_THAT(
+      needed_by({artifact("image", "app")}, marks_of({"v/site-packages/nltk-3.dist-info/RECORD", "nltk_data/"})),
+      testing::ElementsAre("nltk in image:app@1"));
+}
+
 TEST(HiddenMarks, AreOfTheTableWhateverTheNamesAre) {
   EXPECT_TRUE(marks_of({"", "/", ".dist-info", "-.dist-info", "x.dist-info", "..dist-info/", "a/.wh..dist-info",
                         "tiktoken-1.dist-infos/x", "site-packages/", "\xff\xfe.dist-info/x", "open_webui/main.py"})

@@ -85,6 +85,7 @@ std::set<std::string> names_of(const Json& json, std::string_view key) {
 }  // namespace
 
 void HiddenMarks::look_at(std::string_view path) {
+  const bool is_folder = path.ends_with('/');
   while (path.ends_with('/')) path.remove_suffix(1);
   for (const std::string_view ending : {".dist-info", ".egg-info"}) {
     auto component = component_ending(path, ending);
@@ -97,6 +98,8 @@ void HiddenMarks::look_at(std::string_view path) {
   }
   // Its own image runs it from its source.
   if (path.ends_with("/open_webui/main.py")) packages.emplace("open-webui");
+  // A folder may be empty, and a whiteout says what is gone.
+  if (is_folder || path.substr(path.rfind('/') + 1).starts_with(k_whiteout)) return;
   // What a package brings of itself is no proof of what it downloads.
   for (const std::string_view folder : {"/site-packages/", "/dist-packages/", "/node_modules/"}) {
     if (path.find(folder) != path.npos) return;
