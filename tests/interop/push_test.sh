@@ -15,7 +15,7 @@ registry() {  # registry NAME PORT [YAML…]: a docker-registry of its own; its 
 }
 
 # Two images that share a layer of 20 MiB (so that it goes in pieces), and a second tag.
-from=$(free_port) to=$(free_port) tls=$(free_port)
+read -r from to tls <<< "$(free_port 3)"
 registry upstream "$from" "http: {addr: '127.0.0.1:$from'}"
 head -c 20971520 /dev/urandom > layer.bin
 umoci init --layout oci && umoci new --image oci:base

@@ -10,7 +10,8 @@ done
 [ "$(id -u)" = 0 ] || skip "containerd wants root"
 
 # --- fixtures: an image that says a sentence, in an upstream registry
-upstream=127.0.0.1:$(free_port) mirror=127.0.0.1:$(free_port)
+read -r upstream mirror <<< "$(free_port 2)"
+upstream=127.0.0.1:$upstream mirror=127.0.0.1:$mirror
 cat > "$work/registry.yml" <<YAML
 version: 0.1
 log: {level: error, accesslog: {disabled: true}}

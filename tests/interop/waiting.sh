@@ -11,18 +11,28 @@ soon_of() {
   done
   return 1
 }
-# free_port: a port of loopback where nobody listens; none of those that the system gives to whoever asks for any.
+tests=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# free_port [COUNT]: so many ports of loopback where nobody listens, each another one; none of those that the system gives to whoever asks for
+# any. Each script has a share of its own: what it asks for and binds later, no other test has taken meanwhile.
 free_port() {
-  python3 -c '
-import random, socket
-while True:
-    port = random.randrange(10240, 32768)
+  python3 - "$tests" "${0##*/}" "${1:-1}" << 'PY'
+import pathlib, random, socket, sys
+first, end = 10240, 32768
+scripts = sorted({path.name for path in pathlib.Path(sys.argv[1]).glob("*/*.*")})
+share = (end - first) // (len(scripts) + 1)  # the last is for scripts of elsewhere
+first += share * (scripts.index(sys.argv[2]) if sys.argv[2] in scripts else len(scripts))
+held = []
+for port in random.sample(range(first, first + share), share):
     try:
-        socket.create_server(("127.0.0.1", port)).close()
+        held.append(socket.create_server(("127.0.0.1", port)))
     except OSError:
         continue
-    print(port)
-    break'
+    if len(held) == int(sys.argv[3]):
+        break
+else:
+    sys.exit("all ports are taken")
+print(*(one.getsockname()[1] for one in held))
+PY
 }
 # tidy: $work goes, at the end of a test, whose exit status stays its own. What still ends may write meanwhile.
 tidy() {
