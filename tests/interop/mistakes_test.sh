@@ -120,7 +120,7 @@ echo '# changed' >> models/MODEL_MANIFEST.sha256
 refused 3 lock-stale "model.tiny.*hint: run .liftlock lock., then .liftlock fetch." low pack --output "$work/media/x"
 low lock > /dev/null && low fetch > /dev/null
 # A local file that was edited after it was locked, even to the same size
-cp -r "$work/stack" "$work/edited" && printf x | dd of="$work/edited/big.bin" bs=1 seek=7 conv=notrunc status=none
+cp -r "$work/stack" "$work/edited" && damage "$work/edited/big.bin" 7
 update='liftlock lock --update file.big. takes the new one'
 "$low_exe" --state "$work/low" lock 2>&1 | grep -q "$update" && fail "nothing changed"
 "$low_exe" --state "$work/low" lock --stack "$work/edited/liftlock.toml" 2> "$work/out" > /dev/null
@@ -141,7 +141,7 @@ other fetch --frozen --stack "$work/referred/liftlock.toml" > /dev/null
 other pack --lock "$work/referred/liftlock.lock" --output "$work/media/referred" > /dev/null
 cmp "$work/media/referred/files/big.bin" big.bin || fail "packed from where it lies"
 if [ "$(copies)" = 0 ]; then
-  printf x | dd of="$work/referred/big.bin" bs=1 seek=7 conv=notrunc status=none
+  damage "$work/referred/big.bin" 7
   refused 2 not-fetched "big.bin' changed, and the store only refers to it.*--copy" \
     other pack --lock "$work/referred/liftlock.lock" --output "$work/media/changed"
   cp big.bin "$work/referred/big.bin"
@@ -374,7 +374,7 @@ echo edited > "$work/exported/big.bin"
 grep -q "all sound" <<< "$(high scrub)" || fail "scrub of a sound store"
 blob=$(sha256sum < big.bin | cut -d' ' -f1)
 place=$work/state/store/blobs/sha256/${blob:0:2}/$blob
-chmod u+w "$place" && printf x | dd of="$place" bs=1 seek=7 conv=notrunc status=none
+chmod u+w "$place" && damage "$place" 7
 high scrub > "$work/out" && fail "scrub of a rotten store"
 grep -A1 "^next: .*liftlock scrub --quarantine" "$work/out" | grep -q "^next: ingest the bundles" || fail "what to do: $(cat "$work/out")"
 status=0; high --json scrub --quarantine > "$work/out" || status=$?

@@ -77,7 +77,7 @@ step "a tag that somebody moved is put back"
 # A blob that rotted in the store is not sent, and a prefix that is none is told so.
 sed -i 's|^prefix = "airgap"|prefix = "rotten"|' "$high_state/config.toml"
 blob=$(find "$high_state/store/blobs" -type f -size +10M | head -n 1)
-chmod u+w "$blob" && cp "$blob" kept && printf x | dd of="$blob" bs=1 seek=9000000 conv=notrunc status=none
+chmod u+w "$blob" && cp "$blob" kept && damage "$blob" 9000000
 refused blob-corrupt high push oci://plain team/app
 cp kept "$blob" && chmod 444 "$blob"
 sed -i 's|^prefix = "rotten"|prefix = "Air Gap/../x"|' "$high_state/config.toml"

@@ -154,7 +154,7 @@ high_state=$ingest_state
 "$writer" "$high_state" bob 'a text' '' /v1/embeddings > /dev/null
 fourth=$("$writer" "$high_state" eve 'a question' 'an answer')
 segment=$(ls "$high_state"/records/*.rec | tail -n 1)
-printf X | dd of="$segment" bs=1 seek=60 conv=notrunc status=none
+damage "$segment" 60
 refused blob-corrupt high record show "$fourth"
 refused blob-corrupt high record verify "$fourth"
 status=0; high record find --user eve > /dev/null 2>&1 || status=$?
