@@ -196,7 +196,7 @@ step "a repository is locked from smart HTTP, and from a bundle"
 
 if python3 -m pip --version > /dev/null 2>&1; then
   cut_off '
-    "$high_exe" --quiet --state "$high_state" render clients --client git --base-url "$mirror" | grep -q "protocol"
+    grep -q "protocol" <<< "$("$high_exe" --quiet --state "$high_state" render clients --client git --base-url "$mirror")"
     printf "[url \"%s/git/tool~\"]\n\tinsteadOf = https://git.example.test/team/tool\n" "$mirror" > "$work/gitconfig"
     for origin in tool tool.git tool/; do
       GIT_CONFIG_GLOBAL=$work/gitconfig git ls-remote "https://git.example.test/team/$origin" HEAD > "$work/head"

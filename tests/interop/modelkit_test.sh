@@ -29,7 +29,7 @@ docs:
 - path: ./README.md
 YAML
 by=script
-if command -v kit > /dev/null && kit version 2> /dev/null | grep -q '^Go version'; then
+if command -v kit > /dev/null && grep -q '^Go version' <<< "$(kit version 2> /dev/null)"; then
   KITOPS_HOME=$work/home kit pack . -t registry.example/team/tiny:v1 > "$work/kit.log" 2>&1 || { cat "$work/kit.log"; fail "kit pack"; }
   by=kit layout=$work/home/storage
 else

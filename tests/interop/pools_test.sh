@@ -67,7 +67,7 @@ soon_of "$server" grep -q '^listening' "$work/serve.out" || fail "serve does not
 url=$(sed -n 's/^listening on //p' "$work/serve.out")
 call() { curl -sS -H "Authorization: Bearer $key" -D "$work/head" "$url$1" "${@:2}"; }
 
-call /v1/models | grep -q '"cognitive.scout"' || fail "the role is not listed"
+grep -q '"cognitive.scout"' <<< "$(call /v1/models)" || fail "the role is not listed"
 body='"messages":[{"role":"user","content":"What is Liftlock?"}],"temperature":0'
 for name in far/demo pool://far/demo cognitive.scout; do
   answer=$(call /v1/chat/completions --data "{\"model\":\"$name\",$body}" | json '["choices"][0]["message"]["content"]')

@@ -79,7 +79,7 @@ profile nest '"text", "json", "gguf", "zip", "gzip"' '[unpack]' 'max_nesting = 1
 state=0; out=$(low --json pack --output ../medium/plant-1 --profile ../nest.toml) || state=$?
 [ "$(breaches <<< "$out")" = "nesting:plant-1/files/outer.zip!inner.zip nesting:plant-1/files/tar.bin!" ] || fail "breaches: $out"
 sed -i 's/max_nesting = 1/max_nesting = 2/' ../nest.toml
-pack plant-1 --profile ../nest.toml | grep -q "for the guard: .*plant-1.csv" || fail "the lists are named"
+grep -q "for the guard: .*plant-1.csv" <<< "$(pack plant-1 --profile ../nest.toml)" || fail "the lists are named"
 state=0; out=$(low --json pack --output ../medium/tar-1 --sequence 2 --form tar --profile ../nest.toml) || state=$?
 [[ "$(breaches <<< "$out")" == *"nesting:tar-1/content.tar!files/outer.zip!inner.zip"*"type:tar-1/content.tar"* ]] || fail "breaches: $out"
 nothing_left tar-1

@@ -50,7 +50,7 @@ for option in '--system be-brief' '--temperature 0.5' '--max-tokens 99'; do
   read -r -a words <<< "$option"
   [ "$(again "${words[@]}")" = 0 ] || fail "what was asked without $option is reused"
 done
-echo "A sentence." | high translate says - --to fr | grep -qx 'Das ist eine Antwort' || fail "translate in a pipe"
+grep -qx 'Das ist eine Antwort' <<< "$(echo "A sentence." | high translate says - --to fr)" || fail "translate in a pipe"
 # While a server runs they ask it: its model is loaded once, and many ask at a time.
 serve
 for i in 1 2 3 4; do high --json ask demo "What is Liftlock?" --temperature 0 > "$work/asked.$i" & pids+=($!); done
@@ -60,7 +60,7 @@ grep -q 'What is Liftlock' <<< "$(high record show "$(json '["record"]' < "$work
 high --json ps | json '["models"][0]["model"]' | grep -qx demo || fail "the server has not loaded it"
 rm "$work/talk.json"
 python3 "$here/terminal_person.py" "$high_exe" "$work/high" "$work" || fail "the terminal beside a server"
-echo "A sentence." | high translate says - --to fr | grep -qx 'Das ist eine Antwort' || fail "translate beside a server"
+grep -qx 'Das ist eine Antwort' <<< "$(echo "A sentence." | high translate says - --to fr)" || fail "translate beside a server"
 if high ask none "What?" 2> "$work/err"; then fail "a model that is not here"; fi
 grep -q "error\[not-found\].*'none'" "$work/err" || fail "$(cat "$work/err")"
 if [ "$(id -u)" = 0 ]; then
