@@ -31,6 +31,7 @@ class Collector:
 
     def __init__(self, pki, port=0, name="collector", after=None):
         self.messages, self.bad, self.after = [], [], after
+        self.open, self.lock = 0, threading.Lock()  # connections that are still read from
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pki / f"{name}.pem", pki / f"{name}.key")
         context.load_verify_locations(pki / "ca.pem")
@@ -51,9 +52,18 @@ class Collector:
                 plain, _ = self.listener.accept()
             except OSError:
                 return
+            with self.lock:
+                self.open += 1
             threading.Thread(target=self.serve, args=(plain,), daemon=True).start()
 
     def serve(self, plain):
+        try:
+            self.read_all(plain)
+        finally:
+            with self.lock:
+                self.open -= 1
+
+    def read_all(self, plain):
         try:
             with self.context.wrap_socket(plain, server_side=True) as tls:
                 self.peer = tls.getpeercert()
@@ -150,8 +160,15 @@ class Node:
         return json.loads(self.run("--json", "audit", "verify"))["size"]
 
 
+def free_port():
+    """One that nobody gets while its collector is away."""
+    waiting = pathlib.Path(__file__).resolve().with_name("waiting.sh")
+    return int(subprocess.run(["bash", "-euc", 'source "$1"; free_port', pathlib.Path(__file__).name, waiting], check=True,
+                              capture_output=True).stdout)
+
+
 def soon(what, fact):
-    for _ in range(300):
+    for _ in range(600):
         if fact():
             return
         time.sleep(0.1)
@@ -174,7 +191,7 @@ def main():
             fail("a collector that nobody named")
 
         # What must not be connected to, or proves nothing.
-        collector = Collector(folder / "pki")
+        collector = Collector(folder / "pki", port=free_port())
         here = f"tls://127.0.0.1:{collector.port}"
         node.collector("udp://127.0.0.1:514")
         node.refused("config-invalid", "audit", "ship", "--once")
@@ -236,7 +253,7 @@ def main():
             soon("what is new does not come by itself", lambda: set(back.indexes()) >= set(range(after, node.size())))
             node.refused("busy", "audit", "ship", "--once")
             server.terminate()
-            if server.wait(30) != 0:
+            if server.wait(120) != 0:
                 fail("serve did not end well")
         finally:
             server.kill()
@@ -258,6 +275,7 @@ def main():
             node.entries(1)
         node.run("audit", "ship", "--once")
         soon("a killed shipper lost something", lambda: set(back.indexes()) >= set(range(after, node.size())))
+        soon("a connection of who was killed has no end", lambda: back.open == 0)
         back.messages.clear()
         node.run("audit", "ship", "--once", "--from", "7")
         soon("--from", lambda: back.indexes()[:1] == [7] and set(back.indexes()) >= set(range(7, node.size())))
