@@ -83,15 +83,21 @@ nginx -p "$work/nginx" -c "$work/nginx/nginx.conf" > "$work/nginx/out" 2>&1 &
 pids+=($!)
 wait_for "https://127.0.0.1:$tls/"
 site() { curl -s --cacert "$work/site.pem" -u plant:secret "$@"; }
-reload() {  # reload STATUS: until a PUT of such a file is answered like this
-  kill -HUP "$(cat "$work/nginx/pid")"
+workers() { cat "/proc/$1/task/$1/children"; }
+reload() {  # reload STATUS: until a PUT of such a file is answered like this, and nobody is left who answers otherwise
+  local master before
+  master=$(cat "$work/nginx/pid") before=$(workers "$(cat "$work/nginx/pid")")
+  kill -HUP "$master"
+  are_gone() { [[ " $(workers "$master")" != *" $before"* ]]; }
+  soon are_gone || fail "nginx keeps its worker $before"
   for _ in $(seq 600); do
     [[ "$(site -o /dev/null -w '%{http_code}' -X PUT --data probe "https://127.0.0.1:$tls/probe-z.txt")" =~ ^$1$ ]] && return
     sleep 0.1
   done
   fail "nginx does not answer $1"
 }
-puts() { grep -c '"PUT' "$work/nginx/access.log" || true; }
+# nginx logs a request after its answer, and before it turns to the next one: that of the GET here.
+puts() { site -o /dev/null "https://127.0.0.1:$tls/" && { grep -c '"PUT' "$work/nginx/access.log" || true; }; }
 repository() {  # repository NAME KIND ADDRESS [LINE…]
   printf '[repository.%s]\nkind = "%s"\naddress = "%s"\n' "$1" "$2" "$3"
   [ $# -lt 4 ] || printf '%s\n' "${@:4}"
