@@ -114,13 +114,19 @@ class Answer(socketserver.BaseRequestHandler):
             while True:
                 self.send(b"10000\r\n" + b"a" * 65536 + b"\r\n")
         elif chunked:
+            self.note(target, first, body)
             self.send(head.encode("latin-1") + b"%x\r\n" % len(body) + body + b"\r\n0\r\n\r\n")
         else:
             whole = head.encode("latin-1") + body
             if mode == "cut":
                 whole = whole[: int(argument)]
                 body = whole[len(head):]
+            self.note(target, first, body)
             self.send(whole)
+
+    @staticmethod
+    def note(target, first, body):
+        """Before it is sent: who got it may look into the log at once."""
         with LOCK, open(f"{FOLDER}/log", "a") as log:
             log.write(f"{target} {first[1] if first else 0} {len(body)}\n")
 
