@@ -207,7 +207,8 @@ printf '[sync]\npeer = "http://127.0.0.1:8480"\nring = "line-1"\n' >> "$run/node
 node trust pin "$run/mnt/plant-1" --fingerprint "$fingerprint" > /dev/null
 refused not-found node store sync
 show ingest_node ring promote line-1 plant 4
-sleep 2
+# The mirror looks once a second for what changed.
+for _ in $(seq 600); do [[ "$(curl -s http://127.0.0.1:8480/sync/rings/line-1.json)" != *'"sequence"'* ]] || break; sleep 0.1; done
 show node store sync
 [ "$(live node)" = "plant/4" ] || fail "in use at the node: $(live node)"
 serve "$run/node" 8490
