@@ -94,7 +94,7 @@ for jump, seconds in (("+400d", 400 * 86400), ("-900d", -900 * 86400), ("+0", 0)
     following = clock.with_suffix(".new")  # never half a file for the library that reads it at each question
     following.write_text(jump + "\n")
     following.rename(clock)
-    for _ in range(30):  # the server's own Date is made once a second
+    for _ in range(150):  # the server's own Date is made once a second
         time.sleep(0.4)
         dates = [ask(connection) for connection in (kept, http.client.HTTPConnection(address, timeout=20))]
         if all(date is None or abs(date - time.time() - seconds) < 3600 for date in dates):
