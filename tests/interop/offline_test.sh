@@ -66,7 +66,7 @@ for way in "nsenter --net=/proc/1/ns/net true" "nsenter --net=/proc/$$/ns/net tr
 done
 python3 -c "
 import socket, time
-s = socket.socket(socket.AF_UNIX); s.bind('$work/docker.sock'); s.listen(); time.sleep(60)" &
+s = socket.socket(socket.AF_UNIX); s.bind('$work/docker.sock'); s.listen(); time.sleep(600)" &
 pids+=($!)
 soon [ -S docker.sock ] || fail "there is no socket"
 knock="import socket; socket.socket(socket.AF_UNIX).connect('docker.sock')"
@@ -202,8 +202,8 @@ refused telemetry-on low health telemetry
 (eval "$("$low_exe" render telemetry)"; "$low_exe" health telemetry > /dev/null) || fail "the rendered exports are not enough"
 out=$( (eval "$("$low_exe" render telemetry)"; VLLM_NO_USAGE_STATS=true "$low_exe" health telemetry 2>&1) ) && fail "a wrong value was accepted"
 grep -q "✗ telemetry: Telemetry: $((total - 1))/$total" <<< "$out" && grep -q 'set: VLLM_NO_USAGE_STATS=1;' <<< "$out" || fail "$out"
-env -i sleep 60 & pids+=($!); bare=$!
-(eval "$("$low_exe" render telemetry)"; exec sleep 60) & pids+=($!); quiet=$!
+env -i sleep 600 & pids+=($!); bare=$!
+(eval "$("$low_exe" render telemetry)"; exec sleep 600) & pids+=($!); quiet=$!
 is_asleep() { [ "$(cat "/proc/$1/comm")" = sleep ]; }
 soon is_asleep "$bare" && soon is_asleep "$quiet" || fail "nothing sleeps"
 low health telemetry --pid "$quiet" > /dev/null || fail "the process with the switches"
@@ -225,8 +225,8 @@ unshare --user --map-root-user --net bash -euc '
   ip address add 203.0.113.5/32 dev lo
   python3 -c "
 import socket, time
-s = socket.socket(); s.bind((\"203.0.113.5\", 0)); s.listen(); c = socket.socket(); c.connect(s.getsockname()); open(\"ready\", \"w\"); time.sleep(60)" & pid=$!
-  for _ in $(seq 300); do [ -e ready ] && break; sleep 0.1; done
+s = socket.socket(); s.bind((\"203.0.113.5\", 0)); s.listen(); c = socket.socket(); c.connect(s.getsockname()); open(\"ready\", \"w\"); time.sleep(600)" & pid=$!
+  for _ in $(seq 600); do [ -e ready ] && break; sleep 0.1; done
   "$0" --json egress watch --for 1s > '"$work"'/loud.json && exit 9 || [ $? = 3 ]
   "$0" egress watch --for 1s --allow 203.0.113.0/24 > /dev/null
   kill $pid' "$low_exe" || fail "egress watch"
