@@ -47,7 +47,7 @@ step "retire --keep judges bundles by channel, and imports by what they brought"
 # The log is lost: nothing begins another by the way.
 mv "$high_state/audit" ../audit
 refused audit-broken high import ../folders/first --name third --reason "a test"
-refused audit-broken timeout 20 "$high_exe" --quiet --state "$high_state" serve --listen "127.0.0.1:$(free_port)"
+refused audit-broken timeout 120 "$high_exe" --quiet --state "$high_state" serve --listen "127.0.0.1:$(free_port)"
 [ ! -e "$high_state/audit/journal" ] || fail "another log was begun"
 mv "$high_state/audit" ../audit.empty 2> /dev/null || true  # a folder without a log may have been made
 mv ../audit "$high_state/audit"
@@ -63,7 +63,7 @@ sed -i 's/^\[policy\]/[policy]\noutbound = "receipts"/' "$work/used/config.toml"
 mv "$work/used/audit" "$work/used.audit"
 for command in "serve --listen 127.0.0.1:$(free_port)" "receipt --output $work/receipt" "key add bob"; do
   # shellcheck disable=SC2086
-  refused audit-broken timeout 20 "$high_exe" "${used[@]}" $command
+  refused audit-broken timeout 120 "$high_exe" "${used[@]}" $command
 done
 [ ! -e "$work/receipt" ] && [ ! -e "$work/used/audit/journal" ] || fail "something was done without a log"
 # Only its journal is lost: the way out that the refusal names works, and deletes nothing.
@@ -126,7 +126,7 @@ for n in $(seq 130); do high key add "user$n" > /dev/null; done
 flip "$high_state/audit/tile/entries/000"
 port=$(free_port)
 for _ in 1 2; do
-  refused audit-broken timeout 20 "$high_exe" --quiet --state "$high_state" serve --require-whole-log --listen "127.0.0.1:$port"
+  refused audit-broken timeout 120 "$high_exe" --quiet --state "$high_state" serve --require-whole-log --listen "127.0.0.1:$port"
 done
 [ "$(high --json audit tail --type audit.verify | json '["entries"].__len__()')" = 1 ] || fail "each start that is refused says it again"
 "$high_exe" --quiet --state "$high_state" serve --listen "127.0.0.1:$port" > ../serve.out 2> ../serve.err & server=$!
