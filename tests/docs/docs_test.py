@@ -164,7 +164,7 @@ class Machine:
     def wait_for_services(self, commands, output, where):
         services = [word for pattern, word in ((r"liftlock.* serve\b.*&\s*(#.*)?$", "listening on"), (r"engine run\b.*&\s*(#.*)?$", "ready: "))
                     for _ in re.findall(pattern, commands, re.MULTILINE)]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         for word in services:
             while output.read_text(errors="replace").count(word) < services.count(word):
                 if time.monotonic() > deadline:
