@@ -31,6 +31,7 @@ constexpr std::chrono::minutes k_max_blind{1};
 /// More than any answer has; keeps sums within what SQLite holds.
 constexpr std::uint64_t k_max_tokens = 1'000'000'000'000;
 constexpr std::string_view k_again = "again in ";
+constexpr std::string_view k_other_addresses = "other addresses";
 /// More wait for the next look, so that a flood from many addresses does not keep the thread from the keys.
 constexpr std::size_t k_told_at_once = 16;
 /// Each is an append that is synced, and who stops a server waits. The metrics have counted the others.
@@ -100,6 +101,7 @@ struct Gatekeeper::Impl {
   void look_again();
   void tell(const FailedLogin& login);
   void tell_slowed(Steady::time_point at, std::size_t max);
+  void tell_logins();
 
   GateClock clock;
 
@@ -119,11 +121,13 @@ struct Gatekeeper::Impl {
   Day day{};                        ///< of counted_today
   std::map<Day, Tokens> uncounted;  ///< by us, and not written down: of days before, too, where the disk is full
   FailureTable failed;
+  LoginTable logins;
   std::uint64_t failures = 0;
 
-  std::shared_mutex told_mutex;  ///< guards told, and is held, shared, while it is called
+  std::shared_mutex told_mutex;  ///< guards what follows, and is held, shared, while it is called
   std::function<void(const FailedLogin&)> told;
-  std::mutex slowed_mutex;  ///< held while what was slowed is told
+  std::function<void(const std::vector<Login>&)> told_logins;
+  std::mutex telling_mutex;  ///< held while what waited is told
 
   std::mutex sleep_mutex;
   std::condition_variable_any wake;
@@ -207,6 +211,7 @@ void Gatekeeper::Impl::run(const std::stop_token& stop) {
       // Tried again at the next look; admit() refuses when that goes on.
     }
     try {
+      tell_logins();
       tell_slowed(clock.steady(), k_told_at_once);
     } catch (const std::exception&) {
       // They wait for the next look.
@@ -246,7 +251,7 @@ void Gatekeeper::Impl::tell(const FailedLogin& login) {
 }
 
 void Gatekeeper::Impl::tell_slowed(Steady::time_point at, std::size_t max) {
-  const std::lock_guard telling(slowed_mutex);
+  const std::lock_guard telling(telling_mutex);
   {
     const std::lock_guard lock(use_mutex);
     failed.end_minutes(at);
@@ -259,13 +264,35 @@ void Gatekeeper::Impl::tell_slowed(Steady::time_point at, std::size_t max) {
     }
     if (!slowed) return;
     try {
-      const auto peer = slowed->peer.empty() ? std::string_view("other addresses") : std::string_view(slowed->peer);
+      const auto peer = slowed->peer.empty() ? k_other_addresses : std::string_view(slowed->peer);
       tell({.peer = peer, .why = "slowed", .key_id = "", .count = slowed->failures});
     } catch (...) {
       const std::lock_guard lock(use_mutex);
       failed.put_back(*slowed);
       throw;
     }
+  }
+}
+
+void Gatekeeper::Impl::tell_logins() {
+  const std::lock_guard telling(telling_mutex);
+  const std::shared_lock lock(told_mutex);
+  if (!told_logins) return;
+  std::vector<Login> waiting;
+  {
+    const std::lock_guard use_lock(use_mutex);
+    waiting = logins.take();
+  }
+  if (waiting.empty()) return;
+  for (auto& login : waiting) {
+    if (login.peer.empty()) login.peer = k_other_addresses;
+  }
+  try {
+    told_logins(waiting);
+  } catch (...) {
+    const std::lock_guard use_lock(use_mutex);
+    logins.put_back(std::move(waiting));
+    throw;
   }
 }
 
@@ -305,7 +332,11 @@ Caller Gatekeeper::admit(std::string_view authorization, std::string_view peer) 
   }
   if (key) {
     const auto* state = impl.state_of(*key);
-    if (state == nullptr) return {.key = *std::move(key)};
+    if (state == nullptr) {
+      const std::lock_guard lock(impl.use_mutex);
+      impl.logins.count(*key, peer, impl.today());
+      return {.key = *std::move(key)};
+    }
     why = state;
   }
   FailureTable::Verdict verdict{};
@@ -393,8 +424,19 @@ void Gatekeeper::tell_failures_to(std::function<void(const FailedLogin&)> told) 
   m_impl->told = std::move(told);
 }
 
+void Gatekeeper::tell_logins_to(std::function<void(const std::vector<Login>&)> told) {
+  try {
+    m_impl->tell_logins();
+  } catch (const std::exception&) {
+    // A log that takes nothing has no prompts of them either, unless the site wants answers without.
+  }
+  const std::unique_lock lock(m_impl->told_mutex);
+  m_impl->told_logins = std::move(told);
+}
+
 void Gatekeeper::refresh() {
   m_impl->refresh();
+  m_impl->tell_logins();
   m_impl->tell_slowed(m_impl->clock.steady(), k_told_at_once);
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "access/key_ring.hpp"
+#include "access/login_table.hpp"
 #include "base/error.hpp"
 
 namespace liftlock {
@@ -73,8 +74,12 @@ class Gatekeeper {
   /// who was told before learns first how many were slowed, and is not called when this returns.
   void tell_failures_to(std::function<void(const FailedLogin&)> told);
 
-  /// What the thread does: reads the keys when they changed, writes down what was used, and tells how many failures
-  /// were slowed.
+  /// Who is told of logins, on the Gatekeeper's own thread: within half a second, for no request waits until they are
+  /// in a log. The same for nullptr. What it throws has them told again.
+  void tell_logins_to(std::function<void(const std::vector<Login>&)> told);
+
+  /// What the thread does: reads the keys when they changed, writes down what was used, and tells who logged in and how
+  /// many failures were slowed.
   void refresh();
 
  private:

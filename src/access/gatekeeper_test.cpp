@@ -203,6 +203,75 @@ TEST(FailureTable, TheAddressesOfAnIPv6NetworkAreOnePeer) {
   EXPECT_TRUE(fails("10.0.0.1")) << "an address that is mapped into IPv6 is that address";
 }
 
+TEST_F(GatekeeperTest, AKeyIsToldOfOnceADayFromEachNetwork) {
+  const auto key = ada();
+  const auto secret = add(key);
+  Gatekeeper gate(file, clock);
+  const auto use_from = [&](const std::string& peer) { gate.admit("Bearer " + secret, peer); };
+  std::mutex mutex;
+  std::vector<std::string> told;
+  bool log_is_full = false;
+  use_from("10.0.0.1");  // before anybody listens
+  gate.tell_logins_to([&](const std::vector<Login>& logins) {
+    const std::lock_guard lock(mutex);
+    if (log_is_full) fail(ErrorCode::disk_full, "no room");
+    for (const auto& one : logins) told.push_back(fmt::format("{} {} {}", one.user, one.key_id == key.id, one.peer));
+  });
+  const auto so_far = [&] {
+    gate.refresh();
+    const std::lock_guard lock(mutex);
+    return std::exchange(told, {});
+  };
+  const auto set_full = [&](bool full) {
+    const std::lock_guard lock(mutex);
+    log_is_full = full;
+  };
+  for (int i = 0; i < 100; ++i) use_from("10.0.0.1");
+  use_from("2001:db8:1:2::7");
+  use_from("2001:db8:1:2::8");
+  EXPECT_THAT(so_far(), testing::ElementsAre("ada true 10.0.0.1", "ada true 2001:db8:1:2::7"));
+  for (int i = 0; i < 100; ++i) EXPECT_ANY_THROW(gate.admit("Bearer guess", "10.0.0.9"));
+  EXPECT_THAT(so_far(), testing::IsEmpty()) << "one that failed is no login";
+  advance(12h);
+  gate.refresh();
+  set_full(true);
+  use_from("10.0.0.1");
+  EXPECT_ANY_THROW(gate.refresh());
+  EXPECT_NO_THROW(use_from("10.0.0.2")) << "nobody waits for the log";
+  set_full(false);
+  EXPECT_THAT(so_far(), testing::ElementsAre("ada true 10.0.0.1", "ada true 10.0.0.2")) << "another day";
+  use_from("10.0.0.3");
+  gate.tell_logins_to(nullptr);
+  EXPECT_THAT(told, testing::ElementsAre("ada true 10.0.0.3")) << "at the end nothing is left out";
+}
+
+TEST(LoginTable, AKeyWithManyAddressesIsNoFlood) {
+  LoginTable table;
+  ApiKey key;
+  key.id = "key_0";
+  for (int i = 0; i < 10'000; ++i) table.count(key, fmt::format("10.0.{}.{}", i / 256, i % 256), Day{});
+  auto logins = table.take();
+  ASSERT_EQ(logins.size(), LoginTable::k_networks + 1);
+  EXPECT_EQ(logins.front().peer, "10.0.0.0");
+  EXPECT_EQ(logins.back().peer, "") << "all the others are one";
+  EXPECT_TRUE(table.take().empty());
+  key.id = "key_1";
+  table.count(key, "10.0.0.1", Day{});
+  table.put_back(std::move(logins));
+  EXPECT_EQ(table.take().back().key_id, "key_1");
+}
+
+TEST(LoginTable, ManyKeysAreTakenInParts) {
+  LoginTable table;
+  ApiKey key;
+  for (std::size_t i = 0; i <= LoginTable::k_at_once; ++i) {
+    key.id = std::to_string(i);
+    table.count(key, "10.0.0.1", Day{});
+  }
+  EXPECT_EQ(table.take().size(), LoginTable::k_at_once);
+  EXPECT_EQ(table.take().at(0).key_id, std::to_string(LoginTable::k_at_once));
+}
+
 TEST_F(GatekeeperTest, ModelsOfAKeyAreItsOnlyOnes) {
   auto key = ada();
   Gatekeeper gate(file, clock);

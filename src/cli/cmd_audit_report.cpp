@@ -20,8 +20,9 @@
 namespace liftlock {
 namespace {
 
-/// Written for each prompt, recording and download: they are counted, and listed only on demand.
-constexpr std::array<std::string_view, 4> k_bulk = {"mirror.read", "prompt.record", "model.load", "engine.start"};
+/// Written for each prompt, recording, login and download: they are counted, and listed only on demand.
+constexpr std::array<std::string_view, 5> k_bulk = {"mirror.read", "prompt.record", "access.login", "model.load",
+                                                    "engine.start"};
 /// More than a person reads, and than memory should hold.
 constexpr std::size_t k_max_rows = 200'000;
 
@@ -91,6 +92,7 @@ std::string remark_of(const AuditEntry& entry, const Json& detail) {
   for (const auto* member : {"code", "error"}) {
     if (detail.contains(member) && detail[member].is_string()) add(detail.value(member, ""));
   }
+  if (entry.event.type == "access.login") add("from " + detail.value("peer", ""));
   if (detail.contains("reason") && detail["reason"].is_string()) add(detail.value("reason", ""));
   if (detail.contains("why") && detail["why"].is_string()) add(detail.value("why", ""));
   if (const auto changed = detail.find("changed"); changed != detail.end() && changed->is_object()) {
@@ -279,7 +281,8 @@ void add_audit_report(CLI::App& group, Invocation& invocation) {
       ->type_name("TIME");
   command->add_option("--to", options->to, "The same; a day is meant to its end (default: the last)")
       ->type_name("TIME");
-  command->add_flag("--all", options->all, "List each download, prompt and load of a model too, not only their number");
+  command->add_flag("--all", options->all,
+                    "List each login, download, prompt and model load too, not only their number");
   command->add_flag("--csv", options->csv, "As CSV for a spreadsheet");
   command->footer(
       "Then changed rules (config.toml, trust), what was refused, what was begun and never ended, and the rest.\n"

@@ -104,8 +104,22 @@ struct Gateway::Impl {
                         .subject = std::string(failed.peer),
                         .detail = dump_json_line(detail)});
     });
+    parts.gatekeeper.tell_logins_to([this](const std::vector<Login>& logins) {
+      std::vector<AuditEvent> events;
+      for (const auto& login : logins) {
+        events.push_back({.type = "access.login",
+                          .actor = login.user,
+                          .outcome = Outcome::success,
+                          .subject = login.key_id,
+                          .detail = dump_json_line({{"peer", login.peer}})});
+      }
+      parts.log.append(events);
+    });
   }
-  ~Impl() { parts.gatekeeper.tell_failures_to(nullptr); }
+  ~Impl() {
+    parts.gatekeeper.tell_failures_to(nullptr);
+    parts.gatekeeper.tell_logins_to(nullptr);
+  }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 

@@ -35,7 +35,7 @@ struct GatewayParts {
   std::map<std::string, std::string> roles;  ///< as ModelNames takes them
   RecordBook& book;
   Gatekeeper& gatekeeper;
-  AuditLog& log;  ///< takes failed logins
+  AuditLog& log;  ///< takes logins, failed ones too
   std::string actor;
   RecordPolicy record = {};
   Labels labels = {};

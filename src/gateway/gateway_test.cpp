@@ -339,6 +339,19 @@ TEST_F(GatewayTest, GuessersAndHurriedOnesAreToldHowLongToWait) {
   EXPECT_EQ(last.subject, "127.0.0.1");
 }
 
+TEST_F(GatewayTest, WhoLoggedInIsInTheLogOnceADay) {
+  serve();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(get("/v1/models").status, 200);
+  EXPECT_EQ(get("/api/version").status, 200);
+  server.reset(), gateway.reset();
+  const auto logins = logged("access.login");
+  ASSERT_EQ(logins.size(), 1u);
+  EXPECT_EQ(logins[0].actor, "ada");
+  EXPECT_EQ(logins[0].subject, KeyRing(state() / "access.db").list().at(0).id);
+  EXPECT_EQ(logins[0].outcome, Outcome::success);
+  EXPECT_EQ(parse_json(logins[0].detail), Json({{"peer", "127.0.0.1"}}));
+}
+
 TEST_F(GatewayTest, KeysAreForTheirModels) {
   ApiKey narrow;
   narrow.models = {"other-*"};

@@ -166,7 +166,7 @@ grep -q "could not be read; the first is $fourth" "$work/told" || fail "expire d
 grep -qE "damaged\W+1\b" <<< "$(entries record.expire)" || fail "the entry does not say that a record was damaged"
 echo "the record's commands: good"
 
-# Starts a server and ends it; what it warned of is in $work/serve.err.
+# serve_once [SECRET]: starts a server, uses that key twice, and ends it; what it warned of is in $work/serve.err.
 serve_once() {
   local server
   : > "$work/serve.out"
@@ -174,8 +174,24 @@ serve_once() {
   server=$!
   pids+=("$server")
   soon_of "$server" grep -q '^listening' "$work/serve.out" || fail "$(cat "$work/serve.err")"
+  if [ -n "${1:-}" ]; then
+    for _ in 1 2; do
+      curl -sf -o "$work/models" -H "Authorization: Bearer $1" "$(sed -n 's/^listening on //p' "$work/serve.out")/v1/models" || fail "the key is refused"
+    done
+  fi
   kill "$server"; wait "$server" || true
 }
+
+# --- who logged in is in the log, once a day
+high --json key add dora > "$work/dora"
+id=$(json '["id"]' < "$work/dora")
+serve_once "$(json '["secret"]' < "$work/dora")"
+[ "$(entries access.login | grep -o "'subject': '[^']*'")" = "'subject': '$id'" ] || fail "the login: $(entries access.login)"
+grep -q "access.login $id dora from 127.0.0.1" <<< "$(high audit report --all | tr -s ' ')" || fail "the report of the login: $(high audit report --all)"
+if grep -q "$id.*from 127.0.0.1" <<< "$(high audit report)"; then fail "a login is listed with what an auditor must not miss"; fi
+grep -q "1 access.login" <<< "$(high audit report | tr -s ' ')" || fail "logins are not counted"
+high key revoke "$id" --reason 'a test' > /dev/null
+step "who logged in is in the log, once a day"
 
 # --- the users' keys: an old copy of access.db is seen, and revives nobody
 lost=$(high --json key add ada | json '["id"]')
