@@ -19,7 +19,7 @@ foreach(side low high)
   install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT ${side})
 endforeach()
 install(FILES packaging/liftlock.service packaging/liftlock-sync.service packaging/liftlock-expire.service
-  packaging/liftlock-expire.timer DESTINATION lib/systemd/system COMPONENT high)
+  packaging/liftlock-expire.timer packaging/liftlock-logins.service packaging/liftlock-logins.timer DESTINATION lib/systemd/system COMPONENT high)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_VENDOR "Liftlock")

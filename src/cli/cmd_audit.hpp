@@ -21,6 +21,7 @@ void add_audit_witness_cosign(CLI::App& group, Invocation& invocation);
 void add_audit_witness_key(CLI::App& group, Invocation& invocation);
 void add_audit_witness_request(CLI::App& group, Invocation& invocation);
 /// High side only.
+void add_audit_import_logins(CLI::App& group, Invocation& invocation);
 void add_audit_ship(CLI::App& group, Invocation& invocation);
 void add_audit_spill(CLI::App& group, Invocation& invocation);
 /// What only one side has; defined on each side.

@@ -21,8 +21,10 @@ namespace liftlock {
 namespace {
 
 /// Written for each prompt, recording, login and download: they are counted, and listed only on demand.
-constexpr std::array<std::string_view, 5> k_bulk = {"mirror.read", "prompt.record", "access.login", "model.load",
-                                                    "engine.start"};
+constexpr std::array<std::string_view, 6> k_bulk = {"mirror.read", "prompt.record", "access.login",
+                                                    "sshd.login",  "model.load",    "engine.start"};
+/// Of those, what an auditor wants to see where it was refused.
+constexpr std::array<std::string_view, 3> k_seldom_refused = {"sshd.login", "model.load", "engine.start"};
 /// More than a person reads, and than memory should hold.
 constexpr std::size_t k_max_rows = 200'000;
 
@@ -93,6 +95,9 @@ std::string remark_of(const AuditEntry& entry, const Json& detail) {
     if (detail.contains(member) && detail[member].is_string()) add(detail.value(member, ""));
   }
   if (entry.event.type == "access.login") add("from " + detail.value("peer", ""));
+  if (entry.event.type == "sshd.login" && detail.contains("user"))
+    add(fmt::format("{} of {}", detail.value("method", ""), detail.value("user", "")));
+  if (entry.event.type == "sshd.login" && detail.contains("time")) add("at " + detail.value("time", ""));
   if (detail.contains("reason") && detail["reason"].is_string()) add(detail.value("reason", ""));
   if (detail.contains("why") && detail["why"].is_string()) add(detail.value("why", ""));
   if (const auto changed = detail.find("changed"); changed != detail.end() && changed->is_object()) {
@@ -165,9 +170,11 @@ class Report {
       last = entry.time;
     }
     if (event.outcome != Outcome::intent) ++counts[event.type];
-    const bool is_refused_load =
-        event.outcome == Outcome::failure && (event.type == "model.load" || event.type == "engine.start");
-    if (!all && !is_refused_load && std::find(k_bulk.begin(), k_bulk.end(), event.type) != k_bulk.end()) return;
+    const auto is_in = [&](const auto& types) {
+      return std::find(types.begin(), types.end(), event.type) != types.end();
+    };
+    const bool is_refusal = event.outcome == Outcome::failure && is_in(k_seldom_refused);
+    if (!all && !is_refusal && is_in(k_bulk)) return;
     if (rows.size() == k_max_rows) {
       throw Error(ErrorCode::limit_exceeded, fmt::format("more than {} entries", k_max_rows),
                   "choose a shorter time with --from and --to");

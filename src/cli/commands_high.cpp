@@ -23,6 +23,7 @@ std::span<const std::string_view> commands_of_other_side() {
 }
 
 void add_audit_of_side(CLI::App& group, Invocation& invocation) {
+  add_audit_import_logins(group, invocation);
   add_audit_ship(group, invocation);
   add_audit_spill(group, invocation);
 }

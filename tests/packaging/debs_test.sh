@@ -44,7 +44,7 @@ grep -q 'keygen.*sign-root' <<< "$completed" && grep -qx 'verify' <<< "$complete
 
 if [ "$side" = high ]; then
   ! ldd /usr/bin/liftlock | grep -q libcurl || fail "libcurl"
-  systemd-analyze verify --man=yes /usr/lib/systemd/system/liftlock.service /usr/lib/systemd/system/liftlock-sync.service /usr/lib/systemd/system/liftlock-expire.{service,timer} > /tmp/unit.log 2>&1 || fail "systemd-analyze: $(cat /tmp/unit.log)"
+  systemd-analyze verify --man=yes /usr/lib/systemd/system/liftlock.service /usr/lib/systemd/system/liftlock-sync.service /usr/lib/systemd/system/liftlock-{expire,logins}.{service,timer} > /tmp/unit.log 2>&1 || fail "systemd-analyze: $(cat /tmp/unit.log)"
   ! grep liftlock /tmp/unit.log || fail "systemd-analyze has remarks"
   [ "$(stat -c '%U:%G %a' /var/lib/liftlock)" = "liftlock:liftlock 750" ] || fail "the state folder: $(stat -c '%U:%G %a' /var/lib/liftlock)"
   as_liftlock() { runuser -u liftlock -- env LIFTLOCK_STATE=/var/lib/liftlock "$@"; }

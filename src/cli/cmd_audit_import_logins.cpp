@@ -1,0 +1,232 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <nlohmann/json.hpp>
+
+#include "access/failure_table.hpp"
+#include "access/sshd_logins.hpp"
+#include "base/counted.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "cli/cmd_audit.hpp"
+#include "cli/config_record.hpp"
+#include "os/program_pipe.hpp"
+
+namespace liftlock {
+namespace {
+
+constexpr std::string_view k_login = "sshd.login", k_import = "sshd.import", k_subject = "sshd";
+/// Entries of one commit.
+constexpr std::size_t k_batch = 4096;
+
+struct Options {
+  std::string from;
+};
+
+/// How far the log has the journal.
+struct Position {
+  std::string cursor;              ///< empty: nothing was imported yet
+  std::uint64_t microseconds = 0;  ///< of the newest line, but for those of a day to come
+};
+
+/// It stands in the log with the entries up to it, in one commit: no crash parts them.
+Position position_of(const AuditLog& log) {
+  const auto entry = log.find_last(k_import, k_subject);
+  if (!entry) return {};
+  const auto detail = parse_json(entry->event.detail);
+  return {.cursor = string_member(detail, "cursor", k_import),
+          .microseconds = uint_member(detail, "microseconds", k_import)};
+}
+
+struct Counts {
+  std::uint64_t accepted = 0, failed = 0;
+  std::uint64_t slowed = 0;      ///< failed, and in the log by their count only
+  std::uint64_t skipped = 0;     ///< of a file: not newer than what was imported, or of a day to come
+  std::uint64_t unreadable = 0;  ///< lines
+};
+
+Json to_json(const Counts& counts) {
+  return {{"accepted", counts.accepted},
+          {"failed", counts.failed},
+          {"slowed", counts.slowed},
+          {"skipped", counts.skipped},
+          {"unreadable", counts.unreadable}};
+}
+
+class LoginImport {
+ public:
+  /// @param file empty: the journal itself, which says what is new
+  LoginImport(AuditLog& log, std::string actor, std::string file, Position position)
+      : m_log(log), m_actor(std::move(actor)), m_file(std::move(file)), m_position(std::move(position)) {}
+
+  void add(std::string_view text) {
+    if (text.starts_with("-- ")) return;  // what journalctl says to people
+    const auto line = parse_journal_line(text);
+    if (!line) {
+      ++m_counts.unreadable;
+      return;
+    }
+    // A file has no place in the journal that could be asked for, and one line of the year 2200 would end all imports.
+    if (!m_file.empty() && (line->microseconds <= m_begin || line->microseconds > m_latest)) {
+      ++m_counts.skipped;
+      return;
+    }
+    m_position.cursor = line->cursor;
+    if (line->microseconds <= m_latest) m_position.microseconds = std::max(m_position.microseconds, line->microseconds);
+    if (line->login) add_login(*line->login, std::chrono::microseconds(line->microseconds));
+    if (m_events.size() >= k_batch) commit();
+  }
+
+  /// What was added so far is in the log when it returns.
+  void commit() {
+    // As if their minutes were over.
+    m_failures.end_minutes(FailureTable::Clock::time_point::max());
+    while (const auto slowed = m_failures.next_slowed()) {
+      add_event(Outcome::failure, slowed->peer.empty() ? "other addresses" : slowed->peer, "anonymous",
+                {{"why", "slowed"}, {"count", slowed->failures}});
+    }
+    m_failures = FailureTable();
+    if (m_events.empty()) return;
+    auto detail = to_json(m_counts);
+    detail.update({{"source", m_file.empty() ? "journal" : printable(m_file)},
+                   {"cursor", m_position.cursor},
+                   {"microseconds", m_position.microseconds}});
+    m_events.push_back({.type = std::string(k_import),
+                        .actor = m_actor,
+                        .outcome = Outcome::success,
+                        .subject = std::string(k_subject),
+                        .detail = dump_json_line(detail)});
+    m_log.append(std::exchange(m_events, {}));
+  }
+
+  const Counts& counts() const { return m_counts; }
+
+ private:
+  void add_login(const SshdLogin& login, std::chrono::microseconds time) {
+    const std::string peer = login.peer.empty() ? "unclear address" : login.peer;
+    if (!login.accepted && m_failures.count(peer, FailureTable::Clock::time_point(time)).slowed) {
+      ++m_counts.slowed;
+      return;
+    }
+    ++(login.accepted ? m_counts.accepted : m_counts.failed);
+    Json detail = {{"time", format_time(Timestamp(std::chrono::floor<std::chrono::seconds>(time)))}};
+    if (login.unclear.empty()) {
+      detail.update({{"user", login.user}, {"method", login.method}});
+      if (!login.is_known_user) detail["invalid_user"] = true;
+    } else {
+      detail["said"] = login.unclear;
+    }
+    const bool is_named = login.accepted && !login.user.empty();
+    add_event(login.accepted ? Outcome::success : Outcome::failure, peer, is_named ? login.user : "anonymous", detail);
+  }
+
+  void add_event(Outcome outcome, const std::string& subject, const std::string& actor, const Json& detail) {
+    m_events.push_back({.type = std::string(k_login),
+                        .actor = actor,
+                        .outcome = outcome,
+                        .subject = subject,
+                        .detail = dump_json_line(detail)});
+  }
+
+  AuditLog& m_log;
+  const std::string m_actor, m_file;
+  Position m_position;
+  const std::uint64_t m_begin = m_position.microseconds;
+  const std::uint64_t m_latest =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                     std::chrono::system_clock::now().time_since_epoch() + std::chrono::days(1))
+                                     .count());
+  Counts m_counts;  ///< since the run began
+  FailureTable m_failures;
+  std::vector<AuditEvent> m_events;
+};
+
+/// Of a line that is longer than any entry only as much as shows that.
+void for_each_line(int fd, const std::function<void(std::string_view)>& visit) {
+  std::string line;
+  std::vector<char> buffer(k_max_journal_line);
+  while (true) {
+    const auto got = ::read(fd, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_errno("read");
+    if (got == 0) break;
+    for (std::string_view rest(buffer.data(), static_cast<std::size_t>(got)); !rest.empty();) {
+      const auto end = rest.find('\n');
+      line += rest.substr(0, end);
+      if (line.size() > k_max_journal_line) line.resize(k_max_journal_line + 1);
+      if (end == std::string_view::npos) break;
+      visit(line);
+      line.clear();
+      rest.remove_prefix(end + 1);
+    }
+  }
+  if (!line.empty()) visit(line);
+}
+
+void read_journal(LoginImport& import, const std::string& cursor) {
+  std::vector<std::string> argv = {"journalctl", "--output=json",     "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_UID",
+                                   "--no-pager", "--identifier=sshd", "--identifier=sshd-session",
+                                   "_UID=0"};
+  if (!cursor.empty()) argv.push_back("--after-cursor=" + cursor);
+  ProgramPipe journal(argv);
+  for_each_line(journal.output(), [&](std::string_view line) { import.add(line); });
+  import.commit();
+  if (const auto status = journal.wait(); status != 0) {
+    throw Error(ErrorCode::tool_failed, fmt::format("journalctl ended with status {}", status),
+                "who may read the journal (root, the group systemd-journal) can hand it over: journalctl --output=json "
+                "| liftlock audit import-logins --from -");
+  }
+}
+
+void run(Invocation& invocation, const Options& options) {
+  const auto site = invocation.site();
+  site.require_zone("audit import-logins", {Zone::transfer, Zone::ingest, Zone::production});
+  record_config(invocation, site);
+  const FileLock lock(site.folder() / "sshd-import.lock", "an import of logins", FileLock::Wait::no);
+  AuditLog log(site.audit_folder(), "");
+  const auto position = position_of(log);
+  LoginImport import(log, invocation.actor(), options.from, position);
+  if (options.from.empty()) {
+    read_journal(import, position.cursor);
+  } else {
+    const auto file = options.from == "-" ? UniqueFd(::dup(STDIN_FILENO)) : open_file(options.from, O_RDONLY);
+    for_each_line(file.get(), [&](std::string_view line) { import.add(line); });
+    import.commit();
+  }
+  const auto& counts = import.counts();
+  if (counts.unreadable > 0)
+    invocation.reporter().warn(
+        fmt::format("{} no entries of a journal", counted(counts.unreadable, "line is", "lines are")));
+  invocation.print(to_json(counts), [&] {
+    return fmt::format("{} and {} of sshd are in the audit log now, {} more by their count\n{}",
+                       counted(counts.accepted, "login"), counted(counts.failed, "failed one"), counts.slowed,
+                       counts.skipped == 0 ? ""
+                                           : fmt::format("{} not newer than the last import, or dated ahead\n",
+                                                         counted(counts.skipped, "line is", "lines are")));
+  });
+}
+
+}  // namespace
+
+void add_audit_import_logins(CLI::App& group, Invocation& invocation) {
+  auto* command =
+      group.add_subcommand("import-logins", "Take logins of this node's sshd, failed ones too, from its journal");
+  auto options = std::make_shared<Options>();
+  command
+      ->add_option("--from", options->from,
+                   "What `journalctl --output=json` wrote, in place of the journal; - for standard input")
+      ->type_name("FILE");
+  command->footer(
+      "What is new since the last import: of the journal what lies behind the last entry, of a file what is newer. "
+      "Each\n"
+      "is an entry sshd.login of the audit log with user, method, address and time; of failed ones five a minute from\n"
+      "an address, the others by their count. Only what sshd said as root is believed. Run it from a timer.\n"
+      "Example: liftlock audit import-logins");
+  command->callback([&invocation, options] { run(invocation, *options); });
+}
+
+}  // namespace liftlock

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Logins of the node's sshd come into the audit log: from a journal whose program is a stand-in, and from files; once each, whatever is
+# in a line.
+#   logins_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
+mkdir "$work/bin"
+cat > "$work/bin/journalctl" << 'PY'
+#!/usr/bin/env python3
+import os, sys
+lines = open(os.environ["JOURNAL"]).read().splitlines()
+after = [one.split("=", 1)[1] for one in sys.argv if one.startswith("--after-cursor=")]
+if after:
+    lines = lines[[i for i, line in enumerate(lines) if f'"{after[0]}"' in line][-1] + 1:]
+print("\n".join(lines or ["-- No entries --"]))
+sys.exit(int(os.environ.get("JOURNAL_STATUS", "0")))
+PY
+chmod +x "$work/bin/journalctl"
+export PATH=$work/bin:$PATH JOURNAL=$work/journal
+# entry SECONDS MESSAGE [UID [NAME]]: one line of a journal, so many seconds ago.
+number=0
+begin=$(date +%s)
+entry() {
+  number=$((number + 1))
+  python3 -c 'import json, sys
+ago, message, uid, name, number, begin = sys.argv[1:]
+micros = (int(begin) - int(ago)) * 1000000 + int(number)
+print(json.dumps({"__CURSOR": f"s=a;i={int(number):x};b=c", "__REALTIME_TIMESTAMP": str(micros), "MESSAGE": message, "_UID": uid, "SYSLOG_IDENTIFIER": name}))' \
+    "$1" "$2" "${3:-0}" "${4:-sshd}" "$number" "$begin"
+}
+entries() { high --json audit tail -n 1000 --type "$1" | value "$2"; }
+imported() { high --json audit import-logins "$@" 2> "$work/told" | value 'd["accepted"], d["failed"], d["slowed"], d["skipped"], d["unreadable"]'; }
+expect() { [ "$1" = "$2" ] || fail "${3:-it is} '$1', not '$2'"; }
+
+high init --zone production --organisation Test > /dev/null
+{
+  entry 3600 'Accepted publickey for maria from 10.0.0.7 port 50022 ssh2: ED25519 SHA256:abc'
+  entry 3599 'Failed password for invalid user admin from 10.0.0.8 port 40000 ssh2' 0 sshd-session
+  entry 3598 'Failed password for root from 10.0.0.66 port 40000 ssh2' 1000  # `logger -t sshd`
+  entry 3598 'Failed none for invalid user x from 10.0.0.1 port 1 ssh2: y from 10.0.0.8 port 40000 ssh2'
+  entry 3597 'Server listening on 0.0.0.0 port 22.'
+  for i in $(seq 12); do entry 3500 'Failed password for root from 10.0.0.9 port 40000 ssh2'; done
+  echo 'no entry'
+  head -c 1000000 /dev/zero | tr '\0' '['; echo
+  entry 3400 $'Failed password for a\e[2Jb from 10.0.0.10 port 40000 ssh2'
+} > "$JOURNAL"
+expect "$(imported)" "1 8 7 0 2" "what was imported"
+grep -q '2 lines are no entries of a journal' "$work/told" || fail "no warning: $(cat "$work/told")"
+expect "$(entries sshd.login '[(e["actor"], e["subject"], e["detail"]["user"], e["detail"]["method"]) for e in d["entries"] if e["outcome"] == "success"]')" \
+  "[('maria', '10.0.0.7', 'maria', 'publickey')]"
+expect "$(entries sshd.login '[(e["subject"], e["detail"]["user"], e["detail"]["invalid_user"]) for e in d["entries"] if "invalid_user" in e["detail"]]')" "[('10.0.0.8', 'admin', True)]"
+expect "$(entries sshd.login '[e["subject"] for e in d["entries"] if "said" in e["detail"]]')" "['unclear address']" "a second address beside the true one"
+expect "$(entries sshd.login '[(e["subject"], e["detail"]["count"]) for e in d["entries"] if e["detail"].get("why") == "slowed"]')" "[('10.0.0.9', 7)]"
+expect "$(entries sshd.login '{e["actor"] for e in d["entries"] if e["outcome"] == "failure"}')" "{'anonymous'}"
+expect "$(entries sshd.login 'sum("10.0.0.66" in str(e) for e in d["entries"])')" 0 "what another user said in sshd's name"
+grep -q 'x1b\[2Jb' <<< "$(high audit tail -n 1000 --type sshd.login)" || fail "the name is not shown as text"
+expect "$(entries sshd.import '[(e["subject"], e["detail"]["source"], e["detail"]["cursor"]) for e in d["entries"]]')" "[('sshd', 'journal', 's=a;i=12;b=c')]"
+grep -q 'sshd.login 10.0.0.8 anonymous password of admin; at 20' <<< "$(high audit report | tr -s ' ')" || fail "the report: $(high audit report)"
+if grep -q 'sshd.login.*maria' <<< "$(high audit report)"; then fail "logins that were good are listed with what an auditor must not miss"; fi
+grep -q 'sshd.login 10.0.0.7 maria publickey of maria' <<< "$(high audit report --all | tr -s ' ')" || fail "the report: $(high audit report --all)"
+step "logins of sshd are in the audit log, and a name brings no address of its own"
+
+size=$(high --json audit tail | value 'd["size"]')
+expect "$(imported)" "0 0 0 0 0" "the same once more"
+expect "$(imported --from "$JOURNAL")" "0 0 0 18 2" "the same from a file"
+expect "$(high --json audit tail | value 'd["size"]')" "$size" "the log's size after imports of nothing new"
+entry 3300 'Accepted password for jan from 10.0.0.7 port 50023 ssh2' >> "$JOURNAL"
+if JOURNAL_STATUS=1 high audit import-logins > "$work/out" 2> "$work/told"; then fail "a journal that cannot be read to its end"; fi
+grep -q 'error\[tool-failed\].*status 1' "$work/told" || fail "the error: $(cat "$work/told")"
+expect "$(entries sshd.login '[e["actor"] for e in d["entries"]][-1]')" jan "what it said before it failed"
+expect "$(imported)" "0 0 0 0 0" "after the failure"
+{
+  entry 3200 'Accepted password for ute from 10.0.0.7 port 50024 ssh2'
+  entry -9999999 'Accepted password for ute from 10.0.0.7 port 50024 ssh2'  # dated months ahead
+} > "$work/part"
+expect "$(imported --from - < "$work/part")" "1 0 0 1 0" "from standard input"
+expect "$(imported --from - < "$work/part")" "0 0 0 2 0" "a day to come ends no imports"
+cat "$work/part" >> "$JOURNAL"
+entry 3100 'Accepted password for ada from 10.0.0.7 port 50025 ssh2' >> "$JOURNAL"
+expect "$(imported)" "2 0 0 0 0" "the journal, behind what came from elsewhere"
+high audit verify > /dev/null || fail "the audit log"
+step "each login comes once, from the journal and from files"
+
+{ for i in $(seq 5000); do echo "{\"__CURSOR\":\"s=b;i=$i\",\"__REALTIME_TIMESTAMP\":\"$(((begin - 3000) * 1000000 + i))\",\"MESSAGE\":\"Accepted password for bot from 10.0.0.7 port 5 ssh2\",\"_UID\":\"0\",\"SYSLOG_IDENTIFIER\":\"sshd\"}"; done; } > "$work/many"
+expect "$(imported --from "$work/many")" "5000 0 0 0 0" "more than one commit holds"
+expect "$(entries sshd.import '[e["detail"]["accepted"] for e in d["entries"]][-2:]')" "[4096, 5000]"
+step "many logins take several commits"
