@@ -8,7 +8,9 @@
 #include <chrono>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <thread>
 
+#include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/commands.hpp"
@@ -26,8 +28,11 @@ constexpr UnixClientLimits k_limits{.max_body = 4u << 20,
                                     .idle = std::chrono::seconds(5),
                                     .total = std::chrono::seconds(10)};
 
+constexpr std::chrono::seconds k_pause(1);
+
 struct Options {
   std::string ca_file;
+  std::string wait = "0s";
 };
 
 std::string variable(const char* name) {
@@ -97,7 +102,7 @@ RemoteServer server_of(const Service& service, std::shared_ptr<const Networks> n
 }
 
 /// What is wrong with it; empty: nothing.
-std::string look_at(const Service& service, const RemoteServer& server) {
+std::string look_at_once(const Service& service, const RemoteServer& server) {
   UnixRequest request{.method = "GET", .target = server.address.path + service.path, .headers = {}, .body = {}};
   if (!service.secret.empty()) request.headers.emplace_back(service.header, service.secret);
   asio::io_context context(1);
@@ -120,6 +125,30 @@ std::string look_at(const Service& service, const RemoteServer& server) {
   }
 }
 
+struct Look {
+  std::string why;  ///< what is wrong; empty: nothing
+  std::int64_t milliseconds = 0;
+};
+
+Look look_at(const Service& service, const RemoteServer& server) {
+  const auto begin = Clock::now();
+  auto why = look_at_once(service, server);
+  return {std::move(why), std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count()};
+}
+
+/// One look at each: the first where all is well, else the last before `wait` is over.
+std::vector<Look> wait_for_all(const std::vector<Service>& all, const std::vector<RemoteServer>& servers,
+                               std::chrono::seconds wait) {
+  const auto end = Clock::now() + wait;
+  while (true) {
+    std::vector<Look> looks;
+    for (std::size_t i = 0; i < all.size(); ++i) looks.push_back(look_at(all[i], servers[i]));
+    const bool good = std::all_of(looks.begin(), looks.end(), [](const auto& look) { return look.why.empty(); });
+    if (good || Clock::now() + k_pause > end) return looks;
+    std::this_thread::sleep_for(k_pause);
+  }
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto networks = pool_networks(invocation.site());
   const auto all = services();
@@ -128,15 +157,19 @@ void run(Invocation& invocation, const Options& options) {
         ErrorCode::usage, "no service is named in the environment",
         "set QDRANT_URL, EMBEDDING_URL (and EMBEDDING_MODEL), LLM_URL with its /v1 (and LLM_MODEL, LLM_API_KEY)");
   }
+  const auto wait = parse_duration(options.wait);
+  if (!wait || *wait > std::chrono::hours(24))
+    fail(ErrorCode::usage, "--wait: '{}' is no time such as 30s or 10m", printable(options.wait));
+  std::vector<RemoteServer> servers;
+  for (const auto& service : all) servers.push_back(server_of(service, networks, options.ca_file));
+  const auto looks = wait_for_all(all, servers, *wait);
   auto json = Json::array();
   std::vector<std::vector<std::string>> rows{{"SERVICE", "ASKED", "GOOD", "MS", "WHY"}};
   bool good = true;
-  for (const auto& service : all) {
-    const auto server = server_of(service, networks, options.ca_file);
-    const auto begin = Clock::now();
-    const auto why = look_at(service, server);
-    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count();
-    const auto asked = server.address.text() + service.path;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto& service = all[i];
+    const auto& [why, took] = looks[i];
+    const auto asked = servers[i].address.text() + service.path;
     good = good && why.empty();
     json.push_back(
         {{"service", service.name}, {"asked", asked}, {"good", why.empty()}, {"milliseconds", took}, {"why", why}});
@@ -152,13 +185,19 @@ void add_health_services(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("services", "Ask the vector store, the embeddings and the language model");
   auto options = std::make_shared<Options>();
   command->add_option("--ca-file", options->ca_file, "PEM; what certificates of https addresses are proved by");
+  command
+      ->add_option("--wait", options->wait,
+                   "Ask again each second until all are well, for so long at most (default: ask once)")
+      ->type_name("TIME");
   command->footer(
       "They are named by the variables that applications read: QDRANT_URL and QDRANT_API_KEY (/healthz), "
       "EMBEDDING_URL\n"
       "and EMBEDDING_MODEL (/health and /info of text-embeddings-inference), LLM_URL with its /v1, LLM_MODEL and\n"
       "LLM_API_KEY (/models). Only addresses within [gateway] networks of config.toml are asked. Exit status 6: one "
       "is\n"
-      "not there, or not what it must be.\n"
+      "not there, or not what it must be. With --wait 5m, in ExecStartPre= of its unit, an application starts when all "
+      "that\n"
+      "it needs is there.\n"
       "Example: LLM_URL=http://127.0.0.1:8480/v1 LLM_MODEL=demo LLM_API_KEY=$KEY liftlock health services");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -213,6 +213,34 @@ says 'in none of the networks' "$(QDRANT_URL=http://192.0.2.1:6333 high health s
 unset QDRANT_URL
 refused usage high health services
 
+# A server that is not well at the first look, nor at the second, is waited for; one that never comes is not, past its time.
+cat > late.py << 'END'
+import http.server
+ANSWERS = [(503, b""), (200, b'{"data": [{"id": "another"}]}'), (200, b'{"data": [{"id": "demo"}]}')]
+class Service(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        status, body = ANSWERS.pop(0)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *_):
+        pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Service)
+print(server.server_port, flush=True)
+while ANSWERS:
+    server.handle_request()
+END
+kill "$services" 2> /dev/null || true  # it ends by itself after its last answer
+python3 late.py > late-port & services=$!
+until [ -s late-port ]; do sleep 0.1; done
+late="http://127.0.0.1:$(cat late-port)/v1"
+[ "$(LLM_URL=$late high --json health services --wait 60s | json '["good"]')" = True ] || fail "the service that came late"
+wait "$services" || fail "the service was not asked three times"
+status=0; LLM_URL=$late high health services --wait 1s > out || status=$?
+[ "$status" = 6 ] || fail "a service that is gone ended with status $status"
+LLM_URL=$late refused usage high health services --wait soon
+
 # The organisation's own signature, where policy wants it.
 sed -i 's/^\[policy\]$/&\nrequire_countersignature = ["approver"]/' "$high_state/config.toml"
 refused unsigned high gate tiny -- sha256sum {}
