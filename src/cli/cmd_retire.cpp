@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include "cli/store_view.hpp"
 #include "cli/whole_number.hpp"
 #include "engine/choices.hpp"
+#include "sync/rings.hpp"
 #include "trust/logged_trust.hpp"
 
 namespace liftlock {
@@ -160,6 +162,30 @@ void tell_of_newest(Reporter& reporter, const std::vector<PublicationSummary>& l
   }
 }
 
+/// What a ring runs goes out of use at its nodes, too: age alone is no reason for that, and whoever names it is told.
+/// @return what stays: "demo/1, for the ring plant"
+std::vector<std::string> keep_for_rings(const Site& site, const OpenStore& store, const Options& options,
+                                        std::vector<MarkedPublication>& chosen, Reporter& reporter) {
+  const auto in_rings = run_by_rings(Rings(site.rings_file()), published_bundles(store.catalog));
+  std::vector<std::string> kept;
+  std::erase_if(chosen, [&](const MarkedPublication& one) {
+    const auto subject = subject_of(one.publication);
+    const auto found = in_rings.find(subject);
+    if (found == in_rings.end()) return false;
+    const auto rings = fmt::format("{}", fmt::join(found->second, ", "));
+    if (options.keep != 0) {
+      kept.push_back(fmt::format("{}, for the ring {}", subject, rings));
+      return true;
+    }
+    reporter.warn(
+        fmt::format("{} is what the ring {} runs: its nodes take it out of use, too, unless they say "
+                    "follow_retired = false",
+                    printable(subject), rings));
+    return false;
+  });
+  return kept;
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("retire", {Zone::ingest, Zone::production});
@@ -171,9 +197,10 @@ void run(Invocation& invocation, const Options& options) {
   if (!options.dry_run) site.require_own();
   OpenStore store(site, "retire", options.dry_run ? Access::read : Access::write);
   const auto live = store.catalog.publications();
-  const auto chosen = options.revoked     ? choose_revoked(invocation, site, store)
-                      : options.keep != 0 ? choose_old(store, live, options)
-                                          : choose_named(live, options);
+  auto chosen = options.revoked     ? choose_revoked(invocation, site, store)
+                : options.keep != 0 ? choose_old(store, live, options)
+                                    : choose_named(live, options);
+  const auto kept = keep_for_rings(site, store, options, chosen, invocation.reporter());
   require_no_alias(site, store, chosen);
   tell_of_newest(invocation.reporter(), live, chosen);
   const auto uses = last_uses(AuditLog::open_to_read(site.audit_folder()));
@@ -206,12 +233,14 @@ void run(Invocation& invocation, const Options& options) {
                     [&] { store.catalog.retire(publication.channel, publication.sequence); });
     }
   }
-  invocation.print({{"dry_run", options.dry_run}, {"retired", std::move(list)}}, [&] {
-    if (chosen.empty()) return std::string("nothing to retire\n");
-    return format_table(rows) + (options.dry_run
-                                     ? fmt::format("{} would be retired\n", counted(chosen.size(), "publication"))
-                                     : fmt::format("{} out of use; `liftlock gc` frees what nothing else needs\n",
-                                                   counted(chosen.size(), "publication")));
+  invocation.print({{"dry_run", options.dry_run}, {"retired", std::move(list)}, {"kept_for_rings", kept}}, [&] {
+    std::string stays;
+    for (const auto& one : kept) stays += fmt::format("in use: {}\n", printable(one));
+    if (chosen.empty()) return stays + "nothing to retire\n";
+    return stays + format_table(rows) +
+           (options.dry_run ? fmt::format("{} would be retired\n", counted(chosen.size(), "publication"))
+                            : fmt::format("{} out of use; `liftlock gc` frees what nothing else needs\n",
+                                          counted(chosen.size(), "publication")));
   });
 }
 
@@ -230,7 +259,8 @@ void add_retire(CLI::App& app, Invocation& invocation) {
   command->footer(
       "The sequence stays taken; ingesting the same bundle with --restore-retired brings it back, unless its signer "
       "is\n"
-      "revoked. LAST USED is the last read of one of its files from the mirror, or load of one of its models.\n"
+      "revoked. With --keep stays what a ring runs: of each channel the highest that was promoted to it.\n"
+      "LAST USED is the last read of one of its files from the mirror, or load of one of its models.\n"
       "Example: liftlock retire --keep 3 --dry-run");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -108,4 +108,17 @@ RingDocument ring_document(const std::string& ring, const Rings& rings, const Pu
   return out;
 }
 
+std::map<std::string, std::vector<std::string>> run_by_rings(const Rings& rings, const PublishedBundles& published) {
+  std::map<std::string, std::vector<std::string>> out;
+  for (const auto& [ring, promotions] : rings.all()) {
+    std::map<std::string, std::uint64_t> highest;
+    for (const auto& one : ring_document(ring, rings, published).bundles) {
+      auto& sequence = highest[one.channel];
+      sequence = std::max(sequence, one.sequence);
+    }
+    for (const auto& [channel, sequence] : highest) out[fmt::format("{}/{}", channel, sequence)].push_back(ring);
+  }
+  return out;
+}
+
 }  // namespace liftlock

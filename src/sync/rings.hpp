@@ -46,4 +46,8 @@ PublishedBundles published_bundles(const Catalog& catalog);
 /// What nodes of the ring may take. @throws Error{not_found} for a ring that nobody promoted anything to
 RingDocument ring_document(const std::string& ring, const Rings& rings, const PublishedBundles& published);
 
+/// What the nodes of promoted rings run: of each channel the highest that is in use. By "channel/sequence", with the
+/// rings.
+std::map<std::string, std::vector<std::string>> run_by_rings(const Rings& rings, const PublishedBundles& published);
+
 }  // namespace liftlock

@@ -239,12 +239,18 @@ members=$(high --json ring list | value '[one["artifacts"] for one in d["rings"]
 grep -q "ring.promote" <<< "$(high audit tail)" || fail "the promotion is not in the log"
 prod store sync > /dev/null && [ "$(has prod)" = demo/1 ] || fail "the ring has $(has prod)"
 [ "$(prod store sync)" = "nothing new" ] || fail "a ring goes ahead by itself"
+# What the ring runs is no old version, whatever its age; what it has left is.
+kept="in use: demo/1, for the ring plant"
+[ "$(high retire --keep 1 --dry-run)" = "$kept"$'\n'"nothing to retire" ] || fail "the dry run: $(high retire --keep 1 --dry-run)"
+grep -qx "$kept" <<< "$(high retire --keep 1 --reason "old ones")" && [ "$(has high)" = "demo/1 demo/2" ] || fail "what the ring runs is retired: $(has high)"
 high ring promote plant demo 2 > /dev/null
 prod store sync > /dev/null && [ "$(has prod)" = "demo/1 demo/2" ] || fail "after the promotion: $(has prod)"
+[ "$(high --json retire --keep 1 --dry-run | value '[one["publication"] for one in d["retired"]], d["kept_for_rings"]')" = "(['demo/1'], [])" ] || fail "what the ring has left stays: $(high retire --keep 1 --dry-run)"
 step "the canary follows what lands, the others what a person promoted"
 
 # --- retired at the peer, and what a scanner withheld
-high retire demo/2 --reason "a bad one" > /dev/null
+"$high_exe" --state "$high_state" retire demo/2 --reason "a bad one" > /dev/null 2> ../told
+grep -q "demo/2 is what the ring plant runs" ../told || fail "retired by name, and no word of the ring: $(cat ../told)"
 soon news && grep -q "out of use, as at the peer: demo/2" <<< "$out" || fail "the retirement"
 [ "$(has prod)" = demo/1 ] || fail "after the retirement: $(has prod)"
 grep -q "bundle.retire" <<< "$(prod audit tail)" || fail "the retirement is not in the node's log"
