@@ -145,16 +145,23 @@ class Ingest {
                        m_bundle.digest().hex().substr(0, 16));
   }
 
-  /// The id alone names what was published last: whoever used it gets other bytes from now on.
+  /// The id alone names what was published last: whoever used it gets other bytes from now on, unless this bundle was
+  /// overtaken by the one that brought them.
   void note_other_contents(const Catalog& catalog) {
     for (const auto& artifact : m_plan->landing().artifacts) {
       const auto contents = catalog.contents(artifact.id());
       if (contents.empty() || content_digest(contents.front()) == content_digest(artifact)) continue;
       const auto& before = contents.front();
       const auto holders = catalog.holders(before);
+      const auto brought_by = holders.empty() ? "an earlier bundle" : bundle_name(holders);
+      if (catalog.stays_first(artifact.id(), m_bundle.info().channel, m_bundle.info().sequence)) {
+        note(fmt::format("{} has another content, of {}, which is newer and stays; what comes now {} named by {}",
+                         artifact.id(), brought_by, m_request.dry_run ? "would be" : "is", content_name(artifact)));
+        continue;
+      }
       note(fmt::format("{} {} another content, of {}; that {} named by {}", artifact.id(),
-                       m_request.dry_run ? "has" : "had", holders.empty() ? "an earlier bundle" : bundle_name(holders),
-                       m_request.dry_run ? "would then be" : "is now", content_name(before)));
+                       m_request.dry_run ? "has" : "had", brought_by, m_request.dry_run ? "would then be" : "is now",
+                       content_name(before)));
     }
   }
 

@@ -65,13 +65,21 @@ std::vector<std::string> ArtifactRows::ids_of(std::string_view id_or_name) {
 // late must not take the place of what is newer. So within a channel the sequence decides, whatever a clock said.
 Statement ArtifactRows::newest_first() {
   return m_db.prepare(
-      "SELECT a.document, a.id FROM artifact a LEFT JOIN"
+      "SELECT a.document, a.id, max(landed), max(sequence) FROM artifact a LEFT JOIN"
       " (SELECT pa.artifact AS held, p.sequence AS sequence,"
       "    (SELECT min(q.published_at) FROM publication q WHERE q.channel = p.channel AND q.sequence >= p.sequence) AS "
       "landed"
       "  FROM publication_artifact pa JOIN publication p ON p.id = pa.publication) ON held = a.id"
       " WHERE a.identity = ? GROUP BY a.id"
       " ORDER BY max(landed) DESC NULLS LAST, max(sequence) DESC NULLS LAST, a.id DESC");
+}
+
+bool ArtifactRows::stays_first(std::string_view id, std::string_view channel, std::uint64_t sequence) {
+  auto overtaken = m_db.prepare("SELECT min(published_at) FROM publication WHERE channel = ? AND sequence >= ?");
+  if (!overtaken.start(channel, sequence).step() || overtaken.is_null(0)) return false;
+  auto first = newest_first();
+  if (!first.start(id).step() || first.is_null(2)) return false;
+  return std::pair(first.integer(2), first.unsigned_integer(3)) > std::pair(overtaken.integer(0), sequence);
 }
 
 std::vector<std::int64_t> ArtifactRows::rows_of_content(const Artifact& artifact) {

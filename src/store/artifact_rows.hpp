@@ -40,8 +40,11 @@ class ArtifactRows {
   std::optional<std::int64_t> find(const Digest& key);
   /// The rows of these very bytes under its id, whatever their lines say besides.
   std::vector<std::int64_t> rows_of_content(const Artifact& artifact);
-  /// Document and row of what stands under an id (its only parameter), the one that was published last first.
+  /// Document, row, and the time and sequence that decided, of what stands under an id (its only parameter), the one
+  /// that was published last first.
   Statement newest_first();
+  /// As Catalog::stays_first().
+  bool stays_first(std::string_view id, std::string_view channel, std::uint64_t sequence);
   /// The contents of an id, each once, the one that was published last first.
   std::vector<Artifact> contents(std::string_view id);
 

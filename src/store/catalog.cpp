@@ -205,6 +205,11 @@ std::vector<Artifact> Catalog::contents(std::string_view id) const {
   return m_impl->artifacts.contents(id);
 }
 
+bool Catalog::stays_first(std::string_view id, std::string_view channel, std::uint64_t sequence) const {
+  const Snapshot snapshot(m_impl->db);
+  return m_impl->artifacts.stays_first(id, channel, sequence);
+}
+
 std::optional<Artifact> Catalog::find(std::string_view id_or_name) const {
   const Snapshot snapshot(m_impl->db);
   if (const auto ids = m_impl->artifacts.ids_of(id_or_name); !ids.empty()) {

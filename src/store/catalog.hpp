@@ -129,6 +129,9 @@ class Catalog {
   /// The contents of its id, each once, whatever is said of where they came from; the one that was published last
   /// first.
   std::vector<Artifact> contents(std::string_view id) const;
+  /// Would the first of them stay that, if a publication of this channel and sequence brought another one now? A bundle
+  /// that was overtaken counts as if it had landed before those that overtook it.
+  bool stays_first(std::string_view id, std::string_view channel, std::uint64_t sequence) const;
 
   /// Digests that must stay although nothing references them yet; adds to what the name pins. Survive the process;
   /// `name` as in StagedBlobs. Once it returned, BlobStore::contains() stays true for each of them where it is true.

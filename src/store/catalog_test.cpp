@@ -243,16 +243,21 @@ TEST_F(CatalogTest, WithinAChannelTheSequenceDecidesWhichContentIsMeant) {
     catalog.publish(one);
   };
   landed(3, "fixed", 1000);
+  EXPECT_TRUE(catalog.stays_first("wheel:idna@3.4", "demo", 2));
+  EXPECT_FALSE(catalog.stays_first("wheel:idna@3.4", "demo", 4));
+  EXPECT_FALSE(catalog.stays_first("wheel:other@1", "demo", 2));
   landed(2, "with the fault", 2000);
   EXPECT_EQ(catalog.find("idna"), wheel("idna", "3.4", "fixed"));
   EXPECT_EQ(catalog.contents("wheel:idna@3.4").front(), wheel("idna", "3.4", "fixed"));
   landed(4, "newest", 500);  // the clock was put back
   EXPECT_EQ(catalog.find("idna"), wheel("idna", "3.4", "newest"));
   // Another channel is newer when it landed later.
+  EXPECT_FALSE(catalog.stays_first("wheel:idna@3.4", "urgent", 1));
   auto other = bundle("urgent", 1, {wheel("idna", "3.4", "of another channel")});
   other.published_at = Timestamp(std::chrono::seconds(3000));
   catalog.publish(other);
   EXPECT_EQ(catalog.find("idna"), wheel("idna", "3.4", "of another channel"));
+  EXPECT_TRUE(catalog.stays_first("wheel:idna@3.4", "demo", 2));
 }
 
 TEST(LostCatalog, IsNotMadeAnewBesideBlobs) {

@@ -33,6 +33,25 @@ refused not-found high show "file:tool@1.0@sha256:z"
 grep -q "4 to 64" <<< "$(high show "file:tool@1.0@sha256:z" 2>&1)" || fail "$(high show "file:tool@1.0@sha256:z" 2>&1)"
 step "another content under an id is told, and the one before is found by the name that was told"
 
+# Of two contents the one that was overtaken comes second, and is the older one all the same.
+for n in 3 4; do
+  echo "tool $n" > tool
+  low lock --update file.tool > /dev/null && low fetch > /dev/null
+  pending=(); [ "$n" = 3 ] || pending=(--pending 3)
+  low pack --output "../medium/$n" --sequence "$n" "${pending[@]}" > /dev/null
+  low sign "../medium/$n" --role builder --key ../builder.pem > /dev/null
+done
+land 4 > /dev/null
+late=file:tool@1.0@sha256:$(echo "tool 3" | sha256sum | cut -c1-12)
+told="file:tool@1.0 has another content, of bundle demo/4, which is newer and stays; what comes now"
+grep -q "$told would be named by $late" <<< "$(land 3 --dry-run)" || fail "dry run: $(land 3 --dry-run)"
+out=$(land 3)
+grep -q "$told is named by $late" <<< "$out" || fail "$out"
+if grep -q "is now named" <<< "$out"; then fail "what stays is said to go: $out"; fi
+high export file:tool@1.0 --to ../fourth > /dev/null && grep -rq "tool 4" ../fourth || fail "the newest content"
+high export "$late" --to ../third > /dev/null && grep -rq "tool 3" ../third || fail "the late content"
+step "what a late bundle brings takes nothing's place, and is told so"
+
 # Imports of different things are not older and newer of one another.
 for name in first second; do
   mkdir "../folders/$name"
