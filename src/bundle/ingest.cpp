@@ -349,6 +349,9 @@ class Ingest {
     const auto& info = m_bundle.info();
     const auto subject = fmt::format("{}/{}", info.channel, info.sequence);
     const auto detail = ingest_detail(info, m_bundle.digest(), remarks());
+    if (m_scan) {
+      for (const auto& event : further_not_scanned(*m_scan, m_request.actor, subject)) m_log.append(event);
+    }
     m_log.append({.type = std::string(k_ingest_event),
                   .actor = m_request.actor,
                   .outcome = Outcome::intent,

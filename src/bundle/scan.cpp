@@ -210,4 +210,26 @@ Json scan_detail(const ScanReport& report) {
           {"not_scanned_files", report.not_scanned.size()}};
 }
 
+std::vector<AuditEvent> further_not_scanned(const ScanReport& report, const std::string& actor,
+                                            const std::string& subject) {
+  // An entry holds 60,000 bytes, and JSON may need two for one.
+  constexpr std::size_t k_max_names = 100, k_max_bytes = 25'000;
+  std::vector<AuditEvent> out;
+  for (auto at = k_max_listed; at < report.not_scanned.size();) {
+    auto names = Json::array();
+    std::size_t bytes = 0;
+    for (; at < report.not_scanned.size() && names.size() < k_max_names && bytes < k_max_bytes; ++at) {
+      const auto& [path, name] = report.not_scanned[at];
+      bytes += path.size() + name.size();
+      names.push_back({{"path", path}, {"name", name}});
+    }
+    out.push_back({.type = "scan.not-scanned",
+                   .actor = actor,
+                   .outcome = Outcome::success,
+                   .subject = subject,
+                   .detail = dump_json_line({{"not_scanned", std::move(names)}})});
+  }
+  return out;
+}
+
 }  // namespace liftlock

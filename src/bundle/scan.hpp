@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "audit/audit_log.hpp"
 #include "base/digest.hpp"
 #include "base/json.hpp"
 #include "base/rel_path.hpp"
@@ -46,7 +47,11 @@ ScanReport scan(const ScanConfig& config, const std::vector<ScanItem>& items, co
 /// @throws Error{scan_found, scan_incomplete} when the policy does not let it land
 void require_clean(const ScanConfig& config, const ScanReport& report);
 
-/// For the audit log: bounded.
+/// For the audit log: bounded, so that it names the first of a list only.
 Json scan_detail(const ScanReport& report);
+/// The entries that name what scan_detail() leaves out of what was not scanned. They come before the intent of what
+/// lands all the same.
+std::vector<AuditEvent> further_not_scanned(const ScanReport& report, const std::string& actor,
+                                            const std::string& subject);
 
 }  // namespace liftlock

@@ -280,6 +280,31 @@ TEST_F(WithheldTest, WhatWasNotLookedAtIsForThePolicy) {
   EXPECT_THAT(result.notes, testing::Contains(HasSubstr("Limits.Exceeded.Size")));
 }
 
+TEST_F(WithheldTest, EachFileThatWasNotLookedAtIsNamedInTheLog) {
+  std::vector<std::pair<std::string, std::string>> files;
+  for (int i = 0; i < 250; ++i) files.emplace_back(fmt::format("files/many/{}", i), fmt::format("{}", i));
+  add("file", "many", "1", files);
+  scanner("exit 0", "skip_kinds = [\"file\"]\nnot_scanned = \"accept\"\n");
+  packed("one");
+  ingested("one");
+  std::set<std::string> named;
+  std::uint64_t counted = 0, last = 0;
+  const AuditLog log(site().audit_folder(), "");
+  log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+    if (entry.event.subject != "test/1" || entry.event.outcome == Outcome::intent) return true;
+    const auto detail = parse_json(entry.event.detail);
+    if (entry.event.type == k_ingest_event) counted = detail["scan"]["not_scanned_files"].get<std::uint64_t>();
+    last = entry.index;
+    EXPECT_LE(entry.event.detail.size(), 60'000u);
+    for (const auto& one : (entry.event.type == k_ingest_event ? detail["scan"] : detail)["not_scanned"])
+      EXPECT_TRUE(named.insert(one["path"].get<std::string>()).second);
+    return true;
+  });
+  EXPECT_GE(counted, 250u);
+  EXPECT_EQ(named.size(), counted);
+  EXPECT_EQ(log.find_last(k_ingest_event, "test/1")->index, last) << "they come before the effect";
+}
+
 TEST_F(WithheldTest, WhatADeltaLeavesOutIsLookedAtAgain) {
   packed("one");
   ingested("one");

@@ -142,6 +142,10 @@ std::uint64_t Publishing::publish(const ImportPublication& import) {
   const auto number = next_number(log, m_catalog);
   std::vector<AuditEvent> events = {import_event(import, digest, number)};
   for (const auto& artifact : import.replaced) events.push_back(withdraw_event(import, artifact, digest));
+  if (import.scan) {
+    const auto further = further_not_scanned(*import.scan, import.record.actor, events.front().subject);
+    for (const auto& event : further) log.append(event);
+  }
   for (const auto& event : events) log.append(event);
   m_began = true;
   try {
