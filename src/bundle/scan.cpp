@@ -107,7 +107,6 @@ ProcessResult run_scanner(const std::vector<std::string>& command, std::chrono::
 }
 
 std::string version_of(const ScanConfig& config) {
-  if (config.version.empty()) return "";
   const auto result =
       run_scanner(config.version, std::min<std::chrono::seconds>(config.timeout, std::chrono::minutes(1)));
   const auto version = first_line(result.output);

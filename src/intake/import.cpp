@@ -251,8 +251,8 @@ class Import {
         *config, list, m_site.store_folder() / "scan",
         [&](int folder, const std::string& name, const Digest& digest) { staged.link_to(folder, name, digest); },
         m_reporter);
-    note(fmt::format("scanned {}, {}{}{}", counted(m_scan->files, "file"), format_size(m_scan->bytes),
-                     m_scan->scanner.empty() ? "" : " with ", m_scan->scanner));
+    note(fmt::format("scanned {}, {} with {}", counted(m_scan->files, "file"), format_size(m_scan->bytes),
+                     m_scan->scanner));
     require_clean(*config, *m_scan);
   }
 

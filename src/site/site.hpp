@@ -63,7 +63,7 @@ struct PoolConfig {
 /// The site's own malware scanner, as config.toml says it.
 struct ScanConfig {
   std::vector<std::string> command;            ///< a program and its arguments; the folder to look at comes last
-  std::vector<std::string> version;            ///< prints what engine and signatures it has; empty: nobody asks
+  std::vector<std::string> version;            ///< its first line names engine and signatures
   std::optional<std::uint64_t> max_file_size;  ///< larger files are not given to it
   std::vector<std::string> skip_kinds;         ///< kinds of artifacts that are not given to it
   std::vector<std::string> not_scanned_names;  ///< findings that mean "I did not look", by how they begin
