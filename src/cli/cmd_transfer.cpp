@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "audit/audit_entry.hpp"
 #include "audit/audit_log.hpp"
@@ -46,6 +47,22 @@ std::string engine_words(const Artifact& engine) {
   return facts.empty() ? engine.id() : fmt::format("{} ({})", engine.id(), fmt::join(facts, ", "));
 }
 
+/// The rules of its publishers that whoever locked it overrode. An engine's evidence has that of what it was made of.
+void add_exceptions(const Json& evidence, std::set<std::string>& out) {
+  if (!evidence.is_structured()) return;
+  if (const auto found = evidence.find("exception"); found != evidence.end() && found->is_string())
+    out.insert(found->get<std::string>());
+  for (const auto& one : evidence) add_exceptions(one, out);
+}
+
+std::set<std::string> exceptions_of(const Artifact& artifact) {
+  std::set<std::string> out;
+  for (const auto& file : artifact.files) {
+    for (const auto& evidence : file.evidence) add_exceptions(evidence.details, out);
+  }
+  return out;
+}
+
 /// What this installation's own log says of the bundle: how it landed, else why it did not.
 Json ingest_of(const Site& site, const BundleReader& bundle) {
   if (!site.exists() || !fs::exists(site.audit_folder() / "checkpoint")) return nullptr;
@@ -77,7 +94,9 @@ Json sheet_of(const Invocation& invocation, const Options& options) {
   bundle.load_lists();
   std::map<std::string, Kind> kinds;
   auto engines = Json::array();
+  std::map<std::string, std::size_t> exceptions;  // with the number of artifacts
   for (const auto& artifact : bundle.artifacts()) {
+    for (const auto& exception : exceptions_of(artifact)) ++exceptions[exception];
     if (artifact.kind == "engine") engines.push_back(engine_words(artifact));
     auto& kind = kinds[artifact.kind];
     ++kind.artifacts;
@@ -87,6 +106,8 @@ Json sheet_of(const Invocation& invocation, const Options& options) {
   for (const auto& [kind, sum] : kinds) {
     contents.push_back({{"kind", kind}, {"artifacts", sum.artifacts}, {"bytes", sum.bytes}});
   }
+  auto upstream = Json::array();
+  for (const auto& [what, count] : exceptions) upstream.push_back({{"exception", what}, {"artifacts", count}});
   // Judged by the pinned root where there is one; the sheet says when nobody judged.
   const auto trust = trust_of(site);
   auto signatures = Json::array();
@@ -122,6 +143,7 @@ Json sheet_of(const Invocation& invocation, const Options& options) {
            info.builds_on ? Json({{"files", info.builds_on->files}, {"bytes", info.builds_on->bytes}}) : Json()},
           {"contents", std::move(contents)},
           {"engines", std::move(engines)},
+          {"exceptions", std::move(upstream)},
           {"signatures_judged", judged},
           {"signatures", std::move(signatures)},
           {"withheld", std::move(withheld)},
@@ -142,8 +164,16 @@ std::string text_of(const Json& json, const char* key) {
 
 std::string overrides_text(const Json& sheet) {
   const auto& ingest = sheet["ingest"];
-  const auto overrides = ingest.is_null() ? std::string() : text_of(ingest, "overrides");
-  return fmt::format("OVERRIDES    {}\n\n", overrides.empty() ? "none recorded here" : overrides);
+  std::vector<std::string> lines;
+  if (!ingest.is_null() && !text_of(ingest, "overrides").empty()) lines.push_back(text_of(ingest, "overrides"));
+  const auto& exceptions = sheet["exceptions"];
+  for (std::size_t i = 0; i < std::min(exceptions.size(), k_max_lines); ++i) {
+    lines.push_back(fmt::format("{} ({})", text_of(exceptions[i], "exception"),
+                                counted(exceptions[i]["artifacts"].get<std::uint64_t>(), "artifact")));
+  }
+  if (exceptions.size() > k_max_lines) lines.push_back(counted(exceptions.size() - k_max_lines, "more exception"));
+  if (lines.empty()) lines.push_back("none recorded here");
+  return fmt::format("OVERRIDES    {}\n\n", fmt::join(lines, "\n             "));
 }
 
 std::string scan_text(const Json& sheet) {

@@ -274,6 +274,8 @@ fi
 # An unsigned package may cross where the vendor's index is signed; dnf does not take it.
 stack tampered 'lift", "gondola' vendor.asc 'unsigned_packages = true'
 cross tools-2
+[ "$(sed -n 3p <<< "$(low transfer sheet "$work/medium/tools-2")")" = "OVERRIDES    no signature of the publisher; accepted by unsigned_packages = true (2 artifacts)" ] ||
+  fail "the sheet does not say what was overridden: $(low transfer sheet "$work/medium/tools-2")"
 out=$(cut_off '
   . "$work/dnf.sh"
   rm "$work/repos/copy.repo"

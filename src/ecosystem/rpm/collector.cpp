@@ -157,9 +157,10 @@ class Resolution {
       type = "rpm-repomd";
       details["signed_by"] = repository.signed_by;
     }
+    auto own = own_signature(out, inspection.facts, repository, m_entry, m_context, m_keyring, m_out.notes);
+    if (!own) details["exception"] = "no signature of the publisher; accepted by unsigned_packages = true";
     out.files[0].evidence.push_back({type, std::move(details)});
-    if (auto own = own_signature(out, inspection.facts, repository, m_entry, m_context, m_keyring, m_out.notes))
-      out.files[0].evidence.push_back(std::move(*own));
+    if (own) out.files[0].evidence.push_back(std::move(*own));
     m_facts[out.id()] = {{"provides", inspection.facts.at("provides")}, {"requires", inspection.facts.at("requires")}};
     return out;
   }
