@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/model_serving.hpp"
+#include "cli/model_speed.hpp"
 #include "cli/store_view.hpp"
 #include "cli/whole_number.hpp"
 #include "engine/choices.hpp"
@@ -33,12 +34,15 @@ struct FitOptions {
   std::optional<unsigned> gpus;
 };
 
+bool has_gguf(const Artifact& model) {
+  return std::any_of(model.files.begin(), model.files.end(),
+                     [](const auto& file) { return file.path.filename().ends_with(".gguf"); });
+}
+
 /// Why the engine that would load this GGUF does not know it; empty where it does, or none is there to be asked.
 std::string unknown_to_engine(const Site& site, const Artifact& model, const Json& facts) {
   const auto architecture = facts.value("architecture", std::string());
-  const bool is_gguf = std::any_of(model.files.begin(), model.files.end(),
-                                   [](const auto& file) { return file.path.filename().ends_with(".gguf"); });
-  if (!is_gguf || architecture.empty()) return "";
+  if (!has_gguf(model) || architecture.empty()) return "";
   try {
     const engine::Choices defaults(site.engine_defaults_file());
     const auto one = engine::engine_for(site.engines_folder(), defaults, "gguf");
@@ -51,8 +55,43 @@ std::string unknown_to_engine(const Site& site, const Artifact& model, const Jso
   }
 }
 
-Json to_json(const engine::Fit& fit) {
-  return {{"budget", fit.budget}, {"fits", fit.fits}, {"largest_context", fit.largest_context}};
+/// What `serve` would load models with.
+struct Host {
+  explicit Host(const Site& site, const FitOptions& options) : settings(host_options(site)) {
+    budget = settings.memory_budget != 0 ? settings.memory_budget : engine::default_memory_budget();
+    context = options.context != 0 ? static_cast<unsigned>(options.context) : settings.context;
+  }
+  engine::HostOptions settings;
+  std::uint64_t budget = 0;
+  unsigned context = 0;
+};
+
+struct Judged {
+  Judged(const Site& site, const OpenStore& store, const Host& host, const Artifact& model) {
+    const auto facts = store.catalog.inspection(model);
+    const auto slots = host.settings.slots;
+    const auto kept = host.settings.gate.memory;
+    need = engine::memory_need(model, facts, host.context, slots, kept);
+    memory = engine::fit_into(host.budget, model, facts, host.context, slots, kept);
+    unknown = unknown_to_engine(site, model, facts);
+  }
+  engine::MemoryNeed need;
+  engine::Fit memory;
+  std::string unknown;
+};
+
+Json to_json(const Artifact& model, const Host& host, const Judged& judged) {
+  const auto& [need, memory, unknown] = judged;
+  return {{"model", model.id()},
+          {"context", need.context},
+          {"slots", host.settings.slots},
+          {"weights", need.weights},
+          {"kv_cache", need.kv_cache},
+          {"computation", need.computation},
+          {"sealed", need.sealed},
+          {"total", need.total()},
+          {"memory", {{"budget", memory.budget}, {"fits", memory.fits}, {"largest_context", memory.largest_context}}},
+          {"engine_lacks", unknown.empty() ? Json() : Json(unknown)}};
 }
 
 std::string in_words(const engine::Fit& fit) {
@@ -65,30 +104,19 @@ std::string in_words(const engine::Fit& fit) {
 void fit_llama(Invocation& invocation, const FitOptions& options) {
   const auto site = invocation.site();
   const OpenStore store(site, "model fit", Access::read);
-  // As `serve` would load it.
-  const auto host = host_options(site);
-  const auto kept = host.gate.memory;
-  const auto budget = host.memory_budget != 0 ? host.memory_budget : engine::default_memory_budget();
-  const auto context = options.context != 0 ? static_cast<unsigned>(options.context) : host.context;
+  const Host host(site, options);
   const auto model = engine::require_model(store.catalog, options.name);
-  const auto facts = store.catalog.inspection(model);
-  const auto need = engine::memory_need(model, facts, context, host.slots, kept);
-  const auto memory = engine::fit_into(budget, model, facts, context, host.slots, kept);
-  const auto unknown = unknown_to_engine(site, model, facts);
-  const Json json = {{"model", model.id()},       {"context", need.context},
-                     {"slots", host.slots},       {"weights", need.weights},
-                     {"kv_cache", need.kv_cache}, {"computation", need.computation},
-                     {"sealed", need.sealed},     {"total", need.total()},
-                     {"memory", to_json(memory)}, {"engine_lacks", unknown.empty() ? Json() : Json(unknown)}};
-  invocation.print(json, [&] {
+  const Judged judged(site, store, host, model);
+  const auto& [need, memory, unknown] = judged;
+  invocation.print(to_json(model, host, judged), [&] {
     auto out = fmt::format(
         "{}\n  context      {} tokens for each of {} requests at a time\n  weights      {}\n  context      {}\n"
         "  computation  {}\n{}  together     {}\n  memory       {}\n",
-        printable(model.id()), need.context, host.slots, format_size(need.weights), format_size(need.kv_cache),
+        printable(model.id()), need.context, host.settings.slots, format_size(need.weights), format_size(need.kv_cache),
         format_size(need.computation),
         need.sealed == 0 ? std::string() : fmt::format("  sealed copy  {}\n", format_size(need.sealed)),
         format_size(need.total()), in_words(memory));
-    if (context > need.context) {
+    if (host.context > need.context) {
       out += fmt::format("the model was made for {} tokens of context, and gets no more\n", need.context);
     }
     if (!memory.fits) out += "try a smaller --context, or a stronger quantisation\n";
@@ -97,6 +125,47 @@ void fit_llama(Invocation& invocation, const FitOptions& options) {
   });
   if (!unknown.empty()) invocation.set_status(static_cast<int>(ErrorClass::policy));
   if (!memory.fits) invocation.set_status(static_cast<int>(ErrorClass::space));
+}
+
+/// What answers took here; nothing where the log cannot be read, which keeps nobody from planning.
+std::map<std::string, ModelSpeed> speeds_here(const Invocation& invocation, const Site& site) {
+  try {
+    return measured_speeds(AuditLog::open_to_read(site.audit_folder()));
+  } catch (const Error& error) {
+    invocation.reporter().warn(fmt::format("how fast models were is not known: {}", error.what()));
+    return {};
+  }
+}
+
+void fit_all(Invocation& invocation, const FitOptions& options) {
+  const auto site = invocation.site();
+  const OpenStore store(site, "model fit", Access::read);
+  const Host host(site, options);
+  const auto speeds = speeds_here(invocation, site);
+  auto json = Json::array();
+  std::vector<std::vector<std::string>> rows{
+      {"NAME", "VERSION", "SIZE", "CONTEXT", "NEEDS", "FITS", "LARGEST CONTEXT", "TOKENS/S"}};
+  for (const auto& model : store.catalog.artifacts()) {
+    // What no GGUF is, another program loads: --vllm judges that, one by one.
+    if (model.kind != "model" || !has_gguf(model)) continue;
+    const Judged judged(site, store, host, model);
+    const auto speed = speeds.find(engine::main_digest(model).text());
+    auto one = to_json(model, host, judged);
+    one["size"] = model.total_size();
+    one["tokens_per_second"] = speed == speeds.end() ? Json() : Json(speed->second.tokens_per_second);
+    one["answers_measured"] = speed == speeds.end() ? 0 : speed->second.answers;
+    json.push_back(std::move(one));
+    const auto* fits = !judged.unknown.empty() ? "NO, engine too old" : judged.memory.fits ? "yes" : "NO";
+    rows.push_back({printable(model.name), printable(model.version), format_size(model.total_size()),
+                    std::to_string(judged.need.context), format_size(judged.need.total()), fits,
+                    std::to_string(judged.memory.largest_context),
+                    speed == speeds.end() ? "-" : fmt::format("{:.1f}", speed->second.tokens_per_second)});
+  }
+  invocation.print(json, [&] {
+    if (rows.size() == 1) return std::string("the store holds no GGUF model\n");
+    return format_table(rows) + fmt::format("engines may use {}; each model alone, with {} requests at a time\n",
+                                            format_size(host.budget), host.settings.slots);
+  });
 }
 
 Json config_of(const OpenStore& store, const Artifact& model) {
@@ -111,6 +180,7 @@ Json config_of(const OpenStore& store, const Artifact& model) {
 }
 
 void fit_vllm(Invocation& invocation, const FitOptions& options) {
+  if (options.name.empty()) fail(ErrorCode::usage, "--vllm judges one model: say which");
   const OpenStore store(invocation.site(), "model fit", Access::read);
   const auto model = engine::require_model(store.catalog, options.name);
   auto settings = options.settings;
@@ -151,9 +221,10 @@ void fit_vllm(Invocation& invocation, const FitOptions& options) {
 }  // namespace
 
 void add_model_fit(CLI::App& group, Invocation& invocation) {
-  auto* command = group.add_subcommand("fit", "Say from its facts whether a model will fit into memory");
+  auto* command =
+      group.add_subcommand("fit", "Say from its facts whether a model will fit into memory, or of all of them");
   auto options = std::make_shared<FitOptions>();
-  add_model_argument(*command, "NAME", options->name)->required();
+  add_model_argument(*command, "NAME", options->name);
   command
       ->add_option("--context,--max-model-len", options->context,
                    "Tokens of one request (default: context of [models]; else as trained, with llama.cpp at most 8192)")
@@ -174,15 +245,20 @@ void add_model_fit(CLI::App& group, Invocation& invocation) {
       ->needs(vllm);
   command->footer(
       "It is judged as `serve` would load it, by memory, slots and context of [models] in config.toml. This version\n"
-      "shows no GPU to an engine; --vllm judges servers that have some.\n"
+      "shows no GPU to an engine; --vllm judges servers that have some. Without a NAME: a table of all GGUF models, "
+      "with\n"
+      "the speed of the answers that the record has (the median of up to 100, in tokens a second), and exit status 0.\n"
       "Exit status 5: it does not fit; 3: the installed engine does not know its architecture. The estimate is rather "
       "too high than too low.\n"
       "Examples:\n"
+      "  liftlock model fit\n"
       "  liftlock model fit tiny --context 4096\n"
       "  liftlock model fit llama-3-70b --vllm --tensor-parallel-size 2 --max-model-len 32768 --gpus 2 "
       "--gpu-memory 80GiB");
-  command->callback(
-      [&invocation, options] { options->vllm ? fit_vllm(invocation, *options) : fit_llama(invocation, *options); });
+  command->callback([&invocation, options] {
+    const auto fit = options->vllm ? fit_vllm : options->name.empty() ? fit_all : fit_llama;
+    fit(invocation, *options);
+  });
 }
 
 }  // namespace liftlock

@@ -39,6 +39,12 @@ sed -i 's/^\[models\].*/&\nmemory = "1MiB"/' "$high_state/config.toml"
 status=0; fit=$(high model fit tiny) || status=$?
 [ "$status" = 5 ] || fail "what [models] memory has no room for ended with $status"
 says 'of the 1.0 MiB that engines may use' "$fit"
+# All of them, as `serve` would load each; a folder for vLLM is not among them.
+grep -qE '^tiny +[^ ]+ .* 33 +[^ ]+ [KM]iB +NO +0 +- *$' <<< "$(high model fit)" || fail "the table: $(high model fit)"
+[ "$(high --json model fit | value 'sorted({(one["model"].split("@")[0], one["memory"]["fits"]) for one in d})')" = "[('model:persona', False), ('model:tiny', False)]" ] ||
+  fail "all models: $(high --json model fit)"
+[ "$(high --json model fit | value '[one["tokens_per_second"] for one in d if one["model"].startswith("model:tiny@")]')" = "[None]" ] || fail "a speed without an answer"
+refused usage high model fit --vllm
 cp --preserve=all as_it_was.toml "$high_state/config.toml"
 says 'model:tiny@' "$(high model show tiny)"
 shown=$(high model show persona)
