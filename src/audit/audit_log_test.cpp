@@ -311,7 +311,11 @@ TEST_F(AuditLogTest, WhateverBecomesOfAFileOfTheRightEdgeItIsMadeAgain) {
       {[](const fs::path& path, const std::string&) { fs::resize_file(path, 1ull << 32); }, true},
       {[](const fs::path& path, const std::string& bytes) { overwrite(path, bytes + "x"); }, true},
       {[](const fs::path& path, const std::string& bytes) { overwrite(path, std::string(bytes.size(), '\0')); }, false},
-      {[](const fs::path& path, const std::string& bytes) { overwrite(path, "x" + bytes.substr(1)); }, true},
+      {[](const fs::path& path, std::string bytes) {
+         bytes[0] = static_cast<char>(bytes[0] ^ 1);
+         overwrite(path, bytes);
+       },
+       true},
       {[](const fs::path& path, const std::string& bytes) { overwrite(path, bytes.substr(1) + "x"); }, true},
   };
   int number = 0;
