@@ -273,7 +273,7 @@ TEST_F(AheadTest, WhatIsSettledIsToldThoughWhatFollowsFails) {
   record::Settler settler({.folder = folder,
                            .after =
                                [&] {
-                                 EXPECT_EQ(told.get_future().wait_for(10s), std::future_status::ready);
+                                 EXPECT_EQ(told.get_future().wait_for(60s), std::future_status::ready);
                                  fail(ErrorCode::io_error, "no slots");
                                },
                            .chores = [] {},

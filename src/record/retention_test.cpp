@@ -119,8 +119,11 @@ TEST_F(RetentionTest, WhatIsDamagedIsToldAndStays) {
   const auto id = write("/v1/embeddings");
   for (const auto& file : fs::directory_iterator(state / "records")) {
     if (file.path().extension() != ".rec") continue;
-    const auto segment = open_file(file.path(), O_WRONLY);
-    ASSERT_EQ(::pwrite(segment.get(), "X", 1, 60), 1);
+    const auto segment = open_file(file.path(), O_RDWR);
+    char byte = 0;  // of ciphertext: it may be anything
+    ASSERT_EQ(::pread(segment.get(), &byte, 1, 60), 1);
+    byte = static_cast<char>(byte ^ 1);
+    ASSERT_EQ(::pwrite(segment.get(), &byte, 1, 60), 1);
   }
   const Retention retention{.all = {}, .classes = {{RecordClass::embeddings, std::chrono::days(10)}}};
   const Expiry expiry(retention, reader, now() + std::chrono::days(11));
