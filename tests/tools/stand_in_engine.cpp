@@ -6,7 +6,7 @@
 //   request:  "crash", "hang" (nothing is answered any more), "flood" (its log), "half" (a chunk that never ends),
 //             "late", "started after MS" (or else it crashes; milliseconds since 1970), "linger" (a first piece, then
 //             nothing until the client leaves, which it logs), "much" (a long answer), "repeat WORD" (that is the
-//             answer), "stubborn" (6 s of work, whether the client is there or not), "obsessed" (work without end),
+//             answer), "stubborn" (8 s of work, whether the client is there or not), "obsessed" (work without end),
 //             "recite" (what its model's file holds now), "scribble" (writes to it: "refused" or "written"),
 //             "probable" (log probabilities between the pieces of a stream), "devour" (a gigabyte of memory), "mislead"
 //             (a symlink takes its socket's place), "clutter" (the folder of its socket is filled), "blank" (a vector
@@ -216,7 +216,7 @@ void work(int fd, const std::string& request) {
     const std::string line(1 << 16, 'x');
     for (int i = 0; i < 640; ++i) say(2, line + "\n");
   }
-  if (has(request, "stubborn")) std::this_thread::sleep_for(std::chrono::seconds(6));
+  if (has(request, "stubborn")) std::this_thread::sleep_for(std::chrono::seconds(8));
   while (has(request, "obsessed")) pause();
   if (has(request, "devour")) devour();
   if (has(request, "mislead")) mislead();
