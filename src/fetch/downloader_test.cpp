@@ -282,14 +282,22 @@ TEST_F(DownloaderTest, StartsAgainWhenOldBytesDoNotFitAndNoValidatorSaysSo) {
 TEST_F(DownloaderTest, ContinuesWhereAKilledRunWas) {
   const auto content = random_bytes(2'000'000, 5);
   const auto digest = serve("kill", content);
-  const auto the_job = job("kill?slow=20000", digest, content.size());
+  const auto the_job = job("kill?slow=10000", digest, content.size());
   const auto child = ::fork();
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     Downloader(store, silent_reporter(), quick()).fetch({the_job});
     ::_exit(0);
   }
-  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  const auto begun = [&] {
+    std::error_code gone;
+    for (fs::recursive_directory_iterator at(store.folder() / "staging", gone), end; !gone && at != end;
+         at.increment(gone)) {
+      if (at->path().filename() == "part" && fs::file_size(at->path(), gone) > 0 && !gone) return true;
+    }
+    return false;
+  };
+  for (int i = 0; i < 6000 && !begun(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   ::kill(child, SIGKILL);
   int status = 0;
   ::waitpid(child, &status, 0);
