@@ -60,7 +60,7 @@ class AccessLogTest : public ::testing::Test {
  protected:
   fs::path file() const { return m_folder.path() / "logs/access.jsonl"; }
   static bool soon(const std::function<bool()>& is_so) {
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < 6000; ++i) {
       if (is_so()) return true;
       std::this_thread::sleep_for(10ms);
     }

@@ -13,7 +13,7 @@ namespace {
 class LogCheckTest : public testing::Test {
  protected:
   static bool becomes_true(const std::function<bool()>& is_so) {
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < 6000; ++i) {
       if (is_so()) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
