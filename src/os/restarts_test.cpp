@@ -64,7 +64,7 @@ class Restarts : public testing::Test {
   }
   std::string lines() const { return read_file(folder.path() / "lines", 1u << 16); }
   bool soon_says(const std::string& words) const {
-    for (int i = 0; i < 1000 && !(fs::exists(folder.path() / "lines") && lines().find(words) != std::string::npos); ++i)
+    for (int i = 0; i < 6000 && !(fs::exists(folder.path() / "lines") && lines().find(words) != std::string::npos); ++i)
       std::this_thread::sleep_for(10ms);
     return lines().find(words) != std::string::npos;
   }

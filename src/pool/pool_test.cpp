@@ -58,7 +58,7 @@ Settings gpu(std::vector<HttpAddress> endpoints) {
 
 template <typename F>
 bool soon(F&& is_so) {
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 6000; ++i) {
     if (is_so()) return true;
     std::this_thread::sleep_for(10ms);
   }

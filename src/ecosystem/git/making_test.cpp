@@ -30,7 +30,7 @@ class MakingTest : public testing::Test {
     return making->failed() ? std::string(info(making->failed()->code()).slug) + ": " + making->failed()->what() : "";
   }
   static bool soon(const std::function<bool()>& is_so) {
-    for (int i = 0; i < 1000; ++i) {
+    for (int i = 0; i < 12000; ++i) {
       if (is_so()) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
