@@ -100,7 +100,8 @@ def in_kind(text):
     """What remains of a line when everything that differs from run to run is taken out."""
     text = re.sub(r"\b[0-9a-f]{4}( [0-9a-f]{4}){7,}\b", "HEX", text)
     text = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "TIME", text)
-    text = re.sub(r"(?i)\b(?=[0-9a-f]*\d)[0-9a-f]{8,}\b", "HEX", text)
+    # A digest may have no digit at all; a short word of such letters is none.
+    text = re.sub(r"(?i)\b(?:(?=[0-9a-f]*\d)[0-9a-f]{8,}|[0-9a-f]{12,})\b", "HEX", text)
     text = re.sub(r"\d+(\.\d+)*", "N", text)
     return re.sub(r"\s+", " ", text).strip()
 
