@@ -1,6 +1,7 @@
 // Tests only: a real registry (Debian's docker-registry) on loopback, and a front that demands logins.
 #pragma once
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -63,15 +64,19 @@ class Child {
   pid_t m_pid = -1;
 };
 
-/// A port of loopback that was free a moment ago; not one of those that the system gives to whoever asks for any port.
+/// A port of loopback that was free a moment ago; not one of those that the system gives to whoever asks for any port,
+/// nor of those of tests/interop/waiting.sh. What runs beside this has another share: that of the first letter of its
+/// name.
 inline std::string free_port() {
+  constexpr unsigned k_share = 230, k_first = 4096;
+  const auto first = k_first + k_share * (static_cast<unsigned char>(*program_invocation_short_name) % 26);
   std::random_device random;
   for (int tries = 0; tries < 1000; ++tries) {
     const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const auto port = static_cast<std::uint16_t>(10240 + random() % (32768 - 10240));
+    const auto port = static_cast<std::uint16_t>(first + random() % k_share);
     address.sin_port = htons(port);
     if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return std::to_string(port);
   }
