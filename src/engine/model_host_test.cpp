@@ -275,7 +275,7 @@ TEST_F(Hosts, TheLongestUnusedMakesRoom) {
 TEST_F(Hosts, WhatIsAtWorkIsWaitedFor) {
   for (const auto* name : {"a", "b"}) fixture.add_model(name, std::string("GGUF ") + name);
   options.memory_budget = need("a") + 1000;
-  options.patience = 5s;
+  options.patience = 10s;
   start();
   auto first = lease("a");
   ASSERT_TRUE(first.lease());
