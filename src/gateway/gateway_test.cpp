@@ -468,7 +468,7 @@ TEST_F(GatewayTest, EachRequestIsReportedOnceWithWhoAskedWhat) {
   const auto streamed = ask(chat("hello", k_streamed));
   expect_error(k_chat, ask(chat("hello", R"(,"id_slot":3)")), 400, "id_slot");
   expect_error(k_chat, post(k_chat, chat("hello"), "wrong"), 401, "no valid API key");
-  EXPECT_NE(post(k_chat, chat("hello", "", "slow"), key, "1").exit, 0);
+  EXPECT_NE(post(k_chat, chat("hello", "", "slow"), key, "3").exit, 0);
   EXPECT_TRUE(soon([&] { return all_observed().size() == 5; }));
   const auto seen = all_observed();
   ASSERT_EQ(seen.size(), 5u);
@@ -848,7 +848,7 @@ TEST_F(GatewayTest, WhoLeavesBeforeTheFirstByteEndsTheWork) {
 TEST_F(GatewayTest, WhoLeavesWhileTheModelLoadsIsForgotten) {
   fixture.add_model("slow", "GGUF slow load");
   serve();
-  EXPECT_NE(post(k_chat, chat("hello", "", "slow"), key, "1").exit, 0);
+  EXPECT_NE(post(k_chat, chat("hello", "", "slow"), key, "3").exit, 0);
   EXPECT_TRUE(soon([&] { return outcome_of_the_record() == "client-gone"; }));
   EXPECT_TRUE(soon([&] { return host->running().at(0).state == "ready"; }));
   EXPECT_EQ(host->running().at(0).active, 0u);

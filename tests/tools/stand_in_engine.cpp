@@ -263,7 +263,7 @@ int main(int argc, char** argv) {
         << R"({"result":{"language":"en"},"transcription":[{"offsets":{"from":0,"to":1000},"text":"I heard it"}]})";
     return 0;
   }
-  if (has(model, "slow load")) std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  if (has(model, "slow load")) std::this_thread::sleep_for(std::chrono::seconds(4));
   g_socket = option(argc, argv, "--host");
   if (has(model, "mislead at load")) {
     mislead();
