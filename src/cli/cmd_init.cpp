@@ -9,6 +9,7 @@
 #include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <span>
 
 #include "audit/audit_log.hpp"
@@ -23,6 +24,7 @@
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
 #include "store/maintenance.hpp"
+#include "witness/cosignature.hpp"
 
 namespace liftlock {
 namespace {
@@ -33,7 +35,8 @@ struct Options {
   std::string stack_file;
   std::string record;           ///< empty: ask, or full
   std::string when_unwritable;  ///< empty: ask, or stop
-  bool new_audit_log = false;   ///< in the place of one that is lost
+  std::vector<std::string> witnesses;
+  bool new_audit_log = false;  ///< in the place of one that is lost
   std::string reason;
 };
 
@@ -109,6 +112,20 @@ RecordChoice record_choice(Invocation& invocation, const Options& options) {
   return choice;
 }
 
+/// Before anything is made with them.
+void check_witnesses(const std::vector<std::string>& keys) {
+  std::set<std::string> names;
+  for (const auto& key : keys) {
+    try {
+      if (names.insert(CosignerKey::parse(key).name).second) continue;
+    } catch (const Error& error) {
+      throw Error(ErrorCode::usage, fmt::format("--witness '{}': {}", printable(key), error.message()),
+                  "it is what `liftlock audit witness key` prints on the witness");
+    }
+    fail(ErrorCode::usage, "--witness names the same witness twice: '{}'", printable(key));
+  }
+}
+
 /// What is left of a lost log may be all that its auditor has: it goes aside, beside the folder, and nothing is
 /// deleted. Returns where it is; empty when nothing was left.
 fs::path move_lost_log_aside(const Site& site) {
@@ -157,9 +174,14 @@ void run(Invocation& invocation, const Options& options) {
                 fmt::format("there is no installation in '{}'", printable(invocation.site().folder().string())),
                 "a new one needs no --new-audit-log");
   }
+  check_witnesses(options.witnesses);
+  if (existed && !options.witnesses.empty()) {
+    throw Error(ErrorCode::usage, "this installation has its config.toml already",
+                "add the key to `witness` of [audit] there");
+  }
   const bool has_models = *zone == Zone::ingest || *zone == Zone::production;
   const auto record = existed || !has_models ? RecordChoice() : record_choice(invocation, options);
-  const auto site = Site::create(invocation.site().folder(), *zone, options.organisation, record);
+  const auto site = Site::create(invocation.site().folder(), *zone, options.organisation, record, options.witnesses);
   if (existed) {
     make_folders(site.store_folder());
     const Catalog catalog(site.catalog_file());  // where somebody moved a lost store away
@@ -211,6 +233,12 @@ void add_init(CLI::App& app, Invocation& invocation) {
   command->add_flag("--new-audit-log", options->new_audit_log,
                     "Begin another audit log where the old one is lost and no backup has it; needs --reason");
   add_reason(*command, options->reason, "Why; the first entry of the new log");
+  command
+      ->add_option(
+          "--witness", options->witnesses,
+          "Key of a machine that witnesses the audit log, as `liftlock audit witness key` prints it there; may "
+          "be repeated")
+      ->type_name("KEY");
   if (side_name() == "high") {
     command->add_option("--record", options->record, "How prompts and answers are recorded: full, hash-only or off")
         ->type_name("{full,hash-only,off}");

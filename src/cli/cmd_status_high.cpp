@@ -296,6 +296,9 @@ void run(Invocation& invocation) {
           out += fmt::format(
               "disk: full, or too small to keep a reserve of {} for the audit log; what is left of it is used\n",
               format_size(k_audit_reserve));
+        // Whether there has to be one the site decides: it is said, and is no alarm.
+        if (standings.empty())
+          out += "no witness is named: nothing here would show an audit log that was cut or rolled back\n";
         return out + witnesses_text(standings, when) + (collector ? collector->text : "");
       });
   const auto status = damaged ? static_cast<int>(ErrorClass::integrity) : status_of(standings);

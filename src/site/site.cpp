@@ -28,7 +28,20 @@ std::string toml_string(std::string_view text) {
   return out + "\"";
 }
 
-std::string first_config(Zone zone, std::string_view organisation, const RecordChoice& record) {
+std::string audit_table(const std::vector<std::string>& witnesses) {
+  if (witnesses.empty()) {
+    return "# [audit]\n"
+           "# witness = [\"NAME+HEX+BASE64\"]  # what `liftlock audit witness key` prints on a second machine, which "
+           "is "
+           "met before ingests";
+  }
+  std::string keys;
+  for (const auto& key : witnesses) keys += (keys.empty() ? "" : ", ") + toml_string(key);
+  return fmt::format("[audit]\nwitness = [{}]  # each is met before ingests: docs/guides/witness.md", keys);
+}
+
+std::string first_config(Zone zone, std::string_view organisation, const RecordChoice& record,
+                         const std::vector<std::string>& witnesses) {
   return fmt::format(R"(# Liftlock installation. Every key is described in docs/formats/config.md.
 zone = "{}"
 organisation = {}
@@ -53,8 +66,7 @@ mode = "{}"{}# of prompts and answers: full, hash-only (digests in the audit log
 when_unwritable = "{}"{}# stop: no answer without its record; answer: it goes out, and is counted
 # keep = "6y"                    # what `liftlock record expire` erases when older
 
-# [audit]
-# witness = ["NAME+HEX+BASE64"]  # what `liftlock audit witness key` prints on a second machine, which is met before ingests
+{}
 # syslog = "tls://10.0.0.9:6514" # the site's collector, if entries are to go there as well; needs syslog_ca_file
 
 # Where bundles may come from: `liftlock ingest SOURCE`.
@@ -63,7 +75,8 @@ when_unwritable = "{}"{}# stop: no answer without its record; answer: it goes ou
 # require_read_only = true
 )",
                      name(zone), toml_string(organisation), record.mode, std::string(24 - record.mode.size(), ' '),
-                     record.or_stop ? "stop" : "answer", std::string(record.or_stop ? 9 : 7, ' '));
+                     record.or_stop ? "stop" : "answer", std::string(record.or_stop ? 9 : 7, ' '),
+                     audit_table(witnesses));
 }
 
 }  // namespace
@@ -121,7 +134,8 @@ Site::Site(fs::path folder) : m_folder(std::move(folder)) {
   m_config = parse_config(m_config_text);
 }
 
-Site Site::create(const fs::path& folder, Zone zone, std::string_view organisation, const RecordChoice& record) {
+Site Site::create(const fs::path& folder, Zone zone, std::string_view organisation, const RecordChoice& record,
+                  const std::vector<std::string>& witnesses) {
   const auto file = folder / "config.toml";
   if (fs::exists(file)) {
     Site existing(folder);
@@ -137,7 +151,7 @@ Site Site::create(const fs::path& folder, Zone zone, std::string_view organisati
   if (fresh && ::chmod(folder.c_str(), 0750) != 0) fail_errno(fmt::format("chmod {}", printable(folder.string())));
   for (const auto* below : {"store", "audit", "trust", "keys", "engines"}) make_folders(folder / below);
   if (::chmod((folder / "keys").c_str(), 0700) != 0) fail_errno("chmod keys");
-  write_file_atomically(file, first_config(zone, organisation, record));
+  write_file_atomically(file, first_config(zone, organisation, record, witnesses));
   return Site(folder);
 }
 

@@ -188,9 +188,11 @@ class Site {
   /// Opens; an installation that does not exist has Zone::none and default settings. @throws Error{config_invalid,
   /// unknown_key}
   explicit Site(fs::path folder);
-  /// Creates the folders, for the user and its group only, and a commented config.toml. @throws Error{immutable} if
-  /// there is one with another zone
-  static Site create(const fs::path& folder, Zone zone, std::string_view organisation, const RecordChoice& record = {});
+  /// Creates the folders, for the user and its group only, and a commented config.toml.
+  /// @param witnesses keys for [audit] witness, which the caller has looked at
+  /// @throws Error{immutable} if there is one with another zone
+  static Site create(const fs::path& folder, Zone zone, std::string_view organisation, const RecordChoice& record = {},
+                     const std::vector<std::string>& witnesses = {});
 
   bool exists() const { return m_exists; }
   const fs::path& folder() const { return m_folder; }

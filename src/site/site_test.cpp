@@ -20,6 +20,9 @@ TEST(Site, WhatCreateWritesIsReadBack) {
   EXPECT_TRUE(site.config().require_expect);
   EXPECT_EQ(site.config().reserve_bytes, 1u << 30);
   EXPECT_EQ(fs::status(site.keys_folder()).permissions(), fs::perms::owner_all);
+  EXPECT_TRUE(site.config().witnesses.empty());
+  const std::vector<std::string> witnesses{"one+01+AA==", "two+02+AA=="};
+  EXPECT_EQ(Site::create(folder.path() / "watched", Zone::ingest, "", {}, witnesses).config().witnesses, witnesses);
   EXPECT_NO_THROW(Site::create(site.folder(), Zone::ingest, "again"));
   EXPECT_EQ(code_of([&] { Site::create(site.folder(), Zone::low, ""); }), ErrorCode::immutable);
 }

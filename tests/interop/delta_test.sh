@@ -37,7 +37,8 @@ ship plant-1
 high init --zone ingest --organisation Acme > /dev/null
 printf '[source.usb]\npath = "%s/medium"\nrequire_read_only = false\n' "$work" >> "$high_state/config.toml"
 high trust pin ../medium/plant-1 --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
-[ "$(high status)" = "nothing was ingested here yet" ] || fail "status before the first bundle"
+[ "$(high status)" = $'nothing was ingested here yet\nno witness is named: nothing here would show an audit log that was cut or rolled back' ] ||
+  fail "status before the first bundle, and without a witness: $(high status)"
 land plant-1
 
 # --- a delta on a bundle

@@ -22,11 +22,11 @@ land() { high ingest "usb/plant-$1" --expect "$(sha256sum < "$work/medium/plant-
 live() { high --json ls --publications | json '["publications"]' | grep -o "'sequence': [0-9]*" | grep -o '[0-9]*' | tr '\n' ' '; }
 
 make_node() {
-  high init --zone ingest --organisation Acme > /dev/null
+  high init --zone ingest --organisation Acme --witness "$key" > /dev/null
   sed -i "/^reserve/d" "$high_state/config.toml"
   sed -i 's/^\[policy\]$/&\nreserve = "0B"/' "$high_state/config.toml"
-  printf '[source.usb]\npath = "%s/medium"\nrequire_read_only = false\n[audit]\nwitness = ["%s"]\nwitness_max_age = "7d"\n' \
-    "$work" "$key" >> "$high_state/config.toml"
+  sed -i 's/^witness = .*/&\nwitness_max_age = "7d"/' "$high_state/config.toml"
+  printf '[source.usb]\npath = "%s/medium"\nrequire_read_only = false\n' "$work" >> "$high_state/config.toml"
   high trust pin "$work/medium/plant-1" --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
 }
 ask() { high audit witness request --output "$stick/request" "$@" > /dev/null; }
@@ -51,12 +51,19 @@ refused usage witness audit witness key --name another
 [ "$(stat -c %a "$there/witness/key")" = 600 ] || fail "the witness's key can be read by others"
 
 # --- A new node -----------------------------------------------------------------------------------------------------------------
+for keys in "--witness no-key" "--witness $key --witness $key"; do
+  # shellcheck disable=SC2086
+  refused usage high init --zone ingest $keys
+done
+[ ! -e "$high_state" ] || fail "a node was made with a wrong witness"
 make_node
+refused usage high init --zone ingest --witness "$key"
 refused witness-required land 1
 [ -z "$(live)" ] || fail "something landed"
 [ "$(state)" = never-met ] || fail "state: $(state)"
 status_is 3 high status
 grep -q 'WITNESS' "$work/out" || fail "status does not show the witness: $(cat "$work/out")"
+if grep -q 'no witness is named' "$work/out"; then fail "status: $(cat "$work/out")"; fi
 ask
 high audit tail --type witness.request | grep 'success.*challenge' > /dev/null || fail "the request has no entry (docs/formats/witness.md)"
 refused log-unknown sign
