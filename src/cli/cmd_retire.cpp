@@ -16,10 +16,12 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/disbelieved.hpp"
+#include "cli/last_uses.hpp"
 #include "cli/reason_option.hpp"
 #include "cli/store_view.hpp"
 #include "cli/whole_number.hpp"
 #include "engine/choices.hpp"
+#include "engine/engine_process.hpp"
 #include "sync/rings.hpp"
 #include "trust/logged_trust.hpp"
 
@@ -91,27 +93,11 @@ std::vector<MarkedPublication> choose_named(const std::vector<PublicationSummary
   return out;
 }
 
-/// When a digest was last read from the mirror, and a model last loaded: by digest's text, and by id.
-std::map<std::string, Timestamp> last_uses(const AuditLog& log) {
-  std::map<std::string, Timestamp> out;
-  log.for_each(0, log.size(), [&](const AuditEntry& entry) {
-    if (entry.event.type == "mirror.read" || entry.event.type == "model.load") out[entry.event.subject] = entry.time;
-    return true;
-  });
+/// By the engine's full name the digest of its package.
+std::map<std::string, std::string> installed_packages(const Site& site) {
+  std::map<std::string, std::string> out;
+  for (const auto& one : engine::installed_engines(site.engines_folder())) out[full_name(one)] = one.facts.package;
   return out;
-}
-
-std::optional<Timestamp> last_use(const Publication& publication, const std::map<std::string, Timestamp>& uses) {
-  std::optional<Timestamp> newest;
-  const auto look = [&](const std::string& subject) {
-    const auto found = uses.find(subject);
-    if (found != uses.end() && (!newest || *newest < found->second)) newest = found->second;
-  };
-  for (const auto& artifact : publication.artifacts) {
-    look(artifact.id());
-    for (const auto& file : artifact.files) look(file.digest.text());
-  }
-  return newest;
 }
 
 /// A model behind an alias answers somebody: it stays until another one stands there.
@@ -203,7 +189,7 @@ void run(Invocation& invocation, const Options& options) {
   const auto kept = keep_for_rings(site, store, options, chosen, invocation.reporter());
   require_no_alias(site, store, chosen);
   tell_of_newest(invocation.reporter(), live, chosen);
-  const auto uses = last_uses(AuditLog::open_to_read(site.audit_folder()));
+  const auto uses = last_uses(AuditLog::open_to_read(site.audit_folder()), installed_packages(site));
   auto list = Json::array();
   std::vector<std::vector<std::string>> rows{{"PUBLICATION", "PUBLISHED", "ARTIFACTS", "SIZE", "LAST USED", "WHY"}};
   for (const auto& [publication, why] : chosen) {
@@ -260,7 +246,8 @@ void add_retire(CLI::App& app, Invocation& invocation) {
       "The sequence stays taken; ingesting the same bundle with --restore-retired brings it back, unless its signer "
       "is\n"
       "revoked. With --keep stays what a ring runs: of each channel the highest that was promoted to it.\n"
-      "LAST USED is the last read of one of its files from the mirror, or load of one of its models.\n"
+      "LAST USED is the last read of one of its files from the mirror, load of one of its models, push of one of its\n"
+      "artifacts, or start of an engine that was installed from it.\n"
       "Example: liftlock retire --keep 3 --dry-run");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -61,6 +61,8 @@ done
 step "images are pushed, manifests byte for byte; skopeo pulls them"
 grep -q "nothing to send" <<< "$(high push oci://plain)" || fail "the second push sends something"
 [ "$(high --json audit tail -n 50 --type image.push | json '["entries"]' | grep -o "'outcome': 'success'" | wc -l)" = 2 ] || fail "the audit log"
+pushed=$(high --json audit tail -n 50 --type image.push | value 'max(e["time"] for e in d["entries"])')
+[ "$(high --json retire demo/1 --dry-run | json '["retired"][0]["last_used"]')" = "$pushed" ] || fail "a push is no use: $(high retire demo/1 --dry-run)"
 step "the same push again sends nothing, and the log has each once"
 
 # A blob that is lost there, and a tag that somebody moved: the plan sees both.
