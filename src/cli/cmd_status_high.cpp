@@ -22,6 +22,7 @@
 #include "cli/site_alarms.hpp"
 #include "cli/syslog_settings.hpp"
 #include "cli/witness_view.hpp"
+#include "os/file.hpp"
 #include "server/log_check.hpp"
 #include "store/catalog.hpp"
 
@@ -181,6 +182,7 @@ void run(Invocation& invocation) {
   const auto lost = behind(log, catalog, live);
   const auto lost_key = lost_key_text(site);
   const bool has_room = has_audit_reserve(site.audit_folder());
+  const auto free = free_space(site.store_folder());
   auto channels = Json::array();
   std::vector<std::vector<std::string>> rows{{"CHANNEL", "NEWEST", "MADE", "EXPECTED", "PENDING", "WITHHELD", "STATE"}};
   std::set<std::string> states;
@@ -243,6 +245,7 @@ void run(Invocation& invocation) {
   const bool clock_is_behind = newest && newest->time > when + k_clock_slack;
   if (clock_is_behind) states.insert("clock");
   if (!lost_key.empty()) states.insert("audit-key");
+  if (free < config.reserve_bytes) states.insert("disk");
   const auto collector = syslog_report(site, log, when);
   if (collector && collector->state != "ok") states.insert(collector->state);
   invocation.print(
@@ -259,6 +262,7 @@ void run(Invocation& invocation) {
        {"imports", {{"live", imports.live}, {"unsigned", imports.unsigned_ones}}},
        {"witnesses", witnesses_json(standings)},
        {"audit_reserve", has_room},
+       {"disk", {{"free", free}, {"reserve", config.reserve_bytes}}},
        {"audit_key_lost", !lost_key.empty()},
        {"audit_damage", damaged ? damage_json(*check) : Json()},
        {"collector", collector ? collector->json : Json()}},
@@ -292,6 +296,11 @@ void run(Invocation& invocation) {
               "is wrong\n",
               format_time(when), newest->what, format_time(newest->time));
         }
+        if (states.contains("disk"))
+          out += fmt::format(
+              "disk: {} free where the store lies, and [policy] reserve is {}: nothing can land (`liftlock gc "
+              "--dry-run`, `liftlock retire --keep 3 --dry-run`)\n",
+              format_size(free), format_size(config.reserve_bytes));
         if (!has_room)
           out += fmt::format(
               "disk: full, or too small to keep a reserve of {} for the audit log; what is left of it is used\n",
@@ -317,7 +326,8 @@ void add_status(CLI::App& app, Invocation& invocation) {
       "something is overdue, trust is lost or revoked, users' keys are not those of the audit log, the audit log has "
       "lost its private key, a forked bundle or root statement was "
       "refused,\n"
-      "catalog and audit log differ, this machine's clock is behind what was signed already, the disk is full, a "
+      "catalog and audit log differ, this machine's clock is behind what was signed already, the disk is full or has\n"
+      "less free than the reserve, a "
       "witness of the audit log was not met, "
       "or\n"
       "audit entries wait too long for the site's collector; 4\n"

@@ -21,6 +21,15 @@ sed -i 's/^\[policy\]/[policy]\nunsigned_imports = true/' "$high_state/config.to
 high trust pin ../medium/1 --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
 land() { "$high_exe" --state "$high_state" ingest "usb/$1" --expect "$(digest "../medium/$1/manifest/bundle.json")" "${@:2}" 2>&1; }
 
+# Where less is free than an ingest leaves, nothing lands any more, and status says so before somebody tries.
+high status > /dev/null || fail "status before the first bundle: $(high status)"
+sed -i 's/^reserve = .*/reserve = "900TiB"/' "$high_state/config.toml"
+got=0; high status > ../told || got=$?
+[ "$got" = 3 ] && grep -q '^disk: .* free where the store lies, and \[policy\] reserve is 900.0 TiB' ../told || fail "status of a small disk: $got $(cat ../told)"
+refused disk-full land 1
+sed -i 's/^reserve = .*/reserve = "1MiB"/' "$high_state/config.toml"
+step "less than the reserve is an alarm"
+
 # A first content is nothing to tell, nor is the same one again.
 out=$(land 1) && ! grep -q 'another content' <<< "$out" || fail "the first content: $out"
 before=$(echo "tool 1" | sha256sum | cut -c1-12)

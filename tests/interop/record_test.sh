@@ -14,6 +14,7 @@ says() {
 }
 
 high init --zone production --organisation Test > /dev/null
+sed -i 's/^reserve = .*/reserve = "1MiB"/' "$high_state/config.toml"  # less free than that is an alarm of status
 secret='the launch code is 8472 and stays here'
 first=$("$writer" "$high_state" ada "tell me: $secret" 'I must not repeat it')
 second=$("$writer" "$high_state" bob 'what did ada ask?' "she said: $secret")
@@ -216,6 +217,7 @@ step "an old copy of the users' keys is an alarm, and what was revoked is revoke
 # --- keys that the log never saw: another installation's access.db
 own_state=$high_state high_state="$work/stranger"
 high init --zone production --record off > /dev/null
+sed -i 's/^reserve = .*/reserve = "1MiB"/' "$high_state/config.toml"  # less free than that is an alarm of status
 foreign=$(high --json key add mallory | json '["id"]')
 cp "$high_state/access.db" "$work/foreign.db"
 high_state=$own_state
