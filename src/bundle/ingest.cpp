@@ -17,6 +17,7 @@
 #include "bundle/channel.hpp"
 #include "bundle/import_channel.hpp"
 #include "bundle/landing_plan.hpp"
+#include "bundle/media_register.hpp"
 #include "bundle/scan.hpp"
 #include "bundle/signatures.hpp"
 #include "bundle/source.hpp"
@@ -46,6 +47,7 @@ class Ingest {
         m_log(site.audit_folder(), k_log_origin),
         m_bundle(request.remote != nullptr ? request.remote->front() : resolve_source(site.config(), request.source)) {
     make_folders(site.store_folder());
+    if (request.remote == nullptr) m_medium = request.medium(m_bundle.folder());
     m_origin = origin();
     m_result.info = m_bundle.info();
     m_result.digest = m_bundle.digest();
@@ -60,6 +62,7 @@ class Ingest {
       note(fmt::format("refused {}: another {}/{}, {}: find out who made it", format_time(fork.when),
                        printable(m_bundle.info().channel), fork.sequence, printable(fork.bundle)));
     }
+    note_medium();
     if (m_request.remote != nullptr) m_request.remote->bring_lists(m_bundle.info());
     m_bundle.load_lists();
     m_plan.emplace(m_bundle, m_admission.root, m_request.remote);
@@ -135,8 +138,16 @@ class Ingest {
     }
     out["source"] = printable(m_request.source);
     out["read_only"] = is_on_read_only_mount(m_bundle.folder());
+    if (!m_medium.serial.empty() || !m_medium.model.empty())
+      out["medium"] = {{"serial", m_medium.serial}, {"model", m_medium.model}};
     if (m_request.expect) out["expect"] = m_request.expect->text();
     return out;
+  }
+
+  /// A disk of this machine itself is no medium that comes and goes.
+  void note_medium() {
+    if (m_medium.serial.empty() || m_medium.serial == m_request.medium(m_site.store_folder()).serial) return;
+    if (auto why = unregistered_medium(m_log, m_medium.serial); !why.empty()) note(std::move(why));
   }
 
   std::string batch() const {
@@ -380,6 +391,7 @@ class Ingest {
   Reporter& m_reporter;
   AuditLog m_log;
   BundleReader m_bundle;
+  Medium m_medium;  ///< empty for a peer, and where the device says nothing
   Json m_origin;
   IngestResult m_result;
   Admission m_admission;

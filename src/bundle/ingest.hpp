@@ -14,6 +14,7 @@
 #include "base/reporter.hpp"
 #include "bundle/bundle_reader.hpp"
 #include "bundle/inspect_all.hpp"
+#include "os/medium.hpp"
 #include "site/site.hpp"
 #include "store/blob_store.hpp"
 
@@ -50,6 +51,7 @@ struct IngestRequest {
   std::string actor;
   Inspect inspect;
   RemoteBundle* remote = nullptr;  ///< takes the place of a folder; `source` then only names it for people
+  std::function<Medium(const fs::path&)> medium = medium_of;  ///< which device a folder lies on; tests have others
 };
 
 struct IngestResult {

@@ -3,6 +3,7 @@
 
 #include "bundle/channel.hpp"
 #include "bundle/ingest_fixture.hpp"
+#include "bundle/media_register.hpp"
 #include "trust/trust_fork.hpp"
 
 namespace liftlock {
@@ -29,6 +30,39 @@ TEST_F(IngestTest, TheLogHasWhereItCameFromAndWhatWasAnnounced) {
   EXPECT_EQ(detail.at("read_only"), false);
   EXPECT_EQ(detail.at("expect"), result.digest.text());
   EXPECT_FALSE(detail.contains("peer"));
+}
+
+TEST_F(IngestTest, TheMediumIsInTheLogAndComparedWithTheRegister) {
+  packed("good");
+  auto request = order("good");
+  const auto store = site().store_folder();
+  std::string own = "DISK-1";
+  request.medium = [&](const fs::path& folder) { return Medium{"sdb1", "Stick", folder == store ? own : "4C53"}; };
+  request.dry_run = true;
+  const auto notes = [&] {
+    return fmt::format("{}", fmt::join(ingest(site(), request, silent_reporter()).notes, "\n"));
+  };
+  const auto moved = [&](std::string_view type, const std::string& serial, const std::string& device_serial) {
+    AuditLog(site().audit_folder(), "")
+        .append({.type = std::string(type),
+                 .actor = "ada",
+                 .outcome = Outcome::success,
+                 .subject = serial,
+                 .detail = dump_json_line({{"device_serial", device_serial}})});
+  };
+  EXPECT_EQ(notes().find("register"), std::string::npos) << "none is kept here";
+  moved(k_media_in_event, "OTHER", "");
+  EXPECT_THAT(notes(), testing::HasSubstr("the medium 4C53 is not in the register of media"));
+  moved(k_media_in_event, "LABEL-7", "4C53");  // as its label names it
+  EXPECT_EQ(notes().find("register"), std::string::npos);
+  moved(k_media_out_event, "LABEL-7", "");
+  EXPECT_THAT(notes(), testing::ContainsRegex("the medium 4C53 left .*Z, says the register of media"));
+  own = "4C53";
+  EXPECT_EQ(notes().find("register"), std::string::npos) << "a copy on the machine's own disk";
+  request.dry_run = false;
+  EXPECT_EQ(ingest(site(), request, silent_reporter()).status, IngestResult::Status::published);
+  const auto detail = parse_json(AuditLog(site().audit_folder(), "").find_last(k_ingest_event, "test/1")->event.detail);
+  EXPECT_EQ(detail.at("medium"), (Json{{"serial", "4C53"}, {"model", "Stick"}}));
 }
 
 TEST_F(IngestTest, TheTarFormLandsLikeTheTree) {
