@@ -56,6 +56,7 @@ low trust add-key ../approver1.pem.pub --role approver --root-key ../root2.pem >
 low trust add-key ../scanner1.pem.pub --role scanner --root-key ../root2.pem > /dev/null
 low trust add-key ../ingest1.pem.pub --role ingest --root-key ../root2.pem > /dev/null
 low trust threshold approver 1 --root-key ../root2.pem > /dev/null
+cp -a "$low_state" "$work/kiosk"  # it hears of no rotation
 for role in approver scanner ingest; do
   low trust rotate "$(id "${role}1")" --with "../${role}2.pem.pub" --root-key ../root2.pem > /dev/null
 done
@@ -63,7 +64,21 @@ ship plant-4 builder:builder2
 refused unsigned take plant-4
 refused key-retired low sign ../medium/plant-4 --role approver --key ../approver1.pem
 low sign ../medium/plant-4 --role approver --key ../approver2.pem > /dev/null
+cp -r ../medium/plant-4 ../medium/scanned-4
+cp -r ../medium/plant-4 ../medium/late-4
+refused key-retired low withhold ../medium/scanned-4 files/notes.txt --reason test --key ../scanner1.pem
+[ ! -e ../medium/scanned-4/withheld ] || fail "a scanner's key that retired left something"
+low withhold ../medium/scanned-4 files/notes.txt --reason test --key ../scanner2.pem > /dev/null
+"$low_exe" --quiet --state "$work/kiosk" withhold ../medium/late-4 files/notes.txt --reason test --key ../scanner1.pem > /dev/null
+refused key-retired take late-4
+rm -r ../medium/late-4
 take plant-4
+grep -q "withheld: files/notes.txt (test)" <<< "$(high verify ../medium/scanned-4)" || fail "what the new scanner withholds: $(high verify ../medium/scanned-4)"
+rm -r ../medium/scanned-4
+sed -i 's/^\[policy\]$/&\noutbound = "receipts"/' "$high_state/config.toml"
+refused key-retired high receipt --output ../receipt-4 --key ../ingest1.pem
+[ ! -e ../receipt-4 ] || fail "an ingest key that retired left something"
+grep -q ", signed" <<< "$(high receipt --output ../receipt-4 --key ../ingest2.pem)" || fail "a receipt by the new ingest key"
 step "keys of approver, scanner and ingest come and are replaced; a threshold counts from the bundle that brings it"
 
 low trust add-key ../builder3.pem.pub --role builder --root-key ../root2.pem > /dev/null
