@@ -52,6 +52,7 @@ class Bench:
     def __init__(self, low, high, folder):
         self.programs = {"low": os.path.realpath(low), "high": os.path.realpath(high), "prod": os.path.realpath(high)}
         self.peer = None  # a mirror that serves while the steps run
+        self.contents = {"small": b"small\n", "large": bytes(range(256)) * 2000, "empty": b""}  # of the files of the stack
         self.folder = folder
         self.where = "while nothing was hurt"
         self.live = folder / "live"  # what the step works on; put back before each try
@@ -89,7 +90,7 @@ class Bench:
         sources.mkdir()
         (sources / "changed.bin").write_bytes(b"changed")
         text = '[stack]\nname = "demo"\n'
-        for name, content in (("small", b"small\n"), ("large", bytes(range(256)) * 2000), ("empty", b"")):
+        for name, content in self.contents.items():
             (sources / f"{name}.bin").write_bytes(content)
             text += f'[file.{name}]\nsource = "{sources}/{name}.bin"\n'
         (self.live / "stack" / "liftlock.toml").write_text(text)
@@ -134,7 +135,7 @@ class Bench:
         self.peer = subprocess.Popen([self.programs["high"], "--quiet", "--state", f"{self.folder}/peer", "serve", "--listen",
                                       "127.0.0.1:0"], env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                      stderr=subprocess.DEVNULL, text=True)
-        url = self.peer.stdout.readline().strip().removeprefix("listening on ")
+        url = self.address_for_the_node(self.peer.stdout.readline().strip().removeprefix("listening on "))
         self.run("prod", "init", "--zone", "production", "--organisation", "Test")
         config = self.live / "prod" / "config.toml"
         config.write_text(config.read_text().replace('reserve = "1GiB"', 'reserve = "0B"') +
@@ -145,6 +146,10 @@ class Bench:
         step = Step("sync", "prod", ["store", "sync"], self.store_of("prod"))
         self.run("prod", *step.command)
         return step
+
+    def address_for_the_node(self, peer):
+        """Whom the node asks: the peer itself."""
+        return peer
 
     def close(self):
         if self.peer:

@@ -4,10 +4,13 @@
     lying_peer.py UPSTREAM_PORT FOLDER
 
 Prints its port. Reads FOLDER/mode for each request: `MODE [ARGUMENT]`, for targets that match FOLDER/match (a regular
-expression; everything without it). Writes one line for each answer to FOLDER/log: TARGET FIRST BYTES, where FIRST is where the body began.
+expression; everything without it). Writes one line for each answer to FOLDER/log: TARGET FIRST BYTES, where FIRST is where the body began,
+and makes FOLDER/cut when `once` or `gone` came to their N.
 
     honest          as the peer answers
     cut N           the connection ends after N bytes of head and body
+    once N          of all answers since the mode was written together, the connection ends after N bytes; then it is honest
+    gone N          the same, and from then on no answer has a byte
     flip            one bit of the body is another
     longer          a byte more, and says so       more       a byte more than it says, in chunks
     shorter         a byte less, and says so       less       a byte less, in chunks
@@ -20,7 +23,8 @@ expression; everything without it). Writes one line for each answer to FOLDER/lo
     silent          no answer at all
 """
 import http.client
-
+import os
+import pathlib
 import re
 import socketserver
 import sys
@@ -37,6 +41,29 @@ def read(name, otherwise):
             return file.read().strip() or otherwise
     except FileNotFoundError:
         return otherwise
+
+
+class Allowance:
+    """The bytes of `once` and `gone`."""
+
+    def __init__(self):
+        self.written = self.sent = 0
+
+    def of(self, whole, mode, last):
+        """What goes out of this answer."""
+        with LOCK:
+            written = os.stat(f"{FOLDER}/mode").st_mtime_ns
+            if written != self.written:
+                self.written, self.sent = written, 0
+            left = last - self.sent
+            self.sent += len(whole)
+            if left >= len(whole) or left < 0 and mode == "once":
+                return whole
+            pathlib.Path(f"{FOLDER}/cut").touch()
+            return whole[:max(left, 0)]
+
+
+ALLOWANCE = Allowance()
 
 
 class Answer(socketserver.BaseRequestHandler):
@@ -120,7 +147,9 @@ class Answer(socketserver.BaseRequestHandler):
             whole = head.encode("latin-1") + body
             if mode == "cut":
                 whole = whole[: int(argument)]
-                body = whole[len(head):]
+            elif mode in ("once", "gone"):
+                whole = ALLOWANCE.of(whole, mode, int(argument))
+            body = whole[len(head):]
             self.note(target, first, body)
             self.send(whole)
 
