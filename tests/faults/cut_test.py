@@ -32,7 +32,7 @@ LIAR = pathlib.Path(__file__).parent.parent / "tools/lying_peer.py"
 class CutBench(Bench):
     def __init__(self, low, high, folder):
         super().__init__(low, high, folder)
-        self.contents = {"small": b"small\n", "large": bytes(range(256)) * 8, "empty": b""}
+        self.contents, self.remote = {"small": b"small\n", "large": bytes(range(256)) * 8, "empty": b""}, b"remote\n"
         self.between, self.liar = folder / "between", None
 
     def address_for_the_node(self, peer):

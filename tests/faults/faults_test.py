@@ -3,9 +3,9 @@
 
     faults_test.py LIFTLOCK_LOW LIFTLOCK_HIGH [--every N] [--only STEP,…]
 
-For each step (lock, fetch, pack, fetch --copy, sign, ingest, store sync of a production node, gc, acknowledge: the bare append to the audit
-log) and each system call that changes a file system, strace ends the program with SIGKILL at the first, second, third … such call of a thread, until a run is no
-longer touched. Then, with the error in place of the call, the same for ENOSPC, EDQUOT and EIO. And the step runs on a file system
+For each step (lock and fetch, with a download; pack; fetch --copy; sign; pack --form tar; ingest of both; store sync of a production
+node; gc; acknowledge: the bare append to the audit log) and each system call that changes a file system, strace ends the program with
+SIGKILL at the first, second, third … such call of a thread, until a run is no longer touched; and in the middle of the download. Then, with the error in place of the call, the same for ENOSPC, EDQUOT and EIO. And the step runs on a file system
 that is really full, at one size after the other: there writes are short before they fail. After each:
 
   * what was visible before is visible, whole, or what should be afterwards is: never something between;
@@ -35,6 +35,7 @@ WRITING = ("write", "pwrite64", "writev", "openat", "mkdir", "mkdirat", "linkat"
 FAILING = {"ENOSPC": WRITING, "EDQUOT": WRITING, "EIO": (*WRITING, "unlinkat")}
 SYNCING = ("fsync", "fdatasync", "syncfs")
 KILLED = 137
+SERVER = pathlib.Path(__file__).parent.parent / "tools/file_server.py"
 
 
 def fail(text):
@@ -42,17 +43,19 @@ def fail(text):
 
 
 class Step:
-    """One command on one side, from one state of that side's folders."""
+    """One command on one side, from one state of that side's folders; with the bundle that it makes or signs."""
 
-    def __init__(self, name, side, command, visible):
-        self.name, self.side, self.command, self.visible = name, side, command, visible
+    def __init__(self, name, side, command, visible, bundle=None):
+        self.name, self.side, self.command, self.visible, self.bundle = name, side, command, visible, bundle
 
 
 class Bench:
     def __init__(self, low, high, folder):
         self.programs = {"low": os.path.realpath(low), "high": os.path.realpath(high), "prod": os.path.realpath(high)}
         self.peer = None  # a mirror that serves while the steps run
-        self.contents = {"small": b"small\n", "large": bytes(range(256)) * 2000, "empty": b""}  # of the files of the stack
+        self.server = None  # of the file that is downloaded
+        self.contents = {"small": b"small\n", "large": bytes(range(256)) * 1200, "empty": b""}  # of the files of the stack
+        self.remote = bytes(reversed(range(256))) * 1200  # more than a download keeps in memory
         self.folder = folder
         self.where = "while nothing was hurt"
         self.live = folder / "live"  # what the step works on; put back before each try
@@ -93,41 +96,70 @@ class Bench:
         for name, content in self.contents.items():
             (sources / f"{name}.bin").write_bytes(content)
             text += f'[file.{name}]\nsource = "{sources}/{name}.bin"\n'
+        text += f'[file.remote]\nsource = "{self.serve_remote()}"\n'
         (self.live / "stack" / "liftlock.toml").write_text(text)
         keys = [f"{self.live}/{name}.pem" for name in ("root", "builder")]
+        steps = []
+
+        def add(*step):
+            steps.append(Step(*step))
+            self.snapshot(steps[-1].name)
+            self.run(steps[-1].side, *steps[-1].command)
+
+        self.run("low", "init")
+        add("lock", "low", ["lock"], self.lock_of)
+        # From here on it is a colleague's lock: what it names is not here yet.
+        shutil.rmtree(self.live / "low")
         self.run("low", "init")
         self.run("low", "trust", "keygen", "--role", "root", "--out", keys[0])
         self.run("low", "trust", "keygen", "--role", "builder", "--out", keys[1])
         self.run("low", "trust", "init", "--organisation", "Test", "--root-key", keys[0], "--add", f"builder:{keys[1]}.pub")
-        bundle = f"{self.medium}/demo-1"
-        steps = [Step("lock", "low", ["lock"], self.lock_of),
-                 Step("fetch", "low", ["fetch"], self.store_of("low")),
-                 Step("pack", "low", ["pack", "--output", bundle], self.bundle_of),
-                 Step("copy", "low", ["fetch", "--copy"], self.copies),
-                 Step("sign", "low", ["sign", bundle, "--role", "builder", "--key", keys[1]], self.bundle_of)]
-        for step in steps:
-            self.snapshot(step.name)
-            self.run(step.side, *step.command)
+        tree, tar = self.medium / "demo-1", self.medium / "demo-2"
+        add("fetch", "low", ["fetch"], self.store_of("low"))
+        add("pack", "low", ["pack", "--output", str(tree)], self.bundle_of(tree), tree)
+        add("copy", "low", ["fetch", "--copy"], self.copies)
+        add("sign", "low", ["sign", str(tree), "--role", "builder", "--key", keys[1]], self.bundle_of(tree), tree)
+        add("pack-tar", "low", ["pack", "--form", "tar", "--output", str(tar)], self.bundle_of(tar), tar)
+        self.run("low", "sign", str(tar), "--role", "builder", "--key", keys[1])
         self.run("high", "init", "--zone", "ingest", "--organisation", "Test")
         config = self.live / "high" / "config.toml"
         config.write_text(config.read_text().replace('reserve = "1GiB"', 'reserve = "0B"') +
                           f'[source.usb]\npath = "{self.medium}"\nrequire_read_only = false\n')
-        self.run("high", "trust", "pin", bundle, "--fingerprint", self.ask("low", "trust", "show")["fingerprint"])
-        digest = hashlib.sha256((self.medium / "demo-1/manifest/bundle.json").read_bytes()).hexdigest()
-        steps.append(Step("ingest", "high", ["ingest", "usb/demo-1", "--expect", digest], self.store_of("high")))
-        self.snapshot("ingest")
-        self.run("high", *steps[-1].command)
+        self.run("high", "trust", "pin", str(tree), "--fingerprint", self.ask("low", "trust", "show")["fingerprint"])
+        before = self.folder / "before"
+        shutil.copytree(self.live / "high", before, symlinks=True)
+        add("ingest-tar", "high", self.ingest_of(tar), self.store_of("high"))
+        shutil.rmtree(self.live / "high")
+        before.rename(self.live / "high")
+        add("ingest", "high", self.ingest_of(tree), self.store_of("high"))
         steps.append(self.build_sync())
         # The copy of a file that another took the place of is what gc removes.
         (self.live / "stack" / "liftlock.toml").write_text(text.replace("large.bin", "changed.bin"))
         self.run("low", "lock")
         self.run("low", "fetch")
-        steps.append(Step("gc", "low", ["gc"], self.store_of("low")))
-        self.snapshot("gc")
+        add("gc", "low", ["gc"], self.store_of("low"))
         words = self.ask("high", "acknowledge", "demo")["words"].split()
-        steps.append(Step("acknowledge", "low", ["acknowledge", "demo", "1", *words], self.acknowledged))
-        self.snapshot("acknowledge")
+        add("acknowledge", "low", ["acknowledge", "demo", "1", *words], self.acknowledged)
         return steps
+
+    def serve_remote(self):
+        """The URL of the file that is no local one, behind a server that knows Range."""
+        (self.folder / "served").mkdir()
+        (self.folder / "served" / "remote.bin").write_bytes(self.remote)
+        self.server = subprocess.Popen([sys.executable, str(SERVER), str(self.folder / "served"), str(self.folder / "answers")],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        return f"http://127.0.0.1:{self.server.stdout.readline().strip()}/remote.bin"
+
+    def answers(self):
+        """What that server said since this was asked last."""
+        log = self.folder / "answers"
+        said = log.read_text() if log.exists() else ""
+        log.unlink(missing_ok=True)
+        return said
+
+    def ingest_of(self, bundle):
+        digest = hashlib.sha256((bundle / "manifest/bundle.json").read_bytes()).hexdigest()
+        return ["ingest", f"usb/{bundle.name}", "--expect", digest]
 
     def build_sync(self):
         """A production node, and a peer that is not hurt: a copy of the ingest node, in no folder that is put back."""
@@ -152,6 +184,9 @@ class Bench:
         return peer
 
     def close(self):
+        if self.server:
+            self.server.terminate()
+            self.server.wait()
         if self.peer:
             self.peer.terminate()
             self.peer.wait()
@@ -176,18 +211,19 @@ class Bench:
             if hashlib.sha256((blobs / "sha256" / blob[:2] / blob).read_bytes()).hexdigest() != blob:
                 fail(f"{self.where}: the copy {blob} is another file")
         # Each for itself: a commit is whole once its catalog is, and these are in none that is new.
-        return json.dumps(held if len(held) == 3 else [])
+        return json.dumps(held if len(held) == len(self.contents) + 1 else [])
 
-    def bundle_of(self):
-        bundle = self.medium / "demo-1"
-        if not bundle.exists():
-            return None
-        # What a killed `sign` leaves begins with a dot: verify refuses it, and the same command removes it.
-        seen = [(str(file.relative_to(bundle)), hashlib.sha256(file.read_bytes()).hexdigest())
-                for file in sorted(bundle.rglob("*"))
-                if file.is_file() and file.name != "bundle.json" and not file.name.startswith(".builder.")]
-        # ECDSA signs anew each time, and bundle.json has the time of its making.
-        return json.dumps([(path, None if path.startswith("signatures/") else digest) for path, digest in seen])
+    def bundle_of(self, bundle):
+        def look():
+            if not bundle.exists():
+                return None
+            # What a killed `sign` leaves begins with a dot: verify refuses it, and the same command removes it.
+            seen = [(str(file.relative_to(bundle)), hashlib.sha256(file.read_bytes()).hexdigest())
+                    for file in sorted(bundle.rglob("*"))
+                    if file.is_file() and file.name != "bundle.json" and not file.name.startswith(".builder.")]
+            # ECDSA signs anew each time, and bundle.json has the time of its making.
+            return json.dumps([(path, None if path.startswith("signatures/") else digest) for path, digest in seen])
+        return look
 
     def acknowledged(self):
         return json.dumps(self.ask("low", "status")["channels"][0]["not_acknowledged"])
@@ -201,12 +237,12 @@ class Bench:
         if step.visible() != after:
             fail(f"{where}: the same command again did not do it: {step.visible()} instead of {after}")
         self.run(step.side, "audit", "verify")
-        if step.name in ("fetch", "copy", "ingest", "sync", "gc"):
+        if step.name in ("fetch", "copy", "ingest", "ingest-tar", "sync", "gc"):
             self.run(step.side, "scrub")
-        if step.name in ("pack", "sign"):
-            if list((self.medium / "demo-1").rglob(".*")):
+        if step.bundle:
+            if list(step.bundle.rglob(".*")):
                 fail(f"{where}: something is left in the bundle")
-            self.run("low", "verify", f"{self.medium}/demo-1", "--integrity-only")
+            self.run("low", "verify", str(step.bundle), "--integrity-only")
 
     def hurt(self, step, call, effect, count):
         # With --seccomp-bpf strace 6.1 injects errors, and no signals.
@@ -271,6 +307,40 @@ def try_kills(bench, step, every, table):
                 break
             table[step.name, "kill"] += 1
             bench.check(step, before, after, f"{step.name}, killed at {call} {count} of about {most}", done)
+
+
+def half_of_the_download(bench, step):
+    """The number of the write, of the thread that makes it, after which half of the download lies in its part."""
+    bench.restore(step.name)
+    trace = bench.folder / "trace"
+    bench.run(step.side, *step.command, before=["strace", "-f", "-y", "-qq", "-o", str(trace), "-e", "trace=write"])
+    writes, parts = collections.Counter(), []
+    for line in trace.read_text(errors="replace").splitlines():
+        thread, _, call = line.partition(" ")
+        if not call.strip().startswith("write("):
+            continue
+        writes[thread] += 1
+        if call.partition("<")[2].partition(">")[0].endswith("/part"):
+            parts.append(writes[thread])
+    if len(parts) < 4:
+        fail(f"the download is written in {len(parts)} pieces")
+    return parts[len(parts) // 2]
+
+
+def try_download(bench, step, table):
+    """Killed in the middle of the download: the rest of it is asked for, and no more."""
+    before, after = bench.outcome(step)
+    count = half_of_the_download(bench, step)
+    bench.restore(step.name)
+    bench.answers()
+    done = bench.hurt(step, "write", "signal=SIGKILL", count)
+    if done.returncode not in (-9, KILLED):
+        fail(f"{step.name} ended with {done.returncode} instead of being killed in its download: {done.stderr}")
+    table[step.name, "kill"] += 1
+    bench.check(step, before, after, f"{step.name}, killed in the middle of its download", done)
+    said = bench.answers().split("\n")
+    if "206 /remote.bin" not in said:
+        fail(f"{step.name} did not go on with its download: {said}")
 
 
 def try_errors(bench, step, every, table):
@@ -345,6 +415,8 @@ def main():
                 if options.only and step.name not in options.only.split(","):
                     continue
                 try_kills(bench, step, options.every, table)
+                if step.name == "fetch":
+                    try_download(bench, step, table)
                 try_errors(bench, step, options.every, table)
                 if may_mount():
                     try_full(bench, step, options.every, table)

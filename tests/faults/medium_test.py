@@ -159,9 +159,9 @@ def pull(bench, step, every, before_image):
 def prepare(bench):
     """The steps that touch a medium, and the medium as it is before each: a file system in a file."""
     steps = {step.name: step for step in bench.build()}
-    bundle = f"{bench.medium}/demo-1"
+    bundle = bench.medium / "demo-1"
     bench.snapshot("verify")
-    steps["verify"] = Step("verify", "low", ["verify", bundle, "--integrity-only"], bench.bundle_of)
+    steps["verify"] = Step("verify", "low", ["verify", str(bundle), "--integrity-only"], bench.bundle_of(bundle))
     whole = bench.folder / "whole"
     bench.medium.rename(whole)
     bench.medium.mkdir()

@@ -225,9 +225,8 @@ def main():
         os.execvpe("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable, *sys.argv],
                    dict(os.environ, LIFTLOCK_POWER_ALONE="1"))
     dice, tried, blind = random.Random(options.seed), {}, []
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, contextlib.closing(Bench(options.low, options.high, pathlib.Path(name))) as bench:
         folder = pathlib.Path(name)
-        bench = Bench(options.low, options.high, folder)
         for step in bench.build():
             if not options.only or step.name in options.only.split(","):
                 tried[step.name] = cut(bench, step, options.fs, options.every, dice, folder)
