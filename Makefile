@@ -51,9 +51,9 @@ asan tsan: deps
 memcheck: build
 	tools/memcheck.py build/release
 
-## faults       each step of a crossing killed, starved and refused at every system call, a sync cut at every byte, the power cut at every flush, the medium pulled out; every bit flipped
+## faults       each step of a crossing killed, starved, refused and cut short at every system call, a sync cut at every byte, the power cut at every flush, the medium pulled out; every bit flipped
 faults: build
-	tests/faults/faults_test.py build/release/src/cli/liftlock-low build/release/src/cli/liftlock-high
+	tests/faults/faults_test.py build/release/src/cli/liftlock-low build/release/src/cli/liftlock-high --short-write build/release/tests/short_write.so
 	LIFTLOCK_EVERY_BYTE=1 tests/faults/cut_test.py build/release/src/cli/liftlock-low build/release/src/cli/liftlock-high
 	tests/faults/power_test.py build/release/src/cli/liftlock-low build/release/src/cli/liftlock-high
 	tests/faults/medium_test.py build/release/src/cli/liftlock-low build/release/src/cli/liftlock-high

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Kills and starves each step of a crossing at one system call after the other (issue "Under pressure", Faults).
 
-    faults_test.py LIFTLOCK_LOW LIFTLOCK_HIGH [--every N] [--only STEP,…]
+    faults_test.py LIFTLOCK_LOW LIFTLOCK_HIGH [--every N] [--only STEP,…] [--short-write LIBRARY]
 
 For each step (lock and fetch, with a download; pack; fetch --copy; sign; pack --form tar; ingest of both; store sync of a production
 node; gc; acknowledge: the bare append to the audit log) and each system call that changes a file system, strace ends the program with
-SIGKILL at the first, second, third … such call of a thread, until a run is no longer touched; and in the middle of the download. Then, with the error in place of the call, the same for ENOSPC, EDQUOT and EIO. And the step runs on a file system
+SIGKILL at the first, second, third … such call of a thread, until a run is no longer touched; and in the middle of the download. Then, with the error in place of the call, the same for ENOSPC, EDQUOT and EIO. With LIBRARY (tests/tools/short_write.cpp) the first,
+second, third … write to a file is cut to its half, which is no error and must change nothing. And the step runs on a file system
 that is really full, at one size after the other: there writes are short before they fail. After each:
 
   * what was visible before is visible, whole, or what should be afterwards is: never something between;
@@ -364,6 +365,23 @@ def try_errors(bench, step, every, table):
                 bench.check(step, before, after, where, done)
 
 
+def try_short_writes(bench, step, every, library, table):
+    before, after = bench.outcome(step)
+    log = bench.folder / "short"
+    for count in counts(every):
+        where = f"{step.name}, the write {count} cut to its half"
+        bench.restore(step.name)
+        log.write_text("")
+        done = bench.run(step.side, *step.command, check=False, before=[
+            "env", f"LD_PRELOAD={library}", f"LIFTLOCK_SHORT_WRITE={count}", f"LIFTLOCK_SHORT_WRITE_LOG={log}"])
+        if done.returncode != 0 or step.visible() != after:
+            fail(f"{where}: ended with {done.returncode}, and {step.visible()} is visible instead of {after}: {done.stderr}")
+        if not log.read_text():  # no longer touched
+            break
+        table[step.name, "short write"] += 1
+        bench.check(step, before, after, where, done)
+
+
 def try_full(bench, step, every, table):
     """A tmpfs over the live folder, so small that the step does not fit; then one that is large enough."""
     before, after = bench.outcome(step)
@@ -402,6 +420,7 @@ def main():
     parser.add_argument("high")
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--only", default="")
+    parser.add_argument("--short-write", default="")
     options = parser.parse_args()
     probe = subprocess.run(["strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "true"], capture_output=True)
     if probe.returncode != 0:
@@ -418,6 +437,8 @@ def main():
                 if step.name == "fetch":
                     try_download(bench, step, table)
                 try_errors(bench, step, options.every, table)
+                if options.short_write:
+                    try_short_writes(bench, step, options.every, os.path.realpath(options.short_write), table)
                 if may_mount():
                     try_full(bench, step, options.every, table)
                 print(f"{step.name}: clean after", ", ".join(f"{count} × {what}" for (name, what), count in table.items()
@@ -426,6 +447,8 @@ def main():
             bench.close()
     if not table:
         fail("nothing was tried")
+    if options.short_write and not any(what == "short write" for _, what in table):
+        fail("no write was short: does the library come before libc?")
     print(f"{sum(table.values())} points tried, all clean")
 
 
