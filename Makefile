@@ -75,9 +75,9 @@ fuzz-campaign: deps build/fuzz/build.ninja
 bench: build
 	bench/run.sh
 
-## bench-peers  the race: the same content through Liftlock and what people use today (ZARF, HAULER: their binaries)
+## bench-peers  the race: the same content through Liftlock and what people use today, which bench/peers-deps.sh installs (PEERS: options)
 bench-peers: build
-	bench/peers.py build/release build/bench-work
+	PATH="$(CURDIR)/build/peers:$$PATH" bench/peers.py build/release build/bench-work $(PEERS)
 
 ## kinds        the README's table of kinds, with the clients that the tests really used (talks to registries)
 kinds: build

@@ -469,7 +469,7 @@ def table(name, results, stopped):
 
 
 def main():
-    args = measure.arguments(gib=1.0, small=20000, images=30, rounds=3, limit=1800, only="")
+    args = measure.arguments(gib=4.0, small=20000, images=30, rounds=7, limit=1800, only="")
     build, work = args.build.resolve(), args.work.resolve()
     require_room(work, args)
     failed = False
