@@ -20,5 +20,10 @@ if git grep -nIwE 'TODO|FIXME|XXX|HACK' -- . ':!tools/lint.sh'; then
   echo "unfinished work stands in the repository"; status=1
 fi
 
+race() { sed -n '/^| | Liftlock | tar, zstd/,/^$/p' "$1"; }
+if [ -z "$(race README.md)" ] || [ "$(race README.md)" != "$(race bench/README.md)" ]; then
+  echo "the table of the race in README.md is not that of bench/README.md: copy it"; status=1
+fi
+
 [ $status -eq 0 ] && echo "lint is clean"
 exit $status
