@@ -2,6 +2,7 @@
 """The race: the same content, from sources on disk to served content on the high side, by Liftlock and by what people use today.
 
 usage: peers.py BUILD_FOLDER WORK_FOLDER [--gib N] [--small N] [--images N] [--rounds N] [--limit SECONDS] [--only CONTENT,…]
+                [--results FILE.tsv]
 
 Contents: a few large files, many small ones, images that share layers, and a new top layer on one of those images for a receiver
 that has the rest. Racers: Liftlock (lock, fetch, pack, sign, ingest, serve; many small
@@ -10,7 +11,8 @@ and after, behind nginx (images: skopeo and docker-registry); Zarf (package crea
 same servers, for Zarf has none outside a cluster); Hauler (store add, save, load, serve); casync (make, extract) and `nix copy` over a
 binary cache, behind the same servers. ZARF, HAULER, CASYNC and NIX name the binaries; a racer
 that is not there is left out and named. Rounds are interleaved; time ends with the first file, or manifest, that a client got whole.
-Hauler serves many small files as one archive only. Every run is kept in BUILD_FOLDER/race.json and plotted beside it. Each racer
+Hauler serves many small files as one archive only. Every run is kept in BUILD_FOLDER/race.json and plotted beside it, and
+appended to FILE.tsv, for others to read. Each racer
 starts without state, except for the new layer. Images come from a docker-registry on loopback.
 
 Nobody needs to watch: a racer that fails, or needs more than --limit seconds for one race, is stopped, named, and left out of the
@@ -456,6 +458,20 @@ def require_room(work, args):
         raise SystemExit(f"some {needed / 2**30:.0f} GiB are needed below {work}, and {free / 2**30:.0f} are free: fewer --rounds, --small or --gib")
 
 
+COLUMNS = ("total", "create", "land", "serve", "memory", "read", "written", "disk", "disk_peak")
+
+
+def append(file, race_of, content, number, racer, run, why=""):
+    """A line of a table that is committed: seconds and bytes of one run, or why it was stopped."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not file.exists()
+    figures = [f"{run[key]:.3f}" if isinstance(run[key], float) else str(run[key]) for key in COLUMNS] if run else [""] * len(COLUMNS)
+    with file.open("a") as out:
+        if is_new:
+            out.write("\t".join(("race", "content", "round", "racer", *COLUMNS, "stopped")) + "\n")
+        out.write("\t".join((race_of, content, str(number), racer, *figures, " ".join(why.split())[-200:])) + "\n")
+
+
 def table(name, results, stopped):
     print(f"\n{name}\n{'':12} {'total':>8} {'create':>8} {'land':>8} {'serve':>8} {'memory':>10} {'read':>10} {'written':>10} {'disk':>10} {'at most':>10}   ours is")
     medians = {racer: {key: statistics.median(one[key] for one in runs) for key in runs[0]} for racer, runs in results.items()}
@@ -469,7 +485,9 @@ def table(name, results, stopped):
 
 
 def main():
-    args = measure.arguments(gib=4.0, small=20000, images=30, rounds=7, limit=1800, only="")
+    args = measure.arguments(gib=4.0, small=20000, images=30, rounds=7, limit=1800, only="", results="")
+    results_file = pathlib.Path(args.results) if args.results else None
+    race_of = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     build, work = args.build.resolve(), args.work.resolve()
     require_room(work, args)
     failed = False
@@ -505,8 +523,10 @@ def main():
                         run = race(racer, content, source, folder, args.limit)
                         results[racer.name].append(run)
                     except measure.Failed as error:
-                        stopped[racer.name] = str(error)
+                        run, stopped[racer.name] = None, str(error)
                         print(f"{racer.name}, {content.name}: {error}", flush=True)
+                    if results_file:
+                        append(results_file, race_of, content.name, i + 1, racer.name, run, stopped.get(racer.name, ""))
                     if not has_many:
                         shutil.rmtree(folder)
                     raw[content.name] = results
