@@ -150,7 +150,8 @@ std::string line_of(const Artifact& artifact, const std::string& where, const Pu
   if (!plan.other.empty())
     return out +
            fmt::format("is there with other bytes ({})\n", printable(fmt::format("{}", fmt::join(plan.other, ", "))));
-  if (plan.is_done()) return out + "is there\n";
+  if (plan.is_done())
+    return out + (plan.differs.empty() ? "is there\n" : fmt::format("is there as {}\n", plan.differs));
   return out + fmt::format("{} of {}, {} to send\n", plan.lacking, counted(plan.lacking + plan.known, "file"),
                            format_size(plan.bytes));
 }
@@ -173,6 +174,17 @@ void require_no_other(const std::vector<std::unique_ptr<PushPlan>>& plans, const
       "bytes there; then remove them there, or name only the artifacts that may go");
 }
 
+/// Something else than the artifact's own digest is found at its place now: nobody is to be surprised by that.
+void tell_difference(Invocation& invocation, AuditLog& log, const Artifact& artifact, const PushPlan& plan,
+                     std::string detail) {
+  log.append({.type = artifact.kind + ".stand-in",
+              .actor = invocation.actor(),
+              .outcome = Outcome::success,
+              .subject = artifact.id(),
+              .detail = std::move(detail)});
+  invocation.reporter().warn(fmt::format("{} is there as {}", artifact.id(), plan.differs));
+}
+
 void send_all(Invocation& invocation, const Site& site, const NamedRepository& repository, const std::string& where,
               const std::vector<Artifact>& artifacts, const std::vector<std::unique_ptr<PushPlan>>& plans,
               std::uint64_t bytes) {
@@ -182,8 +194,9 @@ void send_all(Invocation& invocation, const Site& site, const NamedRepository& r
   for (std::size_t i = 0; i < artifacts.size(); ++i) {
     auto& plan = *plans[i];
     if (plan.is_done()) continue;
+    const Json there = {{"to", repository.name}, {"address", where}, {"place", plan.place}};
     auto detail = plan.details;
-    detail.update({{"to", repository.name}, {"address", where}, {"place", plan.place}});
+    detail.update(there);
     auto& files = detail["files"] = Json::array();
     for (const auto& file : artifacts[i].files) {
       if (files.size() < 20) files.push_back(file.digest.text());
@@ -195,6 +208,10 @@ void send_all(Invocation& invocation, const Site& site, const NamedRepository& r
                    .subject = artifacts[i].id(),
                    .detail = dump_json_line(detail)},
                   [&] { plan.send([&](std::uint64_t done) { progress.advance(done); }); });
+    if (plan.differs.empty()) continue;
+    detail = plan.details;
+    detail.update(there);
+    tell_difference(invocation, log, artifacts[i], plan, dump_json_line(detail));
   }
 }
 
@@ -231,13 +248,11 @@ void run(Invocation& invocation, const Options& options) {
   Targets targets(site, config, store);
   const auto artifacts = chosen(Catalog(site.catalog_file(), Access::read), targets, options);
   std::vector<std::unique_ptr<PushPlan>> plans;
-  auto listed = Json::array();
   std::string text;
   std::uint64_t bytes = 0;
   std::size_t lacking = 0, other = 0;
   for (const auto& artifact : artifacts) {
     const auto& plan = *plans.emplace_back(targets.of(artifact.kind).plan(artifact));
-    listed.push_back(json_of(artifact, plan));
     text += line_of(artifact, where, plan);
     bytes += plan.bytes;
     lacking += plan.lacking;
@@ -249,6 +264,8 @@ void run(Invocation& invocation, const Options& options) {
     finish_all(invocation, site, repository, where, targets);
   }
   if (other > 0) invocation.set_status(static_cast<int>(info(ErrorCode::immutable).error_class));
+  auto listed = Json::array();
+  for (std::size_t i = 0; i < artifacts.size(); ++i) listed.push_back(json_of(artifacts[i], *plans[i]));
   const Json json = {{"repository", repository.name},
                      {"kind", config.kind},
                      {"address", where},

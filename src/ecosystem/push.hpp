@@ -30,7 +30,10 @@ class PushPlan {
   std::size_t known = 0;           ///< files that it has, byte for byte
   std::uint64_t bytes = 0;         ///< to send
   std::vector<std::string> other;  ///< what is there with other bytes: nothing of the artifact can be sent
-  Json details = Json::object();   ///< for the audit log and --json
+  Json details = Json::object();   ///< for the audit log and --json; send() may add to it
+  /// What stands at the place where that is not what the artifact's own digest names, for people: "its one platform
+  /// …". Known where an earlier push did it, else after send(). Empty: what stands there is the artifact.
+  std::string differs;
 
   bool is_done() const { return lacking == 0 && other.empty(); }
   /// Sends what is lacking, in an order that leaves nothing half to be seen where the protocol allows that.

@@ -145,3 +145,41 @@ if default_port; then
   [ "$(grep -c "to send" <<< "$(high push oci://127.9.9.9 --dry-run)")" = 2 ] || fail "a token server without a port is refused"
   step "a token server on the default port, named without it"
 fi
+
+# Of an image of three platforms one crosses: docker-registry refuses its index, and gets the platform under the tag. Where two do, nothing
+# can stand for the index.
+for arch in amd64 arm64 s390x; do
+  umoci tag --image oci:app "$arch" && umoci config --image "oci:$arch" --os linux --architecture "$arch"
+  skopeo copy -q --dest-tls-verify=false "oci:oci:$arch" "docker://127.0.0.1:$from/team/many:$arch"
+  skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$from/team/many:$arch" > "$arch.json"
+done
+python3 - > many.json <<'PY'
+import hashlib, json
+def child(arch):
+    manifest = open(f"{arch}.json", "rb").read()
+    return {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "sha256:" + hashlib.sha256(manifest).hexdigest(),
+            "size": len(manifest), "platform": {"os": "linux", "architecture": arch}}
+print(json.dumps({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
+                  "manifests": [child(arch) for arch in ("amd64", "arm64", "s390x")]}), end="")
+PY
+curl -sSf -o /dev/null -X PUT -H 'Content-Type: application/vnd.oci.image.index.v1+json' --data-binary @many.json \
+  "http://127.0.0.1:$from/v2/team/many/manifests/1" || fail "the upstream does not take the index"
+{ printf '[stack]\nname = "demo"\n'
+  for name in one two; do
+    printf '[image.%s]\nsource = "docker://127.0.0.1:%s/team/many:1"\nname = "team/%s"\ninsecure = true\n' "$name" "$from" "$name"
+    if [ "$name" = one ]; then echo 'platforms = ["linux/arm64"]'; else echo 'platforms = ["linux/amd64", "linux/arm64"]'; fi
+  done
+} > liftlock.toml
+{ low lock && low fetch && low pack --output ../medium/demo-2 && low sign ../medium/demo-2 --role builder --key ../builder.pem; } > /dev/null
+high ingest usb/demo-2 --expect "$(sha256sum < ../medium/demo-2/manifest/bundle.json | cut -d' ' -f1)" > /dev/null
+refused http-status high push oci://plain team/two
+high push oci://plain team/one > out 2> err || fail "the push of one platform of three: $(cat err)"
+skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$to/airgap/team/one:1" | cmp - arm64.json || fail "under the tag is not the platform that crossed"
+index=sha256:$(sha256sum < many.json | cut -d' ' -f1) platform=sha256:$(sha256sum < arm64.json | cut -d' ' -f1)
+grep -q "team/one.*$platform, and not $index" err || fail "it is not said that the digest differs: $(cat err)"
+entry=$(high --json audit tail -n 5 --type image.stand-in)
+grep -q "$platform" <<< "$entry" && grep -q "$index" <<< "$entry" || fail "the audit log does not say that the digest differs: $entry"
+grep -q "nothing to send" <<< "$(high push oci://plain team/one)" || fail "the platform is sent again"
+plan=$(high --json push oci://plain team/one --dry-run)
+[ "$(json '["artifacts"][0]["lacking"]' <<< "$plan")" = 0 ] && [ "$(json '["artifacts"][0]["stand_in"]' <<< "$plan")" = "$platform" ] || fail "the plan: $plan"
+step "of an index that is refused the one platform that crossed gets the tag, and it is said"

@@ -13,8 +13,6 @@ namespace {
 constexpr std::size_t k_max_files = 10'000;
 constexpr int k_max_index_depth = 4;
 constexpr const char* k_license = "org.opencontainers.image.licenses";
-// How BuildKit ties an attestation to its image inside one index.
-constexpr const char* k_attests = "vnd.docker.reference.digest";
 
 class Gathering {
  public:

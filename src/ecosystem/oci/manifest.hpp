@@ -36,6 +36,9 @@ bool is_config(std::string_view type);
 bool is_layer(std::string_view type);
 }  // namespace media
 
+/// Annotation by which BuildKit ties an attestation to its image inside one index: the image's digest.
+inline constexpr const char* k_attests = "vnd.docker.reference.digest";
+
 inline constexpr std::uint64_t k_max_manifest_bytes = 4u << 20;  ///< what registries promise to take
 inline constexpr std::uint64_t k_max_config_bytes = 8u << 20;
 inline constexpr std::size_t k_max_layers = 1024;

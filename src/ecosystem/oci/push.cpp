@@ -37,6 +37,11 @@ std::string words_of(const UnixResponse& answer) {
   }
 }
 
+/// Of the document itself, not of who sends it or when.
+bool is_refusal(int status) {
+  return status >= 400 && status < 500 && status != 401 && status != 403 && status != 429;
+}
+
 void add_unless_there(std::vector<std::string>& list, std::string one) {
   if (std::find(list.begin(), list.end(), one) == list.end()) list.push_back(std::move(one));
 }
@@ -48,7 +53,10 @@ class Walk {
     for (const auto& file : image.files) m_files.emplace(file.digest, file.size);
     const auto facts = parse_image_facts(image.facts);
     visit(facts.manifest);
-    if (!Digest::try_parse(image.version)) name(facts.manifest.digest, image.version);
+    if (!Digest::try_parse(image.version)) {
+      name(facts.manifest.digest, image.version);
+      find_stand_in(image.version);
+    }
     for (const auto& referrer : facts.referrers) {
       visit(referrer.manifest);
       if (!referrer.tag.empty()) name(referrer.manifest.digest, referrer.tag);
@@ -58,6 +66,7 @@ class Walk {
   std::vector<ImagePlan::Document> documents;
   std::map<Digest, std::uint64_t> blobs;
   bool sparse = false;
+  std::optional<ImagePlan::StandIn> stand_in;
 
  private:
   void name(const Digest& digest, std::string tag) {
@@ -84,6 +93,22 @@ class Walk {
       for (const auto& layer : manifest.layers) take(layer);
     }
     documents.push_back({descriptor.digest, media_type_of(parsed), std::move(bytes), {descriptor.digest.text()}});
+  }
+
+  /// The image's own document is the last one so far.
+  void find_stand_in(const std::string& tag) {
+    if (!sparse || documents.empty() || !media::is_index(documents.back().media_type)) return;
+    const auto& root = documents.back();
+    const auto index = std::get<Index>(parse_manifest(root.bytes, root.media_type));
+    std::set<Digest> platforms;
+    for (const auto& child : index.manifests) {
+      if (child.annotation(k_attests).empty() && m_files.contains(child.digest)) platforms.insert(child.digest);
+    }
+    if (platforms.size() != 1) return;
+    const auto found = std::find_if(documents.begin(), documents.end(),
+                                    [&](const auto& document) { return document.digest == *platforms.begin(); });
+    if (media::is_index(found->media_type)) return;
+    stand_in = {root.digest, {found->digest, found->media_type, found->bytes, {tag}}};
   }
 
   void take(const Descriptor& descriptor) {
@@ -242,6 +267,7 @@ ImagePlan RegistryPush::plan(const Artifact& image) {
   plan.repository = repository(image.name);
   plan.reference = (Digest::try_parse(image.version) ? "@" : ":") + image.version;
   plan.sparse = walk.sparse;
+  plan.stand_in = std::move(walk.stand_in);
   std::vector<ImagePlan::Blob> blobs;
   for (const auto& [digest, size] : walk.blobs) blobs.push_back({digest, size});
   look(plan, std::move(blobs), std::move(walk.documents));
@@ -287,17 +313,21 @@ void RegistryPush::look(ImagePlan& plan, std::vector<ImagePlan::Blob> blobs,
   }
   for (auto& document : documents) {
     std::vector<std::string> lacking;
+    auto* stand_in = plan.stand_in && plan.stand_in->index == document.digest ? &*plan.stand_in : nullptr;
+    const auto accept =
+        document.media_type + (stand_in != nullptr ? ", " + stand_in->manifest.media_type : std::string());
     for (const auto& reference : document.references) {
       const auto answer =
           m_wire->ask(plan.repository, {.method = "HEAD",
                                         .target = m_wire->path(plan.repository, "manifests/" + reference),
-                                        .headers = {{"Accept", document.media_type}},
+                                        .headers = {{"Accept", accept}},
                                         .body = {}});
       if (answer.status != 200 && answer.status != 404) m_wire->refuse(answer, "the question for " + reference);
-      if (answer.status != 200 || answer.header("Docker-Content-Digest") != document.digest.text())
-        lacking.push_back(reference);
+      const auto there = answer.status == 200 ? answer.header("Docker-Content-Digest") : std::string_view();
+      if (there != document.digest.text()) lacking.push_back(reference);
+      if (stand_in != nullptr && there == stand_in->manifest.digest.text()) stand_in->is_there = true;
     }
-    if (lacking.empty()) {
+    if (lacking.empty() || (stand_in != nullptr && stand_in->is_there)) {
       ++plan.known;
       continue;
     }
@@ -347,20 +377,38 @@ void RegistryPush::send_blob(const std::string& repository, const ImagePlan::Blo
   }
 }
 
-void RegistryPush::push(const ImagePlan& plan, const std::function<void(std::uint64_t)>& progress) {
+UnixResponse RegistryPush::put(const std::string& repository, const ImagePlan::Document& document,
+                               const std::string& reference) {
+  return m_wire->ask(repository, {.method = "PUT",
+                                  .target = m_wire->path(repository, "manifests/" + reference),
+                                  .headers = {{"Content-Type", document.media_type}},
+                                  .body = document.bytes});
+}
+
+void RegistryPush::put_stand_in(const ImagePlan& plan) {
+  const auto& manifest = plan.stand_in->manifest;
+  for (const auto& tag : manifest.references) {
+    const auto answer = put(plan.repository, manifest, tag);
+    if (answer.status != 201) m_wire->refuse(answer, fmt::format("the manifest {}", tag));
+  }
+}
+
+bool RegistryPush::push(const ImagePlan& plan, const std::function<void(std::uint64_t)>& progress) {
+  bool stands_in = plan.stand_in && plan.stand_in->is_there;
   for (const auto& blob : plan.blobs) {
     send_blob(plan.repository, blob, progress);
     m_held.emplace(blob.digest, plan.repository);
   }
   for (const auto& document : plan.documents) {
     for (const auto& reference : document.references) {
-      const auto answer =
-          m_wire->ask(plan.repository, {.method = "PUT",
-                                        .target = m_wire->path(plan.repository, "manifests/" + reference),
-                                        .headers = {{"Content-Type", document.media_type}},
-                                        .body = document.bytes});
+      const auto answer = put(plan.repository, document, reference);
       if (answer.status == 201) continue;
-      if (plan.sparse && media::is_index(document.media_type) && answer.status < 500) {
+      if (plan.sparse && media::is_index(document.media_type) && is_refusal(answer.status)) {
+        if (plan.stand_in && plan.stand_in->index == document.digest) {
+          put_stand_in(plan);
+          stands_in = true;
+          break;
+        }
         throw Error(ErrorCode::http_status,
                     fmt::format("the registry does not take an index that names platforms which did not cross{}",
                                 words_of(answer)),
@@ -371,6 +419,7 @@ void RegistryPush::push(const ImagePlan& plan, const std::function<void(std::uin
     }
     progress(document.bytes.size());
   }
+  return stands_in;
 }
 
 }  // namespace liftlock::oci

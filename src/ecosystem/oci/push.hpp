@@ -40,12 +40,19 @@ struct ImagePlan {
     std::string bytes;
     std::vector<std::string> references;  ///< under which it is put: tags, or its digest
   };
+  /// Of an image of several platforms of which one crossed: that one, for a registry that refuses the index.
+  struct StandIn {
+    Digest index;
+    Document manifest;      ///< its references are the index's tags
+    bool is_there = false;  ///< under such a tag: an earlier push put it there, and the index counts as known
+  };
   std::string repository;  ///< "airgap/hello"
   std::string reference;   ///< ":1", "@sha256:…": what people call it there
   std::vector<Blob> blobs;
   std::vector<Document> documents;  ///< what others refer to stands before them
   std::size_t known = 0;            ///< blobs and documents that it has
   bool sparse = false;              ///< an index of it names platforms that did not cross
+  std::optional<StandIn> stand_in;
 
   bool is_done() const { return blobs.empty() && documents.empty(); }
   std::uint64_t bytes() const;
@@ -74,16 +81,20 @@ class RegistryPush {
   /// The manifest that PREFIX/NAME has under this tag; nullopt when it has none. @throws as plan
   std::optional<std::string> manifest(const std::string& name, const std::string& tag, std::string_view media_type);
   /// Sends it: blobs, then documents; a tag moves when all that it means is there. What another repository got from
-  /// this object is mounted instead of sent. The same call again goes on with what is still lacking.
+  /// this object is mounted instead of sent. The same call again goes on with what is still lacking. A sparse index
+  /// that the registry refuses is left out, and the stand-in is put under its tags.
   /// @param progress is told of bytes as they are done
+  /// @return does the stand-in stand there instead of the index?
   /// @throws as plan
-  void push(const ImagePlan& plan, const std::function<void(std::uint64_t)>& progress);
+  [[nodiscard]] bool push(const ImagePlan& plan, const std::function<void(std::uint64_t)>& progress);
 
  private:
   class Wire;
   std::string repository(const std::string& name) const;
   /// Fills in what is lacking of these.
   void look(ImagePlan& plan, std::vector<ImagePlan::Blob> blobs, std::vector<ImagePlan::Document> documents);
+  UnixResponse put(const std::string& repository, const ImagePlan::Document& document, const std::string& reference);
+  void put_stand_in(const ImagePlan& plan);
   void send_blob(const std::string& repository, const ImagePlan::Blob& blob,
                  const std::function<void(std::uint64_t)>& progress);
 

@@ -46,10 +46,20 @@ RegistryPlan::RegistryPlan(RegistryPush& registry, ImagePlan image) : m_registry
   known = m_image.known;
   bytes = m_image.bytes();
   details = {{"repository", m_image.repository}, {"reference", m_image.reference}, {"sparse", m_image.sparse}};
+  if (m_image.stand_in && m_image.stand_in->is_there) tell_stand_in();
+}
+
+void RegistryPlan::tell_stand_in() {
+  const auto manifest = m_image.stand_in->manifest.digest.text();
+  details["stand_in"] = manifest;
+  differs = fmt::format(
+      "its one platform that crossed, {}, and not {}: the registry does not take an index that names platforms which "
+      "did not cross",
+      manifest, m_image.stand_in->index.text());
 }
 
 void RegistryPlan::send(const PushProgress& progress) {
-  m_registry.push(m_image, progress);
+  if (m_registry.push(m_image, progress)) tell_stand_in();
 }
 
 std::unique_ptr<PushTarget> make_image_push(const PushSettings& settings, const BlobStore& store) {

@@ -18,6 +18,8 @@ class RegistryPlan final : public PushPlan {
   void send(const PushProgress& progress) override;
 
  private:
+  void tell_stand_in();
+
   RegistryPush& m_registry;
   ImagePlan m_image;
 };
