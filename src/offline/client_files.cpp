@@ -126,6 +126,22 @@ void ClientFiles::point_maven() {
   add_program("mvn", {"--settings", settings});
 }
 
+void ClientFiles::point_npm(const std::set<std::string>& scopes) {
+  const auto registry = m_mirror + "/npm/";
+  m_out.set["npm_config_registry"] = registry;
+  m_out.set["npm_config_replace_registry_host"] = "always";
+  // Proxies of an .npmrc have no variable that takes them back.
+  if (const auto address = HttpAddress::parse(m_mirror)) m_out.set["npm_config_noproxy"] = address->host;
+  if (scopes.empty()) return;
+  std::vector<std::string> options;
+  for (const auto& scope : scopes) {
+    m_out.set[fmt::format("npm_config_{}:registry", scope)] = registry;
+    options.push_back(fmt::format("--{}:registry={}", scope, registry));
+  }
+  // A shell between us and npm may drop variables of such names (dash does), and npm reads '_' in them as '-'.
+  for (const auto* name : {"npm", "npx"}) add_program(name, options);
+}
+
 void ClientFiles::point_git(const std::map<std::string, std::string>& environment) {
   const auto given = environment.find("GIT_CONFIG_COUNT");
   auto count = given == environment.end() ? 0 : parse_uint(given->second).value_or(0);

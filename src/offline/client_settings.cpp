@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "offline/client_files.hpp"
+#include "offline/npm_scopes.hpp"
 #include "quiet/switches.hpp"
 
 namespace liftlock::offline {
@@ -59,14 +60,15 @@ ClientSettings client_settings(const std::string& mirror, const fs::path& folder
   ClientSettings out;
   out.set = quiet::quiet_environment(mirror.empty() ? quiet::Mirror::none : quiet::Mirror::local);
   // A proxy would be asked in place of the mirror, and lies outside.
-  for (const auto* name :
-       {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY",
-        "npm_config_proxy", "npm_config_https_proxy", "PIP_PROXY", "CARGO_HTTP_PROXY"}) {
+  for (const auto* name : {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY",
+                           "FTP_PROXY", "ALL_PROXY", "npm_config_proxy", "npm_config_https_proxy", "NPM_CONFIG_PROXY",
+                           "NPM_CONFIG_HTTPS_PROXY", "PIP_PROXY", "CARGO_HTTP_PROXY"}) {
     out.unset.emplace_back(name);
   }
   // Other indexes than the mirror's, and what would go past a proxy of modules.
   for (const auto* name : {"PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL",
-                           "UV_INDEX_URL", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "NPM_CONFIG_REGISTRY"}) {
+                           "UV_INDEX_URL", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "NPM_CONFIG_REGISTRY",
+                           "NPM_CONFIG_REPLACE_REGISTRY_HOST", "NPM_CONFIG_NOPROXY"}) {
     out.unset.emplace_back(name);
   }
   ClientFiles files(mirror, folder, out);
@@ -81,6 +83,7 @@ ClientSettings client_settings(const std::string& mirror, const fs::path& folder
     if (!one.mirror_variable.empty()) out.unset.emplace_back(one.variable);
   }
   lead_by_variables(mirror, out.set);
+  files.point_npm(npm_scopes(environment, fs::current_path()));
   const auto users = environment.find("CARGO_HOME");
   const auto home = environment.find("HOME");
   if (users != environment.end() || home != environment.end()) {

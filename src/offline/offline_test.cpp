@@ -14,6 +14,7 @@
 #include "base/error.hpp"
 #include "base/toml_document.hpp"
 #include "offline/client_settings.hpp"
+#include "offline/npm_scopes.hpp"
 #include "offline/run.hpp"
 #include "offline/socket_address.hpp"
 #include "os/process.hpp"
@@ -291,6 +292,30 @@ TEST(ClientSettings, FilesOfClientsHoldWhatTheMirrorSaysItHas) {
   EXPECT_EQ(settings.set.at("GIT_CONFIG_VALUE_2"), "https://");
   const auto count = std::stoi(settings.set.at("GIT_CONFIG_COUNT"));
   EXPECT_EQ(settings.set.at("GIT_CONFIG_VALUE_" + std::to_string(count - 1)), "http://10.0.0.5:8480/");
+}
+
+TEST(ClientSettings, ScopesOfNpmWithARegistryOfTheirOwnAreTheMirrorsToo) {
+  const TemporaryFolder folder;
+  const auto home = folder.path() / "home", project = folder.path() / "work/deep/project";
+  fs::create_directories(home);
+  fs::create_directories(project);
+  write_file_atomically(home / ".npmrc",
+                        "; @not:registry=x\n@user:registry = https://one.example/\nregistry=https://x\n");
+  write_file_atomically(project / ".npmrc", "\"@quoted:registry\"=https://two.example/\n//x/:_authToken=@t:registry\n");
+  write_file_atomically(folder.path() / "work/.npmrc", "@above_it:registry=https://three.example/\n");
+  const std::map<std::string, std::string> environment{{"HOME", home.string()},
+                                                       {"NPM_CONFIG_@VARIABLE:REGISTRY", "https://four.example/"}};
+  const auto scopes = npm_scopes(environment, project);
+  EXPECT_THAT(scopes, ::testing::IsSupersetOf({"@above_it", "@quoted", "@user", "@variable"}));
+  EXPECT_THAT(scopes, ::testing::Not(Contains(::testing::AnyOf("@not", "@t"))));
+  const auto settings = client_settings("http://10.0.0.5:8480", folder.path(), environment, {});
+  EXPECT_EQ(settings.set.at("npm_config_@user:registry"), "http://10.0.0.5:8480/npm/");
+  EXPECT_EQ(settings.set.at("npm_config_replace_registry_host"), "always");
+  EXPECT_EQ(settings.set.at("npm_config_noproxy"), "10.0.0.5");
+  if (find_program("npm")) {
+    EXPECT_THAT(read_file(settings.programs / "npm", 4096),
+                HasSubstr("/npm' '--@user:registry=http://10.0.0.5:8480/npm/'"));
+  }
 }
 
 TEST(ClientSettings, AProgramInOursStandsBeforeTheMachines) {

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# `liftlock offline` where the user has registries, proxies and private modules elsewhere: npm, cargo and go build from the mirror, the real
+# ones, as far as they are here.   offline_private_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: none is, or no user namespaces.
+source "$(dirname "$0")/crossing_machines.sh" || exit 1
+source "$(dirname "$0")/package_crossing.sh"
+if ! unshare --user --net true 2> /dev/null; then skip "no user namespaces can be made here"; fi
+tools=$root/tests/tools
+export HOME=$work/home XDG_CACHE_HOME=$work/home/cache
+mkdir -p "$HOME" "$work/stack" "$work/there"
+cd "$work/stack"
+# is_there PATTERN LEAST COMMAND…: the number that the pattern finds in the command's output is at least this one.
+is_there() { local number; number=$(sed -n "s/$1/\1/p" <<< "$("${@:3}" 2> /dev/null)"); [ -n "$number" ] && [ "$number" -ge "$2" ]; }
+has_npm() { is_there '^\([0-9]*\)\..*' 8 npm --version; }
+has_npm || skip "there is none of these clients"
+
+# --- what crosses
+printf '[stack]\nname = "private"\n' > liftlock.toml
+if has_npm; then
+  export npm_config_globalconfig=/dev/null npm_config_cache=$work/npm-cache
+  export npm_config_fund=false npm_config_audit=false npm_config_update_notifier=false npm_config_fetch_retries=0
+  unset npm_config_registry npm_config_userconfig npm_config_replace_registry_host
+  mkdir -p packages/tool packages/words js
+  echo '{"name":"@corp/tool","version":"1.0.0","dependencies":{"words":"1.0.0"}}' > packages/tool/package.json
+  echo 'console.log(require("words"))' > packages/tool/index.js
+  echo '{"name":"words","version":"1.0.0"}' > packages/words/package.json
+  echo 'module.exports = "hello"' > packages/words/index.js
+  coproc registry { exec python3 "$tools/npm_registry.py" packages --prefix /npm/ --log npm.log; }
+  read -r npm_registry <&"${registry[0]}"
+  pids+=("$registry_PID")
+  echo '{"name":"js","version":"1.0.0","dependencies":{"@corp/tool":"^1"}}' > js/package.json
+  (cd js && npm_config_registry=$npm_registry npm install --package-lock-only > "$work/npm.log" 2>&1) || fail "npm install --package-lock-only: $(cat "$work/npm.log")"
+  printf '[npm.js]\nlock = "js/package-lock.json"\n' >> liftlock.toml
+fi
+cross private-1
+"$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
+pids+=($!)
+soon grep -q listening "$work/serve.out" || fail "the mirror did not start: $(cat "$work/serve.err")"
+mirror=$(sed -n 's/^listening on //p' "$work/serve.out")
+off() { "$low_exe" --state "$low_state" offline --mirror "${mirror%/}" --report "$work/report.json" -- "$@" > "$work/out" 2>&1; }
+# built COMMAND…: it runs well, and nothing tried to leave.
+built() { off "$@" || fail "$*: $(cat "$work/out")"; [ "$(json '["good"]' < "$work/report.json")" = True ] || fail "$*: $(cat "$work/report.json")"; }
+
+# --- npm: a lock of another registry, a scope with its own, and a proxy
+if has_npm; then
+  cp -r js "$work/there/js" && cd "$work/there/js"
+  sed -i "s|$npm_registry|https://npm.corp.example/api/npm/all/|" package-lock.json
+  printf '@corp:registry=https://npm.corp.example/api/npm/corp/\n' > .npmrc
+  printf 'registry=https://npm.corp.example/api/npm/all/\nproxy=http://proxy.corp.example:3128\nhttps-proxy=http://proxy.corp.example:3128\n' > "$HOME/.npmrc"
+  built npm ci
+  [ "$(node node_modules/@corp/tool)" = hello ] || fail "what npm ci installed does not run"
+  # Without a lock, and by a shell, which may drop variables.
+  rm -rf node_modules package-lock.json "$npm_config_cache"
+  built sh -c 'npm install; exit $?'
+  [ "$(node node_modules/@corp/tool)" = hello ] || fail "what npm install installed does not run"
+  rm "$HOME/.npmrc"
+  step "npm $(npm --version) takes what other registries have from the mirror"
+fi
