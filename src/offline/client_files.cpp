@@ -128,8 +128,6 @@ void ClientFiles::point_maven() {
 
 void ClientFiles::point_npm(const std::set<std::string>& scopes) {
   const auto registry = m_mirror + "/npm/";
-  m_out.set["npm_config_registry"] = registry;
-  m_out.set["npm_config_replace_registry_host"] = "always";
   // Proxies of an .npmrc have no variable that takes them back.
   if (const auto address = HttpAddress::parse(m_mirror)) m_out.set["npm_config_noproxy"] = address->host;
   if (scopes.empty()) return;

@@ -33,6 +33,7 @@ void lead_by_variables(const std::string& mirror, std::map<std::string, std::str
   if (mirror.starts_with("http://")) set["PIP_TRUSTED_HOST"] = host_of(mirror);
   set["UV_DEFAULT_INDEX"] = mirror + "/simple/";
   set["npm_config_registry"] = mirror + "/npm/";
+  set["npm_config_replace_registry_host"] = "always";
   set["GOPROXY"] = mirror + "/go";
   set["HF_ENDPOINT"] = mirror + "/hf";
 }
@@ -41,6 +42,9 @@ void lead_by_variables(const std::string& mirror, std::map<std::string, std::str
 void keep_to_it(std::map<std::string, std::string>& set) {
   set["PIP_CONFIG_FILE"] = "/dev/null";  // no file of the machine or the user
   set["GOVCS"] = "*:off";
+  // What a file of `go env -w GOPRIVATE` names would go past the proxy, and past "off", too. (The checksum database is
+  // off for all.)
+  set["GONOPROXY"] = "none";
 }
 
 }  // namespace
@@ -65,10 +69,10 @@ ClientSettings client_settings(const std::string& mirror, const fs::path& folder
                            "NPM_CONFIG_HTTPS_PROXY", "PIP_PROXY", "CARGO_HTTP_PROXY"}) {
     out.unset.emplace_back(name);
   }
-  // Other indexes than the mirror's, and what would go past a proxy of modules.
-  for (const auto* name : {"PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL",
-                           "UV_INDEX_URL", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "NPM_CONFIG_REGISTRY",
-                           "NPM_CONFIG_REPLACE_REGISTRY_HOST", "NPM_CONFIG_NOPROXY"}) {
+  // Other indexes than the mirror's.
+  for (const auto* name :
+       {"PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL",
+        "GOPRIVATE", "GONOSUMDB", "NPM_CONFIG_REGISTRY", "NPM_CONFIG_REPLACE_REGISTRY_HOST", "NPM_CONFIG_NOPROXY"}) {
     out.unset.emplace_back(name);
   }
   ClientFiles files(mirror, folder, out);

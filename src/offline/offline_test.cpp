@@ -233,6 +233,8 @@ TEST(ClientSettings, PointEachClientAtTheMirrorAndNowhereElse) {
   EXPECT_EQ(settings.set.at("PIP_INDEX_URL"), "http://10.0.0.5:8480/simple/");
   EXPECT_EQ(settings.set.at("PIP_TRUSTED_HOST"), "10.0.0.5:8480");
   EXPECT_EQ(settings.set.at("GOPROXY"), "http://10.0.0.5:8480/go");
+  EXPECT_EQ(settings.set.at("GONOPROXY"), "none");
+  EXPECT_THAT(settings.unset, ::testing::Not(Contains("GONOPROXY")));
   EXPECT_FALSE(settings.set.contains("PIP_NO_INDEX") || settings.set.contains("HF_HUB_OFFLINE"));
   EXPECT_THAT(settings.unset, Contains("HF_HUB_OFFLINE"));
   EXPECT_THAT(settings.unset, Contains("https_proxy"));
@@ -379,6 +381,7 @@ TEST(ClientSettings, WithoutAMirrorTellEachThatThereIsNoNetwork) {
   const auto settings = client_settings("", folder.path(), {}, {});
   EXPECT_EQ(settings.set.at("PIP_NO_INDEX"), "1");
   EXPECT_EQ(settings.set.at("GOPROXY"), "off");
+  EXPECT_EQ(settings.set.at("GONOPROXY"), "none") << "private modules go past \"off\"";
   EXPECT_EQ(settings.set.at("npm_config_offline"), "true");
   EXPECT_FALSE(settings.set.contains("PIP_INDEX_URL") || settings.set.contains("CARGO_HOME"));
 }

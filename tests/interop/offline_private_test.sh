@@ -11,7 +11,8 @@ cd "$work/stack"
 # is_there PATTERN LEAST COMMAND…: the number that the pattern finds in the command's output is at least this one.
 is_there() { local number; number=$(sed -n "s/$1/\1/p" <<< "$("${@:3}" 2> /dev/null)"); [ -n "$number" ] && [ "$number" -ge "$2" ]; }
 has_npm() { is_there '^\([0-9]*\)\..*' 8 npm --version; }
-has_npm || skip "there is none of these clients"
+has_go() { is_there '^go1\.\([0-9]*\).*' 19 go env GOVERSION; }
+has_npm || has_go || skip "there is none of these clients"
 
 # --- what crosses
 printf '[stack]\nname = "private"\n' > liftlock.toml
@@ -30,6 +31,17 @@ if has_npm; then
   echo '{"name":"js","version":"1.0.0","dependencies":{"@corp/tool":"^1"}}' > js/package.json
   (cd js && npm_config_registry=$npm_registry npm install --package-lock-only > "$work/npm.log" 2>&1) || fail "npm install --package-lock-only: $(cat "$work/npm.log")"
   printf '[npm.js]\nlock = "js/package-lock.json"\n' >> liftlock.toml
+fi
+if has_go; then
+  export GOTOOLCHAIN=local GOFLAGS=-modcacherw GOPATH=$work/gopath GOENV=$work/go-env
+  unset GOPROXY GOSUMDB GOPRIVATE GONOPROXY GONOSUMDB GOMODCACHE
+  python3 "$tools/make_modules.py" "$work/proxy"
+  mkdir go
+  printf 'module example.test/app\n\ngo 1.16\n\nrequire example.test/deep/v2 v2.3.4\n' > go/go.mod
+  printf 'package main\n\nimport (\n\t"fmt"\n\n\t"example.test/deep/v2"\n)\n\nfunc main() { fmt.Println(deep.Word()) }\n' > go/main.go
+  printf 'GOPROXY=file://%s/proxy\nGOSUMDB=off\n' "$work" > "$GOENV"
+  (cd go && go mod tidy 2> "$work/go.log") || fail "go mod tidy: $(cat "$work/go.log")"
+  printf '[go.app]\nmodule = "go/go.mod"\n' >> liftlock.toml
 fi
 cross private-1
 "$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
@@ -54,4 +66,16 @@ if has_npm; then
   [ "$(node node_modules/@corp/tool)" = hello ] || fail "what npm install installed does not run"
   rm "$HOME/.npmrc"
   step "npm $(npm --version) takes what other registries have from the mirror"
+fi
+
+# --- go: modules that are private, which go would take from where they are written
+if has_go; then
+  printf 'GOPRIVATE=example.test\n' > "$GOENV"
+  rm -rf "$GOPATH" && cp -r "$work/stack/go" "$work/there/go" && cd "$work/there/go"
+  built go build -o app .
+  [ "$(./app)" = "deep base" ] || fail "what go built does not run"
+  rm -rf "$GOPATH"
+  low offline --mirror none -- go build -o app . > "$work/out" 2>&1 && fail "go built without its modules"
+  ! grep -q left-network "$work/out" || fail "go leaves where there is no mirror: $(cat "$work/out")"
+  step "$(go env GOVERSION) takes private modules from the mirror"
 fi
