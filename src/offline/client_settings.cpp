@@ -2,25 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "offline/cargo_home.hpp"
 #include "offline/client_files.hpp"
 #include "offline/npm_scopes.hpp"
 #include "quiet/switches.hpp"
 
 namespace liftlock::offline {
 namespace {
-
-/// Of the user's cargo home, what was downloaded before stays in use; its configuration is replaced by ours.
-void make_cargo_home(const std::string& mirror, const fs::path& home, const fs::path& users) {
-  fs::create_directories(home);
-  for (const auto* name : {"registry", "git", "bin", "env", "credentials.toml"}) {
-    std::error_code ignored;
-    if (fs::exists(users / name, ignored)) fs::create_symlink(users / name, home / name, ignored);
-  }
-  write_file_atomically(home / "config.toml",
-                        fmt::format("[source.crates-io]\nreplace-with = \"mirror\"\n\n[source.mirror]\nregistry = "
-                                    "\"sparse+{}/cargo/\"\n",
-                                    mirror));
-}
 
 std::string host_of(const std::string& mirror) {
   const auto begin = mirror.find("://") + 3;
@@ -64,9 +52,9 @@ ClientSettings client_settings(const std::string& mirror, const fs::path& folder
   ClientSettings out;
   out.set = quiet::quiet_environment(mirror.empty() ? quiet::Mirror::none : quiet::Mirror::local);
   // A proxy would be asked in place of the mirror, and lies outside.
-  for (const auto* name : {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY",
-                           "FTP_PROXY", "ALL_PROXY", "npm_config_proxy", "npm_config_https_proxy", "NPM_CONFIG_PROXY",
-                           "NPM_CONFIG_HTTPS_PROXY", "PIP_PROXY", "CARGO_HTTP_PROXY"}) {
+  for (const auto* name :
+       {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY",
+        "npm_config_proxy", "npm_config_https_proxy", "NPM_CONFIG_PROXY", "NPM_CONFIG_HTTPS_PROXY", "PIP_PROXY"}) {
     out.unset.emplace_back(name);
   }
   // Other indexes than the mirror's.
@@ -92,9 +80,11 @@ ClientSettings client_settings(const std::string& mirror, const fs::path& folder
   const auto home = environment.find("HOME");
   if (users != environment.end() || home != environment.end()) {
     make_cargo_home(mirror, folder / "cargo",
-                    users != environment.end() ? fs::path(users->second) : fs::path(home->second) / ".cargo");
+                    users != environment.end() ? fs::path(users->second) : fs::path(home->second) / ".cargo",
+                    environment, fs::current_path());
     out.set["CARGO_HOME"] = (folder / "cargo").string();
   }
+  out.set["CARGO_HTTP_PROXY"] = "";                  // nor one that a configuration names
   out.set["CARGO_NET_GIT_FETCH_WITH_CLI"] = "true";  // git is led to the mirror, the library in cargo is not
   files.point_git(environment);
   if (lists.apt) files.point_apt(*lists.apt, environment);

@@ -13,6 +13,7 @@
 
 #include "base/error.hpp"
 #include "base/toml_document.hpp"
+#include "offline/cargo_home.hpp"
 #include "offline/client_settings.hpp"
 #include "offline/npm_scopes.hpp"
 #include "offline/run.hpp"
@@ -318,6 +319,42 @@ TEST(ClientSettings, ScopesOfNpmWithARegistryOfTheirOwnAreTheMirrorsToo) {
     EXPECT_THAT(read_file(settings.programs / "npm", 4096),
                 HasSubstr("/npm' '--@user:registry=http://10.0.0.5:8480/npm/'"));
   }
+}
+
+TEST(ClientSettings, OfCargosConfigurationOnlyTheRegistriesAreReplaced) {
+  const TemporaryFolder folder;
+  const auto users = folder.path() / "home/.cargo", project = folder.path() / "work/project";
+  fs::create_directories(users);
+  fs::create_directories(project / ".cargo");
+  write_file_atomically(
+      users / "config.toml",
+      "[registries.corp]\nindex = \"sparse+https://one.example/index/\"\n[registries.here]\nindex = \"file:///x\"\n"
+      "[source.crates-io]\nreplace-with = \"corp\"\n[net]\noffline = true\nretry = 7\n"
+      "[target.x86_64-unknown-linux-gnu]\nlinker = \"own-ld\"\nrustflags = [\"--cfg\", \"own\"]\n");
+  write_file_atomically(project / ".cargo/config.toml",
+                        "[source.near]\nregistry = \"https://two.example/index\"\n"
+                        "[registries.same]\nindex = \"https://two.example/index/\"\n");
+  const auto made = [&](const fs::path& where) {
+    const auto home = folder.path() / "made";
+    make_cargo_home("http://10.0.0.5:8480", home, users,
+                    {{"CARGO_REGISTRIES_BY_VARIABLE_INDEX", "https://three.example"}}, where);
+    return parse_toml(read_file(home / "config.toml", 1u << 20), ErrorCode::schema_violation);
+  };
+  const auto config = made(project);
+  EXPECT_EQ(config["target"]["x86_64-unknown-linux-gnu"]["linker"].value<std::string>(), "own-ld");
+  EXPECT_EQ(config["target"]["x86_64-unknown-linux-gnu"]["rustflags"].as_array()->size(), 2u);
+  EXPECT_EQ(config["registries"]["corp"]["index"].value<std::string>(), "sparse+https://one.example/index/");
+  EXPECT_EQ(config["net"]["retry"].value<int>(), 7);
+  EXPECT_FALSE(config["net"].as_table()->contains("offline"));
+  const auto source = config["source"];
+  for (const auto* name : {"crates-io", "corp", "near", "by-variable"})
+    EXPECT_EQ(source[name]["replace-with"].value<std::string>(), "liftlock-offline") << name;
+  EXPECT_EQ(source["corp"]["registry"].value<std::string>(), "sparse+https://one.example/index/");
+  EXPECT_EQ(source["liftlock-offline"]["registry"].value<std::string>(), "sparse+http://10.0.0.5:8480/cargo/");
+  EXPECT_FALSE(source.as_table()->contains("here"));
+  EXPECT_FALSE(source.as_table()->contains("same")) << "cargo refuses two sources of one address";
+  // What lies above the project is read by cargo itself.
+  EXPECT_FALSE(made(folder.path() / "home/project").contains("target"));
 }
 
 TEST(ClientSettings, AProgramInOursStandsBeforeTheMachines) {

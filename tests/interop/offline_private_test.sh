@@ -5,6 +5,7 @@ source "$(dirname "$0")/crossing_machines.sh" || exit 1
 source "$(dirname "$0")/package_crossing.sh"
 if ! unshare --user --net true 2> /dev/null; then skip "no user namespaces can be made here"; fi
 tools=$root/tests/tools
+export RUSTUP_HOME=${RUSTUP_HOME:-$HOME/.rustup}
 export HOME=$work/home XDG_CACHE_HOME=$work/home/cache
 mkdir -p "$HOME" "$work/stack" "$work/there"
 cd "$work/stack"
@@ -12,7 +13,8 @@ cd "$work/stack"
 is_there() { local number; number=$(sed -n "s/$1/\1/p" <<< "$("${@:3}" 2> /dev/null)"); [ -n "$number" ] && [ "$number" -ge "$2" ]; }
 has_npm() { is_there '^\([0-9]*\)\..*' 8 npm --version; }
 has_go() { is_there '^go1\.\([0-9]*\).*' 19 go env GOVERSION; }
-has_npm || has_go || skip "there is none of these clients"
+has_cargo() { is_there '^cargo 1\.\([0-9]*\)\..*' 68 cargo --version && rustc --version > /dev/null 2>&1 && command -v cc > /dev/null; }
+has_npm || has_go || has_cargo || skip "there is none of these clients"
 
 # --- what crosses
 printf '[stack]\nname = "private"\n' > liftlock.toml
@@ -42,6 +44,21 @@ if has_go; then
   printf 'GOPROXY=file://%s/proxy\nGOSUMDB=off\n' "$work" > "$GOENV"
   (cd go && go mod tidy 2> "$work/go.log") || fail "go mod tidy: $(cat "$work/go.log")"
   printf '[go.app]\nmodule = "go/go.mod"\n' >> liftlock.toml
+fi
+if has_cargo; then
+  unset CARGO_HOME CARGO_NET_OFFLINE
+  port=$(free_port)
+  for name in open corp; do python3 "$tools/make_crates.py" "$work/crates/$name" "http://127.0.0.1:$port/$name"; done
+  python3 -m http.server "$port" --bind 127.0.0.1 --directory "$work/crates" > "$work/crates.log" 2>&1 &
+  pids+=($!)
+  wait_for "http://127.0.0.1:$port/"
+  mkdir -p rust/src "$HOME/.cargo"
+  printf '[source.crates-io]\nreplace-with = "open"\n[source.open]\nregistry = "sparse+http://127.0.0.1:%s/open/index/"\n[registries.corp]\nindex = "sparse+http://127.0.0.1:%s/corp/index/"\n' \
+    "$port" "$port" > "$HOME/.cargo/config.toml"
+  printf '[package]\nname = "app"\nversion = "0.1.0"\nedition = "2021"\n[dependencies]\nplainlib = { version = "1", registry = "corp" }\nbuild-helper = "0.9"\n' > rust/Cargo.toml
+  echo 'fn main() { println!("{} {}", plainlib::word(), if cfg!(own) { "kept" } else { "lost" }); }' > rust/src/main.rs
+  (cd rust && cargo generate-lockfile -q 2> "$work/cargo.log") || fail "cargo generate-lockfile: $(cat "$work/cargo.log")"
+  printf '[cargo.app]\nlock = "rust/Cargo.lock"\n' >> liftlock.toml
 fi
 cross private-1
 "$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
@@ -78,4 +95,30 @@ if has_go; then
   low offline --mirror none -- go build -o app . > "$work/out" 2>&1 && fail "go built without its modules"
   ! grep -q left-network "$work/out" || fail "go leaves where there is no mirror: $(cat "$work/out")"
   step "$(go env GOVERSION) takes private modules from the mirror"
+fi
+
+# --- cargo: a private registry, a mirror of the user's in place of the default one, a proxy; what else is configured stays in force
+if has_cargo; then
+  rm -rf "$HOME/.cargo/registry" && cp -r "$work/stack/rust" "$work/there/rust" && cd "$work/there/rust"
+  sed -i "s|http://127.0.0.1:$port/corp/index/|https://crates.corp.example/index/|" Cargo.lock
+  grep -q 'sparse+https://crates.corp.example/index/' Cargo.lock || fail "the private registry is not in Cargo.lock: $(cat Cargo.lock)"
+  cat > "$HOME/.cargo/config.toml" <<'TOML'
+[registries.corp]
+index = "sparse+https://crates.corp.example/index/"
+[source.crates-io]
+replace-with = "their-mirror"
+[source.their-mirror]
+registry = "sparse+https://mirror.corp.example/index/"
+[http]
+proxy = "http://proxy.corp.example:3128"
+[build]
+rustflags = ["--cfg", "own"]
+TOML
+  built cargo build --locked
+  [ "$(target/debug/app)" = "quiet kept" ] || fail "cargo built: $(target/debug/app)"
+  # A project below the home, where cargo reads the user's file by itself.
+  cp -r "$work/there/rust" "$HOME/rust" && cd "$HOME/rust" && rm -rf target "$HOME/.cargo/registry"
+  built cargo build --locked
+  [ "$(target/debug/app)" = "quiet kept" ] || fail "cargo built below the home: $(target/debug/app)"
+  step "$(cargo --version | cut -d' ' -f1,2) takes crates of private registries from the mirror, with the user's other settings"
 fi
