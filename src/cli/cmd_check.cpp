@@ -195,6 +195,7 @@ Json to_json(const std::vector<HiddenNeed>& needs) {
                    {"downloads", need.download->what},
                    {"add", need.download->add},
                    {"there", need.download->there},
+                   {"perhaps", need.perhaps},
                    {"source", need.download->source}});
   }
   return out;
@@ -221,6 +222,11 @@ std::string to_text(const std::vector<CheckedEntry>& entries, const std::vector<
     out += need.in_image
                ? fmt::format("! {}  {} in it downloads {}\n", need.needed_by, need.download->name, need.download->what)
                : fmt::format("! {}  it downloads {}\n", need.needed_by, need.download->what);
+    if (!need.perhaps.empty()) {
+      out += need.perhaps.size() == 1 ? fmt::format("      the stack brings {}: is it that one?\n", need.perhaps[0])
+                                      : fmt::format("      the stack brings {} and {} more: is it one of them?\n",
+                                                    need.perhaps[0], need.perhaps.size() - 1);
+    }
     if (!need.download->add.empty()) {
       out += "      add to liftlock.toml, if it is used:\n";
       print_lines(out, need.download->add);
@@ -246,15 +252,18 @@ void run(Invocation& invocation, Options& options) {
                      {"entries", to_json(entries)},
                      {"hidden_downloads", to_json(needs)}};
   invocation.print(json, [&] { return to_text(entries, needs); });
-  const bool incomplete = missing > 0 || (options.strict && !needs.empty());
+  // A model that the stack brings may be the right one, which nobody but a person knows.
+  const auto unmet = static_cast<std::size_t>(
+      std::count_if(needs.begin(), needs.end(), [](const HiddenNeed& need) { return need.perhaps.empty(); }));
+  const bool incomplete = missing > 0 || (options.strict && unmet > 0);
   if (invocation.json()) {  // one document, which has it all
     if (incomplete) invocation.set_status(static_cast<int>(ErrorClass::policy));
     return;
   }
   if (missing > 0) fail(ErrorCode::stack_incomplete, "{} missing", counted(missing, "thing is", "things are"));
-  if (options.strict && !needs.empty()) {
+  if (options.strict && unmet > 0) {
     fail(ErrorCode::stack_incomplete, "{} when used, and the stack does not bring what",
-         counted(needs.size(), "package downloads", "packages download"));
+         counted(unmet, "package downloads", "packages download"));
   }
 }
 

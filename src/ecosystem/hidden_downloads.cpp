@@ -12,7 +12,8 @@
 namespace liftlock {
 namespace {
 
-constexpr std::string_view k_any_model = "model:";
+/// What a folder of sentence-transformers has, and other models have not.
+constexpr std::string_view k_embedder = "/modules.json 1_Pooling";
 constexpr std::string_view k_add_model = "[model.<name>]\nsource = \"hf:<organisation>/<repository>\"";
 constexpr std::string_view k_hub_there = "give the program the model's folder, or HF_HUB_OFFLINE=1 and a cache folder";
 
@@ -34,11 +35,11 @@ constexpr auto k_downloads = std::to_array<HiddenDownload>({
      "EASYOCR_MODULE_PATH, and download_enabled=False",
      "easyocr 1.7.2, config.py"},
     {"wheel", "fastembed", "the embedding model by its name when it is first asked for",
-     "", k_any_model, k_add_model,
+     "", "/modules.json 1_Pooling .onnx", k_add_model,
      "specific_model_path, or HF_HUB_OFFLINE=1 and cache_dir; without either it tries a second server",
      "fastembed 0.9.1, common/model_management.py"},
     {"wheel", "faster-whisper", "the speech model by its name when it is first asked for",
-     "", "model: whisper", "[model.whisper]\nsource = \"hf:<organisation>/faster-whisper-<size>\"",
+     "", "whisper", "[model.whisper]\nsource = \"hf:<organisation>/faster-whisper-<size>\"",
      "give WhisperModel the folder, and local_files_only=True",
      "faster-whisper 1.2.1, utils.py"},
     {"wheel", "flair", "taggers and embeddings by their names when they are first asked for",
@@ -80,7 +81,7 @@ constexpr auto k_downloads = std::to_array<HiddenDownload>({
      "PLAYWRIGHT_BROWSERS_PATH, or executable_path of a browser from [apt]",
      "playwright 1.65.2, _impl/transport.py"},
     {"wheel", "sentence-transformers", "the model by its name when it is first asked for",
-     "", k_any_model, k_add_model, k_hub_there,
+     "", k_embedder, k_add_model, k_hub_there,
      "sentence-transformers 6.2.0, its use of huggingface_hub"},
     {"wheel", "spacy", "language models: `spacy download` fetches them as wheels",
      "en-core-web de-core-news xx-ent fr-core-news es-core-news", "",
@@ -103,7 +104,7 @@ constexpr auto k_downloads = std::to_array<HiddenDownload>({
      "TIKTOKEN_CACHE_DIR: each file is named after the SHA-1 of its address",
      "tiktoken 0.14.0, load.py and tiktoken_ext/openai_public.py"},
     {"wheel", "timm", "weights by the model's name where pretrained=True",
-     "", k_any_model, k_add_model, k_hub_there,
+     "", HiddenDownload::k_any_model, k_add_model, k_hub_there,
      "timm 1.0.31, models/_builder.py"},
     {"wheel", "torchvision", "weights by the model's name where weights are asked for",
      "", "torch-hub .pth",
@@ -111,7 +112,7 @@ constexpr auto k_downloads = std::to_array<HiddenDownload>({
      "TORCH_HOME",
      "torchvision 0.29.2, models/"},
     {"wheel", "transformers", "models by their names when they are first asked for",
-     "", k_any_model, k_add_model, k_hub_there,
+     "", HiddenDownload::k_any_model, k_add_model, k_hub_there,
      "transformers' documentation of HF_HUB_OFFLINE"},
     {"wheel", "ultralytics", "weights by their names, and a font (Arial.ttf) when results are drawn",
      "", "yolo11 yolov8 yolo26 .pt",
@@ -124,7 +125,7 @@ constexpr auto k_downloads = std::to_array<HiddenDownload>({
      k_hub_there,
      "unstructured-inference 1.6.14, models/yolox.py and utils.py"},
     {"wheel", "vllm", "models by their names, and the vocabulary of openai-harmony for models of that family",
-     "", k_any_model, k_add_model,
+     "", HiddenDownload::k_any_model, k_add_model,
      "give it the model's folder as an absolute path; HF_HUB_OFFLINE=1 alone does not keep it from asking",
      "vllm issues 1910, 8458, 22525"},
 });
@@ -136,19 +137,36 @@ bool any_word(std::string_view words, Test&& test) {
   return std::any_of(list.begin(), list.end(), [&](std::string_view word) { return !word.empty() && test(word); });
 }
 
+/// An ending of a name of a file, or what is part of it.
+bool stands_in(std::string_view name, std::string_view word) {
+  return is_ending(word) ? name.ends_with(word) : name.find(word) != std::string_view::npos;
+}
+
+bool wants_any_model(const HiddenDownload& download) {
+  return download.content == HiddenDownload::k_any_model;
+}
+
 bool brings(const Artifact& artifact, const HiddenDownload& download) {
   // The package that downloads is no proof of what it downloads, so wheels and other artifacts are judged apart.
   if (artifact.kind == "wheel") {
     return any_word(download.packages, [&](std::string_view word) { return artifact.name.starts_with(word); });
   }
   // What an image has with it, it has for itself.
-  if (artifact.kind == "image") return false;
+  if (artifact.kind == "image" || wants_any_model(download)) return false;
   return any_word(download.content, [&](std::string_view word) {
-    const auto has = [&](const std::string& text) { return text.find(word) != std::string::npos; };
-    return has(artifact.id()) ||
-           std::any_of(artifact.files.begin(), artifact.files.end(),
-                       [&](const ArtifactFile& file) { return has(file.path.text()) || has(file.origin); });
+    return (!is_ending(word) && artifact.id().find(word) != std::string::npos) ||
+           std::any_of(artifact.files.begin(), artifact.files.end(), [&](const ArtifactFile& file) {
+             return stands_in(file.path.text(), word) || stands_in(file.origin, word);
+           });
   });
+}
+
+std::vector<std::string> models_of(const std::vector<Artifact>& artifacts) {
+  std::vector<std::string> out;
+  for (const auto& artifact : artifacts) {
+    if (artifact.kind == "model") out.push_back(artifact.id());
+  }
+  return out;
 }
 
 /// Does the image have with it what the package in it would download?
@@ -161,6 +179,10 @@ bool brings(const HiddenMarks& marks, const HiddenDownload& download) {
 }
 
 }  // namespace
+
+bool is_ending(std::string_view word) {
+  return word.starts_with('.') || word.starts_with('/');
+}
 
 std::span<const HiddenDownload> hidden_downloads() {
   return k_downloads;
@@ -175,8 +197,10 @@ std::vector<HiddenNeed> hidden_needs(const std::vector<Artifact>& artifacts,
     if (const auto marks = facts.find(k_hidden_marks); marks != facts.end())
       images.emplace_back(&artifact, HiddenMarks::parse(*marks));
   }
+  const auto models = models_of(artifacts);
   std::vector<HiddenNeed> out;
   for (const auto& download : k_downloads) {
+    const auto perhaps = wants_any_model(download) ? models : std::vector<std::string>();
     if (std::any_of(artifacts.begin(), artifacts.end(),
                     [&](const Artifact& artifact) { return brings(artifact, download); })) {
       continue;
@@ -184,10 +208,10 @@ std::vector<HiddenNeed> hidden_needs(const std::vector<Artifact>& artifacts,
     const auto needs = std::find_if(artifacts.begin(), artifacts.end(), [&](const Artifact& artifact) {
       return artifact.kind == download.kind && artifact.name == download.name;
     });
-    if (needs != artifacts.end()) out.push_back({&download, needs->id()});
+    if (needs != artifacts.end()) out.push_back({&download, needs->id(), false, perhaps});
     for (const auto& [image, marks] : images) {
       if (marks.packages.contains(std::string(download.name)) && !brings(marks, download))
-        out.push_back({&download, image->id(), true});
+        out.push_back({&download, image->id(), true, perhaps});
     }
   }
   return out;

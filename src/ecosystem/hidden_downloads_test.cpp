@@ -75,6 +75,35 @@ TEST(HiddenDownloads, AWheelIsBroughtByAWheelAndNeverByItself) {
       << "nothing can bring it; a switch is all";
 }
 
+TEST(HiddenDownloads, AModelIsNoProofOfAnotherOne) {
+  const auto chat = artifact("model", "chat", "models/chat/chat.gguf", "https://hub.example/org/chat/chat.pte");
+  for (const auto* package : {"sentence-transformers", "fastembed", "faster-whisper", "ultralytics", "torchvision"})
+    EXPECT_THAT(needed_by({artifact("wheel", package), chat}), testing::SizeIs(1)) << package;
+  EXPECT_THAT(needed_by({artifact("wheel", "torchvision"), artifact("file", "x.pth.txt", "files/x.pth.txt")}),
+              testing::SizeIs(1));
+  EXPECT_THAT(needed_by({artifact("wheel", "torchvision"), artifact("file", "w", "files/resnet.pth")}),
+              testing::IsEmpty());
+  EXPECT_THAT(needed_by({artifact("wheel", "ultralytics"), artifact("file", "w", "files/own.pt")}), testing::IsEmpty());
+  EXPECT_THAT(needed_by({artifact("wheel", "sentence-transformers"), artifact("model", "e", "models/e/modules.json")}),
+              testing::IsEmpty());
+  EXPECT_THAT(needed_by({artifact("wheel", "fastembed"), artifact("model", "e", "models/e/model_optimized.onnx")}),
+              testing::IsEmpty());
+  EXPECT_THAT(needed_by({artifact("wheel", "faster-whisper"), artifact("model", "whisper-base")}), testing::IsEmpty());
+}
+
+TEST(HiddenDownloads, WhereAnyModelMayBeMeantItIsAsked) {
+  const auto none = [](const Artifact&) { return Json::object(); };
+  for (const auto* package : {"transformers", "timm", "vllm"}) {
+    const auto wheel = artifact("wheel", package);
+    auto needs = hidden_needs({wheel}, none);
+    ASSERT_EQ(needs.size(), 1u) << package;
+    EXPECT_THAT(needs[0].perhaps, testing::IsEmpty());
+    needs = hidden_needs({wheel, artifact("model", "a"), artifact("model", "b")}, none);
+    ASSERT_EQ(needs.size(), 1u) << package;
+    EXPECT_THAT(needs[0].perhaps, testing::ElementsAre("model:a@1", "model:b@1"));
+  }
+}
+
 TEST(HiddenDownloads, AnImageDownloadsWhatThePackagesInItDo) {
   const auto image = artifact("image", "app");
   const auto marks = marks_of({"usr/lib/python3.12/site-packages/tiktoken-0.14.0.dist-info/METADATA",
@@ -108,6 +137,10 @@ TEST(HiddenDownloads, WhatTheImageHasWithItIsNotAskedFor) {
   EXPECT_THAT(needed_by({image}, marks_of({"v/site-packages/flashinfer_python-1.dist-info/RECORD",
                                            "v/site-packages/flashinfer_cubin-1.dist-info/RECORD"})),
               testing::IsEmpty());
+  const std::string_view package = "v/site-packages/sentence_transformers-6.dist-info/RECORD";
+  EXPECT_THAT(needed_by({image}, marks_of({package, "hub/models--a--b/refs/main", "app/modules.json.old"})),
+              testing::SizeIs(1));
+  EXPECT_THAT(needed_by({image}, marks_of({package, "hub/models--a--b/snapshots/x/modules.json"})), testing::IsEmpty());
   // The package's own files are no proof.
   EXPECT_THAT(
       needed_by({image}, marks_of({"v/site-packages/docling-2.dist-info/RECORD", "v/site-packages/docling/x.py"})),

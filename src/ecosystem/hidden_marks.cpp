@@ -107,10 +107,10 @@ void HiddenMarks::look_at(std::string_view path) {
   // A program that is called as the model is no model.
   if (path.ends_with(".py") || path.starts_with("bin/") || path.find("/bin/") != path.npos) return;
   for (const auto word : known().words) {
-    if (path.find(word) != path.npos) content.emplace(word);
+    if (is_ending(word) ? path.ends_with(word) : path.find(word) != path.npos) content.emplace(word);
   }
   // A cache of Hugging Face's clients: a model came along, whichever it is.
-  if (path.starts_with("models--") || path.find("/models--") != path.npos) content.emplace("model:");
+  if (path.starts_with("models--") || path.find("/models--") != path.npos) content.emplace(HiddenDownload::k_any_model);
 }
 
 void HiddenMarks::stack(const HiddenMarks& above) {
