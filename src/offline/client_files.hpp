@@ -19,7 +19,7 @@ class ClientFiles {
 
   /// Settings with the mirror in place of every repository; without a mirror, offline.
   void point_maven();
-  /// The mirror in place of the registry of a lock, and of those that these scopes have.
+  /// Asks the mirror directly, and also where one of these scopes has a registry of its own.
   void point_npm(const std::set<std::string>& scopes);
   /// Addresses of repositories elsewhere are led to where the mirror looks them up; the loopback's stay what they are.
   void point_git(const std::map<std::string, std::string>& environment);
