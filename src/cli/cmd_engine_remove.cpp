@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
@@ -54,15 +55,24 @@ void run(Invocation& invocation, const Options& options) {
   const auto one = engine::find_engine(site.engines_folder(), options.name);
   const auto name = full_name(one);
   engine::Choices defaults(site.engine_defaults_file());
+  std::vector<std::string> overridden;
   for (const auto& [format, history] : *defaults.all()) {
-    if (history.back().value != name || options.force) continue;
+    if (history.back().value != name) continue;
+    overridden.push_back("the default engine of " + format);
+    if (options.force) continue;
     throw Error(ErrorCode::busy, fmt::format("{} is the default engine of {}", printable(name), format),
                 "choose another one first (`liftlock engine default`), or give --force");
   }
-  if (!options.force && is_running(one.folder)) {
-    throw Error(ErrorCode::busy, fmt::format("{} runs", printable(name)),
-                "unload its models first, or give --force: what runs stays until it ends");
+  if (is_running(one.folder)) {
+    if (!options.force) {
+      throw Error(ErrorCode::busy, fmt::format("{} runs", printable(name)),
+                  "unload its models first, or give --force: what runs stays until it ends");
+    }
+    overridden.emplace_back("an engine that runs");
   }
+  Json detail = {{"package", one.facts.package}, {"force", options.force}};
+  // The auditor's report begins with these.
+  if (!overridden.empty()) detail["remark"] = fmt::format("force: {}", fmt::join(overridden, ", "));
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
   logged_effect(log,
@@ -70,7 +80,7 @@ void run(Invocation& invocation, const Options& options) {
                  .actor = invocation.actor(),
                  .outcome = Outcome::intent,
                  .subject = name,
-                 .detail = dump_json_line({{"package", one.facts.package}, {"force", options.force}})},
+                 .detail = dump_json_line(detail)},
                 [&] {
                   defaults.forget(name);
                   const auto gone = one.folder.parent_path() / (".removed-" + one.folder.filename().string());

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -86,6 +87,19 @@ void ask_all(InstalledEngine& engine, const fs::path& work) {
   }
 }
 
+/// That nobody tried it is a rule overridden, which the auditor's report begins with.
+AuditEvent with_override(AuditEvent event, int tar_fd, const Machine& machine) {
+  const auto manifest = EngineReader(tar_fd).manifest();
+  const auto suited = judge_variant(manifest.variant, manifest.architecture, machine);
+  if (suited.runs()) return event;
+  auto detail = parse_json(event.detail);
+  const auto before = detail.value("remark", "");
+  detail["remark"] = fmt::format("{}{}anyway: not tried, for this machine cannot run it: {}", before,
+                                 before.empty() ? "" : "; ", fmt::join(suited.lacking, "; "));
+  event.detail = dump_json_line(detail);
+  return event;
+}
+
 }  // namespace
 
 InstalledEngine install_engine(int tar_fd, const fs::path& engines, EngineFacts facts, const Machine& machine,
@@ -124,7 +138,7 @@ InstalledEngine install_engine(int tar_fd, const fs::path& engines, EngineFacts 
 InstalledEngine install_engine(AuditLog& log, const AuditEvent& event, int tar_fd, const fs::path& engines,
                                EngineFacts facts, const Machine& machine, Unsuited unsuited) {
   std::optional<InstalledEngine> installed;
-  logged_effect(log, event, [&] {
+  logged_effect(log, unsuited == Unsuited::install ? with_override(event, tar_fd, machine) : event, [&] {
     installed = install_engine(
         tar_fd, engines, std::move(facts), machine, unsuited,
         [&](const std::string& name, std::string_view list) { log.append(files_event(name, list, event.actor)); });

@@ -23,7 +23,8 @@ InstalledEngine install_engine(int tar_fd, const fs::path& engines, EngineFacts 
                                Unsuited unsuited,
                                const std::function<void(const std::string&, std::string_view)>& listed = {});
 
-/// The same, with `event` in the log around it, and engine.files, without which no start believes the list.
+/// The same, with `event` in the log around it, and engine.files, without which no start believes the list. The event
+/// gets a remark where the machine cannot run what is installed all the same.
 InstalledEngine install_engine(AuditLog& log, const AuditEvent& event, int tar_fd, const fs::path& engines,
                                EngineFacts facts, const Machine& machine, Unsuited unsuited);
 

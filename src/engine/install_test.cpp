@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <nlohmann/json.hpp>
+
 #include "base/error.hpp"
 #include "engine/package_fixture.hpp"
 
@@ -62,6 +64,23 @@ TEST(Install, AVariantThatCannotRunIsRefusedAndCanBeInsistedOn) {
   const auto engine = install_engine(package.get(), engines.path(), {}, this_machine(), Unsuited::install);
   EXPECT_EQ(full_name(engine), "tiny/1-cuda12");
   EXPECT_EQ(flags_of(engine, "llama-server"), nullptr) << "nobody could ask it";
+}
+
+TEST(Install, WhatWasInsistedOnIsAnOverrideInTheLog) {
+  const TemporaryFolder folder;
+  AuditLog log(folder.path() / "audit", "test");
+  const auto package = package_of("no program", "1", "cuda12");
+  const AuditEvent event{.type = "engine.install",
+                         .actor = "ada",
+                         .outcome = Outcome::intent,
+                         .subject = "engine:tiny@1",
+                         .detail = R"({"remark":"unsigned import: a test"})"};
+  (void)install_engine(log, event, package.get(), folder.path() / "engines", {}, this_machine(), Unsuited::install);
+  const auto entry = log.find_last("engine.install", "engine:tiny@1");
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(entry->event.outcome, Outcome::success);
+  EXPECT_THAT(parse_json(entry->event.detail).value("remark", ""),
+              testing::StartsWith("unsigned import: a test; anyway: not tried, for this machine cannot run it: "));
 }
 
 #ifdef LIFTLOCK_STAND_IN

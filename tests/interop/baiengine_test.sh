@@ -131,7 +131,13 @@ describe young '{"version": "b0"}'
 pack young young.baiengine
 high import young.baiengine --expect "$(digest young.baiengine)" > /dev/null
 refused model-unsupported timeout 120 "$high_exe" --state "$high_state" engine run stand-in/b0-cpu --model tiny
-high engine remove stand-in/b0-cpu > /dev/null
+# As the default it goes by force only, which the auditor's report begins with; without a rule in its way it is none.
+high engine default stand-in/b0-cpu > /dev/null
+refused busy high engine remove stand-in/b0-cpu
+high engine remove stand-in/b0-cpu --force > /dev/null
+high engine default stand-in/b1-cpu > /dev/null
+[ "$(high --json audit report | value '[(e["subject"], e["remark"]) for e in d["entries"] if e["weight"] == "override" and e["type"] == "engine.remove"]')" = "[('stand-in/b0-cpu', 'force: the default engine of gguf')]" ] ||
+  fail "the report: $(high audit report)"
 
 # --- what is not for this machine, and what lies
 describe package '{"version": "b3", "accelerator": "cuda", "acceleratorVersion": "12.4"}'
