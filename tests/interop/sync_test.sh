@@ -83,6 +83,8 @@ refused source-unknown prod store sync --from https://127.0.0.1:1
 echo "x$token" > ../token; refused unauthorized prod store sync; echo "$token" > ../token
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=other -addext subjectAltName=IP:127.0.0.1 -keyout ../o.key -out ../other.pem 2> /dev/null
 sed -i "s/mirror.pem/other.pem/" "$prod_state/config.toml"; refused tls-invalid prod store sync; sed -i "s/other.pem/mirror.pem/" "$prod_state/config.toml"
+# The certificate is good for two days, by this machine's clock (docs/guides/time.md).
+if [ -n "$faketime" ]; then for moved in +3d -3d; do at "$moved" refused tls-invalid prod store sync; done; fi
 refused usage prod store sync --every 1s --restore-retired
 refused state-missing "$high_exe" --state "$work/none" store sync
 sed -i 's|^peer = .*|peer = "http://10.1.2.3:8480"|' "$prod_state/config.toml"; refused config-invalid prod store sync
