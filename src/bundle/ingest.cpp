@@ -15,6 +15,7 @@
 #include "bundle/accepted_kinds.hpp"
 #include "bundle/admission.hpp"
 #include "bundle/channel.hpp"
+#include "bundle/chat_templates.hpp"
 #include "bundle/import_channel.hpp"
 #include "bundle/landing_plan.hpp"
 #include "bundle/media_register.hpp"
@@ -94,6 +95,7 @@ class Ingest {
     inspect(staged, catalog);
     look_for_malware(staged);
     note_other_contents(catalog);
+    for (auto& text : other_templates(catalog, m_plan->landing().artifacts, m_facts)) note(std::move(text));
     if (m_request.dry_run) {
       staged.discard();
       catalog.unpin(batch());

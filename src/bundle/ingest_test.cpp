@@ -65,6 +65,30 @@ TEST_F(IngestTest, TheMediumIsInTheLogAndComparedWithTheRegister) {
   EXPECT_EQ(detail.at("medium"), (Json{{"serial", "4C53"}, {"model", "Stick"}}));
 }
 
+TEST_F(IngestTest, AnotherChatTemplateOfAModelIsTold) {
+  // The notes of a bundle whose models have this template; empty: none.
+  const auto landed = [&](std::uint64_t sequence, const std::string& digest) {
+    std::erase_if(m_artifacts, [](const auto& one) { return one.kind == "model"; });
+    const auto version = std::to_string(sequence);
+    add("model", "tiny", version, {{"models/tiny/a.gguf", version}});
+    packed(version, ContentForm::tree, sequence);
+    auto request = order(version);
+    request.inspect.artifact = [digest](const Artifact& artifact, const OpenChecked&, const FileInspections&) {
+      Inspection out;
+      if (artifact.kind == "model" && !digest.empty()) out.facts["chat_template"] = {{"sha256", digest}, {"length", 1}};
+      return out;
+    };
+    return fmt::format("{}", fmt::join(ingest(site(), request, silent_reporter()).notes, "\n"));
+  };
+  constexpr const char* k_told = "does not have the chat template of 'tiny' as it is in use";
+  EXPECT_EQ(landed(1, "").find(k_told), std::string::npos);
+  EXPECT_EQ(landed(2, "aa").find(k_told), std::string::npos) << "none in use had one";
+  EXPECT_EQ(landed(3, "aa").find(k_told), std::string::npos);
+  EXPECT_THAT(landed(4, "bb"), testing::HasSubstr(fmt::format("model:tiny@4 {}", k_told)));
+  EXPECT_EQ(landed(5, "aa").find(k_told), std::string::npos) << "that of version 2, which is in use";
+  EXPECT_THAT(landed(6, ""), testing::HasSubstr(fmt::format("model:tiny@6 {}", k_told)));
+}
+
 TEST_F(IngestTest, TheTarFormLandsLikeTheTree) {
   packed("tar", ContentForm::tar);
   ingested("tar");

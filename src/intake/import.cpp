@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "bundle/accepted_kinds.hpp"
+#include "bundle/chat_templates.hpp"
 #include "bundle/import_channel.hpp"
 #include "bundle/scan.hpp"
 #include "bundle/stage_bundle.hpp"
@@ -143,6 +144,7 @@ class Import {
     pin(staged, catalog);
     const auto open = [&](const Digest& digest) { return staged.open(digest); };
     auto facts = inspect_all(m_artifacts, m_request.inspect, open, catalog, m_reporter);
+    for (auto& text : other_templates(catalog, m_artifacts, facts)) note(std::move(text));
     look_for_malware(staged);
 
     auto documents = m_found.kept;
