@@ -423,6 +423,17 @@ TEST_F(Hosts, WhatFailsAgainAndAgainIsLeftAlone) {
   ASSERT_TRUE(lease("b").lease());
 }
 
+// 134 is 128 and SIGABRT.
+TEST_F(Hosts, AModelThatCrashesItsEngineIsRefusedWithItsStatus) {
+  fixture.add_model("a", "GGUF that has it abort at load");
+  fixture.add_model("b", "GGUF");
+  start();
+  const auto error = lease("a").error();
+  EXPECT_EQ(error.code(), ErrorCode::engine_failed);
+  EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("ended with status 134"), HasSubstr("this cannot be")));
+  ASSERT_TRUE(lease("b").lease());
+}
+
 TEST_F(Hosts, AnEngineThatHangsIsKilledAndStartedAgain) {
   fixture.add_model("a", "GGUF");
   options.probe_every = 100ms;

@@ -2,7 +2,7 @@
 // on a Unix socket, and misbehaves when its model (at load) or a request (by a word in its body) says so. Started with
 // --reranking it answers POST /v1/rerank, of two documents.
 //
-//   model:    "die at load", "slow load", "mislead at load" (a symlink where its socket belongs)
+//   model:    "die at load", "abort at load", "slow load", "mislead at load" (a symlink where its socket belongs)
 //   request:  "crash", "hang" (nothing is answered any more), "flood" (its log), "half" (a chunk that never ends),
 //             "late", "started after MS" (or else it crashes; milliseconds since 1970), "linger" (a first piece, then
 //             nothing until the client leaves, which it logs), "much" (a long answer), "repeat WORD" (that is the
@@ -257,6 +257,10 @@ int main(int argc, char** argv) {
   if (has(model, "die at load")) {
     std::fputs("I cannot load this\n", stderr);
     return 3;
+  }
+  if (has(model, "abort at load")) {
+    std::fputs("this cannot be\n", stderr);
+    std::abort();
   }
   if (const auto transcript = option(argc, argv, "--output-file"); !transcript.empty()) {
     std::ofstream(transcript + ".json")
