@@ -382,7 +382,7 @@ TEST_F(GatewayTest, WhatIsNoRequestIsRefused) {
   serve();
   for (const auto& [path, body] : apis()) {
     expect_error(path, ask(chat("hi", R"(,"max_tokens":9,"id_slot":3)"), path), 400, "id_slot");
-    expect_error(path, ask("{\"model\":\"\xff\xfe\"}", path), 400, "");
+    expect_error(path, ask(chat("\xff\xfe", R"(,"max_tokens":9)"), path), 400, "ill-formed UTF-8");
     expect_error(path, ask("", path), 400, "");
     expect_error(path, ask(chat("hi", R"(,"tools":)" + std::string(100'000, '[')), path), 413, "");
     expect_error(path, ask(with_many_tools(path), path), 400, "tools");
