@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # `serve` on bad days, with a program in llama-server's place that was linked by the compiler of this machine: killed with streams
-# running, and with a disk that is full under the record.
+# running, asked for what must not lie about, and with a disk that is full under the record.
 #   serving_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH STAND_IN(dynamic)      Exit status 77: skipped.
 # The full disk is a tmpfs in a mount namespace of our own, so that one is for root with all its rights.
 if [ -z "${own_mounts:-}" ] && [ "$(id -u)" = 0 ] && unshare --mount true 2> /dev/null; then
@@ -77,6 +77,21 @@ answers "after the kill"
 stop TERM
 high audit verify > /dev/null || fail "the log of the server that came after"
 step "serve was killed with streams running: no engine is left, and record and log are whole"
+
+# --- what people ask, and what they ask with, lies nowhere in the clear: not in logs, records, catalogs or what serve says
+serve
+secret="the zebra is called 7f3a9c1e"
+question="\"model\": \"tiny\", \"messages\": [{\"role\": \"user\", \"content\": \"$secret\"}]"
+status_of() { curl -sS -o told.json -w '%{http_code}' --max-time 120 -H "Authorization: Bearer $1" "$url/v1/chat/completions" -d "$2"; }
+grep -q 'I stand in' <<< "$(ask "$secret" -D good.head)" || fail "no answer to a question with a secret: $(cat serve.err)"
+[ "$(status_of "$key" "{$question")" = 400 ] || fail "a request that is cut off: $(cat told.json)"
+[ "$(status_of "$key" "{$question, \"id_slot\": 3}")" = 400 ] || fail "a request with a field that nobody may set: $(cat told.json)"
+[ "$(status_of "${key}x" "{$question}")" = 401 ] || fail "a request with a wrong key: $(cat told.json)"
+stop TERM
+[ "$(high --json record show "$(record_of good)" | value "'$secret' in json.dumps(d)")" = True ] || fail "the record lacks the question"
+found=$(grep -rlF -D skip -e "$secret" -e "$key" "$high_state" serve.out serve.err) || [ $? = 1 ] || fail "grep"  # 1: nowhere
+[ -z "$found" ] || fail "a question or a key lies in the clear in $found"
+step "neither a question nor a key lies in the clear, whether the request was answered, malformed or refused"
 
 # --- the disk is full under the record
 [ -n "${own_mounts:-}" ] || { echo "not tried: a disk that is full under the record needs root"; exit 0; }
