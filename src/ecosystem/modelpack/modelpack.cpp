@@ -56,11 +56,14 @@ oci::MadeManifest make_modelpack(const Artifact& model) {
   for (const auto& file : model.files) {
     const auto path = hub::path_in_model(file);
     suffixes.insert(to_lower(path.substr(path.rfind('.') + 1)));
-    layers.push_back(
-        {{"mediaType", media_type_of(path)},
-         {"digest", file.digest.text()},
-         {"size", file.size},
-         {"annotations", {{"org.cncf.model.filepath", path}, {"org.cncf.model.file.mediatype.untested", "true"}}}});
+    layers.push_back({{"mediaType", media_type_of(path)},
+                      {"digest", file.digest.text()},
+                      {"size", file.size},
+                      {"annotations",
+                       {{"org.cncf.model.filepath", path},
+                        {"org.cncf.model.file.mediatype.untested", "true"},
+                        // `oras pull` writes no file of a layer that has none.
+                        {"org.opencontainers.image.title", path}}}});
     diff_ids.push_back(file.digest.text());
     out.stored.emplace(file.digest, file);
   }

@@ -55,6 +55,7 @@ TEST_F(ModelpackTest, IsAManifestThatStrictReadersTake) {
   EXPECT_EQ(manifest.layers[1].media_type, media::weight_config);
   EXPECT_EQ(manifest.layers[2].media_type, media::weight);
   EXPECT_EQ(manifest.layers[2].annotation("org.cncf.model.filepath"), "sub/model.safetensors");
+  EXPECT_EQ(manifest.layers[2].annotation("org.opencontainers.image.title"), "sub/model.safetensors") << "for oras";
   const auto config = parse_json(made.made.at(manifest.config.digest));
   EXPECT_EQ(config["config"]["format"], "safetensors");
   EXPECT_EQ(config["descriptor"]["licenses"][0], "apache-2.0");
