@@ -12,6 +12,7 @@
 #include "cli/commands.hpp"
 #include "cli/stack_session.hpp"
 #include "ecosystem/hidden_downloads.hpp"
+#include "ecosystem/oci/image.hpp"
 #include "ecosystem/oci/named_images.hpp"
 #include "os/file.hpp"
 #include "store/catalog.hpp"
@@ -63,6 +64,16 @@ CheckedEntry inspected(const LockedEntry& entry, const Catalog& catalog) {
   return out;
 }
 
+/// " (image:a/b@1 is of one.example)": what was meant, perhaps, of another registry. Else empty.
+std::string namesake(const oci::Reference& reference, const std::vector<Artifact>& stack) {
+  for (const auto& one : stack) {
+    if (one.kind != "image" || !one.name.ends_with(reference.repository)) continue;
+    const auto upstream = oci::upstream_of(one.facts.value("ref", ""));
+    if (upstream) return fmt::format(" ({} is of {})", one.id(), upstream->host);
+  }
+  return {};
+}
+
 /// Images that a text of Kubernetes objects or a compose file asks for, and no entry brings.
 void check_images_of(std::string_view text, const std::string& by, const std::vector<Artifact>& stack,
                      CheckedEntry& checked) {
@@ -75,7 +86,8 @@ void check_images_of(std::string_view text, const std::string& by, const std::ve
     std::replace(name.begin(), name.end(), '/', '-');
     const bool official = reference.host.empty();
     checked.missing.push_back(
-        {fmt::format("{} asks for the image {}, which the stack does not bring under that name", by, reference.text()),
+        {fmt::format("{} asks for the image {}, which the stack does not bring under that name{}", by, reference.text(),
+                     namesake(reference, stack)),
          fmt::format("[image.{}]\nsource = \"docker://{}{}\"", portable_component(name),
                      official && reference.repository.find('/') == std::string::npos ? "docker.io/library/"
                                                                                      : (official ? "docker.io/" : ""),

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace liftlock::oci {
 namespace {
@@ -60,6 +61,23 @@ ImageFacts parse_image_facts(const Json& facts) {
   const auto& referrers = array_member(facts, "referrers", where);
   if (referrers.size() > k_max_referrers) fail(ErrorCode::limit_exceeded, "{}: {} referrers", where, referrers.size());
   for (const auto& referrer : referrers) out.referrers.push_back(parse_referrer(referrer));
+  return out;
+}
+
+std::optional<Reference> upstream_of(const std::string& ref) {
+  if (ref.starts_with("docker-archive:") || ref.starts_with("oci:")) return std::nullopt;
+  try {
+    auto out = parse_reference(ref);
+    return out.host.empty() ? std::nullopt : std::optional(std::move(out));
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+std::string host_component(std::string_view host) {
+  auto out = to_lower(host);
+  std::replace(out.begin(), out.end(), ':', '_');
+  std::erase_if(out, [](char c) { return c == '[' || c == ']'; });
   return out;
 }
 

@@ -2,6 +2,7 @@
 // Format: docs/formats/image.md.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -33,6 +34,13 @@ struct ImageFacts {
 Json image_facts_json(const ImageFacts& facts);
 /// @throws Error{schema_violation, limit_exceeded}
 ImageFacts parse_image_facts(const Json& facts);
+
+/// What a registry calls it, of ImageFacts::ref, with its host; nullopt for images of archives and folders.
+std::optional<Reference> upstream_of(const std::string& ref);
+
+/// "registry.example:5000" → "registry.example_5000": what may stand in a repository's name. The mirror answers to
+/// HOST/NAME as to NAME.
+std::string host_component(std::string_view host);
 
 /// images/blobs/sha256/<hex>
 RelPath blob_path(const Digest& digest);

@@ -10,16 +10,6 @@
 namespace liftlock::oci {
 namespace {
 
-/// The host of "HOST/NAME:TAG"; empty for images of archives and folders.
-std::string host_of(const std::string& ref) {
-  if (ref.starts_with("docker-archive:") || ref.starts_with("oci:")) return {};
-  try {
-    return parse_reference(ref).host;
-  } catch (const Error&) {
-    return {};
-  }
-}
-
 /// Reads the manifests of one artifact and files what they say.
 class Filing {
  public:
@@ -73,13 +63,6 @@ class Filing {
 
 }  // namespace
 
-std::string host_component(std::string_view host) {
-  auto out = to_lower(host);
-  std::replace(out.begin(), out.end(), ':', '_');
-  std::erase_if(out, [](char c) { return c == '[' || c == ']'; });
-  return out;
-}
-
 MirrorIndex::MirrorIndex(const MirrorView& view, const BlobStore& blobs) {
   for (const auto& mirrored : view.artifacts) {
     if (mirrored.artifact.kind == k_image_kind) add(mirrored.artifact, blobs);
@@ -94,11 +77,11 @@ void MirrorIndex::add(const Artifact& artifact, const BlobStore& blobs) {
     return;  // the inspector refused such facts at ingest; an old catalog must not stop the mirror
   }
   std::vector<std::string> names{artifact.name};
-  if (const auto host = host_of(facts->ref); !host.empty()) {
-    m_hosts.insert(host);
-    names.push_back(host_component(host) + "/" + artifact.name);
-    const auto upstream = host_component(host) + "/" + parse_reference(facts->ref).repository;
-    if (upstream != names.back()) names.push_back(upstream);
+  if (const auto upstream = upstream_of(facts->ref)) {
+    m_hosts.insert(upstream->host);
+    const auto host = host_component(upstream->host);
+    names.push_back(host + "/" + artifact.name);
+    if (artifact.name != upstream->repository) names.push_back(host + "/" + upstream->repository);
   }
   for (const auto& name : names) {
     auto& repository = m_repositories[name];

@@ -42,7 +42,4 @@ class MirrorIndex {
   std::set<std::string> m_hosts;
 };
 
-/// "registry.example:5000" → "registry.example_5000": what may stand in a repository's name.
-std::string host_component(std::string_view host);
-
 }  // namespace liftlock::oci

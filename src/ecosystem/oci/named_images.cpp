@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "ecosystem/oci/image.hpp"
 
 namespace liftlock::oci {
 namespace {
@@ -49,11 +50,33 @@ std::vector<std::string_view> values_of(std::string_view line) {
   return out;
 }
 
-/// What the mirror is asked for.
+/// One name for each registry: without a host, and with those that clients ask instead, it is Docker's.
+std::string registry_of(const Reference& reference) {
+  constexpr std::string_view docker = "docker.io";
+  const bool is_docker = reference.host.empty() || reference.host.ends_with(".docker.io");
+  return is_docker ? std::string(docker) : reference.host;
+}
+
+/// What a registry is asked for.
 std::string repository_asked(const Reference& reference) {
   const bool official =
-      (reference.host.empty() || reference.host == "docker.io") && reference.repository.find('/') == std::string::npos;
+      registry_of(reference) == registry_of({}) && reference.repository.find('/') == std::string::npos;
   return official ? "library/" + reference.repository : reference.repository;
+}
+
+/// Does the mirror, or a client that is led to it, find the image under this name?
+bool has_name(const Artifact& image, const Reference& reference) {
+  const auto asked = repository_asked(reference);
+  const auto with_host = host_component(registry_of(reference)) + "/" + asked;
+  if (image.name == with_host) return true;
+  const auto upstream = upstream_of(image.facts.value("ref", ""));
+  if (!upstream) return image.name == asked;
+  const auto host = host_component(registry_of(*upstream)) + "/";
+  for (const auto& name : {host + image.name, host + upstream->repository}) {
+    if (name == with_host || name == asked) return true;
+  }
+  // A name that was given says nothing of the registry that is meant.
+  return image.name == asked && image.name != upstream->repository;
 }
 
 }  // namespace
@@ -76,7 +99,7 @@ std::vector<Reference> images_named_in(std::string_view yaml) {
 }
 
 bool is_asked_for(const Artifact& image, const Reference& reference) {
-  if (image.name != repository_asked(reference)) return false;
+  if (!has_name(image, reference)) return false;
   if (!reference.digest) return image.version == reference.version();
   const auto manifest = image.facts.find("manifest");
   return manifest != image.facts.end() && manifest->is_object() &&

@@ -15,8 +15,9 @@ namespace liftlock::oci {
 /// out.
 std::vector<Reference> images_named_in(std::string_view yaml);
 
-/// Is the artifact, of kind image, what the reference asks for? Hosts are not compared, since the mirror is the host;
-/// an official image may be written with or without "library/".
+/// Is the artifact, of kind image, what the reference asks for? An official image may be written with or without
+/// "library/". The registry must be the image's own; it counts as that where the image has none (an archive), where its
+/// name was given in the stack, and where the mirror's name of it has the registry in it ("MIRROR/quay.example/a/b").
 bool is_asked_for(const Artifact& image, const Reference& reference);
 
 }  // namespace liftlock::oci

@@ -59,5 +59,29 @@ TEST(NamedImages, AnImageIsAskedForByRepositoryAndTagOrDigest) {
   EXPECT_FALSE(is_asked_for(image, parse_reference("nginx@sha256:" + std::string(64, '0'))));
 }
 
+TEST(NamedImages, TheSameNameInAnotherRegistryIsAnotherImage) {
+  const auto is_there = [](std::string name, std::string ref, std::string_view asked) {
+    const Artifact image{.kind = "image", .name = std::move(name), .version = "1", .facts = {{"ref", std::move(ref)}}};
+    return is_asked_for(image, parse_reference(asked));
+  };
+  for (const auto* asked : {"team/app:1", "docker.io/team/app:1", "index.docker.io/team/app:1"}) {
+    EXPECT_TRUE(is_there("team/app", "docker.io/team/app:1", asked)) << asked;
+    EXPECT_FALSE(is_there("team/app", "one.example:5000/team/app:1", asked)) << asked;
+  }
+  EXPECT_TRUE(is_there("library/nginx", "docker.io/library/nginx:1", "nginx:1"));
+  EXPECT_FALSE(is_there("nginx", "docker.io/nginx:1", "nginx:1")) << "the mirror has no library/nginx";
+  EXPECT_FALSE(is_there("library/nginx", "one.example/library/nginx:1", "nginx:1"));
+  EXPECT_TRUE(is_there("team/app", "one.example:5000/team/app:1", "one.example:5000/team/app:1"));
+  EXPECT_FALSE(is_there("team/app", "one.example:5000/team/app:1", "two.example/team/app:1"));
+  EXPECT_FALSE(is_there("team/app", "docker.io/team/app:1", "two.example/team/app:1"));
+  // By the mirror's own name, which has the registry in it.
+  EXPECT_TRUE(is_there("team/app", "one.example:5000/team/app:1", "mirror.site/one.example_5000/team/app:1"));
+  // A name of the stack's, for what comes through a proxy; by its own it is there as well.
+  EXPECT_TRUE(is_there("library/nginx", "proxy.example/hub/library/nginx:1", "nginx:1"));
+  EXPECT_TRUE(is_there("library/nginx", "proxy.example/hub/library/nginx:1", "proxy.example/hub/library/nginx:1"));
+  EXPECT_TRUE(is_there("one.example/team/app", "oci:folder:1", "one.example/team/app:1"));
+  EXPECT_TRUE(is_there("team/app", "docker-archive:app.tar", "one.example/team/app:1")) << "of no registry";
+}
+
 }  // namespace
 }  // namespace liftlock::oci
