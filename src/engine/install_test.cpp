@@ -83,8 +83,6 @@ TEST(Install, WhatWasInsistedOnIsAnOverrideInTheLog) {
               testing::StartsWith("unsigned import: a test; anyway: not tried, for this machine cannot run it: "));
 }
 
-#ifdef LIFTLOCK_STAND_IN
-
 class InstallInSandbox : public testing::Test {
  protected:
   void SetUp() override {
@@ -148,8 +146,6 @@ TEST_F(InstallInSandbox, TheChosenEngineLoadsItsFormatAndNotTheNewest) {
     EXPECT_THAT(error.message(), HasSubstr("tiny/1-cpu, which is gone"));
   }
 }
-
-#endif
 
 }  // namespace
 }  // namespace liftlock::engine

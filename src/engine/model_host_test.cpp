@@ -89,17 +89,10 @@ std::string ask(const fs::path& socket, const std::string& words) {
       .body;
 }
 
-#ifdef LIFTLOCK_STAND_IN
-constexpr const char* k_stand_in = LIFTLOCK_STAND_IN;
-#else
-constexpr const char* k_stand_in = nullptr;
-#endif
-
 class Hosts : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (k_stand_in == nullptr) GTEST_SKIP() << "a stand-in engine is static, and sanitizers are not";
-    fixture.add_engine(k_stand_in);
+    fixture.add_engine(LIFTLOCK_STAND_IN);
     if (!find_program("bwrap")) GTEST_SKIP() << "bubblewrap is not installed";
     options.store_folder = fixture.store.folder();
     options.catalog_file = fixture.store.folder() / "catalog.db";
@@ -294,7 +287,7 @@ TEST_F(Hosts, WhatCannotFitIsRefusedBeforeItIsLoaded) {
 }
 
 TEST_F(Hosts, AnUnknownArchitectureIsRefusedBeforeItIsLoaded) {
-  fixture.add_engine(k_stand_in, "2", {"llama"});
+  fixture.add_engine(LIFTLOCK_STAND_IN, "2", {"llama"});
   fixture.add_model("a", "GGUF a", {{"architecture", "llama"}});
   fixture.add_model("b", "GGUF b", {{"architecture", "newer"}});
   fixture.add_model("c", "GGUF c", {{"architecture", "gemma3"}});

@@ -18,18 +18,11 @@ using testing_support::ModelFixture;
 using testing_support::overwrite;
 using namespace std::chrono_literals;
 
-#ifdef LIFTLOCK_STAND_IN
-constexpr const char* k_stand_in = LIFTLOCK_STAND_IN;
-#else
-constexpr const char* k_stand_in = nullptr;
-#endif
-
 class Speech : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (k_stand_in == nullptr) GTEST_SKIP() << "a stand-in engine is static, and sanitizers are not";
     if (!find_program("bwrap")) GTEST_SKIP() << "bubblewrap is not installed";
-    fixture.add_engine(k_stand_in, "1", {}, "whisper-cli");
+    fixture.add_engine(LIFTLOCK_STAND_IN, "1", {}, "whisper-cli");
     fixture.add_model("says", "GGUF", Json::object(), "1", {{"ggml-says.bin", "weights"}});
     options.store_folder = fixture.store.folder();
     options.catalog_file = fixture.store.folder() / "catalog.db";
