@@ -1,6 +1,7 @@
 // A hostile program in an engine's place, started by root and by a user who is not.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -27,15 +28,51 @@ using testing::Not;
 constexpr uid_t k_nobody = 65534;
 constexpr std::uint64_t k_memory = 1u << 30;
 
+/// @param address the one to listen on; becomes the one that was given
+template <typename Address>
+UniqueFd listen_on(int type, Address& address, std::size_t size = sizeof(Address)) {
+  auto* const given = reinterpret_cast<sockaddr*>(&address);
+  UniqueFd fd(::socket(given->sa_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  EXPECT_EQ(::bind(fd.get(), given, static_cast<socklen_t>(size)), 0);
+  EXPECT_TRUE(type != SOCK_STREAM || ::listen(fd.get(), 8) == 0);
+  socklen_t most = sizeof address;
+  EXPECT_EQ(::getsockname(fd.get(), given, &most), 0);
+  return fd;
+}
+
 UniqueFd listen_at(const fs::path& path) {
-  UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.string().copy(address.sun_path, sizeof address.sun_path - 1);
-  EXPECT_EQ(::bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  EXPECT_EQ(::listen(fd.get(), 8), 0);
-  return fd;
+  return listen_on(SOCK_STREAM, address);
 }
+
+/// What a program reaches that shares the host's network.
+class HostNetwork {
+ public:
+  HostNetwork() {
+    m_port.sin_family = m_datagrams.sin_family = AF_INET;
+    m_port.sin_addr.s_addr = m_datagrams.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    m_name.sun_family = AF_UNIX;
+    m_server = listen_on(SOCK_STREAM, m_port);
+    m_mailbox = listen_on(SOCK_DGRAM, m_datagrams);
+    m_abstract = listen_on(SOCK_STREAM, m_name, sizeof m_name.sun_family);  // the kernel gives a name
+  }
+  std::string port() const { return std::to_string(ntohs(m_port.sin_port)); }
+  std::string datagrams() const { return std::to_string(ntohs(m_datagrams.sin_port)); }
+  std::string name() const { return m_name.sun_path + 1; }
+  void expect_untouched() const {
+    char byte = 0;
+    EXPECT_EQ(::accept(m_server.get(), nullptr, nullptr), -1) << "it came to a port of the host";
+    EXPECT_EQ(::recv(m_mailbox.get(), &byte, 1, 0), -1) << "it sent a datagram to the host";
+    EXPECT_EQ(::accept(m_abstract.get(), nullptr, nullptr), -1) << "it came to an abstract socket of the host";
+  }
+
+ private:
+  sockaddr_in m_port{}, m_datagrams{};
+  sockaddr_un m_name{};
+  UniqueFd m_server, m_mailbox, m_abstract;
+};
 
 /// What it said, once it tried all, and whether we followed where its socket leads.
 void attempt(const fs::path& folder) {
@@ -44,11 +81,13 @@ void attempt(const fs::path& folder) {
   fs::permissions(folder / "root/usr/bin/engine", static_cast<fs::perms>(0755));
   const auto elsewhere = folder / "elsewhere.sock";
   const auto listening = listen_at(elsewhere);
+  const HostNetwork network;
   // As libraries open them: without close-on-exec.
   const UniqueFd connection(::socket(AF_INET, SOCK_STREAM, 0));
   ASSERT_EQ(::fcntl(connection.get(), F_GETFD), 0);
   SandboxSpec spec;
-  spec.argv = {"/usr/bin/engine", "9", elsewhere, std::to_string(::getpid()), std::to_string(k_memory)};
+  spec.argv = {"/usr/bin/engine",        network.port(),      elsewhere,     std::to_string(::getpid()),
+               std::to_string(k_memory), network.datagrams(), network.name()};
   spec.root = folder / "root";
   spec.run_folder = folder / "run";
   spec.log = folder / "log";
@@ -66,6 +105,7 @@ void attempt(const fs::path& folder) {
   for (const auto* place : {"4096 files in its own /tmp", "4096 files in /dev/shm", "64 files in the shared folder"})
     EXPECT_THAT(said, ContainsRegex(std::string(place) + " +No space left on device\n"));
   EXPECT_THAT(said, Not(HasSubstr("SUCCEEDED")));
+  network.expect_untouched();
   const auto socket = sandbox.run_folder() / k_socket_name;
   ASSERT_TRUE(fs::is_symlink(socket)) << "it leads elsewhere now";
   EXPECT_EQ(misuse_of_folder(sandbox), "a symlink stood where its socket belongs");

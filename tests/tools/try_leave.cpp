@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 #include <mqueue.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
@@ -16,6 +17,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,18 +45,46 @@ bool holds_descriptors() {
   return false;
 }
 
-bool connects(const char* address, int port) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+bool connects(int fd, const void* address, std::size_t size) {
   if (fd < 0) return false;
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(static_cast<std::uint16_t>(port));
-  inet_pton(AF_INET, address, &to.sin_addr);
-  const bool connected = connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0;
+  const bool connected = connect(fd, static_cast<const sockaddr*>(address), static_cast<socklen_t>(size)) == 0;
   const int error = errno;
   close(fd);
   errno = error;
   return connected;
+}
+
+sockaddr_in loopback(int port) {
+  sockaddr_in out{};
+  out.sin_family = AF_INET;
+  out.sin_port = htons(static_cast<std::uint16_t>(port));
+  out.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return out;
+}
+
+bool connects_to_port(int port) {
+  const auto to = loopback(port);
+  return connects(socket(AF_INET, SOCK_STREAM, 0), &to, sizeof to);
+}
+
+/// Such names have no file: whoever shares the host's network namespace has them.
+bool connects_to_abstract(const char* name) {
+  sockaddr_un to{};
+  to.sun_family = AF_UNIX;
+  std::snprintf(to.sun_path + 1, sizeof to.sun_path - 1, "%s", name);
+  return connects(socket(AF_UNIX, SOCK_STREAM, 0), &to, sizeof(sa_family_t) + 1 + std::strlen(name));
+}
+
+/// A loopback refuses at once what nobody listens for; what is not refused was taken.
+bool sends_datagram(int port) {
+  const int fd = socket(AF_INET, SOCK_DGRAM, 0);
+  const auto to = loopback(port);
+  if (fd < 0 || connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0 || send(fd, "x", 1, 0) != 1)
+    return false;
+  pollfd refusal{fd, POLLIN, 0};
+  if (poll(&refusal, 1, 10'000) == 0) return true;
+  char byte = 0;
+  return recv(fd, &byte, 1, 0) >= 0;
 }
 
 bool opens(const char* path, int flags) {
@@ -216,14 +246,19 @@ void hold_uncounted_memory() {
 
 }  // namespace
 
-// Usage: try_leave [PORT [SOCKET [PROCESS [BYTES]]]]. SOCKET: of the host, to which the engine's own is made to lead.
-// PROCESS: one outside, that is signalled.
+// Usage: try_leave [PORT [SOCKET [PROCESS [BYTES [DATAGRAMS NAME]]]]]. PORT: of the host, where a server listens;
+// DATAGRAMS: one that takes datagrams; NAME: an abstract socket of the host. SOCKET: of the host, to which the engine's
+// own is made to lead. PROCESS: one outside, that is signalled.
 int main(int argc, char** argv) {
   setvbuf(stdout, nullptr, _IOLBF, 0);
   signal(SIGXFSZ, SIG_IGN);  // a file that is too large is an error like others
   const int port = argc > 1 ? std::atoi(argv[1]) : 80;
   told("hold a descriptor of who started it", holds_descriptors());
-  told("connect to a server on the host's loopback", connects("127.0.0.1", port));
+  told("connect to a server on the host's loopback", connects_to_port(port));
+  if (argc > 6) {
+    told("send to the host's loopback", sends_datagram(std::atoi(argv[5])));
+    told("connect to an abstract socket of the host", connects_to_abstract(argv[6]));
+  }
   told("open a netlink socket", socket(AF_NETLINK, SOCK_RAW, 0) >= 0);
   told("open a packet socket", socket(AF_PACKET, SOCK_RAW, 0) >= 0);
   told("read the host's /etc/passwd", opens("/etc/passwd", O_RDONLY));
