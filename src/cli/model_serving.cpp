@@ -36,6 +36,7 @@ engine::HostOptions host_options(const Site& site) {
   options.keep_alive = config.keep_alive;
   options.slots = config.slots;
   options.context = config.context;
+  options.work_patience = config.work_patience;
   options.queue = config.queue;
   return options;
 }

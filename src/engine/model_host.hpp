@@ -41,6 +41,8 @@ struct HostOptions {
   std::chrono::seconds patience{300};            ///< for an engine to load, and for others to make room
   std::chrono::milliseconds probe_every{5000};   ///< health of an engine that is at work
   std::chrono::milliseconds stuck_after{30000};  ///< without a good answer to a probe: killed, started again
+  /// The same of what only its work loop answers (WorkProbe): a step of it may take a slow machine minutes.
+  std::chrono::milliseconds work_patience{600'000};
   /// For an engine to notice that a request was given up; one that works on is started again.
   std::chrono::milliseconds let_go_within{60000};
   /// What an engine may hold in memory beyond one and a half times what its model needs; past it, it is ended.

@@ -10,6 +10,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "engine/work_probe.hpp"
 #include "os/process_memory.hpp"
 #include "os/run_folder.hpp"
 
@@ -119,6 +120,7 @@ ModelRun::End ModelRun::watch(Sandbox& sandbox, std::string& reason) {
   const auto process = m_model.process;
   auto healthy = Clock::now(), next_probe = healthy + m_host.options.probe_every, next_slots = healthy,
        next_look = healthy;
+  WorkProbe work(process->run->socket, m_host.options.probe_every, healthy);
   std::unique_lock lock(m_host.mutex);
   while (true) {
     const auto when = Clock::now();
@@ -154,6 +156,7 @@ ModelRun::End ModelRun::watch(Sandbox& sandbox, std::string& reason) {
     }
     if (is_idle) {
       healthy = when;
+      work.rest(when);
       next_probe = when + m_host.options.probe_every;
     } else if (when >= next_probe) {
       if (is_healthy(process->run->socket, k_probe_patience)) healthy = Clock::now();
@@ -162,6 +165,11 @@ ModelRun::End ModelRun::watch(Sandbox& sandbox, std::string& reason) {
         return failed();
       }
       next_probe = Clock::now() + m_host.options.probe_every;
+    }
+    work.look(when);
+    if (when - work.answered() > m_host.options.work_patience) {
+      reason = fmt::format("its work did not get on for {} s", seconds_of(m_host.options.work_patience));
+      return failed();
     }
     if (when >= next_slots) {
       look_at_slots(*process);

@@ -92,6 +92,8 @@ class GatewayTest : public ::testing::Test {
     options.patience = 20s;
     options.queue = queue;
     options.let_go_within = let_go_within;
+    options.probe_every = probe_every;
+    options.work_patience = work_patience;
     options.memory_slack = 64u << 20;
     host.emplace(options, log, "tester");
     speech.emplace(engine::SpeechOptions{.store_folder = options.store_folder,
@@ -213,6 +215,7 @@ class GatewayTest : public ::testing::Test {
   AuditLog log{state() / "audit", "test"};
   std::string key;
   std::size_t queue = 64;
+  std::chrono::milliseconds probe_every = 5s, work_patience = 10min;
   RecordPolicy policy;
   Labels labels;
   std::optional<engine::ModelHost> host;
@@ -723,6 +726,18 @@ TEST_F(GatewayTest, AnEngineThatDoesNotLetGoIsStartedAgain) {
   ASSERT_EQ(stops.size(), 1u);
   EXPECT_EQ(stops[0].outcome, Outcome::failure);
   EXPECT_THAT(stops[0].detail, HasSubstr("worked for 3 s on a request that was given up"));
+}
+
+TEST_F(GatewayTest, AnEngineWhoseWorkIsStuckIsStartedAgain) {
+  probe_every = 100ms;
+  work_patience = 3s;
+  serve();
+  load();
+  expect_error(k_chat, ask(chat("stuck")), 502, "the engine ended before it answered");
+  ASSERT_TRUE(soon([&] { return logged("engine.stop").size() == 1; }));
+  EXPECT_EQ(logged("engine.stop")[0].outcome, Outcome::failure);
+  EXPECT_THAT(logged("engine.stop")[0].detail, HasSubstr("its work did not get on for 3 s"));
+  EXPECT_EQ(ask(chat("hello")).status, 200);
 }
 
 TEST_F(GatewayTest, WhereTheQueueIsFullClientsAreToldToComeAgain) {

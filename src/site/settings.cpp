@@ -33,6 +33,7 @@ Json settings_json(const SiteConfig& config) {
               {"models.slots", config.slots},
               {"models.queue", config.queue},
               {"models.context", config.context},
+              {"models.work_patience", config.work_patience.count() / 60},
               {"gateway.networks", config.networks},
               {"gateway.require_gate", config.require_gate},
               {"record.mode", config.record},

@@ -3,7 +3,8 @@
 // --reranking it answers POST /v1/rerank, of two documents.
 //
 //   model:    "die at load", "abort at load", "slow load", "mislead at load" (a symlink where its socket belongs)
-//   request:  "crash", "hang" (nothing is answered any more), "flood" (its log), "half" (a chunk that never ends),
+//   request:  "crash", "hang" (nothing is answered any more), "stuck" (nothing but GET /health is), "flood" (its log),
+//             "half" (a chunk that never ends),
 //             "late", "started after MS" (or else it crashes; milliseconds since 1970), "linger" (a first piece, then
 //             nothing until the client leaves, which it logs), "much" (a long answer), "repeat WORD" (that is the
 //             answer), "stubborn" (8 s of work, whether the client is there or not), "obsessed" (work without end),
@@ -40,6 +41,7 @@ namespace {
 using Clock = std::chrono::system_clock;
 
 std::atomic<bool> g_hangs{false};
+std::atomic<bool> g_is_stuck{false};
 std::atomic<int> g_busy{0};
 const Clock::time_point g_start = Clock::now();
 
@@ -206,7 +208,8 @@ void whole(int fd, const std::string& request) {
 
 void work(int fd, const std::string& request) {
   if (has(request, "hang")) g_hangs = true;
-  while (g_hangs) pause();
+  if (has(request, "stuck")) g_is_stuck = true;
+  while (g_hangs || g_is_stuck) pause();
   if (has(request, "crash")) std::abort();
   if (const auto at = request.find("started after "); at != std::string::npos) {
     if (g_start < Clock::time_point(std::chrono::milliseconds(std::strtoll(&request[at + 14], nullptr, 10))))
@@ -234,7 +237,7 @@ void work(int fd, const std::string& request) {
 void answer(int fd) {
   const auto request = read_request(fd);
   if (request.rfind("GET ", 0) == 0) {
-    while (g_hangs) pause();
+    while (g_hangs || (g_is_stuck && !has(request, "GET /health"))) pause();
     send_json(fd, has(request, "GET /slots") ? slots() : R"({"status":"ok"})");
   } else {
     ++g_busy;
