@@ -52,6 +52,7 @@ engine::SpeechOptions speech_options(const Site& site) {
   make_folders(site.logs_folder());
   options.log = site.logs_folder() / "transcribe.log";
   options.queue = site.config().queue;
+  options.pace = site.config().speech_pace;
   return options;
 }
 

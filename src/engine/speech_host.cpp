@@ -1,5 +1,6 @@
 #include "engine/speech_host.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -12,6 +13,12 @@
 #include "store/catalog.hpp"
 
 namespace liftlock::engine {
+namespace {
+
+/// Whatever the head of a recording says.
+constexpr std::chrono::seconds k_longest_patience = std::chrono::hours(6);
+
+}  // namespace
 
 struct SpeechHost::Impl {
   struct Job {
@@ -67,6 +74,7 @@ struct SpeechHost::Impl {
     });
     auto task = job.task;
     task.log = options.log;
+    task.patience = std::min(k_longest_patience, options.patience + options.pace * job.recording->length());
     std::optional<Transcription> transcription;
     logged_effect(log, start, [&] { transcription.emplace(engine, checked, *job.recording, task); });
     auto transcript = transcription->finish([this] { return give_up.load(); });

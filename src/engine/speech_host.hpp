@@ -2,6 +2,7 @@
 // each the model passes the load gate.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -21,6 +22,9 @@ struct SpeechOptions {
   GatePolicy gate;
   fs::path log;            ///< takes the engines' own words
   std::size_t queue = 16;  ///< recordings that may wait
+  /// What an engine may take for a recording: this, and for each of its seconds so many; six hours at most.
+  std::chrono::seconds patience = std::chrono::minutes(10);
+  unsigned pace = 2;
 };
 
 struct Transcribed {

@@ -14,6 +14,7 @@
 namespace liftlock::engine {
 namespace {
 
+using testing::HasSubstr;
 using testing_support::ModelFixture;
 using testing_support::overwrite;
 using namespace std::chrono_literals;
@@ -32,15 +33,15 @@ class Speech : public ::testing::Test {
     options.log = fixture.folder.path() / "transcribe.log";
   }
 
-  std::variant<Transcribed, Error> said(SpeechHost& host) {
+  std::variant<Transcribed, Error> said(SpeechHost& host, const std::string& recording = "RIFF....WAVE") {
     std::promise<std::variant<Transcribed, Error>> promise;
     auto got = promise.get_future();
-    host.transcribe("says", "ada", std::make_shared<const Recording>(std::string_view("RIFF....WAVE")), {},
+    host.transcribe("says", "ada", std::make_shared<const Recording>(std::string_view(recording)), {},
                     [&](auto outcome) { promise.set_value(std::move(outcome)); });
     return got.get();
   }
-  std::string heard(SpeechHost& host) {
-    const auto outcome = said(host);
+  std::string heard(SpeechHost& host, const std::string& recording = "RIFF....WAVE") {
+    const auto outcome = said(host, recording);
     if (const auto* error = std::get_if<Error>(&outcome)) return error->what();
     return std::get<Transcribed>(outcome).transcript.text();
   }
@@ -81,6 +82,17 @@ TEST_F(Speech, EachProcessOfTheEnginePassesTheGate) {
   EXPECT_EQ(refused(host), ErrorCode::blob_corrupt);
   EXPECT_EQ(logged("engine.start"), 2);
   EXPECT_EQ(last("model.load").at("error"), "blob-corrupt");
+}
+
+TEST_F(Speech, AnEngineThatHangsOrCrashesIsEndedAndTheNextRecordingIsHeard) {
+  options.patience = 2s;
+  options.pace = 1;
+  SpeechHost host(options, log, "tester");
+  const std::string long_one = "RIFF....WAVE" + std::string(200'000, '.');
+  EXPECT_THAT(heard(host, "RIFF....WAVE hang"), HasSubstr("did not end within 2 s"));
+  EXPECT_EQ(heard(host, long_one), "I heard it") << "it has 100 s more";
+  EXPECT_THAT(heard(host, "RIFF....WAVE crash"), HasSubstr("the engine ended with status"));
+  EXPECT_EQ(heard(host, long_one), "I heard it");
 }
 
 TEST_F(Speech, ASignatureThatIsGoneIsMissedByTheNextProcess) {

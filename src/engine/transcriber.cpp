@@ -22,6 +22,8 @@ constexpr std::string_view k_inside = "/recording/input";
 /// whisper.cpp's examples/cli: the input files that it could not read are counted into it.
 constexpr int k_unreadable = 11;
 constexpr std::size_t k_block = 1u << 20;
+/// Fewer are no sound that an engine understands.
+constexpr std::uint64_t k_least_bytes_a_second = 2000;
 constexpr std::uint64_t k_max_transcript = 64u << 20;
 
 /// The engine decodes it; this only says early, and in our words, what it would not take.
@@ -30,6 +32,25 @@ bool looks_like_sound(std::string_view head) {
   const bool mp3 = head.starts_with("ID3") || (head.size() >= 2 && static_cast<unsigned char>(head[0]) == 0xFF &&
                                                (static_cast<unsigned char>(head[1]) & 0xE0) == 0xE0);
   return wav || mp3 || head.starts_with("fLaC") || head.starts_with("OggS");
+}
+
+std::uint32_t little_endian(std::string_view bytes) {
+  std::uint32_t out = 0;
+  for (std::size_t i = 4; i-- > 0;) out = out << 8 | static_cast<unsigned char>(bytes.at(i));
+  return out;
+}
+
+/// What the head of a WAV says: of its chunks "fmt " has them in the third place.
+std::uint64_t bytes_a_second(std::string_view head) {
+  constexpr std::size_t k_first_chunk = 12, k_chunk_head = 8, k_format = 16;
+  if (!head.starts_with("RIFF")) return k_least_bytes_a_second;
+  for (auto at = k_first_chunk; at + k_chunk_head + k_format <= head.size();) {
+    const auto size = little_endian(head.substr(at + 4, 4));
+    if (head.substr(at, 4) == "fmt ")
+      return std::max<std::uint64_t>(little_endian(head.substr(at + k_chunk_head + 8, 4)), k_least_bytes_a_second);
+    at += k_chunk_head + size + size % 2;
+  }
+  return k_least_bytes_a_second;
 }
 
 const std::string& whisper_file(const CheckedModel& model) {
@@ -130,6 +151,7 @@ void Recording::copy(const std::function<std::string_view()>& next, const std::s
       throw Error(ErrorCode::usage, fmt::format("'{}' is no WAV, FLAC, MP3 or Ogg file", printable(name)),
                   "convert it: ffmpeg -i FILE -ar 16000 -ac 1 out.wav");
     }
+    if (m_size == 0) m_bytes_a_second = bytes_a_second(piece);
     m_size += piece.size();
     if (m_size > k_max_recording)
       fail(ErrorCode::limit_exceeded, "the recording has more than {}", format_size(k_max_recording));
@@ -180,7 +202,11 @@ Transcript Transcription::finish(const std::function<bool()>& stopped) {
   auto status = m_sandbox.poll();
   for (; !status; status = m_sandbox.poll()) {
     if (stopped()) fail(ErrorCode::engine_failed, "stopped");
-    if (std::chrono::steady_clock::now() > deadline) fail(ErrorCode::engine_failed, "the engine did not end in time");
+    if (std::chrono::steady_clock::now() > deadline) {
+      throw Error(ErrorCode::engine_failed,
+                  fmt::format("the engine did not end within {} s, and was ended", m_task.patience.count()),
+                  "on a slow machine a large model needs more: speech_pace below [models] of config.toml");
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
   check_again(m_model);

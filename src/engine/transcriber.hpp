@@ -30,6 +30,8 @@ class Recording {
   explicit Recording(std::string_view bytes);
   const Digest& digest() const { return *m_digest; }  ///< SHA-256
   std::uint64_t size() const { return m_size; }
+  /// Rather too long than too short: a WAV tells its bytes a second, what is compressed is taken for 16 kbit/s.
+  std::chrono::seconds length() const { return std::chrono::seconds(m_size / m_bytes_a_second); }
   int fd() const { return m_copy.get(); }
 
  private:
@@ -37,7 +39,7 @@ class Recording {
   RunFolder m_folder{"recording"};
   UniqueFd m_copy;
   std::optional<Digest> m_digest;
-  std::uint64_t m_size = 0;
+  std::uint64_t m_size = 0, m_bytes_a_second = 1;
 };
 
 struct TranscribeTask {
@@ -45,7 +47,7 @@ struct TranscribeTask {
   bool to_english = false;
   std::string hint;  ///< words that are likely, such as names
   fs::path log;      ///< takes the engine's own words
-  std::chrono::seconds patience = std::chrono::hours(6);
+  std::chrono::seconds patience = std::chrono::minutes(10);
 };
 
 struct Segment {

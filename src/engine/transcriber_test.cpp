@@ -43,5 +43,25 @@ TEST(Transcript, WhatIsNoneIsTheEnginesFault) {
   }
 }
 
+std::string wav(std::uint32_t bytes_a_second, std::size_t bytes) {
+  std::string out = "RIFF....WAVEjunk";
+  const auto put = [&](std::uint32_t value) {
+    for (int i = 0; i < 4; ++i, value >>= 8) out += static_cast<char>(value & 0xff);
+  };
+  put(3), out += "odd ";  // chunks begin at even places
+  out += "fmt ";
+  put(16), put(0x10001), put(16'000), put(bytes_a_second), put(0x100002);
+  return out + std::string(bytes - out.size(), '\0');
+}
+
+TEST(Recording, SaysHowLongItIsAtMost) {
+  const auto length = [](const std::string& bytes) { return Recording(std::string_view(bytes)).length(); };
+  EXPECT_EQ(length(wav(32'000, 320'000)), 10s);
+  EXPECT_EQ(length(wav(1, 20'000)), 10s) << "no sound has one byte a second";
+  EXPECT_EQ(length("ID3" + std::string(19'997, 'x')), 10s);
+  EXPECT_EQ(length("RIFF....WAVE"), 0s);
+  EXPECT_EQ(length("RIFF....WAVEjunk\xff\xff\xff\xff" + std::string(20'000, 'x')), 10s) << "a chunk without an end";
+}
+
 }  // namespace
 }  // namespace liftlock::engine

@@ -34,6 +34,7 @@ Json settings_json(const SiteConfig& config) {
               {"models.queue", config.queue},
               {"models.context", config.context},
               {"models.work_patience", config.work_patience.count() / 60},
+              {"models.speech_pace", config.speech_pace},
               {"gateway.networks", config.networks},
               {"gateway.require_gate", config.require_gate},
               {"record.mode", config.record},

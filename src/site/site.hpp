@@ -153,6 +153,7 @@ struct SiteConfig {
   unsigned queue = 64;   ///< requests that may wait for one model
   unsigned context = 0;  ///< tokens of one request; 0: what the model was made for, within the memory
   std::chrono::seconds work_patience{600};  ///< for one step of an engine's work
+  unsigned speech_pace = 2;                 ///< seconds that an engine may take for a second of a recording
   // [gateway]
   std::vector<std::string> networks;         ///< where pools may be; empty: private ones
   bool require_gate = false;                 ///< pools without `gated` are refused
