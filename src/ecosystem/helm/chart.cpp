@@ -78,6 +78,12 @@ bool is_chart_version(std::string_view version) {
   return numbers.size() == 3 && std::all_of(numbers.begin(), numbers.end(), is_number);
 }
 
+std::string chart_tag(std::string_view version) {
+  std::string out(version);
+  std::replace(out.begin(), out.end(), '+', '_');
+  return out;
+}
+
 std::optional<ChartFileName> ChartFileName::parse(std::string_view filename) {
   constexpr std::string_view k_end = ".tgz";
   if (!filename.ends_with(k_end)) return std::nullopt;

@@ -22,6 +22,12 @@ struct ChartFileName {
   static std::optional<ChartFileName> parse(std::string_view filename);
 };
 
+/// In a registry: the media types of a chart's metadata and of its archive.
+inline constexpr std::string_view k_config_type = "application/vnd.cncf.helm.config.v1+json";
+inline constexpr std::string_view k_content_type = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+/// A tag has no '+'; helm writes '_' for it, and reads it so.
+std::string chart_tag(std::string_view version);
+
 /// What Chart.yaml states, as a repository's index repeats it: strings, but for `deprecated`; of `dependencies` name,
 /// version, repository, condition, alias; of `maintainers` name, email, url. Other members are left out.
 /// @throws Error{package_malformed, json_duplicate_key, limit_exceeded}

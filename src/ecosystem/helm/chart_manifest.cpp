@@ -1,22 +1,16 @@
 #include "ecosystem/helm/chart_manifest.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "crypto/hash.hpp"
+#include "ecosystem/helm/chart.hpp"
 #include "ecosystem/oci/manifest.hpp"
 #include "ecosystem/oci/reference.hpp"
 
 namespace liftlock::helm {
-namespace {
-
-constexpr std::string_view k_config_type = "application/vnd.cncf.helm.config.v1+json";
-constexpr std::string_view k_content_type = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
-
-}  // namespace
 
 const ArtifactFile& chart_archive(const Artifact& chart) {
   const auto metadata = chart.facts.find("chart");
@@ -43,12 +37,6 @@ oci::MadeManifest make_chart_manifest(const Artifact& chart) {
   out.bytes = dump_json_line(manifest);
   out.made.emplace(config_digest, std::move(config));
   out.stored.emplace(file.digest, file);
-  return out;
-}
-
-std::string chart_tag(std::string_view version) {
-  std::string out(version);
-  std::replace(out.begin(), out.end(), '+', '_');
   return out;
 }
 

@@ -2,9 +2,6 @@
 // that the same chart gives the same bytes.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "artifact/artifact.hpp"
 #include "ecosystem/oci/made_registry.hpp"
 
@@ -16,8 +13,5 @@ const ArtifactFile& chart_archive(const Artifact& chart);
 /// The chart's metadata as the config, its archive as the one layer. Reads nothing.
 /// @throws Error{package_malformed}; Error{usage} where its name is none that a registry takes
 oci::MadeManifest make_chart_manifest(const Artifact& chart);
-
-/// A tag has no '+'; helm writes '_' for it, and reads it so.
-std::string chart_tag(std::string_view version);
 
 }  // namespace liftlock::helm

@@ -1,6 +1,5 @@
 #include "ecosystem/helm/collector.hpp"
 
-#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -8,6 +7,7 @@
 #include "base/error.hpp"
 #include "ecosystem/helm/chart.hpp"
 #include "ecosystem/helm/inspector.hpp"
+#include "ecosystem/helm/registry_chart.hpp"
 #include "ecosystem/helm/render_check.hpp"
 #include "ecosystem/helm/repository_index.hpp"
 #include "ecosystem/source_files.hpp"
@@ -18,15 +18,15 @@ namespace {
 
 constexpr std::array k_keys{
     KeySpec{.name = "source",
-            .doc = "The chart's archive, NAME-VERSION.tgz: a local file or a URL.",
+            .doc = "The chart's archive, NAME-VERSION.tgz: a local file or a URL; or oci://HOST/NAME/CHART[:TAG].",
             .example = R"("charts/storage-1.2.0.tgz")"},
     KeySpec{.name = "repository",
-            .doc = "Or a chart repository: the address that index.yaml is below.",
+            .doc = "Or a chart repository: the address that index.yaml is below; or oci://HOST/NAME of a registry.",
             .example = R"("https://charts.example/stable/")"},
     KeySpec{.name = "chart",
             .doc = "The chart's name in the repository; by default that of the table.",
             .example = R"("storage")"},
-    KeySpec{.name = "version", .doc = "The exact version in the repository.", .example = R"("1.2.0")"},
+    KeySpec{.name = "version", .doc = "The exact version in the repository or registry.", .example = R"("1.2.0")"},
     KeySpec{
         .name = "values",
         .type = ValueType::strings,
@@ -35,8 +35,16 @@ constexpr std::array k_keys{
     KeySpec{.name = "sha256",
             .doc =
                 "SHA-256 of the archive as its publisher states it; without it the repository's index is believed, or "
-                "the first download.",
+                "the registry's manifest, or the first download.",
             .example = "\"…64 hexadecimal digits…\""},
+    KeySpec{.name = "insecure",
+            .type = ValueType::boolean,
+            .doc = "Whether the registry is spoken to over plain http, for one on this machine; false when absent.",
+            .example = "true"},
+    KeySpec{
+        .name = "authfile",
+        .doc = "The file with the registry's credentials; the usual places of podman, skopeo and docker when absent.",
+        .example = "\"auth.json\""},
 };
 
 struct Place {
@@ -46,27 +54,28 @@ struct Place {
   Evidence evidence;
 };
 
-/// Charts in an OCI registry cross as what they are there. Says what to write instead of `text`.
-[[noreturn]] void refuse_registry(const StackEntry& entry, std::string_view text) {
-  const auto place = text.substr(text.find(':') + 1);
-  const bool remote = place.starts_with("//");
-  auto source = remote ? "docker:" + std::string(place) : std::string(text);
-  while (source.ends_with('/')) source.pop_back();
-  if (remote && !entry.text("repository").empty()) source += "/" + entry.text("chart", entry.name);
-  auto version = entry.text("version", "VERSION");
-  std::replace(version.begin(), version.end(), '+', '_');  // as `helm push` writes it: tags have no '+'
-  const auto name = source.substr(source.rfind('/') + 1);
-  if (remote && name.find_first_of(":@") == std::string::npos) source += ":" + version;
-  throw Error(ErrorCode::stack_invalid,
-              fmt::format("{}: '{}' is no chart repository, but {}", entry.where(), printable(text),
-                          remote ? "an OCI registry" : "an archive or a layout of images"),
-              fmt::format("a chart in a registry crosses as an image does: write [image.{}] with source = \"{}\"",
-                          entry.name, printable(source)));
+/// What skopeo and docker name, and helm does not.
+[[noreturn]] void refuse_images(const StackEntry& entry, std::string_view text) {
+  const bool remote = text.starts_with("docker://");
+  throw Error(
+      ErrorCode::stack_invalid,
+      fmt::format("{}: '{}' is no chart repository, but {}", entry.where(), printable(text),
+                  remote ? "an OCI registry" : "an archive or a layout of images"),
+      remote ? fmt::format("name it as helm does: oci{}", printable(text.substr(text.find(':'))))
+             : fmt::format("name the chart's own archive, NAME-VERSION.tgz; or take all of it as an image: [image.{}]",
+                           entry.name));
+}
+
+Place of_registry(const StackEntry& entry, CollectContext& context, std::vector<std::string>& notes) {
+  auto found = find_in_registry(entry, context);
+  if (!found.note.empty()) notes.push_back(std::move(found.note));
+  return {.origin = std::move(found.origin),
+          .chart = std::move(found.chart),
+          .stated = found.digest,
+          .evidence = std::move(found.evidence)};
 }
 
 Place of_repository(const StackEntry& entry, CollectContext& context, std::string repository) {
-  if (is_url(repository)) refuse_credentials(repository, entry.where());  // before any error repeats it
-  if (is_of_registry(repository)) refuse_registry(entry, repository);
   if (!is_url(repository)) {
     throw Error(ErrorCode::stack_invalid,
                 fmt::format("{}: '{}' is no chart repository", entry.where(), printable(repository)),
@@ -89,10 +98,7 @@ Place of_repository(const StackEntry& entry, CollectContext& context, std::strin
   return out;
 }
 
-Place of_source(const StackEntry& entry) {
-  const auto source = entry.text("source");
-  if (is_url(source)) refuse_credentials(source, entry.where());  // before any error repeats it
-  if (is_of_registry(source)) refuse_registry(entry, source);
+Place of_source(const StackEntry& entry, const std::string& source) {
   const auto filename = is_url(source) ? file_name_of_url(source) : fs::path(source).filename().string();
   const auto chart = ChartFileName::parse(filename);
   if (!chart) {
@@ -103,6 +109,24 @@ Place of_source(const StackEntry& entry) {
   return {.origin = source, .chart = *chart, .stated = {}, .evidence = first_use_evidence()};
 }
 
+Place place_of(const StackEntry& entry, CollectContext& context, std::vector<std::string>& notes) {
+  const auto repository = entry.text("repository"), source = entry.text("source");
+  if (repository.empty() == source.empty()) {
+    fail(ErrorCode::stack_invalid, "{} needs either source or repository", entry.where());
+  }
+  const auto& address = repository.empty() ? source : repository;
+  if (is_url(address)) refuse_credentials(address, entry.where());  // before any error repeats it
+  if (is_in_registry(entry)) return of_registry(entry, context, notes);
+  if (is_of_registry(address)) refuse_images(entry, address);
+  return repository.empty() ? of_source(entry, source) : of_repository(entry, context, repository);
+}
+
+std::function<std::vector<HttpHeader>()> login(const StackEntry& entry, const std::string& origin,
+                                               CollectContext& context) {
+  if (!is_in_registry(entry)) return {};
+  return registry_login(entry, origin, context);
+}
+
 TakenFile take(const Place& place, const StackEntry& entry, CollectContext& context) {
   if (is_url(place.origin)) {
     // Inspecting reads it, so it is fetched even where its size is known.
@@ -110,7 +134,7 @@ TakenFile take(const Place& place, const StackEntry& entry, CollectContext& cont
                                                     .digest = place.stated,
                                                     .size = {},
                                                     .url = place.origin,
-                                                    .headers = {},
+                                                    .headers = login(entry, place.origin, context),
                                                     .produce = {}}});
     return {results.at(0).digest, results.at(0).size};
   }
@@ -124,22 +148,20 @@ std::string_view ChartCollector::table() const {
   return "chart";
 }
 std::string_view ChartCollector::summary() const {
-  return "Helm charts, from chart repositories, URLs and files";
+  return "Helm charts, from chart repositories, OCI registries, URLs and files";
 }
 std::span<const KeySpec> ChartCollector::keys() const {
   return k_keys;
 }
 
 Collected ChartCollector::resolve(const StackEntry& entry, CollectContext& context) const {
-  const auto repository = entry.text("repository");
-  if (repository.empty() == entry.text("source").empty()) {
-    fail(ErrorCode::stack_invalid, "{} needs either source or repository", entry.where());
-  }
-  auto place = repository.empty() ? of_source(entry) : of_repository(entry, context, repository);
+  Collected out;
+  auto place = place_of(entry, context, out.notes);
   if (const auto text = entry.text("sha256"); !text.empty()) {
     const auto stated = parse_stated_digest(text, entry.where());
     if (place.stated && *place.stated != stated) {
-      fail(ErrorCode::digest_mismatch, "{} states another SHA-256 than the repository's index", entry.where());
+      fail(ErrorCode::digest_mismatch, "{} states another SHA-256 than {}", entry.where(),
+           is_in_registry(entry) ? "the registry's manifest" : "the repository's index");
     }
     place.stated = stated;
     place.evidence = stated_evidence("stack");
@@ -149,7 +171,6 @@ Collected ChartCollector::resolve(const StackEntry& entry, CollectContext& conte
     fail(ErrorCode::digest_mismatch, "'{}' has the SHA-256 {}, {} is stated", printable(place.origin),
          taken.digest.hex(), place.stated->hex());
   }
-  Collected out;
   Artifact artifact{.kind = std::string(k_kind), .name = place.chart.name, .version = place.chart.version};
   artifact.files.push_back({RelPath::parse(path_in_bundle(artifact.name, artifact.version)),
                             taken.size,
@@ -175,7 +196,8 @@ std::vector<FetchJob> ChartCollector::plan(const Artifact& artifact, const Stack
                                            CollectContext& context) const {
   std::vector<FetchJob> jobs;
   for (const auto& file : artifact.files) {
-    if (!context.store.contains(file.digest)) jobs.push_back(job_for(file, entry, context, {}));
+    if (!context.store.contains(file.digest))
+      jobs.push_back(job_for(file, entry, context, login(entry, file.origin, context)));
   }
   return jobs;
 }

@@ -5,6 +5,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "ecosystem/helm/chart.hpp"
 #include "ecosystem/helm/chart_manifest.hpp"
 #include "ecosystem/oci/manifest.hpp"
 #include "ecosystem/oci/push_target.hpp"

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "ecosystem/helm/chart.hpp"
 #include "ecosystem/helm/chart_manifest.hpp"
 #include "ecosystem/helm/inspector.hpp"
 #include "ecosystem/oci/answers.hpp"
