@@ -125,6 +125,29 @@ class Imports : public ::testing::Test {
         "]\n"
         "(root / 'index.json').write_text(json.dumps({'schemaVersion': 2, 'manifests': entries}))");
   }
+  /// A ModelPack of the CNCF, as `skopeo copy` writes it. @param layers a Python list of (type, content, file path)
+  void modelpack(const std::string& name, const std::string& layers) const {
+    python(
+        "import hashlib, json, pathlib\n"
+        "root = pathlib.Path('" +
+        name +
+        "')\nblobs = root / 'blobs/sha256'\nblobs.mkdir(parents=True)\n"
+        "def blob(data, kind, **more):\n"
+        "    digest = hashlib.sha256(data).hexdigest()\n"
+        "    (blobs / digest).write_bytes(data)\n"
+        "    return {'mediaType': kind, 'digest': 'sha256:' + digest, 'size': len(data), **more}\n"
+        "kinds = 'application/vnd.cncf.model.'\n"
+        "config = {'descriptor': {'name': 'tiny', 'version': '1.0', 'licenses': ['MIT']}, 'config': {}}\n"
+        "manifest = {'schemaVersion': 2, 'artifactType': kinds + 'manifest.v1+json',\n"
+        "            'config': blob(json.dumps(config).encode(), kinds + 'config.v1+json'), 'layers': [\n"
+        "    blob(data, kinds + kind, annotations={'org.cncf.model.filepath': path} if path else {})\n"
+        "    for kind, data, path in " +
+        layers +
+        "]}\n"
+        "entry = blob(json.dumps(manifest).encode(), 'application/vnd.oci.image.manifest.v1+json')\n"
+        "(root / 'oci-layout').write_text(json.dumps({'imageLayoutVersion': '1.0.0'}))\n"
+        "(root / 'index.json').write_text(json.dumps({'schemaVersion': 2, 'manifests': [entry]}))");
+  }
   static std::string hex(std::string_view text) { return sha256(text).hex(); }
 
   TemporaryFolder m_folder;

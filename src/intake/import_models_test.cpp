@@ -109,6 +109,36 @@ TEST_F(Imports, VersionsOfAModelKitComeInOneAfterTheOther) {
   }
 }
 
+TEST_F(Imports, AModelPackIsTheModelThatItsLayersName) {
+  modelpack("pack",
+            "[('weight.v1.raw', b'weights', 'sub/tiny.gguf'), ('weight.config.v1.raw', b'{}', 'sub/config.json'),\n"
+            " ('weight.config.v1.raw', b'{}', 'sub/generation_config.json'), ('doc.v1.raw', b'# Tiny', 'README.md'),\n"
+            " ('code.v1.raw', b'print(1)', 'load.py')]");
+  const auto result = imported("pack");
+  EXPECT_EQ(result.shape, "modelkit");
+  EXPECT_THAT(result.artifacts, ElementsAre("model:tiny@1.0"));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("1 layer of code is left out")));
+  const auto model = artifact("model:tiny@1.0");
+  EXPECT_EQ(model.license, "MIT");
+  EXPECT_EQ(model.facts["source"], "modelpack");
+  std::vector<std::string> paths;
+  for (const auto& file : model.files) paths.push_back(file.path.text());
+  EXPECT_THAT(paths, ElementsAre("models/tiny/README.md", "models/tiny/sub/config.json",
+                                 "models/tiny/sub/generation_config.json", "models/tiny/sub/tiny.gguf"));
+  EXPECT_EQ(model.files[3].digest, sha256("weights"));
+  write("pack/blobs/sha256/" + hex("weights"), "WEIGHTS");
+  EXPECT_EQ(refused("pack"), ErrorCode::digest_mismatch);
+}
+
+TEST_F(Imports, AFileOfAModelPackHasANameThatStaysInTheModel) {
+  modelpack("nameless", "[('weight.v1.raw', b'weights', '')]");
+  EXPECT_EQ(refused("nameless"), ErrorCode::import_unknown);
+  modelpack("above", "[('weight.v1.raw', b'weights', '../tiny.gguf')]");
+  EXPECT_EQ(refused("above"), ErrorCode::path_unsafe);
+  modelpack("twice", "[('weight.v1.raw', b'weights', 'a.gguf'), ('weight.v1.raw', b'others', 'A.gguf')]");
+  EXPECT_EQ(refused("twice"), ErrorCode::path_collision);
+}
+
 TEST_F(Imports, AHuggingFaceCacheIsReadByItsReferences) {
   const std::string commit(40, 'c');
   write("models--org--tiny/blobs/" + hex("weights"), "weights");

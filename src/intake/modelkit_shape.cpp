@@ -1,6 +1,7 @@
-// ModelKits of KitOps: OCI artifacts whose layers are tars of models, data sets, code and documents
-// (github.com/kitops-ml/kitops, pkg/artifact/spec.md and kitfile.go), in an OCI layout: kit's own storage folder, or
-// what `skopeo copy docker://… oci:FOLDER` makes of one in a registry.
+// ModelKits of KitOps and ModelPacks of the CNCF: OCI artifacts whose layers are models, data sets, code and documents,
+// as tars or, in a ModelPack, each file as it is (github.com/kitops-ml/kitops, pkg/artifact/spec.md and kitfile.go;
+// github.com/modelpack/model-spec, docs/spec.md). In an OCI layout: kit's own storage folder, or what
+// `skopeo copy docker://… oci:FOLDER` makes of one in a registry.
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -23,8 +24,11 @@
 namespace liftlock {
 namespace {
 
-constexpr std::string_view k_types = "application/vnd.kitops.modelkit.";
-constexpr std::string_view k_config = "application/vnd.kitops.modelkit.config.v1+json";
+constexpr std::string_view k_kit_types = "application/vnd.kitops.modelkit.";
+constexpr std::string_view k_pack_types = "application/vnd.cncf.model.";
+constexpr std::string_view k_kit_config = "application/vnd.kitops.modelkit.config.v1+json";
+constexpr std::string_view k_pack_config = "application/vnd.cncf.model.config.v1+json";
+constexpr std::string_view k_file_path = "org.cncf.model.filepath";
 constexpr std::size_t k_max_kits = 200;
 constexpr std::size_t k_max_references = 100;  // of one kit; more tags than these say nothing more
 
@@ -48,32 +52,56 @@ std::string read_blob(const Tree& tree, const Digest& digest, std::uint64_t max_
   return text;
 }
 
-enum class LayerKind : std::uint8_t { model, dataset, docs, code };
+enum class LayerKind : std::uint8_t { model, dataset, docs, code, unknown };
+
+/// A file that a layer gives.
+struct LayerFile {
+  std::string path;  ///< in Layer::tree
+  std::string name;  ///< in the model
+};
 
 struct Layer {
   LayerKind kind;
   Digest digest;
-  std::shared_ptr<const Tree> members;
+  std::shared_ptr<const Tree> tree;  ///< of a tar what it holds, of a raw layer the layout
+  std::vector<LayerFile> files;
+  bool raw = false;   ///< the blob is the one file
   std::string title;  ///< of data sets: what the Kitfile calls them
 };
 
-/// "application/vnd.kitops.modelkit.modelpart.v1.tar+gzip" → "modelpart". @throws Error{import_unknown} for forms that
-/// are no tar
-std::string base_type(std::string_view media_type) {
-  if (!media_type.starts_with(k_types)) return {};
-  const auto rest = media_type.substr(k_types.size());
-  const auto dot = rest.find('.');
-  const auto form = dot == std::string_view::npos ? std::string_view() : rest.substr(dot);
-  if (form != ".v1.tar" && form != ".v1.tar+gzip" && form != ".v1.tar+zstd") {
-    throw Error(ErrorCode::import_unknown,
-                fmt::format("a layer of the ModelKit has the type {}", printable(media_type.substr(0, 200))),
-                "pack it with layers in tar, as kit does without --layer-format");
-  }
-  return std::string(rest.substr(0, dot));
+LayerKind kind_of(std::string_view base) {
+  if (base == "model" || base == "modelpart" || base == "weight" || base == "weight.config") return LayerKind::model;
+  if (base == "dataset") return LayerKind::dataset;
+  if (base == "docs" || base == "doc") return LayerKind::docs;
+  return base == "code" ? LayerKind::code : LayerKind::unknown;
+}
+
+struct LayerType {
+  LayerKind kind = LayerKind::unknown;
+  bool raw = false;
+};
+
+/// Of "application/vnd.kitops.modelkit.modelpart.v1.tar+gzip". @throws Error{import_unknown} for forms that are not
+/// known, and for raw layers that do not say what their file is called
+LayerType type_of(const oci::Descriptor& layer) {
+  std::string_view rest = layer.media_type;
+  const auto prefix = rest.starts_with(k_kit_types) ? k_kit_types : k_pack_types;
+  if (!rest.starts_with(prefix)) return {};
+  rest.remove_prefix(prefix.size());
+  const auto version = rest.find(".v1.");
+  const auto form = version == std::string_view::npos ? std::string_view() : rest.substr(version + 4);
+  const LayerType out{kind_of(rest.substr(0, version)), form == "raw"};
+  const bool named = !layer.annotation(std::string(k_file_path)).empty();
+  if (form == "tar" || form == "tar+gzip" || form == "tar+zstd" || (out.raw && named)) return out;
+  throw Error(ErrorCode::import_unknown,
+              fmt::format("a layer of the model has the type {}{}", printable(rest.substr(0, 200)),
+                          out.raw ? fmt::format(", and no annotation {}", k_file_path) : ""),
+              "pack it with layers in tar, as kit does without --layer-format");
 }
 
 struct Kit {
   Digest manifest;
+  std::string_view form;                ///< "ModelKit", "ModelPack"
   std::vector<std::string> references;  ///< as index.json calls it, each once, sorted; may be empty
   std::string name, version, license;
   std::string config_text, manifest_text;
@@ -93,59 +121,77 @@ std::string common_folder(const std::vector<std::string>& paths) {
   return out;
 }
 
+/// Name, version and licence: of a ModelPack as its config describes it, of a ModelKit as the Kitfile does.
+void describe(Kit& kit, const Json& config, const Tree& tree) {
+  const auto& model = part_of(config, kit.form == "ModelPack" ? "descriptor" : "model");
+  const auto& package = kit.form == "ModelPack" ? model : part_of(config, "package");
+  for (auto name : {text_of(model, "name"), text_of(package, "name"), plain_title(tree)}) {
+    if (kit.name.empty()) kit.name = std::move(name);
+  }
+  kit.version = text_of(package, "version");
+  kit.license = text_of(model, "license").empty() ? text_of(package, "license") : text_of(model, "license");
+  const auto& licenses = part_of(model, "licenses");
+  if (!licenses.is_array()) return;
+  for (const auto& license : licenses) {
+    if (license.is_string())
+      kit.license += (kit.license.empty() ? "" : " AND ") + printable(license.get<std::string>());
+  }
+}
+
+Layer read_layer(const std::shared_ptr<const Tree>& layout, const oci::Descriptor& layer, const LayerType& type,
+                 const ImportCells& cells) {
+  const auto path = blob_path(layer.digest);
+  if (!layout->has(path)) fail(ErrorCode::missing_file, "{} is not in the layout", layer.digest.text());
+  Layer out{.kind = type.kind, .digest = layer.digest, .tree = layout, .files = {}, .raw = type.raw, .title = {}};
+  if (type.raw) {
+    out.files.push_back({path, layer.annotation(std::string(k_file_path))});
+    return out;
+  }
+  out.tree = open_archive({layout, path, layer.digest, "the name of the blob"}, cells);
+  if (!out.tree) fail(ErrorCode::image_malformed, "the layer {} is no tar", layer.digest.text());
+  for (const auto& member : out.tree->paths()) out.files.push_back({member, member});
+  return out;
+}
+
 Kit read_kit(const std::shared_ptr<const Tree>& tree, const Digest& digest, const oci::Manifest& manifest,
              std::string manifest_text, const ImportCells& cells) {
-  Kit out{.manifest = digest};
+  Kit out{.manifest = digest, .form = manifest.config.media_type == k_pack_config ? "ModelPack" : "ModelKit"};
   out.manifest_text = std::move(manifest_text);
   out.config_text = read_blob(*tree, manifest.config.digest, oci::k_max_config_bytes);
   const auto config = parse_json(out.config_text);
-  const auto& model = part_of(config, "model");
-  const auto& package = part_of(config, "package");
-  for (auto name : {text_of(model, "name"), text_of(package, "name"), plain_title(*tree)}) {
-    if (out.name.empty()) out.name = std::move(name);
-  }
-  out.version = text_of(package, "version");
-  out.license = text_of(model, "license").empty() ? text_of(package, "license") : text_of(model, "license");
+  describe(out, config, *tree);
   const auto& datasets = part_of(config, "datasets");
   std::size_t dataset = 0, code = 0;
-  for (const auto& layer : manifest.layers) {
-    const auto base = base_type(layer.media_type);
-    if (base == "code") {
+  for (const auto& descriptor : manifest.layers) {
+    const auto type = type_of(descriptor);
+    if (type.kind == LayerKind::code) {
       ++code;
       continue;
     }
-    const bool known = base == "model" || base == "modelpart" || base == "dataset" || base == "docs";
-    if (!known) {
-      out.notes.push_back(fmt::format("a layer of the type {} is left out", printable(layer.media_type)));
+    if (type.kind == LayerKind::unknown) {
+      out.notes.push_back(fmt::format("a layer of the type {} is left out", printable(descriptor.media_type)));
       continue;
     }
-    const auto path = blob_path(layer.digest);
-    if (!tree->has(path)) fail(ErrorCode::missing_file, "{} is not in the layout", layer.digest.text());
-    auto members = open_archive({tree, path, layer.digest, "the name of the blob"}, cells);
-    if (!members) fail(ErrorCode::image_malformed, "the layer {} is no tar", layer.digest.text());
-    std::string title;
-    if (base == "dataset") {
-      if (datasets.is_array() && dataset < datasets.size()) title = text_of(datasets[dataset], "name");
+    auto layer = read_layer(tree, descriptor, type, cells);
+    if (layer.kind == LayerKind::dataset) {
+      if (datasets.is_array() && dataset < datasets.size()) layer.title = text_of(datasets[dataset], "name");
       ++dataset;
-      if (title.empty()) title = fmt::format("{}-data-{}", out.name, dataset);
+      if (layer.title.empty()) layer.title = fmt::format("{}-data-{}", out.name, dataset);
     }
-    out.layers.push_back({base == "dataset" ? LayerKind::dataset
-                          : base == "docs"  ? LayerKind::docs
-                                            : LayerKind::model,
-                          layer.digest, std::move(members), std::move(title)});
+    out.layers.push_back(std::move(layer));
   }
   if (code > 0)
     out.notes.push_back(
         fmt::format("{}: {} left out", out.name, counted(code, "layer of code is", "layers of code are")));
   const bool has_model = std::any_of(out.layers.begin(), out.layers.end(),
                                      [](const auto& layer) { return layer.kind == LayerKind::model; });
-  if (const auto parent = text_of(model, "path"); !has_model && !parent.empty()) {
+  if (const auto parent = text_of(part_of(config, "model"), "path"); !has_model && !parent.empty()) {
     out.notes.push_back(fmt::format("{}: its model is in another ModelKit, {}", out.name, parent));
   }
   return out;
 }
 
-/// What a layer gives: where its members stand in the artifact, and what is left out.
+/// A file of a layer, and where it stands in the artifact.
 struct Member {
   const Layer* layer;
   std::string path;  ///< in the layer
@@ -157,25 +203,26 @@ std::vector<Member> members_of(const Kit& kit, const std::vector<const Layer*>& 
                                std::string (*why_unsafe)(std::string_view), std::vector<std::string>& notes) {
   std::vector<std::string> paths;
   for (const auto* layer : layers) {
-    if (layer->kind != LayerKind::docs)
-      paths.insert(paths.end(), layer->members->paths().begin(), layer->members->paths().end());
+    if (layer->kind == LayerKind::docs) continue;
+    for (const auto& file : layer->files) paths.push_back(file.name);
   }
-  const auto folder = common_folder(paths);
+  // The paths of a ModelPack's files are those that the model has.
+  const auto folder = kit.form == "ModelPack" ? std::string() : common_folder(paths);
   std::vector<Member> out;
   std::set<std::string> taken;
   for (const bool docs : {false, true}) {
     for (const auto* layer : layers) {
       if ((layer->kind == LayerKind::docs) != docs) continue;
-      for (const auto& path : layer->members->paths()) {
-        const auto place = path.starts_with(folder) ? path.substr(folder.size()) : path;
-        if (const auto why = why_unsafe(path); !why.empty()) {
-          notes.push_back(fmt::format("{} is left out: {}", printable(path), why));
+      for (const auto& [path, name] : layer->files) {
+        const auto place = name.starts_with(folder) ? name.substr(folder.size()) : name;
+        if (const auto why = why_unsafe(name); !why.empty()) {
+          notes.push_back(fmt::format("{} is left out: {}", printable(name), why));
         } else if (taken.insert(to_lower(place)).second) {
           out.push_back({layer, path, place});
         } else if (docs) {
-          notes.push_back(fmt::format("{} is left out: the model has a file of that name", printable(path)));
+          notes.push_back(fmt::format("{} is left out: the model has a file of that name", printable(name)));
         } else {
-          fail(ErrorCode::path_collision, "two layers of {} hold '{}'", printable(kit.name), printable(path));
+          fail(ErrorCode::path_collision, "two layers of {} hold '{}'", printable(kit.name), printable(name));
         }
       }
     }
@@ -213,18 +260,18 @@ Artifact make_part(const Part& part, StagedFiles& staged) {
   ModelParts parts{.name = part.name,
                    .version = part.kit->version,
                    .license = part.kind == "model" ? part.kit->license : "",
-                   .facts = {{"source", "modelkit"}, {"manifest", part.kit->manifest.text()}},
+                   .facts = {{"source", to_lower(part.kit->form)}, {"manifest", part.kit->manifest.text()}},
                    .files = {},
                    .kind = part.kind};
   const auto& references = part.kit->references;
   if (!references.empty()) parts.facts["reference"] = references.front();
   if (references.size() > 1) parts.facts["references"] = references;
   for (const auto& member : part.members) {
-    parts.files.push_back(
-        {.path = member.place,
-         .digest = staged.digest(*member.layer->members, member.path),
-         .origin = fmt::format("{}/{}", member.layer->digest.text(), member.path),
-         .evidence = {{"derived", {{"from", {member.layer->digest.text(), part.kit->manifest.text()}}}}}});
+    const auto layer = member.layer->digest.text(), manifest = part.kit->manifest.text();
+    parts.files.push_back({.path = member.place,
+                           .digest = staged.digest(*member.layer->tree, member.path),
+                           .origin = member.layer->raw ? layer : fmt::format("{}/{}", layer, member.path),
+                           .evidence = {{"derived", {{"from", {layer, manifest}}}}}});
   }
   return make_model(parts, staged);
 }
@@ -249,7 +296,7 @@ void require_names_of_their_own(const std::vector<Part>& parts) {
     const auto [place, fresh] = taken.emplace(name, &part);
     if (fresh || place->second->kit == part.kit) return;  // one with itself: the import says it
     throw Error(ErrorCode::path_collision,
-                fmt::format("the layout holds two ModelKits with the {} '{}': {} and {}", part.kind,
+                fmt::format("the layout holds two {}s with the {} '{}': {} and {}", part.kit->form, part.kind,
                             printable(part.name), called(*place->second->kit), called(*part.kit)),
                 "import one at a time: skopeo copy oci:LAYOUT:REFERENCE oci:FOLDER, then import FOLDER");
   };
@@ -283,19 +330,20 @@ std::optional<Found> recognise_modelkit(const std::shared_ptr<const Tree>& tree,
     auto text = read_blob(*tree, entry.digest, oci::k_max_manifest_bytes);
     const auto any = oci::parse_manifest(text, entry.media_type);
     const auto* manifest = std::get_if<oci::Manifest>(&any);
-    if (manifest == nullptr || manifest->config.media_type != k_config) {
+    if (manifest == nullptr ||
+        (manifest->config.media_type != k_kit_config && manifest->config.media_type != k_pack_config)) {
       ++others;
       continue;
     }
-    if (kits->size() == k_max_kits) fail(ErrorCode::limit_exceeded, "more than {} ModelKits in one folder", k_max_kits);
+    if (kits->size() == k_max_kits) fail(ErrorCode::limit_exceeded, "more than {} models in one folder", k_max_kits);
     known.emplace(entry.digest, kits->size());
     kits->push_back(read_kit(tree, entry.digest, *manifest, std::move(text), cells));
     add_reference(kits->back(), entry);
   }
   if (kits->empty()) return std::nullopt;
   Found found{.shape = "modelkit",
-              .words = kits->size() == 1 ? fmt::format("a ModelKit ({})", kits->front().name)
-                                         : counted(kits->size(), "ModelKit"),
+              .words = kits->size() == 1 ? fmt::format("a {} ({})", kits->front().form, kits->front().name)
+                                         : counted(kits->size(), kits->front().form),
               .preview = {{"models", Json::array()}}};
   if (others > 0)
     found.notes.push_back(fmt::format("{} of the layout left out", counted(others, "entry that is no ModelKit is",
@@ -317,14 +365,19 @@ std::optional<Found> recognise_modelkit(const std::shared_ptr<const Tree>& tree,
   std::set<Digest> checked;
   for (const auto& part : *parts) {
     for (const auto& member : part.members) {
-      found.files.push_back({member.layer->members, member.path, std::nullopt, {}});
+      if (member.layer->raw) {
+        found.files.push_back({tree, member.path, member.layer->digest, "the name of the blob"});
+        continue;
+      }
+      found.files.push_back({member.layer->tree, member.path, std::nullopt, {}});
       if (checked.insert(member.layer->digest).second) {
         found.checked.push_back({tree, blob_path(member.layer->digest), member.layer->digest, "the name of the blob"});
       }
     }
   }
   if (parts->empty()) {
-    throw Error(ErrorCode::import_unknown, "the ModelKit holds neither a model nor data that may be taken in",
+    throw Error(ErrorCode::import_unknown,
+                fmt::format("the {} holds neither a model nor data that may be taken in", kits->front().form),
                 found.notes.empty() ? "pack its model into it" : found.notes.front());
   }
   found.make = [kits, parts](StagedFiles& staged) {

@@ -71,6 +71,12 @@ for file in $(cd "$work/hub/org/tiny" && find . -type f); do
   [ -f "$work/pack/blobs/sha256/$(sha256sum < "$work/hub/org/tiny/$file" | cut -d' ' -f1)" ] || fail "$file is not in the artifact"
 done
 tested modelpack skopeo "$(skopeo --version | cut -d' ' -f3)"
+# … and at another site that copy is the model again
+high_state=$work/other high init --zone ingest > /dev/null
+printf 'zone = "ingest"\n[policy]\nreserve = "1MiB"\nunsigned_imports = true\n' > "$work/other/config.toml"
+high_state=$work/other high import "$work/pack" --reason "from the other site" > /dev/null
+high_state=$work/other high export tiny --to "$work/unpacked" > /dev/null
+diff -r --exclude=.git "$work/hub/org/tiny" "$work/unpacked" || fail "the imported ModelPack is another model"
 
 # --- a store of Ollama, checked and broken
 high export demo --to "$work/models" --ollama-store > "$work/sums" && sha256sum --quiet -c "$work/sums"
