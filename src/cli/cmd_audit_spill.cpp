@@ -104,6 +104,7 @@ void run(Invocation& invocation, const std::string& given) {
           auto& in = json["in"];
           if (is_there && std::find(in.begin(), in.end(), place) == in.end()) in.push_back(place);
         };
+        note(tags_hold(head, text), "tags");
         note(holds_text(record.prompt, text), "prompt");
         note(answer_holds(record.answer, text), "answer");
         return true;

@@ -66,7 +66,7 @@ void add_record_find(CLI::App& group, Invocation& invocation) {
   command->add_option("--user", options->filter.user, "Whose")->type_name("U");
   command->add_option("--model", options->filter.model, "Of which model")->type_name("M");
   command->add_option("--tag", options->filter.tag, "With this subject tag")->type_name("T");
-  command->add_option("--text", options->filter.text, "Whose prompt or answer holds this; - reads it from stdin")
+  command->add_option("--text", options->filter.text, "Whose prompt, answer or tags hold this; - reads it from stdin")
       ->type_name("S");
   command->add_option("--from", options->from, "Begun then or later: 2026-11-23, a time, or 30d for so long ago")
       ->type_name("T");

@@ -303,6 +303,11 @@ bool answer_holds(std::string_view answer, std::string_view text) {
   return std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return holds_text(part.text, text); });
 }
 
+bool tags_hold(const RecordHead& head, std::string_view text) {
+  return std::any_of(head.tags.begin(), head.tags.end(),
+                     [&](const auto& tag) { return tag.find(text) != std::string::npos; });
+}
+
 RecordReader::RecordReader(fs::path folder, fs::path kek_file)
     : m_folder(std::move(folder)), m_kek_file(std::move(kek_file)) {}
 
@@ -358,7 +363,7 @@ void RecordReader::search(const Filter& filter, const std::function<bool(const R
         const auto head = load_head(segment, number, key);
         ++findings.searched;
         if (!fits(head, filter)) continue;
-        if (!filter.text.empty()) {
+        if (!filter.text.empty() && !tags_hold(head, filter.text)) {
           const auto record = read_record(segment, number, key);
           if (!holds_text(record.prompt, filter.text) && !answer_holds(record.answer, filter.text)) continue;
         }

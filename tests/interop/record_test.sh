@@ -37,6 +37,10 @@ says "is what entry" high record verify "$first"
 [ "$(high --json audit spill - <<< "$secret" | json '["records"].__len__()')" = 2 ] || fail "the text is in two records"
 [ "$(printf %s "$secret" | high --json audit spill - | json '["records"][0]["in"][0]')" = answer ] || fail "it is in bob's answer"
 says 'in no record' high audit spill 'nobody said that'
+# What stands in the tags alone (metadata, user) is found there.
+[ "$(high --json audit spill case-7 | value '[one["in"] for one in d["records"]]')" = "[['tags'], ['tags'], ['tags']]" ] || fail "a text in the tags"
+says '3 records searched' high record find --text case-7
+grep -q "$first" <<< "$(high record find --text case-7)" || fail "find --text does not look into tags"
 # What JSON escapes is found as it was said; a record's answer in a later prompt; and what a log holds.
 quoted=$("$writer" "$high_state" eve '{"messages":[{"role":"user","content":"he \"said\"\nwait a moment"}]}' 'the answer that is carried along')
 later=$("$writer" "$high_state" eve '{"messages":[{"role":"assistant","content":"the answer that is carried along"},{"role":"user","content":"and then?"}]}' 'no')
