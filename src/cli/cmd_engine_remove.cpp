@@ -66,7 +66,7 @@ void run(Invocation& invocation, const Options& options) {
   if (is_running(one.folder)) {
     if (!options.force) {
       throw Error(ErrorCode::busy, fmt::format("{} runs", printable(name)),
-                  "unload its models first, or give --force: what runs stays until it ends");
+                  "unload its models first (`liftlock model unload`), or give --force: what runs stays until it ends");
     }
     overridden.emplace_back("an engine that runs");
   }

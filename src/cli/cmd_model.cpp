@@ -78,6 +78,8 @@ void add_model(CLI::App& app, Invocation& invocation) {
   add_model_inspect(*group, invocation);
   add_model_import(*group, invocation);
   add_model_export(*group, invocation);
+  add_model_load(*group, invocation);
+  add_model_unload(*group, invocation);
   add_model_swap(*group, invocation);
   add_model_rollback(*group, invocation);
   add_model_rm(*group, invocation);

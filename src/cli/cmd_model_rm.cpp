@@ -66,7 +66,8 @@ void add_model_rm(CLI::App& group, Invocation& invocation) {
   auto name = std::make_shared<std::string>();
   add_model_argument(*command, "NAME", *name, "Alias")->required();
   command->footer(
-      "A model behind an alias stays. Engines that run it go on until they are unloaded.\nExample: liftlock model rm "
+      "A model behind an alias stays. Engines that run it go on until they are unloaded (`liftlock model "
+      "unload`).\nExample: liftlock model rm "
       "tiny");
   command->callback([&invocation, name] { run(invocation, *name); });
 }

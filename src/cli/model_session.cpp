@@ -208,6 +208,11 @@ bool ModelSession::load() {
   return load(m_model);
 }
 
+bool ModelSession::unload() {
+  const Json nothing = {{"model", m_model}, {"stream", false}, {"keep_alive", 0}};
+  return request(post("/api/generate", dump_json_line(nothing))).has_value();
+}
+
 void ModelSession::use(const std::string& model) {
   auto name = resolve(model);
   if (load(name)) m_model = std::move(name);

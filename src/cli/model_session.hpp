@@ -33,6 +33,8 @@ class ModelSession {
   void use(const std::string& model);
   /// Loads the model, so that the first question need not wait. False: stopped.
   bool load();
+  /// Its engine ends as soon as nobody uses it. False: stopped. @throws Error{bad_request} for a model of a pool
+  bool unload();
 
   struct Said {
     std::string text;    ///< without the model's thoughts, which on_piece is told, too

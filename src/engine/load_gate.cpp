@@ -74,7 +74,8 @@ void make_copies(CheckedModel& model) {
     throw Error(ErrorCode::model_unfit,
                 fmt::format("the policy wants '{}' in sealed memory: {} are needed, and {} are left",
                             printable(model.artifact.name), format_size(model.bytes), format_size(free)),
-                "unload other models, add memory, or set model_memory = \"file\" in [policy] of config.toml");
+                "unload other models (`liftlock model unload`), add memory, or set model_memory = \"file\" in [policy] "
+                "of config.toml");
   }
   for (std::size_t i = 0; i < model.files.size(); ++i) {
     const auto& file = model.artifact.files[i];

@@ -53,6 +53,8 @@ for words in 'brings for conversations: system prompt, 2 parameters, 1 message; 
 [ "$(high --json model show persona | json '["brings"]["system"]')" = "Be terse." ] || fail "what the model brings: $(high --json model show persona)"
 [ "$(high --json model show persona | json '["brings"]["left_out"]')" = "{'num_ctx': '[models] context of config.toml says it'}" ] || fail "what is left out: $(high --json model show persona)"
 refused not-found high model fit nosuch
+for verb in load unload; do refused not-found high model $verb tiny; done  # no server runs; with one: terminal_test.sh
+says 'no server answers' "$(high model unload tiny 2>&1 || true)"  # it is refused
 
 shown=$(high chain show tiny)
 says '6 load      absent' "$shown"

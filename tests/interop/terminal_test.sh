@@ -58,6 +58,11 @@ wait "${pids[@]}"
 for i in 1 2 3 4; do json '["answer"]' < "$work/asked.$i" | grep -q 'air gap' || fail "ask beside a server: $(cat "$work/asked.$i")"; done
 grep -q 'What is Liftlock' <<< "$(high record show "$(json '["record"]' < "$work/asked.1")")" || fail "the record of what the server was asked"
 high --json ps | json '["models"][0]["model"]' | grep -qx demo || fail "the server has not loaded it"
+high model unload demo > /dev/null || fail "unload"
+gone() { ! grep -q demo <<< "$(high --json ps | json "[\"models\"]")"; }
+soon gone || fail "it is still loaded: $(high ps)"
+grep -q 'demo is loaded' <<< "$(high model load demo)" || fail "load"
+high --json ps | json '["models"][0]["state"]' | grep -qx ready || fail "it is not loaded: $(high ps)"
 rm "$work/talk.json"
 python3 "$here/terminal_person.py" "$high_exe" "$work/high" "$work" || fail "the terminal beside a server"
 grep -qx 'Das ist eine Antwort' <<< "$(echo "A sentence." | high translate says - --to fr)" || fail "translate beside a server"
