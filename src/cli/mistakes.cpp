@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -73,6 +74,36 @@ std::string guess(std::string_view word, const std::vector<std::string>& known) 
   return near ? fmt::format("did you mean '{}'? ", *near) : "";
 }
 
+/// A word for what needs the internet, where the high side is asked for it (B30).
+struct OnlineWord {
+  std::string_view word;
+  std::string_view hint;  ///< empty: the remedy of the code
+};
+constexpr std::string_view k_low_side = "run it on the low side, with liftlock-low, and bring the bundle here";
+constexpr std::string_view k_newer = "there is no updater: newer models, engines and programs come across in a bundle";
+constexpr std::array k_online_words = {
+    OnlineWord{"lock", k_low_side},
+    OnlineWord{"fetch", k_low_side},
+    OnlineWord{"search", "`liftlock ls` lists what is here; what is not comes in a bundle, from the low side"},
+    OnlineWord{"download", ""},
+    OnlineWord{"pull", ""},
+    OnlineWord{"registry",
+               "`liftlock engine ls` lists the engines that came; others come in a bundle, from the low side"},
+    OnlineWord{"cloud",
+               "`liftlock model ls` lists the models that run here; others come in a bundle, from the low side"},
+    OnlineWord{"update", k_newer},
+    OnlineWord{"updates", k_newer},
+    OnlineWord{"upgrade", k_newer},
+};
+
+/// Of a word that is no command, where a command of models, of engines or of the program itself stands.
+const OnlineWord* find_online_word(std::string_view group, std::string_view word) {
+  if (group != "liftlock" && group != "liftlock engine" && group != "liftlock model") return nullptr;
+  const auto* found = std::find_if(k_online_words.begin(), k_online_words.end(),
+                                   [&](const OnlineWord& online) { return online.word == word; });
+  return found == k_online_words.end() ? nullptr : found;
+}
+
 std::vector<std::string> names_of_options(CLI::App* app) {
   std::vector<std::string> names;
   for (; app != nullptr; app = app->get_parent()) {
@@ -90,6 +121,12 @@ Error explain_mistake(CLI::App& app, std::span<char* const> words, const CLI::Pa
   const auto found = read_words(app, words);
   if (found.unknown_command) {
     const auto word = printable(*found.unknown_command);
+    const auto* online = other_side == "low" ? find_online_word(found.spoken, word) : nullptr;
+    if (online != nullptr) {
+      return Error(ErrorCode::offline,
+                   fmt::format("`{} {}` needs the internet, and this side has none", found.spoken, word),
+                   std::string(online->hint));
+    }
     if (found.at == &app && std::find(elsewhere.begin(), elsewhere.end(), word) != elsewhere.end()) {
       return Error(ErrorCode::usage, fmt::format("'{}' is a command of the {} side", word, other_side),
                    fmt::format("run it there, with that side's executable (liftlock-{})", other_side));

@@ -14,7 +14,8 @@ class ParseError;
 namespace liftlock {
 
 /// The usage error for a command line that the tree of commands refused: names the unknown command or option and the
-/// nearest known one, where there is one; else what the parser said. The hint names the --help to read.
+/// nearest known one, where there is one; else what the parser said. The hint names the --help to read. On the high
+/// side a word for what needs the internet (search, update) is Error{offline} instead.
 /// @param words argv without the program's name
 /// @param elsewhere commands of the other side's executable, called `other_side`
 Error explain_mistake(CLI::App& app, std::span<char* const> words, const CLI::ParseError& error,

@@ -33,8 +33,20 @@ done
 # Each side knows the other's commands by name, and no side says so of its own.
 commands() { "$1" completion | sed -n "s/^ *'liftlock') words='\([^']*\)'.*/\1/p" | tr ' ' '\n' | grep -v '^--' | sort; }
 for name in $(comm -23 <(commands "$low_exe") <(commands "$high_exe")); do
-  refused 2 usage "'$name' is a command of the low side" high "$name" --help
+  case $name in
+    lock | fetch) refused 3 offline "liftlock $name. needs the internet.*liftlock-low" high "$name" --help ;;
+    *) refused 2 usage "'$name' is a command of the low side" high "$name" --help ;;
+  esac
 done
+# B30: what needs the internet is answered at once, with what to do instead.
+refused 3 offline "model search. needs the internet.*liftlock ls" high model search llama
+refused 3 offline "liftlock download. needs the internet.*liftlock.toml on the low side" high download llama
+refused 3 offline "model pull. needs the internet.*liftlock.toml on the low side" high model pull llama
+refused 3 offline "engine registry. needs the internet.*liftlock engine ls" high engine registry
+refused 3 offline "liftlock cloud. needs the internet.*liftlock model ls" high cloud models
+refused 3 offline "liftlock update. needs the internet.*no updater" high update
+refused 2 usage "liftlock has no command 'update'" low update
+refused 2 usage "record has no command 'search'" high record search
 for name in $(comm -13 <(commands "$low_exe") <(commands "$high_exe")); do
   refused 2 usage "'$name' is a command of the high side" low "$name"
 done
