@@ -69,6 +69,26 @@ std::string lacks_id(const std::string& body, const std::string& model) {
                                          : fmt::format("it has the model '{}' and not '{}'", there, model);
 }
 
+/// Of Ollama's /api/tags; a name without a tag means its "latest".
+std::string lacks_tag(const std::string& body, const std::string& model) {
+  const auto answer = parse_json(body, {.max_bytes = 4u << 20});
+  std::vector<std::string> names;
+  for (const auto& one : array_member(answer, "models", "its answer")) {
+    names.push_back(string_member(one, "name", "its answer"));
+    if (model.empty() || names.back() == model || names.back() == model + ":latest") return {};
+  }
+  if (model.empty()) return {};
+  return fmt::format("it does not list the model '{}', but: {}", model, fmt::join(names, ", "));
+}
+
+/// As Ollama reads its OLLAMA_HOST: with or without a scheme, and then with or without a port.
+std::string ollama_address(std::string host) {
+  if (host.empty() || host.find("://") != std::string::npos) return host;
+  const auto bracket = host.rfind(']');
+  if (host.find(':', bracket == std::string::npos ? 0 : bracket) == std::string::npos) host += ":11434";
+  return "http://" + host;
+}
+
 std::vector<Service> services() {
   const auto bearer = [](const std::string& key) { return key.empty() ? key : "Bearer " + key; };
   std::vector<Service> all = {
@@ -77,7 +97,9 @@ std::vector<Service> services() {
       {"embeddings", "EMBEDDING_URL", variable("EMBEDDING_URL"), "/health", "", "", "",
        [](const std::string&, const std::string&) { return std::string(); }},
       {"language model", "LLM_URL", variable("LLM_URL"), "/models", variable("LLM_MODEL"), "Authorization",
-       bearer(variable("LLM_API_KEY")), lacks_listed}};
+       bearer(variable("LLM_API_KEY")), lacks_listed},
+      {"Ollama", "OLLAMA_HOST", ollama_address(variable("OLLAMA_HOST")), "/api/tags", variable("OLLAMA_MODEL"),
+       "Authorization", bearer(variable("OLLAMA_API_KEY")), lacks_tag}};
   // text-embeddings-inference tells its model at another place than its health.
   if (const auto model = variable("EMBEDDING_MODEL"); !model.empty() && !all[1].address.empty()) {
     auto informed = all[1];
@@ -155,7 +177,8 @@ void run(Invocation& invocation, const Options& options) {
   if (all.empty()) {
     throw Error(
         ErrorCode::usage, "no service is named in the environment",
-        "set QDRANT_URL, EMBEDDING_URL (and EMBEDDING_MODEL), LLM_URL with its /v1 (and LLM_MODEL, LLM_API_KEY)");
+        "set QDRANT_URL, EMBEDDING_URL (and EMBEDDING_MODEL), LLM_URL with its /v1 (and LLM_MODEL, LLM_API_KEY), "
+        "OLLAMA_HOST (and OLLAMA_MODEL, OLLAMA_API_KEY)");
   }
   const auto wait = parse_duration(options.wait);
   if (!wait || *wait > std::chrono::hours(24))
@@ -182,7 +205,8 @@ void run(Invocation& invocation, const Options& options) {
 }  // namespace
 
 void add_health_services(CLI::App& group, Invocation& invocation) {
-  auto* command = group.add_subcommand("services", "Ask the vector store, the embeddings and the language model");
+  auto* command =
+      group.add_subcommand("services", "Ask the vector store, the embeddings, the language model and Ollama");
   auto options = std::make_shared<Options>();
   command->add_option("--ca-file", options->ca_file, "PEM; what certificates of https addresses are proved by");
   command
@@ -190,14 +214,11 @@ void add_health_services(CLI::App& group, Invocation& invocation) {
                    "Ask again each second until all are well, for so long at most (default: ask once)")
       ->type_name("TIME");
   command->footer(
-      "They are named by the variables that applications read: QDRANT_URL and QDRANT_API_KEY (/healthz), "
-      "EMBEDDING_URL\n"
-      "and EMBEDDING_MODEL (/health and /info of text-embeddings-inference), LLM_URL with its /v1, LLM_MODEL and\n"
-      "LLM_API_KEY (/models). Only addresses within [gateway] networks of config.toml are asked. Exit status 6: one "
-      "is\n"
-      "not there, or not what it must be. With --wait 5m, in ExecStartPre= of its unit, an application starts when all "
-      "that\n"
-      "it needs is there.\n"
+      "They are named by the variables that applications read: QDRANT_URL and QDRANT_API_KEY (/healthz),\n"
+      "EMBEDDING_URL and EMBEDDING_MODEL (/health and /info of text-embeddings-inference), LLM_URL with its /v1,\n"
+      "LLM_MODEL and LLM_API_KEY (/models), OLLAMA_HOST, OLLAMA_MODEL and OLLAMA_API_KEY (/api/tags). Only addresses\n"
+      "within [gateway] networks of config.toml are asked. Exit status 6: one is not there, or not what it must be.\n"
+      "With --wait 5m, in ExecStartPre= of its unit, an application starts when all that it needs is there.\n"
       "Example: LLM_URL=http://127.0.0.1:8480/v1 LLM_MODEL=demo LLM_API_KEY=$KEY liftlock health services");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -189,10 +189,11 @@ printf '{"format":"liftlock.inventory/2"}' > later.json
 refused too-new high inventory --against later.json
 refused json-invalid high inventory --against tiny.gguf
 
-# What an application's variables name: a stand-in for the three services, one of which has another model.
+# What an application's variables name: a stand-in for the four services, one of which has another model.
 cat > services.py << 'END'
 import http.server, sys
-ANSWERS = {"/healthz": b"healthz check passed", "/health": b"", "/info": b'{"model_id": "bge"}', "/v1/models": b'{"data": [{"id": "demo"}]}'}
+ANSWERS = {"/healthz": b"healthz check passed", "/health": b"", "/info": b'{"model_id": "bge"}', "/v1/models": b'{"data": [{"id": "demo"}]}',
+           "/api/tags": b'{"models": [{"name": "demo:latest", "model": "demo:latest"}]}'}
 class Service(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         body = ANSWERS.get(self.path)
@@ -204,7 +205,7 @@ class Service(http.server.BaseHTTPRequestHandler):
         pass
 server = http.server.HTTPServer(("127.0.0.1", 0), Service)
 print(server.server_port, flush=True)
-for _ in range(8):
+for _ in range(11):
     server.handle_request()
 END
 python3 services.py > port & services=$!
@@ -216,9 +217,16 @@ export QDRANT_URL="$address" EMBEDDING_URL="$address/" EMBEDDING_MODEL=bge LLM_U
 status=0; LLM_MODEL=other high health services > out || status=$?
 [ "$status" = 6 ] || fail "a model that is not there ended with status $status"
 says "does not list the model 'other', but: demo" "$(cat out)"
-unset EMBEDDING_URL LLM_URL
+unset EMBEDDING_URL LLM_URL QDRANT_URL
+export OLLAMA_HOST="${address#http://}"  # as Ollama's own programs are told
+[ "$(OLLAMA_MODEL=demo high --json health services | json '["good"]')" = True ] || fail "Ollama is well"
+[ "$(OLLAMA_MODEL=demo:latest OLLAMA_HOST=$address high --json health services | json '["services"][0]["asked"]')" = "$address/api/tags" ] ||
+  fail "Ollama by its URL"
+status=0; OLLAMA_MODEL=other high health services > out || status=$?
+[ "$status" = 6 ] || fail "a model that Ollama lacks ended with status $status"
+says "does not list the model 'other', but: demo:latest" "$(cat out)"
+unset OLLAMA_HOST
 says 'in none of the networks' "$(QDRANT_URL=http://192.0.2.1:6333 high health services || true)"
-unset QDRANT_URL
 refused usage high health services
 
 # A server that is not well at the first look, nor at the second, is waited for; one that never comes is not, past its time.
