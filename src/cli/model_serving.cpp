@@ -53,6 +53,7 @@ engine::SpeechOptions speech_options(const Site& site) {
   options.log = site.logs_folder() / "transcribe.log";
   options.queue = site.config().queue;
   options.pace = site.config().speech_pace;
+  options.memory = site.config().model_memory;
   return options;
 }
 

@@ -58,6 +58,37 @@ struct SpeechHost::Impl {
     while (auto job = waiting.pop()) job->got(Error(ErrorCode::engine_unavailable, "the server is stopping"));
   }
 
+  /// @param start the entry of its start, for those that follow
+  Transcript hear(Transcription& transcription, const AuditEvent& start) {
+    std::string text;
+    try {
+      text = transcription.finish(
+          [this] { return give_up.load(); },
+          [&](const std::string& what) { tell("engine.suspicious", start, Outcome::failure, what); });
+    } catch (const Error& error) {
+      // Who sends what is no sound is to blame, and no engine.
+      const bool as_it_should = give_up || error.code() == ErrorCode::usage;
+      tell("engine.stop", start, as_it_should ? Outcome::success : Outcome::failure, error.message());
+      throw;
+    }
+    tell("engine.stop", start, Outcome::success, "it heard the recording");
+    return read_transcript(text);
+  }
+
+  void tell(std::string type, const AuditEvent& start, Outcome outcome, const std::string& reason) {
+    auto detail = parse_json(start.detail);
+    detail["reason"] = reason;
+    try {
+      log.append({.type = std::move(type),
+                  .actor = actor,
+                  .outcome = outcome,
+                  .subject = start.subject,
+                  .detail = dump_json_line(detail)});
+    } catch (const Error&) {
+      // What happened, happened; the next start will be refused.
+    }
+  }
+
   Transcribed transcribe(const Job& job) {
     const Catalog catalog(options.catalog_file, Access::read);
     const auto model = require_model(catalog, Choices(options.aliases_file), job.model);
@@ -74,10 +105,11 @@ struct SpeechHost::Impl {
     });
     auto task = job.task;
     task.log = options.log;
+    task.max_memory = options.memory;
     task.patience = std::min(k_longest_patience, options.patience + options.pace * job.recording->length());
     std::optional<Transcription> transcription;
     logged_effect(log, start, [&] { transcription.emplace(engine, checked, *job.recording, task); });
-    auto transcript = transcription->finish([this] { return give_up.load(); });
+    auto transcript = hear(*transcription, start);
     if (checked_engine) check_again(engine, *checked_engine);
     return {std::move(transcript), main_digest(model).text(), full_name(engine)};
   }

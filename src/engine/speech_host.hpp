@@ -25,6 +25,7 @@ struct SpeechOptions {
   /// What an engine may take for a recording: this, and for each of its seconds so many; six hours at most.
   std::chrono::seconds patience = std::chrono::minutes(10);
   unsigned pace = 2;
+  std::uint64_t memory = 0;  ///< bytes that an engine may hold; 0: default_memory_budget()
 };
 
 struct Transcribed {
@@ -36,7 +37,7 @@ struct Transcribed {
 /// All members may be called from several threads, also from within a Got.
 class SpeechHost {
  public:
-  /// @param log outlives the host; gets model.load and engine.start
+  /// @param log outlives the host; gets model.load, engine.start, engine.stop and engine.suspicious
   SpeechHost(SpeechOptions options, AuditLog& log, std::string actor);
   /// Ends what is at work; who waits gets engine_unavailable.
   ~SpeechHost();

@@ -14,6 +14,7 @@
 namespace liftlock::engine {
 namespace {
 
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing_support::ModelFixture;
 using testing_support::overwrite;
@@ -59,6 +60,18 @@ class Speech : public ::testing::Test {
     });
     return count;
   }
+  /// Outcome and reason of each.
+  std::vector<std::string> ends(const std::string& type) {
+    std::vector<std::string> out;
+    log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+      if (entry.event.type != type) return true;
+      const bool is_good = entry.event.outcome == Outcome::success;
+      out.push_back((is_good ? "success " : "failure ") +
+                    parse_json(entry.event.detail).at("reason").get<std::string>());
+      return true;
+    });
+    return out;
+  }
   Json last(const std::string& type) { return parse_json(log.find_last(type, "model:says@1").value().event.detail); }
 
   ModelFixture fixture;
@@ -93,6 +106,22 @@ TEST_F(Speech, AnEngineThatHangsOrCrashesIsEndedAndTheNextRecordingIsHeard) {
   EXPECT_EQ(heard(host, long_one), "I heard it") << "it has 100 s more";
   EXPECT_THAT(heard(host, "RIFF....WAVE crash"), HasSubstr("the engine ended with status"));
   EXPECT_EQ(heard(host, long_one), "I heard it");
+  EXPECT_THAT(ends("engine.stop"),
+              ElementsAre(HasSubstr("failure the engine did not end within 2 s"), "success it heard the recording",
+                          HasSubstr("failure the engine ended with status"), "success it heard the recording"));
+  EXPECT_THAT(ends("engine.suspicious"), ElementsAre());
+}
+
+TEST_F(Speech, WhatNoEngineForSpeechDoesEndsItAndIsSeen) {
+  options.memory = 64u << 20;
+  SpeechHost host(options, log, "tester");
+  const std::string what = "the engine does what none for speech does: ";
+  EXPECT_THAT(heard(host, "RIFF....WAVE mislead"), HasSubstr(what + "something else stood where its transcript"));
+  EXPECT_THAT(heard(host, "RIFF....WAVE devour"), HasSubstr(what + "it held"));
+  EXPECT_EQ(heard(host), "I heard it");
+  EXPECT_THAT(ends("engine.suspicious"), ElementsAre("failure something else stood where its transcript belongs",
+                                                     HasSubstr("of memory, and may hold 64.0 MiB")));
+  EXPECT_EQ(last("engine.suspicious").at("engine"), "tiny/1-cpu");
 }
 
 TEST_F(Speech, ASignatureThatIsGoneIsMissedByTheNextProcess) {

@@ -13,6 +13,7 @@
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "engine/memory_need.hpp"
+#include "os/process_memory.hpp"
 
 namespace liftlock::engine {
 namespace {
@@ -24,6 +25,7 @@ constexpr int k_unreadable = 11;
 constexpr std::size_t k_block = 1u << 20;
 /// Fewer are no sound that an engine understands.
 constexpr std::uint64_t k_least_bytes_a_second = 2000;
+constexpr std::chrono::milliseconds k_look_at_memory{1000};
 constexpr std::uint64_t k_max_transcript = 64u << 20;
 
 /// The engine decodes it; this only says early, and in our words, what it would not take.
@@ -100,10 +102,21 @@ SandboxSpec spec_of(const InstalledEngine& engine, const CheckedModel& model, co
                     const TranscribeTask& task, const fs::path& run_folder) {
   auto spec = sandbox_for(engine, model.files, run_folder, task.log);
   spec.files.emplace_back(k_inside, recording.fd());
-  spec.max_memory = default_memory_budget();
+  // wait_for_end() ends it before that; an engine that is quicker is ended by its own allocations.
+  spec.max_memory = std::min(spec.max_memory, 2 * task.max_memory + (1u << 30));
   spec.run_bytes = k_max_transcript;
   spec.argv = arguments(engine, whisper_file(model), task);
   return spec;
+}
+
+TranscribeTask bounded(TranscribeTask task) {
+  if (task.max_memory == 0) task.max_memory = default_memory_budget();
+  return task;
+}
+
+[[noreturn]] void end_for(const std::string& what, const std::function<void(const std::string&)>& suspect) {
+  suspect(what);
+  fail(ErrorCode::engine_failed, "the engine does what none for speech does: {}", what);
 }
 
 /// "01:02:03,450"
@@ -195,34 +208,53 @@ Transcript read_transcript(std::string_view text) {
 
 Transcription::Transcription(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
                              const TranscribeTask& task)
-    : m_model(model), m_task(task), m_sandbox(spec_of(engine, model, recording, task, m_folder.path())) {}
+    : m_model(model), m_task(bounded(task)), m_sandbox(spec_of(engine, model, recording, m_task, m_folder.path())) {}
 
-Transcript Transcription::finish(const std::function<bool()>& stopped) {
-  const auto deadline = std::chrono::steady_clock::now() + m_task.patience;
-  auto status = m_sandbox.poll();
-  for (; !status; status = m_sandbox.poll()) {
-    if (stopped()) fail(ErrorCode::engine_failed, "stopped");
-    if (std::chrono::steady_clock::now() > deadline) {
+int Transcription::wait_for_end(const std::function<bool()>& stopped,
+                                const std::function<void(const std::string&)>& suspect) {
+  const auto begun = std::chrono::steady_clock::now();
+  auto next_look = begun;
+  for (;;) {
+    if (const auto status = m_sandbox.poll()) return *status;
+    if (stopped()) fail(ErrorCode::engine_failed, "the recording was given up");
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= next_look) {
+      next_look = now + k_look_at_memory;
+      if (const auto misuse = misuse_of_folder(m_sandbox)) end_for(*misuse, suspect);
+      if (const auto held = resident_memory(m_sandbox.pid()); held > m_task.max_memory) {
+        end_for(fmt::format("it held {} of memory, and may hold {}", format_size(held), format_size(m_task.max_memory)),
+                suspect);
+      }
+    }
+    if (now > begun + m_task.patience) {
       throw Error(ErrorCode::engine_failed,
                   fmt::format("the engine did not end within {} s, and was ended", m_task.patience.count()),
                   "on a slow machine a large model needs more: speech_pace below [models] of config.toml");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
+}
+
+std::string Transcription::finish(const std::function<bool()>& stopped,
+                                  const std::function<void(const std::string&)>& suspect) {
+  const auto status = wait_for_end(stopped, suspect);
   check_again(m_model);
   // The engine made it: a link, a pipe or a folder in its place is not followed.
-  const auto file =
-      open_file_if_exists(m_sandbox.run_folder() / "transcript.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-  if (*status == k_unreadable) {
+  const auto place = m_sandbox.run_folder() / "transcript.json";
+  struct stat found {};
+  if (::lstat(place.c_str(), &found) == 0 && !S_ISREG(found.st_mode))
+    end_for("something else stood where its transcript belongs", suspect);
+  const auto file = open_file_if_exists(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  if (status == k_unreadable) {
     throw Error(ErrorCode::usage, "the recording cannot be decoded",
                 "convert it: ffmpeg -i FILE -ar 16000 -ac 1 out.wav");
   }
-  if (*status != 0 || !file) {
-    throw Error(ErrorCode::engine_failed, fmt::format("the engine ended with status {} and no transcript", *status),
+  if (status != 0 || !file) {
+    throw Error(ErrorCode::engine_failed, fmt::format("the engine ended with status {} and no transcript", status),
                 fmt::format("its own words are in '{}'", printable(m_task.log.string())));
   }
   (void)regular_size(file->get(), "the engine's transcript");
-  return read_transcript(read_all(file->get(), k_max_transcript, "the engine's transcript"));
+  return read_all(file->get(), k_max_transcript, "the engine's transcript");
 }
 
 std::string to_srt(const Transcript& transcript) {

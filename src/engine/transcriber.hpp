@@ -48,6 +48,7 @@ struct TranscribeTask {
   std::string hint;  ///< words that are likely, such as names
   fs::path log;      ///< takes the engine's own words
   std::chrono::seconds patience = std::chrono::minutes(10);
+  std::uint64_t max_memory = 0;  ///< bytes that all its processes may hold; 0: default_memory_budget()
 };
 
 struct Segment {
@@ -72,11 +73,14 @@ class Transcription {
   Transcription(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
                 const TranscribeTask& task);
   /// Waits for its end. @param stopped asked in between; the engine is killed then
-  /// @throws Error{usage} for a recording that cannot be decoded, Error{engine_failed} when the engine ends, hangs, or
-  ///         says what cannot be understood
-  Transcript finish(const std::function<bool()>& stopped);
+  /// @param suspect is told once what the engine did that none should, before it is ended for it
+  /// @throws Error{usage} for a recording that cannot be decoded, Error{engine_failed} when the engine ends, hangs
+  ///         or does what none for speech does; no message holds what it wrote
+  /// @return what it wrote, for read_transcript()
+  std::string finish(const std::function<bool()>& stopped, const std::function<void(const std::string&)>& suspect);
 
  private:
+  int wait_for_end(const std::function<bool()>& stopped, const std::function<void(const std::string&)>& suspect);
   const CheckedModel& m_model;
   const TranscribeTask m_task;
   const RunFolder m_folder{"transcribe"};
