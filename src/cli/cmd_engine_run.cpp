@@ -59,7 +59,8 @@ void run(Invocation& invocation, const Options& options) {
                                                       .alias = model.name,
                                                       .slots = 0,
                                                       .context = 0,
-                                                      .projector_path = projector_file(checked)});
+                                                      .projector_path = projector_file(checked),
+                                                      .task = {}});
   log.append(start);
   Sandbox sandbox(std::move(spec));
   engine::wait_until_ready(sandbox, std::chrono::seconds(options.patience));

@@ -90,7 +90,7 @@ Flags flags_of_help(std::string_view help) {
 }
 
 std::string_view spelling(const FlagNeed& need, const Flags* known) {
-  if (known == nullptr) return need.kind == FlagNeed::Kind::needed ? need.spellings.front() : std::string_view();
+  if (known == nullptr) return need.kind == FlagNeed::Kind::if_known ? std::string_view() : need.spellings.front();
   for (const auto one : need.spellings) {
     if (known->contains(one)) return one;
   }
@@ -104,6 +104,11 @@ const std::vector<FlagNeed>& flag_needs(std::string_view executable) {
                                                 {"the name", {"--alias", "-a"}, needed},
                                                 {"the slots", {"--parallel", "-np"}, needed},
                                                 {"the context", {"-c", "--ctx-size"}, needed},
+                                                {"embeddings", {"--embeddings", "--embedding"}, for_some},
+                                                {"reranking", {"--reranking", "--rerank"}, for_some},
+                                                {"the batch", {"--batch-size", "-b"}, for_some},
+                                                {"the step", {"--ubatch-size", "-ub"}, for_some},
+                                                {"the view of its work", {"--slots"}, for_some},
                                                 {"the projector", {"--mmproj", "-mm"}, if_known},
                                                 {"no downloads", {"--offline"}, if_known},
                                                 {"no pages", {"--no-ui", "--no-webui"}, if_known},

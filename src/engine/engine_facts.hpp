@@ -45,10 +45,14 @@ Flags flags_of_help(std::string_view help);
 struct FlagNeed {
   std::string_view purpose;
   std::vector<std::string_view> spellings;
-  enum class Kind : std::uint8_t { needed, if_known } kind = Kind::needed;
+  enum class Kind : std::uint8_t {
+    needed,    ///< an engine that lacks it is not installed
+    for_some,  ///< some models need it
+    if_known,
+  } kind = Kind::needed;
 };
 /// The spelling that this engine knows; empty when it knows none. An engine whose flags nobody asked for is taken to
-/// know the first spelling of what is needed, and nothing else.
+/// know the first spelling of what is needed, by some models or all, and nothing else.
 std::string_view spelling(const FlagNeed& need, const Flags* known);
 
 /// What llama-server and whisper-cli are told. Empty for other programs.

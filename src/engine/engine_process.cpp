@@ -28,6 +28,9 @@ constexpr std::size_t k_log_tail = 1500;
 constexpr std::uint64_t k_max_library = 256u << 20;
 constexpr std::chrono::milliseconds k_probe_patience{2000};
 constexpr std::chrono::milliseconds k_shortest_look{1}, k_longest_look{50};
+constexpr std::string_view k_newer_engine =
+    "carry a newer engine, install it beside this one and make it the default: liftlock engine install NAME, liftlock "
+    "engine default NAME/VERSION";
 constexpr std::array<ModelFormat, 2> k_formats = {{{"gguf", "llama-server"}, {"ggml", "whisper-cli"}}};
 
 /// As it was written.
@@ -40,6 +43,43 @@ std::string log_tail(const fs::path& log) {
               log.string());
   return tail;
 }
+
+/// What an engine's program is told, in the spellings that its version has.
+class CommandLine {
+ public:
+  CommandLine(const InstalledEngine& engine, std::string_view program) : m_engine(engine), m_program(program) {
+    const auto found = engine.manifest.executables.find(m_program);
+    if (found == engine.manifest.executables.end())
+      fail(ErrorCode::engine_malformed, "the engine {} has no {}", printable(engine.manifest.name), program);
+    m_words = {"/" + found->second};
+  }
+
+  /// false: it has no option for this.
+  bool say(std::string_view purpose, const std::string& value = {}) {
+    for (const auto& need : flag_needs(m_program)) {
+      if (need.purpose != purpose) continue;
+      const auto flag = spelling(need, flags_of(m_engine, m_program));
+      if (flag.empty()) return false;
+      m_words.emplace_back(flag);
+      if (!value.empty()) m_words.push_back(value);
+      return true;
+    }
+    return false;
+  }
+  void require(std::string_view purpose, const std::string& value = {}) {
+    if (say(purpose, value)) return;
+    throw Error(ErrorCode::model_unsupported,
+                fmt::format("the engine {} has no option for {}, which the model needs", printable(full_name(m_engine)),
+                            purpose),
+                std::string(k_newer_engine));
+  }
+  std::vector<std::string> words() && { return std::move(m_words); }
+
+ private:
+  const InstalledEngine& m_engine;
+  const std::string m_program;
+  std::vector<std::string> m_words;
+};
 
 /// Numbers within versions count as numbers: b9999 is older than b10000.
 void take_newer(std::optional<InstalledEngine>& newest, InstalledEngine& other) {
@@ -155,8 +195,7 @@ void require_architecture(const InstalledEngine& engine, std::string_view archit
   throw Error(ErrorCode::model_unsupported,
               fmt::format("the engine {} does not know the architecture '{}'; {}", printable(full_name(engine)),
                           printable(architecture), who_knows(architecture)),
-              "carry a newer engine, install it beside this one and make it the default: liftlock engine install "
-              "NAME, liftlock engine default NAME/VERSION");
+              std::string(k_newer_engine));
 }
 
 SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedFile>& files, const fs::path& run_folder,
@@ -183,48 +222,22 @@ SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedF
 }
 
 std::vector<std::string> llama_server_arguments(const InstalledEngine& engine, const LlamaServerSettings& settings) {
-  constexpr std::string_view k_name = "llama-server";
-  const auto program = engine.manifest.executables.find(std::string(k_name));
-  if (program == engine.manifest.executables.end()) {
-    fail(ErrorCode::engine_malformed, "the engine {} has no {}", printable(engine.manifest.name), k_name);
-  }
-  const auto* known = flags_of(engine, program->first);
-  std::vector<std::string> out = {"/" + program->second};
-  const auto say = [&](std::string_view purpose, const std::string& value) {
-    for (const auto& need : flag_needs(k_name)) {
-      if (need.purpose != purpose) continue;
-      const auto flag = spelling(need, known);
-      if (flag.empty()) return false;
-      out.emplace_back(flag);
-      if (!value.empty()) out.push_back(value);
-      return true;
-    }
-    return false;
-  };
-  say("the socket", fmt::format("/run/liftlock/{}", k_socket_name));
-  say("the model", settings.model_path);
-  say("the name", settings.alias);
-  if (settings.slots != 0) say("the slots", std::to_string(settings.slots));
-  if (settings.context != 0) say("the context", std::to_string(settings.context));
-  if (!settings.projector_path.empty() && !say("the projector", settings.projector_path)) {
-    fail(ErrorCode::model_unsupported, "the engine {} has no option for the model's projector ({})",
-         printable(full_name(engine)), printable(settings.projector_path));
-  }
+  CommandLine out(engine, "llama-server");
+  out.say("the socket", fmt::format("/run/liftlock/{}", k_socket_name));
+  out.say("the model", settings.model_path);
+  out.say("the name", settings.alias);
+  if (settings.slots != 0) out.say("the slots", std::to_string(settings.slots));
+  if (settings.context != 0) out.say("the context", std::to_string(settings.context * std::max(settings.slots, 1u)));
+  if (!settings.projector_path.empty()) out.require("the projector", settings.projector_path);
   // Somebody waits for the first answer: an answer to nothing before it would only come in between.
-  for (const auto* purpose : {"no downloads", "no pages", "no trial run", "no view of others' prompts"})
-    say(purpose, {});
-  return out;
-}
-
-std::vector<std::string> llama_server_shape(ModelTask task, unsigned slots, unsigned context) {
-  std::vector<std::string> out = {"--parallel", std::to_string(slots), "-c", std::to_string(context * slots),
-                                  "--slots"};
-  if (task == ModelTask::text) return out;
-  out.push_back(task == ModelTask::reranking ? "--reranking" : "--embeddings");
-  // An encoder sees a text at once, so all of it must fit into one batch.
-  const auto batch = std::to_string(context);
-  out.insert(out.end(), {"--batch-size", batch, "--ubatch-size", batch});
-  return out;
+  for (const auto* purpose : {"no downloads", "no pages", "no trial run"}) out.say(purpose);
+  out.say(settings.task ? "the view of its work" : "no view of others' prompts");
+  if (settings.task == ModelTask::embeddings || settings.task == ModelTask::reranking) {
+    out.require(name(*settings.task));
+    // An encoder sees a text at once, so all of it must fit into one batch.
+    for (const auto* purpose : {"the batch", "the step"}) out.require(purpose, std::to_string(settings.context));
+  }
+  return std::move(out).words();
 }
 
 bool is_healthy(const fs::path& socket, std::chrono::milliseconds patience) {

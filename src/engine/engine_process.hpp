@@ -77,16 +77,16 @@ SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedF
 struct LlamaServerSettings {
   std::string model_path;  ///< inside; of shards the first
   std::string alias;
-  unsigned slots = 0;          ///< 0: the engine's default
-  unsigned context = 0;        ///< tokens of all slots together; 0: the engine's default
-  std::string projector_path;  ///< inside; of multimodal models, else empty
+  unsigned slots = 0;             ///< requests at a time; 0: the engine's default
+  unsigned context = 0;           ///< tokens of one request; 0: the engine's default
+  std::string projector_path;     ///< inside; of multimodal models, else empty
+  std::optional<ModelTask> task;  ///< what it is to answer, and tell its slots; nullopt: what it does by itself
 };
 
 /// llama-server with a model: everything is said on its command line, in the spelling that this version has; nothing is
-/// left to its defaults that could reach out. @throws Error{engine_malformed, model_unsupported}
+/// left to its defaults that could reach out.
+/// @throws Error{engine_malformed}, Error{model_unsupported} where this version has no option that the model needs
 std::vector<std::string> llama_server_arguments(const InstalledEngine& engine, const LlamaServerSettings& settings);
-/// What makes a llama-server share out its slots, and do the model's task.
-std::vector<std::string> llama_server_shape(ModelTask task, unsigned slots, unsigned context);
 
 inline constexpr std::string_view k_socket_name = "engine.sock";
 

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/code_of.hpp"
 #include "base/error.hpp"
 #include "engine/package_fixture.hpp"
 
@@ -83,6 +84,24 @@ TEST(Install, WhatWasInsistedOnIsAnOverrideInTheLog) {
               testing::StartsWith("unsigned import: a test; anyway: not tried, for this machine cannot run it: "));
 }
 
+TEST(LlamaServer, IsToldWhatTheModelIsForInTheSpellingOfItsVersion) {
+  InstalledEngine engine{.manifest = {}, .folder = "/engines/tiny/1-cpu", .facts = {}};
+  engine.manifest.executables = {{"llama-server", "usr/bin/llama-server"}};
+  const auto told = [&](ModelTask task) {
+    return llama_server_arguments(engine, {.model_path = "/m", .alias = "m", .slots = 2, .context = 512, .task = task});
+  };
+  EXPECT_THAT(told(ModelTask::reranking), testing::IsSupersetOf({"--reranking", "--ubatch-size", "512", "1024"}))
+      << "nobody asked it";
+  engine.facts.flags["llama-server"] = {"--host",      "-m", "--alias", "--parallel", "-c",
+                                        "--embedding", "-b", "-ub",     "--no-slots"};
+  EXPECT_THAT(told(ModelTask::text),
+              testing::ElementsAre("/usr/bin/llama-server", "--host", "/run/liftlock/engine.sock", "-m", "/m",
+                                   "--alias", "m", "--parallel", "2", "-c", "1024"));
+  EXPECT_THAT(told(ModelTask::embeddings), testing::IsSupersetOf({"--embedding", "-b", "-ub", "512"}));
+  const auto why = code_of([&] { (void)told(ModelTask::reranking); });
+  EXPECT_EQ(why, ErrorCode::model_unsupported);
+}
+
 class InstallInSandbox : public testing::Test {
  protected:
   void SetUp() override {
@@ -105,7 +124,7 @@ TEST_F(InstallInSandbox, WhatTheEngineSaysOfItselfIsKept) {
   EXPECT_EQ(found[0].facts.says, "version: 1 (stand-in)");
   ASSERT_NE(flags_of(found[0], "llama-server"), nullptr);
   EXPECT_TRUE(flags_of(found[0], "llama-server")->contains("--ctx-size"));
-  const auto arguments = llama_server_arguments(found[0], {"/models/a.gguf", "a", 2, 512, ""});
+  const auto arguments = llama_server_arguments(found[0], {"/models/a.gguf", "a", 2, 256, "", {}});
   EXPECT_THAT(arguments, testing::ElementsAre("/usr/bin/llama-server", "--host", "/run/liftlock/engine.sock", "-m",
                                               "/models/a.gguf", "--alias", "a", "--parallel", "2", "-c", "512"))
       << "an option that it does not know is not passed";

@@ -396,8 +396,6 @@ TEST_F(Hosts, WhatAModelIsForIsToldBeforeItIsLoaded) {
   EXPECT_EQ(host->offer("c").task, ModelTask::reranking);
   EXPECT_EQ(host->offer("d").task, ModelTask::embeddings);
   EXPECT_TRUE(host->running().empty());
-  const auto shape = llama_server_shape(ModelTask::reranking, 2, 512);
-  EXPECT_THAT(shape, testing::IsSupersetOf({"--reranking", "--ubatch-size", "1024"}));
 }
 
 TEST_F(Hosts, WhatFailsAgainAndAgainIsLeftAlone) {

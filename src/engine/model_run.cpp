@@ -84,12 +84,12 @@ SandboxSpec ModelRun::spec_of(const InstalledEngine& engine, const CheckedModel&
                           m_host.options.log_folder / fmt::format("{}.log", portable_component(m_model.artifact.name)));
   // watch() ends it before that; an engine that is quicker is ended by its own allocations.
   spec.max_memory = std::min(spec.max_memory, 2 * m_model.need.total() + (1u << 30));
-  // Its shape follows: how many at a time, how long, and what it is for.
-  spec.argv = llama_server_arguments(
-      engine,
-      {.model_path = main_file(opened), .alias = m_model.artifact.name, .projector_path = projector_file(opened)});
-  const auto shape = llama_server_shape(m_model.task, m_host.options.slots, m_model.need.context);
-  spec.argv.insert(spec.argv.end(), shape.begin(), shape.end());
+  spec.argv = llama_server_arguments(engine, {.model_path = main_file(opened),
+                                              .alias = m_model.artifact.name,
+                                              .slots = m_host.options.slots,
+                                              .context = m_model.need.context,
+                                              .projector_path = projector_file(opened),
+                                              .task = m_model.task});
   return spec;
 }
 

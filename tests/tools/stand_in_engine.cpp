@@ -52,7 +52,7 @@ bool g_ranks = false;  ///< as it was started
 
 constexpr const char* k_help =
     "-m,  --model FNAME  model\n--host HOST  socket\n--alias NAME  name\n--parallel N  slots\n-c,  --ctx-size N  "
-    "context\n";
+    "context\n--embeddings  a task\n--reranking  a task\n--batch-size N  batch\n--ubatch-size N  step\n--slots  view\n";
 
 std::string option(int argc, char** argv, const char* name) {
   for (int i = 1; i + 1 < argc; ++i) {
