@@ -9,7 +9,6 @@
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/engine_view.hpp"
-#include "engine/machine.hpp"
 
 namespace liftlock {
 namespace {
@@ -24,13 +23,7 @@ Site site_for(Invocation& invocation, std::string_view command) {
 void choose(Invocation& invocation, const std::string& name) {
   const auto site = site_for(invocation, "engine default");
   const auto one = engine::find_engine(site.engines_folder(), name);
-  const auto suited = engine::judge_variant(one.manifest.variant, one.manifest.architecture, engine::probe_machine());
-  if (!suited.runs()) {
-    throw Error(
-        ErrorCode::engine_unfit,
-        fmt::format("{} cannot run on this machine: {}", printable(full_name(one)), fmt::join(suited.lacking, "; ")),
-        "choose one that `liftlock engine ls` says runs here; it becomes the default once the hardware is there");
-  }
+  engine::require_suited(one, engine::this_machine());
   record_config(invocation, site);
   const auto formats = make_default(invocation, site, one, Replace::yes);
   if (formats.empty()) fail(ErrorCode::usage, "{} loads no format of models", printable(full_name(one)));
@@ -49,7 +42,7 @@ void roll_back(Invocation& invocation, const std::string& format) {
     throw Error(ErrorCode::not_found, fmt::format("no other engine was the default of '{}' before", printable(format)),
                 "choose one: liftlock engine default NAME");
   }
-  (void)engine::find_engine(site.engines_folder(), target->value);
+  engine::require_suited(engine::find_engine(site.engines_folder(), target->value), engine::this_machine());
   record_config(invocation, site);
   AuditLog log(site.audit_folder(), "");
   logged_effect(log,

@@ -31,6 +31,7 @@ void run(Invocation& invocation, const Options& options) {
   site.require_zone("engine run", {Zone::ingest, Zone::production});
   site.require_own();
   const auto engine = engine::find_engine(site.engines_folder(), options.name);
+  engine::require_suited(engine, engine::this_machine());
   const Catalog catalog(site.catalog_file());
   const auto model = engine::require_model(catalog, engine::Choices(site.aliases_file()), options.model);
   engine::require_architecture(engine, catalog.inspection(model).value("architecture", std::string()));

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "audit/audit_log.hpp"
+#include "base/error.hpp"
 
 namespace liftlock {
 namespace {
@@ -20,6 +21,13 @@ sigset_t end_signals() {
 
 std::vector<std::string> make_default(Invocation& invocation, const Site& site, const engine::InstalledEngine& one,
                                       Replace replace) {
+  try {
+    engine::require_suited(one, engine::this_machine());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::engine_unfit) throw;
+    invocation.reporter().warn(fmt::format("it is no default: {}", error.message()));
+    return {};
+  }
   engine::Choices defaults(site.engine_defaults_file());
   AuditLog log(site.audit_folder(), "");
   std::vector<std::string> out;

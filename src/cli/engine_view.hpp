@@ -13,7 +13,7 @@ namespace liftlock {
 
 enum class Replace : std::uint8_t { no, yes };
 /// Makes the engine the default of each format that it loads (with Replace::no of those that have none), an audit event
-/// each. Returns these formats.
+/// each; none where this machine cannot run it, which is said. Returns these formats.
 std::vector<std::string> make_default(Invocation& invocation, const Site& site, const engine::InstalledEngine& one,
                                       Replace replace);
 

@@ -140,9 +140,13 @@ bool ModelServing::needs_engine() {
 std::optional<std::string> ModelServing::why_no_engine() {
   if (!needs_engine()) return std::nullopt;
   try {
-    if (engine::has_list(engine::engine_for(m_site.engines_folder(), m_defaults, "gguf"))) return std::nullopt;
+    const auto engine = engine::engine_for(m_site.engines_folder(), m_defaults, "gguf");
+    engine::require_suited(engine, engine::this_machine());
+    if (engine::has_list(engine)) return std::nullopt;
     return "the engine for the models that are here has no list of its files, and does not start: install it anew";
   } catch (const Error& error) {
+    if (error.code() == ErrorCode::engine_unfit)
+      return "the engine for the models that are here cannot run on this machine";
     if (error.code() != ErrorCode::engine_unavailable) throw;
     return "no engine is installed for the models that are here";
   }

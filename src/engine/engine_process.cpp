@@ -168,6 +168,16 @@ InstalledEngine engine_for(const fs::path& engines, const Choices& defaults, std
   }
 }
 
+void require_suited(const InstalledEngine& engine, const Machine& machine) {
+  const auto suited = judge_variant(engine.manifest.variant, engine.manifest.architecture, machine);
+  if (suited.runs()) return;
+  throw Error(
+      ErrorCode::engine_unfit,
+      fmt::format("{} cannot run on this machine: {}", printable(full_name(engine)), fmt::join(suited.lacking, "; ")),
+      "choose one that `liftlock engine ls` says runs here: liftlock engine default NAME; what lacks hardware can "
+      "be chosen once that is there");
+}
+
 bool knows_architecture(const InstalledEngine& engine, std::string_view architecture) {
   const std::string text(architecture);
   bool looked = false;

@@ -13,6 +13,7 @@
 
 #include "engine/choices.hpp"
 #include "engine/engine_facts.hpp"
+#include "engine/machine.hpp"
 #include "engine/model_task.hpp"
 #include "engine/package.hpp"
 #include "os/fd.hpp"
@@ -55,6 +56,8 @@ InstalledEngine newest_engine_with(const fs::path& engines, const std::string& e
 /// The engine that was chosen for a format, else the newest that can load it.
 /// @throws Error{engine_unavailable} when there is none, or the chosen one is gone
 InstalledEngine engine_for(const fs::path& engines, const Choices& defaults, std::string_view format);
+/// @throws Error{engine_unfit} with what the machine lacks for this variant
+void require_suited(const InstalledEngine& engine, const Machine& machine);
 /// Can its llama.cpp load models of this architecture? Its library holds the names of those it knows; true when it has
 /// no such library to look into. @throws Error{io_error}
 bool knows_architecture(const InstalledEngine& engine, std::string_view architecture);

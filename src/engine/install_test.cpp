@@ -14,7 +14,7 @@ namespace {
 using namespace testing_support;
 using testing::HasSubstr;
 
-Machine this_machine() {
+Machine amd64_machine() {
   Machine machine;
   machine.architecture = "amd64";
   return machine;
@@ -43,7 +43,7 @@ struct Refused {
 
 Refused refused(const fs::path& engines, const UniqueFd& package) {
   try {
-    (void)install_engine(package.get(), engines, {}, this_machine(), Unsuited::refuse);
+    (void)install_engine(package.get(), engines, {}, amd64_machine(), Unsuited::refuse);
   } catch (const Error& error) {
     return {error.code(), error.message()};
   }
@@ -62,7 +62,7 @@ TEST(Install, AVariantThatCannotRunIsRefusedAndCanBeInsistedOn) {
   EXPECT_THAT(why.message,
               HasSubstr("cannot run on this machine: not in this version, which shows no GPU to an engine"));
   EXPECT_TRUE(holds_nothing(engines.path()));
-  const auto engine = install_engine(package.get(), engines.path(), {}, this_machine(), Unsuited::install);
+  const auto engine = install_engine(package.get(), engines.path(), {}, amd64_machine(), Unsuited::install);
   EXPECT_EQ(full_name(engine), "tiny/1-cuda12");
   EXPECT_EQ(flags_of(engine, "llama-server"), nullptr) << "nobody could ask it";
 }
@@ -107,7 +107,7 @@ class InstallInSandbox : public testing::Test {
   void SetUp() override {
     const auto package = package_of(read_file(LIFTLOCK_STAND_IN, 1u << 26));
     try {
-      (void)install_engine(package.get(), engines.path(), {"test", "sha256:00", {}, {}, {}}, this_machine(),
+      (void)install_engine(package.get(), engines.path(), {"test", "sha256:00", {}, {}, {}}, amd64_machine(),
                            Unsuited::refuse);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::sandbox_unavailable && error.code() != ErrorCode::tool_missing) throw;
@@ -151,7 +151,7 @@ TEST_F(InstallInSandbox, AnEngineThatDoesNotStartIsRefused) {
 
 TEST_F(InstallInSandbox, TheChosenEngineLoadsItsFormatAndNotTheNewest) {
   const auto newer = package_of(read_file(LIFTLOCK_STAND_IN, 1u << 26), "2");
-  (void)install_engine(newer.get(), engines.path(), {}, this_machine(), Unsuited::refuse);
+  (void)install_engine(newer.get(), engines.path(), {}, amd64_machine(), Unsuited::refuse);
   Choices defaults(engines.path() / "defaults.json");
   EXPECT_EQ(full_name(engine_for(engines.path(), defaults, "gguf")), "tiny/2-cpu");
   defaults.choose("gguf", {"tiny/1-cpu", "", {}, "ada"});

@@ -247,6 +247,11 @@ Machine probe_machine(const fs::path& root) {
   return out;
 }
 
+const Machine& this_machine() {
+  static const Machine machine = probe_machine();
+  return machine;
+}
+
 unsigned x86_64_level(const Machine& machine) {
   if (machine.architecture != "amd64") return 0;
   if (!has_all(machine, k_level2)) return 1;

@@ -32,6 +32,8 @@ struct Machine {
 
 /// @param root of the file system to look at; only with "/" programs (nvidia-smi) are asked, too
 Machine probe_machine(const fs::path& root = "/");
+/// The one that we run on, as this process found it first.
+const Machine& this_machine();
 
 /// The highest level of the x86-64 psABI that the CPU has, 1 to 4; 0 on other architectures.
 unsigned x86_64_level(const Machine& machine);

@@ -46,12 +46,12 @@ class ModelFixture {
 
   /// An installed engine whose `executable` is `program`, and which says that it knows these architectures.
   void add_engine(const fs::path& program, const std::string& version = "1",
-                  const std::vector<std::string>& architectures = {},
-                  const std::string& executable = "llama-server") const {
+                  const std::vector<std::string>& architectures = {}, const std::string& executable = "llama-server",
+                  const std::string& variant = "cpu") const {
     EngineManifest manifest;
     manifest.name = "tiny";
     manifest.version = version;
-    manifest.variant = "cpu";
+    manifest.variant = variant;
     manifest.architecture = "amd64";
     manifest.executables = {{executable, "usr/bin/llama-server"}};
     manifest.library_path = {"usr/lib"};

@@ -300,6 +300,16 @@ TEST_F(Hosts, AnUnknownArchitectureIsRefusedBeforeItIsLoaded) {
   EXPECT_EQ(good.lease()->engine(), "tiny/2-cpu");
 }
 
+TEST_F(Hosts, AnEngineThatThisMachineCannotRunLoadsNothing) {
+  fixture.add_engine(LIFTLOCK_STAND_IN, "2", {}, "llama-server", "vulkan");
+  fixture.add_model("a", "GGUF");
+  start();
+  const auto error = lease("a").error();
+  EXPECT_EQ(error.code(), ErrorCode::engine_unfit);
+  EXPECT_THAT(error.message(), HasSubstr("tiny/2-vulkan cannot run on this machine: not in this version"));
+  EXPECT_THAT(logged("model.load"), ElementsAre());
+}
+
 TEST_F(Hosts, AModelThatWasChangedOnTheDiskIsNotLoaded) {
   const auto blob = fixture.add_model("a", "GGUF");
   start();

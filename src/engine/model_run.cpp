@@ -34,6 +34,7 @@ std::int64_t seconds_of(std::chrono::milliseconds time) {
 
 ModelRun::End ModelRun::run() {
   const auto engine = engine_for(m_host.options.engines_folder, m_host.defaults, "gguf");
+  require_suited(engine, this_machine());
   require_architecture(engine, m_model.architecture);
   auto start = event("engine.start", full_name(engine), Outcome::success, {});
   const auto checked_engine = pass_gate(engine, m_host.log, m_host.options.gate, start);

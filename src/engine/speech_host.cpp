@@ -93,6 +93,7 @@ struct SpeechHost::Impl {
     const Catalog catalog(options.catalog_file, Access::read);
     const auto model = require_model(catalog, Choices(options.aliases_file), job.model);
     const auto engine = engine_for(options.engines_folder, Choices(options.defaults_file), "ggml");
+    require_suited(engine, this_machine());
     AuditEvent start{.type = "engine.start",
                      .actor = actor,
                      .outcome = Outcome::intent,

@@ -143,6 +143,25 @@ high engine default stand-in/b1-cpu > /dev/null
 describe package '{"version": "b3", "accelerator": "cuda", "acceleratorVersion": "12.4"}'
 pack package cuda.baiengine
 refused engine-unfit high import cuda.baiengine --expect "$(digest cuda.baiengine)"
+# Installed for hardware that is still to come, it becomes no default, and loads nothing (B8).
+told=$(high --json engine install cuda.baiengine --expect "$(digest cuda.baiengine)" --anyway --default)
+[ "$(json '["default_of"]' <<< "$told")" = "[]" ] || fail "an engine that cannot run is a default: $told"
+unfit=$(json '["full_name"]' <<< "$told")
+refused engine-unfit high engine default "$unfit"
+refused engine-unfit timeout 120 "$high_exe" --state "$high_state" engine run "$unfit" --model tiny
+cp --preserve=all "$high_state/engines.json" engines.json
+python3 - "$high_state/engines.json" "$unfit" << 'END'
+import json, sys
+with open(sys.argv[1], "r+") as file:  # as versions before chose it
+    document = json.load(file)
+    chosen = document["choices"]["gguf"]
+    chosen.insert(len(chosen) - 1, {**chosen[-1], "value": sys.argv[2]})
+    file.seek(0)
+    json.dump(document, file)
+END
+refused engine-unfit high engine rollback
+cp --preserve=all engines.json "$high_state/engines.json"
+high engine remove "$unfit" > /dev/null
 describe package '{"version": "b3", "os": "windows"}'
 pack package windows.baiengine
 refused engine-unfit high import windows.baiengine --expect "$(digest windows.baiengine)"
