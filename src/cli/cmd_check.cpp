@@ -11,7 +11,9 @@
 #include "cli/collectors.hpp"
 #include "cli/commands.hpp"
 #include "cli/stack_session.hpp"
+#include "ecosystem/cargo/lock_file.hpp"
 #include "ecosystem/hidden_downloads.hpp"
+#include "ecosystem/local_files.hpp"
 #include "ecosystem/oci/image.hpp"
 #include "ecosystem/oci/named_images.hpp"
 #include "os/file.hpp"
@@ -131,6 +133,32 @@ std::string submodule_url(std::string_view url, std::string_view origin) {
   }
 }
 
+/// A commit of a repository that something of the stack needs.
+struct NeededCommit {
+  std::string what;  ///< who needs it, and how
+  std::string url, commit;
+  std::string name;  ///< for the entry that brings it
+  std::vector<std::string> refs;
+};
+
+bool is_brought(const NeededCommit& needed, const std::vector<Artifact>& stack) {
+  return std::any_of(stack.begin(), stack.end(), [&](const Artifact& one) {
+    if (one.kind != "git" || one.files.empty()) return false;
+    const auto refs = one.facts.value("refs", Json::object());
+    return plain_url(one.files[0].origin) == plain_url(needed.url) &&
+           std::any_of(refs.begin(), refs.end(), [&](const Json& id) { return id == needed.commit; });
+  });
+}
+
+Missing missing_commit(const NeededCommit& needed) {
+  auto name = needed.name;
+  std::replace(name.begin(), name.end(), '/', '-');
+  const bool takes = needed.url.starts_with("https://") || needed.url.starts_with('/');  // as [git.NAME] does
+  return {needed.what,
+          fmt::format("[git.{}]\nurl = \"{}\"\nrefs = {}", portable_component(name),
+                      takes ? needed.url : "FOLDER OF A CLONE (git clone --mirror)", Json(needed.refs).dump())};
+}
+
 /// Repositories that others have as submodules, and no entry brings.
 void check_submodules(const LockedEntry& entry, const std::vector<Artifact>& stack, CheckedEntry& checked) {
   for (const auto& artifact : entry.artifacts) {
@@ -138,21 +166,14 @@ void check_submodules(const LockedEntry& entry, const std::vector<Artifact>& sta
     for (const auto& one : artifact.facts.value("submodules", Json::array())) {
       const auto path = one.value("path", ""), commit = one.value("commit", "");
       const auto url = submodule_url(one.value("url", ""), artifact.files[0].origin);
-      const bool brought = std::any_of(stack.begin(), stack.end(), [&](const Artifact& other) {
-        if (other.kind != "git" || other.files.empty()) return false;
-        const auto refs = other.facts.value("refs", Json::object());
-        return plain_url(other.files[0].origin) == plain_url(url) &&
-               std::any_of(refs.begin(), refs.end(), [&](const Json& id) { return id == commit; });
-      });
-      if (brought) continue;
-      auto name = path;
-      std::replace(name.begin(), name.end(), '/', '-');
-      const bool takes = url.starts_with("https://") || url.starts_with('/');  // as [git.NAME] does
-      checked.missing.push_back(
-          {fmt::format("{} has the submodule {}, which is another repository: {} at {}", artifact.name, path,
-                       url.empty() ? "its address is not stated" : url, commit.substr(0, 12)),
-           fmt::format("[git.{}]\nurl = \"{}\"\nrefs = [\"{}\"]", portable_component(name),
-                       takes ? url : "FOLDER OF A CLONE (git clone --mirror)", commit)});
+      const NeededCommit needed{
+          .what = fmt::format("{} has the submodule {}, which is another repository: {} at {}", artifact.name, path,
+                              url.empty() ? "its address is not stated" : url, commit.substr(0, 12)),
+          .url = url,
+          .commit = commit,
+          .name = path,
+          .refs = {commit}};
+      if (!is_brought(needed, stack)) checked.missing.push_back(missing_commit(needed));
     }
     if (const auto pointers = artifact.facts.value("lfs_pointers", 0u); pointers > 0) {
       checked.notes.push_back(
@@ -160,6 +181,26 @@ void check_submodules(const LockedEntry& entry, const std::vector<Artifact>& sta
                       "where it is needed",
                       artifact.name, counted(pointers, "pointer")));
     }
+  }
+}
+
+/// Repositories that a Cargo.lock takes crates from, and no entry brings; a vendored tree has those crates.
+void check_git_crates(const StackEntry& entry, const fs::path& stack_folder, const std::vector<Artifact>& stack,
+                      CheckedEntry& checked) {
+  if (entry.table != "cargo" || !entry.text("vendor").empty()) return;
+  const auto lock =
+      cargo::parse_lock_file(read_file(stack_path(entry.text("lock"), stack_folder), cargo::k_max_lock_file));
+  for (const auto& source : cargo::git_sources(lock)) {
+    const auto url = std::string(plain_url(source.url));
+    NeededCommit needed{.what = fmt::format("Cargo.lock takes {} from a git repository: {} at {}",
+                                            fmt::join(source.crates, ", "), source.url, source.commit.substr(0, 12)),
+                        .url = source.url.starts_with("file://") ? source.url.substr(7) : source.url,
+                        .commit = source.commit,
+                        .name = url.substr(url.rfind('/') + 1),
+                        .refs = {source.commit}};
+    // cargo asks for the branch or tag, too.
+    if (!source.reference.empty()) needed.refs.push_back(source.reference);
+    if (!is_brought(needed, stack)) checked.missing.push_back(missing_commit(needed));
   }
 }
 
@@ -177,6 +218,7 @@ std::vector<CheckedEntry> check_entries(StackSession& session, const Lock& lock,
       checked.missing = std::move(proof.missing);
       const auto by = entry.artifacts.empty() ? checked.where : entry.artifacts[0].id();
       check_images_of(proof.manifests, by, stack, checked);
+      check_git_crates(*wanted, session.context().stack_folder, stack, checked);
     }
     check_images(entry, stack, session.context().store, checked);
     check_submodules(entry, stack, checked);

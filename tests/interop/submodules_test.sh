@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# `check` names the repositories that others have as submodules, with lines that make it content once they are in the stack; what
-# Git LFS stands for is a note, for no line of the stack brings it.
+# `check` names the repositories that others have as submodules, or that a Cargo.lock takes crates from, with lines that make it
+# content once they are in the stack; what Git LFS stands for is a note, for no line of the stack brings it.
 #   submodules_test.sh LIFTLOCK_LOW
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
 export GIT_CONFIG_GLOBAL=$work/gitconfig GIT_CONFIG_NOSYSTEM=1
 git config --global user.name test && git config --global user.email test@test.example
 git config --global init.defaultBranch main && git config --global protocol.file.allow always
 
-for name in sub other up; do
+for name in sub other crates up; do
   git init -q "$work/$name" && echo "$name" > "$work/$name/file" && git -C "$work/$name" add file && git -C "$work/$name" commit -q -m "$name"
 done
 git -C "$work/up" submodule --quiet add "$work/sub" x/lib 2> /dev/null
@@ -18,15 +18,25 @@ git -C "$work/up" add -A && git -C "$work/up" commit -q -m submodules
 
 mkdir "$work/stack" && cd "$work/stack"
 low init --zone low > /dev/null
-printf '[stack]\nname = "sources"\n[git.tool]\nurl = "%s"\n' "$work/up" > liftlock.toml
+mkdir app && printf 'version = 4\n[[package]]\nname = "thing"\nversion = "1.0.0"\nsource = "git+file://%s?branch=main#%s"\n' \
+  "$work/crates" "$(git -C "$work/crates" rev-parse HEAD)" > app/Cargo.lock
+printf '[stack]\nname = "sources"\n[git.tool]\nurl = "%s"\n[cargo.app]\nlock = "app/Cargo.lock"\n' "$work/up" > liftlock.toml
 low lock > /dev/null && low fetch > /dev/null
+grep -q "thing 1.0.0 from git at" liftlock.lock || fail "the lock has no note of the crate from git"
 refused stack-incomplete low check
 found=$(low --json check || true)
-[ "$(json '["entries"][0]["missing"].__len__()' <<< "$found")" = 2 ] || fail "not the two submodules: $found"
-grep -q "of Git LFS" <<< "$(json '["entries"][0]["notes"]' <<< "$found")" || fail "no note of Git LFS: $found"
+python3 - "$found" >> liftlock.toml << 'PY' || fail "not two submodules and a crate from git: $found"
+import json, sys
+entries = {entry["entry"]: entry for entry in json.loads(sys.argv[1])["entries"]}
+assert len(entries["[git.tool]"]["missing"]) == 2 and len(entries["[cargo.app]"]["missing"]) == 1
+assert any("of Git LFS" in note for note in entries["[git.tool]"]["notes"])
 # The lines that it says, as it says them.
-for i in 0 1; do { echo; json "[\"entries\"][0][\"missing\"][$i][\"add\"]" <<< "$found"; } >> liftlock.toml; done
+for entry in entries.values():
+    for missing in entry["missing"]:
+        print("\n" + missing["add"])
+PY
 low lock > /dev/null && low fetch > /dev/null
 low check > "$work/checked" || fail "still missing: $(cat "$work/checked")"
 grep -q '✓ \[git.tool\]' "$work/checked" || fail "$(cat "$work/checked")"
-echo "submodules are named with lines that bring them"
+grep -q '✓ \[cargo.app\]' "$work/checked" || fail "$(cat "$work/checked")"
+echo "submodules and crates from git are named with lines that bring them"

@@ -48,17 +48,11 @@ struct Crate {
   std::uint64_t size = 0;
 };
 
-/// The crates of registries, in the lock's order; refused what no registry could serve.
+/// The crates of registries, in the lock's order; refused what one registry could not serve.
 std::vector<Crate> crates_of(const LockFile& lock, const std::string& where) {
   std::vector<Crate> out;
   std::map<std::string, const LockedPackage*> by_key;
   for (const auto& package : lock.packages) {
-    if (package.is_of_git()) {
-      throw Error(ErrorCode::unresolvable,
-                  fmt::format("{}: {} comes from a git repository, of which Cargo.lock states no checksum", where,
-                              package.shown()),
-                  "depend on a published version, or carry the sources in a `cargo vendor` tree");
-    }
     if (!package.is_of_registry()) continue;
     const auto key = collision_key(package.name) + " " + package.version;
     if (const auto [other, is_new] = by_key.emplace(key, &package); !is_new) {
@@ -99,6 +93,13 @@ class Resolution {
     parallel_for(m_crates.size(), [&](std::size_t i) { out.artifacts[i] = artifact_of(m_crates[i]); });
     std::sort(out.artifacts.begin(), out.artifacts.end(),
               [](const Artifact& a, const Artifact& b) { return a.id() < b.id(); });
+    // Without the address, which may hold a password: the lock is read by others.
+    for (const auto& one : git_sources(m_lock)) {
+      m_notes.push_back(fmt::format(
+          "{}: {} from git at {} are not among the crates, for Cargo.lock states no checksum; `liftlock check` "
+          "says which repository brings them",
+          m_entry.where(), fmt::join(one.crates, ", "), one.commit.substr(0, 12)));
+    }
     if (m_crates.empty())
       m_notes.push_back(fmt::format("{}: Cargo.lock names no crate of a registry", m_entry.where()));
     out.notes = std::move(m_notes);

@@ -12,6 +12,7 @@
 #include "ecosystem/cargo/registry_config.hpp"
 #include "ecosystem/cargo/sample_crates_test.hpp"
 #include "os/file.hpp"
+#include "os/process.hpp"
 
 namespace liftlock::cargo {
 namespace {
@@ -96,12 +97,22 @@ TEST_F(CargoCollectorTest, RefusesACrateThatIsAnother) {
 }
 
 TEST_F(CargoCollectorTest, RefusesWhatNoRegistryCouldServe) {
-  const auto git =
-      error_of("[[package]]\nname = \"g\"\nversion = \"1.0.0\"\nsource = \"git+https://x.example/g#01\"\n");
-  EXPECT_EQ(git.code(), ErrorCode::unresolvable);
-  EXPECT_THAT(git.what(), HasSubstr("g 1.0.0 comes from a git repository"));
   const auto clash = error_of(publish("a-b", "1.0.0") + publish("a_b", "1.0.0"));
   EXPECT_THAT(clash.what(), HasSubstr("would be one crate of the mirror"));
+}
+
+TEST_F(CargoCollectorTest, LeavesCratesOfGitOutWithANote) {
+  const auto collected =
+      resolve(publish("alpha", "1.0.0") +
+              "[[package]]\nname = \"g\"\nversion = \"1.0.0\"\nsource = \"git+https://x.example/g?branch=b#0123\"\n");
+  ASSERT_EQ(collected.artifacts.size(), 1u);
+  EXPECT_EQ(collected.artifacts[0].id(), "crate:alpha@1.0.0");
+  EXPECT_THAT(collected.notes, ElementsAre(HasSubstr("g 1.0.0 from git at 0123")));
+  // cargo would ask for the repository, which no registry of files stands for: it is not run, and that is said.
+  write_file_atomically(m_root / "app/Cargo.toml", "[package]\nname = \"app\"\nversion = \"0.1.0\"\n");
+  if (find_program("cargo")) {
+    EXPECT_THAT(CargoCollector().check(m_entry, collected.artifacts, context).proven, HasSubstr("cargo was not run"));
+  }
 }
 
 TEST_F(CargoCollectorTest, SaysWhatToDoWithoutARegistry) {

@@ -81,8 +81,12 @@ CheckResult check_fetch(const StackEntry& entry, const fs::path& lock_file, cons
   std::error_code ignored;
   if (artifacts.empty() || !find_program("cargo") || !fs::is_regular_file(project / "Cargo.toml", ignored)) return {};
   const auto lock = parse_lock_file(read_file(lock_file, k_max_lock_file));
-  const auto is_of_git = [](const LockedPackage& package) { return package.is_of_git(); };
-  if (std::any_of(lock.packages.begin(), lock.packages.end(), is_of_git)) return {};
+  if (const auto git = git_sources(lock); !git.empty()) {
+    // It would ask for the repository, which is not among the crates.
+    return {.proven = fmt::format("{} as the lock states; cargo was not run, because {} comes from git",
+                                  counted(artifacts.size(), "artifact is", "artifacts are"), git[0].crates[0]),
+            .missing = {}};
+  }
   const ScratchFolder scratch(context.scratch, "cargo-check-" + portable_component(entry.name));
   const auto home = scratch.path() / "home", folder = scratch.path() / "crates";
   fs::create_directory(home);

@@ -12,8 +12,9 @@ namespace liftlock::cargo {
 /// that the mirror will give, and stand for every registry that the lock names; a vendored tree is unpacked as the
 /// directory source that it is. cargo resolves, compares checksums and unpacks; nothing is built and no build script
 /// runs. The project is read where it is, with its own configuration and the user's.
-/// Nothing is tried, and `proven` is empty, where there is no cargo, no Cargo.toml beside the lock, a crate from git,
-/// or a configuration that cannot be overridden. @throws Error{tool_missing, sandbox_unavailable, tool_failed}
+/// Nothing is tried, and `proven` is empty, where there is no cargo, no Cargo.toml beside the lock, or a configuration
+/// that cannot be overridden; where a crate comes from git, `proven` says that cargo was not run. @throws
+/// Error{tool_missing, sandbox_unavailable, tool_failed}
 /// @param lock_file absolute
 CheckResult check_fetch(const StackEntry& entry, const std::filesystem::path& lock_file,
                         const std::vector<Artifact>& artifacts, CollectContext& context);

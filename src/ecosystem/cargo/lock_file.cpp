@@ -140,6 +140,32 @@ LockFile parse_lock_file(std::string_view text) {
   return out;
 }
 
+std::vector<GitSource> git_sources(const LockFile& lock) {
+  std::map<std::string, GitSource> found;
+  for (const auto& package : lock.packages) {
+    if (!package.is_of_git()) continue;
+    auto& one = found[package.source];
+    one.crates.push_back(package.shown());
+    // "git+URL?branch=NAME#COMMIT", with tag or rev for branch, or none of them
+    auto text = std::string_view(package.source).substr(4);
+    if (const auto hash = text.find('#'); hash != std::string_view::npos) {
+      one.commit = text.substr(hash + 1);
+      text = text.substr(0, hash);
+    }
+    const auto query = text.find('?');
+    one.url = text.substr(0, query);
+    if (query == std::string_view::npos) continue;
+    for (const auto part : split(text.substr(query + 1), '&')) {
+      if (!part.starts_with("branch=") && !part.starts_with("tag=")) continue;
+      const auto value = part.substr(part.find('=') + 1);
+      one.reference = decode_percent(value).value_or(std::string(value));
+    }
+  }
+  std::vector<GitSource> out;
+  for (auto& [source, one] : found) out.push_back(std::move(one));
+  return out;
+}
+
 bool is_default_registry(std::string_view source) {
   // The repository that the index once was; since then only its name, in every lock file.
   return matches_glob("registry+https://*/rust-lang/crates?io-index", source);

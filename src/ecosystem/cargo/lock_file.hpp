@@ -37,6 +37,16 @@ struct LockFile {
 /// @throws Error{unresolvable} for what is no such file, or of a version that is not read here
 LockFile parse_lock_file(std::string_view text);
 
+/// A repository that packages of the lock come from.
+struct GitSource {
+  std::string url;                  ///< as git takes it
+  std::string reference;            ///< the branch or tag that Cargo.toml names; empty: none, or a commit
+  std::string commit;               ///< empty where the lock states none
+  std::vector<std::string> crates;  ///< LockedPackage::shown(), sorted
+};
+/// Each once. Of what they hold a lock states no checksum.
+std::vector<GitSource> git_sources(const LockFile& lock);
+
 /// Is it the registry that cargo has built in, as lock files write it? Other registries are named in configurations.
 bool is_default_registry(std::string_view source);
 

@@ -43,6 +43,22 @@ TEST(LockFile, TellsPackagesAndWhatTheyNeed) {
   EXPECT_TRUE(parse_lock_file("version = 3\n").packages.empty());
 }
 
+TEST(LockFile, TellsTheRepositoriesThatCratesComeFrom) {
+  const auto from = [](const std::string& address) { return "source = \"git+" + address + "\"\n"; };
+  const auto found = git_sources(parse_lock_file(
+      package("b", "1.0.0", from("https://x.example/team/c.git?branch=next%2Fone#0123")) +
+      package("a", "2.0.0", from("https://x.example/team/c.git?branch=next%2Fone#0123")) +
+      package("d", "1.0.0", from("ssh://git@y.example/d?rev=45#4567")) + package("e", "1.0.0", k_registry + k_sum)));
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].url, "https://x.example/team/c.git");
+  EXPECT_EQ(found[0].reference, "next/one");
+  EXPECT_EQ(found[0].commit, "0123");
+  EXPECT_THAT(found[0].crates, ElementsAre("a 2.0.0", "b 1.0.0"));
+  EXPECT_EQ(found[1].url, "ssh://git@y.example/d");
+  EXPECT_EQ(found[1].reference, "");
+  EXPECT_EQ(found[1].commit, "4567");
+}
+
 TEST(LockFile, TellsSourcesApartWhereItMust) {
   const std::string other = "source = \"sparse+https://two.example/\"\n";
   const auto both = package("b", "1.0.0", k_registry + k_sum) + package("b", "1.0.0", other + k_sum);
