@@ -4,8 +4,11 @@
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
 #include "cli/record_view.hpp"
 #include "cli/recorded_effect.hpp"
+#include "os/file.hpp"
 #include "record/answer_parts.hpp"
 
 namespace liftlock {
@@ -20,6 +23,10 @@ std::string text_of(const Record& record) {
                   printable(dump_json_line(record.outcome)));
   if (!head.tags.empty()) out += fmt::format("tags {}\n", printable(fmt::format("{}", fmt::join(head.tags, " "))));
   out += fmt::format("\n--- prompt\n{}\n", printable_lines(record.prompt));
+  if (!record.recording.empty()) {
+    out += fmt::format("--- recording\n{}; `liftlock record show {} --recording FILE` writes it to a file\n",
+                       format_size(record.recording.size()), head.id);
+  }
   for (const auto& part : answer_parts(record.answer)) {
     const auto what = part.name == k_content_part ? std::string() : ", " + part.name;
     out += fmt::format("--- answer{}\n{}\n", what, printable_lines(part.text));
@@ -27,10 +34,19 @@ std::string text_of(const Record& record) {
   return out;
 }
 
-void run(Invocation& invocation, const std::string& id) {
+void write_recording(const Record& record, const std::string& file) {
+  if (record.recording.empty()) {
+    throw Error(ErrorCode::not_found, fmt::format("the record {} holds no recording", record.head.id),
+                "one is kept of what speech models heard, in mode full, unless [record] recordings is false");
+  }
+  write_file_atomically(file, record.recording, 0600);
+}
+
+void run(Invocation& invocation, const std::string& id, const std::string& recording) {
   const auto site = record_site(invocation, "record show");
   Record record;
   recorded_effect(invocation, "record.read", id, Json::object(), [&] { record = open_record_reader(site).read(id); });
+  if (!recording.empty()) write_recording(record, recording);
   invocation.print(to_json(record), [&] { return text_of(record); });
 }
 
@@ -40,8 +56,11 @@ void add_record_show(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("show", "Show a prompt and its answer; the audit log has it first");
   auto id = std::make_shared<std::string>();
   command->add_option("ID", *id, "As `liftlock record find` shows it")->required();
+  auto recording = std::make_shared<std::string>();
+  command->add_option("--recording", *recording, "Write the sound that was heard to this file (mode 0600)")
+      ->type_name("FILE");
   command->footer("Example: liftlock record show 01KASX5B3VCHWM2QJ4R8ZT0N6E");
-  command->callback([&invocation, id] { run(invocation, *id); });
+  command->callback([&invocation, id, recording] { run(invocation, *id, *recording); });
 }
 
 }  // namespace liftlock

@@ -72,6 +72,7 @@ RecordPolicy record_policy(const Site& site) {
     policy.models.emplace(model, parse_record_mode(mode).value());
   }
   policy.stop_when_unwritable = site.config().record_or_stop;
+  policy.recordings = site.config().record_recordings;
   return policy;
 }
 

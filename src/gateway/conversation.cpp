@@ -11,6 +11,7 @@
 #include "gateway/engine_answer.hpp"
 #include "gateway/prompt_size.hpp"
 #include "gateway/reply.hpp"
+#include "os/file.hpp"
 
 namespace liftlock {
 namespace {
@@ -54,7 +55,7 @@ class Conversation final : public LiveAnswer {
       if (m_record) {
         m_record->close(outcome("client-gone", {}), ignore);
       } else {
-        m_parts.book.write(head(), m_prompt, "", outcome("client-gone", {}), ignore, m_request.record_mode);
+        m_parts.book.write(seal(), "", outcome("client-gone", {}), ignore);
       }
     } catch (const Error&) {
       // The book remembers that it failed, and refuses whoever comes next.
@@ -133,13 +134,20 @@ class Conversation final : public LiveAnswer {
   void seal_prompt() {
     if (m_request.record_mode == RecordMode::off || m_prompt.size() > k_most_sealed_early) return;
     try {
-      m_sealed = m_parts.book.seal(head(), m_prompt, m_request.record_mode);
+      m_sealed = seal();
     } catch (const Error&) {
       m_sealed.reset();  // whoever needs it next is told
     }
   }
+  SealedPrompt seal() const {
+    const auto& listening = m_request.listening;
+    std::string recording;
+    if (listening && listening->is_kept)
+      recording = read_all(listening->recording->fd(), engine::k_max_recording, "the recording");
+    return m_parts.book.seal(head(), m_prompt, m_request.record_mode, recording);
+  }
   SealedPrompt sealed_prompt() {
-    if (!m_sealed) return m_parts.book.seal(head(), m_prompt, m_request.record_mode);
+    if (!m_sealed) return seal();
     auto sealed = std::move(*m_sealed);
     m_sealed.reset();
     return sealed;
@@ -324,8 +332,7 @@ class Conversation final : public LiveAnswer {
       if (m_record) {
         m_record->close(outcome("failed", info(error.code()).slug), written.taker());
       } else {
-        m_parts.book.write(head(), m_prompt, "", outcome("failed", info(error.code()).slug), written.taker(),
-                           m_request.record_mode);
+        m_parts.book.write(seal(), "", outcome("failed", info(error.code()).slug), written.taker());
       }
       co_await written.wait();
     }

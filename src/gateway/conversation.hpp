@@ -49,6 +49,7 @@ struct Listening {
   std::shared_ptr<const engine::Recording> recording;
   engine::TranscribeTask task;
   std::function<HttpResponse(const engine::Transcript&)> say;
+  bool is_kept = false;  ///< the recording goes into the record
 };
 
 struct ConversationRequest {

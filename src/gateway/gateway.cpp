@@ -291,7 +291,10 @@ struct Gateway::Impl {
       require_fit(wanted);
     }
     parts.gatekeeper.charge_request(caller);
-    if (wanted.listening) hold(asked.recording, wanted);
+    if (wanted.listening) {
+      hold(asked.recording, wanted);
+      wanted.listening->is_kept = parts.record.recordings && wanted.record_mode == RecordMode::full;
+    }
     const auto told = parts.traces == nullptr ? on_end() : on_end(begun_trace(request, wanted));
     HttpResponse response;
     response.live =

@@ -20,7 +20,7 @@ enum class TranscriptForm : std::uint8_t { json, text, srt, vtt, verbose_json };
 
 struct SpeechRequest {
   std::string_view recording;  ///< within the body
-  EngineRequest engine;        ///< its body is what the record keeps besides the recording's digest
+  EngineRequest engine;        ///< its body is what the record keeps besides the recording and its digest
   engine::TranscribeTask task;
   TranscriptForm form = TranscriptForm::json;
 };

@@ -27,12 +27,13 @@ Json to_json(const RecordHead& head);
 struct Record {
   RecordHead head;
   std::string prompt;
-  std::string answer;  ///< its parts: record/answer_parts.hpp
-  Json outcome;        ///< as the gateway closed it; {"outcome": "interrupted"} without a close frame
+  std::string recording;  ///< the sound that was heard; empty where there was none, or it was not to be kept
+  std::string answer;     ///< its parts: record/answer_parts.hpp
+  Json outcome;           ///< as the gateway closed it; {"outcome": "interrupted"} without a close frame
 };
 
-/// That of its head, and "prompt", "answer" (what was said), "parts" where the answer has others (name → text), and
-/// "outcome"
+/// That of its head, and "prompt", "recording" where one is kept ("bytes" and "sha256" of it), "answer" (what was
+/// said), "parts" where the answer has others (name → text), and "outcome"
 Json to_json(const Record& record);
 
 enum class RecordMode : std::uint8_t { full, hash_only, off };

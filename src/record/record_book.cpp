@@ -522,15 +522,18 @@ RecordBook::~RecordBook() {
   m_core->lock.reset();
 }
 
-SealedPrompt RecordBook::seal(RecordHead head, std::string_view prompt, std::optional<RecordMode> wanted) const {
+SealedPrompt RecordBook::seal(RecordHead head, std::string_view prompt, std::optional<RecordMode> wanted,
+                              std::string_view recording) const {
   auto impl = std::make_unique<SealedPrompt::Impl>();
   const auto mode = wanted.value_or(m_core->options.mode);
   impl->id = check_head(head);
   impl->mode = mode;
   if (mode != RecordMode::off) {
     auto& sealer = impl->sealer.emplace(impl->id, mode);
-    sealer.add_document(FrameType::head, head_to_bytes(head, prompt.size()), impl->frames);
-    sealer.add_content(FrameType::prompt, prompt, impl->frames);
+    const auto mark = recording.empty() ? std::string_view() : k_recording_mark;
+    const auto size = prompt.size() + mark.size() + recording.size();
+    sealer.add_document(FrameType::head, head_to_bytes(head, size), impl->frames);
+    for (const auto part : {prompt, mark, recording}) sealer.add_content(FrameType::prompt, part, impl->frames);
     impl->detail = detail_of(head, mode);
   }
   return SealedPrompt(std::move(impl));

@@ -86,9 +86,13 @@ class RecordBook {
   RecordBook(const RecordBook&) = delete;
   RecordBook& operator=(const RecordBook&) = delete;
 
-  /// Keeps nothing yet. @throws Error{limit_exceeded} for a head past its limits, or a prompt past 512 MiB
-  SealedPrompt seal(RecordHead head, std::string_view prompt, std::optional<RecordMode> mode = {}) const;
-  /// The whole exchange at once. @throws Error{limit_exceeded} for an outcome past its limits, or an answer past 512
+  /// Keeps nothing yet.
+  /// @param prompt JSON
+  /// @param recording what was heard, if it is to be kept
+  /// @throws Error{limit_exceeded} for a head past its limits, or a prompt, recording included, past 513 MiB
+  SealedPrompt seal(RecordHead head, std::string_view prompt, std::optional<RecordMode> mode = {},
+                    std::string_view recording = {}) const;
+  /// The whole exchange at once. @throws Error{limit_exceeded} for an outcome past its limits, or an answer past 513
   /// MiB
   void write(SealedPrompt prompt, std::string_view answer, Json outcome, RecordDone done);
   void write(RecordHead head, std::string_view prompt, std::string_view answer, Json outcome, RecordDone done,

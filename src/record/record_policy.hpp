@@ -15,6 +15,7 @@ struct RecordPolicy {
   std::map<std::string, RecordMode, std::less<>> models = {};  ///< by the name of the catalog, or POOL/MODEL
   /// false: the answer goes out without a record, which is counted.
   bool stop_when_unwritable = true;
+  bool recordings = true;  ///< what was heard is kept in mode full; false: its digest only
 
   /// What model and key say comes before what the site says; where both say something, whichever keeps more.
   RecordMode mode_for(std::string_view model, std::optional<RecordMode> key) const;

@@ -60,8 +60,14 @@ class Assembly {
     const bool complete = m_frames > 0 && m_prompt.size() == m_head.prompt_size;
     if (!complete && !closed()) never_acknowledged(m_text);
     if (!complete) damaged(m_text, "its prompt has another size");
+    std::string recording;
+    if (const auto mark = m_prompt.find(k_recording_mark); mark != std::string::npos) {
+      recording = m_prompt.substr(mark + k_recording_mark.size());
+      m_prompt.resize(mark);
+    }
     return {.head = std::move(m_head.head),
             .prompt = std::move(m_prompt),
+            .recording = std::move(recording),
             .answer = std::move(m_answer),
             .outcome = m_outcome ? std::move(*m_outcome) : Json{{"outcome", "interrupted"}}};
   }
@@ -242,7 +248,13 @@ void compare(const std::string& id, const Json& detail, std::string_view key, st
 
 void compare_content(const std::string& id, const Json& detail, const Record& record, const SecretKey& key) {
   const auto mac = mac_key(key);
-  compare(id, detail, "prompt_hmac", encode_hex(hmac_sha256(mac, record.prompt)));
+  Hmac prompt(mac);
+  prompt.update(record.prompt);
+  if (!record.recording.empty()) {
+    prompt.update(k_recording_mark);
+    prompt.update(record.recording);
+  }
+  compare(id, detail, "prompt_hmac", encode_hex(prompt.finish()));
   if (detail.contains("answer_hmac")) {
     compare(id, detail, "answer_hmac", encode_hex(hmac_sha256(mac, record.answer)));
     if (detail.value("outcome", Json()) != record.outcome) damaged(id, "its outcome is not the one of the audit log");

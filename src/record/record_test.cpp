@@ -135,6 +135,25 @@ TEST_F(RecordTest, AnExchangeIsReadAsItWasWritten) {
   log.verify();
 }
 
+TEST_F(RecordTest, ARecordingIsKeptBesideItsPrompt) {
+  RecordBook book(options(), log);
+  const std::string prompt = R"({"recording":{"bytes":3000000}})";
+  const auto sound = "RIFF\x1erecording\x1f" + std::string(3'000'000, '\0');
+  const auto h = head();
+  std::promise<std::optional<Error>> promise;
+  book.write(book.seal(h, prompt, {}, sound), "what was heard", {{"outcome", "complete"}},
+             [&](auto error) { promise.set_value(std::move(error)); });
+  ASSERT_FALSE(promise.get_future().get());
+  EXPECT_TRUE(is_whole(h.id, prompt, "what was heard"));
+  const auto record = reader().read(h.id);
+  EXPECT_EQ(record.recording, sound);
+  EXPECT_EQ(to_json(record).at("recording").at("bytes"), sound.size());
+  EXPECT_THAT(found({.user = {}, .tag = {}, .text = "was heard", .model = {}, .from = {}, .to = {}}),
+              ElementsAre(h.id));
+  EXPECT_THAT(found({.user = {}, .tag = {}, .text = "RIFF", .model = {}, .from = {}, .to = {}}), ElementsAre())
+      << "sound is no text";
+}
+
 TEST_F(RecordTest, LongContentIsSplitAndJoined) {
   RecordBook book(options(), log);
   const std::string prompt(3'000'000, 'p'), answer(2'500'001, 'a');

@@ -371,6 +371,8 @@ Json to_json(const RecordHead& head) {
 Json to_json(const Record& record) {
   auto json = to_json(record.head);
   json["prompt"] = record.prompt;
+  if (!record.recording.empty())
+    json["recording"] = {{"bytes", record.recording.size()}, {"sha256", sha256(record.recording).hex()}};
   for (auto& part : answer_parts(record.answer)) {
     (part.name == k_content_part ? json["answer"] : json["parts"][part.name]) = std::move(part.text);
   }

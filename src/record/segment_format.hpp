@@ -17,7 +17,10 @@ namespace liftlock::record {
 
 constexpr std::string_view k_segment_magic = "liftlock.records/2\n";
 constexpr std::size_t k_max_body = (1u << 20) + Aead::k_tag;
-constexpr std::uint64_t k_max_content = 512u << 20;  ///< of a prompt, and of an answer
+/// Of a prompt, a recording of 512 MiB and what was asked of it included; and of an answer.
+constexpr std::uint64_t k_max_content = 513u << 20;
+/// Behind it, in a prompt, is the recording. No JSON holds it as it is.
+constexpr std::string_view k_recording_mark = "\x1erecording\x1f";
 
 /// Big-endian, in the lowest `bytes` bytes.
 void put_uint(std::string& out, std::uint64_t value, int bytes);

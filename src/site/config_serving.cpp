@@ -179,7 +179,7 @@ std::map<std::string, PoolConfig> read_pools(const toml::table& table) {
 }
 
 void read_record(const toml::table& table, SiteConfig& config) {
-  const TableReader reader(table, "[record]", {"mode", "keep", "models", "when_unwritable"});
+  const TableReader reader(table, "[record]", {"mode", "keep", "models", "when_unwritable", "recordings"});
   if (const auto* keep = table.get("keep"); keep != nullptr && keep->is_table()) {
     read_keeps(*keep->as_table(), config);
   } else {
@@ -199,6 +199,7 @@ void read_record(const toml::table& table, SiteConfig& config) {
                 "it is stop or answer");
   }
   config.record_or_stop = without == "stop";
+  config.record_recordings = reader.get<bool>("recordings").value_or(config.record_recordings);
 }
 
 }  // namespace liftlock

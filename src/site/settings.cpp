@@ -40,6 +40,7 @@ Json settings_json(const SiteConfig& config) {
               {"record.mode", config.record},
               {"record.models", config.record_models},
               {"record.when_unwritable", config.record_or_stop ? "stop" : "answer"},
+              {"record.recordings", config.record_recordings},
               {"labels.order", config.labels},
               {"labels.models", config.model_labels},
               {"audit.witness", config.witnesses},

@@ -64,6 +64,7 @@ keep_alive = 30                  # minutes that an idle model stays loaded
 [record]
 mode = "{}"{}# of prompts and answers: full, hash-only (digests in the audit log) or off
 when_unwritable = "{}"{}# stop: no answer without its record; answer: it goes out, and is counted
+# recordings = false             # keep the digests of what speech models hear, and not the sound
 # keep = "6y"                    # what `liftlock record expire` erases when older
 
 {}

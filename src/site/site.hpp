@@ -163,6 +163,7 @@ struct SiteConfig {
   std::string record = "full";                       ///< of prompts and answers: "full", "hash-only", "off"
   std::map<std::string, std::string> record_models;  ///< the mode by model, as the catalog names it
   bool record_or_stop = true;                        ///< without a record there is no answer
+  bool record_recordings = true;                     ///< what is heard is kept, not its digest only
   std::optional<std::chrono::seconds> record_keep;   ///< what `record expire` erases when older; absent: nothing
   std::map<std::string, std::chrono::seconds> record_keeps;  ///< the same, of one class of records: "embeddings"
   // [labels]

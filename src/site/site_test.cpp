@@ -85,16 +85,20 @@ TEST(Site, TheRecordIsFullUnlessTheSiteChoosesOtherwise) {
   const auto fresh = Site::create(folder.path() / "state", Zone::production, "");
   EXPECT_EQ(fresh.config().record, "full");
   EXPECT_EQ(fresh.config().record_keep, std::nullopt);
+  EXPECT_TRUE(fresh.config().record_recordings);
   const auto chosen =
       Site::create(folder.path() / "chosen", Zone::production, "", {.mode = "off", .or_stop = false}).config();
   EXPECT_EQ(chosen.record, "off");
   EXPECT_FALSE(chosen.record_or_stop);
-  write_file_atomically(folder.path() / "config.toml",
-                        "[record]\nmode = \"hash-only\"\nkeep = \"6y\"\n[record.models]\nward = \"full\"\n"
-                        "[labels]\norder = [\"A\", \"B\"]\n[labels.models]\nward = \"B\"\n");
+  write_file_atomically(
+      folder.path() / "config.toml",
+      "[record]\nmode = \"hash-only\"\nkeep = \"6y\"\nrecordings = false\n[record.models]\nward = \"full\"\n"
+      "[labels]\norder = [\"A\", \"B\"]\n[labels.models]\nward = \"B\"\n");
   const Site site(folder.path());
   EXPECT_EQ(site.config().record, "hash-only");
   EXPECT_EQ(site.config().record_models.at("ward"), "full");
+  EXPECT_FALSE(site.config().record_recordings);
+  EXPECT_EQ(settings_json(site.config()).at("record.recordings"), false);
   EXPECT_EQ(site.config().labels, (std::vector<std::string>{"A", "B"}));
   EXPECT_EQ(site.config().model_labels.at("ward"), "B");
   EXPECT_EQ(site.config().record_keep, std::chrono::days(2190));

@@ -66,6 +66,17 @@ for log in engine.log canary/engine.log; do
   rm "$high_state/logs/$log"
 done
 high record erase "$quoted" --reason test > /dev/null && high record erase "$later" --reason test > /dev/null
+# A recording goes to a file, not to the terminal.
+printf 'RIFF\0\0\1\33[2JWAVE' > "$work/tone.wav"
+tone=$("$writer" "$high_state" eve '{"model":"says"}' 'the patient is stable' /v1/audio/transcriptions "$work/tone.wav")
+says "15 B; \`liftlock record show $tone --recording FILE\`" high record show "$tone"
+if grep -q $'\33' <<< "$(high record show "$tone")"; then fail "the sound is shown in the terminal"; fi
+[ "$(high --json record show "$tone" | json '["recording"]["sha256"]')" = "$(sha256sum < "$work/tone.wav" | cut -d' ' -f1)" ] || fail "the digest of the recording"
+high record show "$tone" --recording "$work/heard.wav" > /dev/null && cmp "$work/tone.wav" "$work/heard.wav" || fail "the recording"
+[ "$(stat -c %a "$work/heard.wav")" = 600 ] || fail "what was heard is open to others"
+says "is what entry" high record verify "$tone"
+refused not-found high record show "$third" --recording "$work/none.wav"
+high record erase "$tone" --reason test > /dev/null
 grep -q "$first" <<< "$(entries record.read)" || fail "reading is not in the audit log"
 if grep -rqF "$secret" "$high_state"; then fail "the secret is in a file: $(grep -rlF "$secret" "$high_state")"; fi
 if grep -rqF 'case-7' "$high_state"; then fail "a tag is in a file in plain text"; fi
@@ -78,7 +89,7 @@ says 'is released' high record release "$first" --reason 'court case 12 ended'
 says 'is erased' high record erase "$first" --reason 'ada asked for it'
 refused record-erased high record show "$first"
 says 'its content was erased' high record verify "$first"
-says 'searched, 6 without content' high record find --user bob
+says 'searched, 7 without content' high record find --user bob
 says 'in no record' high audit spill 'tell me'
 high audit verify > /dev/null || fail "the audit log is not whole after an erasure"
 refused not-found high record show 01ARZ3NDEKTSV4RRFFQ69G5FAV

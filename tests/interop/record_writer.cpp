@@ -1,5 +1,7 @@
 // Writes one record as the gateway does, without a model: what the test of the record's commands reads.
-//   record_writer STATE USER PROMPT ANSWER [ENDPOINT]    prints the id; PROMPT is what the request said, as JSON or not
+//   record_writer STATE USER PROMPT ANSWER [ENDPOINT [RECORDING]]    prints the id; PROMPT is what the request said, as
+//   JSON or not;
+//                                                                  RECORDING is a file
 #include <cstdio>
 #include <future>
 #include <nlohmann/json.hpp>
@@ -8,7 +10,7 @@
 
 int main(int argc, char** argv) {
   using namespace liftlock;
-  if (argc != 5 && argc != 6) return 2;
+  if (argc < 5 || argc > 7) return 2;
   try {
     const fs::path state = argv[1];
     AuditLog log(state / "audit", "");
@@ -24,7 +26,8 @@ int main(int argc, char** argv) {
                           .engine = "stand-in@1",
                           .tags = {"case-7"}};
     std::promise<std::optional<Error>> promise;
-    book.write(head, argv[3], argv[4], {{"outcome", "complete"}},
+    const auto recording = argc > 6 ? read_file(argv[6], 1u << 30) : std::string();
+    book.write(book.seal(head, argv[3], {}, recording), argv[4], {{"outcome", "complete"}},
                [&](std::optional<Error> error) { promise.set_value(std::move(error)); });
     if (const auto error = promise.get_future().get()) throw *error;
     std::puts(head.id.c_str());

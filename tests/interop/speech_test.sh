@@ -36,6 +36,12 @@ high transcribe says tone.wav --format srt | diff - <(printf '1\n00:00:00,000 --
 record=$(high --json transcribe says tone.wav --hint Mustermann | json '["transcripts"][0]["record"]')
 high record show "$record" > told
 grep -q "$digest" told && grep -q Mustermann told && grep -q "$heard" told || fail "the record: $(cat told)"
+high record show "$record" --recording kept.wav > told && cmp tone.wav kept.wav || fail "the recording is not on record: $(cat told)"
+sed -i 's/^# recordings = .*/recordings = false/' "$work/high/config.toml"
+record=$(high --json transcribe says tone.wav | json '["transcripts"][0]["record"]')
+if high record show "$record" --recording none.wav 2> err; then fail "a recording that was not to be kept"; fi
+grep -q 'error\[not-found\]' err && grep -q "$digest" <<< "$(high record show "$record")" || fail "its digest: $(cat err)"
+sed -i '/^recordings = false/d' "$work/high/config.toml"
 head -c 100000 /dev/urandom > noise.bin
 (printf 'RIFF\0\0\0\0WAVE'; cat noise.bin) > lie.wav
 head -c 30000 tone.wav > short.wav
