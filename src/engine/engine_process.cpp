@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
@@ -289,6 +290,11 @@ std::optional<std::string> misuse_of_folder(const Sandbox& sandbox) {
   if (space.f_blocks > sandbox.spec().run_bytes / space.f_frsize + 1) return std::nullopt;
   const bool is_full = space.f_bfree == 0 || (space.f_files != 0 && space.f_ffree == 0);
   return is_full ? std::optional<std::string>("it filled the folder of its socket") : std::nullopt;
+}
+
+std::optional<std::string> misuse_at_end(std::optional<int> status) {
+  if (status != 128 + SIGSYS) return std::nullopt;
+  return "it made a system call that no engine makes (mount, ptrace, bpf …), and ended by it";
 }
 
 void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience, const std::function<bool()>& given_up) {

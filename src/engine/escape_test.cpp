@@ -105,6 +105,9 @@ void attempt(const fs::path& folder) {
   for (const auto* place : {"4096 files in its own /tmp", "4096 files in /dev/shm", "64 files in the shared folder"})
     EXPECT_THAT(said, ContainsRegex(std::string(place) + " +No space left on device\n"));
   EXPECT_THAT(said, Not(HasSubstr("SUCCEEDED")));
+  for (const auto* call : {"mount a file system", "join a network namespace", "trace another process",
+                           "load a BPF program", "load a module of the kernel", "start another kernel"})
+    EXPECT_THAT(said, ContainsRegex(std::string(call) + " +ended for it\n"));
   network.expect_untouched();
   const auto socket = sandbox.run_folder() / k_socket_name;
   ASSERT_TRUE(fs::is_symlink(socket)) << "it leads elsewhere now";

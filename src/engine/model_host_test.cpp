@@ -475,6 +475,21 @@ TEST_F(Hosts, WhatNoServerOfModelsDoesEndsItAndIsSeen) {
   for (const auto& one : host->loads()) EXPECT_EQ(one.suspicious, 1u) << one.model;
 }
 
+TEST_F(Hosts, ACallThatNoEngineMakesEndsItAndIsSeen) {
+  fixture.add_model("a", "GGUF");
+  fixture.add_model("b", "GGUF that will trespass at load");
+  start();
+  const auto held = lease("a").lease();
+  ASSERT_TRUE(held);
+  EXPECT_ANY_THROW(ask(held->socket(), "trespass"));
+  EXPECT_TRUE(soon([&] { return logged("engine.stop").size() == 1; }));
+  const auto seen = "failure it made a system call that no engine makes (mount, ptrace, bpf …), and ended by it";
+  EXPECT_THAT(logged("engine.stop"), ElementsAre(seen));
+  EXPECT_THAT(logged("engine.suspicious"), ElementsAre(seen));
+  EXPECT_THAT(lease("b").error().what(), HasSubstr("ended with status 159"));
+  EXPECT_THAT(logged("engine.suspicious"), ElementsAre(seen, seen));
+}
+
 TEST_F(Hosts, AFloodedLogIsBoundedAndHalfAChunkIsAnError) {
   fixture.add_model("a", "GGUF");
   start();

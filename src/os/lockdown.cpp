@@ -161,11 +161,10 @@ bool forbid_all_files() {
   return ruleset.valid() && ::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) == 0;
 }
 
-void refuse(const Filter& filter, const char* call) {
+void refuse(const Filter& filter, const char* call, std::uint32_t action = SCMP_ACT_ERRNO(EPERM)) {
   const int number = seccomp_syscall_resolve_name(call);
   if (number == __NR_SCMP_ERROR) return;
-  if (const int error = seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), number, 0);
-      error != 0 && error != -EEXIST) {
+  if (const int error = seccomp_rule_add(filter.get(), action, number, 0); error != 0 && error != -EEXIST) {
     fail(ErrorCode::sandbox_unavailable, "the seccomp rule for {} is refused", call);
   }
 }
@@ -180,10 +179,11 @@ UniqueFd program_of(const Filter& filter) {
   return program;
 }
 
-constexpr std::array k_engine_refused = {"mount",
-                                         "umount",
+/// No engine tries these, and none gets far with them: who does is ended, which is seen where a refusal is not.
+constexpr std::array k_engine_deadly = {"mount",        "pivot_root", "ptrace",         "bpf", "setns", "init_module",
+                                        "finit_module", "kexec_load", "kexec_file_load"};
+constexpr std::array k_engine_refused = {"umount",
                                          "umount2",
-                                         "pivot_root",
                                          "chroot",
                                          "move_mount",
                                          "open_tree",
@@ -192,12 +192,10 @@ constexpr std::array k_engine_refused = {"mount",
                                          "fsmount",
                                          "fspick",
                                          "mount_setattr",
-                                         "ptrace",
                                          "process_vm_readv",
                                          "process_vm_writev",
                                          "kcmp",
                                          "pidfd_getfd",
-                                         "bpf",
                                          "perf_event_open",
                                          "userfaultfd",
                                          "io_uring_setup",
@@ -206,11 +204,7 @@ constexpr std::array k_engine_refused = {"mount",
                                          "keyctl",
                                          "add_key",
                                          "request_key",
-                                         "init_module",
-                                         "finit_module",
                                          "delete_module",
-                                         "kexec_load",
-                                         "kexec_file_load",
                                          "reboot",
                                          "swapon",
                                          "swapoff",
@@ -219,7 +213,6 @@ constexpr std::array k_engine_refused = {"mount",
                                          "open_by_handle_at",
                                          "name_to_handle_at",
                                          "unshare",
-                                         "setns",
                                          "syslog",
                                          "iopl",
                                          "ioperm",
@@ -271,6 +264,7 @@ void RequestLockdown::apply() const {
 
 UniqueFd engine_seccomp_program() {
   const auto filter = make_filter(SCMP_ACT_ALLOW);
+  for (const auto* call : k_engine_deadly) refuse(filter, call, SCMP_ACT_KILL_PROCESS);
   for (const auto* call : k_engine_refused) refuse(filter, call);
   for (const auto* call : k_uncounted_memory) refuse(filter, call);
   // RLIMIT_DATA counts neither; and what is shared stays when nobody has it in sight any more.

@@ -32,7 +32,8 @@ class RequestLockdown {
 /// A seccomp program for engines, as bubblewrap's --seccomp wants it: everything that a server of models needs is
 /// allowed, and what opens the kernel (mount, ptrace, bpf, io_uring, keys, modules, new namespaces, other address
 /// families than Unix and the loopback's) or holds memory that is not counted (files in memory, shared memory without a
-/// file, message queues) is refused with EPERM. The descriptor is at offset 0.
+/// file, message queues) is refused with EPERM. A process that calls what no engine does (mount, ptrace, bpf, setns,
+/// modules, kexec) ends by SIGSYS. The descriptor is at offset 0.
 UniqueFd engine_seccomp_program();
 
 }  // namespace liftlock

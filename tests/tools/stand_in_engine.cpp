@@ -2,7 +2,8 @@
 // on a Unix socket, and misbehaves when its model (at load) or a request (by a word in its body) says so. Started with
 // --reranking it answers POST /v1/rerank, of two documents.
 //
-//   model:    "die at load", "abort at load", "slow load", "mislead at load" (a symlink where its socket belongs)
+//   model:    "die at load", "abort at load", "slow load", "mislead at load" (a symlink where its socket belongs),
+//             "trespass at load"
 //   request:  "crash", "hang" (nothing is answered any more), "stuck" (nothing but GET /health is), "flood" (its log),
 //             "half" (a chunk that never ends),
 //             "late", "started after MS" (or else it crashes; milliseconds since 1970), "linger" (a first piece, then
@@ -10,7 +11,8 @@
 //             answer), "stubborn" (8 s of work, whether the client is there or not), "obsessed" (work without end),
 //             "recite" (what its model's file holds now), "scribble" (writes to it: "refused" or "written"),
 //             "probable" (log probabilities between the pieces of a stream), "devour" (a gigabyte of memory), "mislead"
-//             (a symlink takes its socket's place), "clutter" (the folder of its socket is filled), "blank" (a vector
+//             (a symlink takes its socket's place), "clutter" (the folder of its socket is filled), "trespass" (a
+//             system call that no engine makes), "blank" (a vector
 //             or an order that is none), "grumble" and "blurt" (400 and 500 with its insides)
 //
 // GET /slots tells how many requests it works on.
@@ -20,6 +22,7 @@
 // With --output-file it stands in for whisper-cli: it writes what it heard, and ends, unless the recording holds the
 // word "crash", "hang", "devour" (memory) or "mislead" (a symlink where the transcript belongs).
 #include <fcntl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -169,6 +172,10 @@ void clutter() {
   close(fd);
 }
 
+void trespass() {
+  ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
+}
+
 void devour() {
   for (int i = 0; i < 64; ++i) {
     const std::size_t size = 16u << 20;
@@ -225,6 +232,7 @@ void work(int fd, const std::string& request) {
   if (has(request, "devour")) devour();
   if (has(request, "mislead")) mislead();
   if (has(request, "clutter")) clutter();
+  if (has(request, "trespass")) trespass();
   if (has(request, "late")) std::this_thread::sleep_for(std::chrono::milliseconds(300));
   if (has(request, "half")) {
     say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\ndata: {\"choices\"");
@@ -283,6 +291,7 @@ int main(int argc, char** argv) {
     mislead();
     while (true) pause();
   }
+  if (has(model, "trespass at load")) trespass();
   const int server = socket(AF_UNIX, SOCK_STREAM, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
