@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -61,11 +62,14 @@ void list(Invocation& invocation) {
   auto json = Json::array();
   std::vector<std::vector<std::string>> rows{
       {"NAME", "ARCHITECTURE", "SIZE", "LOADS", "DEFAULT OF", "BELIEVED BY", "RUNS HERE"}};
+  std::set<std::string> all_unused;
   const auto installed = engine::installed_engines(site.engines_folder());
   for (const auto& one : installed) {
     const auto& manifest = one.manifest;
     const auto suited = judge(one, machine);
     const auto chosen = defaults_of(one, defaults);
+    const auto unused = chosen.empty() ? std::vector<std::string>() : left_unused(site, one, machine);
+    all_unused.insert(unused.begin(), unused.end());
     json.push_back({{"name", manifest.name},
                     {"version", manifest.version},
                     {"variant", manifest.variant},
@@ -75,13 +79,15 @@ void list(Invocation& invocation) {
                     {"believed_by", one.facts.believed_by},
                     {"base", one.facts.base ? Json(one.facts.base->engine) : Json()},
                     {"runs_here", suited.runs()},
+                    {"leaves_unused", unused},
                     {"folder", one.folder.string()}});
     rows.push_back({printable(full_name(one)), printable(manifest.architecture), format_size(manifest.unpacked_size),
                     formats_of(one), chosen, believed(one.facts),
                     suited.runs() ? "yes" : "no: " + printable(suited.lacking.front())});
   }
   invocation.print(json, [&] {
-    const auto others = not_installed(site, installed);
+    auto others = not_installed(site, installed);
+    for (const auto& unused : all_unused) others += fmt::format("not used: {}\n", printable(unused));
     if (rows.size() > 1) return format_table(rows) + others;
     return others.empty() ? "no engine is installed, and the store holds none: they come in bundles, or as a file\n"
                           : "no engine is installed\n" + others;

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/engine_view.hpp"
 #include "cli/model_serving.hpp"
 #include "cli/model_speed.hpp"
 #include "cli/store_view.hpp"
@@ -53,6 +54,23 @@ std::string unknown_to_engine(const Site& site, const Artifact& model, const Jso
     if (error.code() != ErrorCode::not_found && error.code() != ErrorCode::engine_unavailable) throw;
     return "";
   }
+}
+
+/// What of the machine the engine leaves unused that would load GGUFs here; nothing where there is none.
+std::vector<std::string> unused_here(const Site& site) {
+  try {
+    const engine::Choices defaults(site.engine_defaults_file());
+    return left_unused(site, engine::engine_for(site.engines_folder(), defaults, "gguf"), engine::probe_machine());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::not_found && error.code() != ErrorCode::engine_unavailable) throw;
+    return {};
+  }
+}
+
+std::string in_words(const std::vector<std::string>& unused) {
+  std::string out;
+  for (const auto& one : unused) out += fmt::format("not used: {}\n", printable(one));
+  return out;
 }
 
 /// What `serve` would load models with.
@@ -108,7 +126,10 @@ void fit_llama(Invocation& invocation, const FitOptions& options) {
   const auto model = engine::require_model(store.catalog, options.name);
   const Judged judged(site, store, host, model);
   const auto& [need, memory, unknown] = judged;
-  invocation.print(to_json(model, host, judged), [&] {
+  const auto unused = unused_here(site);
+  auto json = to_json(model, host, judged);
+  json["leaves_unused"] = unused;
+  invocation.print(json, [&] {
     auto out = fmt::format(
         "{}\n  context      {} tokens for each of {} requests at a time\n  weights      {}\n  context      {}\n"
         "  computation  {}\n{}  together     {}\n  memory       {}\n",
@@ -121,7 +142,7 @@ void fit_llama(Invocation& invocation, const FitOptions& options) {
     }
     if (!memory.fits) out += "try a smaller --context, or a stronger quantisation\n";
     if (!unknown.empty()) out += fmt::format("it will not load: {}\n", printable(unknown));
-    return out;
+    return out + in_words(unused);
   });
   if (!unknown.empty()) invocation.set_status(static_cast<int>(ErrorClass::policy));
   if (!memory.fits) invocation.set_status(static_cast<int>(ErrorClass::space));
@@ -163,8 +184,10 @@ void fit_all(Invocation& invocation, const FitOptions& options) {
   }
   invocation.print(json, [&] {
     if (rows.size() == 1) return std::string("the store holds no GGUF model\n");
-    return format_table(rows) + fmt::format("engines may use {}; each model alone, with {} requests at a time\n",
-                                            format_size(host.budget), host.settings.slots);
+    return format_table(rows) +
+           fmt::format("engines may use {}; each model alone, with {} requests at a time\n", format_size(host.budget),
+                       host.settings.slots) +
+           in_words(unused_here(site));
   });
 }
 

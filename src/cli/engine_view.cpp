@@ -5,6 +5,7 @@
 
 #include "audit/audit_log.hpp"
 #include "base/error.hpp"
+#include "engine/stored_engines.hpp"
 
 namespace liftlock {
 namespace {
@@ -51,6 +52,23 @@ std::vector<std::string> make_default(Invocation& invocation, const Site& site, 
 void block_end_signals() {
   const auto signals = end_signals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+std::vector<std::string> left_unused(const Site& site, const engine::InstalledEngine& one,
+                                     const engine::Machine& machine) {
+  std::map<std::string, std::string> others;
+  for (const auto& other : engine::installed_engines(site.engines_folder())) {
+    if (other.manifest.name == one.manifest.name) others.emplace(full_name(other), other.manifest.variant);
+  }
+  if (fs::exists(site.catalog_file())) {
+    for (const auto& package : engine::stored_engines(Catalog(site.catalog_file(), Access::read))) {
+      const auto variant = package.facts.find("variant");
+      const bool is_known = variant != package.facts.end() && variant->is_string();
+      if (is_known && engine_in(package) == one.manifest.name)
+        others.emplace(package.id(), variant->get<std::string>());
+    }
+  }
+  return engine::left_unused(one.manifest.variant, others, machine);
 }
 
 int wait_for_end(Sandbox& sandbox) {

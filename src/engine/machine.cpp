@@ -182,6 +182,23 @@ bool judge_cpu(std::string_view wanted, const Machine& machine, Suitability& out
   return false;
 }
 
+/// How much of a CPU a variant uses, to compare those that run; 0 for cpu, blas and what is not known.
+int cpu_rank(std::string_view variant) {
+  constexpr std::string_view k_cpu = "cpu-";
+  if (variant.starts_with(k_cpu)) variant.remove_prefix(k_cpu.size());
+  constexpr std::array<std::pair<std::string_view, int>, 8> k_ranks = {{{"x86-64-v2", 1},
+                                                                        {"avx", 2},
+                                                                        {"avx2", 3},
+                                                                        {"x86-64-v3", 3},
+                                                                        {"avx512", 4},
+                                                                        {"x86-64-v4", 4},
+                                                                        {"amx", 5},
+                                                                        {"sve", 1}}};
+  const auto* found =
+      std::find_if(k_ranks.begin(), k_ranks.end(), [&](const auto& one) { return one.first == variant; });
+  return found == k_ranks.end() ? 0 : found->second;
+}
+
 /// Before what the hardware lacks: it is the reason that holds on every machine.
 void judge_gpu(Suitability& out) {
   out.lacking.emplace_back("not in this version, which shows no GPU to an engine");
@@ -292,6 +309,31 @@ Suitability judge_variant(std::string_view variant, std::string_view architectur
         fmt::format("this version does not know the variant '{}': it runs cpu and blas, and what is made for a level "
                     "or a feature of the CPU, such as x86-64-v3 or avx2",
                     printable(variant)));
+  }
+  return out;
+}
+
+std::vector<std::string> left_unused(std::string_view variant, const std::map<std::string, std::string>& others,
+                                     const Machine& machine) {
+  std::vector<std::string> out;
+  if (const auto* gpu = largest_gpu(machine)) {
+    out.push_back(
+        fmt::format("{} is here, and no engine of this version uses it: an inference server does, as a pool "
+                    "(docs/guides/gateway.md)",
+                    gpu->name));
+  }
+  auto most = cpu_rank(variant);
+  const std::string* best = nullptr;
+  for (const auto& [name, other] : others) {
+    if (cpu_rank(other) <= most || !judge_variant(other, machine.architecture, machine).runs()) continue;
+    most = cpu_rank(other);
+    best = &name;
+  }
+  if (best != nullptr) {
+    out.push_back(
+        fmt::format("{} uses more of this CPU: `liftlock engine install` where it is not installed, then "
+                    "`liftlock engine default`",
+                    *best));
   }
   return out;
 }

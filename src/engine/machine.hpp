@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -53,5 +54,11 @@ struct Suitability {
 /// prove that a sandbox with a GPU in it still holds. What the machine lacks for them is told besides. Nor do others.
 /// @param architecture as OCI has it
 Suitability judge_variant(std::string_view variant, std::string_view architecture, const Machine& machine);
+
+/// What of this machine an engine leaves unused that could make it faster, and what to do, in words.
+/// @param variant its own
+/// @param others variants of it that are here, too, by the names that people know them by
+std::vector<std::string> left_unused(std::string_view variant, const std::map<std::string, std::string>& others,
+                                     const Machine& machine);
 
 }  // namespace liftlock::engine

@@ -52,6 +52,17 @@ TEST(Machine, AVariantThatCannotRunIsRefusedWithTheReason) {
   EXPECT_THAT(judge_variant("cpu", "arm64", plain).lacking.front(), HasSubstr("made for arm64"));
 }
 
+TEST(Machine, WhatAnEngineLeavesUnusedIsTold) {
+  auto machine = amd64({k_v2, k_v3});
+  EXPECT_THAT(left_unused("cpu", {}, machine), IsEmpty());
+  const std::map<std::string, std::string> others = {
+      {"llama/1-avx", "avx"}, {"llama/1-cpu-avx2", "cpu-avx2"}, {"llama/1-avx512", "avx512"}};
+  EXPECT_THAT(left_unused("cpu", others, machine), ElementsAre(HasSubstr("llama/1-cpu-avx2 uses more of this CPU")));
+  EXPECT_THAT(left_unused("x86-64-v3", others, machine), IsEmpty()) << "this CPU has no AVX-512";
+  machine.gpus = {{.name = "NVIDIA H100", .vendor = "nvidia", .memory = 1}};
+  EXPECT_THAT(left_unused("avx2", others, machine), ElementsAre(HasSubstr("NVIDIA H100 is here, and no engine")));
+}
+
 /// What is said of the machine's hardware, after the reason that holds on all of them.
 std::vector<std::string> lacks(std::string_view variant, const Machine& machine) {
   auto out = judge_variant(variant, "amd64", machine).lacking;
