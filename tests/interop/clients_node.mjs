@@ -31,7 +31,7 @@ async function count(outcome) {
 async function openaiChat() {
   const models = [];
   for await (const model of client.models.list()) models.push(model.id);
-  assert.deepEqual(models.sort(), ['caller', 'demo']);
+  assert.deepEqual(models.sort(), ['caller', 'demo', 'vectors']);
   assert.equal((await client.models.retrieve('demo')).id, 'demo');
 
   let streamed = '', usage;
@@ -74,6 +74,17 @@ async function openaiTools() {
     {maxChatCompletions: 2});
   await run.done();
   assert.deepEqual(asked, ['Paris', 'Paris']);
+}
+
+async function openaiEmbeddings() {
+  const texts = ['a boat lift', 'a lock'];
+  const several = await client.embeddings.create({model: 'vectors', input: texts});  // the client asks for base64
+  assert.deepEqual(several.data.map((item) => [item.index, item.embedding.length]), [[0, 64], [1, 64]]);
+  assert.ok(several.usage.prompt_tokens > 0);
+  assert.notDeepEqual(several.data[0].embedding, several.data[1].embedding);
+  const one = await client.embeddings.create({model: 'vectors', input: texts[0], encoding_format: 'float'});
+  one.data[0].embedding.forEach((value, i) => assert.ok(Math.abs(value - several.data[0].embedding[i]) < 1e-3));
+  await assert.rejects(() => client.chat.completions.create({model: 'vectors', messages: question}), OpenAI.APIError);
 }
 
 async function openaiResponses() {
@@ -157,7 +168,7 @@ async function anthropic() {
 
 async function ollama() {
   const local = new Ollama({host: url, headers: {Authorization: 'Bearer ' + key}});
-  assert.deepEqual((await local.list()).models.map((model) => model.name).sort(), ['caller:latest', 'demo:latest']);
+  assert.deepEqual((await local.list()).models.map((model) => model.name).sort(), ['caller:latest', 'demo:latest', 'vectors:latest']);
   const options = {model: 'demo', messages: question, options: {temperature: 0, num_predict: 100}};
   assert.equal((await local.chat(options)).message.content, text);
   let streamed = '';
@@ -176,7 +187,7 @@ async function ollama() {
   await assert.rejects(() => local.delete({model: 'demo'}), /is not offered/);
 }
 
-for (const part of [openaiChat, openaiTools, openaiResponses, openaiRefusals, openaiAbort, anthropic, ollama]) {
+for (const part of [openaiChat, openaiTools, openaiEmbeddings, openaiResponses, openaiRefusals, openaiAbort, anthropic, ollama]) {
   await part();
   console.log(`ok: ${part.name}`);
 }

@@ -1,6 +1,6 @@
 #!/bin/bash
-# OpenAI's, Anthropic's and Ollama's clients for Node against the gateway, with the real engine, the demo model and a
-# model that calls a tool (label: online).
+# OpenAI's, Anthropic's and Ollama's clients for Node against the gateway, with the real engine, the demo model, a model that
+# calls a tool and one for embeddings (label: online).
 # Usage: clients_node_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH      Exit status 77: skipped.
 set -euo pipefail
 low_exe=$(realpath "$1") high_exe=$(realpath "$2")
@@ -14,8 +14,12 @@ mkdir "$work/node"
   || skip "the clients cannot be had: $(tail -3 "$work/npm.log")"
 
 python3 "$here/../tools/make_model.py" gguf "$work/caller.gguf" --call
+python3 "$here/../tools/make_model.py" gguf "$work/vectors.gguf" --pooling mean
 more_models="[model.caller]
-source = \"$work/caller.gguf\""
+source = \"$work/caller.gguf\"
+
+[model.vectors]
+source = \"$work/vectors.gguf\""
 make_site
 alice=$(key alice)
 serve

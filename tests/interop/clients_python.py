@@ -1,11 +1,13 @@
-"""The clients of clients_python_test.sh: Anthropic's, LangChain's and LlamaIndex's. usage: clients_python.py URL KEY
+"""The clients of clients_python_test.sh: Anthropic's, LangChain's, LlamaIndex's, OpenAI's and Ollama's. usage: clients_python.py URL KEY
 
 The model "caller" calls get_weather for Paris whatever it is asked.
 """
+import json
 import sys
 
 import anthropic
 import ollama
+import openai
 from langchain_anthropic import ChatAnthropic
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
@@ -18,6 +20,7 @@ from llama_index.llms.openai_like import OpenAILike
 url, key = sys.argv[1:]
 question = "What is Liftlock?"
 messages = [{"role": "user", "content": question}]
+weather = [{"role": "user", "content": "What is the weather in Paris?"}]
 headers = {"Authorization": "Bearer " + key}
 ANSWER = "across an air gap in signed bundles"
 
@@ -92,6 +95,47 @@ def llama_index():
         assert len(pieces) > 5 and ANSWER in str(pieces[-1]), pieces
 
 
-for part in (anthropics, langchain, llama_index):
+def openai_tools():
+    client = openai.OpenAI(base_url=url + "/v1", api_key=key, max_retries=0)
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"], "additionalProperties": False}
+    tools = [{"type": "function", "function": {"name": "get_weather", "description": "of a city", "parameters": schema}}]
+    for choice in ("auto", "required", {"type": "function", "function": {"name": "get_weather"}}):
+        said = client.chat.completions.create(model="caller", messages=weather, tools=tools, tool_choice=choice).choices[0]
+        call = said.message.tool_calls[0]
+        assert said.finish_reason == "tool_calls" and call.function.name == "get_weather", said
+        assert json.loads(call.function.arguments) == {"city": "Paris"}, said
+        again = [*weather, said.message, {"role": "tool", "tool_call_id": call.id, "content": "sunny"}]
+        assert client.chat.completions.create(model="caller", messages=again, tools=tools).choices
+    chunks = client.chat.completions.create(model="caller", messages=weather, tools=tools, stream=True)
+    pieces = [piece for chunk in chunks if chunk.choices for piece in chunk.choices[0].delta.tool_calls or []]
+    assert pieces[0].function.name == "get_weather", pieces
+    assert json.loads("".join(piece.function.arguments or "" for piece in pieces)) == {"city": "Paris"}, pieces
+    own = {"type": "function", "name": "get_weather", "parameters": schema, "strict": True}
+    called = client.responses.create(model="caller", input=weather, tools=[own], tool_choice="required")
+    assert [item.name for item in called.output if item.type == "function_call"] == ["get_weather"], called
+
+
+def ollama_tools():
+    def get_weather(city: str) -> str:
+        """The weather in a city.
+
+        Args:
+            city: its name
+        """
+        return "sunny in " + city
+
+    local = ollama.Client(url, headers=headers)
+    called = local.chat("caller", messages=weather, tools=[get_weather]).message
+    assert called.tool_calls[0].function.name == "get_weather", called
+    result = get_weather(**called.tool_calls[0].function.arguments)
+    assert result == "sunny in Paris", called
+    again = [*weather, called, {"role": "tool", "content": result, "tool_name": "get_weather"}]
+    assert local.chat("caller", messages=again, tools=[get_weather]).done
+    pieces = list(local.chat("caller", messages=weather, tools=[get_weather], stream=True))
+    calls = [call for piece in pieces for call in piece.message.tool_calls or []]
+    assert [call.function.arguments for call in calls] == [{"city": "Paris"}] and pieces[-1].done, pieces
+
+
+for part in (anthropics, langchain, llama_index, openai_tools, ollama_tools):
     part()
     print("ok:", part.__name__)
