@@ -235,6 +235,10 @@ TEST(ClientSettings, PointEachClientAtTheMirrorAndNowhereElse) {
   EXPECT_EQ(settings.set.at("PIP_TRUSTED_HOST"), "10.0.0.5:8480");
   EXPECT_EQ(settings.set.at("GOPROXY"), "http://10.0.0.5:8480/go");
   EXPECT_EQ(settings.set.at("GONOPROXY"), "none");
+  EXPECT_EQ(settings.set.at("COREPACK_NPM_REGISTRY"), "http://10.0.0.5:8480/npm");
+  EXPECT_EQ(settings.set.at("YARN_NPM_REGISTRY_SERVER"), "http://10.0.0.5:8480/npm");
+  EXPECT_EQ(settings.set.at("YARN_UNSAFE_HTTP_WHITELIST"), "10.0.0.5");
+  EXPECT_THAT(settings.unset, Contains("YARN_ENABLE_NETWORK"));
   EXPECT_THAT(settings.unset, ::testing::Not(Contains("GONOPROXY")));
   EXPECT_FALSE(settings.set.contains("PIP_NO_INDEX") || settings.set.contains("HF_HUB_OFFLINE"));
   EXPECT_THAT(settings.unset, Contains("HF_HUB_OFFLINE"));
@@ -420,6 +424,8 @@ TEST(ClientSettings, WithoutAMirrorTellEachThatThereIsNoNetwork) {
   EXPECT_EQ(settings.set.at("GOPROXY"), "off");
   EXPECT_EQ(settings.set.at("GONOPROXY"), "none") << "private modules go past \"off\"";
   EXPECT_EQ(settings.set.at("npm_config_offline"), "true");
+  EXPECT_EQ(settings.set.at("YARN_ENABLE_NETWORK"), "false");
+  EXPECT_EQ(settings.set.at("COREPACK_ENABLE_NETWORK"), "0");
   EXPECT_FALSE(settings.set.contains("PIP_INDEX_URL") || settings.set.contains("CARGO_HOME"));
 }
 

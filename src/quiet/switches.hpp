@@ -14,7 +14,7 @@
 namespace liftlock::quiet {
 
 /// Goes up with every change of the table that a reader of --json may notice.
-inline constexpr unsigned k_table_version = 1;
+inline constexpr unsigned k_table_version = 2;
 
 enum class Purpose : std::uint8_t {
   telemetry,  ///< reports on use

@@ -27,10 +27,13 @@ if has_npm; then
   echo 'console.log(require("words"))' > packages/tool/index.js
   echo '{"name":"words","version":"1.0.0"}' > packages/words/package.json
   echo 'module.exports = "hello"' > packages/words/index.js
+  mkdir -p packages/manager/bin
+  echo '{"name":"pnpm","version":"9.0.0","bin":{"pnpm":"bin/pnpm.cjs","pnpx":"bin/pnpx.cjs"}}' > packages/manager/package.json
+  for name in pnpm pnpx; do echo 'console.log("made up")' > "packages/manager/bin/$name.cjs"; done
   coproc registry { exec python3 "$tools/npm_registry.py" packages --prefix /npm/ --log npm.log; }
   read -r npm_registry <&"${registry[0]}"
   pids+=("$registry_PID")
-  echo '{"name":"js","version":"1.0.0","dependencies":{"@corp/tool":"^1"}}' > js/package.json
+  echo '{"name":"js","version":"1.0.0","dependencies":{"@corp/tool":"^1","pnpm":"9.0.0"}}' > js/package.json
   (cd js && npm_config_registry=$npm_registry npm install --package-lock-only > "$work/npm.log" 2>&1) || fail "npm install --package-lock-only: $(cat "$work/npm.log")"
   printf '[npm.js]\nlock = "js/package-lock.json"\n' >> liftlock.toml
 fi
@@ -82,6 +85,13 @@ if has_npm; then
   built sh -c 'npm install; exit $?'
   [ "$(node node_modules/@corp/tool)" = hello ] || fail "what npm install installed does not run"
   rm "$HOME/.npmrc"
+  if command -v corepack > /dev/null; then
+    mkdir "$work/there/manager" && cd "$work/there/manager"
+    echo '{"name":"managed","packageManager":"pnpm@9.0.0"}' > package.json
+    export COREPACK_HOME=$work/corepack
+    built corepack pnpm --version
+    grep -q '^made up$' "$work/out" || fail "Corepack runs another package manager: $(cat "$work/out")"
+  fi
   step "npm $(npm --version) takes what other registries have from the mirror"
 fi
 
