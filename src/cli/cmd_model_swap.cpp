@@ -3,23 +3,29 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "cli/canary.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/store_view.hpp"
 #include "engine/choices.hpp"
 #include "engine/load_gate.hpp"
+#include "os/process.hpp"
 #include "store/blob_store.hpp"
 
 namespace liftlock {
 namespace {
 
+constexpr std::size_t k_last_words = 400;
+
 struct Options {
   std::string alias, model;
   CanaryQuestion question{.prompt = "Say hello.", .expect = {}};
+  std::string then;  ///< a line for the shell
 };
 
 Site site_for(Invocation& invocation, std::string_view command) {
@@ -27,6 +33,67 @@ Site site_for(Invocation& invocation, std::string_view command) {
   site.require_zone(command, {Zone::ingest, Zone::production});
   site.require_own();
   return site;
+}
+
+/// Why the command after a swap failed; nullopt where it did not, or there is none.
+std::optional<std::string> failure_of(const Options& options, const engine::Choice& choice) {
+  if (options.then.empty()) return std::nullopt;
+  try {
+    const auto ended = run_process({.argv = {"sh", "-c", options.then},
+                                    .input = {},
+                                    .set_environment = {{"LIFTLOCK_ALIAS", options.alias},
+                                                        {"LIFTLOCK_MODEL", choice.value},
+                                                        {"LIFTLOCK_DIGEST", choice.digest}},
+                                    .unset_environment = {},
+                                    .clear_environment = false,
+                                    .working_folder = {}});
+    if (ended.status == 0) return std::nullopt;
+    const auto said = trim(ended.error_output);
+    return fmt::format("ended with status {}{}{}", ended.status, said.empty() ? "" : ": ",
+                       printable(said.substr(said.size() - std::min(said.size(), k_last_words))));
+  } catch (const Error& error) {
+    return error.message();
+  }
+}
+
+/// Brings back what was there before the swap. false: there is nothing to bring back, or somebody chose again.
+bool take_back(AuditLog& log, engine::Choices& aliases, const std::string& alias, const engine::Choice& choice,
+               const std::optional<engine::Choice>& before) {
+  const auto is_it = [&](const std::optional<engine::Choice>& one) {
+    return one && one->value == choice.value && one->digest == choice.digest;
+  };
+  if (is_it(before) || !is_it(aliases.current(alias))) return false;
+  // What the command said is no part of the log: it may be anything.
+  logged_effect(log,
+                {.type = "model.rollback",
+                 .actor = choice.actor,
+                 .outcome = Outcome::intent,
+                 .subject = alias,
+                 .detail = dump_json_line({{"model", before ? before->value : std::string()},
+                                           {"digest", before ? before->digest : std::string()},
+                                           {"before", choice.value},
+                                           {"reason", "the command of --then failed"}})},
+                [&] {
+                  if (before)
+                    aliases.roll_back(alias);
+                  else
+                    aliases.remove(alias);
+                });
+  return true;
+}
+
+/// Runs what --then names; where that fails, the alias is back where it was. @throws Error{tool_failed}
+void run_then(AuditLog& log, engine::Choices& aliases, const Options& options, const engine::Choice& choice,
+              const std::optional<engine::Choice>& before) {
+  const auto failure = failure_of(options, choice);
+  if (!failure) return;
+  const bool is_back = take_back(log, aliases, options.alias, choice, before);
+  const auto where = !is_back ? std::string("as it was set last")
+                     : before ? fmt::format("{} again", printable(before->value))
+                              : std::string("gone again");
+  throw Error(
+      ErrorCode::tool_failed, fmt::format("the command of --then {}", *failure),
+      fmt::format("'{}' is {}; what the command started may still need to be told", printable(options.alias), where));
 }
 
 void swap(Invocation& invocation, const Options& options) {
@@ -57,6 +124,7 @@ void swap(Invocation& invocation, const Options& options) {
                   canary = ask_canary(site, log, invocation.actor(), model, task, options.question);
                   aliases.choose(options.alias, choice);
                 });
+  run_then(log, aliases, options, choice, before);
   auto json = detail;
   json["alias"] = options.alias;
   json["canary"] = canary;
@@ -114,11 +182,16 @@ void add_model_swap(CLI::App& group, Invocation& invocation) {
   add_model_argument(*command, "MODEL", options->model)->required();
   command->add_option("--prompt", options->question.prompt, "The question that it must answer first");
   command->add_option("--expect", options->question.expect, "Words that its answer must hold, in upper or lower case");
+  command->add_option(
+      "--then", options->then,
+      "A line for the shell, run after the swap: what restarts an application, say. Where it fails, the alias "
+      "goes back");
   command->footer(
       "The model is loaded through the load gate in an engine of its own, and asked a question: one for embeddings\n"
       "for a vector, one for reranking for an order; one of speech hears two seconds of silence. When it does not\n"
       "load or answer, the alias stays where it was. A running server follows with the next request; what runs on the\n"
-      "old model ends there.\n"
+      "old model ends there. The command of --then finds LIFTLOCK_ALIAS, LIFTLOCK_MODEL and LIFTLOCK_DIGEST in its\n"
+      "environment, and has 30 minutes.\n"
       "Example: liftlock model swap chat demo --prompt 'What is Liftlock?' --expect 'air gap'");
   command->callback([&invocation, options] { swap(invocation, *options); });
 }

@@ -300,6 +300,21 @@ loaded "$newer" "the second canary"
 high model rollback chat > /dev/null
 high ask chat hello > /dev/null
 loaded "$older" "the alias after the rollback"
+# What is to follow a swap (M13): where it fails, the alias is back, and the log says so.
+high model swap chat pair --then 'echo "$LIFTLOCK_ALIAS $LIFTLOCK_MODEL" > then' > /dev/null
+[ "$(cat then)" = "chat model:pair@1" ] || fail "the command after the swap: $(cat then)"
+high model rollback chat > /dev/null
+refused tool-failed high model swap chat pair --then 'echo not this one >&2; exit 3'
+high ask chat hello > /dev/null
+loaded "$older" "the alias after a command that failed"
+last=$(high --json audit tail -n 1 --type model.rollback | value 'd["entries"][0]["detail"]')
+grep -q 'the command of --then failed' <<< "$last" || fail "the rollback in the log: $last"
+! grep -q 'not this one' <<< "$last" || fail "what a command said is in the log: $last"
+refused tool-failed high model swap fresh pair --then false
+! grep -q '"fresh"' "$high_state/aliases.json" || fail "an alias stays although the command failed"
+refused tool-failed high model swap chat "pair@sha256:${older:0:12}" --then false
+high ask chat hello > /dev/null
+loaded "$older" "an alias that led there before"
 
 # --- an alias of a model that answers without words, after it answered in its own way
 python3 "$tools/make_model.py" gguf near.gguf --pooling mean > /dev/null

@@ -275,6 +275,8 @@ high model countersign tiny --key approver.pem > out
 
 # Aliases need a model that answers: without an engine nothing is put behind one.
 refused engine-unavailable high model swap chat tiny
+refused engine-unavailable high model swap chat tiny --then 'touch followed'
+[ ! -e followed ] || fail "the command of --then ran although nothing was swapped"
 [ ! -e "$high_state/aliases.json" ] || fail "an alias was made although the canary failed"
 refused not-found high model rollback chat
 
