@@ -9,6 +9,7 @@
 #include "advisory/rpm_distribution.hpp"
 #include "advisory/rpm_version.hpp"
 #include "advisory/semver.hpp"
+#include "artifact/derived_inputs.hpp"
 #include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "ecosystem/apt/deb_version.hpp"
@@ -158,6 +159,17 @@ std::vector<KnownPackage> rpm_names(const Artifact& artifact) {
   return out;
 }
 
+/// The .debs that an engine was made of.
+std::vector<KnownPackage> packages_in(const Artifact& engine) {
+  std::vector<KnownPackage> out;
+  for (const auto& input : derived_inputs(engine)) {
+    for (auto& known : known_packages(input)) {
+      if (std::find(out.begin(), out.end(), known) == out.end()) out.push_back(std::move(known));
+    }
+  }
+  return out;
+}
+
 /// The release of a record, as KnownPackage has it.
 std::string release_of(std::string_view ecosystem, std::string_view release) {
   if (is_rpm_ecosystem(ecosystem)) return rpm_release(ecosystem, release);
@@ -253,6 +265,7 @@ std::vector<KnownPackage> known_packages(const Artifact& artifact) {
   if (kind == "maven") return {{"Maven", {}, artifact.name, artifact.version}};
   if (kind == "deb") return debian_sources(artifact);
   if (kind == "rpm") return rpm_names(artifact);
+  if (kind == "engine") return packages_in(artifact);
   return {};
 }
 

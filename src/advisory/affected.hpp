@@ -26,7 +26,7 @@ struct KnownPackage {
 };
 
 /// Several names for one artifact where records use either: RPM packages by their own name and by their source's; debs
-/// of which nobody states the archive as Debian's and as Ubuntu's.
+/// of which nobody states the archive as Debian's and as Ubuntu's; an engine by the sources of the .debs in it.
 /// Empty for kinds of which OSV has no ecosystem (models, images, files), and for RPM packages of other vendors.
 std::vector<KnownPackage> known_packages(const Artifact& artifact);
 

@@ -226,6 +226,31 @@ TEST(Affected, ArtifactsAreFoundByWhatTheirEcosystemCallsThem) {
   EXPECT_EQ(found.considered(), 5u);
 }
 
+TEST(Affected, AnEngineIsWhatItWasMadeOf) {
+  auto engine = artifact("engine", "llama.cpp", "8941");
+  const auto input = [](const std::string& name, const std::string& version, const std::string& source) {
+    return Json{{"name", name},
+                {"version", version},
+                {"sha256", std::string(64, 'a')},
+                {"source", source},
+                {"evidence", {{"type", "apt-release"}, {"origin", "Debian"}, {"codename", "bookworm"}}}};
+  };
+  engine.files[0].evidence = {
+      {"derived",
+       {{"inputs", {input("libssl3", "3.0.9-1+b1", "openssl (3.0.9-1)"), input("libc6", "2.36-9", "glibc"), 5}}}}};
+  EXPECT_EQ(known_packages(engine),
+            (std::vector<KnownPackage>{{"Debian", "12", "openssl", "3.0.9-1"}, {"Debian", "12", "glibc", "2.36-9"}}));
+  AffectedArtifacts found(subjects_of({engine}));
+  found.consider(parse_osv(record("D-1", range("Debian:12", "openssl", R"({"introduced":"0"},{"fixed":"3.0.9-2"})"))));
+  found.consider(parse_osv(record("D-2", range("Debian:13", "glibc", R"({"introduced":"0"})"))));
+  const auto result = found.result();
+  ASSERT_EQ(result.size(), 1u);
+  EXPECT_EQ(result[0].artifact, "engine:llama.cpp@8941");
+  EXPECT_EQ(result[0].source, "openssl");
+  EXPECT_THAT(result[0].fixed, testing::ElementsAre("3.0.9-2"));
+  EXPECT_TRUE(known_packages(artifact("engine", "imported", "1")).empty());
+}
+
 TEST(Affected, OfTwoSeveritiesTheWorseCounts) {
   const auto severity = [](const std::vector<std::string>& stated) {
     AffectedArtifacts search(subjects_of({artifact("wheel", "demo", "1.0")}));

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "artifact/derived_inputs.hpp"
 #include "base/json_text.hpp"
 #include "base/loose_json.hpp"
 #include "bundle/licenses.hpp"
@@ -54,7 +55,7 @@ Json licenses(const std::string& text) {
   return {{{"license", {{"name", text}}}}};
 }
 
-/// Without the files, where there are several.
+/// With what it was made of; without the files, where there are several.
 Json component(const Item& item, const std::string& ref) {
   const auto& artifact = item.artifact;
   Json out = {
@@ -71,6 +72,8 @@ Json component(const Item& item, const std::string& ref) {
     out["hashes"] = {{{"alg", "SHA-256"}, {"content", file.digest.hex()}}};
     if (is_plain_url(file.origin)) out["externalReferences"] = {{{"type", "distribution"}, {"url", file.origin}}};
   }
+  for (const auto& part : derived_inputs(artifact))
+    out["components"].push_back(component({part, Json::object()}, fmt::format("{}/{}", ref, part.id())));
   return out;
 }
 

@@ -4,6 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "artifact/derived_inputs.hpp"
 #include "base/json_text.hpp"
 #include "base/loose_json.hpp"
 #include "bundle/licenses.hpp"
@@ -111,6 +112,10 @@ class SpdxWriter {
     return fmt::format("{}-file-{}", id, index + 1);
   }
 
+  static std::string input_id(const std::string& id, std::size_t index) {
+    return fmt::format("{}-input-{}", id, index + 1);
+  }
+
   void write_relationships(JsonText& out, const Written& written) const {
     const auto relate = [&](std::string_view from, std::string_view how, std::string_view to) {
       out.begin_object().key("relatedSpdxElement").text(to);
@@ -124,6 +129,8 @@ class SpdxWriter {
       for (const auto needed : m_listed.needs_of(artifact)) relate(id, "DEPENDS_ON", id_of(needed));
       for (std::size_t i = 0; artifact.files.size() > 1 && i < artifact.files.size(); ++i)
         relate(id, "CONTAINS", file_id(id, i));
+      const auto inputs = derived_inputs(artifact);
+      for (std::size_t i = 0; i < inputs.size(); ++i) relate(id, "CONTAINS", input_id(id, i));
     }
   }
 
@@ -131,10 +138,9 @@ class SpdxWriter {
     for (std::size_t i = 0; i < m_listed.all().size(); ++i) write_packages_of(i, out, written);
   }
 
-  void write_packages_of(std::size_t number, JsonText& out, const Written& written) {
-    const auto item = item_of(*m_listed.all()[number].artifact, m_inspected);
+  /// Without its files, where there are several.
+  Json described(const std::string& id, const Item& item) {
     const auto& artifact = item.artifact;
-    const auto id = id_of(number);
     const bool one = artifact.files.size() == 1;
     auto whole = package(id, artifact.name, one ? artifact.files[0].origin : "");
     whole["versionInfo"] = artifact.version;
@@ -148,9 +154,21 @@ class SpdxWriter {
       if (const auto words = in_words(item); !words.empty()) whole["comment"] = words;
     }
     if (one) whole["checksums"] = checksums(artifact.files[0]);
-    out.value(whole);
+    return whole;
+  }
+
+  void write_packages_of(std::size_t number, JsonText& out, const Written& written) {
+    const auto item = item_of(*m_listed.all()[number].artifact, m_inspected);
+    const auto& artifact = item.artifact;
+    const auto id = id_of(number);
+    out.value(described(id, item));
     written();
-    if (one) return;
+    const auto inputs = derived_inputs(artifact);
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      out.value(described(input_id(id, i), {inputs[i], Json::object()}));
+      written();
+    }
+    if (artifact.files.size() == 1) return;
     // A file of SPDX 2.3 must have a SHA-1, which nobody here makes: each is a package of its own.
     for (std::size_t i = 0; i < artifact.files.size(); ++i) {
       write_part(out, file_id(id, i), artifact.files[i]);

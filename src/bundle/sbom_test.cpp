@@ -102,6 +102,33 @@ TEST(Spdx, HasAPackageForEveryArtifactAndFile) {
                                      {"relatedSpdxElement", document["packages"][4]["SPDXID"]}}));
 }
 
+TEST(Bills, TakeAnEngineApart) {
+  auto engine = artifact("engine", "llama.cpp", "8941", {"engines/llama.tar"});
+  Json deb = {{"name", "libc6"},
+              {"version", "2.36-9"},
+              {"architecture", "amd64"},
+              {"size", 5},
+              {"sha256", sha256("libc6").hex()},
+              {"origin", "https://debian.example/libc6.deb"},
+              {"evidence", {{"type", "apt-release"}, {"origin", "Debian"}, {"codename", "bookworm"}}}};
+  const Json archive = {
+      {"name", "llama.tar.gz"}, {"version", "8941"}, {"sha256", sha256("archive").hex()}, {"form", "archive"}};
+  engine.files[0].evidence = {{"derived", {{"inputs", {deb, archive, deb, {{"name", "broken"}}}}}}};
+  const auto parts = parse_json(write_sbom("demo", {engine}))["components"][0]["components"];
+  ASSERT_EQ(parts.size(), 2u) << "each once, and what is no input not at all";
+  EXPECT_EQ(parts[0]["bom-ref"], "engine:llama.cpp@8941/deb:libc6@2.36-9");
+  EXPECT_EQ(parts[0]["purl"], "pkg:deb/debian/libc6@2.36-9?arch=amd64&distro=bookworm");
+  EXPECT_EQ(parts[0]["hashes"][0]["content"], sha256("libc6").hex());
+  EXPECT_EQ(parts[1]["type"], "file");
+  const auto document = parse_json(write_spdx("demo", {engine}));
+  ASSERT_EQ(document["packages"].size(), 3u);
+  EXPECT_EQ(document["packages"][1]["externalRefs"][0]["referenceLocator"], parts[0]["purl"]);
+  EXPECT_THAT(document["relationships"],
+              testing::Contains(Json{{"spdxElementId", document["packages"][0]["SPDXID"]},
+                                     {"relationshipType", "CONTAINS"},
+                                     {"relatedSpdxElement", document["packages"][2]["SPDXID"]}}));
+}
+
 TEST(Bills, AreTheSameForTheSameArtifacts) {
   EXPECT_EQ(write_sbom("demo", sample(), facts_of), write_sbom("demo", sample(), facts_of));
   EXPECT_EQ(write_spdx("demo", sample(), facts_of), write_spdx("demo", sample(), facts_of));

@@ -8,6 +8,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/apt/apt_collector.hpp"
@@ -52,6 +53,16 @@ struct Recipe {
   std::vector<Artifact> inputs;  ///< of kind deb, or k_archive
 };
 
+/// "openssl (3.0.9-1)": what advisories call the package. Empty where it is the package's own name.
+std::string source_of(const Artifact& deb) {
+  constexpr std::string_view k_field = "Source:";
+  const auto stanza = text_in(deb.facts, "stanza");
+  for (const auto line : split(stanza, '\n')) {
+    if (line.starts_with(k_field)) return std::string(trim(line.substr(k_field.size())));
+  }
+  return {};
+}
+
 Json recipe_to_json(const Recipe& recipe) {
   auto inputs = Json::array();
   for (const auto& one : recipe.inputs) {
@@ -66,6 +77,7 @@ Json recipe_to_json(const Recipe& recipe) {
                       {"origin", file.origin},
                       {"evidence", std::move(evidence)}});
     if (one.kind == k_archive) inputs.back()["form"] = k_archive;
+    if (auto source = source_of(one); !source.empty()) inputs.back()["source"] = std::move(source);
   }
   return {{"by", "liftlock.engine/1"},
           {"main_package", recipe.main_package},

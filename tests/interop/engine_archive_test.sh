@@ -66,6 +66,9 @@ cd "$work/stack"
 low lock && low fetch > /dev/null
 # Thrown away and made again from the lock: the same bytes.
 low pack --output ../first > /dev/null
+# What it was made of is known by what advisories and bills of materials call it.
+grep -q '"source": *"glibc' liftlock.lock || fail "the lock does not say the source of libc6"
+grep -q '"pkg:deb/debian/libc6@' ../first/manifest/sbom.cdx.json || fail "the bill of materials does not take the engine apart"
 find "$work/low/store/blobs" -type f -size +50M -delete
 low fetch > /dev/null && low pack --output ../medium/chat-1 > /dev/null
 cmp ../first/engines/llama-release-b1-cpu-amd64.tar ../medium/chat-1/engines/llama-release-b1-cpu-amd64.tar
