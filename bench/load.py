@@ -117,8 +117,9 @@ class Site:
     def engine_files(self):
         return [path for path in self.engine.rglob("*") if path.is_file() and not path.is_symlink()]
 
-    def bare(self):
-        """Seconds from the start of the engine's program."""
+    @contextlib.contextmanager
+    def bare_engine(self, context=CONTEXT):
+        """The engine's program, healthy, without a gate or a gateway: the path of its socket."""
         run = self.work / "run"
         run.mkdir(exist_ok=True)
         path = run / "bare.sock"
@@ -129,19 +130,24 @@ class Site:
                    "--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--bind", run, "/run",
                    "--ro-bind", self.blob, "/model.gguf", "--setenv", "LD_LIBRARY_PATH", libraries, "--die-with-parent",
                    "/" + manifest["executables"]["llama-server"], "--host", "/run/bare.sock", "-m", "/model.gguf", "--offline",
-                   "--parallel", str(SLOTS), "-c", str(SLOTS * CONTEXT)]
+                   "--parallel", str(SLOTS), "-c", str(SLOTS * context)]
         with open(self.work / "bare.log", "w") as log:
-            start = time.monotonic()
             process = subprocess.Popen([str(part) for part in command], stdout=log, stderr=log)
         try:
             while not is_ready(path):
                 if process.poll() is not None:
                     raise SystemExit(f"the bare engine ended: {(self.work / 'bare.log').read_text()[-2000:]}")
                 time.sleep(0.005)
-            wait_for_token(UnixConnection(path), {})
-            return time.monotonic() - start
+            yield path
         finally:
             end(process)
+
+    def bare(self):
+        """Seconds from the start of the engine's program."""
+        start = time.monotonic()
+        with self.bare_engine() as path:
+            wait_for_token(UnixConnection(path), {})
+            return time.monotonic() - start
 
     @contextlib.contextmanager
     def serving(self, policy):

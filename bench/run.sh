@@ -11,3 +11,4 @@ python3 bench/skopeo.py "$build" "$work" --mib "${IMAGE_MIB:-512}"
 "$build/bench/record_bench" "$work/record" 100000 2000 500
 bench/gateway.sh "$build"
 python3 bench/load.py "$build" "$work"
+python3 bench/engine.py "$build" "$work"
