@@ -64,7 +64,7 @@ std::vector<std::string> left_unused(const Site& site, const engine::InstalledEn
     for (const auto& package : engine::stored_engines(Catalog(site.catalog_file(), Access::read))) {
       const auto variant = package.facts.find("variant");
       const bool is_known = variant != package.facts.end() && variant->is_string();
-      if (is_known && engine_in(package) == one.manifest.name)
+      if (is_known && engine::engine_in(package) == one.manifest.name)
         others.emplace(package.id(), variant->get<std::string>());
     }
   }
