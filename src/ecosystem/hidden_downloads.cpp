@@ -19,6 +19,35 @@ constexpr std::string_view k_hub_there = "give the program the model's folder, o
 
 // clang-format off
 constexpr auto k_downloads = std::to_array<HiddenDownload>({
+    {"npm", "@huggingface/transformers", "models by their names when they are first asked for",
+     "", k_any_model, k_add_model,
+     "env.localModelPath with the folder above the models, and env.allowRemoteModels = false",
+     "@huggingface/transformers 4.3.2, src/env.js"},
+    {"npm", "@prisma/engines", "its schema engine, a program, when it is installed",
+     "", "schema-engine prisma-engines",
+     "[file.prisma-engines]\nsource = \"<file schema-engine-… of node_modules/@prisma/engines, after an install>\"",
+     "PRISMA_SCHEMA_ENGINE_BINARY with the file's path, and `npm ci --ignore-scripts`",
+     "@prisma/engines 7.10.1, dist/scripts/postinstall.js; fetch-engine/src/env.ts of its repository"},
+    {"npm", "cypress", "its program when it is installed",
+     "", "cypress.zip cypress-cache",
+     "[file.cypress]\nsource = \"<cypress.zip of that version>\"",
+     "CYPRESS_INSTALL_BINARY with the path of cypress.zip; or CYPRESS_INSTALL_BINARY=0, and CYPRESS_RUN_BINARY with the unpacked program",
+     "cypress 15.3.0, dist/tasks/install.js and verify.js"},
+    {"npm", "electron", "its runtime when it is installed",
+     "", "electron-v electron-dist",
+     "[file.electron]\nsource = \"<electron-v<version>-<platform>.zip>\"",
+     "ELECTRON_SKIP_BINARY_DOWNLOAD=1, and ELECTRON_OVERRIDE_DIST_PATH with the folder of the unpacked zip",
+     "electron 41.7.1, install.js and index.js"},
+    {"npm", "playwright", "browsers: `playwright install` fetches them",
+     "", "ms-playwright chromium",
+     "[file.browsers]\nsource = \"<folder ms-playwright that `playwright install` filled>\"",
+     "PLAYWRIGHT_BROWSERS_PATH, or executablePath of a browser from [apt]",
+     "playwright-core 1.65.1, lib/coreBundle.js"},
+    {"npm", "puppeteer", "Chrome and its headless shell when it is installed",
+     "", "puppeteer-cache chrome-headless-shell chrome-linux64 chromium",
+     "[file.puppeteer-cache]\nsource = \"<folder that PUPPETEER_CACHE_DIR names, after an install>\"",
+     "PUPPETEER_SKIP_DOWNLOAD=true while it is installed, then PUPPETEER_CACHE_DIR; or PUPPETEER_EXECUTABLE_PATH of a browser from [apt]",
+     "puppeteer 24.43.1, getConfiguration.js and node/install.js"},
     {"wheel", "chromadb", "an ONNX embedding model (all-MiniLM-L6-v2) when a collection has no embedding function of its own",
      "", "all-MiniLM-L6-v2 onnx.tar.gz",
      "[file.chroma-embedder]\nsource = \"<address of onnx.tar.gz in chromadb's onnx_mini_lm_l6_v2.py>\"",
@@ -151,8 +180,8 @@ bool brings(const Artifact& artifact, const HiddenDownload& download) {
   if (artifact.kind == "wheel") {
     return any_word(download.packages, [&](std::string_view word) { return artifact.name.starts_with(word); });
   }
-  // What an image has with it, it has for itself.
-  if (artifact.kind == "image" || wants_any_model(download)) return false;
+  // What an image has with it, it has for itself, and no package of npm that is only called like it brings a browser.
+  if (artifact.kind == "image" || artifact.kind == "npm" || wants_any_model(download)) return false;
   return any_word(download.content, [&](std::string_view word) {
     return (!is_ending(word) && artifact.id().find(word) != std::string::npos) ||
            std::any_of(artifact.files.begin(), artifact.files.end(), [&](const ArtifactFile& file) {
@@ -209,6 +238,7 @@ std::vector<HiddenNeed> hidden_needs(const std::vector<Artifact>& artifacts,
       return artifact.kind == download.kind && artifact.name == download.name;
     });
     if (needs != artifacts.end()) out.push_back({&download, needs->id(), false, perhaps});
+    if (download.kind != "wheel") continue;  // of images only their Python packages are known
     for (const auto& [image, marks] : images) {
       if (marks.packages.contains(std::string(download.name)) && !brings(marks, download))
         out.push_back({&download, image->id(), true, perhaps});
@@ -220,7 +250,8 @@ std::vector<HiddenNeed> hidden_needs(const std::vector<Artifact>& artifacts,
 std::string hidden_downloads_markdown() {
   std::string out = "| package | it downloads | on the other side | read in |\n|---|---|---|---|\n";
   for (const auto& one : k_downloads) {
-    out += fmt::format("| {} | {} | {} | {} |\n", one.name, one.what, one.there, one.source);
+    out += fmt::format("| {}{} | {} | {} | {} |\n", one.name, one.kind == "npm" ? " (npm)" : "", one.what, one.there,
+                       one.source);
   }
   return out;
 }

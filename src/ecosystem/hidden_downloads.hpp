@@ -17,7 +17,7 @@ struct HiddenDownload {
   /// wrong one, so this is asked. An image that has one in a cache of the hub has its own.
   static constexpr std::string_view k_any_model = "model:";
 
-  /// Of the artifact that downloads: "wheel"; an image that has it installed downloads as well.
+  /// Of the artifact that downloads: "npm", "wheel"; an image that has a wheel installed downloads as well.
   std::string_view kind;
   std::string_view name;  ///< as the ecosystem normalises it
   std::string_view what;  ///< completes "it downloads …"

@@ -44,7 +44,7 @@ TEST(HiddenDownloads, AreSortedAndSayWhereTheyWereRead) {
   for (std::size_t i = 0; i < all.size(); ++i) {
     EXPECT_FALSE(all[i].what.empty() || all[i].there.empty() || all[i].source.empty()) << all[i].name;
     if (i > 0) {
-      EXPECT_LT(all[i - 1].name, all[i].name);
+      EXPECT_LT(std::pair(all[i - 1].kind, all[i - 1].name), std::pair(all[i].kind, all[i].name));
     }
   }
 }
@@ -61,6 +61,16 @@ TEST(HiddenDownloads, APackageThatDownloadsIsNamedUntilTheStackBringsWhatItWants
                                                            "all-MiniLM-L6-v2/resolve/x/model.safetensors")}),
       testing::IsEmpty());
   EXPECT_THAT(needed_by({artifact("wheel", "idna"), artifact("image", "nginx")}), testing::IsEmpty());
+}
+
+TEST(HiddenDownloads, PackagesOfNpmDownloadTooAndNeverBringIt) {
+  EXPECT_THAT(needed_by({artifact("npm", "puppeteer"), artifact("npm", "chromium-bidi")}),
+              testing::ElementsAre("npm:puppeteer@1"));
+  EXPECT_THAT(needed_by({artifact("npm", "puppeteer"), artifact("deb", "chromium")}), testing::IsEmpty());
+  EXPECT_THAT(needed_by({artifact("npm", "@prisma/engines")}), testing::ElementsAre("npm:@prisma/engines@1"));
+  EXPECT_THAT(needed_by({artifact("npm", "tiktoken")}), testing::IsEmpty()) << "another package, of its name only";
+  const auto marks = marks_of({"usr/lib/python3.12/site-packages/electron-1.0.dist-info/METADATA"});
+  EXPECT_THAT(needed_by({artifact("image", "app")}, marks), testing::IsEmpty());
 }
 
 TEST(HiddenDownloads, AWheelIsBroughtByAWheelAndNeverByItself) {

@@ -27,6 +27,7 @@ const Known& known() {
     Known made;
     std::set<std::string_view> words, prefixes;
     for (const auto& one : hidden_downloads()) {
+      if (one.kind != "wheel") continue;
       made.names.emplace(one.name);
       for (const auto word : split(one.packages, ' ')) prefixes.insert(word);
       for (const auto word : split(one.content, ' ')) {
