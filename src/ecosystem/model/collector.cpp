@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/json.hpp"
+#include "ecosystem/hub/repository.hpp"
 #include "ecosystem/local_files.hpp"
+#include "ecosystem/model/completeness.hpp"
 #include "ecosystem/model/hub_client.hpp"
 #include "ecosystem/model/ollama_registry.hpp"
 #include "ecosystem/model/resolution.hpp"
@@ -68,6 +72,10 @@ constexpr std::array k_dataset_keys = {
     KeySpec{"version", ValueType::string, false,
             "Version; default: 12 digits of the commit or of the content's SHA-256.", "\"1.1\""},
 };
+
+/// All that tokenizer_names() has, and what belongs to one.
+constexpr std::array k_tokenizer_patterns = {"tokenizer*",  "vocab.*",    "merges.txt",  "spiece.model",
+                                             "*.bpe.model", "*.tiktoken", "tekken.json", "special_tokens_map.json"};
 
 /// The list of a local folder, as the stack writes it.
 std::vector<fs::path> manifest_of(const std::string& source, const fs::path& stack_folder) {
@@ -156,6 +164,36 @@ std::vector<FetchJob> plan_files(const Artifact& artifact, const StackEntry& ent
 std::vector<FetchJob> ModelCollector::plan(const Artifact& artifact, const StackEntry& entry,
                                            CollectContext& context) const {
   return plan_files(artifact, entry, context);
+}
+
+CheckResult ModelCollector::check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
+                                  CollectContext& /*context*/) const {
+  CheckResult out;
+  auto include = entry.texts("include");
+  if (include.empty()) return out;
+  // Where `include` takes whatever it is called, there is none.
+  const auto leaves_behind = [&](const std::string& folder) {
+    const auto names = tokenizer_names();
+    return std::any_of(names.begin(), names.end(),
+                       [&](const auto name) { return !is_selected(folder + std::string(name), include, {}); });
+  };
+  for (const auto& artifact : artifacts) {
+    std::vector<std::string> paths;
+    std::set<std::string> weights;
+    for (const auto& file : artifact.files) {
+      const auto& path = paths.emplace_back(hub::path_in_model(file));
+      if (path.ends_with(".safetensors")) weights.insert(path.substr(0, path.rfind('/') + 1));
+    }
+    const auto without = folders_without_tokenizer(paths, weights);
+    if (std::none_of(without.begin(), without.end(), leaves_behind)) continue;
+    for (const auto* pattern : k_tokenizer_patterns) {
+      if (std::find(include.begin(), include.end(), pattern) == include.end()) include.emplace_back(pattern);
+    }
+    out.missing.push_back(
+        {fmt::format("{} has weights but no tokenizer, which `include` may leave behind", artifact.id()),
+         fmt::format("# in {}, in place of what it has\ninclude = {}", entry.where(), Json(include).dump())});
+  }
+  return out;
 }
 
 std::string_view DatasetCollector::table() const {

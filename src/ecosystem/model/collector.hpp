@@ -18,6 +18,9 @@ class ModelCollector final : public Collector {
                                                       const std::filesystem::path& stack_folder) const override;
   Collected resolve(const StackEntry& entry, CollectContext& context) const override;
   std::vector<FetchJob> plan(const Artifact& artifact, const StackEntry& entry, CollectContext& context) const override;
+  /// Does `include` leave the tokenizer behind? Where nothing is included by name, its absence is a note of fetch.
+  CheckResult check(const StackEntry& entry, const std::vector<Artifact>& artifacts,
+                    CollectContext& context) const override;
 };
 
 /// The table `dataset`: the same sources, but for Ollama. docs/guides/datasets.md is its manual.

@@ -120,6 +120,26 @@ class ModelCollecting : public ::testing::Test {
   std::optional<CollectContext> m_context;
 };
 
+TEST_F(ModelCollecting, ATokenizerThatIncludeLeavesBehindIsMissing) {
+  write("tiny/model.safetensors", "weights");
+  write("tiny/config.json", "{}");
+  write("tiny/tokenizer.json", "{}");
+  const auto missing = [&](const Json& include) {
+    const Json values = {{"source", "tiny"}, {"include", include}};
+    const auto artifacts = resolve(values).artifacts;
+    return ModelCollector().check({"model", "tiny", values, sha256("")}, artifacts, *m_context).missing;
+  };
+  const auto found = missing({"*.safetensors", "config.json"});
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_THAT(found[0].what, HasSubstr("no tokenizer"));
+  const auto proposed = parse_json(found[0].add.substr(found[0].add.find("include = ") + 10));
+  EXPECT_EQ(proposed[0], "*.safetensors");
+  EXPECT_TRUE(missing(proposed).empty());
+  fs::remove(at("tiny/tokenizer.json"));
+  EXPECT_TRUE(missing(proposed).empty()) << "what is not there is no fault of `include`";
+  EXPECT_TRUE(missing(Json::array()).empty());
+}
+
 TEST_F(ModelCollecting, AHubRepositoryIsPinnedListedAndFetched) {
   make_repository();
   const HubServer hub(at("hub"), {"--page", "2"});

@@ -134,11 +134,22 @@ class Check {
   std::vector<Finding> m_findings;
 };
 
+constexpr std::string_view k_tokenizers[] = {"tokenizer.json",     "tokenizer.model", "spiece.model",
+                                             "vocab.json",         "vocab.txt",       "sentencepiece.bpe.model",
+                                             "tokenizer.tiktoken", "tekken.json"};
+
 bool is_tokenizer(std::string_view name) {
-  static constexpr std::string_view k_names[] = {"tokenizer.json",     "tokenizer.model", "spiece.model",
-                                                 "vocab.json",         "vocab.txt",       "sentencepiece.bpe.model",
-                                                 "tokenizer.tiktoken", "tekken.json"};
-  return std::find(std::begin(k_names), std::end(k_names), name) != std::end(k_names) || name.ends_with(".tiktoken");
+  return std::find(std::begin(k_tokenizers), std::end(k_tokenizers), name) != std::end(k_tokenizers) ||
+         name.ends_with(".tiktoken");
+}
+
+bool is_config(std::string_view name) {
+  return name == "config.json" || name == "params.json" || name == "adapter_config.json";
+}
+
+bool has_in(const std::vector<std::string>& paths, const std::string& folder, bool (*wanted)(std::string_view name)) {
+  return std::any_of(paths.begin(), paths.end(),
+                     [&](const std::string& path) { return folder_of(path) == folder && wanted(name_of(path)); });
 }
 
 }  // namespace
@@ -162,31 +173,38 @@ std::vector<Finding> check_completeness(const ModelFiles& files) {
   return Check(files).take();
 }
 
+std::span<const std::string_view> tokenizer_names() {
+  return k_tokenizers;
+}
+
+std::vector<std::string> folders_without_tokenizer(const std::vector<std::string>& paths,
+                                                   const std::set<std::string>& weights) {
+  std::vector<std::string> out;
+  // Parts of a diffusion pipeline (unet/, vae/) have a configuration and no tokenizer of their own.
+  if (std::any_of(paths.begin(), paths.end(), [](const auto& path) { return name_of(path) == "model_index.json"; }))
+    return out;
+  std::copy_if(weights.begin(), weights.end(), std::back_inserter(out), [&](const auto& folder) {
+    return has_in(paths, folder, is_config) && !has_in(paths, folder, is_tokenizer);
+  });
+  return out;
+}
+
 std::vector<std::string> completeness_notes(const ModelFiles& files) {
   std::vector<std::string> notes;
   std::set<std::string> folders;
-  for (const auto& [path, model] : files.safetensors) folders.insert(folder_of(path));
-  const auto has_in = [&](const std::string& folder, const auto& wanted) {
-    return std::any_of(files.paths.begin(), files.paths.end(),
-                       [&](const std::string& path) { return folder_of(path) == folder && wanted(name_of(path)); });
-  };
-  const auto is_config = [](std::string_view name) {
-    return name == "config.json" || name == "params.json" || name == "adapter_config.json";
-  };
+  for (const auto& [path, model] : files.safetensors) folders.emplace(folder_of(path));
+  const auto shown = [](const std::string& folder) { return folder.empty() ? std::string("the model") : folder; };
+  for (const auto& folder : folders_without_tokenizer(files.paths, folders))
+    notes.push_back(fmt::format("{} has weights but no tokenizer", shown(folder)));
   for (const auto& folder : folders) {
-    const bool config = has_in(folder, is_config);
-    const auto shown = folder.empty() ? std::string("the model") : folder;
-    if (!config) notes.push_back(fmt::format("{} has weights but no config.json", shown));
-    // Parts of a diffusion pipeline (unet/, vae/) have a configuration and no tokenizer of their own.
-    const bool pipeline = std::any_of(files.paths.begin(), files.paths.end(),
-                                      [](const std::string& path) { return name_of(path) == "model_index.json"; });
-    if (config && !pipeline && !has_in(folder, is_tokenizer))
-      notes.push_back(fmt::format("{} has weights but no tokenizer", shown));
+    if (!has_in(files.paths, folder, is_config))
+      notes.push_back(fmt::format("{} has weights but no config.json", shown(folder)));
     const bool sharded = std::any_of(files.safetensors.begin(), files.safetensors.end(), [&](const auto& entry) {
       return folder_of(entry.first) == folder && parse_shard_name(entry.first);
     });
-    if (sharded && !has_in(folder, [](std::string_view name) { return name.ends_with(".safetensors.index.json"); })) {
-      notes.push_back(fmt::format("{} has shards but no index", shown));
+    if (sharded &&
+        !has_in(files.paths, folder, [](std::string_view name) { return name.ends_with(".safetensors.index.json"); })) {
+      notes.push_back(fmt::format("{} has shards but no index", shown(folder)));
     }
   }
   for (const auto& path : files.paths) {

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <map>
+#include <set>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ecosystem/inspector.hpp"
@@ -29,6 +32,15 @@ std::optional<ShardName> parse_shard_name(std::string_view path);
 
 /// Missing or contradicting shards: Findings model_incomplete and model_malformed.
 std::vector<Finding> check_completeness(const ModelFiles& files);
+
+/// What tokenizers are called, one of each form.
+std::span<const std::string_view> tokenizer_names();
+
+/// Folders ("" is the top, else with a "/" at the end) that hold safetensors and a configuration, but no tokenizer.
+/// None of a diffusion pipeline, whose parts have no tokenizer of their own.
+/// @param weights the folders that hold safetensors
+std::vector<std::string> folders_without_tokenizer(const std::vector<std::string>& paths,
+                                                   const std::set<std::string>& weights);
 
 /// Things that may be missing on purpose ("there is no tokenizer beside …"), sorted.
 std::vector<std::string> completeness_notes(const ModelFiles& files);
