@@ -118,9 +118,11 @@ TEST_F(Speech, WhatNoEngineForSpeechDoesEndsItAndIsSeen) {
   const std::string what = "the engine does what none for speech does: ";
   EXPECT_THAT(heard(host, "RIFF....WAVE mislead"), HasSubstr(what + "something else stood where its transcript"));
   EXPECT_THAT(heard(host, "RIFF....WAVE devour"), HasSubstr(what + "it held"));
+  EXPECT_THAT(heard(host, "RIFF....WAVE trespass"), HasSubstr(what + "it made a system call that no engine makes"));
   EXPECT_EQ(heard(host), "I heard it");
   EXPECT_THAT(ends("engine.suspicious"), ElementsAre("failure something else stood where its transcript belongs",
-                                                     HasSubstr("of memory, and may hold 64.0 MiB")));
+                                                     HasSubstr("of memory, and may hold 64.0 MiB"),
+                                                     HasSubstr("a system call that no engine makes")));
   EXPECT_EQ(last("engine.suspicious").at("engine"), "tiny/1-cpu");
 }
 

@@ -20,7 +20,7 @@
 // With "stream":true it answers in events.
 //
 // With --output-file it stands in for whisper-cli: it writes what it heard, and ends, unless the recording holds the
-// word "crash", "hang", "devour" (memory) or "mislead" (a symlink where the transcript belongs).
+// word "crash", "hang", "devour" (memory), "trespass" or "mislead" (a symlink where the transcript belongs).
 #include <fcntl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -280,6 +280,7 @@ int main(int argc, char** argv) {
     if (has(sound, "crash")) std::abort();
     while (has(sound, "hang")) pause();
     if (has(sound, "devour")) devour();
+    if (has(sound, "trespass")) trespass();
     if (has(sound, "mislead")) return symlink("/etc/passwd", (transcript + ".json").c_str());
     std::ofstream(transcript + ".json")
         << R"({"result":{"language":"en"},"transcription":[{"offsets":{"from":0,"to":1000},"text":"I heard it"}]})";
