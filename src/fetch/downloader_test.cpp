@@ -289,11 +289,12 @@ TEST_F(DownloaderTest, ContinuesWhereAKilledRunWas) {
     Downloader(store, silent_reporter(), quick()).fetch({the_job});
     ::_exit(0);
   }
+  const auto part = "named-" + sha256("part").hex();
   const auto begun = [&] {
     std::error_code gone;
     for (fs::recursive_directory_iterator at(store.folder() / "staging", gone), end; !gone && at != end;
          at.increment(gone)) {
-      if (at->path().filename() == "part" && fs::file_size(at->path(), gone) > 0 && !gone) return true;
+      if (at->path().filename() == part && fs::file_size(at->path(), gone) > 0 && !gone) return true;
     }
     return false;
   };
