@@ -20,7 +20,7 @@ constexpr std::string_view k_hub_there = "give the program the model's folder, o
 // clang-format off
 constexpr auto k_downloads = std::to_array<HiddenDownload>({
     {"npm", "@huggingface/transformers", "models by their names when they are first asked for",
-     "", k_any_model, k_add_model,
+     "", HiddenDownload::k_any_model, k_add_model,
      "env.localModelPath with the folder above the models, and env.allowRemoteModels = false",
      "@huggingface/transformers 4.3.2, src/env.js"},
     {"npm", "@prisma/engines", "its schema engine, a program, when it is installed",
