@@ -142,7 +142,8 @@ class Conversation final : public LiveAnswer {
   SealedPrompt seal() const {
     const auto& listening = m_request.listening;
     std::string recording;
-    if (listening && listening->is_kept)
+    // What was refused, or found no place in the queue, was heard by no model.
+    if (listening && listening->is_kept && !m_digest.empty())
       recording = read_all(listening->recording->fd(), engine::k_max_recording, "the recording");
     return m_parts.book.seal(head(), m_prompt, m_request.record_mode, recording);
   }

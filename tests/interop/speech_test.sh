@@ -68,6 +68,11 @@ expect 200 -F file=@tone.wav -F model=says | grep "{\"text\":\"$heard\"}" > /dev
 expect 200 -F file=@tone.wav -F model=says -F response_format=vtt -F language=en -F prompt=x | grep '^00:00:00.000 --> 00:00:01.000$' > /dev/null || fail "vtt"
 expect 400 -F file=@noise.bin -F model=says | grep 'file: must be WAV' > /dev/null || fail "no sound"
 expect 400 -F file=@lie.wav -F model=says | grep 'cannot be decoded' > /dev/null || fail "a lie"
+lies=$(high --json record find --text "$(sha256sum < lie.wav | cut -d' ' -f1)" | json '["records"]')
+grep -q "'id'" <<< "$lies" || fail "what could not be decoded is not on record"
+for record in $(grep -o "'id': '[^']*'" <<< "$lies" | cut -d"'" -f4); do
+  if high record show "$record" --recording none.wav 2> err; then fail "a recording that no model heard is kept"; fi
+done
 expect 400 -F model=says | grep 'file: must be there' > /dev/null || fail "no file"
 expect 400 -F file=@tone.wav -F file=@tone.wav -F model=says | grep 'file: must be there once' > /dev/null || fail "two files"
 expect 400 -F file=@tone.wav -F model=says -F lang=de | grep "did you mean 'language'\|lang" > /dev/null || fail "an unknown field"
