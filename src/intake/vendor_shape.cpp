@@ -81,6 +81,12 @@ class VendoredTree {
       out.notes.push_back(fmt::format("{} is left out: it is no part of the vendored tree", printable(m_left[i])));
     if (m_left.size() > k_max_notes)
       out.notes.push_back(fmt::format("and {} more are left out", counted(m_left.size() - k_max_notes, "file")));
+    if (!m_folder.empty() && m_tree->has("Cargo.toml")) {
+      out.notes.push_back(
+          fmt::format("only {} of the workspace comes in: its own sources cross in a bundle, as [git.NAME] or "
+                      "[file.NAME], or as an import of its own, without {} and with a list of digests (SHA256SUMS)",
+                      printable(m_folder), printable(m_folder)));
+    }
     out.notes.emplace_back(
         m_lock ? "Cargo.lock states the digest of each .crate, and .cargo-checksum.json those of the files: that the "
                  "files came from that .crate, only who vouches for the import can say"

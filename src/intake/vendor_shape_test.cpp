@@ -80,6 +80,7 @@ TEST_F(Vendored, BecomesOneTarWithItsHiddenFilesAndModes) {
   EXPECT_EQ(result.files, 5u);
   EXPECT_THAT(result.notes, Contains(HasSubstr("no Cargo.lock came with it")));
   EXPECT_THAT(result.notes, Not(Contains(HasSubstr("hidden"))));
+  EXPECT_THAT(result.notes, Not(Contains(HasSubstr("of the workspace"))));
   const auto artifact = only();
   EXPECT_EQ(artifact.kind, "cargo-vendor");
   EXPECT_EQ(artifact.name, "v");
@@ -139,6 +140,7 @@ TEST_F(Vendored, IsFoundInTheFolderOfItsWorkspace) {
   const auto result = taken("app");
   EXPECT_THAT(result.notes, Contains(AllOf(HasSubstr("Cargo.toml is left out"), Not(HasSubstr("vendor/")))));
   EXPECT_THAT(result.notes, Contains(HasSubstr(".cargo/config.toml is left out")));
+  EXPECT_THAT(result.notes, Contains(HasSubstr("only vendor/ of the workspace comes in")));
   EXPECT_EQ(only().name, "app");
   give_back(only(), "back");
   run({"diff", "-r", "app/vendor", "back/vendor"});
