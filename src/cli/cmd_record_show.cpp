@@ -36,8 +36,10 @@ std::string text_of(const Record& record) {
 
 void write_recording(const Record& record, const std::string& file) {
   if (record.recording.empty()) {
-    throw Error(ErrorCode::not_found, fmt::format("the record {} holds no recording", record.head.id),
-                "one is kept of what speech models heard, in mode full, unless [record] recordings is false");
+    throw Error(
+        ErrorCode::not_found, fmt::format("the record {} holds no recording", record.head.id),
+        "one of at most 64 MiB is kept of what speech models heard, in mode full, unless [record] recordings is "
+        "false");
   }
   write_file_atomically(file, record.recording, 0600);
 }

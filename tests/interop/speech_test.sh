@@ -42,6 +42,17 @@ record=$(high --json transcribe says tone.wav | json '["transcripts"][0]["record
 if high record show "$record" --recording none.wav 2> err; then fail "a recording that was not to be kept"; fi
 grep -q 'error\[not-found\]' err && grep -q "$digest" <<< "$(high record show "$record")" || fail "its digest: $(cat err)"
 sed -i '/^recordings = false/d' "$work/high/config.toml"
+# What is longer than the record keeps: stereo at 192 kHz, 90 seconds.
+python3 - <<'PY'
+import wave
+with wave.open("large.wav", "wb") as out:
+    out.setparams((2, 2, 192000, 0, "NONE", ""))
+    out.writeframes(bytes(4 * 192000 * 90))
+PY
+record=$(high --json transcribe says large.wav | json '["transcripts"][0]["record"]')
+if high record show "$record" --recording none.wav 2> err; then fail "a recording over 64 MiB is kept"; fi
+grep -q "$heard" <<< "$(high record show "$record")" || fail "the transcript of a large recording: $(high record show "$record")"
+rm large.wav
 head -c 100000 /dev/urandom > noise.bin
 (printf 'RIFF\0\0\0\0WAVE'; cat noise.bin) > lie.wav
 head -c 30000 tone.wav > short.wav
