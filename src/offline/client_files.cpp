@@ -130,9 +130,7 @@ void ClientFiles::point_npm(const std::set<std::string>& scopes) {
   const auto registry = m_mirror + "/npm/";
   // Proxies of an .npmrc have no variable that takes them back.
   if (const auto address = HttpAddress::parse(m_mirror)) m_out.set["npm_config_noproxy"] = address->host;
-  m_out.set["COREPACK_NPM_REGISTRY"] = m_mirror + "/npm";
-  m_out.set["COREPACK_INTEGRITY_KEYS"] = "0";  // the signatures of its own registry are not carried
-  point_yarn();
+  for (const auto* name : {"YARN_HTTP_PROXY", "YARN_HTTPS_PROXY"}) m_out.set[name] = "";
   if (scopes.empty()) return;
   std::vector<std::string> options;
   for (const auto& scope : scopes) {
@@ -141,14 +139,6 @@ void ClientFiles::point_npm(const std::set<std::string>& scopes) {
   }
   // A shell between us and npm may drop variables of such names (dash does), and npm reads '_' in them as '-'.
   for (const auto* name : {"npm", "npx"}) add_program(name, options);
-}
-
-void ClientFiles::point_yarn() {
-  // Settings of every version from 2.0 on: Yarn refuses to run where a variable names one that it does not know.
-  m_out.set["YARN_NPM_REGISTRY_SERVER"] = m_mirror + "/npm";
-  for (const auto* name : {"YARN_HTTP_PROXY", "YARN_HTTPS_PROXY"}) m_out.set[name] = "";
-  const auto address = HttpAddress::parse(m_mirror);
-  if (address && !address->tls) m_out.set["YARN_UNSAFE_HTTP_WHITELIST"] = address->host;
 }
 
 void ClientFiles::point_git(const std::map<std::string, std::string>& environment) {

@@ -19,7 +19,7 @@ class ClientFiles {
 
   /// Settings with the mirror in place of every repository; without a mirror, offline.
   void point_maven();
-  /// Asks the mirror directly, and also where one of these scopes has a registry of its own. Yarn and Corepack as well.
+  /// Asks the mirror without a proxy (Yarn as well), and also where one of these scopes has a registry of its own.
   void point_npm(const std::set<std::string>& scopes);
   /// Addresses of repositories elsewhere are led to where the mirror looks them up; the loopback's stay what they are.
   void point_git(const std::map<std::string, std::string>& environment);
@@ -41,7 +41,6 @@ class ClientFiles {
   /// A program `name` that is the machine's with these words before its arguments; none where the machine has none.
   /// @param before lines of a shell script, which may change the arguments
   void add_program(const std::string& name, const std::vector<std::string>& options, const std::string& before = {});
-  void point_yarn();
   fs::path write(const fs::path& name, std::string_view text);
 
   const std::string& m_mirror;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "net/address.hpp"
 #include "offline/cargo_home.hpp"
 #include "offline/client_files.hpp"
 #include "offline/npm_scopes.hpp"
@@ -24,6 +25,12 @@ void lead_by_variables(const std::string& mirror, std::map<std::string, std::str
   set["npm_config_replace_registry_host"] = "always";
   set["GOPROXY"] = mirror + "/go";
   set["HF_ENDPOINT"] = mirror + "/hf";
+  // Settings of every version of Yarn from 2.0 on: it refuses to run where a variable names one that it does not know.
+  set["YARN_NPM_REGISTRY_SERVER"] = mirror + "/npm";
+  const auto address = HttpAddress::parse(mirror);
+  if (address && !address->tls) set["YARN_UNSAFE_HTTP_WHITELIST"] = address->host;
+  set["COREPACK_NPM_REGISTRY"] = mirror + "/npm";
+  set["COREPACK_INTEGRITY_KEYS"] = "0";  // the signatures of its own registry are not carried
 }
 
 /// Whether there is a mirror or not.
@@ -42,6 +49,7 @@ std::map<std::string, std::string> mirror_environment(const std::string& mirror)
   out.set = quiet::quiet_environment(quiet::Mirror::local);
   keep_to_it(out.set);
   lead_by_variables(mirror, out.set);
+  out.set["CARGO_NET_OFFLINE"] = "true";  // only a file would lead it
   ClientFiles(mirror, {}, out).point_git({});
   return std::move(out.set);
 }

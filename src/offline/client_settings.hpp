@@ -23,7 +23,8 @@ struct ClientSettings {
 WantedLists wanted_lists();
 
 /// The variables that lead clients to the mirror without a file of ours, and the switches: for containers, whose files
-/// are their own. (cargo, apt, dnf, helm and Maven cannot be led so.)
+/// are their own. (apt, dnf, helm and Maven cannot be led so, nor cargo, which is told
+/// to stay offline.)
 std::map<std::string, std::string> mirror_environment(const std::string& mirror);
 
 /// @param mirror its address, without a slash at the end; empty: there is none

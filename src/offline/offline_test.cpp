@@ -374,12 +374,15 @@ TEST(ClientSettings, VariablesAloneAreThoseOfTheSettingsThatNeedNoFile) {
   const TemporaryFolder folder;
   const std::string mirror = "http://10.0.0.5:8480";
   const auto settings = client_settings(mirror, folder.path(), {{"HOME", folder.path().string()}}, {});
-  const auto alone = mirror_environment(mirror);
+  auto alone = mirror_environment(mirror);
   for (const auto* name : {"PIP_INDEX_URL", "UV_DEFAULT_INDEX", "npm_config_registry", "GOPROXY", "HF_ENDPOINT",
-                           "LIFTLOCK_MIRROR", "GIT_CONFIG_COUNT", "VLLM_NO_USAGE_STATS"}) {
+                           "LIFTLOCK_MIRROR", "GIT_CONFIG_COUNT", "VLLM_NO_USAGE_STATS", "YARN_NPM_REGISTRY_SERVER",
+                           "YARN_UNSAFE_HTTP_WHITELIST", "COREPACK_NPM_REGISTRY", "COREPACK_INTEGRITY_KEYS"}) {
     EXPECT_TRUE(alone.contains(name)) << name;
   }
   EXPECT_FALSE(alone.contains("PIP_NO_INDEX")) << "the mirror stands in for it";
+  EXPECT_EQ(alone["CARGO_NET_OFFLINE"], "true") << "no variable leads it";
+  alone.erase("CARGO_NET_OFFLINE");
   for (const auto& [name, value] : alone) {
     ASSERT_TRUE(settings.set.contains(name)) << name;
     EXPECT_EQ(settings.set.at(name), value) << name;
