@@ -23,6 +23,9 @@ void lead_by_variables(const std::string& mirror, std::map<std::string, std::str
   set["UV_DEFAULT_INDEX"] = mirror + "/simple/";
   set["npm_config_registry"] = mirror + "/npm/";
   set["npm_config_replace_registry_host"] = "always";
+  // Files of the user may say that they are offline.
+  set["UV_OFFLINE"] = "false";
+  set["npm_config_offline"] = "false";
   set["GOPROXY"] = mirror + "/go";
   set["HF_ENDPOINT"] = mirror + "/hf";
   // Settings of every version of Yarn from 2.0 on: it refuses to run where a variable names one that it does not know.
@@ -66,9 +69,9 @@ ClientSettings client_settings(const std::string& mirror, const fs::path& folder
     out.unset.emplace_back(name);
   }
   // Other indexes than the mirror's.
-  for (const auto* name :
-       {"PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_INDEX_URL",
-        "GOPRIVATE", "GONOSUMDB", "NPM_CONFIG_REGISTRY", "NPM_CONFIG_REPLACE_REGISTRY_HOST", "NPM_CONFIG_NOPROXY"}) {
+  for (const auto* name : {"PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_FIND_LINKS", "UV_INDEX", "UV_EXTRA_INDEX_URL",
+                           "UV_INDEX_URL", "GOPRIVATE", "GONOSUMDB", "NPM_CONFIG_REGISTRY",
+                           "NPM_CONFIG_REPLACE_REGISTRY_HOST", "NPM_CONFIG_NOPROXY", "NPM_CONFIG_OFFLINE"}) {
     out.unset.emplace_back(name);
   }
   ClientFiles files(mirror, folder, out);
@@ -82,6 +85,7 @@ ClientSettings client_settings(const std::string& mirror, const fs::path& folder
   for (const auto& one : quiet::all_switches()) {
     if (!one.mirror_variable.empty()) out.unset.emplace_back(one.variable);
   }
+  out.set["CARGO_NET_OFFLINE"] = "false";  // unset would leave it to files
   lead_by_variables(mirror, out.set);
   files.point_npm(npm_scopes(environment, fs::current_path()));
   const auto users = environment.find("CARGO_HOME");

@@ -319,6 +319,8 @@ TEST(ClientSettings, ScopesOfNpmWithARegistryOfTheirOwnAreTheMirrorsToo) {
   EXPECT_EQ(settings.set.at("npm_config_@user:registry"), "http://10.0.0.5:8480/npm/");
   EXPECT_EQ(settings.set.at("npm_config_replace_registry_host"), "always");
   EXPECT_EQ(settings.set.at("npm_config_noproxy"), "10.0.0.5");
+  for (const auto* name : {"npm_config_offline", "UV_OFFLINE", "CARGO_NET_OFFLINE"})
+    EXPECT_EQ(settings.set.at(name), "false") << name << ": files may say that they are offline";
   if (find_program("npm")) {
     EXPECT_THAT(read_file(settings.programs / "npm", 4096),
                 HasSubstr("/npm' '--@user:registry=http://10.0.0.5:8480/npm/'"));
@@ -382,6 +384,7 @@ TEST(ClientSettings, VariablesAloneAreThoseOfTheSettingsThatNeedNoFile) {
   }
   EXPECT_FALSE(alone.contains("PIP_NO_INDEX")) << "the mirror stands in for it";
   EXPECT_EQ(alone["CARGO_NET_OFFLINE"], "true") << "no variable leads it";
+  EXPECT_EQ(settings.set.at("CARGO_NET_OFFLINE"), "false");
   alone.erase("CARGO_NET_OFFLINE");
   for (const auto& [name, value] : alone) {
     ASSERT_TRUE(settings.set.contains(name)) << name;

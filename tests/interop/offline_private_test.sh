@@ -77,7 +77,7 @@ if has_npm; then
   cp -r js "$work/there/js" && cd "$work/there/js"
   sed -i "s|$npm_registry|https://npm.corp.example/api/npm/all/|" package-lock.json
   printf '@corp:registry=https://npm.corp.example/api/npm/corp/\n' > .npmrc
-  printf 'registry=https://npm.corp.example/api/npm/all/\nproxy=http://proxy.corp.example:3128\nhttps-proxy=http://proxy.corp.example:3128\n' > "$HOME/.npmrc"
+  printf 'registry=https://npm.corp.example/api/npm/all/\nproxy=http://proxy.corp.example:3128\nhttps-proxy=http://proxy.corp.example:3128\noffline=true\n' > "$HOME/.npmrc"
   built npm ci
   [ "$(node node_modules/@corp/tool)" = hello ] || fail "what npm ci installed does not run"
   # Without a lock, and by a shell, which may drop variables.
@@ -119,6 +119,8 @@ index = "sparse+https://crates.corp.example/index/"
 replace-with = "their-mirror"
 [source.their-mirror]
 registry = "sparse+https://mirror.corp.example/index/"
+[net]
+offline = true
 [http]
 proxy = "http://proxy.corp.example:3128"
 [build]
