@@ -100,7 +100,7 @@ void make_cargo_home(const std::string& mirror, const fs::path& home, const fs::
   if (auto* net = own["net"].as_table()) net->erase("offline");
   std::ostringstream text;
   text << own << "\n";
-  write_file_atomically(home / "config.toml", text.str());
+  write_file_atomically(home / "config.toml", text.str(), 0600);  // tokens may stand in it
 }
 
 }  // namespace liftlock::offline

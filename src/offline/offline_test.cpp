@@ -344,6 +344,7 @@ TEST(ClientSettings, OfCargosConfigurationOnlyTheRegistriesAreReplaced) {
     const auto home = folder.path() / "made";
     make_cargo_home("http://10.0.0.5:8480", home, users,
                     {{"CARGO_REGISTRIES_BY_VARIABLE_INDEX", "https://three.example"}}, where);
+    EXPECT_EQ(fs::status(home / "config.toml").permissions(), fs::perms::owner_read | fs::perms::owner_write);
     return parse_toml(read_file(home / "config.toml", 1u << 20), ErrorCode::schema_violation);
   };
   const auto config = made(project);
