@@ -40,7 +40,8 @@ std::string shell_word(std::string_view word) {
 constexpr std::string_view k_lead_repositories = R"sh(
 lead() {
   case $word in
-    http://127.0.0.1[:/]* | http://localhost[:/]* | "http://[::1]"* | https://127.0.0.1[:/]* | https://localhost[:/]* | "https://[::1]"*) ;;
+    http://127.0.0.1 | http://127.0.0.1[:/]* | http://localhost | http://localhost[:/]* | "http://[::1]"*) ;;
+    https://127.0.0.1 | https://127.0.0.1[:/]* | https://localhost | https://localhost[:/]* | "https://[::1]"*) ;;
     http://* | https://*) word=$charts ;;
   esac
 }

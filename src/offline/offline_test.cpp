@@ -417,7 +417,8 @@ TEST(ClientSettings, RepositoriesOfChartsThatAreNamedByTheirAddressAreTheMirrors
             "<template><--repo=http://10.0.0.5:8480/charts/><demo>");
   EXPECT_EQ(asked({"--debug", "repo", "add", "--force-update", "stable", elsewhere}),
             "<--debug><repo><add><--force-update><stable><http://10.0.0.5:8480/charts/>");
-  for (const auto* here : {"http://127.0.0.1:8080", "https://localhost/charts", "http://[::1]:80/", "file:///charts"})
+  for (const auto* here : {"http://127.0.0.1:8080", "https://localhost/charts", "http://localhost", "https://127.0.0.1",
+                           "http://[::1]:80/", "file:///charts"})
     EXPECT_EQ(asked({"pull", "--repo", here}), fmt::format("<pull><--repo><{}>", here));
   EXPECT_EQ(asked({"install", "add", elsewhere, "--set", "a=*"}), "<install><add><" + elsewhere + "><--set><a=*>")
       << "no repository";
