@@ -432,7 +432,7 @@ constexpr std::array k_switches = {
            .value = "false",
            .match = any_case,
            .accepted = "0|false",
-           .stops = "reports on use, every seven days",
+           .stops = "reports on use, every seven days (2.0 has none, and ends at a variable that it does not know)",
            .source = "yarn berry packages/yarnpkg-cli/sources/lib.ts (initTelemetry; on a terminal)"},
 };
 
