@@ -38,6 +38,7 @@ struct SpeechHost::Impl {
   // guarded by the mutex
   FairQueue<Job> waiting;
   std::uint64_t last_ticket = 0, at_work = 0;
+  std::map<std::string, std::uint64_t> suspicious;
   bool ends = false;
   std::atomic<bool> give_up = false;  ///< what is at work
   std::thread thread;
@@ -58,13 +59,20 @@ struct SpeechHost::Impl {
     while (auto job = waiting.pop()) job->got(Error(ErrorCode::engine_unavailable, "the server is stopping"));
   }
 
+  void suspect(const std::string& model, const AuditEvent& start, const std::string& what) {
+    {
+      const std::lock_guard lock(mutex);
+      ++suspicious[model];
+    }
+    tell("engine.suspicious", start, Outcome::failure, what);
+  }
+
   /// @param start the entry of its start, for those that follow
-  Transcript hear(Transcription& transcription, const AuditEvent& start) {
+  Transcript hear(Transcription& transcription, const std::string& model, const AuditEvent& start) {
     std::string text;
     try {
-      text = transcription.finish(
-          [this] { return give_up.load(); },
-          [&](const std::string& what) { tell("engine.suspicious", start, Outcome::failure, what); });
+      text = transcription.finish([this] { return give_up.load(); },
+                                  [&](const std::string& what) { suspect(model, start, what); });
     } catch (const Error& error) {
       // Who sends what is no sound is to blame, and no engine.
       const bool as_it_should = give_up || error.code() == ErrorCode::usage;
@@ -110,7 +118,7 @@ struct SpeechHost::Impl {
     task.patience = std::min(k_longest_patience, options.patience + options.pace * job.recording->length());
     std::optional<Transcription> transcription;
     logged_effect(log, start, [&] { transcription.emplace(engine, checked, *job.recording, task); });
-    auto transcript = hear(*transcription, start);
+    auto transcript = hear(*transcription, model.name, start);
     if (checked_engine) check_again(engine, *checked_engine);
     return {std::move(transcript), main_digest(model).text(), full_name(engine)};
   }
@@ -173,6 +181,11 @@ std::uint64_t SpeechHost::transcribe(const std::string& model, const std::string
 
 void SpeechHost::cancel(std::uint64_t ticket) {
   m_impl->cancel(ticket);
+}
+
+std::map<std::string, std::uint64_t> SpeechHost::suspicious() const {
+  const std::lock_guard lock(m_impl->mutex);
+  return m_impl->suspicious;
 }
 
 }  // namespace liftlock::engine

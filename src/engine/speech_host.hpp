@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <variant>
@@ -56,6 +57,10 @@ class SpeechHost {
                            std::shared_ptr<const Recording> recording, TranscribeTask task, Got got);
   /// Its process ends, too, when it is at work. Nothing when `got` was called already, or is on its way.
   void cancel(std::uint64_t ticket);
+
+  /// By the model's name in the catalog: engines that were ended since the host began for what no engine for speech
+  /// does.
+  std::map<std::string, std::uint64_t> suspicious() const;
 
  private:
   struct Impl;

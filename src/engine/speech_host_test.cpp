@@ -123,6 +123,7 @@ TEST_F(Speech, WhatNoEngineForSpeechDoesEndsItAndIsSeen) {
   EXPECT_THAT(ends("engine.suspicious"), ElementsAre("failure something else stood where its transcript belongs",
                                                      HasSubstr("of memory, and may hold 64.0 MiB"),
                                                      HasSubstr("a system call that no engine makes")));
+  EXPECT_EQ(host.suspicious().at("says"), 3u);
   EXPECT_EQ(last("engine.suspicious").at("engine"), "tiny/1-cpu");
 }
 

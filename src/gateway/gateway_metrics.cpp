@@ -64,7 +64,7 @@ void write_loads(std::string& out, const std::vector<engine::LoadCounts>& loads)
        [&](auto name, const auto& model, const auto& one) {
          line(out, "{}{{model=\"{}\"}} {}", name, model, one.restarts);
        });
-  each("liftlock_engine_suspicious_total", "counter", "Engines that were ended for what no server of models does.",
+  each("liftlock_engine_suspicious_total", "counter", "Engines that were ended for what no engine does.",
        [&](auto name, const auto& model, const auto& one) {
          line(out, "{}{{model=\"{}\"}} {}", name, model, one.suspicious);
        });
