@@ -101,10 +101,10 @@ TEST_F(Speech, AnEngineThatHangsOrCrashesIsEndedAndTheNextRecordingIsHeard) {
   options.patience = 2s;
   options.pace = 1;
   SpeechHost host(options, log, "tester");
-  const std::string long_one = "RIFF....WAVE" + std::string(200'000, '.');
+  const std::string tail(200'000, '.'), long_one = "RIFF....WAVE" + tail;
   EXPECT_THAT(heard(host, "RIFF....WAVE hang"), HasSubstr("did not end within 2 s"));
   EXPECT_EQ(heard(host, long_one), "I heard it") << "it has 100 s more";
-  EXPECT_THAT(heard(host, "RIFF....WAVE crash"), HasSubstr("the engine ended with status"));
+  EXPECT_THAT(heard(host, "RIFF....WAVE crash" + tail), HasSubstr("the engine ended with status"));
   EXPECT_EQ(heard(host, long_one), "I heard it");
   EXPECT_THAT(ends("engine.stop"),
               ElementsAre(HasSubstr("failure the engine did not end within 2 s"), "success it heard the recording",
