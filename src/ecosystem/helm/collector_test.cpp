@@ -58,6 +58,9 @@ TEST_F(ChartCollecting, AnAddressInARegistryNamesHostAndVersion) {
 
 class ChartsOfARegistry : public ChartCollecting {
  protected:
+  void SetUp() override {
+    if (!find_program("docker-registry")) GTEST_SKIP() << "docker-registry is not installed";
+  }
   ChartsOfARegistry() {
     m_context.inspect = [this](const Artifact& artifact) {
       const auto file = m_store.open(artifact.files.at(0).digest);

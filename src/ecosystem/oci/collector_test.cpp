@@ -102,7 +102,14 @@ class ImageCollectorTest : public testing::Test {
   ImageCollector collector;
 };
 
-TEST_F(ImageCollectorTest, BringsOnePlatformOfATagWithItsSignaturesFromARegistry) {
+class ImagesOfARegistry : public ImageCollectorTest {
+ protected:
+  void SetUp() override {
+    if (!find_program("docker-registry")) GTEST_SKIP() << "docker-registry is not installed";
+  }
+};
+
+TEST_F(ImagesOfARegistry, BringsOnePlatformOfATagWithItsSignaturesFromARegistry) {
   const harness::Registry registry(m_folder.path());
   registry.push(m_folder.path() / "up", "team/app");
   const auto collected = resolve(from(registry.host()));
@@ -124,7 +131,7 @@ TEST_F(ImageCollectorTest, BringsOnePlatformOfATagWithItsSignaturesFromARegistry
   EXPECT_EQ(downloader.requests(), before);
 }
 
-TEST_F(ImageCollectorTest, TakesAllPlatformsADigestAndANameOfOurOwn) {
+TEST_F(ImagesOfARegistry, TakesAllPlatformsADigestAndANameOfOurOwn) {
   const harness::Registry registry(m_folder.path());
   registry.push(m_folder.path() / "up", "team/app");
   auto values = from(registry.host(), "@" + upstream.root.digest.text());
@@ -136,7 +143,7 @@ TEST_F(ImageCollectorTest, TakesAllPlatformsADigestAndANameOfOurOwn) {
   EXPECT_EQ(bring(from(registry.host(), ":single")).version, "single");
 }
 
-TEST_F(ImageCollectorTest, RefusesMovingTagsMissingPlatformsAndMissingImages) {
+TEST_F(ImagesOfARegistry, RefusesMovingTagsMissingPlatformsAndMissingImages) {
   const harness::Registry registry(m_folder.path());
   registry.push(m_folder.path() / "up", "team/app");
   const auto moving = refusal(from(registry.host(), ":latest"));
@@ -167,7 +174,7 @@ TEST_F(ImageCollectorTest, DoesNotRepeatAPassword) {
               testing::HasSubstr("names no registry"));
 }
 
-TEST_F(ImageCollectorTest, LogsInWithTokensThatItRenews) {
+TEST_F(ImagesOfARegistry, LogsInWithTokensThatItRenews) {
   const harness::Registry registry(m_folder.path());
   registry.push(m_folder.path() / "up", "team/app");
   const harness::Front front(m_folder.path(), registry, "token");
@@ -181,7 +188,7 @@ TEST_F(ImageCollectorTest, LogsInWithTokensThatItRenews) {
   EXPECT_THAT(front.log(), HasSubstr("/v2/team/app/blobs/"));
 }
 
-TEST_F(ImageCollectorTest, LogsInWithAPasswordAndSaysWhatToDoWithoutOne) {
+TEST_F(ImagesOfARegistry, LogsInWithAPasswordAndSaysWhatToDoWithoutOne) {
   const harness::Registry registry(m_folder.path());
   registry.push(m_folder.path() / "up", "team/app");
   const harness::Front front(m_folder.path(), registry, "basic");
@@ -197,7 +204,7 @@ TEST_F(ImageCollectorTest, LogsInWithAPasswordAndSaysWhatToDoWithoutOne) {
   EXPECT_THAT(wrong.what(), Not(HasSubstr("wrong")));
 }
 
-TEST_F(ImageCollectorTest, FindsWhatTheReferrersApiAndItsFallbackTagList) {
+TEST_F(ImagesOfARegistry, FindsWhatTheReferrersApiAndItsFallbackTagList) {
   const harness::Registry registry(m_folder.path());
   registry.push(m_folder.path() / "up", "team/app");
   const Json listed = {{upstream.amd.digest.text(),
