@@ -282,7 +282,7 @@ TEST_F(DownloaderTest, StartsAgainWhenOldBytesDoNotFitAndNoValidatorSaysSo) {
 TEST_F(DownloaderTest, ContinuesWhereAKilledRunWas) {
   const auto content = random_bytes(2'000'000, 5);
   const auto digest = serve("kill", content);
-  const auto the_job = job("kill?slow=10000", digest, content.size());
+  const auto the_job = job("kill?cut=500000&hold=1&times=1", digest, content.size());
   const auto child = ::fork();
   if (child == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -6,6 +6,7 @@
 Prints its port, serves FOLDER on 127.0.0.1 until it is killed, and appends one JSON line per request to LOG.
 The query of the URL says how to misbehave; what counts is kept per path:
     cut=N&times=K   the first K answers close the connection after N bytes of the body
+    hold=1          with cut: not before the client does
     status=S&times=K[&retry_after=R]   the first K answers have status S
     noranges=1      ranges are ignored
     noetag=1        no ETag and no Last-Modified
@@ -121,6 +122,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.flush()
             if "slow" in options:
                 time.sleep(0.02)
+        if cut < len(body) and "hold" in options:
+            self.rfile.read(1)
         if cut < len(body) or "lie" in options:
             self.close_connection = True
 
