@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/code_of.hpp"
+#include "engine/engine_process.hpp"
 #include "engine/model_fixture.hpp"
 #include "gateway/engine_answer.hpp"
 #include "gateway/record_desk.hpp"
@@ -47,6 +48,32 @@ std::string chat(const std::string& words, const std::string& more = "", const s
   return R"({"model":")" + model + R"(","messages":[{"role":"user","content":")" + words + "\"}]" + more + "}";
 }
 const std::string k_streamed = R"(,"stream":true)";  // NOLINT(cert-err58-cpp)
+
+std::string http_post(const std::string& path, const std::string& key, const std::string& body) {
+  return fmt::format(
+      "POST {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n"
+      "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
+      path, key, body.size(), body);
+}
+
+/// Sends this to a server of this machine, and does not look at what it says; leaves when the descriptor goes.
+UniqueFd sent(std::uint16_t port, std::string_view bytes) {
+  UniqueFd peer(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(::connect(peer.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  while (!bytes.empty()) {
+    const auto put = ::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (put <= 0) {
+      ADD_FAILURE() << "the server takes no more";
+      break;
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(put));
+  }
+  return peer;
+}
 
 /// What curl got, whether the exchange was whole (exit 0) or not.
 struct Heard {
@@ -143,9 +170,14 @@ class GatewayTest : public ::testing::Test {
   }
   /// Has the engine of "demo" up, so that its start does not take from a client's patience; nothing is on record of it.
   void load() {
-    const auto up = std::make_shared<std::promise<void>>();
-    host->lease("demo", "warm", 60s, [up](const auto&) { up->set_value(); });
-    ASSERT_EQ(up->get_future().wait_for(20s), std::future_status::ready);
+    const auto up = std::make_shared<std::promise<fs::path>>();
+    host->lease("demo", "warm", 60s, [up](const auto& result) {
+      const auto* lease = std::get_if<0>(&result);
+      up->set_value(lease != nullptr ? (*lease)->socket() : fs::path());
+    });
+    auto socket = up->get_future();
+    ASSERT_EQ(socket.wait_for(20s), std::future_status::ready);
+    engine_socket = socket.get();
   }
 
   Heard curl(const std::string& path, std::vector<std::string> more, const std::string& input = "",
@@ -171,12 +203,11 @@ class GatewayTest : public ::testing::Test {
     return curl(path, arguments, body, seconds);
   }
   Heard ask(const std::string& body, const std::string& path = k_chat) const { return post(path, body, key); }
-  /// Two clients at once ask this, and are gone three seconds later: time enough to be with the engine by then.
-  void two_leave(const std::string& words) const {
-    const auto leave = [&] { EXPECT_NE(post(k_chat, chat(words), key, "3").exit, 0); };
-    std::thread other(leave);
-    leave();
-    other.join();
+  /// So many clients at once ask this, and are gone as soon as the engine has it. After load().
+  void leave(std::size_t clients, const std::string& words) const {
+    std::vector<UniqueFd> open;
+    while (open.size() < clients) open.push_back(sent(server->port(), http_post(k_chat, key, chat(words))));
+    EXPECT_TRUE(soon([&] { return engine::busy_slots(engine_socket, 1s) == clients; }));
   }
 
   fs::path records() const { return state() / "records"; }
@@ -214,6 +245,7 @@ class GatewayTest : public ::testing::Test {
   engine::testing_support::ModelFixture fixture;
   AuditLog log{state() / "audit", "test"};
   std::string key;
+  fs::path engine_socket;
   std::size_t queue = 64;
   std::chrono::milliseconds probe_every = 5s, work_patience = 10min;
   RecordPolicy policy;
@@ -264,21 +296,6 @@ std::string with_many_tools(const std::string& path) {
   std::string many = "[" + tool;
   for (int i = 1; i < 10'000; ++i) many += "," + tool;
   return chat("hi", maximum + R"(,"tools":)" + many + "]");
-}
-
-/// Sends this to a server of this machine, and leaves without a look at what it says.
-void send_and_leave(std::uint16_t port, std::string_view bytes) {
-  const UniqueFd peer(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  ASSERT_EQ(::connect(peer.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-  while (!bytes.empty()) {
-    const auto put = ::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    ASSERT_GT(put, 0);
-    bytes.remove_prefix(static_cast<std::size_t>(put));
-  }
 }
 
 TEST_F(GatewayTest, WhoHasNoValidKeyIsRefusedInTheFormOfTheApi) {
@@ -397,13 +414,9 @@ TEST_F(GatewayTest, WhoSendsTenThousandToolsAndLeavesAtOnceHarmsNobody) {
   load();
   for (int i = 0; i < 8; ++i) {
     for (const auto& [path, unused] : apis()) {
-      const auto body = with_many_tools(path);
-      const auto request = fmt::format(
-          "POST {} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n"
-          "Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{}",
-          path, key, body.size(), body);
-      send_and_leave(server->port(), request);
-      send_and_leave(server->port(), std::string_view(request).substr(0, request.size() / 2));
+      const auto request = http_post(path, key, with_many_tools(path));
+      (void)sent(server->port(), request);
+      (void)sent(server->port(), std::string_view(request).substr(0, request.size() / 2));
     }
   }
   const auto refused = [&] {
@@ -709,7 +722,7 @@ TEST_F(GatewayTest, AmongManyWhoEndsEnginesIsFoundOut) {
 TEST_F(GatewayTest, ASlotIsTakenUntilTheEngineLetGoOfIt) {
   serve();
   load();
-  two_leave("stubborn");
+  leave(2, "stubborn");
   EXPECT_TRUE(soon([&] { return outcome_of_the_record() == "client-gone"; }));
   EXPECT_EQ(host->running().at(0).active, 2u);
   EXPECT_EQ(ask(chat("hello")).status, 200);  // as soon as there is a slot
@@ -720,7 +733,7 @@ TEST_F(GatewayTest, ASlotIsTakenUntilTheEngineLetGoOfIt) {
 TEST_F(GatewayTest, AnEngineThatDoesNotLetGoIsStartedAgain) {
   serve(RecordMode::full, 3000ms);
   load();
-  two_leave("obsessed");
+  leave(2, "obsessed");
   EXPECT_EQ(ask(chat("hello")).status, 200);
   const auto stops = logged("engine.stop");
   ASSERT_EQ(stops.size(), 1u);
@@ -869,7 +882,7 @@ TEST_F(GatewayTest, WhoLeavesEndsTheWork) {
 TEST_F(GatewayTest, WhoLeavesBeforeTheFirstByteEndsTheWork) {
   serve();
   load();
-  EXPECT_NE(post(k_chat, chat("linger"), key, "5").exit, 0);
+  leave(1, "linger");
   EXPECT_TRUE(soon([&] { return engine_log() == "the client left\n"; }));
   EXPECT_TRUE(soon([&] { return outcome_of_the_record() == "client-gone"; }));
 }
