@@ -75,6 +75,7 @@ class Ingest {
       m_result.status = IngestResult::Status::already_present;
       return m_result;
     }
+    require_scanner_version(m_site.config().scan);
     if (m_request.remote == nullptr) check_folder();
     BlobStore store(m_site.store_folder());
     Catalog catalog(m_site.catalog_file());

@@ -154,8 +154,17 @@ std::string text_of(const std::vector<ScanReport::Finding>& findings) {
 
 }  // namespace
 
+void require_scanner_version(const std::optional<ScanConfig>& config) {
+  if (!config || !config->version.empty()) return;
+  throw Error(ErrorCode::config_invalid,
+              "config.toml: [scan] needs 'version': without it no record says which signatures looked",
+              "for ClamAV: version = [\"clamscan\", \"--version\"]; for a program without one a command that prints "
+              "what it is, such as [\"echo\", \"our-scan 1\"]");
+}
+
 ScanReport scan(const ScanConfig& config, const std::vector<ScanItem>& items, const fs::path& scratch,
                 const LinkChecked& link, Reporter& reporter) {
+  require_scanner_version(config);
   ScanReport report;
   const Scratch view(scratch);
   const auto folder = view.folder().string() + "/";

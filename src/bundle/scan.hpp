@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,10 @@ struct ScanReport {
 
 /// Makes a hard link to the checked bytes of a digest: folder, name.
 using LinkChecked = std::function<void(int, const std::string&, const Digest&)>;
+
+/// For before anything is staged. Older versions took the table without it: only what lands needs it, not each command.
+/// @throws Error{config_invalid}
+void require_scanner_version(const std::optional<ScanConfig>& config);
 
 /// @param scratch a folder on the file system of the bytes; made for the scan and removed after it
 /// @throws Error{scan_failed} when the scanner cannot be run, ends otherwise, or touches what it looks at

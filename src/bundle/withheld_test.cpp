@@ -326,6 +326,13 @@ TEST_F(WithheldTest, AScannerWhoseVersionFailsStopsTheIngest) {
   EXPECT_EQ(refused("one"), ErrorCode::scan_failed);
 }
 
+TEST_F(WithheldTest, WithoutAVersionOfTheScannerNothingIsStaged) {
+  configure("[scan]\ncommand = [\"true\"]\n");
+  packed("one");
+  EXPECT_EQ(refused("one"), ErrorCode::config_invalid);
+  EXPECT_THAT(Catalog(site().catalog_file()).pins(), testing::IsEmpty());
+}
+
 TEST_F(WithheldTest, WhatWasNotLookedAtHidesNoFindingOfAnUnknownPath) {
   scanner(
       "for f in $(find \"$1\" -name hello.txt); do echo \"$f: Limits.Size FOUND\"; done; echo 'x: Worm FOUND'; exit 1",

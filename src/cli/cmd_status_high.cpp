@@ -152,6 +152,8 @@ void run(Invocation& invocation) {
   site.require_zone("status", {Zone::ingest, Zone::production});
   const auto& config = site.config();
   require_known_kinds(site.config());
+  if (config.scan && config.scan->version.empty())
+    invocation.reporter().warn("[scan] of config.toml has no 'version': no bundle and no import can land");
   const auto when = now();
   const auto log = open_audit_log(invocation);
   const auto standings = Meetings(site).standings(log, when);

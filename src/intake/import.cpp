@@ -57,6 +57,7 @@ class Import {
       judge();
       return std::move(m_result);
     }
+    require_scanner_version(m_site.config().scan);
     BlobStore store(m_site.store_folder());
     Catalog catalog(m_site.catalog_file());
     say_what_was_left(store, batch(), m_reporter);

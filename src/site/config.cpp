@@ -122,12 +122,6 @@ ScanConfig read_scan(const toml::table& table) {
                 "for ClamAV: command = [\"clamscan\", \"--recursive\", \"--infected\", \"--no-summary\"]");
   }
   out.version = reader.texts("version");
-  if (out.version.empty()) {
-    throw Error(ErrorCode::config_invalid,
-                "config.toml: [scan] needs 'version': without it no record says which signatures looked",
-                "for ClamAV: version = [\"clamscan\", \"--version\"]; for a program without one a command that prints "
-                "what it is, such as [\"echo\", \"our-scan 1\"]");
-  }
   out.skip_kinds = reader.texts("skip_kinds");
   out.not_scanned_names = reader.texts("not_scanned_names");
   const auto not_scanned = reader.get<std::string>("not_scanned").value_or("refuse");
