@@ -19,7 +19,7 @@
 namespace liftlock {
 namespace {
 
-constexpr std::string_view k_login = "sshd.login", k_import = "sshd.import", k_subject = "sshd";
+constexpr std::string_view k_login = "sshd.login", k_import = "sshd.import", k_subject = "sshd", k_journal = "journal";
 /// Entries of one commit.
 constexpr std::size_t k_batch = 4096;
 
@@ -27,25 +27,33 @@ struct Options {
   std::string from;
 };
 
-/// How far the log has the journal.
+/// How far the log has the journal, and what came in files.
 struct Position {
-  std::string cursor;              ///< empty: nothing was imported yet
-  std::uint64_t microseconds = 0;  ///< of the newest line, but for those of a day to come
+  std::string cursor;              ///< of the journal itself; empty: nothing was imported from it yet
+  std::uint64_t journal = 0;       ///< microseconds of the journal's own newest line, but for those of a day to come
+  std::uint64_t microseconds = 0;  ///< the same of the newest line from wherever
 };
 
 /// It stands in the log with the entries up to it, in one commit: no crash parts them.
 Position position_of(const AuditLog& log) {
-  const auto entry = log.find_last(k_import, k_subject);
-  if (!entry) return {};
-  const auto detail = parse_json(entry->event.detail);
-  return {.cursor = string_member(detail, "cursor", k_import),
-          .microseconds = uint_member(detail, "microseconds", k_import)};
+  Position out;
+  if (const auto newest = log.find_last(k_import, k_subject))
+    out.microseconds = uint_member(parse_json(newest->event.detail), "microseconds", k_import);
+  // A file may be of another journal: its cursors say nothing of this one.
+  const auto own = log.find_last(k_import, k_subject, [](const AuditEntry& entry) {
+    return parse_json(entry.event.detail).value("source", "") == k_journal;
+  });
+  if (!own) return out;
+  const auto detail = parse_json(own->event.detail);
+  out.cursor = string_member(detail, "cursor", k_import);
+  out.journal = uint_member(detail, "journal", k_import);
+  return out;
 }
 
 struct Counts {
   std::uint64_t accepted = 0, failed = 0;
   std::uint64_t slowed = 0;      ///< failed, and in the log by their count only
-  std::uint64_t skipped = 0;     ///< of a file: not newer than what was imported, or of a day to come
+  std::uint64_t skipped = 0;     ///< not newer than what was imported; of a file also: of a day to come
   std::uint64_t unreadable = 0;  ///< lines
 };
 
@@ -71,15 +79,21 @@ class LoginImport {
       return;
     }
     // A file has no place in the journal that could be asked for, and one line of the year 2200 would end all imports.
-    if (!m_file.empty() && (line->microseconds <= m_begin || line->microseconds > m_latest)) {
+    if (line->microseconds <= m_begin || (!m_file.empty() && line->microseconds > m_latest)) {
       ++m_counts.skipped;
       return;
     }
     m_position.cursor = line->cursor;
-    if (line->microseconds <= m_latest) m_position.microseconds = std::max(m_position.microseconds, line->microseconds);
+    if (line->microseconds <= m_latest) {
+      m_position.microseconds = std::max(m_position.microseconds, line->microseconds);
+      if (m_file.empty()) m_position.journal = std::max(m_position.journal, line->microseconds);
+    }
     if (line->login) add_login(*line->login, std::chrono::microseconds(line->microseconds));
     if (m_events.size() >= k_batch) commit();
   }
+
+  /// Where the journal does not know the cursor: what is not newer than its own last line is passed over.
+  void go_on_by_time() { m_begin = m_position.journal; }
 
   /// What was added so far is in the log when it returns.
   void commit() {
@@ -92,8 +106,9 @@ class LoginImport {
     m_failures = FailureTable();
     if (m_events.empty()) return;
     auto detail = to_json(m_counts);
-    detail.update({{"source", m_file.empty() ? "journal" : printable(m_file)},
+    detail.update({{"source", m_file.empty() ? std::string(k_journal) : "file " + printable(m_file)},
                    {"cursor", m_position.cursor},
+                   {"journal", m_position.journal},
                    {"microseconds", m_position.microseconds}});
     m_events.push_back({.type = std::string(k_import),
                         .actor = m_actor,
@@ -135,7 +150,7 @@ class LoginImport {
   AuditLog& m_log;
   const std::string m_actor, m_file;
   Position m_position;
-  const std::uint64_t m_begin = m_position.microseconds;
+  std::uint64_t m_begin = m_file.empty() ? 0 : m_position.microseconds;
   const std::uint64_t m_latest =
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
                                      std::chrono::system_clock::now().time_since_epoch() + std::chrono::days(1))
@@ -167,16 +182,37 @@ void for_each_line(int fd, const std::function<void(std::string_view)>& visit) {
   if (!line.empty()) visit(line);
 }
 
-void read_journal(LoginImport& import, const std::string& cursor) {
+struct JournalEnd {
+  int status = 0;
+  bool said = false;  ///< a line at least
+};
+
+/// @param from an option that says where to begin; empty: at the beginning
+JournalEnd read_journal_from(LoginImport& import, const std::string& from) {
   std::vector<std::string> argv = {"journalctl", "--output=json",     "--output-fields=MESSAGE,SYSLOG_IDENTIFIER,_UID",
                                    "--no-pager", "--identifier=sshd", "--identifier=sshd-session",
                                    "_UID=0"};
-  if (!cursor.empty()) argv.push_back("--after-cursor=" + cursor);
+  if (!from.empty()) argv.push_back(from);
   ProgramPipe journal(argv);
-  for_each_line(journal.output(), [&](std::string_view line) { import.add(line); });
+  JournalEnd end;
+  for_each_line(journal.output(), [&](std::string_view line) {
+    end.said = true;
+    import.add(line);
+  });
   import.commit();
-  if (const auto status = journal.wait(); status != 0) {
-    throw Error(ErrorCode::tool_failed, fmt::format("journalctl ended with status {}", status),
+  end.status = journal.wait();
+  return end;
+}
+
+void read_journal(LoginImport& import, const Position& position) {
+  auto end = read_journal_from(import, position.cursor.empty() ? "" : "--after-cursor=" + position.cursor);
+  // "Failed to seek to cursor": it was begun anew.
+  if (end.status != 0 && !end.said && !position.cursor.empty()) {
+    import.go_on_by_time();
+    end = read_journal_from(import, fmt::format("--since=@{}", position.journal / 1'000'000));
+  }
+  if (end.status != 0) {
+    throw Error(ErrorCode::tool_failed, fmt::format("journalctl ended with status {}", end.status),
                 "who may read the journal (root, the group systemd-journal) can hand it over: journalctl --output=json "
                 "| liftlock audit import-logins --from -");
   }
@@ -191,7 +227,7 @@ void run(Invocation& invocation, const Options& options) {
   const auto position = position_of(log);
   LoginImport import(log, invocation.actor(), options.from, position);
   if (options.from.empty()) {
-    read_journal(import, position.cursor);
+    read_journal(import, position);
   } else {
     const auto file = options.from == "-" ? UniqueFd(::dup(STDIN_FILENO)) : open_file(options.from, O_RDONLY);
     for_each_line(file.get(), [&](std::string_view line) { import.add(line); });

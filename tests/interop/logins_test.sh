@@ -6,11 +6,17 @@ source "$(dirname "$0")/crossing_machines.sh" || exit 1
 mkdir "$work/bin"
 cat > "$work/bin/journalctl" << 'PY'
 #!/usr/bin/env python3
-import os, sys
+import json, os, sys
 lines = open(os.environ["JOURNAL"]).read().splitlines()
 after = [one.split("=", 1)[1] for one in sys.argv if one.startswith("--after-cursor=")]
 if after:
-    lines = lines[[i for i, line in enumerate(lines) if f'"{after[0]}"' in line][-1] + 1:]
+    known = [i for i, line in enumerate(lines) if f'"{after[0]}"' in line]
+    if not known:
+        sys.exit("Failed to seek to cursor: Invalid argument")
+    lines = lines[known[-1] + 1:]
+since = [one.split("=@", 1)[1] for one in sys.argv if one.startswith("--since=@")]
+if since:
+    lines = [line for line in lines if int(json.loads(line)["__REALTIME_TIMESTAMP"]) >= int(since[0]) * 1000000]
 print("\n".join(lines or ["-- No entries --"]))
 sys.exit(int(os.environ.get("JOURNAL_STATUS", "0")))
 PY
@@ -76,7 +82,11 @@ expect "$(imported --from - < "$work/part")" "1 0 0 1 0" "from standard input"
 expect "$(imported --from - < "$work/part")" "0 0 0 2 0" "a day to come ends no imports"
 cat "$work/part" >> "$JOURNAL"
 entry 3100 'Accepted password for ada from 10.0.0.7 port 50025 ssh2' >> "$JOURNAL"
-expect "$(imported)" "2 0 0 0 0" "the journal, behind what came from elsewhere"
+expect "$(imported)" "3 0 0 0 0" "the journal goes on where it was, whatever came from elsewhere"
+expect "$(imported)" "0 0 0 0 0" "the journal, once more"
+# Begun anew: none of its cursors is the one that the log has, and its last lines are there once more.
+{ tail -n 1 "$JOURNAL" | sed 's/s=a/s=new/'; entry 3050 'Accepted password for eva from 10.0.0.7 port 50026 ssh2'; } > "$work/anew"
+expect "$(JOURNAL=$work/anew imported)" "1 0 0 1 0" "a journal that does not know the cursor"
 high audit verify > /dev/null || fail "the audit log"
 step "each login comes once, from the journal and from files"
 
