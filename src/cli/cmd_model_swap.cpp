@@ -14,6 +14,7 @@
 #include "cli/store_view.hpp"
 #include "engine/choices.hpp"
 #include "engine/load_gate.hpp"
+#include "os/file.hpp"
 #include "os/process.hpp"
 #include "store/blob_store.hpp"
 
@@ -39,7 +40,11 @@ Site site_for(Invocation& invocation, std::string_view command) {
 std::optional<std::string> failure_of(const Options& options, const engine::Choice& choice) {
   if (options.then.empty()) return std::nullopt;
   try {
-    const auto ended = run_process({.argv = {"sh", "-c", options.then},
+    // What it leaves running in the background holds the file, and not our pipes, whose end is waited for.
+    const TemporaryFolder folder;
+    constexpr const char* k_run = "sh -c \"$0\" > \"$1\" 2>&1; status=$?; tail -c \"$2\" \"$1\" >&2; exit $status";
+    const auto output = (folder.path() / "output").string();
+    const auto ended = run_process({.argv = {"sh", "-c", k_run, options.then, output, std::to_string(k_last_words)},
                                     .input = {},
                                     .set_environment = {{"LIFTLOCK_ALIAS", options.alias},
                                                         {"LIFTLOCK_MODEL", choice.value},
@@ -49,8 +54,7 @@ std::optional<std::string> failure_of(const Options& options, const engine::Choi
                                     .working_folder = {}});
     if (ended.status == 0) return std::nullopt;
     const auto said = trim(ended.error_output);
-    return fmt::format("ended with status {}{}{}", ended.status, said.empty() ? "" : ": ",
-                       printable(said.substr(said.size() - std::min(said.size(), k_last_words))));
+    return fmt::format("ended with status {}{}{}", ended.status, said.empty() ? "" : ": ", printable(said));
   } catch (const Error& error) {
     return error.message();
   }
@@ -63,22 +67,22 @@ bool take_back(AuditLog& log, engine::Choices& aliases, const std::string& alias
     return one && one->value == choice.value && one->digest == choice.digest;
   };
   if (is_it(before) || !is_it(aliases.current(alias))) return false;
-  // What the command said is no part of the log: it may be anything.
-  logged_effect(log,
-                {.type = "model.rollback",
-                 .actor = choice.actor,
-                 .outcome = Outcome::intent,
-                 .subject = alias,
-                 .detail = dump_json_line({{"model", before ? before->value : std::string()},
-                                           {"digest", before ? before->digest : std::string()},
-                                           {"before", choice.value},
-                                           {"reason", "the command of --then failed"}})},
-                [&] {
-                  if (before)
-                    aliases.roll_back(alias);
-                  else
-                    aliases.remove(alias);
-                });
+  try {
+    // What the command said is no part of the log: it may be anything.
+    logged_effect(log,
+                  {.type = "model.rollback",
+                   .actor = choice.actor,
+                   .outcome = Outcome::intent,
+                   .subject = alias,
+                   .detail = dump_json_line({{"model", before ? before->value : std::string()},
+                                             {"digest", before ? before->digest : std::string()},
+                                             {"before", choice.value},
+                                             {"reason", "the command of --then failed"}})},
+                  [&] { aliases.take_back(alias, choice); });
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::busy) throw;
+    return false;
+  }
   return true;
 }
 

@@ -116,6 +116,17 @@ Choice Choices::roll_back(const std::string& name) {
   return now_used;
 }
 
+void Choices::take_back(const std::string& name, const Choice& choice) {
+  change([&](ChoiceMap& choices) {
+    const auto found = choices.find(name);
+    if (found == choices.end() || found->second.back().value != choice.value ||
+        found->second.back().digest != choice.digest)
+      fail(ErrorCode::busy, "something else was chosen for '{}' meanwhile", printable(name));
+    found->second.pop_back();
+    if (found->second.empty()) choices.erase(found);
+  });
+}
+
 void Choices::remove(const std::string& name) {
   change([&](ChoiceMap& choices) {
     if (choices.erase(name) == 0) fail(ErrorCode::not_found, "nothing is chosen for '{}'", printable(name));

@@ -42,6 +42,9 @@ class Choices {
   void choose(const std::string& name, const Choice& choice);
   /// What was in use before is in use again, and the newer one is forgotten. @throws Error{not_found}
   Choice roll_back(const std::string& name);
+  /// Undoes choose(): what was in use before is in use again, or nothing.
+  /// @throws Error{busy} where something else is in use by now
+  void take_back(const std::string& name, const Choice& choice);
   /// @throws Error{not_found}
   void remove(const std::string& name);
   /// No choice names this value any more, neither now nor before.

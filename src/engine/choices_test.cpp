@@ -43,6 +43,19 @@ TEST(Choices, WhatIsGoneIsNotGoneBackTo) {
   EXPECT_EQ(code_of([&] { choices.remove("gguf"); }), ErrorCode::not_found);
 }
 
+TEST(Choices, OnlyWhatIsInUseStillIsTakenBack) {
+  const TemporaryFolder folder;
+  Choices choices(folder.path() / "aliases.json");
+  choices.choose("chat", choice("a"));
+  choices.choose("chat", choice("b"));
+  EXPECT_EQ(code_of([&] { choices.take_back("chat", choice("a")); }), ErrorCode::busy);
+  choices.take_back("chat", choice("b"));
+  EXPECT_EQ(choices.current("chat")->value, "a");
+  choices.take_back("chat", choice("a"));
+  EXPECT_TRUE(choices.all()->empty());
+  EXPECT_EQ(code_of([&] { choices.take_back("chat", choice("a")); }), ErrorCode::busy);
+}
+
 TEST(Choices, ADamagedFileIsRefusedAndKept) {
   const TemporaryFolder folder;
   const auto file = folder.path() / "engines.json";

@@ -310,6 +310,9 @@ loaded "$older" "the alias after a command that failed"
 last=$(high --json audit tail -n 1 --type model.rollback | value 'd["entries"][0]["detail"]')
 grep -q 'the command of --then failed' <<< "$last" || fail "the rollback in the log: $last"
 ! grep -q 'not this one' <<< "$last" || fail "what a command said is in the log: $last"
+# What it leaves running is not waited for.
+timeout 60 "$high_exe" --state "$high_state" model swap kept pair --then 'sleep 600 & echo $! > left' > /dev/null || fail "a command that leaves another one running"
+kill "$(cat left)" || fail "what the command left running was ended"
 refused tool-failed high model swap fresh pair --then false
 ! grep -q '"fresh"' "$high_state/aliases.json" || fail "an alias stays although the command failed"
 refused tool-failed high model swap chat "pair@sha256:${older:0:12}" --then false
