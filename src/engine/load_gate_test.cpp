@@ -1,6 +1,7 @@
 #include "engine/load_gate.hpp"
 
 #include <gmock/gmock.h>
+#include <limits>
 
 #include <thread>
 
@@ -160,6 +161,26 @@ TEST(MemoryNeed, SaysTheLargestContextThatFits) {
   EXPECT_FALSE(fit_into(some.budget, model, facts, 101, 2).fits);
   EXPECT_EQ(fit_into(1ull << 40, model, facts, 0, 2).largest_context, 4096u);  // no more than it was trained for
   EXPECT_EQ(fit_into(without_context, model, facts, 0, 2).largest_context, 0u);
+}
+
+TEST(MemoryNeed, NumbersThatNoModelHasAreBounded) {
+  ModelFixture fixture;
+  fixture.add_model("a", "weights");
+  const auto model = require_model(fixture.catalog, "a");
+  constexpr auto k_most = std::numeric_limits<std::uint64_t>::max();
+  const auto facts = [](std::uint64_t layers, std::uint64_t width, std::uint64_t heads) {
+    return Json{{"gguf_main", "m"},
+                {"vocabulary", k_most},
+                {"gguf",
+                 {{{"path", "m"},
+                   {"block_count", layers},
+                   {"embedding_length", width},
+                   {"head_count", heads},
+                   {"head_count_kv", 1}}}}};
+  };
+  EXPECT_GT(fit_into(1ull << 40, model, facts(1, 1, k_most), 0, 2).largest_context, 0u);
+  EXPECT_FALSE(fit_into(1ull << 40, model, facts(k_most, k_most, 1), 0, 2).fits);
+  EXPECT_FALSE(fit_into(1ull << 40, model, facts(1ull << 31, 1ull << 31, 1), 0, 2).fits);
 }
 
 TEST(FairQueue, TakesTurnsBetweenCallers) {

@@ -12,10 +12,12 @@ constexpr std::uint64_t k_engine = 64u << 20;
 constexpr std::uint64_t k_batch = 512;                  ///< tokens that llama.cpp computes at a time
 constexpr std::uint64_t k_longest_context = 16u << 20;  ///< tokens; what `model fit` takes
 constexpr std::uint64_t k_unknown_kv_token = 1u << 19;  ///< of 8 billion parameters without grouped-query attention
+/// A GGUF file may claim anything: so bounded, no product of its numbers overflows.
+constexpr std::uint64_t k_largest_number = 1u << 28, k_largest_kv_token = 1u << 28;
 
 std::uint64_t number(const Json& facts, const char* key) {
   const auto at = facts.find(key);
-  return at != facts.end() && at->is_number_integer() ? at->get<std::uint64_t>() : 0;
+  return at != facts.end() && at->is_number_integer() ? std::min(at->get<std::uint64_t>(), k_largest_number) : 0;
 }
 
 /// Bytes of the keys and values of one token.
@@ -29,7 +31,8 @@ std::uint64_t kv_of_token(const Json& facts) {
     const auto heads = number(file, "head_count"), kv_heads = number(file, "head_count_kv");
     if (layers == 0 || width == 0) break;
     const auto full = 2 * layers * width * 2;
-    return heads != 0 && kv_heads != 0 && kv_heads < heads ? full / heads * kv_heads : full;
+    const auto used = heads != 0 && kv_heads != 0 && kv_heads < heads ? full / heads * kv_heads : full;
+    return std::clamp<std::uint64_t>(used, 1, k_largest_kv_token);
   }
   return k_unknown_kv_token;
 }
