@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -91,6 +92,16 @@ std::vector<MarkedPublication> choose_named(const std::vector<PublicationSummary
     out.push_back({*found, "named"});
   }
   return out;
+}
+
+/// What is only said beside it must not keep a revoked key's bundle in use.
+void look_unless_urgent(const Options& options, Reporter& reporter, const std::function<void()>& look) {
+  try {
+    look();
+  } catch (const Error& error) {
+    if (!options.revoked) throw;
+    reporter.warn(printable(error.what()));
+  }
 }
 
 /// By the engine's full name the digest of its package.
@@ -186,10 +197,14 @@ void run(Invocation& invocation, const Options& options) {
   auto chosen = options.revoked     ? choose_revoked(invocation, site, store)
                 : options.keep != 0 ? choose_old(store, live, options)
                                     : choose_named(live, options);
-  const auto kept = keep_for_rings(site, store, options, chosen, invocation.reporter());
+  std::vector<std::string> kept;
+  look_unless_urgent(options, invocation.reporter(),
+                     [&] { kept = keep_for_rings(site, store, options, chosen, invocation.reporter()); });
   require_no_alias(site, store, chosen);
   tell_of_newest(invocation.reporter(), live, chosen);
-  const auto uses = last_uses(AuditLog::open_to_read(site.audit_folder()), installed_packages(site));
+  std::map<std::string, std::string> packages;
+  look_unless_urgent(options, invocation.reporter(), [&] { packages = installed_packages(site); });
+  const auto uses = last_uses(AuditLog::open_to_read(site.audit_folder()), packages);
   auto list = Json::array();
   std::vector<std::vector<std::string>> rows{{"PUBLICATION", "PUBLISHED", "ARTIFACTS", "SIZE", "LAST USED", "WHY"}};
   for (const auto& [publication, why] : chosen) {
