@@ -24,7 +24,7 @@ namespace {
 constexpr std::array<std::string_view, 6> k_bulk = {"mirror.read", "prompt.record", "access.login",
                                                     "sshd.login",  "model.load",    "engine.start"};
 /// Of those, what an auditor wants to see where it was refused.
-constexpr std::array<std::string_view, 3> k_seldom_refused = {"sshd.login", "model.load", "engine.start"};
+constexpr std::array<std::string_view, 2> k_seldom_refused = {"model.load", "engine.start"};
 /// More than a person reads, and than memory should hold.
 constexpr std::size_t k_max_rows = 200'000;
 
@@ -170,6 +170,7 @@ class Report {
       last = entry.time;
     }
     if (event.outcome != Outcome::intent) ++counts[event.type];
+    if (event.type == "sshd.login" && event.outcome == Outcome::failure) ++counts["sshd.login, failed"];
     const auto is_in = [&](const auto& types) {
       return std::find(types.begin(), types.end(), event.type) != types.end();
     };
