@@ -124,14 +124,18 @@ RemoteServer server_of(const Service& service, std::shared_ptr<const Networks> n
 }
 
 /// What is wrong with it; empty: nothing.
-std::string look_at_once(const Service& service, const RemoteServer& server) {
+std::string look_at_once(const Service& service, const RemoteServer& server, Clock::time_point end) {
   UnixRequest request{.method = "GET", .target = server.address.path + service.path, .headers = {}, .body = {}};
   if (!service.secret.empty()) request.headers.emplace_back(service.header, service.secret);
+  auto limits = k_limits;
+  const auto left = std::max(std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()),
+                             std::chrono::milliseconds(std::chrono::seconds(1)));
+  for (auto* one : {&limits.connect, &limits.idle, &limits.total}) *one = std::min(*one, left);
   asio::io_context context(1);
   auto answer = asio::co_spawn(
       context,
       [&]() -> asio::awaitable<UnixResponse> {
-        UpstreamExchange exchange(server, k_limits);
+        UpstreamExchange exchange(server, limits);
         auto head = co_await exchange.send(request);
         head.body = co_await exchange.read_all();
         co_return head;
@@ -152,9 +156,9 @@ struct Look {
   std::int64_t milliseconds = 0;
 };
 
-Look look_at(const Service& service, const RemoteServer& server) {
+Look look_at(const Service& service, const RemoteServer& server, Clock::time_point end) {
   const auto begin = Clock::now();
-  auto why = look_at_once(service, server);
+  auto why = look_at_once(service, server, end);
   return {std::move(why), std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count()};
 }
 
@@ -162,9 +166,10 @@ Look look_at(const Service& service, const RemoteServer& server) {
 std::vector<Look> wait_for_all(const std::vector<Service>& all, const std::vector<RemoteServer>& servers,
                                std::chrono::seconds wait) {
   const auto end = Clock::now() + wait;
+  const auto bound = wait.count() == 0 ? Clock::time_point::max() : end;  // the only look has its full time
   while (true) {
     std::vector<Look> looks;
-    for (std::size_t i = 0; i < all.size(); ++i) looks.push_back(look_at(all[i], servers[i]));
+    for (std::size_t i = 0; i < all.size(); ++i) looks.push_back(look_at(all[i], servers[i], bound));
     const bool good = std::all_of(looks.begin(), looks.end(), [](const auto& look) { return look.why.empty(); });
     if (good || Clock::now() + k_pause > end) return looks;
     std::this_thread::sleep_for(k_pause);
@@ -218,7 +223,8 @@ void add_health_services(CLI::App& group, Invocation& invocation) {
       "EMBEDDING_URL and EMBEDDING_MODEL (/health and /info of text-embeddings-inference), LLM_URL with its /v1,\n"
       "LLM_MODEL and LLM_API_KEY (/models), OLLAMA_HOST, OLLAMA_MODEL and OLLAMA_API_KEY (/api/tags). Only addresses\n"
       "within [gateway] networks of config.toml are asked. Exit status 6: one is not there, or not what it must be.\n"
-      "With --wait 5m, in ExecStartPre= of its unit, an application starts when all that it needs is there.\n"
+      "With --wait 5m in ExecStartPre= and TimeoutStartSec=6min of its unit, an application starts when all that it\n"
+      "needs is there.\n"
       "Example: LLM_URL=http://127.0.0.1:8480/v1 LLM_MODEL=demo LLM_API_KEY=$KEY liftlock health services");
   command->callback([&invocation, options] { run(invocation, *options); });
 }
