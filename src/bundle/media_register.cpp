@@ -16,7 +16,7 @@ std::string unregistered_medium(const AuditLog& log, const std::string& serial) 
   bool is_kept = false;
   std::set<std::string> names{serial};
   std::optional<AuditEntry> last;
-  log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+  log.for_each_of("media.", 0, log.size(), [&](const AuditEntry& entry) {
     const auto& event = entry.event;
     const bool came = event.type == k_media_in_event;
     if (event.outcome != Outcome::success || (!came && event.type != k_media_out_event)) return true;
