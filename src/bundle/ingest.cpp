@@ -364,7 +364,14 @@ class Ingest {
     const auto subject = fmt::format("{}/{}", info.channel, info.sequence);
     const auto detail = ingest_detail(info, m_bundle.digest(), remarks());
     if (m_scan) {
-      for (const auto& event : further_not_scanned(*m_scan, m_request.actor, subject)) m_log.append(event);
+      // A commit is one record of the journal, which has its limits.
+      constexpr std::size_t k_batch = 256;
+      const auto events = further_not_scanned(*m_scan, m_request.actor, subject);
+      for (std::size_t at = 0; at < events.size(); at += k_batch) {
+        const auto end = std::min(at + k_batch, events.size());
+        m_log.append(std::vector<AuditEvent>(events.begin() + static_cast<std::ptrdiff_t>(at),
+                                             events.begin() + static_cast<std::ptrdiff_t>(end)));
+      }
     }
     m_log.append({.type = std::string(k_ingest_event),
                   .actor = m_request.actor,
