@@ -81,12 +81,18 @@ std::string lacks_tag(const std::string& body, const std::string& model) {
   return fmt::format("it does not list the model '{}', but: {}", model, fmt::join(names, ", "));
 }
 
-/// As Ollama reads its OLLAMA_HOST: with or without a scheme, and then with or without a port.
+/// As Ollama reads its OLLAMA_HOST: with or without a scheme, and then with or without host and port. What a server
+/// listens at everywhere, a client asks of this machine.
 std::string ollama_address(std::string host) {
   if (host.empty() || host.find("://") != std::string::npos) return host;
+  if (std::count(host.begin(), host.end(), ':') > 1 && host[0] != '[') host = "[" + host + "]";
   const auto bracket = host.rfind(']');
-  if (host.find(':', bracket == std::string::npos ? 0 : bracket) == std::string::npos) host += ":11434";
-  return "http://" + host;
+  const auto colon = host.find(':', bracket == std::string::npos ? 0 : bracket);
+  const auto port = colon == std::string::npos ? std::string(":11434") : host.substr(colon);
+  auto name = host.substr(0, colon);
+  if (name.empty() || name == "0.0.0.0") name = "127.0.0.1";
+  if (name == "[::]") name = "[::1]";
+  return "http://" + name + port;
 }
 
 std::vector<Service> services() {

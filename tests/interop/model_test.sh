@@ -220,6 +220,11 @@ says "does not list the model 'other', but: demo" "$(cat out)"
 unset EMBEDDING_URL LLM_URL QDRANT_URL
 export OLLAMA_HOST="${address#http://}"  # as Ollama's own programs are told
 [ "$(OLLAMA_MODEL=demo high --json health services | json '["good"]')" = True ] || fail "Ollama is well"
+# asked_of OLLAMA_HOST: whom that means; nobody needs to be there.
+asked_of() { OLLAMA_HOST=$1 high --json health services | json '["services"][-1]["asked"]' || true; }
+for pair in ":1 127.0.0.1:1" "0.0.0.0:1 127.0.0.1:1" "[::]:1 [::1]:1" "::1 [::1]:11434"; do
+  [ "$(asked_of "${pair% *}")" = "http://${pair#* }/api/tags" ] || fail "OLLAMA_HOST=${pair% *} means $(asked_of "${pair% *}")"
+done
 [ "$(OLLAMA_MODEL=demo:latest OLLAMA_HOST=$address high --json health services | json '["services"][0]["asked"]')" = "$address/api/tags" ] ||
   fail "Ollama by its URL"
 status=0; OLLAMA_MODEL=other high health services > out || status=$?
