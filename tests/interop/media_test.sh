@@ -52,7 +52,8 @@ grep -q "warning: no bundle is registered with it: .*but 'images.tar'; .*liftloc
 warnings=$(high --json media in "$work/others" --serial others | json '["warnings"]')
 grep -q "the register has it in already.*no bundle is registered with it: .*but 'images.tar'" <<< "$warnings" || fail "what is warned of is not in --json: $warnings"
 # What the device says of itself depends on the machine.
-if high --json media in ../one/plant-1 --serial NEW | json '["warnings"]' | grep "already\|no bundle"; then fail "nothing is to be warned of"; fi
+warnings=$(high --json media in ../one/plant-1 --serial NEW | json '["warnings"]') || fail "NEW is not registered"
+if grep "already\|no bundle" <<< "$warnings"; then fail "nothing is to be warned of"; fi
 for place in bare deep deep/box; do told_of "$work/$place" > ../told && ! grep -q "no bundle" ../told || fail "$place: $(cat ../told)"; done
 high audit verify > /dev/null
 step "the register says what came in and left, on what, with whom"
