@@ -56,7 +56,11 @@ std::string updated_entry(const Stack& stack, const std::string& wanted) {
 
 /// What a collector returned, in the order and the form that the lock has.
 LockedEntry checked(const StackEntry& entry, Collected collected) {
-  if (collected.artifacts.empty()) fail(ErrorCode::unresolvable, "{} resolves to nothing", entry.where());
+  if (collected.artifacts.empty()) {
+    const auto notes = fmt::format("{}", fmt::join(collected.notes, "; "));
+    fail(ErrorCode::unresolvable, "{} resolves to nothing{}{}", entry.where(), notes.empty() ? "" : ": ",
+         printable(notes));
+  }
   std::sort(collected.artifacts.begin(), collected.artifacts.end(),
             [](const auto& a, const auto& b) { return a.id() < b.id(); });
   for (std::size_t i = 0; i < collected.artifacts.size(); ++i) {

@@ -282,7 +282,7 @@ TEST_F(WithheldTest, WhatWasNotLookedAtIsForThePolicy) {
 
 TEST_F(WithheldTest, EachFileThatWasNotLookedAtIsNamedInTheLog) {
   std::vector<std::pair<std::string, std::string>> files;
-  for (int i = 0; i < 250; ++i) files.emplace_back(fmt::format("files/many/{}", i), fmt::format("{}", i));
+  for (int i = 0; i < 250; ++i) files.emplace_back(fmt::format("files/many/{:03}", i), fmt::format("{}", i));
   add("file", "many", "1", files);
   scanner("exit 0", "skip_kinds = [\"file\"]\nnot_scanned = \"accept\"\n");
   packed("one");

@@ -42,7 +42,7 @@ void add_model_load(CLI::App& group, Invocation& invocation) {
   auto* command =
       group.add_subcommand("load", "Have the running server load a model, so that the first answer is quick");
   add_model_argument(*command, "NAME", *name, "Alias")->required();
-  command->footer("It is checked as any other load is. Example: liftlock model load demo");
+  command->footer("It is checked as any other load is.\nExample: liftlock model load demo");
   command->callback([&invocation, name] { load(invocation, *name); });
 }
 
@@ -51,7 +51,7 @@ void add_model_unload(CLI::App& group, Invocation& invocation) {
   auto* command = group.add_subcommand("unload", "Have the running server take a model out of memory");
   add_model_argument(*command, "NAME", *name, "Alias")->required();
   command->footer(
-      "Its engine ends once nobody uses it; one that still loads goes on. Example: liftlock model unload demo");
+      "Its engine ends once nobody uses it; one that still loads goes on.\nExample: liftlock model unload demo");
   command->callback([&invocation, name] { unload(invocation, *name); });
 }
 

@@ -18,10 +18,19 @@ git -C "$work/up" add -A && git -C "$work/up" commit -q -m submodules
 
 mkdir "$work/stack" && cd "$work/stack"
 low init --zone low > /dev/null
-mkdir app && printf 'version = 4\n[[package]]\nname = "thing"\nversion = "1.0.0"\nsource = "git+file://%s?branch=main#%s"\n' \
-  "$work/crates" "$(git -C "$work/crates" rev-parse HEAD)" > app/Cargo.lock
-printf '[stack]\nname = "sources"\n[git.tool]\nurl = "%s"\n[cargo.app]\nlock = "app/Cargo.lock"\n' "$work/up" > liftlock.toml
-low lock > /dev/null && low fetch > /dev/null
+# A crate of a registry beside the one from git.
+port=$(free_port)
+python3 "$root/tests/tools/make_crates.py" "$work/registry" "http://127.0.0.1:$port"
+python3 -m http.server "$port" --bind 127.0.0.1 --directory "$work/registry" > "$work/registry.log" 2>&1 &
+pids+=("$!")
+soon curl -fs "http://127.0.0.1:$port/index/config.json" || fail "the registry did not start: $(cat "$work/registry.log")"
+plainlib=$(grep -m1 -A3 'name = "plainlib"' "$work/registry/Cargo.lock")
+mkdir app && printf 'version = 4\n[[package]]\n%s\n[[package]]\nname = "thing"\nversion = "1.0.0"\nsource = "git+file://%s?branch=main#%s"\n' \
+  "$plainlib" "$work/crates" "$(git -C "$work/crates" rev-parse HEAD)" > app/Cargo.lock
+printf '[stack]\nname = "sources"\n[git.tool]\nurl = "%s"\n[cargo.app]\nlock = "app/Cargo.lock"\nindex = "http://127.0.0.1:%s/index/"\n' \
+  "$work/up" "$port" > liftlock.toml
+low lock > /dev/null
+low fetch > /dev/null
 grep -q "thing 1.0.0 from git at" liftlock.lock || fail "the lock has no note of the crate from git"
 refused stack-incomplete low check
 found=$(low --json check || true)
@@ -35,7 +44,8 @@ for entry in entries.values():
     for missing in entry["missing"]:
         print("\n" + missing["add"])
 PY
-low lock > /dev/null && low fetch > /dev/null
+low lock > /dev/null
+low fetch > /dev/null
 low check > "$work/checked" || fail "still missing: $(cat "$work/checked")"
 grep -q '✓ \[git.tool\]' "$work/checked" || fail "$(cat "$work/checked")"
 grep -q '✓ \[cargo.app\]' "$work/checked" || fail "$(cat "$work/checked")"

@@ -247,7 +247,7 @@ kept="in use: demo/1, for the ring plant"
 grep -qx "$kept" <<< "$(high retire --keep 1 --reason "old ones")" && [ "$(has high)" = "demo/1 demo/2" ] || fail "what the ring runs is retired: $(has high)"
 high ring promote plant demo 2 > /dev/null
 prod store sync > /dev/null && [ "$(has prod)" = "demo/1 demo/2" ] || fail "after the promotion: $(has prod)"
-[ "$(high --json retire --keep 1 --dry-run | value '[one["publication"] for one in d["retired"]], d["kept_for_rings"]')" = "(['demo/1'], [])" ] || fail "what the ring has left stays: $(high retire --keep 1 --dry-run)"
+[ "$(high --json retire --keep 1 --dry-run | value '[one["publication"] for one in d["retired"]], d["kept_for_rings"]')" = "['demo/1'] []" ] || fail "what the ring has left stays: $(high retire --keep 1 --dry-run)"
 step "the canary follows what lands, the others what a person promoted"
 
 # --- retired at the peer, and what a scanner withheld
