@@ -145,9 +145,9 @@ class Bench:
 
     def serve_remote(self):
         """The URL of the file that is no local one, behind a server that knows Range."""
-        (self.folder / "served").mkdir()
-        (self.folder / "served" / "remote.bin").write_bytes(self.remote)
-        self.server = subprocess.Popen([sys.executable, str(SERVER), str(self.folder / "served"), str(self.folder / "answers")],
+        (self.folder / "upstream").mkdir()
+        (self.folder / "upstream" / "remote.bin").write_bytes(self.remote)
+        self.server = subprocess.Popen([sys.executable, str(SERVER), str(self.folder / "upstream"), str(self.folder / "answers")],
                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         return f"http://127.0.0.1:{self.server.stdout.readline().strip()}/remote.bin"
 
