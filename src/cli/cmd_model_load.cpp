@@ -29,8 +29,9 @@ void load(Invocation& invocation, const std::string& name) {
 void unload(Invocation& invocation, const std::string& name) {
   auto session = session_with_server(invocation, name, "model unload");
   if (!session.unload()) return invocation.set_status(k_interrupted);
-  invocation.print({{"model", session.model()}, {"unloaded", true}}, [&] {
-    return fmt::format("{} leaves memory once its running answers end; whoever asks it next loads it again",
+  // Whether it is loaded at all, only the server knows.
+  invocation.print({{"model", session.model()}, {"asked", true}}, [&] {
+    return fmt::format("{}, if it is loaded, leaves memory once its running answers end; see `liftlock ps`",
                        printable(session.model()));
   });
 }
