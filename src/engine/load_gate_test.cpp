@@ -167,7 +167,7 @@ TEST(MemoryNeed, NumbersThatNoModelHasAreBounded) {
   ModelFixture fixture;
   fixture.add_model("a", "weights");
   const auto model = require_model(fixture.catalog, "a");
-  constexpr auto k_most = std::numeric_limits<std::uint64_t>::max();
+  static constexpr auto k_most = std::numeric_limits<std::uint64_t>::max();
   const auto facts = [](std::uint64_t layers, std::uint64_t width, std::uint64_t heads) {
     return Json{{"gguf_main", "m"},
                 {"vocabulary", k_most},
