@@ -62,8 +62,6 @@ ClientSettings client_settings(const std::string& mirror, const fs::path& folder
                                const std::vector<std::string>& chart_repositories) {
   ClientSettings out;
   out.set = quiet::quiet_environment(mirror.empty() ? quiet::Mirror::none : quiet::Mirror::local);
-  // The first Yarn 2 ends at a variable that it does not know, and no report can leave here.
-  out.set.erase("YARN_ENABLE_TELEMETRY");
   // A proxy would be asked in place of the mirror, and lies outside.
   for (const auto* name :
        {"http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY",
