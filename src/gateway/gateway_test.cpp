@@ -916,9 +916,9 @@ TEST_F(GatewayTest, AServerThatStopsWaitsForAnswersForAWhileOnly) {
   EXPECT_TRUE(soon([&] { return host->running().at(0).active == 2; }));
   const auto begin = std::chrono::steady_clock::now();
   server->stop(60s);
+  one.join(), other.join();  // they ask the server for its address
   server.reset(), gateway.reset(), host.reset();
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 8s);
-  one.join(), other.join();
   EXPECT_THAT(streamed.body, HasSubstr("the server is stopping"));
   expect_error(k_chat, whole, 503, "the server is stopping");
   book.reset();
