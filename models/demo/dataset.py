@@ -20,7 +20,7 @@ CODE_QUESTIONS = [
     "(why|when) do i (get|see) {code}", "(why was it|it was|the bundle was|my file was|i was) refused with {code}", "{code} what (now|to do|should i do)"]
 # How often a topic is asked for, against 1; an error code is asked for at 0.45.
 WEIGHTS = {"out-of-scope": 48.0, "liftlock": 4.0, "who-are-you": 2.0, "what-can-you-do": 1.5, "steps": 2.0, "bundle": 2.0, "verify": 2.0, "ingest": 2.0,
-           "pack": 1.5, "sign": 1.5, "fetch": 1.5, "serve": 2.0, "expect": 1.5, "engine-run": 2.0, "engine-sandbox": 2.5, "revoke": 1.5, "audit-verify": 1.5}
+           "pack": 1.5, "sign": 1.5, "fetch": 1.5, "serve": 2.0, "expect": 1.5, "engine-run": 1.5, "engine-sandbox": 2.5, "revoke": 1.5, "audit-verify": 1.5, "run": 2.0, "npm": 1.5, "gateway": 1.5}
 # Words that mean the same in questions about Liftlock; one may stand for another.
 SYNONYMS = [group.split("|") for group in (
     "change|alter|modify|edit|manipulate", "changed|altered|modified|manipulated|tampered with|edited|rewritten", "delete|remove|erase|get rid of|throw away",
@@ -35,7 +35,7 @@ SYNONYMS = [group.split("|") for group in (
     "download|get", "i|we", "my|our", "also|too|as well", "difference|distinction", "replace|exchange|swap", "old|older|outdated|previous", "new|newer|recent|fresh",
     "isolated side|isolated machine|offline side|other side|closed network|high side", "which|what", "person|human|colleague", "licence|license", "limits|limitations|restrictions")]
 SYNONYM_OF = {word: [other for other in group if other != word] for group in SYNONYMS for word in group
-              if " " not in word and word not in ("verify", "show", "list", "run", "log", "store", "model", "install")}
+              if " " not in word and word not in ("verify", "show", "list", "run", "log", "store", "model", "install", "record", "check", "node")}
 # Other shapes of a question that begins with {how} or {is}; REST is what follows the macro.
 HOW_SHAPES = ["i want to REST, how?", "i want to REST, how do i do that?", "is there a way to REST?", "what is needed to REST?", "i am trying to REST", "what must i do to REST?",
               "what would i do to REST?", "how might one REST?", "what's the command to REST?", "please help me REST", "do you know how to REST?", "how exactly do i REST?", "REST, how?",

@@ -53,7 +53,7 @@ socket=$(sed -n 's/^ready: //p' "$work/engine.out")
 [ -n "$socket" ] || { grep -q sandbox-unavailable "$work/engine.err" && skip "no sandbox here"; cat "$work/engine.err"; fail "the engine did not start"; }
 
 "$model/ask.py" --socket "$socket" --quiet --at-least 1 "$model/check_pinned.txt" || fail "a pinned answer changed"
-"$model/ask.py" --socket "$socket" --quiet --at-least 0.7 "$model/check_dev.txt" "$model/check_final.txt" "$model/check_plain.txt" || fail "too few good answers"
+"$model/ask.py" --socket "$socket" --quiet --at-least 0.7 "$model"/check_{dev,final,plain,newer}.txt || fail "too few good answers"
 
 # More than the model can hold at once: its template keeps the end of the talk.
 python3 - "$model" "$socket" <<'PY'
