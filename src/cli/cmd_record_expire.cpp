@@ -7,6 +7,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "cli/moment.hpp"
+#include "cli/reason_option.hpp"
 #include "cli/record_view.hpp"
 #include "cli/recorded_effect.hpp"
 #include "record/retention.hpp"
@@ -15,7 +16,7 @@ namespace liftlock {
 namespace {
 
 struct Options {
-  std::string older_than;
+  std::string older_than, reason;
   bool dry_run = false;
 };
 
@@ -45,6 +46,9 @@ Json to_json(const std::map<RecordClass, Timestamp>& before) {
 }
 
 void run(Invocation& invocation, const Options& options) {
+  // What the site's own rule says has its reason there.
+  const bool is_own_word = !options.older_than.empty() && !options.dry_run;
+  if (is_own_word && options.reason.empty()) fail(ErrorCode::reason_required, "an erasure cannot be undone");
   const auto site = record_site(invocation, "record expire");
   const auto when = now();
   const Expiry expiry(retention_of(options, site.config(), when), open_record_reader(site), when);
@@ -56,11 +60,14 @@ void run(Invocation& invocation, const Options& options) {
   };
   auto expired = expire(RecordKeeper::Do::count);
   if (!options.dry_run && expired.records > 0) {
-    const Json detail = {{"before", before},
-                         {"records", expired.records},
-                         {"held", expired.held},
-                         {"damaged", findings.damaged.size()},
-                         {"without_content", findings.without_content}};
+    Json detail = {{"before", before},
+                   {"records", expired.records},
+                   {"held", expired.held},
+                   {"damaged", findings.damaged.size()},
+                   {"without_content", findings.without_content}};
+    if (!options.reason.empty()) detail["reason"] = options.reason;
+    // An override of what config.toml keeps, which the auditor's report begins with.
+    if (is_own_word) detail["remark"] = fmt::format("older than {}: {}", options.older_than, options.reason);
     recorded_effect(invocation, "record.expire", "records", detail, [&] { expired = expire(RecordKeeper::Do::erase); });
   }
   Json json = {{"before", before},
@@ -87,6 +94,7 @@ void add_record_expire(CLI::App& group, Invocation& invocation) {
       "--older-than", options->older_than,
       "365d, 6y, a day like 2026-11-01 (its begin, UTC) or a time, for every class of records; default: "
       "keep of [record] in config.toml");
+  add_reason(*command, options->reason, "Why, for the audit log; --older-than needs one");
   command->add_flag("--dry-run", options->dry_run, "Say what would go, erase nothing");
   command->footer("Example: liftlock record expire --older-than 6y --dry-run");
   command->callback([&invocation, options] { run(invocation, *options); });

@@ -162,6 +162,9 @@ void ClientFiles::point_git(const std::map<std::string, std::string>& environmen
     }
   }
   lead(m_mirror + "/", m_mirror + "/");
+  // A proxy of the user's or the machine's configuration lies outside.
+  m_out.set[fmt::format("GIT_CONFIG_KEY_{}", count)] = "http.proxy";
+  m_out.set[fmt::format("GIT_CONFIG_VALUE_{}", count++)] = "";
   m_out.set["GIT_CONFIG_COUNT"] = std::to_string(count);
 }
 

@@ -298,7 +298,9 @@ TEST(ClientSettings, FilesOfClientsHoldWhatTheMirrorSaysItHas) {
   EXPECT_EQ(settings.set.at("GIT_CONFIG_KEY_2"), "url.http://10.0.0.5:8480/git/-/.insteadOf");
   EXPECT_EQ(settings.set.at("GIT_CONFIG_VALUE_2"), "https://");
   const auto count = std::stoi(settings.set.at("GIT_CONFIG_COUNT"));
-  EXPECT_EQ(settings.set.at("GIT_CONFIG_VALUE_" + std::to_string(count - 1)), "http://10.0.0.5:8480/");
+  EXPECT_EQ(settings.set.at("GIT_CONFIG_VALUE_" + std::to_string(count - 2)), "http://10.0.0.5:8480/");
+  EXPECT_EQ(settings.set.at("GIT_CONFIG_KEY_" + std::to_string(count - 1)), "http.proxy");
+  EXPECT_EQ(settings.set.at("GIT_CONFIG_VALUE_" + std::to_string(count - 1)), "");
 }
 
 TEST(ClientSettings, ScopesOfNpmWithARegistryOfTheirOwnAreTheMirrorsToo) {

@@ -99,10 +99,13 @@ refused usage high record expire
 sed -i 's/^# keep = .*/keep = "6y"/' "$high_state/config.toml"
 says 'erased 0 records' high record expire
 [ "$(high --json record expire --older-than 2020-12-01 --dry-run | json '["before"]["prompts"]')" = 2020-12-01T00:00:00Z ] || fail "a day is meant from its begin"
-for day in 2099-12-01 2020-02-30; do refused usage high record expire --older-than "$day"; done
+for day in 2099-12-01 2020-02-30; do refused usage high record expire --older-than "$day" --reason test; done
 sleep 1.1
 says 'would erase 2 records' high record expire --older-than 1s --dry-run
-says 'erased 2 records' high record expire --older-than 1s
+refused reason-required high record expire --older-than 1s
+says 'erased 2 records' high record expire --older-than 1s --reason 'ticket 13'
+high audit report > "$work/report"
+grep -q "older than 1s: ticket 13" "$work/report" || fail "an erasure past the site's rule is no override: $(cat "$work/report")"
 refused record-erased high record show "$third"
 fourth=$("$writer" "$high_state" bob 'a text' '' /v1/embeddings)
 fifth=$("$writer" "$high_state" bob 'hello' 'good morning')
