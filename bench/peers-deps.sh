@@ -12,6 +12,7 @@ $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-r
 
 # built NAME MODULE@VERSION PACKAGE. Not by `go install`, which takes no module that replaces others, as Zarf's does.
 built() {
+  # What cannot be had is told below, and the race goes on without it.
   folder=$(go mod download -json "$2" | python3 -c 'import json, sys; print(json.load(sys.stdin).get("Dir", ""))') || true
   [ -n "$folder" ] && CGO_ENABLED=0 go build -C "$folder" -trimpath -o "$out/$1" "$3" || echo "$1: cannot be built here from $2" >&2
 }
