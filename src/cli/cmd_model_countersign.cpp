@@ -21,23 +21,6 @@ struct Options {
   std::string name, role = "approver", key, passphrase_file, signature, statement;
 };
 
-ErrorCode code_of(SignatureStatus status) {
-  switch (status) {
-    case SignatureStatus::unknown_key:
-      return ErrorCode::key_unknown;
-    case SignatureStatus::retired_key:
-      return ErrorCode::key_retired;
-    case SignatureStatus::wrong_role:
-      return ErrorCode::key_role;
-    case SignatureStatus::revoked_key:
-      return ErrorCode::key_revoked;
-    case SignatureStatus::expired_key:
-      return ErrorCode::key_expired;
-    default:
-      return ErrorCode::signature_invalid;
-  }
-}
-
 /// The key of a signature that somebody made elsewhere, as the pinned root knows it.
 JudgedSignature judged(const std::string& document, const SignatureFile& file, const TrustRoot& root, Role role) {
   auto signature = judge(document, {file}, root, now(), {role}).at(0);

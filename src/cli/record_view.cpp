@@ -59,9 +59,7 @@ void add_record(CLI::App& app, Invocation& invocation) {
   add_record_find(*group, invocation);
   add_record_show(*group, invocation);
   add_record_verify(*group, invocation);
-  add_record_erase(*group, invocation);
-  add_record_hold(*group, invocation);
-  add_record_release(*group, invocation);
+  add_record_keep(*group, invocation);
   add_record_expire(*group, invocation);
 }
 

@@ -25,9 +25,8 @@ void report_findings(Invocation& invocation, const RecordReader::Findings& findi
 void add_record_find(CLI::App& group, Invocation& invocation);
 void add_record_show(CLI::App& group, Invocation& invocation);
 void add_record_verify(CLI::App& group, Invocation& invocation);
-void add_record_erase(CLI::App& group, Invocation& invocation);
-void add_record_hold(CLI::App& group, Invocation& invocation);
-void add_record_release(CLI::App& group, Invocation& invocation);
+/// erase, hold, release
+void add_record_keep(CLI::App& group, Invocation& invocation);
 void add_record_expire(CLI::App& group, Invocation& invocation);
 
 }  // namespace liftlock

@@ -186,27 +186,11 @@ class Judge {
 };
 
 [[noreturn]] void refuse(const JudgedSignature& signature) {
-  const auto code = [&] {
-    switch (signature.status) {
-      case SignatureStatus::revoked_key:
-        return ErrorCode::key_revoked;
-      case SignatureStatus::expired_key:
-        return ErrorCode::key_expired;
-      case SignatureStatus::unknown_key:
-        return ErrorCode::key_unknown;
-      case SignatureStatus::retired_key:
-        return ErrorCode::key_retired;
-      case SignatureStatus::wrong_role:
-        return ErrorCode::key_role;
-      default:
-        return ErrorCode::signature_invalid;
-    }
-  }();
   const auto who = signature.owner.empty() ? std::string() : fmt::format(" by {}", printable(signature.owner));
   auto message = fmt::format("{}{}: {}", printable(signature.file), who, signature.message);
-  if (signature.status != SignatureStatus::revoked_key) throw Error(code, std::move(message));
+  if (signature.status != SignatureStatus::revoked_key) throw Error(code_of(signature.status), std::move(message));
   throw Error(
-      code, std::move(message),
+      ErrorCode::key_revoked, std::move(message),
       fmt::format("have it signed by a valid key, and take signatures/{} away: one by a revoked key is never let "
                   "pass, whoever else signed",
                   printable(signature.file)));
@@ -218,6 +202,23 @@ bool is_damning(SignatureStatus status) {
 }
 
 }  // namespace
+
+ErrorCode code_of(SignatureStatus status) {
+  switch (status) {
+    case SignatureStatus::unknown_key:
+      return ErrorCode::key_unknown;
+    case SignatureStatus::retired_key:
+      return ErrorCode::key_retired;
+    case SignatureStatus::wrong_role:
+      return ErrorCode::key_role;
+    case SignatureStatus::revoked_key:
+      return ErrorCode::key_revoked;
+    case SignatureStatus::expired_key:
+      return ErrorCode::key_expired;
+    default:
+      return ErrorCode::signature_invalid;
+  }
+}
 
 std::vector<JudgedSignature> judge(std::string_view document, const std::vector<SignatureFile>& signatures,
                                    const TrustRoot& root, Timestamp when, const std::set<Role>& roles) {

@@ -13,6 +13,7 @@
 
 #include "base/clock.hpp"
 #include "base/digest.hpp"
+#include "base/error.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {
@@ -74,6 +75,8 @@ enum class SignatureStatus : std::uint8_t {
   wrong_role
 };
 std::string_view name(SignatureStatus status);
+/// What refuses a document for a signature that is not valid.
+ErrorCode code_of(SignatureStatus status);
 /// By a key that the root does not list, or lists no longer: where nobody has to sign, it is as good as no signature.
 bool is_unlisted(SignatureStatus status);
 
