@@ -6,45 +6,11 @@ set -euo pipefail
 low_exe=$(realpath "$1") high_exe=$(realpath "$2")
 model=$(cd "$(dirname "$0")/../../models/demo" && pwd)
 work=$(mktemp -d)
-# shellcheck source=waiting.sh
-source "$(dirname "$0")/waiting.sh"
+. "$(dirname "$0")/demo_site.sh"
 engine=""
 # What is killed here may have ended by itself.
 trap '[ -z "$engine" ] || kill "$engine" 2>/dev/null || true; wait; tidy' EXIT
-skip() { echo "skipped: $*"; exit 77; }
-fail() { echo "FAILED: $*" >&2; exit 1; }
-[ "$(dpkg --print-architecture)" = amd64 ] || skip "written for amd64"
-low() { "$low_exe" --quiet --state "$work/low" "$@"; }
-high() { "$high_exe" --quiet --state "$work/high" "$@"; }
-json() { python3 -c "import json, sys; print(json.load(sys.stdin)$1)"; }
-
-mkdir "$work/stack" && cd "$work/stack"
-cat > liftlock.toml <<TOML
-[stack]
-name = "chat"
-
-[engine.llama]
-packages = ["llama.cpp-tools"]
-suites = ["forky"]
-accept_expired = "600d"
-
-[model.demo]
-source = "$model/liftlock-demo.gguf"
-TOML
-low init
-low trust keygen --role root --out ../root.pem > /dev/null
-low trust keygen --role builder --out ../builder.pem > /dev/null
-low trust init --organisation Interop --root-key ../root.pem --add builder:../builder.pem.pub > /dev/null
-low lock || skip "the suite cannot be had"
-low fetch > /dev/null
-low pack --output ../medium/chat-1 > /dev/null
-low sign ../medium/chat-1 --role builder --key ../builder.pem > /dev/null
-
-high init --zone ingest
-printf '[source.usb]\npath = "%s/medium"\nrequire_read_only = false\n' "$work" >> "$work/high/config.toml"
-high trust pin ../medium/chat-1 --fingerprint "$(low --json trust show | json '["fingerprint"]')" > /dev/null
-high ingest usb/chat-1 --expect "$(sha256sum < ../medium/chat-1/manifest/bundle.json | cut -d' ' -f1)" > /dev/null
-high engine install llama > /dev/null
+make_site
 # Not through high(): the process to end must be the program, not a shell that waits for it.
 "$high_exe" --quiet --state "$work/high" engine run llama --model demo > "$work/engine.out" 2> "$work/engine.err" &
 engine=$!
