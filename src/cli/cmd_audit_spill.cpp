@@ -13,6 +13,7 @@
 #include "cli/record_view.hpp"
 #include "cli/recorded_effect.hpp"
 #include "record/answer_parts.hpp"
+#include "record/text_search.hpp"
 
 namespace liftlock {
 namespace {
@@ -27,7 +28,8 @@ void add_texts(const Json& content, std::vector<std::string>& out) {
   for (const auto& part : content) add_texts(part, out);
 }
 
-/// The last question of a record, and its answer: what later prompts carry along when a talk goes on.
+/// The last question of a record, and its answer: what later prompts carry along when a talk goes on. Of a recording
+/// its digest: the same may have been sent again.
 std::vector<std::string> texts_of(const Record& record) {
   std::vector<std::string> out;
   for (auto& part : answer_parts(record.answer)) {
@@ -40,6 +42,8 @@ std::vector<std::string> texts_of(const Record& record) {
     add_texts(messages->back().value("content", Json()), out);
   }
   for (const auto* key : {"prompt", "input", "query", "documents"}) add_texts(prompt.value(key, Json()), out);
+  if (const auto heard = prompt.find("recording"); heard != prompt.end() && heard->is_object())
+    add_texts(heard->value("sha256", Json()), out);
   std::erase_if(out, [](const auto& text) { return text.size() < k_shortest; });
   return out;
 }
@@ -57,7 +61,7 @@ std::vector<std::string> texts_to_find(const RecordReader& reader, const std::st
 bool file_holds(const fs::path& file, const std::vector<std::string>& texts) {
   constexpr std::size_t k_step = 1u << 20;
   std::size_t longest = 0;
-  for (const auto& text : texts) longest = std::max(longest, 2 * text.size());
+  for (const auto& text : texts) longest = std::max(longest, k_longest_spelling * text.size());
   std::ifstream in(file, std::ios::binary);
   std::string window, piece(k_step, '\0');
   while (in.read(piece.data(), static_cast<std::streamsize>(piece.size())) || in.gcount() > 0) {
@@ -69,14 +73,35 @@ bool file_holds(const fs::path& file, const std::vector<std::string>& texts) {
   return false;
 }
 
-/// What engines and the server wrote about themselves.
-std::vector<std::string> logs_that_hold(const Site& site, const std::vector<std::string>& texts) {
+/// Files in plain text: what engines and the server wrote about themselves, and what people wrote as reasons of holds,
+/// notes of keys and settings.
+std::vector<std::string> files_that_hold(const Site& site, const std::vector<std::string>& texts) {
   std::vector<std::string> out;
-  if (!fs::exists(site.logs_folder())) return out;
-  for (const auto& entry : fs::recursive_directory_iterator(site.logs_folder())) {
-    if (entry.is_regular_file() && file_holds(entry.path(), texts)) out.push_back(entry.path().string());
+  const auto look = [&](const fs::path& file) {
+    if (fs::is_regular_file(file) && file_holds(file, texts)) out.push_back(file.string());
+  };
+  for (const auto& folder : {site.logs_folder(), site.records_folder() / "holds"}) {
+    if (!fs::exists(folder)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(folder)) look(entry.path());
   }
+  const auto keys = site.access_file();
+  for (const auto& file : {keys, fs::path(keys.string() + "-wal"), site.folder() / "config.toml"}) look(file);
   std::sort(out.begin(), out.end());
+  return out;
+}
+
+/// What people said of what they did (reasons, remarks, names), which no erasure takes away.
+Json entries_that_hold(const AuditLog& log, const std::vector<std::string>& texts) {
+  auto out = Json::array();
+  log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+    const auto& event = entry.event;
+    const auto holds = [&](const auto& text) {
+      return holds_text(event.detail, text) || holds_text(event.subject, text) || holds_text(event.actor, text);
+    };
+    if (std::any_of(texts.begin(), texts.end(), holds))
+      out.push_back({{"index", entry.index}, {"time", format_time(entry.time)}, {"type", event.type}});
+    return true;
+  });
   return out;
 }
 
@@ -84,7 +109,8 @@ void run(Invocation& invocation, const std::string& given) {
   const auto site = record_site(invocation, "audit spill");
   if (given.empty()) fail(ErrorCode::usage, "an empty text is everywhere");
   std::map<std::string, Json> records;
-  std::vector<std::string> logs;
+  std::vector<std::string> files;
+  auto entries = Json::array();
   RecordReader::Findings findings;
   // The text is what leaked: the log must not keep it once more.
   const Json detail = is_record_id(given) ? Json{{"record", given}} : Json{{"bytes", given.size()}};
@@ -110,7 +136,8 @@ void run(Invocation& invocation, const std::string& given) {
         return true;
       });
     }
-    logs = logs_that_hold(site, texts);
+    files = files_that_hold(site, texts);
+    entries = entries_that_hold(log, texts);
   });
   auto list = Json::array();
   std::vector<std::vector<std::string>> rows{{"RECORD", "TIME", "USER", "MODEL", "IN"}};
@@ -121,14 +148,19 @@ void run(Invocation& invocation, const std::string& given) {
                     fmt::format("{}", fmt::join(json.at("in").get<std::vector<std::string>>(), " "))});
     list.push_back(json);
   }
-  Json json = {{"records", std::move(list)}, {"logs", logs}};
+  Json json = {{"records", std::move(list)}, {"files", files}, {"entries", entries}};
   report_findings(invocation, findings, json);
   invocation.print(json, [&] {
     auto text = records.empty() ? "the text is in no record; " : format_table(rows);
     text += fmt::format("{} searched, {} without content\n", counted(findings.searched, "record"),
                         findings.without_content);
     if (!records.empty()) text += "erase one with `liftlock record erase RECORD --reason …`\n";
-    for (const auto& log : logs) text += fmt::format("it stands in {}\n", printable(log));
+    for (const auto& file : files) text += fmt::format("it stands in {}\n", printable(file));
+    for (const auto& entry : entries) {
+      text += fmt::format("it stands in entry {} of the audit log ({} at {}), from which nothing is erased\n",
+                          entry.at("index").get<std::uint64_t>(), entry.at("type").get<std::string>(),
+                          entry.at("time").get<std::string>());
+    }
     return text;
   });
 }
@@ -136,7 +168,7 @@ void run(Invocation& invocation, const std::string& given) {
 }  // namespace
 
 void add_audit_spill(CLI::App& group, Invocation& invocation) {
-  auto* command = group.add_subcommand("spill", "List every record and log that holds a text that leaked");
+  auto* command = group.add_subcommand("spill", "List every record, log and setting that holds a text that leaked");
   auto text = std::make_shared<std::string>();
   command
       ->add_option(

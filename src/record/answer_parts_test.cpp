@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "record/record_reader.hpp"
+#include "record/text_search.hpp"
 
 namespace liftlock {
 namespace {

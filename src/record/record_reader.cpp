@@ -11,10 +11,10 @@
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "record/ahead_file.hpp"
-#include "record/answer_parts.hpp"
 #include "record/record_keeper.hpp"
 #include "record/retention.hpp"
 #include "record/segment_files.hpp"
+#include "record/text_search.hpp"
 
 namespace liftlock {
 namespace {
@@ -302,23 +302,6 @@ void require_announced_erasure(const fs::path& folder, const RecordId& of, std::
 }
 
 }  // namespace
-
-bool holds_text(std::string_view content, std::string_view text) {
-  if (content.find(text) != std::string_view::npos) return true;
-  const auto quoted = dump_json_line(std::string(text));
-  const auto escaped = std::string_view(quoted).substr(1, quoted.size() - 2);
-  return escaped != text && content.find(escaped) != std::string_view::npos;
-}
-
-bool answer_holds(std::string_view answer, std::string_view text) {
-  const auto parts = answer_parts(answer);
-  return std::any_of(parts.begin(), parts.end(), [&](const auto& part) { return holds_text(part.text, text); });
-}
-
-bool tags_hold(const RecordHead& head, std::string_view text) {
-  return std::any_of(head.tags.begin(), head.tags.end(),
-                     [&](const auto& tag) { return tag.find(text) != std::string::npos; });
-}
 
 RecordReader::RecordReader(fs::path folder, fs::path kek_file)
     : m_folder(std::move(folder)), m_kek_file(std::move(kek_file)) {}

@@ -18,13 +18,6 @@
 
 namespace liftlock {
 
-/// Does the text stand there, as it is or as JSON writes it? Prompts are JSON.
-bool holds_text(std::string_view content, std::string_view text);
-/// Does it stand in one of the parts of an answer on record?
-bool answer_holds(std::string_view answer, std::string_view text);
-/// Does it stand in one of the tags? What clients say in `metadata` and `user` is kept there alone.
-bool tags_hold(const RecordHead& head, std::string_view text);
-
 class RecordReader {
  public:
   RecordReader(fs::path folder, fs::path kek_file);
@@ -45,7 +38,7 @@ class RecordReader {
     std::vector<std::string> damaged;   ///< ids of records that could not be read
   };
   /// From the newest to the oldest; stops when visit returns false. A text is looked for in tags, prompts and answers,
-  /// as tags_hold(), holds_text() and answer_holds() do.
+  /// as text_search.hpp does.
   /// @throws Error{key_missing}
   Findings find(const Filter& filter, const std::function<bool(const RecordHead&)>& visit) const;
 

@@ -46,6 +46,10 @@ quoted=$("$writer" "$high_state" eve '{"messages":[{"role":"user","content":"he 
 later=$("$writer" "$high_state" eve '{"messages":[{"role":"assistant","content":"the answer that is carried along"},{"role":"user","content":"and then?"}]}' 'no')
 says "$quoted" high audit spill $'he "said"\nwait'
 [ "$(high --json audit spill "$quoted" | json '["records"][0]["id"]')" = "$later" ] || fail "the talk that went on"
+# JSON within JSON, as clients give back what a tool said.
+tool=$("$writer" "$high_state" eve '{"messages":[{"role":"tool","content":"{\"name\": \"M\\u00fcller, room 7\"}"}]}' 'no')
+says "$tool" high audit spill 'Müller, room 7'
+high record erase "$tool" --reason test > /dev/null
 parts=$("$writer" "$high_state" eve '{"messages":[{"role":"user","content":[{"type":"text","text":"a question in parts, as clients send it"}]}]}' 'no')
 [ "$(high --json audit spill "$parts" | json '["records"][0]["id"]')" = "$parts" ] || fail "a question in parts"
 high record erase "$parts" --reason test > /dev/null
@@ -65,7 +69,16 @@ for log in engine.log canary/engine.log; do
   says "logs/$log" high audit spill "$secret"
   rm "$high_state/logs/$log"
 done
-high record erase "$quoted" --reason test > /dev/null && high record erase "$later" --reason test > /dev/null
+high record erase "$quoted" --reason test > /dev/null && high record erase "$later" --reason 'it held swordfish-77' > /dev/null
+# What people wrote themselves: settings, reasons of holds, and what the log keeps of them.
+printf '# swordfish-77\n' >> "$high_state/config.toml"
+high record hold "$first" --reason 'who said swordfish-77?' > /dev/null
+found=$(high --json audit spill swordfish-77)
+[ "$(value 'sorted(one["type"] for one in d["entries"])' <<< "$found")" = "['record.erase', 'record.erase', 'record.hold', 'record.hold']" ] || fail "entries: $found"
+[ "$(value '[f.rsplit("/", 1)[1] for f in d["files"]]' <<< "$found")" = "['config.toml', '$first']" ] || fail "files: $found"
+says 'from which nothing is erased' high audit spill swordfish-77
+high record release "$first" --reason 'asked and answered' > /dev/null
+sed -i '/swordfish-77/d' "$high_state/config.toml"
 # A recording goes to a file, not to the terminal.
 printf 'RIFF\0\0\1\33[2JWAVE' > "$work/tone.wav"
 tone=$("$writer" "$high_state" eve '{"model":"says"}' 'the patient is stable' /v1/audio/transcriptions "$work/tone.wav")
@@ -89,7 +102,7 @@ says 'is released' high record release "$first" --reason 'court case 12 ended'
 says 'is erased' high record erase "$first" --reason 'ada asked for it'
 refused record-erased high record show "$first"
 says 'its content was erased' high record verify "$first"
-says 'searched, 7 without content' high record find --user bob
+says 'searched, 8 without content' high record find --user bob
 says 'in no record' high audit spill 'tell me'
 high audit verify > /dev/null || fail "the audit log is not whole after an erasure"
 refused not-found high record show 01ARZ3NDEKTSV4RRFFQ69G5FAV
