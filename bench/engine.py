@@ -30,9 +30,16 @@ class Client:
     def __init__(self, connection, headers):
         self.connection, self.headers = connection, {"Content-Type": "application/json", **headers}
 
-    def ask(self, **more):
+    def sent(self, more):
         self.connection.request("POST", "/v1/chat/completions", json.dumps(BODY | more), self.headers)
-        answer = self.connection.getresponse()
+        return self.connection.getresponse()
+
+    def ask(self, **more):
+        try:
+            answer = self.sent(more)
+        except http.client.RemoteDisconnected:  # llama-server ends a connection after a stream or a number of requests, without a word
+            self.connection.close()
+            answer = self.sent(more)
         if answer.status != 200:
             raise SystemExit(f"{answer.status}: {answer.read()}")
         return answer
