@@ -20,6 +20,8 @@ void check(const liftlock::SshdLogin& login) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto text = liftlock::as_text({data, size});
   if (const auto login = liftlock::parse_sshd_message(text)) check(*login);
-  if (const auto line = liftlock::parse_journal_line(text); line && line->login) check(*line->login);
+  const auto line = liftlock::parse_journal_line(text);
+  if (line && line->login) check(*line->login);
+  if (line && line->login && line->lacks_message) std::abort();
   return 0;
 }

@@ -78,6 +78,20 @@ bool is_of_sshd(const Json& entry) {
   return (name == "sshd" || name == "sshd-session") && text_in(entry, "_UID") == "0";
 }
 
+/// Text, or the array of bytes in place of what is no UTF-8; nullopt: neither. What is long is null without --all.
+std::optional<std::string> message_in(const Json& entry) {
+  const auto found = entry.find("MESSAGE");
+  if (found == entry.end()) return std::nullopt;
+  if (found->is_string()) return found->get<std::string>();
+  if (!found->is_array()) return std::nullopt;
+  std::string out;
+  for (const auto& byte : *found) {
+    if (!byte.is_number_unsigned() || byte.get<std::uint64_t>() > 255) return std::nullopt;
+    out += static_cast<char>(byte.get<std::uint8_t>());
+  }
+  return out;
+}
+
 }  // namespace
 
 std::optional<SshdLogin> parse_sshd_message(std::string_view message) {
@@ -112,7 +126,10 @@ std::optional<JournalLine> parse_journal_line(std::string_view line) {
   const auto time = parse_uint(text_in(entry, "__REALTIME_TIMESTAMP"));
   if (!is_cursor(out.cursor) || !time || *time > k_max_microseconds) return std::nullopt;
   out.microseconds = *time;
-  if (is_of_sshd(entry)) out.login = parse_sshd_message(text_in(entry, "MESSAGE"));
+  if (!is_of_sshd(entry)) return out;
+  const auto message = message_in(entry);
+  out.lacks_message = !message;
+  if (message) out.login = parse_sshd_message(*message);
   return out;
 }
 

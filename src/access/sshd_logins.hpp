@@ -27,6 +27,7 @@ struct JournalLine {
   std::string cursor;              ///< lower-case letters, digits, '=' and ';'
   std::uint64_t microseconds = 0;  ///< since 1970 UTC, before the year 2255
   std::optional<SshdLogin> login;  ///< of an entry that sshd, as root, wrote
+  bool lacks_message = false;      ///< sshd wrote it, as root, and journalctl left out what (null), or it was no text
 };
 
 inline constexpr std::size_t k_max_journal_line = 64u << 10;

@@ -87,8 +87,31 @@ TEST(SshdLogins, OnlyRootsSshdIsBelieved) {
   EXPECT_FALSE(login_with("SYSLOG_IDENTIFIER", "logger"));
   EXPECT_FALSE(login_with("_UID", "1000")) << "`logger -t sshd`";
   EXPECT_FALSE(login_with("_UID", nullptr));
-  EXPECT_FALSE(login_with("MESSAGE", {70, 97})) << "bytes";
-  EXPECT_FALSE(login_with("MESSAGE", nullptr)) << "journalctl leaves out what is long";
+}
+
+TEST(SshdLogins, AMessageThatIsNoTextIsReadOfItsBytesOrCounted) {
+  const auto line_with = [](const Json& message) {
+    auto changed = entry({});
+    changed["MESSAGE"] = message;
+    return parse_journal_line(dump_json_line(changed)).value();
+  };
+  auto bytes = Json::array();
+  for (const unsigned char byte : std::string("Failed password for m\xfcller from 10.0.0.9 port 40000 ssh2"))
+    bytes.push_back(unsigned{byte});
+  const auto line = line_with(bytes);
+  ASSERT_TRUE(line.login) << "how journalctl writes what is no UTF-8";
+  EXPECT_EQ(line.login->user, "m\\xfcller");
+  EXPECT_EQ(line.login->peer, "10.0.0.9");
+  EXPECT_FALSE(line.lacks_message);
+  EXPECT_FALSE(line_with(Json::array({70, 97})).lacks_message);
+  EXPECT_TRUE(line_with(nullptr).lacks_message) << "journalctl leaves out what is long";
+  for (const auto& wrong : {Json(7), Json::object(), Json::array({70, 256}), Json::array({70, -1}), Json::array({"F"}),
+                            Json::array({70.0})})
+    EXPECT_TRUE(line_with(wrong).lacks_message) << wrong;
+  auto of_another = entry(k_failed);
+  of_another["MESSAGE"] = nullptr;
+  of_another["_UID"] = "1000";
+  EXPECT_FALSE(parse_journal_line(dump_json_line(of_another))->lacks_message);
 }
 
 TEST(SshdLogins, WhatIsNoEntryIsNone) {

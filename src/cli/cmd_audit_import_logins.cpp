@@ -30,7 +30,7 @@ struct Options {
 /// How far the log has the journal, and what came in files.
 struct Position {
   std::string cursor;              ///< of the journal itself; empty: nothing was imported from it yet
-  std::uint64_t journal = 0;       ///< microseconds of the journal's own newest line, but for those of a day to come
+  std::uint64_t journal = 0;       ///< microseconds of the journal's own newest line; none is ahead of the clock
   std::uint64_t microseconds = 0;  ///< the same of the newest line from wherever
 };
 
@@ -53,23 +53,34 @@ Position position_of(const AuditLog& log) {
 struct Counts {
   std::uint64_t accepted = 0, failed = 0;
   std::uint64_t slowed = 0;      ///< failed, and in the log by their count only
-  std::uint64_t skipped = 0;     ///< not newer than what was imported; of a file also: of a day to come
+  std::uint64_t skipped = 0;     ///< not newer than what was imported
+  std::uint64_t ahead = 0;       ///< of a file: dated ahead of the clock
+  std::uint64_t cut = 0;         ///< of sshd, without what it said
   std::uint64_t unreadable = 0;  ///< lines
 };
 
 Json to_json(const Counts& counts) {
-  return {{"accepted", counts.accepted},
-          {"failed", counts.failed},
-          {"slowed", counts.slowed},
-          {"skipped", counts.skipped},
+  return {{"accepted", counts.accepted},    {"failed", counts.failed}, {"slowed", counts.slowed},
+          {"skipped", counts.skipped},      {"ahead", counts.ahead},   {"cut", counts.cut},
           {"unreadable", counts.unreadable}};
+}
+
+std::uint64_t microseconds_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now).count());
 }
 
 class LoginImport {
  public:
   /// @param file empty: the journal itself, which says what is new
   LoginImport(AuditLog& log, std::string actor, std::string file, Position position)
-      : m_log(log), m_actor(std::move(actor)), m_file(std::move(file)), m_position(std::move(position)) {}
+      : m_log(log), m_actor(std::move(actor)), m_file(std::move(file)), m_position(std::move(position)) {
+    // Versions before 2026-12 took lines of a day to come, and their time as the mark.
+    const auto now = microseconds_now();
+    m_position.microseconds = std::min(m_position.microseconds, now);
+    m_position.journal = std::min(m_position.journal, now);
+    if (!m_file.empty()) m_begin = m_position.microseconds;
+  }
 
   void add(std::string_view text) {
     if (text.starts_with("-- ")) return;  // what journalctl says to people
@@ -78,16 +89,24 @@ class LoginImport {
       ++m_counts.unreadable;
       return;
     }
-    // A file has no place in the journal that could be asked for, and one line of the year 2200 would end all imports.
-    if (line->microseconds <= m_begin || (!m_file.empty() && line->microseconds > m_latest)) {
+    m_any_read = true;
+    if (line->microseconds <= m_begin) {
       ++m_counts.skipped;
       return;
     }
+    const bool is_ahead = line->microseconds > microseconds_now();
+    // Of a file the mark is the place to go on, and one ahead of the clock would end imports until the clock is there:
+    // such a line waits for that time, when it is taken as any other.
+    if (is_ahead && !m_file.empty()) {
+      ++m_counts.ahead;
+      return;
+    }
     m_position.cursor = line->cursor;
-    if (line->microseconds <= m_latest) {
+    if (!is_ahead) {
       m_position.microseconds = std::max(m_position.microseconds, line->microseconds);
       if (m_file.empty()) m_position.journal = std::max(m_position.journal, line->microseconds);
     }
+    if (line->lacks_message) ++m_counts.cut;
     if (line->login) add_login(*line->login, std::chrono::microseconds(line->microseconds));
     if (m_events.size() >= k_batch) commit();
   }
@@ -119,6 +138,8 @@ class LoginImport {
   }
 
   const Counts& counts() const { return m_counts; }
+  /// Was at least one line an entry of a journal?
+  bool any_read() const { return m_any_read; }
 
  private:
   void add_login(const SshdLogin& login, std::chrono::microseconds time) {
@@ -150,11 +171,8 @@ class LoginImport {
   AuditLog& m_log;
   const std::string m_actor, m_file;
   Position m_position;
-  std::uint64_t m_begin = m_file.empty() ? 0 : m_position.microseconds;
-  const std::uint64_t m_latest =
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(
-                                     std::chrono::system_clock::now().time_since_epoch() + std::chrono::days(1))
-                                     .count());
+  std::uint64_t m_begin = 0;  ///< what is not newer is passed over
+  bool m_any_read = false;
   Counts m_counts;  ///< since the run began
   FailureTable m_failures;
   std::vector<AuditEvent> m_events;
@@ -218,6 +236,31 @@ void read_journal(LoginImport& import, const Position& position) {
   }
 }
 
+/// @throws Error{schema_violation} where all that was read is something else than a journal
+void warn_of(const LoginImport& import, const Options& options, Reporter& reporter) {
+  const auto& counts = import.counts();
+  if (counts.unreadable > 0 && !import.any_read()) {
+    throw Error(
+        ErrorCode::schema_violation,
+        fmt::format("{}: none of its lines ({}) is an entry of a journal",
+                    options.from.empty() ? std::string("journalctl") : printable(options.from), counts.unreadable),
+        "what is read is what `journalctl --output=json` writes, as docs/formats/access.md says; no login of it "
+        "is in the audit log");
+  }
+  if (counts.unreadable > 0)
+    reporter.warn(fmt::format("{} no entries of a journal", counted(counts.unreadable, "line is", "lines are")));
+  if (counts.cut > 0) {
+    reporter.warn(
+        fmt::format("{} of sshd without what it said: journalctl leaves out what is long, unless it is given "
+                    "--all",
+                    counted(counts.cut, "line is", "lines are")));
+  }
+  if (counts.ahead > 0) {
+    reporter.warn(fmt::format("{} dated ahead of this machine's clock, and left for an import after that time",
+                              counted(counts.ahead, "line is", "lines are")));
+  }
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("audit import-logins", {Zone::transfer, Zone::ingest, Zone::production});
@@ -233,15 +276,13 @@ void run(Invocation& invocation, const Options& options) {
     for_each_line(file.get(), [&](std::string_view line) { import.add(line); });
     import.commit();
   }
+  warn_of(import, options, invocation.reporter());
   const auto& counts = import.counts();
-  if (counts.unreadable > 0)
-    invocation.reporter().warn(
-        fmt::format("{} no entries of a journal", counted(counts.unreadable, "line is", "lines are")));
   invocation.print(to_json(counts), [&] {
     return fmt::format("{} and {} of sshd are in the audit log now, {} more by their count\n{}",
                        counted(counts.accepted, "login"), counted(counts.failed, "failed one"), counts.slowed,
                        counts.skipped == 0 ? ""
-                                           : fmt::format("{} not newer than the last import, or dated ahead\n",
+                                           : fmt::format("{} not newer than the last import\n",
                                                          counted(counts.skipped, "line is", "lines are")));
   });
 }

@@ -80,8 +80,9 @@ expect "$(imported)" "0 0 0 0 0" "after the failure"
   entry 3200 'Accepted password for ute from 10.0.0.7 port 50024 ssh2'
   entry -9999999 'Accepted password for ute from 10.0.0.7 port 50024 ssh2'  # dated months ahead
 } > "$work/part"
-expect "$(imported --from - < "$work/part")" "1 0 0 1 0" "from standard input"
-expect "$(imported --from - < "$work/part")" "0 0 0 2 0" "a day to come ends no imports"
+expect "$(imported --from - < "$work/part")" "1 0 0 0 0" "from standard input"
+grep -q '1 line is dated ahead' "$work/told" || fail "no warning: $(cat "$work/told")"
+expect "$(imported --from - < "$work/part")" "0 0 0 1 0" "a day to come ends no imports"
 cat "$work/part" >> "$JOURNAL"
 entry 3100 'Accepted password for ada from 10.0.0.7 port 50025 ssh2' >> "$JOURNAL"
 expect "$(imported)" "3 0 0 0 0" "the journal goes on where it was, whatever came from elsewhere"
@@ -96,3 +97,48 @@ step "each login comes once, from the journal and from files"
 expect "$(imported --from "$work/many")" "5000 0 0 0 0" "more than one commit holds"
 expect "$(entries sshd.import '[e["detail"]["accepted"] for e in d["entries"]][-2:]')" "[4096, 5000]"
 step "many logins take several commits"
+
+# Two and a half hours ahead: a clock that was wrong, or a name that a line of another machine has.
+{
+  entry -9000 'Accepted password for ben from 10.0.0.7 port 50027 ssh2'
+  entry 2900 'Accepted password for kim from 10.0.0.7 port 50028 ssh2'
+} > "$work/ahead"
+expect "$(imported --from "$work/ahead")" "1 0 0 0 0" "with a line dated hours ahead"
+grep -q "1 line is dated ahead of this machine's clock" "$work/told" || fail "no warning: $(cat "$work/told")"
+mark() { entries sshd.import 'max(e["detail"]["microseconds"] for e in d["entries"])'; }
+[ "$(mark)" -le "$(($(date +%s) * 1000000 + 1000000))" ] || fail "the mark $(mark) is ahead of the clock"
+entry 2800 'Accepted password for lea from 10.0.0.7 port 50029 ssh2' > "$work/later"
+expect "$(imported --from "$work/later")" "1 0 0 0 0" "what came after a line dated ahead"
+step "a line dated ahead of the clock hides none of those after it"
+
+# journalctl has bytes for what is no UTF-8, and null for what is long; jq and others leave what they cannot say.
+python3 - "$begin" > "$work/bytes" << 'PY'
+import json, sys
+def line(number, message):
+    print(json.dumps({"__CURSOR": f"s=d;i={number}", "__REALTIME_TIMESTAMP": str((int(sys.argv[1]) - 2700) * 1000000 + number),
+                      "MESSAGE": message, "_UID": "0", "SYSLOG_IDENTIFIER": "sshd"}))
+line(1, list("Failed password for invalid user m\xfcller from 10.0.0.11 port 40000 ssh2".encode("latin-1")))
+line(2, None)
+line(3, list(b"Server listening on 0.0.0.0 port 22."))
+PY
+expect "$(imported --from "$work/bytes")" "0 1 0 0 0" "messages of bytes, and none"
+grep -q '1 line is of sshd without what it said' "$work/told" || fail "no warning: $(cat "$work/told")"
+expect "$(entries sshd.login '[e["detail"]["user"] for e in d["entries"] if e["subject"] == "10.0.0.11"]')" "['m\\\\xfcller']" "the user of a message of bytes"
+step "messages of bytes are read, and those that are left out are counted"
+
+size=$(high --json audit tail | value 'd["size"]')
+printf 'no journal\n\0\0\0\nat all' > "$work/garbage"
+refused schema-violation high audit import-logins --from "$work/garbage"
+grep -q '(3)' <<< "$(high audit import-logins --from "$work/garbage" 2>&1 || echo "status $?")" || fail "its lines are not counted"
+expect "$(high --json audit tail | value 'd["size"]')" "$size" "the log's size after garbage"
+: > "$work/empty"
+expect "$(imported --from "$work/empty")" "0 0 0 0 0" "an empty file"
+echo '-- No entries --' > "$work/none"
+expect "$(imported --from "$work/none")" "0 0 0 0 0" "a journal without entries"
+step "a file that is no journal is an error, and one that is empty is none"
+
+if [ -n "$faketime" ]; then
+  expect "$(at +3h imported --from "$work/ahead")" "1 0 0 1 0" "the line that was ahead, when the clock is there"
+  expect "$(entries sshd.login '[e["actor"] for e in d["entries"]][-1]')" ben "who it is"
+  step "what was ahead is taken when its time has come"
+fi
