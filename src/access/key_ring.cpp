@@ -77,16 +77,6 @@ void require_text(std::string_view text, std::string_view what, std::size_t min)
   }
 }
 
-void require_key(const ApiKey& key) {
-  require_text(key.id, "key id", 1);
-  require_text(key.user, "user", 1);
-  require_text(key.label, "label", 0);
-  require_text(key.record, "mode of the record", 0);
-  require_text(key.note, "note", 0);
-  if (key.models.size() > k_max_models) fail(ErrorCode::usage, "a key for more than {} models", k_max_models);
-  for (const auto& model : key.models) require_text(model, "model", 1);
-}
-
 std::int64_t seconds(Timestamp time) {
   return time.time_since_epoch().count();
 }
@@ -123,7 +113,7 @@ ApiKey key_of(const Statement& row) {
   key.revoked_reason = row.text(12);
   key.label = row.text(13);
   key.record = row.text(14);
-  require_key(key);
+  KeyRing::require_valid(key);
   if (!is_utf8(key.revoked_reason)) fail(ErrorCode::store_invalid, "the reason why {} was revoked is no text", key.id);
   return key;
 }
@@ -200,8 +190,18 @@ std::string KeyRing::new_secret() {
   return secret;
 }
 
+void KeyRing::require_valid(const ApiKey& key) {
+  require_text(key.id, "key id", 1);
+  require_text(key.user, "user", 1);
+  require_text(key.label, "label", 0);
+  require_text(key.record, "mode of the record", 0);
+  require_text(key.note, "note", 0);
+  if (key.models.size() > k_max_models) fail(ErrorCode::usage, "a key for more than {} models", k_max_models);
+  for (const auto& model : key.models) require_text(model, "model", 1);
+}
+
 std::string KeyRing::add(const ApiKey& key, std::string secret) {
-  require_key(key);
+  require_valid(key);
   auto& db = m_impl->db;
   const auto digest = sha256(secret);
   const auto models = dump_json_line(key.models);

@@ -76,7 +76,9 @@ class KeyRing {
   /// "llk_" and 43 characters of base64url
   static std::string new_secret();
 
-  /// Stores the key, and of its secret, which it returns, the digest alone.
+  /// What add() would say of its members. @throws Error{usage} when one is not as ApiKey says
+  static void require_valid(const ApiKey& key);
+  /// Stores the key, and of its secret, which it returns, the digest alone. It is valid when this returns.
   /// @throws Error{usage} when a member is not as ApiKey says, or the id is taken
   std::string add(const ApiKey& key, std::string secret = new_secret());
   /// From oldest to newest, those revoked and expired too, and without the unreadable ones.

@@ -54,6 +54,14 @@ TEST_F(KeyRingTest, WhatIsAddedIsListed) {
   EXPECT_EQ(read.revoked, std::nullopt);
 }
 
+TEST_F(KeyRingTest, WhatAddWouldRefuseIsKnownBefore) {
+  EXPECT_NO_THROW(KeyRing::require_valid(ada()));
+  auto key = ada();
+  key.user = "a\nb";
+  EXPECT_EQ(code_of([&] { KeyRing::require_valid(key); }), ErrorCode::usage);
+  EXPECT_EQ(code_of([&] { KeyRing(file).add(key); }), ErrorCode::usage);
+}
+
 TEST_F(KeyRingTest, SecretIsInNoFile) {
   std::string secret;
   {

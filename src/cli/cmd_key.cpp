@@ -138,21 +138,31 @@ void warn_of_unknown_models(Invocation& invocation, const Site& site, const std:
   }
 }
 
-void run_add(Invocation& invocation, const AddOptions& options) {
-  const auto site = site_for(invocation, "key add");
-  const auto key = key_of(options);
-  require_label(site.config(), key.label);
-  warn_of_unknown_models(invocation, site, key.models);
-  record_config(invocation, site);
-  const auto secret = KeyRing::new_secret();
-  recorded_effect(invocation, "key.add", key.id, key_entry(key, sha256(secret)),
-                  [&] { KeyRing(access_file(site)).add(key, secret); });
+/// The only time that the secret is shown.
+void hand_over(Invocation& invocation, const ApiKey& key, const std::string& secret) {
   auto json = key_json(key);
   json["secret"] = secret;
   invocation.print(json, [&] {
     invocation.reporter().note(fmt::format("{} of {}; this is the only time that the key is shown, stored is its hash",
                                            key.id, printable(key.user)));
     return secret;
+  });
+}
+
+void run_add(Invocation& invocation, const AddOptions& options) {
+  const auto site = site_for(invocation, "key add");
+  const auto key = key_of(options);
+  KeyRing::require_valid(key);
+  require_label(site.config(), key.label);
+  warn_of_unknown_models(invocation, site, key.models);
+  record_config(invocation, site);
+  const auto secret = KeyRing::new_secret();
+  recorded_effect(invocation, "key.add", key.id, key_entry(key, sha256(secret)), [&] {
+    KeyRing ring(access_file(site));
+    // First it is out, and then it is valid: where it could not be written, or nobody reads, there is no key that
+    // nobody has. Not within a transaction of the ring: a terminal that waits would keep the server from it.
+    hand_over(invocation, key, secret);
+    ring.add(key, secret);
   });
 }
 

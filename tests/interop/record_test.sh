@@ -174,6 +174,17 @@ for option in '--model demo' '--rate 9/min' '--tokens-per-minute 9' '--tokens-pe
 done
 high key add carol --role auditor --expires 90d --note 'may look' > /dev/null
 grep -q " carol  *auditor  *-  " <<< "$(high key ls)" || fail "an auditor asks no models: $(high key ls)"
+for form in '' --json; do
+  # shellcheck disable=SC2086  # an option, or none
+  if high $form key add nobody > /dev/full 2> "$work/told"; then fail "a key whose secret could not be written"; fi
+  grep -q 'error\[io-error\]: standard output cannot be written' "$work/told" || fail "a full disk: $(cat "$work/told")"
+done
+[ "$(high --json key ls | value '[key["user"] for key in d]')" = "['ada', 'carol']" ] || fail "a key that nobody has: $(high key ls)"
+[ "$(high --json audit tail -n 100 --type key.add | value '[e["outcome"] for e in d["entries"] if e["detail"]["user"] == "nobody"]')" = \
+  "['intent', 'failure', 'intent', 'failure']" ] || fail "the log of a key that could not be shown: $(high audit tail --type key.add)"
+if high key add "$(printf 'a\nb')" > "$work/out" 2> "$work/told"; then fail "a user's name of two lines"; fi
+grep -q 'error\[usage\]' "$work/told" || fail "a user's name of two lines: $(cat "$work/told")"
+if grep -q llk_ "$work/out"; then fail "the secret of a key that is refused is shown"; fi
 id=$(high --json key ls | json '[0]["id"]')
 says 'ada' high key ls
 if grep -rqF "$secret_key" "$high_state"; then fail "the key's secret is in a file"; fi
