@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/config_record.hpp"
+#include "cli/output_file.hpp"
 #include "cli/reason_option.hpp"
 #include "cli/witness_view.hpp"
 #include "witness/witness_memory.hpp"
@@ -68,8 +69,8 @@ void run(Invocation& invocation, const Options& options) {
     accept_new = {.reason = options.reason};
   }
   const auto answer = memory.cosign(request, accept_new, log, invocation.actor());
-  put_carried(options.output, answer);
-  if (options.output == "-") return;
+  write_output(options.output, answer);
+  if (is_standard_output(options.output)) return;
   const Json result = {{"file", options.output},
                        {"log", request.key.name},
                        {"size", request.checkpoint.size},

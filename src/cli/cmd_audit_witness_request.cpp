@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/config_record.hpp"
+#include "cli/output_file.hpp"
 #include "cli/whole_number.hpp"
 #include "cli/witness_view.hpp"
 #include "witness/witness_memory.hpp"
@@ -24,7 +25,7 @@ struct Options {
 
 /// A request that cannot be carried must not take the place of the one under way.
 void require_place(const std::string& output) {
-  if (output == "-") return;
+  if (is_standard_output(output)) return;
   const auto folder = fs::absolute(output).parent_path();
   if (fs::is_directory(output) || ::access(folder.c_str(), W_OK) != 0) {
     fail(ErrorCode::io_error, "'{}' cannot be written", printable(output));
@@ -40,8 +41,8 @@ void run(Invocation& invocation, const Options& options) {
   AuditLog log(site.audit_folder(), "");
   require_place(options.output);
   const auto asked = meetings.request(log, witness, options.since, invocation.actor());
-  put_carried(options.output, asked.text);
-  if (options.output == "-") return;
+  write_output(options.output, asked.text);
+  if (is_standard_output(options.output)) return;
   const auto print = fingerprint(NoteKey::parse(log.verifier_key()));
   const Json result = {{"file", options.output},
                        {"witness", witness.name},

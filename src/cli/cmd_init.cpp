@@ -19,6 +19,7 @@
 #include "base/rel_path.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/output_file.hpp"
 #include "cli/program.hpp"
 #include "cli/reason_option.hpp"
 #include "store/blob_store.hpp"
@@ -167,6 +168,7 @@ void run(Invocation& invocation, const Options& options) {
         fmt::format("--zone is {} on the {} side", zones_of_side(), side_name()));
   }
   check_side(*zone);
+  require_file_name(options.stack_file, "--stack-file");
   const auto existed = invocation.site().exists();
   invocation.site().require_own();
   if (options.new_audit_log && !existed) {

@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "bundle/sbom.hpp"
 #include "cli/commands.hpp"
+#include "cli/output_file.hpp"
 #include "cli/store_view.hpp"
 #include "crypto/hash.hpp"
 #include "engine/choices.hpp"
@@ -158,7 +159,8 @@ void write_bill(Invocation& invocation, const Options& options) {
     invocation.print(parse_json(bill, {.max_bytes = bill.size()}), [&] { return bill; });
     return;
   }
-  write_file_atomically(options.output, bill);
+  write_output(options.output, bill);
+  if (is_standard_output(options.output)) return;
   invocation.print({{"output", options.output}, {"format", options.format}},
                    [&] { return fmt::format("the bill of materials is written to {}", printable(options.output)); });
 }
@@ -168,7 +170,8 @@ void run(Invocation& invocation, const Options& options) {
   const auto here = inventory_of(invocation.site());
   if (!options.against.empty()) return compare(invocation, here, options.against);
   if (!options.output.empty()) {
-    write_file_atomically(options.output, dump_json(here) + "\n");
+    write_output(options.output, dump_json(here) + "\n");
+    if (is_standard_output(options.output)) return;
     invocation.print({{"output", options.output}, {"items", here.at("items").size()}}, [&] {
       return fmt::format("{} items are written to {}", here.at("items").size(), printable(options.output));
     });
@@ -189,7 +192,8 @@ void run(Invocation& invocation, const Options& options) {
 void add_inventory(CLI::App& app, Invocation& invocation) {
   auto* command = app.add_subcommand("inventory", "Say what this machine is and holds, and how another one differs");
   auto options = std::make_shared<Options>();
-  auto* output = command->add_option("--output", options->output, "File that takes it, to be compared elsewhere");
+  auto* output = command->add_option("--output", options->output,
+                                     "File that takes it, to be compared elsewhere; - for standard output");
   command->add_option("--against", options->against, "Show only what differs from this inventory of another machine")
       ->excludes(output);
   command

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/output_file.hpp"
 #include "cli/recorded_effect.hpp"
 #include "cli/store_view.hpp"
 #include "cli/trust_change.hpp"
@@ -45,7 +46,8 @@ void run(Invocation& invocation, const Options& options) {
                                            engine::Choices(site.aliases_file()), options.name);
   const auto document = engine::model_statement(model);
   if (!options.statement.empty()) {
-    write_file_atomically(options.statement, document);
+    write_output(options.statement, document);
+    if (is_standard_output(options.statement)) return;
     return invocation.print({{"statement", options.statement}, {"model", model.id()}}, [&] {
       return fmt::format("wrote what is to be signed for {} to {}", printable(model.id()),
                          printable(options.statement));
@@ -93,7 +95,8 @@ void add_model_countersign(CLI::App& group, Invocation& invocation) {
       ->type_name("FILE");
   command->add_option("--signature", options->signature,
                       "A signature over the statement that was made elsewhere: a sigstore bundle, or GnuPG's .asc");
-  command->add_option("--statement", options->statement, "Only write what is to be signed to this file");
+  command->add_option("--statement", options->statement,
+                      "Only write what is to be signed to this file; - for standard output");
   command->footer(
       "The key must stand in the pinned trust root. `require_countersignature` of config.toml makes the load gate ask\n"
       "for it.\n"

@@ -14,6 +14,7 @@
 #include "cli/commands.hpp"
 #include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/output_file.hpp"
 #include "cli/recorded_effect.hpp"
 #include "cli/signing.hpp"
 #include "cli/store_view.hpp"
@@ -111,6 +112,7 @@ void run_export(Invocation& invocation, const ExportOptions& options) {
   auto json = plan_json(model, plan);
   if (options.plan) return invocation.print(json, [&] { return plan_text(model, plan); });
   if (options.output.empty()) fail(ErrorCode::usage, "--output FILE says where the package goes; --plan only looks");
+  require_file_name(options.output, "--output");
   require_blobs(site, store, model);
   check_output(options.output, plan.package_size());
   const auto signatures = signatures_of(invocation, plan, options.key);

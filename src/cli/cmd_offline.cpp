@@ -13,6 +13,7 @@
 #include "cli/command_words.hpp"
 #include "cli/commands.hpp"
 #include "cli/offline_settings.hpp"
+#include "cli/output_file.hpp"
 #include "ecosystem/yaml.hpp"
 #include "offline/client_settings.hpp"
 #include "offline/run.hpp"
@@ -235,13 +236,16 @@ void run(Invocation& invocation, const Options& options) {
       }
     }
   }
-  if (invocation.json()) spec.command.output = offline::CutOffSpec::Output::all_to_stderr;
+  const bool prints_report = is_standard_output(options.report);
+  if (invocation.json() || prints_report) spec.command.output = offline::CutOffSpec::Output::all_to_stderr;
 
   const auto started = now();
   Report report{.options = options, .mirror = mirror, .result = offline::run(spec), .run = {}, .before = {}};
   report.run = record_of(report.result, started);
   remember(report, invocation.reporter());
-  if (!options.report.empty()) write_file_atomically(options.report, dump_json(report.json()));
+  // With --json it goes to standard output anyway, once.
+  if (!options.report.empty() && !(invocation.json() && prints_report))
+    write_output(options.report, dump_json(report.json()));
 
   // Standard output is the command's own, which somebody may read.
   const auto say = [](const std::string& text) { fmt::print(stderr, "{}", printable_lines(text)); };
@@ -286,7 +290,8 @@ void add_offline(CLI::App& app, Invocation& invocation) {
                    "/run/docker.sock")
       ->allow_extra_args(false)
       ->type_name("PATH");
-  command->add_option("--report", options->report, "Also write the report here, as JSON")->type_name("FILE");
+  command->add_option("--report", options->report, "Also write the report here, as JSON; - for standard output")
+      ->type_name("FILE");
   command->add_flag("--keep-settings", options->keep_settings,
                     "Leave the environment as it is: no settings of clients, no switches");
   command->footer(
@@ -295,7 +300,7 @@ void add_offline(CLI::App& app, Invocation& invocation) {
       "it; telemetry, update and download switches are set (`liftlock render telemetry`). An attempt to leave fails\n"
       "at once, is listed with program and address or name, and makes the run fail with left-network (exit status 3),\n"
       "even where the program swallowed it. Otherwise the exit status is the command's. What it started ends with it.\n"
-      "With --json, what it prints goes to standard error.\n"
+      "With --json or --report -, what it prints goes to standard error.\n"
       "Example: liftlock offline --mirror http://127.0.0.1:8480 -- make build");
   command->callback([&invocation, options] {
     options->command = words_of_command(std::move(options->command));

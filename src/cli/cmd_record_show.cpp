@@ -6,6 +6,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "cli/output_file.hpp"
 #include "cli/record_view.hpp"
 #include "cli/recorded_effect.hpp"
 #include "os/file.hpp"
@@ -41,7 +42,7 @@ void write_recording(const Record& record, const std::string& file) {
         "one of at most 64 MiB is kept of what speech models heard, in mode full, unless [record] recordings is "
         "false");
   }
-  write_file_atomically(file, record.recording, 0600);
+  write_output(file, record.recording, 0600);
 }
 
 void run(Invocation& invocation, const std::string& id, const std::string& recording) {
@@ -49,6 +50,7 @@ void run(Invocation& invocation, const std::string& id, const std::string& recor
   Record record;
   recorded_effect(invocation, "record.read", id, Json::object(), [&] { record = open_record_reader(site).read(id); });
   if (!recording.empty()) write_recording(record, recording);
+  if (is_standard_output(recording)) return;
   invocation.print(to_json(record), [&] { return text_of(record); });
 }
 
@@ -59,7 +61,9 @@ void add_record_show(CLI::App& group, Invocation& invocation) {
   auto id = std::make_shared<std::string>();
   command->add_option("ID", *id, "As `liftlock record find` shows it")->required();
   auto recording = std::make_shared<std::string>();
-  command->add_option("--recording", *recording, "Write the sound that was heard to this file (mode 0600)")
+  command
+      ->add_option("--recording", *recording,
+                   "Write the sound that was heard to this file (mode 0600); - for standard output")
       ->type_name("FILE");
   command->footer("Example: liftlock record show 01KASX5B3VCHWM2QJ4R8ZT0N6E");
   command->callback([&invocation, id, recording] { run(invocation, *id, *recording); });

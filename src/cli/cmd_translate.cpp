@@ -11,6 +11,7 @@
 #include "cli/answer_options.hpp"
 #include "cli/commands.hpp"
 #include "cli/model_session.hpp"
+#include "cli/output_file.hpp"
 #include "os/file.hpp"
 #include "translate/translator.hpp"
 
@@ -67,6 +68,7 @@ void tell_remarks(Invocation& invocation, const std::vector<translate::Piece>& p
 }
 
 void run(Invocation& invocation, Options options) {
+  if (is_standard_output(options.output)) options.output.clear();
   const auto text = document_of(options);
   if (!options.glossary.empty()) {
     options.settings.glossary = translate::parse_glossary(read_file(options.glossary, k_max_settings_file));
@@ -137,7 +139,7 @@ void add_translate(CLI::App& app, Invocation& invocation) {
   command->add_option("FILE", options->input, "Text or Markdown in UTF-8; - is standard input")->required();
   command->add_option("--to", options->settings.to, "Language: de, German, …")->required();
   command->add_option("--from", options->settings.from, "Language of the text; without it the model sees for itself");
-  command->add_option("--output,-o", options->output, "File to write; without it: standard output");
+  command->add_option("--output,-o", options->output, "File to write; without it, or with -: standard output");
   command->add_option("--format", options->format, "txt or md; without it: by the name of the file")
       ->check(CLI::IsMember({"txt", "md"}));
   command->add_option("--glossary", options->glossary, "File of lines TERM = TRANSLATION");

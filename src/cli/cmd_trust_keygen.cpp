@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "cli/commands.hpp"
+#include "cli/output_file.hpp"
 #include "cli/recorded_effect.hpp"
 #include "cli/trust_change.hpp"
 #include "os/terminal.hpp"
@@ -33,6 +34,7 @@ void run(Invocation& invocation, const Options& options) {
   const auto role = require_role(options.role);
   const auto algorithm = parse_key_algorithm(options.type);
   if (!algorithm) fail(ErrorCode::usage, "--type must be p256, p384 or ed25519, not '{}'", options.type);
+  require_file_name(options.out, "--out");
   const fs::path public_file = options.out + ".pub";
   if (fs::exists(public_file))
     fail(ErrorCode::immutable, "'{}' exists; keys are never overwritten", public_file.string());

@@ -5,6 +5,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "bundle/tar_layout.hpp"
+#include "cli/output_file.hpp"
 #include "crypto/hash.hpp"
 
 namespace liftlock {
@@ -12,6 +13,7 @@ namespace {
 
 /// What is there is never replaced: it may be the same file, which is found out once this one is written beside it.
 const fs::path& require_file(const fs::path& file) {
+  require_file_name(file.string(), "--to");
   if (fs::exists(file) && !fs::is_regular_file(file)) {
     throw Error(ErrorCode::usage, fmt::format("--to wants a file, and '{}' is none", printable(file.string())),
                 "name a new file, such as app.tar");

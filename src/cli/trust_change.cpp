@@ -14,6 +14,7 @@
 #include "bundle/bundle_folder.hpp"
 #include "cli/config_record.hpp"
 #include "cli/moment.hpp"
+#include "cli/output_file.hpp"
 #include "trust/key_file.hpp"
 #include "trust/trust_fork.hpp"
 
@@ -136,7 +137,9 @@ void add_change_options(CLI::App& command, ChangeOptions& options) {
       "When the new statement ends: 365d, a day like 2027-11-23 (to its end, UTC), a time, or never (default: as "
       "before)");
   add_reason(command, options.reason, "Why, for the audit log");
-  command.add_option("--out", options.out, "Where to write the statement while root signatures are missing")
+  command
+      .add_option("--out", options.out,
+                  "Where to write the statement while root signatures are missing; - for standard output")
       ->type_name("FILE");
 }
 
@@ -320,8 +323,9 @@ void finish_statement(Invocation& invocation, const RootStatement& statement, co
   if (missing > 0 || !site.exists() || (store.empty() && may_pin == Pin::no)) {
     make_folders(fs::absolute(pending).parent_path());
     record_trust(invocation, "trust.draft", Outcome::intent, root.fingerprint.text(), what);
-    write_file_atomically(pending, bytes);
+    write_output(pending, bytes);
     record_trust(invocation, "trust.draft", Outcome::success, root.fingerprint.text(), what);
+    if (is_standard_output(pending.string())) return;
     what["missing_signatures"] = missing;
     what["file"] = pending.string();
     invocation.print(what, [&] {

@@ -95,14 +95,6 @@ void require_unbroken(const std::vector<WitnessStanding>& standings) {
   }
 }
 
-void put_carried(const std::string& path, const std::string& text) {
-  if (path == "-") {
-    write_all(STDOUT_FILENO, text, "standard output");
-  } else {
-    write_file_atomically(path, text);
-  }
-}
-
 std::string get_carried(const std::string& path) {
   if (path != "-") return read_file(path, k_max_carried);
   std::string text(k_max_carried + 1, '\0');

@@ -17,8 +17,6 @@ std::string witnesses_text(const std::vector<WitnessStanding>& standings, Timest
 int status_of(const std::vector<WitnessStanding>& standings);
 /// @throws Error{log_rolled_back, log_forked, audit_broken} for the first whose statement does not fit the log
 void require_unbroken(const std::vector<WitnessStanding>& standings);
-/// A file to carry: what AtomicFile writes, or standard output for "-".
-void put_carried(const std::string& path, const std::string& text);
 /// At most 80 KiB of a file, or of standard input for "-". @throws Error{not_found, limit_exceeded}
 std::string get_carried(const std::string& path);
 

@@ -30,6 +30,7 @@ low model export tiny --output "$work/b.baimodel" > /dev/null
 cmp a.baimodel b.baimodel 2> /dev/null || cmp "$work/a.baimodel" "$work/b.baimodel" || fail "two exports differ"
 [ "$(value 'd["package_size"]' <<< "$plan")" -eq "$(stat -c %s "$work/a.baimodel")" ] || fail "the plan was wrong about the size"
 refused immutable low model export tiny --output "$work/a.baimodel"
+refused usage low model export tiny --output -
 low model export tiny --without-mmproj --output "$work/without.baimodel" > /dev/null
 low model export tiny --output "$work/signed.baimodel" --key "$work/builder.pem" > /dev/null
 refused key-unknown low model export tiny --output "$work/never.baimodel" --key "$work/stranger.pem"

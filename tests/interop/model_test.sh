@@ -175,6 +175,10 @@ refused model-unsupported high model fit tiny --vllm
 # What this machine holds, next to another one (B39).
 high inventory --output here.json > out
 says 'no difference' "$(high inventory --against here.json)"
+high inventory --output - > piped.json
+says 'no difference' "$(high inventory --against piped.json)"
+high inventory --format spdx --output - | json '["spdxVersion"]' > /dev/null || fail "a bill of materials on standard output"
+[ ! -e ./- ] || fail "a file of the name -"
 python3 - > there.json << 'END'
 import json
 there = json.load(open("here.json"))
@@ -269,6 +273,7 @@ says '6 load      refuted' "$(high chain show tiny || true)"
 refused key-unknown high model countersign tiny --key stranger.pem
 refused key-role high model countersign tiny --key builder.pem
 high model countersign tiny --statement statement.json > out
+high model countersign tiny --statement - | cmp statement.json - || fail "what is to be signed on standard output"
 [ "$(json '["model"]' < statement.json)" = "model:tiny@1" ] || fail "the statement is about another model"
 high model countersign tiny --key approver.pem > out
 says 'approver' "$(cat out)"

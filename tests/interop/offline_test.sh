@@ -35,6 +35,11 @@ if command -v curl > /dev/null; then left "192.0.2.1 port 443 (tcp)" curl -s -m 
 got=0; off --json -- python3 phone.py > report.json 2> err || got=$?
 [ "$got" = 3 ] && [ "$(json '["attempts"].__len__()' < report.json)" = 2 ] || fail "--json: $got $(cat report.json)"
 grep -q '^built$' err || fail "with --json the command's output goes to standard error"
+got=0; off --report - -- python3 phone.py > report.json 2> err || got=$?
+[ "$got" = 3 ] && [ "$(json '["attempts"].__len__()' < report.json)" = 2 ] || fail "--report -: $got $(cat report.json)"
+grep -q '^built$' err || fail "with --report - the command's output goes to standard error"
+off --json --report - -- true > report.json 2> err && json '["good"]' < report.json > /dev/null || fail "the report twice: $(cat report.json)"
+[ ! -e ./- ] || fail "a file of the name -"
 python3 - > static.c <<'PY'
 print('''#include <arpa/inet.h>
 #include <sys/socket.h>

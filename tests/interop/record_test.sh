@@ -85,6 +85,7 @@ tone=$("$writer" "$high_state" eve '{"model":"says"}' 'the patient is stable' /v
 says "15 B; \`liftlock record show $tone --recording FILE\`" high record show "$tone"
 if grep -q $'\33' <<< "$(high record show "$tone")"; then fail "the sound is shown in the terminal"; fi
 [ "$(high --json record show "$tone" | json '["recording"]["sha256"]')" = "$(sha256sum < "$work/tone.wav" | cut -d' ' -f1)" ] || fail "the digest of the recording"
+high record show "$tone" --recording - | cmp "$work/tone.wav" - || fail "the recording on standard output"
 high record show "$tone" --recording "$work/heard.wav" > /dev/null && cmp "$work/tone.wav" "$work/heard.wav" || fail "the recording"
 [ "$(stat -c %a "$work/heard.wav")" = 600 ] || fail "what was heard is open to others"
 says "is what entry" high record verify "$tone"

@@ -91,6 +91,7 @@ high export team/app --to "$work/named.tar" --oci-archive --image-name registry.
 ctr images import --snapshotter native "$work/named.tar" > /dev/null
 [ "$(has registry.example/app:2)" = "sha256:$digest" ] || fail "--image-name"
 refused usage high export team/app --to "$work/x.tar" --oci-archive --image-name app:2
+refused usage high export team/app --to - --oci-archive
 high export team/app --to "$work/app.tar" --oci-archive > /dev/null || fail "the same file again"
 refused immutable high export team/app --to "$work/named.tar" --oci-archive
 [ "$(skopeo inspect --raw "oci-archive:$work/app.tar:team/app:1.0" | sha256sum | cut -d' ' -f1)" = "$digest" ] || fail "skopeo"

@@ -19,6 +19,8 @@ low trust keygen --role builder --out builder.pem >/dev/null
 low trust keygen --role approver --out ada.pem --type ed25519 >/dev/null
 [ "$(stat -c %a builder.pem)" = 600 ]
 refused immutable low trust keygen --role builder --out builder.pem
+refused usage low trust keygen --role builder --out -
+[ ! -e ./- ] && [ ! -e ./-.pub ]
 gpg --batch --quiet --passphrase '' --quick-generate-key 'Eve <eve@example.invalid>' ed25519 sign never
 eve=$(gpg --batch --with-colons --list-keys | sed -n 's/^fpr:::::::::\([0-9A-F]*\):.*/\1/p' | head -n 1)
 step "keys are made with mode 0600 and never overwritten"
@@ -41,7 +43,7 @@ bea() { "$low_exe" --quiet --state "$work/bea" "$@"; }
 bea init > /dev/null
 low trust keygen --role root --out first.pem > /dev/null && low trust keygen --role root --out second.pem > /dev/null
 "$low_exe" --quiet --state "$work/ada" init > /dev/null
-"$low_exe" --quiet --state "$work/ada" trust init --organisation Other --root-key first.pem --root-public second.pem.pub --threshold root:2 --out other.json > /dev/null
+"$low_exe" --quiet --state "$work/ada" trust init --organisation Other --root-key first.pem --root-public second.pem.pub --threshold root:2 --out - > other.json
 for _ in 1 2; do bea trust sign-root other.json --root-key second.pem > /dev/null; done
 refused trust-missing bea trust show
 "$low_exe" --quiet --state "$work/ada" trust pin other.json --fingerprint "$(low --json trust show other.json | json '["fingerprint"]')" > /dev/null || fail "the signature is not in the file"
