@@ -4,6 +4,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "bundle/signatures.hpp"
+#include "bundle/trust_mark.hpp"
 #include "store/catalog.hpp"
 #include "trust/logged_trust.hpp"
 
@@ -61,6 +62,7 @@ class Judgement {
     m_out.statements = m_bundle.trust_statements();
     m_out.signatures = m_bundle.signatures(m_request.signatures);
     m_out.root = judge_chain(trust.pinned_chain(), m_out.statements, now());
+    require_trust_as_marked(m_site, m_log, m_out.statements);
     m_out.judged = judge(m_bundle.bundle_json(), m_out.signatures, m_out.root, now());
     require_thresholds(m_out.judged, m_out.root);
     require_approvals();

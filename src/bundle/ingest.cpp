@@ -24,6 +24,7 @@
 #include "bundle/source.hpp"
 #include "bundle/stage_bundle.hpp"
 #include "bundle/transfer_line.hpp"
+#include "bundle/trust_mark.hpp"
 #include "bundle/withheld.hpp"
 #include "crypto/hash.hpp"
 #include "store/blob_store.hpp"
@@ -120,6 +121,7 @@ class Ingest {
     const auto before = trust.current();
     const auto root = judge_chain(trust.pinned_chain(), statements, now());
     require_trust_as_logged(trust, m_log, statements);
+    require_trust_as_marked(m_site, m_log, statements);
     if (root.version <= before.version || (root.expires && *root.expires <= now())) return {};
     follow_trust(root, statements);
     return fmt::format("its root statement {} is followed all the same{}", root.version,
@@ -353,7 +355,7 @@ class Ingest {
                      .detail = dump_json_line(detail)},
                     [&] { trust.follow(statements, now()); });
     }
-    if (trust.current().fingerprint == root.fingerprint) return;
+    if (trust.current().fingerprint == root.fingerprint) return mark_trust(m_site, m_log);
     throw Error(ErrorCode::busy, "the trust root changed while the bundle was checked against the one before",
                 "run the same command again: the signatures are judged anew");
   }

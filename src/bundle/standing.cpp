@@ -11,6 +11,7 @@
 #include "bundle/import_channel.hpp"
 #include "bundle/manifest.hpp"
 #include "bundle/signatures.hpp"
+#include "bundle/trust_mark.hpp"
 #include "crypto/hash.hpp"
 
 namespace liftlock {
@@ -192,6 +193,7 @@ void require_import(const Publication& import, const Artifact& artifact, const A
 
 Believed require_believed(const Artifact& artifact, const Catalog& catalog, const BlobStore& store, const AuditLog& log,
                           const TrustStore& trust) {
+  require_trust_as_marked(catalog, trust, log);
   const auto publication = publication_of(catalog, artifact);
   if (!publication) {
     fail(ErrorCode::store_invalid, "the catalog has '{}', and no bundle and no import that brought it",

@@ -55,7 +55,8 @@ struct Believed {
   Digest document;          ///< document_of() it
   Belief belief = Belief::nobody;
 };
-/// @throws Error{store_invalid} for what the catalog alone says; what the functions above throw
+/// @throws Error{store_invalid} for what the catalog alone says, Error{trust_rolled_back}; what the functions above
+/// throw
 Believed require_believed(const Artifact& artifact, const Catalog& catalog, const BlobStore& store, const AuditLog& log,
                           const TrustStore& trust);
 

@@ -12,6 +12,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "bundle/trust_mark.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/ecosystems_high.hpp"
@@ -132,6 +133,16 @@ void compare_keys(const Site& site, AuditLog& log, Invocation& invocation) {
   }
 }
 
+/// What was judged by an old copy of the trust loads no more, and what is published stays served.
+void compare_trust(const Site& site, const AuditLog& log, Invocation& invocation) {
+  try {
+    require_trust_as_marked(site, log);
+    mark_trust(site, log);
+  } catch (const Error& error) {
+    invocation.reporter().warn(printable(error.message()));
+  }
+}
+
 void serve(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("serve", {Zone::ingest, Zone::production});
@@ -144,6 +155,7 @@ void serve(Invocation& invocation, const Options& options) {
     mirror_settings.log_check.before_first = mirror_settings.log_check.while_good;
   }
   compare_keys(site, log, invocation);
+  compare_trust(site, log, invocation);
   const auto models = serve_models(site, log, invocation);
   std::optional<IncomingEngines> incoming;
   if (models && !options.incoming_engines.empty()) incoming.emplace(invocation, site, options.incoming_engines);

@@ -103,6 +103,7 @@ void run(Invocation& invocation, const Options& options) {
     store.pin(statement, fingerprint);
   }
   record_trust(invocation, "trust.pin", Outcome::success, pinned.fingerprint.text(), detail);
+  mark_followed(invocation, options.replace ? TrustMark::replace : TrustMark::raise, brought);
   invocation.print(detail, [&] { return "pinned: " + root_text(pinned); });
 }
 

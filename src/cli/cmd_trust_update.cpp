@@ -32,6 +32,7 @@ bool heal(Invocation& invocation, const Site& site, const std::vector<std::strin
   record_trust(invocation, "trust.update", Outcome::intent, fingerprint, result);
   replace_chain(store, chain, now());
   record_trust(invocation, "trust.update", Outcome::success, fingerprint, result);
+  mark_followed(invocation, TrustMark::raise, chain);
   invocation.print(result, [&] {
     return fmt::format("what was pinned is made good ({}):\n{}", printable(broken.what()), root_text(root));
   });
@@ -56,6 +57,7 @@ void follow(Invocation& invocation, const Site& site, const Options& options, co
     store.follow(chain, now());
     record_trust(invocation, "trust.update", Outcome::success, after.fingerprint.text(), result);
   }
+  mark_followed(invocation, TrustMark::raise, chain);
   invocation.print(result, [&] {
     if (after.version == before.version) return fmt::format("nothing newer than version {}", before.version);
     return fmt::format("followed from version {} to:\n{}", before.version, root_text(after));

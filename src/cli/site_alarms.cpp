@@ -6,6 +6,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "bundle/trust_mark.hpp"
 #include "cli/config_record.hpp"
 #include "cli/disbelieved.hpp"
 #include "store/blob_store.hpp"
@@ -82,6 +83,7 @@ std::string forks_text(const std::vector<TrustFork>& forks) {
 std::string trust_trouble(const Site& site, const AuditLog& log) {
   try {
     if (const auto trust = trust_of(site, log); !trust.empty()) (void)trust.current();
+    require_trust_as_marked(site, log);
     return {};
   } catch (const Error& error) {
     return error.message();

@@ -272,6 +272,17 @@ void record_trust(Invocation& invocation, const std::string& type, Outcome outco
                          .detail = dump_json_line(detail)});
 }
 
+void mark_followed(Invocation& invocation, TrustMark change, const std::vector<std::string>& brought) {
+  const auto site = invocation.site();
+  if (!site.exists()) return;
+  try {
+    mark_trust(site, AuditLog::open_to_read(site.audit_folder()), change, brought);
+  } catch (const Error& error) {
+    invocation.reporter().warn(
+        fmt::format("it is followed, and the catalog has no mark of it: {}", printable(error.message())));
+  }
+}
+
 void recorded_change(Invocation& invocation, const std::string& type, const std::string& change,
                      const std::function<void()>& run) {
   record_config(invocation, invocation.site());
@@ -346,6 +357,7 @@ void finish_statement(Invocation& invocation, const RootStatement& statement, co
     noting_forks(site, {bytes}, invocation.actor(), [&] { store.follow({bytes}, now()); });
   }
   record_trust(invocation, type, Outcome::success, root.fingerprint.text(), what);
+  mark_followed(invocation);
   invocation.print(what, [&] {
     return fmt::format("root statement {} of {} is in force\nfingerprint {}", root.version,
                        printable(root.organisation), root.fingerprint.spoken());

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "audit/audit_log.hpp"
+#include "bundle/trust_mark.hpp"
 #include "cli/command.hpp"
 #include "trust/logged_trust.hpp"
 #include "trust/root_statement.hpp"
@@ -52,6 +53,11 @@ std::vector<std::string> read_chain(const fs::path& path);
 /// key).
 void record_trust(Invocation& invocation, const std::string& type, Outcome outcome, const std::string& subject,
                   const Json& detail);
+
+/// Marks in the catalog what is pinned or followed from now on (mark_trust()). It is followed whatever becomes of the
+/// mark, so that a failure is a warning.
+void mark_followed(Invocation& invocation, TrustMark change = TrustMark::raise,
+                   const std::vector<std::string>& brought = {});
 
 /// The run of a command that changes trust (`change`: "pin", "add-key", …): what it refuses or fails at is in the audit
 /// log too, as failure of `type` with the error's code.

@@ -17,6 +17,7 @@
 #include "bundle/scan.hpp"
 #include "bundle/stage_bundle.hpp"
 #include "bundle/transfer_line.hpp"
+#include "bundle/trust_mark.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/cargo/vendor_archive.hpp"
 #include "intake/publishing.hpp"
@@ -321,7 +322,9 @@ ImportResult import_from(const Site& site, const ImportRequest& request, Reporte
   };
   try {
     const Meetings meetings(site);
-    if (!meetings.witnesses().empty()) meetings.require_met(AuditLog(site.audit_folder(), ""));
+    const AuditLog log(site.audit_folder(), "");
+    if (!meetings.witnesses().empty()) meetings.require_met(log);
+    require_trust_as_marked(site, log);
     result = run.run();
   } catch (Error& error) {
     record(error);

@@ -434,6 +434,14 @@ TEST_F(Imports, AKeyThatIsRevokedLaterVouchesForNothing) {
   EXPECT_EQ(code_of([&] { (void)require_believed(chart, catalog(), store, log, trust); }), ErrorCode::key_revoked);
 }
 
+TEST_F(Imports, TrustThatIsOlderThanTheCatalogKnowsLetsNothingIn) {
+  baimodel("tiny.baimodel");
+  catalog().set_fact("trust.newest",
+                     dump_json_line({{"fingerprint", sha256("a statement that is lost").text()}, {"version", 2}}));
+  EXPECT_EQ(refused("tiny.baimodel"), ErrorCode::trust_rolled_back);
+  EXPECT_THAT(catalog().publications(), IsEmpty());
+}
+
 TEST_F(Imports, ARetiredImportComesBackOnlyAsANewOne) {
   baimodel("tiny.baimodel");
   (void)imported("tiny.baimodel");

@@ -307,3 +307,21 @@ refused trust-broken low sign ../medium/plant-11 --role builder --key ../builder
 mv ../aside "$newest"
 low status > /dev/null || fail "with its trust back: $(low status)"
 step "a key that retired is revoked; trust that is lost or old believes nobody"
+
+# Old copies of the log and of the trust together agree with each other; the catalog knows that they are old.
+for folder in audit trust; do cp -a "$high_state/$folder" "../old-$folder"; done
+low trust keygen --role approver --out ../late.pem > /dev/null
+low trust add-key ../late.pem.pub --role approver --root-key ../root2.pem > /dev/null
+follow
+version=$(high --json trust show | json '["version"]')
+for folder in audit trust; do rm -rf "${high_state:?}/$folder" && cp -a "../old-$folder" "$high_state/$folder"; done
+[ "$(high --json trust show | json '["version"]')" = $((version - 1)) ] || fail "the copy is not old"
+refused trust-rolled-back take plant-12
+if high status > ../told; then fail "status has nothing to say of old copies of log and trust: $(cat ../told)"; fi
+grep -q "^TRUST: root statement $version (sha256:.*) was followed here, as the catalog knows" ../told || fail "status: $(cat ../told)"
+high trust pin "$high_state/trust/1.root.json" --fingerprint "$(json '["fingerprint"]' < ../first-root)" > /dev/null  # changes nothing, nor the mark
+refused trust-rolled-back take plant-12
+follow
+good_trust "the statement that both had lost"
+take plant-12
+step "old copies of log and trust together are told by the catalog, and healed by the statement"
