@@ -126,7 +126,7 @@ void add_embed(CLI::App& app, Invocation& invocation) {
   command->footer(
       "Prints one line for each text, in order: its numbers, or with --json {\"index\", \"embedding\"}. The model is "
       "checked\n"
-      "and runs as under `serve`; the texts go on record.\n"
+      "and runs as under `serve`; the texts and their vectors go on record.\n"
       "Example: liftlock embed --compare MODEL \"a boat lift\" \"a lock in a canal\"\n"
       "Example: liftlock --json embed MODEL --file titles.txt > titles.ndjson");
   command->callback([&invocation, options] { run(invocation, *options); });

@@ -237,9 +237,13 @@ class Conversation final : public LiveAnswer {
       body = dump_json_line(answer);
     }
     note(answer);
-    const auto words = m_request.record_mode == RecordMode::off ? std::string() : m_words.of(answer);
+    const bool has_words = !answers_in_numbers(m_request.engine.path);
+    const auto words = has_words && m_request.record_mode != RecordMode::off ? m_words.of(answer) : std::string();
     auto response = text_response(200, "application/json", m_request.dialect->whole(std::move(body), answer));
-    co_await hand_over(sink, response, words);
+    answer = nullptr;  // of vectors it is several times their text, and waits for no disk
+    // JSON holds no byte that a mark begins with.
+    const std::string_view said = has_words ? words : std::get<std::string>(response.body);
+    co_await hand_over(sink, response, said);
   }
 
   asio::awaitable<void> listen(AnswerSink& sink) {
@@ -260,7 +264,7 @@ class Conversation final : public LiveAnswer {
   }
 
   /// An answer in one piece, once it is on record.
-  asio::awaitable<void> hand_over(AnswerSink& sink, HttpResponse& response, const std::string& words) {
+  asio::awaitable<void> hand_over(AnswerSink& sink, HttpResponse& response, std::string_view words) {
     if (m_request.record_mode == RecordMode::off) {
       m_parts.book.write({}, {}, {}, {}, {}, RecordMode::off);
       m_is_closing = true;

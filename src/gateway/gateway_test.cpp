@@ -834,9 +834,29 @@ TEST_F(GatewayTest, AModelThatIsMadeForItRanksDocuments) {
   EXPECT_EQ(record.head.endpoint, "/v1/rerank");
   EXPECT_EQ(record.head.model_digest, sha256("GGUF judge").text());
   EXPECT_EQ(parse_json(record.prompt).at("documents"), Json::array({"a sea", "a key"}));
+  EXPECT_EQ(record.answer, heard.body) << "the order is the answer";
   EXPECT_EQ(record.outcome.at("outcome"), "success");
   EXPECT_EQ(record.outcome.at("prompt_tokens"), 9);
   EXPECT_NO_THROW(reader().verify(record.head.id, log));
+}
+
+TEST_F(GatewayTest, VectorsAreOnRecordAsTheirClientsGotThem) {
+  fixture.add_model("vectors", "GGUF vectors", {{"architecture", "bert"}});
+  serve();
+  const std::vector<std::pair<std::string, std::string>> requests = {
+      {"/v1/embeddings", R"({"model":"vectors","input":"a lock"})"},
+      {"/v1/embeddings", R"({"model":"vectors","input":"much"})"},
+      {"/api/embed", R"({"model":"vectors","input":["a lock"]})"},
+      {"/api/embeddings", R"({"model":"vectors","prompt":"a lock"})"}};
+  for (const auto& [path, body] : requests) {
+    const auto heard = ask(body, path);
+    ASSERT_EQ(heard.status, 200) << path << heard.body;
+    EXPECT_THAT(heard.body, HasSubstr("0.5,-0.25"));
+    const auto record = record_of(heard);
+    EXPECT_EQ(record.answer, heard.body) << path;
+    EXPECT_EQ(to_json(record).at("answer"), heard.body);
+    EXPECT_NO_THROW(reader().verify(record.head.id, log));
+  }
 }
 
 TEST_F(GatewayTest, TheInsidesOfEnginesAreNotTold) {
@@ -977,6 +997,18 @@ TEST_F(GatewayTest, WithoutARecordThereIsNoAnswer) {
     }
   }
   expect_error(k_chat, ask(chat("small")), 503, "record");
+}
+
+TEST_F(GatewayTest, NoVectorLeavesWithoutItsRecord) {
+  fixture.add_model("vectors", "GGUF vectors", {{"architecture", "bert"}});
+  serve();
+  ASSERT_EQ(ask(R"({"model":"vectors","input":"a"})", "/v1/embeddings").status, 200);
+  const FullDisk full(64u << 10);
+  for (const auto* path : {"/v1/embeddings", "/api/embed"}) {
+    const auto heard = ask(R"({"model":"vectors","input":"much"})", path);
+    expect_error(path, heard, 503, "record");
+    EXPECT_THAT(heard.body, Not(HasSubstr("0.5")));
+  }
 }
 
 TEST_F(GatewayTest, WhereTheSiteSaidSoAnswersGoOutUnrecordedAndAreCounted) {

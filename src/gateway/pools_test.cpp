@@ -367,6 +367,7 @@ TEST_F(PoolGatewayTest, PoolsOfEitherApiRankDocuments) {
     EXPECT_THAT(good.last_request(), StartsWith(api == pool::Api::tei ? "POST /rerank " : "POST /v1/rerank "));
     const auto record = record_of(heard);
     EXPECT_EQ(parse_json(record.prompt).at("documents"), Json::array({"a sea", "a canal"}));
+    EXPECT_EQ(record.answer, heard.body);
     EXPECT_EQ(record.outcome.at("outcome"), "success");
     server.reset(), gateway.reset(), pools.reset(), gatekeeper.reset(), book.reset(), speech.reset(), host.reset();
   }

@@ -30,6 +30,11 @@ grep -q " alice " <<< "$(high record find --text zebra-in-the-canal)" || fail "t
 
 # Vectors in the terminal, through the same server; equal texts are as near as can be.
 [ "$(high --json embed vectors hello | json '["embedding"].__len__()')" = 64 ] || fail "embed: $(high --json embed vectors hello | head -c 300)"
+vector=$(high --json record find --model vectors | json '["records"][0]["id"]')
+high --json record show "$vector" | python3 -c '
+import json, sys
+answer = json.loads(json.load(sys.stdin)["answer"])
+assert len(answer["data"][0]["embedding"]) == 64, answer' || fail "the vector is not on record"
 grep -q '1\.0' <<< "$(high embed --compare vectors 'a boat lift' 'a boat lift')" || fail "compare: $(high embed --compare vectors 'a boat lift' 'a boat lift')"
 grep -q alice <<< "$(high record find --model vectors)" || fail "embeddings are not on record"
 

@@ -7,7 +7,8 @@
 //   request:  "crash", "hang" (nothing is answered any more), "stuck" (nothing but GET /health is), "flood" (its log),
 //             "half" (a chunk that never ends),
 //             "late", "started after MS" (or else it crashes; milliseconds since 1970), "linger" (a first piece, then
-//             nothing until the client leaves, which it logs), "much" (a long answer), "repeat WORD" (that is the
+//             nothing until the client leaves, which it logs), "much" (a long answer,
+//             or a long vector), "repeat WORD" (that is the
 //             answer), "stubborn" (8 s of work, whether the client is there or not), "obsessed" (work without end),
 //             "recite" (what its model's file holds now), "scribble" (writes to it: "refused" or "written"),
 //             "probable" (log probabilities between the pieces of a stream), "devour" (a gigabyte of memory), "mislead"
@@ -207,8 +208,9 @@ void whole(int fd, const std::string& request) {
                      "500 Internal Server Error");
   }
   if (has(request, "POST /v1/embeddings")) {
-    const auto* numbers = has(request, "blank") ? "0.0,0.0" : "0.5,-0.25";
-    return send_json(fd, std::string(R"({"data":[{"index":0,"embedding":[)") + numbers + "]}]," + k_usage + "}");
+    std::string numbers = has(request, "blank") ? "0.0,0.0" : "0.5,-0.25";
+    for (int i = 0; has(request, "much") && i < 40'000; ++i) numbers += ",0.5";
+    return send_json(fd, R"({"data":[{"index":0,"embedding":[)" + numbers + "]}]," + k_usage + "}");
   }
   send_json(fd, R"({"choices":[{"message":{"role":"assistant","content":")" + words_for(request) +
                     R"("},"finish_reason":"stop"}],)" + k_usage + "}");
