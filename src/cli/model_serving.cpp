@@ -88,6 +88,14 @@ Labels site_labels(const Site& site) {
   return {site.config().labels, site.config().model_labels, std::move(pools)};
 }
 
+/// One budget for the engines of both.
+engine::SpeechOptions beside(engine::ModelHost& host, engine::SpeechOptions options) {
+  options.room = [&host](const std::string& model, std::uint64_t size, const std::function<void()>& look) {
+    return host.room(model, size, look);
+  };
+  return options;
+}
+
 }  // namespace
 
 ModelServing::ModelServing(const Site& site, AuditLog& log, const std::string& actor)
@@ -97,7 +105,7 @@ ModelServing::ModelServing(const Site& site, AuditLog& log, const std::string& a
       m_book(record_options(site), log),
       m_gatekeeper(site.access_file()),
       m_host(host_options(site), log, actor),
-      m_speech(speech_options(site), log, actor),
+      m_speech(beside(m_host, speech_options(site)), log, actor),
       m_pools(open_pools(site, log, actor), pool_networks(site)),
       m_traces(trace_exporter(site)),
       m_gateway({site.catalog_file(), site.aliases_file(), m_host, m_speech, m_pools, site.config().roles, m_book,

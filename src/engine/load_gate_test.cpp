@@ -143,6 +143,17 @@ TEST(MemoryNeed, CountsWeightsContextAndSlots) {
   EXPECT_EQ(memory_need(require_model(fixture.catalog, "a"), Json::object(), 0, 1).context, k_default_context);
 }
 
+TEST(MemoryNeed, OfSpeechCountsTheModelAndTheSound) {
+  ModelFixture fixture;
+  fixture.add_model("says", "GGUF", Json::object(), "1", {{"ggml-says.bin", std::string(1000, 'x')}});
+  const auto model = require_model(fixture.catalog, "says");
+  const auto need = speech_memory_need(model, std::chrono::seconds(60));
+  EXPECT_EQ(need.weights, 1000u);
+  EXPECT_EQ(need.computation, (256u << 20) + 300 + 60 * (256u << 10));
+  EXPECT_EQ(need.total(), need.weights + need.computation);
+  EXPECT_EQ(speech_memory_need(model, std::chrono::seconds(60), ModelMemory::sealed).total(), need.total() + 1004);
+}
+
 TEST(MemoryNeed, SaysTheLargestContextThatFits) {
   ModelFixture fixture;
   const Json facts = {{"context_length", 4096},

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/encoding.hpp"
+#include "base/text.hpp"
+
 namespace liftlock::engine {
 namespace {
 
@@ -12,6 +15,9 @@ constexpr std::uint64_t k_engine = 64u << 20;
 constexpr std::uint64_t k_batch = 512;                  ///< tokens that llama.cpp computes at a time
 constexpr std::uint64_t k_longest_context = 16u << 20;  ///< tokens; what `model fit` takes
 constexpr std::uint64_t k_unknown_kv_token = 1u << 19;  ///< of 8 billion parameters without grouped-query attention
+constexpr std::uint64_t k_speech_engine = 256u << 20;
+/// Of sound: samples of 16 kHz as integers and twice as floats, and its spectrum in 128 bands.
+constexpr std::uint64_t k_sound_second = 256u << 10;
 /// A GGUF file may claim anything: so bounded, no product of its numbers overflows.
 constexpr std::uint64_t k_largest_number = 1u << 28, k_largest_kv_token = 1u << 28;
 
@@ -53,6 +59,22 @@ MemoryNeed memory_need(const Artifact& artifact, const Json& facts, unsigned con
   need.kv_cache = kv_of_token(facts) * need.context * slots;
   need.computation = k_engine + k_batch * number(facts, "vocabulary") * sizeof(float);
   return need;
+}
+
+MemoryNeed speech_memory_need(const Artifact& artifact, std::chrono::seconds sound, ModelMemory memory) {
+  MemoryNeed need;
+  for (const auto& file : artifact.files) {
+    if (file.path.filename().ends_with(".bin")) need.weights += file.size;
+  }
+  if (memory == ModelMemory::sealed) need.sealed = artifact.total_size();
+  need.computation =
+      k_speech_engine + need.weights / 10 * 3 + k_sound_second * static_cast<std::uint64_t>(sound.count());
+  return need;
+}
+
+Error larger_than_budget(std::string_view model, std::uint64_t need, std::uint64_t budget) {
+  return {ErrorCode::model_unfit, fmt::format("'{}' needs about {}, and engines may use {}", printable(model),
+                                              format_size(need), format_size(budget))};
 }
 
 Fit fit_into(std::uint64_t budget, const Artifact& artifact, const Json& facts, unsigned context, unsigned slots,

@@ -1,9 +1,12 @@
 // What a model will take of the memory, told before it is loaded.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <string_view>
 
 #include "artifact/artifact.hpp"
+#include "base/error.hpp"
 #include "base/json.hpp"
 
 namespace liftlock::engine {
@@ -33,6 +36,16 @@ inline constexpr unsigned k_default_context = 8192;
 /// @param context tokens of one request; 0: the default, at most what the model was trained for
 MemoryNeed memory_need(const Artifact& artifact, const Json& facts, unsigned context, unsigned slots,
                        ModelMemory memory = ModelMemory::file);
+
+/// Of an engine that hears one recording: the model's .bin file, what whisper.cpp computes in, and the sound. Rather
+/// too high, too: https://github.com/ggml-org/whisper.cpp#memory-usage, rounded up. There is no context.
+/// @param sound the recording has no more of it
+MemoryNeed speech_memory_need(const Artifact& artifact, std::chrono::seconds sound,
+                              ModelMemory memory = ModelMemory::file);
+
+/// Error{model_unfit}: not even with all other models gone.
+/// @param model its name
+Error larger_than_budget(std::string_view model, std::uint64_t need, std::uint64_t budget);
 
 /// How a model gets on with a certain amount of memory.
 struct Fit {

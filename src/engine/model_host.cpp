@@ -178,11 +178,8 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
 
   std::optional<Error> why_not(const HostedModel& model) const {
     if (stopping) return Error(ErrorCode::engine_unavailable, "the server is stopping");
-    if (model.need.total() > options.memory_budget) {
-      return Error(ErrorCode::model_unfit,
-                   fmt::format("'{}' needs about {}, and engines may use {}", printable(model.artifact.name),
-                               format_size(model.need.total()), format_size(options.memory_budget)));
-    }
+    if (model.need.total() > options.memory_budget)
+      return larger_than_budget(model.artifact.name, model.need.total(), options.memory_budget);
     if (model.state == HostedModel::State::ready) return std::nullopt;
     return resting(model);
   }
@@ -276,7 +273,7 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
       std::optional<Error> error;
       ModelRun::End end = ModelRun::End::left;
       try {
-        const Room room(*this, model);
+        const Room room(*this, model.artifact.name, model.need.total());
         end = ModelRun(share, model).run();
       } catch (const Error& caught) {
         error = caught;
@@ -315,16 +312,19 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
     return true;
   }
 
-  /// Memory for one model, as long as its engine lives; asks the longest unused ones to leave.
+  /// Memory for one engine, as long as it lives; asks the longest unused models to leave.
   struct Room {
-    Room(Impl& its_host, HostedModel& its_model) : host(its_host), size(its_model.need.total()) {
+    /// @param look called in between with the mutex, where there is one: what it throws ends the wait
+    Room(Impl& its_host, std::string_view model, std::uint64_t its_size, const std::function<void()>& look = {})
+        : host(its_host), size(its_size) {
       std::unique_lock lock(host.mutex);
       const auto deadline = Clock::now() + host.options.patience;
       while (host.used_memory + size > host.options.memory_budget) {
         if (host.stopping) fail(ErrorCode::engine_unavailable, "the server is stopping");
+        if (look) look();
         if (Clock::now() > deadline) {
           fail(ErrorCode::overloaded, "other models are at work, and for '{}' no memory became free within {} s",
-               printable(its_model.artifact.name), host.options.patience.count());
+               printable(model), host.options.patience.count());
         }
         host.ask_to_leave(size);
         ++host.makers_of_room;
@@ -417,6 +417,10 @@ Offer ModelHost::offer(const std::string& model) {
 
 void ModelHost::unload(const std::string& model) {
   m_impl->unload(model);
+}
+
+MemoryRoom ModelHost::room(const std::string& model, std::uint64_t size, const std::function<void()>& look) {
+  return std::make_shared<const Impl::Room>(*m_impl, model, size, look);
 }
 
 std::vector<LoadCounts> ModelHost::loads() const {

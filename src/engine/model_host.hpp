@@ -33,7 +33,7 @@ struct HostOptions {
   fs::path aliases_file;            ///< Choices: the model of each alias
   GatePolicy gate;                  ///< what a load needs besides right bytes
   fs::path log_folder;              ///< MODEL.log each, and of the run before MODEL.log.1
-  std::uint64_t memory_budget = 0;  ///< bytes for all engines together; 0: default_memory_budget()
+  std::uint64_t memory_budget = 0;  ///< bytes for all engines together, room() too; 0: default_memory_budget()
   std::chrono::seconds keep_alive{1800};
   unsigned slots = 2;                            ///< requests that one model answers at a time
   unsigned context = 0;                          ///< tokens of one request; 0: see memory_need()
@@ -87,6 +87,9 @@ struct Offer {
   std::shared_ptr<const NamedModel> named;  ///< the very model that a lease of this offer is of
 };
 
+/// Memory that somebody has of a host's budget; it is given back with the last copy.
+using MemoryRoom = std::shared_ptr<const void>;
+
 /// All members may be called from several threads, also from within a Got.
 class ModelHost {
  public:
@@ -118,6 +121,13 @@ class ModelHost {
   Offer offer(const std::string& model);
   /// Stops its engine as soon as nobody uses it. Nothing when it is not loaded. @throws Error{not_found, ambiguous}
   void unload(const std::string& model);
+  /// Memory for an engine that this host does not run, out of the same budget. Waits for it as a model does: what is
+  /// not used leaves, what is at work is waited for, and models wait for what was given here.
+  /// @param model for messages
+  /// @param look called in between; what it throws ends the wait. Must not call the host
+  /// @return must not outlive the host
+  /// @throws Error{overloaded} when none became free, Error{engine_unavailable} when the host stops
+  MemoryRoom room(const std::string& model, std::uint64_t size, const std::function<void()>& look);
   /// Everything that loads, runs or failed, by name.
   std::vector<Running> running() const;
   /// Of every model that was asked for, by name.

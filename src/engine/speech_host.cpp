@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "engine/fair_queue.hpp"
+#include "engine/memory_need.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
 
@@ -17,6 +18,11 @@ namespace {
 
 /// Whatever the head of a recording says.
 constexpr std::chrono::seconds k_longest_patience = std::chrono::hours(6);
+
+SpeechOptions with_budget(SpeechOptions options) {
+  if (options.memory == 0) options.memory = default_memory_budget();
+  return options;
+}
 
 }  // namespace
 
@@ -44,7 +50,7 @@ struct SpeechHost::Impl {
   std::thread thread;
 
   Impl(SpeechOptions given, AuditLog& audit_log, std::string who)
-      : options(std::move(given)), log(audit_log), actor(std::move(who)), waiting(options.queue) {
+      : options(with_budget(std::move(given))), log(audit_log), actor(std::move(who)), waiting(options.queue) {
     thread = std::thread([this] { work(); });
   }
 
@@ -97,11 +103,26 @@ struct SpeechHost::Impl {
     }
   }
 
+  void go_on() const {
+    if (give_up) fail(ErrorCode::engine_unavailable, "the recording was given up");
+  }
+
+  /// @throws Error{model_unfit}
+  std::uint64_t memory_for(const Artifact& model, std::chrono::seconds sound) const {
+    const auto memory = options.gate.memory;
+    const auto least = speech_memory_need(model, {}, memory).total();
+    if (least > options.memory) throw larger_than_budget(model.name, least, options.memory);
+    // How long what is compressed sounds is a guess, and a high one: with all the memory it is worth a try.
+    return std::min(options.memory, speech_memory_need(model, sound, memory).total());
+  }
+
   Transcribed transcribe(const Job& job) {
     const Catalog catalog(options.catalog_file, Access::read);
     const auto model = require_model(catalog, Choices(options.aliases_file), job.model);
     const auto engine = engine_for(options.engines_folder, Choices(options.defaults_file), "ggml");
     require_suited(engine, this_machine());
+    const auto memory = memory_for(model, job.recording->length());
+    const auto room = options.room ? options.room(model.name, memory, [this] { go_on(); }) : MemoryRoom();
     AuditEvent start{.type = "engine.start",
                      .actor = actor,
                      .outcome = Outcome::intent,
@@ -109,12 +130,11 @@ struct SpeechHost::Impl {
                      .detail = dump_json_line({{"engine", full_name(engine)}, {"model", main_digest(model).text()}})};
     const auto checked_engine = pass_gate(engine, log, options.gate, start);
     const BlobStore store(options.store_folder);
-    const auto checked = pass_gate(store, log, options.gate, model, actor, Json::object(), [this](std::uint64_t) {
-      if (give_up) fail(ErrorCode::engine_unavailable, "the recording was given up");
-    });
+    const auto checked =
+        pass_gate(store, log, options.gate, model, actor, Json::object(), [this](std::uint64_t) { go_on(); });
     auto task = job.task;
     task.log = options.log;
-    task.max_memory = options.memory;
+    task.max_memory = memory / 2 * 3 + options.memory_slack;
     task.patience = std::min(k_longest_patience, options.patience + options.pace * job.recording->length());
     std::optional<Transcription> transcription;
     logged_effect(log, start, [&] { transcription.emplace(engine, checked, *job.recording, task); });

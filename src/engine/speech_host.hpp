@@ -13,6 +13,7 @@
 #include "audit/audit_log.hpp"
 #include "base/error.hpp"
 #include "engine/load_gate.hpp"
+#include "engine/model_host.hpp"
 #include "engine/transcriber.hpp"
 
 namespace liftlock::engine {
@@ -26,7 +27,11 @@ struct SpeechOptions {
   /// What an engine may take for a recording: this, and for each of its seconds so many; six hours at most.
   std::chrono::seconds patience = std::chrono::minutes(10);
   unsigned pace = 2;
-  std::uint64_t memory = 0;  ///< bytes that an engine may hold; 0: default_memory_budget()
+  std::uint64_t memory = 0;  ///< bytes for all engines together; 0: default_memory_budget()
+  /// What an engine may hold beyond one and a half times what it needs; past it, it is ended.
+  std::uint64_t memory_slack = 512u << 20;
+  /// Takes what an engine needs out of `memory`: ModelHost::room(). Where there is none, no other engine takes of it.
+  std::function<MemoryRoom(const std::string& model, std::uint64_t size, const std::function<void()>& look)> room = {};
 };
 
 struct Transcribed {
@@ -49,8 +54,8 @@ class SpeechHost {
   using Got = std::function<void(std::variant<Transcribed, Error>)>;
 
   /// `got` is called exactly once, here or on the host's thread, unless cancel() came first. Errors: not_found,
-  /// ambiguous (the name); overloaded (the queue is full); engine_unavailable (none is installed); what pass_gate() and
-  /// transcribe() throw.
+  /// ambiguous (the name); overloaded (the queue is full, or no memory became free); model_unfit (the memory is too
+  /// small for the model); engine_unavailable (none is installed); what pass_gate() and transcribe() throw.
   /// @param caller who takes turns with others
   /// @return for cancel()
   std::uint64_t transcribe(const std::string& model, const std::string& caller,

@@ -4,10 +4,12 @@
 
 #include <future>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "base/code_of.hpp"
 #include "engine/countersignature.hpp"
 #include "engine/model_fixture.hpp"
+#include "engine/model_host.hpp"
 #include "os/process.hpp"
 #include "trust/trust_fixture.hpp"
 
@@ -113,7 +115,7 @@ TEST_F(Speech, AnEngineThatHangsOrCrashesIsEndedAndTheNextRecordingIsHeard) {
 }
 
 TEST_F(Speech, WhatNoEngineForSpeechDoesEndsItAndIsSeen) {
-  options.memory = 64u << 20;
+  options.memory_slack = 64u << 20;  // its share is 256 MiB
   SpeechHost host(options, log, "tester");
   const std::string what = "the engine does what none for speech does: ";
   EXPECT_THAT(heard(host, "RIFF....WAVE mislead"), HasSubstr(what + "something else stood where its transcript"));
@@ -121,7 +123,7 @@ TEST_F(Speech, WhatNoEngineForSpeechDoesEndsItAndIsSeen) {
   EXPECT_THAT(heard(host, "RIFF....WAVE trespass"), HasSubstr(what + "it made a system call that no engine makes"));
   EXPECT_EQ(heard(host), "I heard it");
   EXPECT_THAT(ends("engine.suspicious"), ElementsAre("failure something else stood where its transcript belongs",
-                                                     HasSubstr("of memory, and may hold 64.0 MiB"),
+                                                     HasSubstr("of memory, and may hold 448.0 MiB"),
                                                      HasSubstr("a system call that no engine makes")));
   EXPECT_EQ(host.suspicious().at("says"), 3u);
   EXPECT_EQ(last("engine.suspicious").at("engine"), "tiny/1-cpu");
@@ -138,6 +140,130 @@ TEST_F(Speech, ASignatureThatIsGoneIsMissedByTheNextProcess) {
   EXPECT_EQ(heard(host), "I heard it");
   fs::remove_all(options.gate.countersignatures);
   EXPECT_EQ(refused(host), ErrorCode::unsigned_document);
+}
+
+TEST_F(Speech, AModelThatTheMemoryIsTooSmallForIsRefused) {
+  options.memory = 100u << 20;
+  SpeechHost host(options, log, "tester");
+  EXPECT_EQ(refused(host), ErrorCode::model_unfit);
+  EXPECT_THAT(heard(host), HasSubstr("'says' needs about 256.0 MiB, and engines may use 100.0 MiB"));
+  EXPECT_FALSE(log.find_last("model.load", "model:says@1"));
+}
+
+TEST_F(Speech, ALongRecordingHasAllTheMemoryAndIsTried) {
+  options.memory = 300u << 20;
+  SpeechHost host(options, log, "tester");
+  EXPECT_EQ(heard(host, "RIFF....WAVE" + std::string(2'000'000, '.')), "I heard it") << "500 MiB by its length";
+}
+
+/// Texts and speech in one server, with memory for one of the two at a time.
+class OneBudget : public Speech {
+ protected:
+  using Leased = std::variant<std::shared_ptr<Lease>, Error>;
+
+  void SetUp() override {
+    Speech::SetUp();
+    if (IsSkipped()) return;
+    fixture.add_engine(LIFTLOCK_STAND_IN, "2");
+    fixture.add_model("talks", "GGUF talks");
+    of_texts.store_folder = options.store_folder;
+    of_texts.catalog_file = options.catalog_file;
+    of_texts.engines_folder = options.engines_folder;
+    of_texts.log_folder = fixture.folder.path() / "logs";
+    of_texts.context = 16;  // it needs 80 MiB then
+    of_texts.patience = 10min;
+    of_texts.memory_budget = options.memory = 300u << 20;
+  }
+
+  void start() {
+    texts.emplace(of_texts, log, "tester");
+    options.room = [this](const std::string& model, std::uint64_t size, const std::function<void()>& look) {
+      return texts->room(model, size, look);
+    };
+    speech.emplace(options, log, "tester");
+  }
+
+  std::future<Leased> lease() {
+    const auto promise = std::make_shared<std::promise<Leased>>();
+    auto got = promise->get_future();
+    texts->lease("talks", "ada", 0s, [promise](Leased outcome) { promise->set_value(std::move(outcome)); });
+    return got;
+  }
+  /// Loads and ends, as they came: "TYPE ID".
+  std::vector<std::string> history() {
+    std::vector<std::string> out;
+    log.for_each(0, log.size(), [&](const AuditEntry& entry) {
+      const auto& event = entry.event;
+      if (event.type == "model.load" || event.type == "engine.stop") out.push_back(event.type + " " + event.subject);
+      return true;
+    });
+    return out;
+  }
+  /// Waits up to 20 s for something that other threads bring about.
+  template <typename F>
+  static bool soon(F&& is_so) {
+    for (int i = 0; i < 2000; ++i) {
+      if (is_so()) return true;
+      std::this_thread::sleep_for(10ms);
+    }
+    return false;
+  }
+
+  HostOptions of_texts;
+  std::optional<ModelHost> texts;
+  std::optional<SpeechHost> speech;
+};
+
+TEST_F(OneBudget, AModelThatNobodyUsesLeavesForARecording) {
+  start();
+  ASSERT_TRUE(std::get<0>(lease().get()));
+  EXPECT_EQ(texts->running().size(), 1u);
+  EXPECT_EQ(heard(*speech), "I heard it");
+  EXPECT_TRUE(soon([&] { return texts->running().empty(); }));
+  EXPECT_THAT(ends("engine.stop"),
+              ElementsAre("success made room for another model", "success it heard the recording"));
+  ASSERT_TRUE(std::get<0>(lease().get())) << "what the recording had is free again";
+}
+
+TEST_F(OneBudget, ARecordingWaitsForAModelThatIsAtWork) {
+  of_texts.patience = 10s;
+  start();
+  auto at_work = std::get<0>(lease().get());
+  ASSERT_TRUE(at_work);
+  const auto outcome = said(*speech);
+  const auto* error = std::get_if<Error>(&outcome);
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(error->code(), ErrorCode::overloaded);
+  EXPECT_THAT(error->message(), HasSubstr("for 'says' no memory became free"));
+  EXPECT_FALSE(log.find_last("model.load", "model:says@1"));
+  at_work.reset();
+  EXPECT_EQ(heard(*speech), "I heard it");
+}
+
+TEST_F(OneBudget, AModelWaitsForARecording) {
+  start();
+  const auto recording = std::make_shared<const Recording>(std::string_view("RIFF....WAVE hang"));
+  const auto ticket = speech->transcribe("says", "ada", recording, {}, [](const auto&) {});
+  ASSERT_TRUE(soon([&] { return logged("engine.start") == 1; }));
+  auto waiting = lease();
+  EXPECT_EQ(waiting.wait_for(500ms), std::future_status::timeout);
+  speech->cancel(ticket);
+  ASSERT_TRUE(std::get<0>(waiting.get()));
+  EXPECT_THAT(history(),
+              ElementsAre("model.load model:says@1", "engine.stop model:says@1", "model.load model:talks@1"));
+}
+
+TEST_F(OneBudget, WhatIsGivenUpWaitsForNoMemory) {
+  start();
+  const auto at_work = std::get<0>(lease().get());
+  ASSERT_TRUE(at_work);
+  const auto recording = std::make_shared<const Recording>(std::string_view("RIFF....WAVE"));
+  const auto ticket =
+      speech->transcribe("says", "ada", recording, {}, [](const auto&) { ADD_FAILURE() << "it was given up"; });
+  std::this_thread::sleep_for(300ms);  // it waits by now
+  speech->cancel(ticket);
+  speech.reset();  // would take as long as it waits
+  EXPECT_FALSE(log.find_last("model.load", "model:says@1"));
 }
 
 }  // namespace
