@@ -129,7 +129,7 @@ class GatewayTest : public ::testing::Test {
                                          .defaults_file = {},
                                          .aliases_file = {},
                                          .gate = {},
-                                         .log = {}},
+                                         .log = state() / "transcribe.log"},
                    log, "tester");
     book.emplace(RecordBook::Options{.folder = records(), .kek_file = kek(), .mode = mode}, log);
     gatekeeper.emplace(state() / "access.db");
@@ -792,6 +792,37 @@ TEST_F(GatewayTest, AnEngineThatEatsMemoryIsEnded) {
   EXPECT_EQ(ask(chat("hello", "", "small")).status, 200);
   EXPECT_TRUE(soon([&] { return host->running().at(0).resident > 100'000; }));
   EXPECT_THAT(gateway->metrics(), HasSubstr("liftlock_engine_resident_bytes{model=\"small\"} "));
+}
+
+// A model of either kind may bear the name: a series stands in the text once.
+TEST_F(GatewayTest, SuspiciousEndsOfTextsAndOfSpeechAreCountedTogether) {
+  const Json of_speech = {{"architecture", "whisper"}};
+  const std::map<std::string, std::string> weights = {{"ggml.bin", "weights"}};
+  fixture.add_engine(LIFTLOCK_STAND_IN, "2", {}, "whisper-cli");
+  fixture.add_model("twin", "GGUF twin");
+  fixture.add_model("twin", "GGUF other twin", of_speech, "2", weights);
+  fixture.add_model("ears", "GGUF ears", of_speech, "1", weights);
+  serve();
+  const auto sound = state() / "sound.wav";
+  write_file_atomically(sound, "RIFF....WAVE trespass");
+  const auto hear = [&](const std::string& model) {
+    return curl("/v1/audio/transcriptions",
+                {"-H", "Authorization: Bearer " + key, "-F", "model=" + model, "-F", "file=@" + sound.string()});
+  };
+  for (const auto* model : {"ears", "twin@2"}) expect_error(k_chat, hear(model), 502, "none for speech does");
+  expect_error(k_chat, ask(chat("trespass", "", "twin@1")), 502, "");
+  const auto ends_of = [&](const std::string& id) {
+    const auto all = logged("engine.suspicious");
+    return std::count_if(all.begin(), all.end(), [&](const auto& event) { return event.subject == id; });
+  };
+  const auto tells = [&](const std::string& model, std::ptrdiff_t count) {
+    const auto sample = fmt::format("liftlock_engine_suspicious_total{{model=\"{}\"}} {}\n", model, count);
+    return gateway->metrics().find(sample) != std::string::npos;
+  };
+  ASSERT_TRUE(soon([&] { return ends_of("model:twin@1") > 0; }));
+  EXPECT_EQ(ends_of("model:twin@2"), 1);
+  EXPECT_TRUE(soon([&] { return tells("twin", ends_of("model:twin@1") + 1); })) << gateway->metrics();
+  EXPECT_TRUE(tells("ears", 1)) << gateway->metrics();
 }
 
 TEST_F(GatewayTest, WhatCannotFitReachesNoEngine) {
