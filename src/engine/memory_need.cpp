@@ -73,8 +73,11 @@ MemoryNeed speech_memory_need(const Artifact& artifact, std::chrono::seconds sou
 }
 
 Error larger_than_budget(std::string_view model, std::uint64_t need, std::uint64_t budget) {
-  return {ErrorCode::model_unfit, fmt::format("'{}' needs about {}, and engines may use {}", printable(model),
-                                              format_size(need), format_size(budget))};
+  return {ErrorCode::model_unfit,
+          fmt::format("'{}' needs about {}, and engines may use {}", printable(model), format_size(need),
+                      format_size(budget)),
+          "unloading others does not help: raise memory under [models] of config.toml, or take a smaller model; one of "
+          "texts needs less with a smaller context (`liftlock model fit`)"};
 }
 
 Fit fit_into(std::uint64_t budget, const Artifact& artifact, const Json& facts, unsigned context, unsigned slots,

@@ -323,8 +323,11 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
         if (host.stopping) fail(ErrorCode::engine_unavailable, "the server is stopping");
         if (look) look();
         if (Clock::now() > deadline) {
-          fail(ErrorCode::overloaded, "other models are at work, and for '{}' no memory became free within {} s",
-               printable(model), host.options.patience.count());
+          throw Error(ErrorCode::overloaded,
+                      fmt::format("other models are at work, and for '{}' no memory became free within {} s",
+                                  printable(model), host.options.patience.count()),
+                      "ask again; `liftlock ps` lists what is loaded, `liftlock model unload NAME` takes one out once "
+                      "its answers end, and memory under [models] of config.toml makes room for more at a time");
         }
         host.ask_to_leave(size);
         ++host.makers_of_room;

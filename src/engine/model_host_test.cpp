@@ -272,7 +272,9 @@ TEST_F(Hosts, WhatIsAtWorkIsWaitedFor) {
   start();
   auto first = lease("a");
   ASSERT_TRUE(first.lease());
-  EXPECT_EQ(lease("b").error().code(), ErrorCode::overloaded);
+  const auto error = lease("b").error();
+  EXPECT_EQ(error.code(), ErrorCode::overloaded);
+  EXPECT_THAT(std::string(error.hint()), HasSubstr("`liftlock model unload NAME`"));
   auto second = lease("b");
   first.drop();
   ASSERT_TRUE(second.lease());
@@ -282,7 +284,10 @@ TEST_F(Hosts, WhatCannotFitIsRefusedBeforeItIsLoaded) {
   fixture.add_model("a", "GGUF");
   options.memory_budget = 1u << 20;
   start();
-  EXPECT_EQ(lease("a").error().code(), ErrorCode::model_unfit);
+  const auto error = lease("a").error();
+  EXPECT_EQ(error.code(), ErrorCode::model_unfit);
+  EXPECT_THAT(std::string(error.hint()), HasSubstr("unloading others does not help"));
+  EXPECT_THAT(std::string(Error(ErrorCode::model_unfit, "").hint()), HasSubstr("`liftlock model unload NAME`"));
   EXPECT_THAT(logged("model.load"), ElementsAre());
 }
 
