@@ -56,6 +56,11 @@ grep -q 'no model is loaded' <<< "$(high ps)" || fail "ps: $(high ps)"
 ask first 'What is Liftlock?' | json '["choices"][0]["message"]["content"]' > /dev/null || fail "no answer"
 high ps > "$work/ps"
 grep -q '^demo *ready *llama/.*sha256:.*0/2 *0 .* min *0' "$work/ps" || fail "ps: $(cat "$work/ps")"
+mapfile -t columns < <(sed -n '1s/  \+/\n/gp' "$work/ps")
+[ "${#columns[@]}" = 10 ] || fail "the columns of ps: ${columns[*]}"
+for column in "${columns[@]}"; do
+  grep -qF "| \`$column\` |" "$here/../../docs/guides/watching.md" || fail "the guide does not explain $column"
+done
 high --json ps | json '["models"][0]["resident"]' | grep -q '^[1-9]' || fail "ps --json"
 
 grep -q '^✓ telemetry: Telemetry: .* disables verified$' <<< "$(high health telemetry --engines)" || fail "the engine's switches"
