@@ -100,7 +100,7 @@ std::optional<ScanReport::Finding> parse_finding(std::string_view line, const st
 
 ProcessResult run_scanner(const std::vector<std::string>& command, std::chrono::seconds timeout) {
   try {
-    return run_process({.argv = command, .max_output = 16u << 20, .timeout = timeout});
+    return run_process({.argv = command, .max_output = 16u << 20, .timeout = timeout, .end_all = true});
   } catch (const Error& error) {
     throw Error(ErrorCode::scan_failed, fmt::format("the scanner '{}': {}", printable(command[0]), error.what()));
   }

@@ -60,6 +60,44 @@ void end_children(pid_t program, int& program_status) {
   }
 }
 
+constexpr time_t k_patience = 2;  // seconds
+
+bool is_past(const timespec& moment) {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec > moment.tv_sec || (now.tv_sec == moment.tv_sec && now.tv_nsec >= moment.tv_nsec);
+}
+
+/// Asks the program's group to end, and kills what does not.
+void ask_children_to_end(pid_t program, int& program_status) {
+  ::kill(-program, SIGTERM);
+  sigset_t ended;
+  ::sigemptyset(&ended);
+  ::sigaddset(&ended, SIGCHLD);
+  timespec end{};
+  ::clock_gettime(CLOCK_MONOTONIC, &end);
+  end.tv_sec += k_patience;
+  while (reap(program, program_status)) {
+    if (is_past(end)) return end_children(program, program_status);
+    const timespec moment{0, 10'000'000};
+    ::sigtimedwait(&ended, nullptr, &moment);
+  }
+}
+
+/// Has no descriptor open from here on, and waits until the program ends: then true; false on SIGTERM.
+bool await_end(pid_t program, int& program_status) {
+  ::close_range(0, ~0u, 0);
+  sigset_t awaited;
+  ::sigemptyset(&awaited);
+  ::sigaddset(&awaited, SIGCHLD);
+  ::sigaddset(&awaited, SIGTERM);
+  while (program_status < 0) {
+    if (::sigwaitinfo(&awaited, nullptr) == SIGTERM) return false;
+    reap(program, program_status);
+  }
+  return true;
+}
+
 }  // namespace
 
 void end_children() {
@@ -85,17 +123,15 @@ void leave_keeper(pid_t keeper) {
 }
 
 void keep(pid_t program) {
-  ::close_range(0, ~0u, 0);
-  sigset_t awaited;
-  ::sigemptyset(&awaited);
-  ::sigaddset(&awaited, SIGCHLD);
-  ::sigaddset(&awaited, SIGTERM);
   int status = -1;
-  while (status < 0) {
-    if (::sigwaitinfo(&awaited, nullptr) == SIGTERM) break;
-    reap(program, status);
-  }
+  await_end(program, status);
   end_children(program, status);
+  ::_exit(status < 0 ? 128 + SIGKILL : status);
+}
+
+void keep_gently(pid_t program) {
+  int status = -1;
+  if (!await_end(program, status)) ask_children_to_end(program, status);
   ::_exit(status < 0 ? 128 + SIGKILL : status);
 }
 

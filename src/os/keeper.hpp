@@ -27,6 +27,11 @@ void leave_keeper(pid_t keeper);
 /// parent dies, everything below is killed. Ends with the program's status (128 + signal). Async-signal-safe.
 [[noreturn]] void keep(pid_t program);
 
+/// The same for a program that leads a process group of its own and may have to tidy up: on SIGTERM and when the
+/// keeper's parent dies, its group gets SIGTERM, and 2 s later everything below is killed. What the program leaves
+/// behind at its own end stays.
+[[noreturn]] void keep_gently(pid_t program);
+
 /// Kills each child of this process, and what falls to it from them where it is a subreaper, until none is left.
 /// SIGCHLD is blocked, and this thread is the only one.
 void end_children();

@@ -1,5 +1,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -103,6 +105,73 @@ TEST(RunProcess, IsBounded) {
             }),
             ErrorCode::tool_failed);
   EXPECT_EQ(code_of([] { run_process_checked({.argv = {"false"}}); }), ErrorCode::tool_failed);
+}
+
+/// A pipe in the file system that programs hold open for writing: when it ends, none of them is left.
+class HeldPipe {
+ public:
+  HeldPipe() {
+    if (::mkfifo(path().c_str(), 0600) != 0) fail_errno("mkfifo");
+    m_end = UniqueFd(::open(path().c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  }
+  std::string path() const { return m_folder.path() / "held"; }
+  /// What comes next: up to its end, or to the first piece.
+  std::string next() const {
+    pollfd wait = {m_end.get(), POLLIN, 0};
+    if (::poll(&wait, 1, 60'000) != 1) return "nothing";
+    char buffer[100];
+    const auto got = ::read(m_end.get(), buffer, sizeof buffer);
+    return got < 0 ? "an error" : std::string(buffer, static_cast<std::size_t>(got));
+  }
+
+ private:
+  const TemporaryFolder m_folder;
+  UniqueFd m_end;
+};
+
+/// Two processes that hold the pipe, in a group that says so when it is asked to end.
+ProcessSpec two_that_hold(const HeldPipe& pipe, const std::string& then) {
+  return {.argv = {"sh", "-c", "exec 3> \"$1\"; trap 'echo asked >&3; exit' TERM; sleep 300 & echo begun >&3; " + then,
+                   "sh", pipe.path()},
+          .max_output = 1000,
+          .end_all = true};
+}
+
+TEST(RunProcess, EndsAllThatAProgramStartedWhenWeAreKilled) {
+  const HeldPipe pipe;
+  const pid_t us = ::fork();
+  ASSERT_GE(us, 0);
+  if (us == 0) {
+    run_process(two_that_hold(pipe, "wait"));
+    ::_exit(0);
+  }
+  EXPECT_EQ(pipe.next(), "begun\n");
+  ::kill(us, SIGKILL);
+  ::waitpid(us, nullptr, 0);
+  EXPECT_EQ(pipe.next(), "asked\n");
+  EXPECT_EQ(pipe.next(), "") << "somebody is left";
+}
+
+TEST(RunProcess, EndsAllThatAProgramStartedAtAnError) {
+  const HeldPipe pipe;
+  EXPECT_EQ(code_of([&] { run_process(two_that_hold(pipe, "printf %2000s x; wait")); }), ErrorCode::limit_exceeded);
+  EXPECT_EQ(pipe.next(), "begun\nasked\n");
+  EXPECT_EQ(pipe.next(), "") << "somebody is left";
+}
+
+TEST(RunProcess, KillsWhatDoesNotEndWhenItIsAsked) {
+  const HeldPipe pipe;
+  EXPECT_EQ(code_of([&] { run_process(two_that_hold(pipe, "trap '' TERM; sleep 300 & printf %2000s x; wait")); }),
+            ErrorCode::limit_exceeded);
+  EXPECT_EQ(pipe.next(), "begun\n");
+  EXPECT_EQ(pipe.next(), "") << "somebody is left";
+}
+
+TEST(RunProcess, CarriesStatusAndOutputPastAKeeper) {
+  const auto result = run_process({.argv = {"sh", "-c", "cat; exit 3"}, .input = "words", .end_all = true});
+  EXPECT_EQ(result.output, "words");
+  EXPECT_EQ(result.status, 3);
+  EXPECT_EQ(run_process({.argv = {"sh", "-c", "kill -KILL $$"}, .end_all = true}).status, 128 + SIGKILL);
 }
 
 TEST(ParallelFor, DoesEachItemOnceAndCarriesTheFirstError) {

@@ -18,6 +18,7 @@
 #include "os/close_on_exec.hpp"
 #include "os/environment.hpp"
 #include "os/fd.hpp"
+#include "os/keeper.hpp"
 
 namespace liftlock {
 namespace {
@@ -33,13 +34,41 @@ Pipe make_pipe() {
   return {UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
-/// Kills the group and reaps the child if the parent leaves by an exception.
+/// Returns in the child that becomes the program, whose death with `parent` is seen to.
+/// Async-signal-safe.
+void start_alone(pid_t parent) {
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(127);
+}
+
+/// The same below a keeper, which the calling process becomes.
+void start_kept(pid_t parent) {
+  ::setpgid(0, 0);  // what is sent to our group does not end the keeper
+  become_keeper(parent, KeeperSession::shared);
+  const auto keeper = ::getpid();
+  const pid_t program = ::fork();
+  if (program < 0) ::_exit(125);
+  if (program > 0) {
+    ::setpgid(program, program);
+    keep_gently(program);
+  }
+  ::setpgid(0, 0);
+  leave_keeper(keeper);
+}
+
+/// Ends what runs and reaps the child if the parent leaves by an exception.
 class ChildGuard {
  public:
-  explicit ChildGuard(pid_t pid) : m_pid(pid) {}
+  enum class Child : std::uint8_t { program, keeper };
+  ChildGuard(pid_t pid, Child child) : m_pid(pid), m_child(child) {}
   ~ChildGuard() {
     if (m_pid <= 0) return;
-    ::kill(-m_pid, SIGKILL);
+    if (m_child == Child::keeper) {
+      ::kill(m_pid, SIGTERM);
+    } else {
+      ::kill(-m_pid, SIGKILL);
+    }
     while (::waitpid(m_pid, nullptr, 0) < 0 && errno == EINTR) {
     }
   }
@@ -56,6 +85,7 @@ class ChildGuard {
 
  private:
   pid_t m_pid;
+  Child m_child;
 };
 
 void drain(UniqueFd& fd, std::string& into, std::uint64_t limit, const std::string& program) {
@@ -116,9 +146,11 @@ ProcessResult run_process(const ProcessSpec& spec) {
   if (pid < 0) fail_errno("fork");
   if (pid == 0) {
     // Only async-signal-safe calls from here on.
-    ::setpgid(0, 0);
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(127);
+    if (spec.end_all) {
+      start_kept(parent);
+    } else {
+      start_alone(parent);
+    }
     ::dup2(in.read.get(), 0);
     ::dup2(out.write.get(), 1);
     ::dup2(err.write.get(), 2);
@@ -129,7 +161,7 @@ ProcessResult run_process(const ProcessSpec& spec) {
     ::_exit(127);
   }
   ::setpgid(pid, pid);
-  ChildGuard child(pid);
+  ChildGuard child(pid, spec.end_all ? ChildGuard::Child::keeper : ChildGuard::Child::program);
   in.read.reset();
   out.write.reset();
   err.write.reset();

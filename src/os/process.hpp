@@ -20,6 +20,9 @@ struct ProcessSpec {
   std::filesystem::path working_folder;  ///< empty: ours
   std::uint64_t max_output = 64u << 20;  ///< for stdout and stderr each
   std::chrono::seconds timeout = std::chrono::minutes(30);
+  /// When we stop it, and when we die (Ctrl-C, kill), all that it started ends with it: SIGTERM to its group, SIGKILL 2
+  /// s later. Without it SIGKILL ends its group when we stop it, and nothing but the program itself when we die.
+  bool end_all = false;
 };
 
 struct ProcessResult {
@@ -29,7 +32,7 @@ struct ProcessResult {
 };
 
 /// Runs it to its end in a process group of its own, killed with us (PR_SET_PDEATHSIG) and when time or output runs
-/// out.
+/// out; end_all says what of it.
 /// @throws Error{tool_missing} when argv[0] is not found, Error{tool_failed} on timeout, Error{limit_exceeded} on
 /// output.
 ProcessResult run_process(const ProcessSpec& spec);

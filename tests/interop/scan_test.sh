@@ -104,8 +104,21 @@ rm -r ../medium/plant-20
 sed -i 's/"clamscan", "--database/"no-such-scanner", "--database/' "$high_state/config.toml"
 low pack --output ../medium/plant-3 --sequence 21 > /dev/null && low sign ../medium/plant-3 --role builder --key ../builder.pem > /dev/null
 refused scan-failed high ingest usb/plant-3 --expect "$(digest plant-3)"
+# Ctrl-C ends a scanner in a wrapper with all that the wrapper started: nobody holds the pipe any more.
+mkfifo "$work/held"
+printf '{ echo begun; exec sleep 300; } > "%s" &\nwait\n' "$work/held" > "$work/slow.sh"
+sed -i "s|\"no-such-scanner\"|\"sh\", \"$work/slow.sh\"|" "$high_state/config.toml"
+cat "$work/held" > "$work/seen" & reader=$!
+env --default-signal=INT "$high_exe" --quiet --state "$high_state" ingest usb/plant-3 --expect "$(digest plant-3)" > "$work/out" 2>&1 & ingest=$!
+pids+=("$reader" "$ingest")
+soon_of "$ingest" grep -q begun "$work/seen" || fail "the scanner does not start: $(cat "$work/out")"
+got=0
+kill -INT "$ingest"; wait "$ingest" || got=$?
+[ "$got" = 130 ] || fail "interrupted: $got: $(cat "$work/out")"
+has_ended() { ! kill -0 "$1"; }
+soon has_ended "$reader" || fail "what the scanner started goes on after Ctrl-C"
 high audit verify > /dev/null || fail "the audit log"
-step "two files are withheld one after the other; a statement without its signature, and a scanner that is not there, stop the ingest"
+step "two files are withheld one after the other; a statement without its signature, and a scanner that is not there, stop the ingest; Ctrl-C stops the scanner"
 
 # What people sign, and what an auditor reads (X11 B16): overrides first.
 sheet=$(low transfer sheet ../medium/plant-2 --ticket CHG-4711)
