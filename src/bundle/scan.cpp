@@ -162,6 +162,18 @@ void require_scanner_version(const std::optional<ScanConfig>& config) {
               "what it is, such as [\"echo\", \"our-scan 1\"]");
 }
 
+std::string scanner_trouble(const std::optional<ScanConfig>& config) {
+  if (!config) return {};
+  try {
+    require_scanner_version(config);
+    (void)version_of(*config);
+  } catch (const Error& error) {
+    return error.message();
+  }
+  if (find_program(config->command[0])) return {};
+  return fmt::format("the scanner '{}' is not installed", printable(config->command[0]));
+}
+
 ScanReport scan(const ScanConfig& config, const std::vector<ScanItem>& items, const fs::path& scratch,
                 const LinkChecked& link, Reporter& reporter) {
   require_scanner_version(config);

@@ -45,6 +45,10 @@ using LinkChecked = std::function<void(int, const std::string&, const Digest&)>;
 /// @throws Error{config_invalid}
 void require_scanner_version(const std::optional<ScanConfig>& config);
 
+/// Why nothing can land for now: the scanner is not there, or its `version` is missing or fails. Runs `version`. Empty
+/// where all is well, and where no scanner is named.
+std::string scanner_trouble(const std::optional<ScanConfig>& config);
+
 /// @param scratch a folder on the file system of the bytes; made for the scan and removed after it
 /// @throws Error{scan_failed} when the scanner cannot be run, ends otherwise, or touches what it looks at
 ScanReport scan(const ScanConfig& config, const std::vector<ScanItem>& items, const fs::path& scratch,

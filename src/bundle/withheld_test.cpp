@@ -326,6 +326,22 @@ TEST_F(WithheldTest, AScannerWhoseVersionFailsStopsTheIngest) {
   EXPECT_EQ(refused("one"), ErrorCode::scan_failed);
 }
 
+TEST_F(WithheldTest, WhatKeepsTheScannerFromWorkingIsToldBeforeABundleComes) {
+  const auto trouble = [](std::vector<std::string> command, std::vector<std::string> version) {
+    ScanConfig config;
+    config.command = std::move(command);
+    config.version = std::move(version);
+    return scanner_trouble(config);
+  };
+  EXPECT_EQ(scanner_trouble(std::nullopt), "");
+  EXPECT_EQ(trouble({"true"}, {"echo", "looker 1.0"}), "");
+  EXPECT_THAT(trouble({"true"}, {}), HasSubstr("needs 'version'"));
+  EXPECT_THAT(trouble({"true"}, {"false"}), HasSubstr("ended with 1"));
+  EXPECT_THAT(trouble({"true"}, {"true"}), HasSubstr("said ''"));
+  EXPECT_THAT(trouble({"true"}, {"no-such-program-here", "--version"}), HasSubstr("not installed"));
+  EXPECT_THAT(trouble({"no-such-program-here"}, {"echo", "looker 1.0"}), HasSubstr("not installed"));
+}
+
 TEST_F(WithheldTest, WithoutAVersionOfTheScannerNothingIsStaged) {
   configure("[scan]\ncommand = [\"true\"]\n");
   packed("one");

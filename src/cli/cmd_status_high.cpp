@@ -15,6 +15,7 @@
 #include "bundle/channel.hpp"
 #include "bundle/import_channel.hpp"
 #include "bundle/import_record.hpp"
+#include "bundle/scan.hpp"
 #include "cli/cmd_audit.hpp"
 #include "cli/commands.hpp"
 #include "cli/inspection.hpp"
@@ -152,8 +153,6 @@ void run(Invocation& invocation) {
   site.require_zone("status", {Zone::ingest, Zone::production});
   const auto& config = site.config();
   require_known_kinds(site.config());
-  if (config.scan && config.scan->version.empty())
-    invocation.reporter().warn("[scan] of config.toml has no 'version': no bundle and no import can land");
   const auto when = now();
   const auto log = open_audit_log(invocation);
   const auto standings = Meetings(site).standings(log, when);
@@ -248,6 +247,8 @@ void run(Invocation& invocation) {
   if (clock_is_behind) states.insert("clock");
   if (!lost_key.empty()) states.insert("audit-key");
   if (free < config.reserve_bytes) states.insert("disk");
+  const auto scan_trouble = scanner_trouble(config.scan);
+  if (!scan_trouble.empty()) states.insert("scan");
   const auto collector = syslog_report(site, log, when);
   if (collector && collector->state != "ok") states.insert(collector->state);
   invocation.print(
@@ -265,6 +266,7 @@ void run(Invocation& invocation) {
        {"witnesses", witnesses_json(standings)},
        {"audit_reserve", has_room},
        {"disk", {{"free", free}, {"reserve", config.reserve_bytes}}},
+       {"scan", {{"trouble", scan_trouble.empty() ? Json() : Json(scan_trouble)}}},
        {"audit_key_lost", !lost_key.empty()},
        {"audit_damage", damaged ? damage_json(*check) : Json()},
        {"collector", collector ? collector->json : Json()}},
@@ -307,6 +309,7 @@ void run(Invocation& invocation) {
           out += fmt::format(
               "disk: full, or too small to keep a reserve of {} for the audit log; what is left of it is used\n",
               format_size(k_audit_reserve));
+        if (states.contains("scan")) out += fmt::format("scan: {}; no bundle and no import can land\n", scan_trouble);
         // Whether there has to be one the site decides: it is said, and is no alarm.
         if (standings.empty())
           out += "no witness is named: nothing here would show an audit log that was cut or rolled back\n";
@@ -329,7 +332,7 @@ void add_status(CLI::App& app, Invocation& invocation) {
       "lost its private key, a forked bundle or root statement was "
       "refused,\n"
       "catalog and audit log differ, this machine's clock is behind what was signed already, the disk is full or has\n"
-      "less free than the reserve, a "
+      "less free than the reserve, the scanner of [scan] is missing or does not say its version, a "
       "witness of the audit log was not met, "
       "or\n"
       "audit entries wait too long for the site's collector; 4\n"

@@ -104,6 +104,18 @@ rm -r ../medium/plant-20
 sed -i 's/"clamscan", "--database/"no-such-scanner", "--database/' "$high_state/config.toml"
 low pack --output ../medium/plant-3 --sequence 21 > /dev/null && low sign ../medium/plant-3 --role builder --key ../builder.pem > /dev/null
 refused scan-failed high ingest usb/plant-3 --expect "$(digest plant-3)"
+# What would stop it is an alarm before a bundle comes.
+status_says() { local got=0 out; out=$(high status) || got=$?; [ "$got" = "$1" ] && grep -q "$2" <<< "$out" || fail "status ends with $got: $out"; }
+status_says 3 "^scan: the scanner 'no-such-scanner' is not installed"
+[ "$(high --json status | value 'd["scan"]["trouble"][:11]')" = "the scanner" ] || fail "status --json: $(high --json status)"
+cp "$high_state/config.toml" "$work/config.saved"
+sed -i 's/^version = .*/version = ["false"]/' "$high_state/config.toml"
+status_says 3 "^scan: .scan. version 'false' ended with 1"
+sed -i '/^version = /d' "$high_state/config.toml"
+status_says 3 "^scan: .*needs 'version'"
+sed 's/"no-such-scanner"/"clamscan"/' "$work/config.saved" > "$high_state/config.toml"
+status_says 0 "^plant "
+cp "$work/config.saved" "$high_state/config.toml"
 # Ctrl-C ends a scanner in a wrapper with all that the wrapper started: nobody holds the pipe any more.
 mkfifo "$work/held"
 printf '{ echo begun; exec sleep 300; } > "%s" &\nwait\n' "$work/held" > "$work/slow.sh"
