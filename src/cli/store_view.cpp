@@ -30,6 +30,27 @@ std::string contents_text(const std::vector<Artifact>& contents) {
   return out;
 }
 
+/// For a name that nothing has: where "@sha256:…" stands behind one that something has, that part is the mistake.
+void require_content_prefix(const Catalog& catalog, std::string_view text) {
+  const auto at = text.rfind(k_content_mark);
+  if (at == std::string_view::npos || at == 0) return;
+  const auto called = text.substr(0, at);
+  const auto there = catalog.contents_named(called);
+  if (there.empty()) return;
+  const auto hint = fmt::format("it is {}", printable(contents_text(there)));
+  if (const auto named = parse_named_content(text)) {
+    const bool is_one = there.front().id() == there.back().id();  // sorted by id
+    throw Error(ErrorCode::not_found,
+                fmt::format("no content of '{}' begins with sha256:{}", printable(is_one ? there.front().id() : called),
+                            named->prefix),
+                hint);
+  }
+  throw Error(ErrorCode::not_found,
+              fmt::format("'{}' is no beginning of a SHA-256: that has 4 to 64 hex digits, a to f in lower case",
+                          printable(text.substr(at + k_content_mark.size()))),
+              hint);
+}
+
 /// "ingest demo/7 again: …": the newest bundle that brought the artifact.
 std::string how_to_ingest_again(const Catalog& catalog, const Artifact& artifact) {
   const auto holders = catalog.holders(artifact);
@@ -105,21 +126,7 @@ Artifact require_artifact(const Catalog& catalog, std::string_view id_or_name) {
   }
   const std::vector<std::string_view> known(names.begin(), names.end());
   const auto guess = nearest(id_or_name, known);
-  if (const auto named = parse_named_content(id_or_name)) {
-    if (const auto there = catalog.find(named->id_or_name)) {
-      throw Error(ErrorCode::not_found,
-                  fmt::format("no content of '{}' begins with sha256:{}", printable(there->id()), named->prefix),
-                  fmt::format("it is {}", printable(contents_text(catalog.contents(there->id())))));
-    }
-  }
-  if (const auto at = id_or_name.rfind(k_content_mark); at != std::string_view::npos && at > 0) {
-    if (const auto there = catalog.find(id_or_name.substr(0, at))) {
-      throw Error(ErrorCode::not_found,
-                  fmt::format("'{}' is no beginning of a SHA-256: that has 4 to 64 hex digits, a to f in lower case",
-                              printable(id_or_name.substr(at + k_content_mark.size()))),
-                  fmt::format("it is {}", printable(contents_text(catalog.contents(there->id())))));
-    }
-  }
+  require_content_prefix(catalog, id_or_name);
   throw Error(ErrorCode::not_found, fmt::format("the store holds no '{}'", printable(id_or_name)),
               guess ? fmt::format("did you mean '{}'? `liftlock ls` lists everything", printable(*guess)) : "");
 }

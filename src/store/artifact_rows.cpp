@@ -106,4 +106,12 @@ std::vector<Artifact> ArtifactRows::contents(std::string_view id) {
   return out;
 }
 
+std::vector<Artifact> ArtifactRows::contents_named(std::string_view id_or_name) {
+  std::vector<Artifact> out;
+  for (const auto& id : ids_of(id_or_name)) {
+    for (auto& artifact : contents(id)) out.push_back(std::move(artifact));
+  }
+  return out;
+}
+
 }  // namespace liftlock

@@ -47,6 +47,8 @@ class ArtifactRows {
   bool stays_first(std::string_view id, std::string_view channel, std::uint64_t sequence);
   /// The contents of an id, each once, the one that was published last first.
   std::vector<Artifact> contents(std::string_view id);
+  /// As Catalog::contents_named().
+  std::vector<Artifact> contents_named(std::string_view id_or_name);
 
  private:
   std::int64_t row(const Artifact& artifact);

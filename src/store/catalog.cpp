@@ -205,6 +205,11 @@ std::vector<Artifact> Catalog::contents(std::string_view id) const {
   return m_impl->artifacts.contents(id);
 }
 
+std::vector<Artifact> Catalog::contents_named(std::string_view id_or_name) const {
+  const Snapshot snapshot(m_impl->db);
+  return m_impl->artifacts.contents_named(id_or_name);
+}
+
 bool Catalog::stays_first(std::string_view id, std::string_view channel, std::uint64_t sequence) const {
   const Snapshot snapshot(m_impl->db);
   return m_impl->artifacts.stays_first(id, channel, sequence);
@@ -222,11 +227,7 @@ std::optional<Artifact> Catalog::find(std::string_view id_or_name) const {
   }
   const auto named = parse_named_content(id_or_name);
   if (!named) return std::nullopt;
-  std::vector<Artifact> found;
-  for (const auto& id : m_impl->artifacts.ids_of(named->id_or_name)) {
-    for (auto& artifact : m_impl->artifacts.contents(id)) found.push_back(std::move(artifact));
-  }
-  found = with_digest(std::move(found), named->prefix);
+  auto found = with_digest(m_impl->artifacts.contents_named(named->id_or_name), named->prefix);
   if (found.size() > 1) {
     std::vector<std::string> names;
     for (const auto& artifact : found) names.push_back(content_name(artifact));

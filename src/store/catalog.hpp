@@ -129,6 +129,9 @@ class Catalog {
   /// The contents of its id, each once, whatever is said of where they came from; the one that was published last
   /// first.
   std::vector<Artifact> contents(std::string_view id) const;
+  /// The same of all ids that an "id", "name" or "name@version" may mean, of the strictest of these forms that has a
+  /// match.
+  std::vector<Artifact> contents_named(std::string_view id_or_name) const;
   /// Would the first of them stay that, if a publication of this channel and sequence brought another one now? A bundle
   /// that was overtaken counts as if it had landed before those that overtook it.
   bool stays_first(std::string_view id, std::string_view channel, std::uint64_t sequence) const;

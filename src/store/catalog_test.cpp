@@ -324,6 +324,15 @@ TEST_F(CatalogTest, AContentOfSeveralFilesIsNamedByTheirListOrByAFileThatOnlyItH
   }
 }
 
+TEST_F(CatalogTest, AWrongDigestBehindTheNameOfSeveralIsNoneOfThem) {
+  const auto older = wheel("idna", "3.4"), newer = wheel("idna", "3.5");
+  catalog.replace_set("stack", {older, newer});
+  EXPECT_EQ(catalog.find("idna@sha256:" + sha256("nobody's").hex()), std::nullopt);
+  EXPECT_EQ(catalog.contents_named("idna"), (std::vector<Artifact>{older, newer}));
+  EXPECT_EQ(catalog.contents_named("idna@3.5"), std::vector<Artifact>{newer});
+  EXPECT_TRUE(catalog.contents_named("nobody").empty());
+}
+
 TEST_F(CatalogTest, NameOfSeveralIsAmbiguousAndListsThem) {
   catalog.replace_set("stack", {wheel("idna", "3.4"), wheel("idna", "3.5")});
   try {

@@ -40,6 +40,16 @@ high export "file:tool@1.0@sha256:$before" --to ../older > /dev/null && grep -rq
 high export file:tool@1.0 --to ../newer > /dev/null && grep -rq "tool 2" ../newer || fail "the newer content"
 refused not-found high show "file:tool@1.0@sha256:z"
 grep -q "4 to 64" <<< "$(high show "file:tool@1.0@sha256:z" 2>&1)" || fail "$(high show "file:tool@1.0@sha256:z" 2>&1)"
+# A wrong digest behind the name of several is none of them, not one of several.
+mkdir "$work/twins"
+printf '[stack]\nname = "twins"\n[file.twin1]\nname = "twin"\nversion = "1"\nsource = "a"\n[file.twin2]\nname = "twin"\nversion = "2"\nsource = "b"\n' > "$work/twins/liftlock.toml"
+echo a > "$work/twins/a" && echo b > "$work/twins/b"
+(cd "$work/twins" && low lock > /dev/null && low fetch > /dev/null)
+refused ambiguous low show twin
+wrong=$(echo nobody | sha256sum | cut -c1-12)
+refused not-found low show "twin@sha256:$wrong"
+grep -q "no content of 'twin' begins with sha256:$wrong" <<< "$(low show "twin@sha256:$wrong" 2>&1)" || fail "$(low show "twin@sha256:$wrong" 2>&1)"
+grep -q "hint: it is file:twin@1@sha256:.* or file:twin@2@sha256:" <<< "$(low show "twin@sha256:$wrong" 2>&1)" || fail "$(low show "twin@sha256:$wrong" 2>&1)"
 step "another content under an id is told, and the one before is found by the name that was told"
 
 # Of two contents the one that was overtaken comes second, and is the older one all the same.
