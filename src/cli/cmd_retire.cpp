@@ -183,6 +183,24 @@ std::vector<std::string> keep_for_rings(const Site& site, const OpenStore& store
   return kept;
 }
 
+/// What was used of those that stay.
+std::set<std::string> used_by_others(const OpenStore& store, const std::vector<PublicationSummary>& live,
+                                     const std::vector<MarkedPublication>& chosen, const LastUses& uses) {
+  std::set<std::string> leaving, out;
+  for (const auto& one : chosen) leaving.insert(subject_of(one.publication));
+  for (const auto& one : live) {
+    if (chosen.empty() || leaving.contains(subject_of(one))) continue;
+    const auto publication = store.catalog.publication(one.channel, one.sequence);
+    if (publication) out.merge(used_of(*publication, uses));
+  }
+  return out;
+}
+
+std::string last_use_text(const LastUse& use) {
+  if (use.own) return format_time(*use.own);
+  return use.shared ? "shared" : "never";
+}
+
 void run(Invocation& invocation, const Options& options) {
   const auto site = invocation.site();
   site.require_zone("retire", {Zone::ingest, Zone::production});
@@ -205,20 +223,23 @@ void run(Invocation& invocation, const Options& options) {
   std::map<std::string, std::string> packages;
   look_unless_urgent(options, invocation.reporter(), [&] { packages = installed_packages(site); });
   const auto uses = last_uses(AuditLog::open_to_read(site.audit_folder()), packages);
+  std::set<std::string> staying;
+  look_unless_urgent(options, invocation.reporter(), [&] { staying = used_by_others(store, live, chosen, uses); });
   auto list = Json::array();
   std::vector<std::vector<std::string>> rows{{"PUBLICATION", "PUBLISHED", "ARTIFACTS", "SIZE", "LAST USED", "WHY"}};
   for (const auto& [publication, why] : chosen) {
     const auto whole = store.catalog.publication(publication.channel, publication.sequence);
-    const auto used = whole ? last_use(*whole, uses) : std::nullopt;
+    const auto used = whole ? last_use(*whole, uses, staying) : LastUse{};
     list.push_back({{"publication", subject_of(publication)},
                     {"published", format_time(publication.published_at)},
                     {"artifacts", publication.artifact_count},
                     {"bytes", publication.size},
-                    {"last_used", used ? Json(format_time(*used)) : Json()},
+                    {"last_used", used.own ? Json(format_time(*used.own)) : Json()},
+                    {"shared_last_used", used.shared ? Json(format_time(*used.shared)) : Json()},
                     {"why", why}});
     rows.push_back({subject_of(publication), format_time(publication.published_at),
-                    std::to_string(publication.artifact_count), format_size(publication.size),
-                    used ? format_time(*used) : "never", why});
+                    std::to_string(publication.artifact_count), format_size(publication.size), last_use_text(used),
+                    why});
   }
   if (!options.dry_run && !chosen.empty()) {
     record_config(invocation, site);
@@ -262,7 +283,9 @@ void add_retire(CLI::App& app, Invocation& invocation) {
       "is\n"
       "revoked. With --keep stays what a ring runs: of each channel the highest that was promoted to it.\n"
       "LAST USED is the last read of one of its files from the mirror, load of one of its models, push of one of its\n"
-      "artifacts, or start of an engine that was installed from it.\n"
+      "artifacts, or start of an engine that was installed from it. Only what goes with it counts: \"shared\" is "
+      "where\n"
+      "a publication that stays in use brings all that was used, too.\n"
       "Example: liftlock retire --keep 3 --dry-run");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

@@ -1,5 +1,6 @@
 #include "cli/last_uses.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/json.hpp"
@@ -21,17 +22,25 @@ LastUses last_uses(const AuditLog& log, const std::map<std::string, std::string>
   return out;
 }
 
-std::optional<Timestamp> last_use(const Publication& publication, const LastUses& uses) {
-  std::optional<Timestamp> newest;
+std::set<std::string> used_of(const Publication& publication, const LastUses& uses) {
+  std::set<std::string> out;
   const auto look = [&](const std::string& subject) {
-    const auto found = uses.find(subject);
-    if (found != uses.end() && (!newest || *newest < found->second)) newest = found->second;
+    if (uses.contains(subject)) out.insert(subject);
   };
   for (const auto& artifact : publication.artifacts) {
     look(artifact.id());
     for (const auto& file : artifact.files) look(file.digest.text());
   }
-  return newest;
+  return out;
+}
+
+LastUse last_use(const Publication& publication, const LastUses& uses, const std::set<std::string>& staying) {
+  LastUse out;
+  for (const auto& subject : used_of(publication, uses)) {
+    auto& newest = staying.contains(subject) ? out.shared : out.own;
+    newest = std::max(newest, std::optional(uses.at(subject)));  // nothing is less than any time
+  }
+  return out;
 }
 
 }  // namespace liftlock

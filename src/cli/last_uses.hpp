@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "audit/audit_log.hpp"
@@ -18,7 +19,15 @@ using LastUses = std::map<std::string, Timestamp>;
 /// @param packages of the installed engines: the text of the package's digest, by the engine's full name
 LastUses last_uses(const AuditLog& log, const std::map<std::string, std::string>& packages);
 
-/// Of any of its artifacts; nullopt: never.
-std::optional<Timestamp> last_use(const Publication& publication, const LastUses& uses);
+/// What of `uses` is of this publication's artifacts.
+std::set<std::string> used_of(const Publication& publication, const LastUses& uses);
+
+/// Of a publication's artifacts, when they were last used; nullopt: never.
+struct LastUse {
+  std::optional<Timestamp> own;     ///< of what goes with it
+  std::optional<Timestamp> shared;  ///< of what a publication that stays brings, too
+};
+/// @param staying used_of() those that stay
+LastUse last_use(const Publication& publication, const LastUses& uses, const std::set<std::string>& staying);
 
 }  // namespace liftlock

@@ -44,10 +44,31 @@ TEST(LastUses, APushAndAStartCountAsAReadDoes) {
   const auto pushed = used("image.push", "image:one@1", Outcome::success, "{}");
   const auto given = used("mirror.read", read.text(), Outcome::success, "{}");
   const auto uses = last_uses(log, packages);
-  EXPECT_EQ(last_use(publication_of("engine", package), uses), started);
-  EXPECT_EQ(last_use(publication_of("image", sha256("layer")), uses), pushed);
-  EXPECT_EQ(last_use(publication_of("file", read), uses), given);
-  EXPECT_EQ(last_use(publication_of("file", sha256("other")), uses), std::nullopt);
+  const auto use_of = [&](const std::string& kind, const Digest& digest) {
+    return last_use(publication_of(kind, digest), uses, {}).own;
+  };
+  EXPECT_EQ(use_of("engine", package), started);
+  EXPECT_EQ(use_of("image", sha256("layer")), pushed);
+  EXPECT_EQ(use_of("file", read), given);
+  EXPECT_EQ(use_of("file", sha256("other")), std::nullopt);
+}
+
+TEST(LastUses, WhatStaysInAnotherPublicationIsNoUseOfThisOne) {
+  const auto at = [](int seconds) { return Timestamp(std::chrono::seconds(seconds)); };
+  const auto own = sha256("own"), shared = sha256("shared");
+  auto both = publication_of("file", own);
+  both.artifacts.push_back(both.artifacts.front());
+  both.artifacts.back().name = "two";
+  both.artifacts.back().files.front().digest = shared;
+  const auto other = publication_of("image", shared);
+  const LastUses uses = {{own.text(), at(1)}, {shared.text(), at(2)}};
+  const auto staying = used_of(other, uses);
+  EXPECT_EQ(staying, std::set<std::string>{shared.text()});
+  EXPECT_EQ(last_use(both, uses, staying).own, at(1));
+  EXPECT_EQ(last_use(both, uses, staying).shared, at(2));
+  EXPECT_EQ(last_use(both, uses, {}).own, at(2)) << "nothing that stays has it";
+  EXPECT_EQ(last_use(other, uses, staying).own, std::nullopt);
+  EXPECT_EQ(last_use(publication_of("file", sha256("new")), uses, staying).shared, std::nullopt);
 }
 
 }  // namespace
