@@ -187,6 +187,12 @@ TEST(Printable, StopsTerminalTricks) {
   EXPECT_EQ(printable_lines("a\x1b\n\r\nb\t\n"), "a\\x1b\n\\x0d\nb\\x09\n");
 }
 
+TEST(Time, WhatLastsUntilADayBeginsEndsWithTheDayBefore) {
+  EXPECT_EQ(format_end(parse_time("2027-01-01T00:00:00Z")), "the end of 2026-12-31");
+  EXPECT_EQ(format_end(parse_time("2028-03-01T00:00:00Z")), "the end of 2028-02-29");
+  EXPECT_EQ(format_end(parse_time("2026-12-31T23:59:59Z")), "2026-12-31T23:59:59Z");
+}
+
 TEST(Time, RoundTripsExactly) {
   EXPECT_EQ(format_time(parse_time("2026-02-28T23:59:59Z")), "2026-02-28T23:59:59Z");
   for (const auto* bad : {"2026-02-29T00:00:00Z", "2026-02-28T24:00:00Z", "2026-02-28 00:00:00Z", "x"}) {

@@ -40,6 +40,11 @@ std::string format_time(Timestamp time) {
                      clock.minutes().count(), clock.seconds().count());
 }
 
+std::string format_end(Timestamp end) {
+  if (std::chrono::floor<std::chrono::days>(end) != end) return format_time(end);
+  return "the end of " + format_time(end - std::chrono::seconds(1)).substr(0, std::size("2026-12-31") - 1);
+}
+
 Timestamp parse_time(std::string_view text) {
   const auto refuse = [&] {
     fail(ErrorCode::schema_violation, "'{}' is not a time like 2026-11-23T06:00:00Z", printable(text.substr(0, 40)));

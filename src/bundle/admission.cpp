@@ -109,7 +109,7 @@ class Judgement {
     const auto& expires = m_bundle.info().expires;
     if (!expires || *expires >= now() || m_site.config().accept_expired_bundles) return;
     if (!m_request.accept_expired) {
-      fail(ErrorCode::bundle_expired, "the bundle expired on {}", format_time(*expires));
+      fail(ErrorCode::bundle_expired, "the bundle expired at {}", format_end(*expires));
     }
     override_with_reason("accept-expired");
   }

@@ -131,7 +131,7 @@ VerifyReport verify_bundle(const fs::path& folder, const VerifyOptions& options,
   collect(problems, std::string(k_bundle_json_path), options, [&] { require_no_future(report.info, options.when); });
   if (report.info.expires && *report.info.expires < options.when) {
     problems.push_back({ErrorCode::bundle_expired, std::string(k_bundle_json_path),
-                        fmt::format("the bundle expired on {}", format_time(*report.info.expires))});
+                        fmt::format("the bundle expired at {}", format_end(*report.info.expires))});
   }
   for (const auto& [path, bound] : report.info.lists) {
     collect(problems, path.text(), options, [&] { bundle.read_list(path); });

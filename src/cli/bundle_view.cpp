@@ -26,7 +26,7 @@ std::string bundle_heading(const BundleInfo& info, const Digest& digest) {
   return fmt::format("channel {} sequence {} (stack {}), made {} by {} on {}\nbundle.json is {}\n{}", info.channel,
                      info.sequence, printable(info.stack), format_time(info.creation_date), printable(info.creator),
                      printable(info.low_side_host), digest.spoken(),
-                     info.expires ? fmt::format("valid until {}\n", format_time(*info.expires)) : "") +
+                     info.expires ? fmt::format("valid until {}\n", format_end(*info.expires)) : "") +
          (info.expedited.empty() ? "" : fmt::format("EXPEDITED: {}\n", printable(info.expedited)));
 }
 

@@ -80,7 +80,7 @@ void run(Invocation& invocation, const Options& options) {
     auto out = fmt::format("{} {}; {} held\n", options.dry_run ? "would erase" : "erased",
                            counted(expired.records, "record"), expired.held);
     for (const auto& [one, time] : expiry.before())
-      out += fmt::format("  {:<14} from before {}\n", name(one), format_time(time));
+      out += fmt::format("  {:<14} begun up to {}\n", name(one), format_end(time));
     return out;
   });
 }

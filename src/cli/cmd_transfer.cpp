@@ -252,7 +252,8 @@ std::string to_text(const Json& sheet) {
   out += fmt::format("MADE         {} by {} on {}\n", text_of(sheet, "created"), text_of(sheet, "creator"),
                      text_of(sheet, "low_side_host"));
   if (const auto why = text_of(sheet, "expedited"); !why.empty()) out += fmt::format("EXPEDITED    {}\n", why);
-  out += fmt::format("VALID UNTIL  {}\n", sheet["expires"].is_null() ? "no end" : text_of(sheet, "expires"));
+  out += fmt::format("VALID UNTIL  {}\n",
+                     sheet["expires"].is_null() ? "no end" : format_end(parse_time(text_of(sheet, "expires"))));
   out += signatures_text(sheet);
   out += fmt::format("TICKET       {}\n", or_line(text_of(sheet, "ticket")));
   const auto& medium = sheet["medium"];

@@ -68,7 +68,7 @@ std::string key_table(const std::vector<ApiKey>& keys, const std::vector<Unreada
       {"ID", "USER", "ROLE", "MODELS", "LIMITS", "EXPIRES", "STATE", "LABEL", "RECORD", "NOTE"}};
   for (const auto& key : keys) {
     rows.push_back({key.id, printable(key.user), std::string(name(key.role)), models_text(key), limits_text(key.limits),
-                    key.expires ? format_time(*key.expires) : "never", key_state(key),
+                    key.expires ? format_end(*key.expires) : "never", key_state(key),
                     key.label.empty() ? "-" : printable(key.label), key.record.empty() ? "-" : printable(key.record),
                     printable(key.note)});
   }

@@ -31,13 +31,12 @@ void require_listed(const TrustRoot& root, const std::string& key_id, Role role)
     fail(ErrorCode::key_revoked, "the key {} is revoked: {}", key_id, printable(key->revoked_reason));
   if (root.expires && now() >= *root.expires) {
     throw Error(
-        ErrorCode::key_expired,
-        fmt::format("root statement {} expired at {}", root.version, format_time(*root.expires)),
+        ErrorCode::key_expired, fmt::format("root statement {} expired at {}", root.version, format_end(*root.expires)),
         "compare this machine's clock with a watch; when it is right have the root keys make a new statement, as "
         "with `liftlock trust threshold builder 1 --expires 365d`");
   }
   if (key->expires && now() >= *key->expires)
-    fail(ErrorCode::key_expired, "the key {} expired at {}", key_id, format_time(*key->expires));
+    fail(ErrorCode::key_expired, "the key {} expired at {}", key_id, format_end(*key->expires));
 }
 
 void add_signing_options(CLI::App& command, SigningKey& key, bool required) {

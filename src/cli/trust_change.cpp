@@ -27,7 +27,7 @@ constexpr Timestamp k_year_10000 = std::chrono::sys_days(std::chrono::year(10000
 
 std::string state_of(const TrustedKey& key) {
   if (key.revoked_since) return fmt::format("revoked {}: {}", format_time(*key.revoked_since), key.revoked_reason);
-  if (key.expires) return fmt::format("{} {}", now() >= *key.expires ? "expired" : "until", format_time(*key.expires));
+  if (key.expires) return fmt::format("{} {}", now() >= *key.expires ? "expired" : "until", format_end(*key.expires));
   return "";
 }
 
@@ -188,7 +188,7 @@ void retire_key(TrustRoot& root, const std::string& id, const std::optional<Time
   }
   if (key->role == Role::root) fail(ErrorCode::usage, "a root key retires at once: --until is for the other roles");
   if (key->expires && *key->expires <= *until) {
-    fail(ErrorCode::usage, "the key {} ends at {} anyway", id, format_time(*key->expires));
+    fail(ErrorCode::usage, "the key {} ends at {} anyway", id, format_end(*key->expires));
   }
   key->expires = until;
 }
@@ -217,7 +217,7 @@ void require_one_key_each(const TrustRoot& root, Role role) {
     if (!has_another) continue;
     throw Error(ErrorCode::usage,
                 fmt::format("{} of the {} keys must sign, and {} would have two of them until {}", threshold->second,
-                            name(role), printable(old.owner), format_time(*old.expires)),
+                            name(role), printable(old.owner), format_end(*old.expires)),
                 "replace the old key at once, without --until, and have what is under way signed again");
   }
 }
@@ -413,7 +413,7 @@ Json root_json(const TrustRoot& root) {
 std::string root_text(const TrustRoot& root) {
   std::string out = fmt::format("{}, root statement {}\nfingerprint {}\ncreated {}, {}\n", printable(root.organisation),
                                 root.version, root.fingerprint.spoken(), format_time(root.created),
-                                root.expires ? "expires " + format_time(*root.expires) : "never expires");
+                                root.expires ? "expires at " + format_end(*root.expires) : "never expires");
   for (const auto& [role, count] : root.thresholds)
     out += fmt::format("{} of the {} keys must sign\n", count, name(role));
   std::vector<std::vector<std::string>> rows{{"ROLE", "KEY", "TYPE", "OWNER", "STATE"}};

@@ -167,10 +167,10 @@ class Judge {
       out.message = fmt::format("the file names the key {}, and {} signed", id, key.id);
     } else if (key.expires && m_when >= *key.expires) {
       out.status = SignatureStatus::expired_key;
-      out.message = fmt::format("the key expired at {}", format_time(*key.expires));
+      out.message = fmt::format("the key expired at {}", format_end(*key.expires));
     } else if (m_root.expires && m_when >= *m_root.expires) {
       out.status = SignatureStatus::expired_key;
-      out.message = fmt::format("root statement {} expired at {}", m_root.version, format_time(*m_root.expires));
+      out.message = fmt::format("root statement {} expired at {}", m_root.version, format_end(*m_root.expires));
     } else {
       out.status = SignatureStatus::valid;
     }

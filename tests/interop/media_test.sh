@@ -11,6 +11,7 @@ printf '[stack]\nname = "plant"\n[file.a]\nsource = "a.txt"\n[file.b]\nsource = 
 for name in a b c; do echo "$name says something" > "$name.txt"; done
 low lock > /dev/null && low fetch > /dev/null && low pack --form tree --output ../one/plant-1 --expires 2099-12-31 > /dev/null
 [ "$(json '["expires"]' < ../one/plant-1/manifest/bundle.json)" = 2100-01-01T00:00:00Z ] || fail "a day is meant to its end: $(cat ../one/plant-1/manifest/bundle.json)"
+grep -q "^valid until the end of 2099-12-31$" <<< "$(low inspect ../one/plant-1)" || fail "the last day: $(low inspect ../one/plant-1)"
 low sign ../one/plant-1 --role builder --key ../builder.pem > /dev/null
 cp -a ../one/plant-1 ../two/
 high init --zone ingest --organisation Acme > /dev/null

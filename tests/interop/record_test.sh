@@ -113,6 +113,7 @@ refused usage high record expire
 sed -i 's/^# keep = .*/keep = "6y"/' "$high_state/config.toml"
 says 'erased 0 records' high record expire
 [ "$(high --json record expire --older-than 2020-12-01 --dry-run | json '["before"]["prompts"]')" = 2020-12-01T00:00:00Z ] || fail "a day is meant from its begin"
+says 'begun up to the end of 2020-11-30' high record expire --older-than 2020-12-01 --dry-run
 for day in 2099-12-01 2020-02-30; do refused usage high record expire --older-than "$day" --reason test; done
 sleep 1.1
 says 'would erase 2 records' high record expire --older-than 1s --dry-run
