@@ -87,6 +87,7 @@ Json result_json(const ImportResult& result) {
           {"replaced", result.replaced},
           {"files", result.files},
           {"bytes", result.bytes},
+          {"scanned", result.scanned.empty() ? Json() : Json(result.scanned)},
           {"notes", result.notes}};
 }
 
@@ -99,6 +100,7 @@ std::string result_text(const ImportResult& result) {
   } else {
     out += "believed    by nobody so far: --expect, or a signature, or unsigned_imports and --reason\n";
   }
+  if (!result.scanned.empty()) out += fmt::format("scanned     {}\n", printable(result.scanned));
   out += preview_text(found);
   for (const auto& id : result.artifacts) out += fmt::format("  artifact       {}\n", printable(id));
   for (const auto& id : result.present_as ? std::vector<std::string>() : result.unbound)

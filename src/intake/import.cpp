@@ -255,8 +255,10 @@ class Import {
         *config, list, m_site.store_folder() / "scan",
         [&](int folder, const std::string& name, const Digest& digest) { staged.link_to(folder, name, digest); },
         m_reporter);
-    note(fmt::format("scanned {}, {} with {}", counted(m_scan->files, "file"), format_size(m_scan->bytes),
-                     m_scan->scanner));
+    m_result.scanned =
+        fmt::format("{}, {} with {}", counted(m_scan->files, "file"), format_size(m_scan->bytes), m_scan->scanner);
+    for (const auto& skipped : m_scan->not_scanned)
+      note(fmt::format("not scanned: {}: {}", skipped.path, skipped.name));
     require_clean(*config, *m_scan);
   }
 

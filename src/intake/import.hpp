@@ -49,6 +49,7 @@ struct ImportResult {
   std::vector<std::string> replaced;   ///< ids
   std::size_t files = 0;
   std::uint64_t bytes = 0;
+  std::string scanned;  ///< what the site's scanner looked at, and which it is; empty: none did
   std::vector<std::string> notes;
 };
 

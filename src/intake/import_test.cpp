@@ -324,6 +324,33 @@ TEST_F(Imports, ACopyThatIsToBeJudgedLeavesTheReserveFree) {
       << "before anything was copied, so that a wrong digest is never found";
 }
 
+TEST_F(Imports, WhatWasScannedIsToldAndOnlyWhatWasNotIsANote) {
+  const auto configure = [&](const std::string& more) {
+    write_file_atomically(m_folder.path() / "state/config.toml",
+                          "zone = \"ingest\"\n[policy]\nreserve = \"1MiB\"\n[scan]\ncommand = [\"true\"]\n"
+                          "version = [\"echo\", \"looker 1.0\"]\n" +
+                              more);
+  };
+  const auto about_scans = [](const ImportResult& result) {
+    std::vector<std::string> out;
+    for (const auto& note : result.notes) {
+      if (note.find("scanned") != std::string::npos) out.push_back(note);
+    }
+    return out;
+  };
+  baimodel("tiny.baimodel");
+  configure("");
+  auto result = imported("tiny.baimodel");
+  EXPECT_THAT(result.scanned, HasSubstr("1 file, "));
+  EXPECT_THAT(result.scanned, HasSubstr("with looker 1.0"));
+  EXPECT_THAT(about_scans(result), ElementsAre());
+  baimodel("new.baimodel", "pass", "better weights");
+  configure("skip_kinds = [\"model\"]\nnot_scanned = \"accept\"\n");
+  auto asked = request("new.baimodel");
+  asked.replace = true;
+  EXPECT_THAT(about_scans(import_from(site(), asked, silent_reporter())), ElementsAre(HasSubstr("not scanned: ")));
+}
+
 TEST_F(Imports, TheOldOneGoesWithTheNewOneOrNotAtAll) {
   baimodel("tiny.baimodel");
   (void)imported("tiny.baimodel");
