@@ -98,9 +98,9 @@ std::string facts_text(const Json& facts, std::size_t width) {
 std::string describe_holders(const std::vector<std::string>& holders) {
   constexpr std::size_t k_shown = 3;
   const auto first = holders.size() > k_shown ? holders.size() - k_shown : 0;
-  std::string out = first > 0 ? fmt::format("{} more, ", first) : "";
+  std::string out;
   for (auto i = first; i < holders.size(); ++i) out += (i > first ? ", " : "") + printable(holders[i]);
-  return out;
+  return first > 0 ? fmt::format("{} and {} more", out, first) : out;
 }
 
 void require_blobs(const Site& site, const OpenStore& store, const Artifact& artifact) {

@@ -28,7 +28,7 @@ struct OpenStore {
 /// What inspection learnt, a line for each plain value; lists of plain values are joined. Deeper things are left to
 /// --json. @param width of the keys
 std::string facts_text(const Json& facts, std::size_t width);
-/// "demo/7, demo/8, set base"; of many only the last few.
+/// "demo/7, demo/8, set base"; of many the last few "and 4 more".
 std::string describe_holders(const std::vector<std::string>& holders);
 /// @throws Error{blob_corrupt} for what scrub put into quarantine, Error{not_fetched} on the low side and
 /// Error{not_found} elsewhere for what the store lacks; each says where it can be had again
