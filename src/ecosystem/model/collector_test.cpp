@@ -291,6 +291,18 @@ TEST_F(ModelCollecting, ALocalFolderIsHashedIntoTheStoreOnce) {
   EXPECT_EQ(error_of([&] { fetch(artifact, {{"source", "m"}}); }).code(), ErrorCode::upstream_changed);
 }
 
+TEST_F(ModelCollecting, WhatHasNoByteIsNoModel) {
+  write("empty.gguf", "");
+  write("e/weights", "");
+  for (const auto* source : {"empty.gguf", "e"}) {
+    const auto error = error_of([&] { resolve({{"source", source}}); });
+    EXPECT_EQ(error.code(), ErrorCode::model_malformed) << source;
+    EXPECT_THAT(error.message(), HasSubstr(source));
+  }
+  write("e/config.json", "{}");
+  EXPECT_EQ(resolve({{"source", "e"}}).artifacts.at(0).files.size(), 2u);
+}
+
 TEST_F(ModelCollecting, AManifestBesideTheModelIsEvidence) {
   write("m/model.gguf", "GGUF");
   write("m/back\\slash.txt", "x");

@@ -74,6 +74,11 @@ class Session {
       if (path.ends_with(".onnx")) read_external(path, file);
     });
     each([this](const std::string& path, const ByteSource& file) { look_into(path, file); });
+    // Each file may pass as an empty text.
+    const bool has_bytes = std::any_of(m_artifact.files.begin(), m_artifact.files.end(),
+                                       [](const ArtifactFile& file) { return file.size > 0; });
+    if (!has_bytes && !m_files.paths.empty() && m_out.findings.empty())
+      add(ErrorCode::model_malformed, m_files.paths.front(), "nothing of the model has a byte");
     for (auto& finding : check_completeness(m_files)) m_out.findings.push_back(std::move(finding));
     for (auto& note : completeness_notes(m_files)) m_notes.insert(std::move(note));
     summarise();

@@ -54,6 +54,18 @@ class Models : public ::testing::Test {
   TemporaryFolder m_folder;
 };
 
+TEST_F(Models, WhatHasNoByteIsNoModel) {
+  write("weights", "");
+  EXPECT_EQ(said(inspect()), "model-malformed models/m/weights: nothing of the model has a byte\n");
+  write("README.md", "");
+  EXPECT_EQ(inspect().findings.size(), 1u);
+  write("weights.gguf", "");
+  EXPECT_EQ(inspect().findings.size(), 1u) << "it is said of the file itself";
+  fs::remove(folder() / "weights.gguf");
+  write("README.md", "# Weights\n");
+  EXPECT_EQ(said(inspect()), "") << "an empty file beside others";
+}
+
 TEST_F(Models, GgufFactsAreRead) {
   make_folders(folder());
   python({"gguf", (folder() / "tiny.gguf").string()});

@@ -87,6 +87,7 @@ class Resolution {
       from_local(source);
     }
     m_stated.finish();
+    require_bytes();
     std::sort(m_artifact.files.begin(), m_artifact.files.end(),
               [](const auto& a, const auto& b) { return a.path < b.path; });
     if (m_artifact.version.empty()) m_artifact.version = content_version();
@@ -106,6 +107,7 @@ class Resolution {
   void tell_of_modelfile(const std::vector<LocalFile>& files);
   void add_hub_files(const HubClient& hub, const std::string& repository, const std::string& commit,
                      const std::vector<HubFile>& files);
+  void require_bytes() const;
   bool selected(const std::string& path);
   void add(const std::string& path, const TakenFile& taken, std::string origin, std::vector<Evidence> evidence);
   std::map<std::string, Digest> manifest(const std::vector<LocalFile>& files) const;
@@ -131,6 +133,15 @@ bool Resolution::selected(const std::string& path) {
   const auto why = m_shape.why_unsafe(path);
   if (!why.empty()) m_notes.push_back(fmt::format("{} is left out: {}", printable(path), why));
   return why.empty();
+}
+
+/// A download that broke off at once, or a name that was only touched: sooner said than at the inspection.
+void Resolution::require_bytes() const {
+  if (m_shape.hub != HubKind::models) return;
+  const auto has_bytes = [](const ArtifactFile& file) { return file.size > 0; };
+  if (std::any_of(m_artifact.files.begin(), m_artifact.files.end(), has_bytes)) return;
+  fail(ErrorCode::model_malformed, "{}: nothing of '{}' has a byte", m_entry.where(),
+       printable(m_entry.text("source")));
 }
 
 void Resolution::add(const std::string& path, const TakenFile& taken, std::string origin,
