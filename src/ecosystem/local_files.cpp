@@ -141,6 +141,18 @@ fs::path gone_place(const fs::path& path) {
   return gone;
 }
 
+std::optional<std::string> link_note(std::string_view source, const fs::path& stack_folder) {
+  std::error_code error;
+  // By which links the stack itself is reached is no news.
+  const auto folder = fs::canonical(stack_folder.empty() ? fs::path(".") : stack_folder, error);
+  if (error) return std::nullopt;
+  auto named = stack_path(source, folder).lexically_normal();
+  if (!named.has_filename()) named = named.parent_path();
+  const auto real = fs::canonical(stack_path(source, folder), error);
+  if (error || real == named) return std::nullopt;
+  return fmt::format("'{}' leads by a link to '{}'", printable(source), printable(real.string()));
+}
+
 bool source_is_gone(const StackEntry& entry, const fs::path& stack_folder) {
   std::error_code error;
   const auto source = stack_path(entry.text("source"), stack_folder);

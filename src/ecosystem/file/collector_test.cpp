@@ -235,6 +235,26 @@ TEST_F(FileCollecting, WhatIsNoFileIsNamed) {
   }
 }
 
+TEST_F(FileCollecting, ASourceThatIsALinkOrBelowOneIsFollowedAndSaid) {
+  write("kept/a.txt", "a");
+  const auto kept = fs::canonical(m_folder.path() / "kept");
+  fs::create_symlink("kept/a.txt", m_folder.path() / "a.txt");
+  fs::create_directory_symlink("kept", m_folder.path() / "named");
+  const auto link_notes = [&](const std::string& source) {
+    std::vector<std::string> out;
+    for (const auto& note : resolve({{"source", source}}).notes) {
+      if (note.find("by a link") != std::string::npos) out.push_back(note);
+    }
+    return out;
+  };
+  const auto file = (kept / "a.txt").string(), folder = kept.string();
+  EXPECT_EQ(link_notes("a.txt"), std::vector<std::string>{"'a.txt' leads by a link to '" + file + "'"});
+  EXPECT_EQ(link_notes("named/a.txt"), std::vector<std::string>{"'named/a.txt' leads by a link to '" + file + "'"});
+  EXPECT_EQ(link_notes("named/"), std::vector<std::string>{"'named/' leads by a link to '" + folder + "'"});
+  for (const auto& source : {std::string("kept/a.txt"), std::string("./kept/../kept/"), file})
+    EXPECT_EQ(link_notes(source), std::vector<std::string>()) << source;
+}
+
 TEST_F(FileCollecting, WhatCannotBeReachedIsAnErrorWithACode) {
   fs::create_symlink("loop", m_folder.path() / "loop");
   EXPECT_EQ(error_of({{"source", "loop"}}), ErrorCode::io_error);
