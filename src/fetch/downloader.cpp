@@ -58,8 +58,11 @@ std::optional<Document> try_document(Exchange& exchange, const DocumentRequest& 
                     .headers = request.headers,
                     .range = {},
                     .if_range = {},
-                    .method = request.head ? Method::head : Method::get,
-                    .encoding = request.head ? Encoding::identity : Encoding::any},
+                    .method = request.body   ? Method::post
+                              : request.head ? Method::head
+                                             : Method::get,
+                    .encoding = request.head ? Encoding::identity : Encoding::any,
+                    .body = request.body.value_or("")},
                    sink);
   do {
     document.body.clear();

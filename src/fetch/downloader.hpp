@@ -38,6 +38,15 @@ struct DocumentRequest {
   std::uint64_t max_bytes = 64u << 20;
   bool head = false;
   std::vector<int> accepted_status = {200};
+  /// Sent with POST, of a question that may be asked twice: it is repeated as a GET is. Its type is among `headers`. A
+  /// redirect is followed only within the origin, and only as POST (307, 308). nullopt: GET or HEAD.
+  std::optional<std::string> body = {};
+};
+
+/// Where a file is to be had at this moment.
+struct FetchPlace {
+  std::string url;  ///< https or http
+  std::vector<HttpHeader> headers;
 };
 
 /// One file of the queue.
@@ -53,6 +62,9 @@ struct FetchJob {
   /// A digest of another algorithm that the bytes must have, too, made in the same pass: for upstreams that state no
   /// SHA-256. What the store has by its SHA-256 is not read for it.
   std::optional<Digest> also = {};
+  /// Asked for each attempt, in the thread of the queue, where an address is good for a while only: the request goes
+  /// there, and `url` is the name by which the file is known in messages and resumed. May be empty.
+  std::function<FetchPlace()> locate = {};
 };
 
 struct FetchResult {

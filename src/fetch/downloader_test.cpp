@@ -407,6 +407,55 @@ TEST_F(DownloaderTest, RefusesRedirectsToFilesAndOtherSchemes) {
   EXPECT_EQ(error_of([&] { fetch({ftp}); }).code(), ErrorCode::network);
 }
 
+TEST_F(DownloaderTest, PostsAQuestionAgainWhereAGetWouldBeRepeated) {
+  serve("question", "the answer");
+  const std::string body(3000, 'q');
+  const auto document =
+      Downloader(store, reporter, quick())
+          .get({.url = server.url("question?status=503&times=1"), .headers = {{"Content-Type", "a/b"}}, .body = body});
+  EXPECT_EQ(document.body, "the answer");
+  const auto log = server.log();
+  ASSERT_EQ(log.size(), 2u);
+  for (const auto& line : log) {
+    EXPECT_THAT(line, HasSubstr(R"("method": "POST")"));
+    EXPECT_THAT(line, HasSubstr(body));
+    EXPECT_THAT(line, HasSubstr(R"("content-type": "a/b")"));
+    EXPECT_THAT(line, Not(HasSubstr("100-continue")));
+  }
+}
+
+TEST_F(DownloaderTest, APostLeavesNeitherItsOriginNorItsMethod) {
+  serve("y", "same");
+  const auto post = [&](const std::string& path) {
+    return Downloader(store, reporter, quick())
+        .get({.url = server.url(path), .headers = {{"Authorization", "Bearer s3cret"}}, .body = "question"});
+  };
+  EXPECT_EQ(post("stay?as=307&to=" + server.url("y")).body, "same");
+  EXPECT_EQ(server.log().size(), 2u);
+  for (const auto& path : {"away?as=307&to=" + server.url("y", "localhost"), "get?to=" + server.url("y")})
+    EXPECT_EQ(error_of([&] { post(path); }).code(), ErrorCode::network) << path;
+  EXPECT_EQ(server.log().size(), 4u) << "nobody was asked at the other place";
+}
+
+TEST_F(DownloaderTest, AFileIsWhereItIsAtThatMomentAndIsResumedByItsName) {
+  const auto content = random_bytes(100'000, 8);
+  const auto digest = serve("moving", content);
+  auto moving = job("moving", digest, content.size());
+  unsigned asked = 0;
+  moving.locate = [&] {
+    return FetchPlace{server.url(fmt::format("moving?cut=60000&times=1&signature={}", ++asked)),
+                      {{"X-Ticket", fmt::format("t{}", asked)}}};
+  };
+  fetch({moving});
+  EXPECT_EQ(stored(digest), content);
+  const auto log = server.log();
+  ASSERT_EQ(log.size(), 2u);
+  EXPECT_EQ(asked, 2u);
+  EXPECT_THAT(log[1], HasSubstr("signature=2"));
+  EXPECT_THAT(log[1], HasSubstr(R"("x-ticket": "t2")"));
+  EXPECT_THAT(log[1], HasSubstr(R"("range": "bytes=60000-")")) << "another address, the same file";
+}
+
 TEST_F(DownloaderTest, TakesFileUrlsAndProducersEvenOffline) {
   const auto digest = serve("local", "from the disk");
   auto options = quick();

@@ -90,7 +90,13 @@ void Exchange::set_request() {
   m_headers.clear();
   m_error[0] = '\0';
   curl_easy_setopt(m_curl, CURLOPT_URL, m_request.url.c_str());
+  const bool is_post = m_request.method == ExchangeRequest::Method::post;
   curl_easy_setopt(m_curl, CURLOPT_NOBODY, m_request.method == ExchangeRequest::Method::head ? 1L : 0L);
+  if (is_post) {
+    curl_easy_setopt(m_curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(m_curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(m_request.body.size()));
+    curl_easy_setopt(m_curl, CURLOPT_POSTFIELDS, m_request.body.data());  // not copied: m_request outlives the transfer
+  }
   curl_easy_setopt(m_curl, CURLOPT_RANGE, m_request.range.empty() ? nullptr : m_request.range.c_str());
   curl_slist_free_all(m_header_list);
   m_header_list = nullptr;
@@ -102,6 +108,7 @@ void Exchange::set_request() {
     }
     add(line);
   }
+  if (is_post) add("Expect:");  // no round trip before a body of some kilobytes
   if (!m_request.range.empty() && !m_request.if_range.empty()) add("If-Range: " + m_request.if_range);
   if (m_request.encoding == ExchangeRequest::Encoding::any) {
     curl_easy_setopt(m_curl, CURLOPT_ACCEPT_ENCODING, "");
@@ -121,7 +128,15 @@ bool Exchange::follow_redirect() {
   if (++m_redirects > k_redirects) {
     fail(ErrorCode::network, "{} redirects more than {} times", shown_url(m_request.url), k_redirects);
   }
-  if (!parse_url(m_request.url).same_origin(parse_url(target))) {
+  const bool leaves = !parse_url(m_request.url).same_origin(parse_url(target));
+  const bool keeps_method = m_status == 307 || m_status == 308;
+  if (m_request.method == ExchangeRequest::Method::post && (leaves || !keeps_method)) {
+    throw Error(
+        ErrorCode::network,
+        fmt::format("{} redirects a POST to {}, which is not followed", shown_url(m_request.url), shown_url(target)),
+        "name the address that it leads to");
+  }
+  if (leaves) {
     std::erase_if(m_request.headers, [](const HttpHeader& header) { return !may_leave_origin(header); });
   }
   m_request.url = target;

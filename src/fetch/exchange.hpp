@@ -34,8 +34,9 @@ struct ExchangeRequest {
   std::vector<HttpHeader> headers;
   std::string range;     ///< "1000-"; empty: the whole
   std::string if_range;  ///< validator, only with range
-  enum class Method { get, head } method = Method::get;
+  enum class Method { get, head, post } method = Method::get;
   enum class Encoding { identity, any } encoding = Encoding::identity;
+  std::string body = {};  ///< of post
 };
 
 /// Not movable: libcurl holds its address.
@@ -54,7 +55,8 @@ class Exchange {
   CURL* handle() const { return m_curl; }
 
   /// After the transfer ended well: when the answer is a redirect, the handle is made ready for its target.
-  /// @throws Error{network} for the 11th redirect and for refused targets
+  /// @throws Error{network} for the 11th redirect and for refused targets, of a POST all but the same origin's by 307
+  /// and 308
   bool follow_redirect();
 
   /// 200 for a file: URL that could be read.

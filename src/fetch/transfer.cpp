@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -90,6 +91,11 @@ void Transfer::start() {
   m_answer_begun = false;
   m_range_refused = false;
   ExchangeRequest request{.url = m_job.url, .headers = m_job.headers ? m_job.headers() : std::vector<HttpHeader>{}};
+  if (m_job.locate) {
+    auto place = m_job.locate();
+    request.url = std::move(place.url);
+    std::move(place.headers.begin(), place.headers.end(), std::back_inserter(request.headers));
+  }
   if (m_part->size() > 0) {
     const auto validator = m_part->validator_for(m_job.url);
     const bool is_file = parse_url(m_job.url).scheme == "file";

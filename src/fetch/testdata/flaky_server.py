@@ -12,10 +12,10 @@ The query of the URL says how to misbehave; what counts is kept per path:
     noetag=1        no ETag and no Last-Modified
     slow=BYTES      that many bytes per 20 ms
     lie=N           Content-Length says N more than there is
-    to=URL          302 to URL (percent-encoded)
+    to=URL[&as=S]   302, or S, to URL (percent-encoded)
     hops=N          302 to itself with N-1, 200 at 0
     together=N      the answer comes once N such requests wait; 500 where that does not happen within ten seconds
-The file FOLDER/NAME.etag, where it is, holds the ETag of NAME.
+The file FOLDER/NAME.etag, where it is, holds the ETag of NAME. POST is answered as GET; its body is in the log.
 """
 import http.server
 import json
@@ -42,6 +42,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_HEAD(self):
         self.do_GET()
 
+    def do_POST(self):
+        self.posted = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        self.do_GET()
+
+    posted = None
+
     def do_GET(self):
         url = urllib.parse.urlsplit(self.path)
         options = dict(urllib.parse.parse_qsl(url.query))
@@ -49,10 +55,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             seen[url.path] = seen.get(url.path, 0) + 1
             count = seen[url.path]
             with open(LOG, "a") as log:
-                log.write(json.dumps({"method": self.command, "path": self.path,
+                log.write(json.dumps({"method": self.command, "path": self.path, "body": self.posted,
                                       "headers": {k.lower(): v for k, v in self.headers.items()}}) + "\n")
+        self.posted = None
         if "to" in options:
-            return self.empty(302, {"Location": options["to"]})
+            return self.empty(int(options.get("as", 302)), {"Location": options["to"]})
         if "hops" in options and int(options["hops"]) > 0:
             return self.empty(302, {"Location": f"{url.path}?hops={int(options['hops']) - 1}"})
         if "together" in options:
