@@ -134,9 +134,4 @@ std::uint64_t links_of_tree(std::string_view content, const TakeLink& take) {
   return submodules;
 }
 
-bool is_lfs_pointer(std::string_view content) {
-  return content.size() <= k_max_lfs_pointer && content.starts_with("version https://git-lfs.github.com/spec/") &&
-         content.find("\noid sha256:") != std::string_view::npos;
-}
-
 }  // namespace liftlock::git

@@ -40,9 +40,4 @@ void links_of_tag(std::string_view content, const TakeLink& take);
 /// @throws Error{package_malformed, path_unsafe}
 std::uint64_t links_of_tree(std::string_view content, const TakeLink& take);
 
-/// Does this blob stand for a file of Git LFS, which is elsewhere? (git-lfs docs/spec.md)
-bool is_lfs_pointer(std::string_view content);
-/// Longer blobs are no pointers.
-inline constexpr std::uint64_t k_max_lfs_pointer = 1024;
-
 }  // namespace liftlock::git

@@ -50,9 +50,11 @@ class Sha1 {
 
 class PackCheck {
  public:
-  PackCheck(int file, std::uint64_t offset, std::uint64_t size, const PackLimits& limits)
+  PackCheck(int file, std::uint64_t offset, std::uint64_t size, const PackLimits& limits,
+            const std::function<void(const LfsPointer&)>& on_pointer)
       : m_file(file),
         m_limits(limits),
+        m_on_pointer(on_pointer),
         m_begin(offset),
         m_end(offset + size - k_trailer),
         m_window(file, offset, m_end) {}
@@ -184,9 +186,16 @@ class PackCheck {
         });
       case ObjectType::blob:
         ++m_facts.blobs;
-        if (size <= k_max_lfs_pointer && is_lfs_pointer(content)) ++m_facts.lfs_pointers;
+        if (size <= k_max_lfs_pointer) note_small_blob(content);
         return;
     }
+  }
+
+  void note_small_blob(std::string_view content) {
+    const auto pointer = parse_lfs_pointer(content);
+    if (!pointer) return;
+    ++m_facts.lfs_pointers;
+    if (m_on_pointer) m_on_pointer(*pointer);
   }
 
   std::string inflate_in_memory(const Entry& entry) {
@@ -340,6 +349,7 @@ class PackCheck {
 
   int m_file;
   const PackLimits& m_limits;
+  const std::function<void(const LfsPointer&)>& m_on_pointer;
   std::uint64_t m_begin, m_end;
   Window m_window;
   Inflater m_inflater;
@@ -357,9 +367,10 @@ class PackCheck {
 }  // namespace
 
 PackFacts check_pack(int file, std::uint64_t offset, std::uint64_t size,
-                     const std::vector<std::pair<std::string, ObjectId>>& wanted, const PackLimits& limits) {
+                     const std::vector<std::pair<std::string, ObjectId>>& wanted, const PackLimits& limits,
+                     const std::function<void(const LfsPointer&)>& on_pointer) {
   if (size < 12 + k_trailer) fail(ErrorCode::package_malformed, "the bundle ends before its pack does");
-  return PackCheck(file, offset, size, limits).run(wanted);
+  return PackCheck(file, offset, size, limits, on_pointer).run(wanted);
 }
 
 }  // namespace liftlock::git

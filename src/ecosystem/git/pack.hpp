@@ -7,11 +7,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "ecosystem/git/lfs_pointer.hpp"
 #include "ecosystem/git/object.hpp"
 
 namespace liftlock::git {
@@ -37,8 +39,10 @@ struct PackFacts {
 
 /// Memory: about 80 bytes for each object, 40 more for each tag, and PackLimits::memory.
 /// @param wanted what must be in it, with "a name for errors": refs
+/// @param on_pointer told of each blob that stands for a file of Git LFS; may be empty
 /// @throws Error{package_malformed, path_unsafe, limit_exceeded, size_mismatch}
 PackFacts check_pack(int file, std::uint64_t offset, std::uint64_t size,
-                     const std::vector<std::pair<std::string, ObjectId>>& wanted, const PackLimits& limits = {});
+                     const std::vector<std::pair<std::string, ObjectId>>& wanted, const PackLimits& limits = {},
+                     const std::function<void(const LfsPointer&)>& on_pointer = {});
 
 }  // namespace liftlock::git
