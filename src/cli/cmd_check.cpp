@@ -175,11 +175,40 @@ void check_submodules(const LockedEntry& entry, const std::vector<Artifact>& sta
           .refs = {commit}};
       if (!is_brought(needed, stack)) checked.missing.push_back(missing_commit(needed));
     }
-    if (const auto pointers = artifact.facts.value("lfs_pointers", 0u); pointers > 0) {
+  }
+}
+
+/// Files of Git LFS that a checkout of a repository needs, and its upstream did not have.
+void check_lfs(const LockedEntry& entry, CheckedEntry& checked) {
+  for (const auto& artifact : entry.artifacts) {
+    if (artifact.kind != "git") continue;
+    const auto of = [&](const char* key) { return artifact.facts.value(key, Json::object()); };
+    if (const auto left = of("lfs_left_out").value("count", 0u); left > 0) {
       checked.notes.push_back(
-          fmt::format("{} has {} of Git LFS: what they stand for does not cross with it; bring it as [file.NAME] "
-                      "where it is needed",
-                      artifact.name, counted(pointers, "pointer")));
+          fmt::format("{} has {} of Git LFS, left out by lfs = false", artifact.name, counted(left, "file")));
+    }
+    if (artifact.facts.contains("lfs_pointers") && !artifact.facts.contains("lfs_files") &&
+        !artifact.facts.contains("lfs_left_out")) {
+      checked.notes.push_back(
+          fmt::format("{} has files of Git LFS, and was locked by a Liftlock that did not carry them: "
+                      "`liftlock lock --update {}.{}`",
+                      artifact.name, entry.table, entry.name));
+    }
+    const auto missing = of("lfs_missing");
+    std::uint64_t history = missing.value("count", std::uint64_t{0});
+    for (const auto& one : missing.value("first", Json::array())) {
+      const auto path = one.value("path", "");
+      if (path.empty()) continue;
+      if (history > 0) --history;
+      checked.missing.push_back(
+          {fmt::format("{} has {} in Git LFS, {} that its upstream did not have when it was locked (a clone has them "
+                       "after `git lfs fetch --all`; `lfs = false` leaves all of them out)",
+                       artifact.name, path, format_size(one.value("size", std::uint64_t{0}))),
+           {}});
+    }
+    if (history > 0) {
+      checked.notes.push_back(fmt::format("{}: {} of Git LFS in its history that its upstream did not have",
+                                          artifact.name, counted(history, "file")));
     }
   }
 }
@@ -222,6 +251,7 @@ std::vector<CheckedEntry> check_entries(StackSession& session, const Lock& lock,
     }
     check_images(entry, stack, session.context().store, checked);
     check_submodules(entry, stack, checked);
+    check_lfs(entry, checked);
     out.push_back(std::move(checked));
     progress.advance(1);
   }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # `check` names the repositories that others have as submodules, or that a Cargo.lock takes crates from, with lines that make it
-# content once they are in the stack; what Git LFS stands for is a note, for no line of the stack brings it.
+# content once they are in the stack. A file of Git LFS that a checkout needs and the upstream lacks is missing, too; left out by the
+# stack it is a note.
 #   submodules_test.sh LIFTLOCK_LOW
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
 export GIT_CONFIG_GLOBAL=$work/gitconfig GIT_CONFIG_NOSYSTEM=1
@@ -32,6 +33,16 @@ printf '[stack]\nname = "sources"\n[git.tool]\nurl = "%s"\n[cargo.app]\nlock = "
 low lock > /dev/null
 low fetch > /dev/null
 grep -q "thing 1.0.0 from git at" liftlock.lock || fail "the lock has no note of the crate from git"
+refused stack-incomplete low check
+found=$(low --json check || true)
+python3 - "$found" << 'PY' || fail "weights.bin of Git LFS is not missing: $found"
+import json, sys
+missing = {entry["entry"]: entry for entry in json.loads(sys.argv[1])["entries"]}["[git.tool]"]["missing"]
+assert any("weights.bin in Git LFS, 12.1 KiB" in one["what"] for one in missing)
+PY
+sed -i 's|^\[git.tool\]|&\nlfs = false|' liftlock.toml
+low lock > /dev/null
+low fetch > /dev/null
 refused stack-incomplete low check
 found=$(low --json check || true)
 python3 - "$found" >> liftlock.toml << 'PY' || fail "not two submodules and a crate from git: $found"

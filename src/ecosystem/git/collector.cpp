@@ -4,19 +4,17 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "base/clock.hpp"
-#include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/git/git_program.hpp"
+#include "ecosystem/git/lfs_collect.hpp"
 #include "ecosystem/git/names.hpp"
-#include "ecosystem/git/tolerated.hpp"
+#include "ecosystem/git/repository_copy.hpp"
 #include "ecosystem/git/upstream.hpp"
 #include "ecosystem/source_files.hpp"
 #include "os/file.hpp"
@@ -24,10 +22,6 @@
 namespace liftlock::git {
 namespace {
 
-/// A pack up to here is made anew from its objects, so that it does not depend on how the upstream had packed them.
-constexpr std::uint64_t k_max_repacked = 2ull << 30;
-/// Refs that are searched for submodules; the history of thousands of tags names the same ones.
-constexpr std::size_t k_searched_refs = 20;
 constexpr std::size_t k_listed_refs = 20;
 
 constexpr std::array k_keys = {
@@ -38,13 +32,15 @@ constexpr std::array k_keys = {
         "Branches, tags, full names (refs/…), patterns of them, and ids of commits (40 digits), each with all of its "
         "history. Default: the default branch.",
         "[\"main\", \"v1.*\"]"},
+    KeySpec{"lfs", ValueType::boolean, false,
+            "Whether the files of Git LFS that the refs and their history point to cross, too; true when absent.",
+            "false"},
+    KeySpec{
+        "lfs_url", ValueType::string, false,
+        "The server of Git LFS. Default: lfs.url of the repository's .lfsconfig, where that is the host of `url`; else "
+        "URL.git/info/lfs. A path's own files are taken first.",
+        "\"https://lfs.example/team/tool\""},
     KeySpec{"license", ValueType::string, false, "Licence.", "\"MIT\""},
-};
-
-/// One bundle as the stack and the upstream have it.
-struct Wanted {
-  std::string source;  ///< what git is told: a URL, or an absolute path
-  Selection selection;
 };
 
 Json refs_json(const Selection& selection) {
@@ -116,140 +112,6 @@ Upstream list_upstream(const GitProgram& git, const Wanted& wanted, const StackE
   }
 }
 
-/// A bare repository in the scratch folder with what is wanted and nothing else.
-class Copy {
- public:
-  Copy(const GitProgram& git, const fs::path& folder) : m_git(git), m_folder(folder / "repository.git") {
-    m_git.run({"init", "--quiet", "--bare", "--template=", "--initial-branch=main", m_folder});
-  }
-
-  /// The exact objects, whatever the names mean by now. @throws Error{tool_failed}
-  void fetch(const Wanted& wanted) {
-    std::string refspecs;
-    for (const auto& [name, id] : wanted.selection.refs) refspecs += fmt::format("+{}:{}\n", to_hex(id), name);
-    auto arguments = fsck_settings("fetch");
-    for (const auto* one : {"fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--stdin"})
-      arguments.emplace_back(one);
-    arguments.push_back(wanted.source);
-    run(std::move(arguments), refspecs);
-    // Out of a bundle git 2.39 fetches without looking at the objects.
-    if (fs::is_regular_file(wanted.source)) check_objects();
-    const auto& head = wanted.selection.head;
-    if (head.starts_with("refs/heads/")) {
-      run({"symbolic-ref", "HEAD", head});
-    } else {
-      run({"update-ref", "--no-deref", "HEAD", commit_of(head)});
-    }
-  }
-
-  std::string commit_of(const std::string& ref) const {
-    return std::string(trim(run({"rev-parse", "--verify", "--quiet", ref + "^{commit}"})));
-  }
-
-  /// Of the newest commit or tag that a ref names.
-  Timestamp newest() const {
-    std::uint64_t newest = 0;
-    const auto dates = run({"for-each-ref", "--format=%(creatordate:unix)"});
-    for (const auto line : split(dates, '\n')) newest = std::max(newest, parse_uint(line).value_or(0));
-    return Timestamp(std::chrono::seconds(std::min<std::uint64_t>(newest, 253'402'300'799)));
-  }
-
-  /// Equal commits give equal bytes, as long as git and its zlib are the same.
-  void write_bundle(const Selection& selection, const fs::path& out) const {
-    std::vector<std::string> settings;
-    for (const auto* one :
-         {"pack.threads=1", "pack.window=10", "pack.depth=50", "pack.compression=6", "pack.writeReverseIndex=false",
-          "core.bigFileThreshold=64m", "repack.writeBitmaps=false", "repack.useDeltaBaseOffset=true"}) {
-      settings.emplace_back("-c");
-      settings.emplace_back(one);
-    }
-    auto repack = settings;
-    for (const auto* one : {"repack", "-a", "-d", "-q"}) repack.emplace_back(one);
-    if (pack_bytes() <= k_max_repacked) repack.emplace_back("-F");
-    run(std::move(repack));
-    std::string names = "HEAD\n";
-    for (const auto& [name, id] : selection.refs) names += name + "\n";
-    auto bundle = std::move(settings);
-    for (const auto* one : {"bundle", "create", "--quiet", "--version=2"}) bundle.emplace_back(one);
-    bundle.push_back(out);
-    bundle.emplace_back("--stdin");
-    run(std::move(bundle), names);
-  }
-
-  struct Submodule {
-    std::string path, url, commit;
-    auto operator<=>(const Submodule&) const = default;
-  };
-  std::set<Submodule> submodules(const Selection& selection) const {
-    std::vector<std::string> refs{selection.head};
-    for (const auto& [name, id] : selection.refs) {
-      if (name != selection.head && refs.size() < k_searched_refs) refs.push_back(name);
-    }
-    std::set<Submodule> out;
-    for (const auto& ref : refs) submodules_of(commit_of(ref), out);
-    return out;
-  }
-
- private:
-  std::string run(std::vector<std::string> arguments, const std::string& input = {}) const {
-    arguments.insert(arguments.begin(), "--git-dir=" + m_folder.string());
-    return m_git.run(std::move(arguments), input);
-  }
-
-  void check_objects() const {
-    std::vector<std::string> arguments;
-    for (const auto message : k_tolerated) {
-      arguments.emplace_back("-c");
-      arguments.push_back(fmt::format("fsck.{}=ignore", message));
-    }
-    for (const auto* one : {"fsck", "--strict", "--full", "--no-dangling", "--no-progress"})
-      arguments.emplace_back(one);
-    run(std::move(arguments));
-  }
-
-  std::uint64_t pack_bytes() const {
-    std::uint64_t out = 0;
-    for (const auto& found : walk(m_folder / "objects", 1'000'000))
-      out += static_cast<std::uint64_t>(found.status.st_size);
-    return out;
-  }
-
-  void submodules_of(const std::string& commit, std::set<Submodule>& out) const {
-    std::map<std::string, std::string> places;  // their commits, by path
-    bool described = false;
-    const auto files = run({"ls-tree", "-r", "-z", "--full-tree", commit});
-    for (const auto line : split(files, '\0')) {
-      const auto tab = line.find('\t');
-      if (tab == std::string_view::npos) continue;
-      constexpr std::string_view k_submodule = "160000 commit ";
-      if (line.starts_with(k_submodule))
-        places[std::string(line.substr(tab + 1))] = line.substr(k_submodule.size(), tab - k_submodule.size());
-      described = described || line.substr(tab + 1) == ".gitmodules";
-    }
-    if (places.empty()) return;
-    std::map<std::string, Submodule> by_name;
-    if (described) {
-      const auto settings =
-          run({"config", "--blob", commit + ":.gitmodules", "-z", "--get-regexp", "^submodule\\..*\\.(path|url)$"});
-      for (const auto setting : split(settings, '\0')) {
-        const auto end = setting.find('\n');
-        if (end == std::string_view::npos) continue;
-        const auto key = setting.substr(0, end);
-        auto& one = by_name[std::string(key.substr(0, key.rfind('.')))];
-        (key.ends_with(".url") ? one.url : one.path) = setting.substr(end + 1);
-      }
-    }
-    for (const auto& [path, submodule] : places) {
-      const auto named =
-          std::find_if(by_name.begin(), by_name.end(), [&](const auto& one) { return one.second.path == path; });
-      out.insert({path, named == by_name.end() ? "" : named->second.url, submodule});
-    }
-  }
-
-  const GitProgram& m_git;
-  fs::path m_folder;
-};
-
 std::string version_of(const Selection& selection, Timestamp newest) {
   Hasher hasher;
   for (const auto& [name, id] : selection.refs) hasher.update(fmt::format("{} {}\n", to_hex(id), name));
@@ -260,10 +122,12 @@ std::string version_of(const Selection& selection, Timestamp newest) {
   return fmt::format("{}-{}", when, hasher.finish().hex().substr(0, 12));
 }
 
-/// What the artifact of before is worth: the same names at the same commits of the same place.
+/// What the artifact of before is worth: the same names at the same commits of the same place, and of Git LFS what is
+/// wanted now.
 const Artifact* unchanged(const CollectContext& context, const StackEntry& entry, const Selection& selection) {
   for (const auto& artifact : context.before) {
-    if (artifact.kind != "git" || artifact.files.size() != 1 || artifact.files[0].origin != entry.text("url")) continue;
+    if (artifact.kind != "git" || artifact.files.empty() || artifact.files[0].origin != entry.text("url")) continue;
+    if (!has_lfs_as_wanted(artifact, entry)) continue;
     const auto& facts = artifact.facts;
     if (facts.value("head", "") == selection.head && facts.value("refs", Json()) == refs_json(selection))
       return &artifact;
@@ -289,10 +153,7 @@ void add_notes(Collected& out, const Artifact& artifact, const StackEntry& entry
                       entry.where(), printable(one.value("path", "")), printable(one.value("url", "?"))));
     }
   }
-  if (const auto pointers = artifact.facts.value("lfs_pointers", 0u); pointers > 0) {
-    out.notes.push_back(fmt::format("{}: {} of Git LFS; what they point to does not cross", entry.where(),
-                                    counted(pointers, "pointer")));
-  }
+  add_lfs_notes(out.notes, artifact, entry);
 }
 
 }  // namespace
@@ -326,7 +187,7 @@ Collected GitCollector::resolve(const StackEntry& entry, CollectContext& context
     return out;
   }
   with_context(entry.where(), [&] {
-    Copy copy(git, scratch);
+    RepositoryCopy copy(git, scratch);
     copy.fetch(wanted);
     const auto bundle = scratch / (entry.name + ".bundle");
     copy.write_bundle(wanted.selection, bundle);
@@ -350,15 +211,16 @@ Collected GitCollector::resolve(const StackEntry& entry, CollectContext& context
                               taken[0].digest,
                               entry.text("url"),
                               {derived}});
+    bool points_to_lfs = true;
     if (context.inspect) {
       const auto inspection = context.inspect(artifact);
       if (!inspection.findings.empty()) {
         const auto& finding = inspection.findings[0];
         fail(finding.code, "{}", finding.message);
       }
-      if (const auto pointers = inspection.facts.value("lfs_pointers", 0u); pointers > 0)
-        artifact.facts["lfs_pointers"] = pointers;
+      points_to_lfs = inspection.facts.value("lfs_pointers", 0u) > 0;
     }
+    if (points_to_lfs) take_lfs_files(artifact, copy, git, wanted, entry, context);
     add_notes(out, artifact, entry);
     out.artifacts.push_back(std::move(artifact));
   });
@@ -367,8 +229,8 @@ Collected GitCollector::resolve(const StackEntry& entry, CollectContext& context
 
 std::vector<FetchJob> GitCollector::plan(const Artifact& artifact, const StackEntry& entry,
                                          CollectContext& context) const {
-  std::vector<FetchJob> jobs;
   const auto& file = artifact.files.at(0);
+  auto jobs = plan_lfs_files(artifact, entry, context);
   if (context.store.contains(file.digest)) return jobs;
   Wanted wanted{.source = source_of(entry, context.stack_folder), .selection = {}};
   for (const auto& [name, id] : object_member(artifact.facts, "refs", "the lock").items()) {
@@ -389,7 +251,7 @@ std::vector<FetchJob> GitCollector::plan(const Artifact& artifact, const StackEn
     remove_tree(folder);
     const GitProgram git(folder / "home");
     with_context(where, [&] {
-      Copy copy(git, folder);
+      RepositoryCopy copy(git, folder);
       copy.fetch(wanted);
       const auto bundle = folder / "out.bundle";
       copy.write_bundle(wanted.selection, bundle);

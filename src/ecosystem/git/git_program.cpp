@@ -62,7 +62,8 @@ GitProgram::GitProgram(fs::path home) : m_home(std::move(home)) {
   if (fs::is_regular_file(netrc, ignored)) replace_symlink(fs::absolute(netrc), m_home / ".netrc");
 }
 
-std::string GitProgram::run(std::vector<std::string> arguments, const std::string& input) const {
+std::string GitProgram::run(std::vector<std::string> arguments, const std::string& input,
+                            std::uint64_t max_output) const {
   // Nothing of a repository's own configuration starts a program, and no background work is left behind.
   std::vector<std::string> argv = {"git",
                                    "-c",
@@ -90,6 +91,7 @@ std::string GitProgram::run(std::vector<std::string> arguments, const std::strin
                               .unset_environment = {},
                               .clear_environment = true,
                               .working_folder = m_home,
+                              .max_output = max_output,
                               .timeout = std::chrono::hours(6)})
       .output;
 }

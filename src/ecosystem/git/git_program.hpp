@@ -2,6 +2,7 @@
 // configuration of the user or the machine, no questions, no other protocols than https, http and files.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,8 +17,10 @@ class GitProgram {
   explicit GitProgram(fs::path home);
 
   /// Its standard output. Of the protocols it may use the one of the address among the arguments: files without one,
-  /// and of https:// nothing less. @throws Error{tool_missing, tool_failed, limit_exceeded}
-  std::string run(std::vector<std::string> arguments, const std::string& input = {}) const;
+  /// and of https:// nothing less. More than max_output is Error{limit_exceeded}. @throws Error{tool_missing,
+  /// tool_failed, limit_exceeded}
+  std::string run(std::vector<std::string> arguments, const std::string& input = {},
+                  std::uint64_t max_output = 64u << 20) const;
   /// "2.39.5". @throws Error{tool_missing, tool_failed}
   std::string version() const;
 

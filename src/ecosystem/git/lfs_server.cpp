@@ -1,0 +1,123 @@
+#include "ecosystem/git/lfs_server.hpp"
+
+#include <algorithm>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "ecosystem/source_files.hpp"
+#include "fetch/url.hpp"
+
+namespace liftlock::git {
+namespace {
+
+constexpr std::string_view k_https = "https://", k_http = "http://", k_objects = "/objects/";
+constexpr std::chrono::seconds k_good_for{300};
+
+bool is_web(std::string_view url) {
+  return url.starts_with(k_https) || url.starts_with(k_http);
+}
+
+std::string without_slash(std::string url) {
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
+/// A repository says where its files are, and what is asked there is asked with the user's credentials: another host
+/// is for the stack to name.
+void require_same_host(const std::string& url, const std::string& source, std::string_view where) {
+  const bool is_safe = is_web(url) && (url.starts_with(k_https) || !source.starts_with(k_https)) &&
+                       to_lower(parse_url(url).host) == to_lower(parse_url(source).host);
+  if (is_safe) return;
+  const auto shown = is_web(url) ? shown_url(url) : printable(url.substr(0, 200));
+  throw Error(
+      ErrorCode::unresolvable,
+      fmt::format("{}: .lfsconfig of the repository says that its files of Git LFS are elsewhere: {}", where, shown),
+      fmt::format("if that is right, say so in the stack: lfs_url = \"{}\"; `lfs = false` leaves them out",
+                  is_web(url) ? shown : "https://…"));
+}
+
+}  // namespace
+
+std::optional<std::string> lfs_address(const StackEntry& entry, const std::string& source,
+                                       const std::optional<std::string>& configured) {
+  if (const auto stated = entry.text("lfs_url"); !stated.empty()) {
+    if (!is_web(stated))
+      fail(ErrorCode::stack_invalid, "{}: lfs_url is '{}', which is not https://", entry.where(), printable(stated));
+    refuse_credentials(stated, entry.where());
+    return without_slash(stated);
+  }
+  if (!is_web(source)) return std::nullopt;
+  if (configured) {
+    require_same_host(*configured, source, entry.where());
+    refuse_credentials(*configured, entry.where() + ", .lfsconfig");
+    return without_slash(*configured);
+  }
+  const auto plain = without_slash(source);
+  return fmt::format("{}{}/info/lfs", plain, plain.ends_with(".git") ? "" : ".git");
+}
+
+std::string LfsServer::name_of(const Digest& oid) const {
+  return fmt::format("{}{}{}", m_address, k_objects, oid.hex());
+}
+
+std::optional<std::string> LfsServer::address_in(std::string_view name, const Digest& oid) {
+  const auto end = fmt::format("{}{}", k_objects, oid.hex());
+  if (!is_web(name) || !name.ends_with(end)) return std::nullopt;
+  return std::string(name.substr(0, name.size() - end.size()));
+}
+
+std::vector<std::optional<LfsDownload>> LfsServer::ask(std::span<const LfsPointer> wanted) const {
+  DocumentRequest request{.url = fmt::format("{}{}batch", m_address, k_objects),
+                          .headers = {{"Accept", std::string(k_lfs_type)}, {"Content-Type", std::string(k_lfs_type)}},
+                          .max_bytes = k_max_lfs_answer,
+                          .body = lfs_question(wanted)};
+  try {
+    const auto answer = m_downloader->get(request);
+    return parse_lfs_answer(answer.body, wanted, m_address.starts_with(k_https) ? LfsScheme::https : LfsScheme::http);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::http_status) throw;
+    throw Error(error.code(), error.message(),
+                "the server of Git LFS is asked with what ~/.netrc has for its host; `lfs_url` names another one, and "
+                "`lfs = false` leaves the files of Git LFS out");
+  }
+}
+
+std::set<Digest> LfsServer::lacking(std::span<const LfsPointer> wanted) const {
+  std::set<Digest> out;
+  while (!wanted.empty()) {
+    const auto some = wanted.first(std::min(wanted.size(), k_lfs_at_once));
+    const auto answers = ask(some);
+    for (std::size_t i = 0; i < some.size(); ++i) {
+      if (!answers[i]) out.insert(some[i].oid);
+    }
+    wanted = wanted.subspan(some.size());
+  }
+  return out;
+}
+
+void LfsPlaces::ask_from(std::size_t index) {
+  const auto some = std::span(m_wanted).subspan(index, std::min(m_wanted.size() - index, k_lfs_at_once));
+  const auto now = Clock::now();
+  const auto answers = m_server.ask(some);
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    m_known[index + i].reset();
+    if (answers[i])
+      m_known[index + i] = Known{*answers[i], now + std::min(k_good_for, answers[i]->good_for.value_or(k_good_for))};
+  }
+}
+
+FetchPlace LfsPlaces::place_of(std::size_t index) {
+  auto& known = m_known.at(index);
+  if (!known || known->until <= Clock::now()) ask_from(index);
+  if (!known) {
+    throw Error(ErrorCode::upstream_changed,
+                fmt::format("the server of Git LFS no longer has {}", m_wanted[index].oid.text()),
+                "`liftlock lock --update` of this repository asks what it has now");
+  }
+  FetchPlace out{known->download.href, {}};
+  for (const auto& [name, value] : known->download.headers) out.headers.push_back({name, value});
+  return out;
+}
+
+}  // namespace liftlock::git

@@ -1,0 +1,69 @@
+// Low side: a server of Git LFS, asked where files are. Source: git-lfs docs/api/server-discovery.md, docs/api/batch.md
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ecosystem/collector.hpp"
+#include "ecosystem/git/lfs_batch.hpp"
+#include "fetch/downloader.hpp"
+
+namespace liftlock::git {
+
+/// Where an upstream's files of Git LFS are: lfs_url of the stack; else `configured`, lfs.url of the repository's own
+/// .lfsconfig, where that is the host of the repository; else "SOURCE.git/info/lfs". Without '/' at its end.
+/// @param source what git is told; nullopt for a path and no lfs_url: no server is known
+/// @throws Error{stack_invalid}; Error{unresolvable} where .lfsconfig leads to another host
+std::optional<std::string> lfs_address(const StackEntry& entry, const std::string& source,
+                                       const std::optional<std::string>& configured);
+
+class LfsServer {
+ public:
+  /// @param downloader must outlive this object
+  LfsServer(Downloader& downloader, std::string address) : m_downloader(&downloader), m_address(std::move(address)) {}
+
+  /// "ADDRESS/objects/OID": how the lock says where a file is from. Nobody is asked there.
+  std::string name_of(const Digest& oid) const;
+  /// The server of such a name; nullopt where it is none.
+  static std::optional<std::string> address_in(std::string_view name, const Digest& oid);
+
+  /// With what git itself has here: ~/.netrc, proxies and CA files of the environment.
+  /// @param wanted k_lfs_at_once at most, each oid once @return as parse_lfs_answer() does
+  /// @throws what that does; Error{http_status, network}
+  std::vector<std::optional<LfsDownload>> ask(std::span<const LfsPointer> wanted) const;
+  /// Those of any number that it does not have. @throws as ask()
+  std::set<Digest> lacking(std::span<const LfsPointer> wanted) const;
+
+ private:
+  Downloader* m_downloader;
+  std::string m_address;
+};
+
+/// Files on their way: what the server says of where they are is good for a while, so it is asked when the queue of
+/// downloads comes to one, of a hundred at once, and again after some minutes. One thread at a time.
+class LfsPlaces {
+ public:
+  LfsPlaces(LfsServer server, std::vector<LfsPointer> wanted)
+      : m_server(std::move(server)), m_wanted(std::move(wanted)), m_known(m_wanted.size()) {}
+
+  /// @throws as LfsServer::ask(); Error{upstream_changed} for what the server no longer has
+  FetchPlace place_of(std::size_t index);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Known {
+    LfsDownload download;
+    Clock::time_point until;
+  };
+  void ask_from(std::size_t index);
+
+  LfsServer m_server;
+  std::vector<LfsPointer> m_wanted;
+  std::vector<std::optional<Known>> m_known;
+};
+
+}  // namespace liftlock::git
