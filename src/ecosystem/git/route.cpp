@@ -10,6 +10,8 @@
 #include "base/error.hpp"
 #include "base/shown_path.hpp"
 #include "base/text.hpp"
+#include "ecosystem/git/lfs_batch.hpp"
+#include "ecosystem/git/lfs_route.hpp"
 #include "ecosystem/git/names.hpp"
 #include "ecosystem/git/object.hpp"
 #include "ecosystem/git/repository.hpp"
@@ -58,7 +60,7 @@ std::string place_of(std::string_view address) {
 }
 
 std::optional<Asked> asked_by_origin(std::string_view path) {
-  for (const std::string_view rest : {std::string_view("info/refs"), k_fetch, k_push}) {
+  for (const std::string_view rest : {std::string_view("info/refs"), k_fetch, k_push, k_lfs_batch}) {
     if (!path.ends_with(rest) || !path.substr(0, path.size() - rest.size()).ends_with('/')) continue;
     const auto address = path.substr(0, path.size() - rest.size() - 1);
     return Asked{address, path.substr(path.size() - rest.size()), place_of(address)};
@@ -117,13 +119,14 @@ std::string name_to_show(const Asked& asked) {
 
 class GitRoute : public Route {
  public:
-  GitRoute(const MirrorView& view, const RouteEnvironment& environment) : m_blobs(environment.blobs) {
+  GitRoute(const MirrorView& view, const RouteEnvironment& environment)
+      : m_blobs(environment.blobs), m_scheme(environment.scheme) {
     std::set<Digest> bundles;
     // Of each channel the highest sequence, whenever it arrived; of the channels the one that was heard of last.
     std::map<std::pair<std::string, std::string>, const MirroredArtifact*> by_channel;
     for (const auto& mirrored : view.artifacts) {
       const auto& artifact = mirrored.artifact;
-      if (artifact.kind != "git" || artifact.files.size() != 1 || !is_repository_name(artifact.name)) continue;
+      if (artifact.kind != "git" || artifact.files.empty() || !is_repository_name(artifact.name)) continue;
       bundles.insert(artifact.files[0].digest);
       auto& newest = by_channel[{artifact.name, mirrored.channel}];
       if (newest == nullptr || newest->sequence <= mirrored.sequence) newest = &mirrored;
@@ -156,7 +159,8 @@ class GitRoute : public Route {
   std::uint64_t max_body(std::string_view method, std::string_view path) const override {
     const auto asked = asked_in(path);
     if (method != "POST" || !asked) return 0;
-    if (asked->rest == k_push) return k_max_refused;
+    if (asked->rest == k_lfs_batch) return k_max_lfs_question;
+    if (asked->rest == k_push || asked->rest.starts_with(k_lfs)) return k_max_refused;
     return asked->rest == k_fetch ? k_max_body : 0;
   }
 
@@ -166,6 +170,7 @@ class GitRoute : public Route {
     if (!asked) return bundle(request.path.substr(k_prefix.size()));
     if (asked->rest == k_push || request.query_value("service") == k_push) return no_push();
     const auto* artifact = find(*asked);
+    if (asked->rest.starts_with(k_lfs)) return lfs(request, *asked, artifact);
     if (artifact == nullptr) return no_such(name_to_show(*asked));
     if (asked->rest == "info/refs") {
       if (request.query_value("service") != k_fetch)
@@ -189,6 +194,24 @@ class GitRoute : public Route {
     }
     const auto found = m_repositories.find(asked.name);
     return found == m_repositories.end() ? nullptr : &found->second;
+  }
+
+  /// Needs no repository to be made: the files lie in the store, each checked by its digest as it came in.
+  HttpResponse lfs(const HttpRequest& request, const Asked& asked, const Artifact* artifact) const {
+    if (artifact == nullptr)
+      return lfs_refusal(request, 404, fmt::format("The mirror has no repository '{}'.", name_to_show(asked)));
+    if (asked.rest == k_lfs_batch) {
+      if (request.method != "POST") return lfs_refusal(request, 405, "POST is expected here.").set("Allow", "POST");
+      return answer_lfs_batch(
+          request, *artifact,
+          fmt::format("{}{}{}/{}", address_of_server(request, m_scheme), k_prefix, artifact->name, k_lfs_objects));
+    }
+    const auto oid =
+        asked.rest.starts_with(k_lfs_objects) ? asked.rest.substr(k_lfs_objects.size()) : std::string_view();
+    const auto* file = find_lfs_file(*artifact, oid);
+    if (file == nullptr || request.method == "POST")
+      return lfs_refusal(request, 404, "There is nothing here: the mirror hands out files of Git LFS, and no more.");
+    return blob_response(m_blobs, *file, "application/octet-stream");
   }
 
   static RepositorySource source_of(const Artifact& artifact) {
@@ -248,6 +271,7 @@ class GitRoute : public Route {
                      {"version", artifact.version},
                      {"head", artifact.facts.value("head", "")},
                      {"refs", artifact.facts.value("refs", Json::object())},
+                     {"lfs_files", artifact.files.size() - 1},
                      {"size", artifact.files[0].size},
                      {"sha256", artifact.files[0].digest.hex()}});
     }
@@ -256,6 +280,7 @@ class GitRoute : public Route {
   }
 
   const BlobStore& m_blobs;
+  std::string m_scheme;
   std::map<std::string, Artifact, std::less<>> m_repositories;
   /// By place_of() of where it came from; of several that came from one place the one that was published last.
   std::map<std::string, const Artifact*, std::less<>> m_by_origin;

@@ -7,6 +7,8 @@
 //   GET  /git/NAME.bundle                               the bundle itself, once git checked it
 //   NAME~ is NAME, and NAME~ with anything behind it is nothing: what client_configuration() leads origins to
 //   …git-receive-pack                                   403: nobody pushes to a mirror
+//   POST /git/NAME[.git]/info/lfs/objects/batch         where files of Git LFS are (lfs_route.hpp)
+//   GET  /git/NAME[.git]/info/lfs/objects/OID           one of them
 #pragma once
 
 #include <memory>
