@@ -2,7 +2,7 @@
 # Installs what building and testing Liftlock needs, on Debian 12. Does nothing when all of it is there.
 set -eu
 
-packages="build-essential cmake ninja-build ccache pkg-config mold git ca-certificates curl
+packages="build-essential cmake ninja-build ccache pkg-config mold git git-lfs ca-certificates curl
  clang-16 clang-tidy-16 clang-format-16 libclang-rt-16-dev cppcheck
  libboost1.81-dev libcurl4-openssl-dev libssl-dev libarchive-dev libsqlite3-dev libseccomp-dev libzstd-dev zlib1g-dev
  libedit-dev libyaml-dev libexpat1-dev
