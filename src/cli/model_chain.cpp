@@ -225,6 +225,11 @@ class Chain {
     if (detail.contains("assurance"))
       step.words.push_back(fmt::format("who could change the bytes after they were hashed: {}",
                                        engine::assurance_in_words(detail.value("assurance", ""))));
+    if (detail.value("check", "") == name(engine::Check::as_read))
+      step.words.push_back(
+          fmt::format("its bytes were hashed at an earlier load (entry {}); of this one the kernel checks "
+                      "each page as it is read",
+                      detail.value("since", Json(nullptr)).dump()));
     started_engine(step);
   }
 

@@ -1,8 +1,6 @@
 #include "engine/load_gate.hpp"
 
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +13,7 @@
 #include "base/text.hpp"
 #include "crypto/verity.hpp"
 #include "engine/countersignature.hpp"
+#include "engine/page_check.hpp"
 #include "os/parallel.hpp"
 
 namespace liftlock::engine {
@@ -54,10 +53,8 @@ bool is_ours_alone(const struct stat& status) {
   return (status.st_uid == ::geteuid() || status.st_uid == 0) && (status.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
+/// By rights alone: what the kernel keeps is another matter (engine/page_check.hpp).
 Assurance assurance_of(const BlobStore& store, const ArtifactFile& file, const SharedFile& opened) {
-  int flags = 0;
-  if (::ioctl(opened.file.get(), FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_VERITY_FL) != 0)
-    return Assurance::fs_verity;
   struct stat folder {};
   const bool known = ::stat(store.path(file.digest).parent_path().c_str(), &folder) == 0;
   const bool ours = known && is_ours_alone(folder) && is_ours_alone(stat_of(opened.file.get(), opened.path));
@@ -230,6 +227,18 @@ void check_every_byte(CheckedModel& model, const std::function<void(std::uint64_
   seal_copies(model);
 }
 
+/// As little as the policy allows.
+void check_by_policy(CheckedModel& model, const GatePolicy& policy, const std::optional<EarlierCheck>& earlier,
+                     const std::function<void(std::uint64_t)>& progress) {
+  if (earlier && policy.memory == ModelMemory::file && is_kept_by_kernel(model, *earlier, policy.verity))
+    model.check = Check::as_read;
+  else if (earlier && !policy.recheck && is_untouched(model, *earlier))
+    model.check = Check::untouched;
+  else
+    return check_every_byte(model, progress, earlier ? &*earlier : nullptr);
+  lean_on(model, *earlier);
+}
+
 }  // namespace
 
 std::string_view name(Assurance assurance) {
@@ -255,7 +264,15 @@ std::string assurance_in_words(std::string_view name) {
 }
 
 std::string_view name(Check check) {
-  return check == Check::every_byte ? "every-byte" : "untouched";
+  switch (check) {
+    case Check::every_byte:
+      return "every-byte";
+    case Check::as_read:
+      return "as-read";
+    case Check::untouched:
+      return "untouched";
+  }
+  return "";
 }
 
 CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
@@ -264,6 +281,7 @@ CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
   const auto begin = std::chrono::steady_clock::now();
   auto model = open_model(store, artifact, memory);
   check_every_byte(model, progress, earlier);
+  if (memory == ModelMemory::file) settle_assurance(model, kernel_verity());
   model.duration = since(begin);
   return model;
 }
@@ -298,11 +316,10 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
       stage = "bytes";
     }
     const auto begin = std::chrono::steady_clock::now();
-    if (earlier && !policy.recheck && is_untouched(*model, *earlier)) {
-      model->check = Check::untouched;
-      lean_on(*model, *earlier);
-    } else {
-      check_every_byte(*model, progress, earlier ? &*earlier : nullptr);
+    check_by_policy(*model, policy, earlier, progress);
+    if (policy.memory == ModelMemory::file) {
+      have_kernel_keep(*model, store, policy.verity);
+      settle_assurance(*model, policy.verity);
     }
     model->duration = since(begin);
   } catch (const Error& error) {
@@ -319,7 +336,8 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
   detail["check"] = name(model->check);
   detail["by"] = model->entry ? "fs-verity" : "sha256";
   if (model->entry) detail["since"] = *model->entry;
-  const bool is_new = !earlier || model->states != earlier->states;
+  // Later loads lean on one that hashed, and on no other.
+  const bool is_new = model->check == Check::every_byte && (!earlier || model->states != earlier->states);
   if (is_new) detail["files"] = files_json(artifact, model->verity, model->states);
   event.detail = dump_json_line(detail);
   const auto entry = log.append(event);  // durable before the engine sees a byte
@@ -356,6 +374,7 @@ void read_ahead(const CheckedModel& model, const std::stop_token& stop) {
 }
 
 void check_again(const CheckedModel& model) {
+  if (model.assurance == Assurance::fs_verity) return;
   for (std::size_t i = 0; i < model.files.size(); ++i) {
     if (model.files[i].in_memory) continue;
     // A touched file need not be a changed one: gc or a hard link move its ctime, too.

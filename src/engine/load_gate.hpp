@@ -23,6 +23,7 @@
 #include "engine/engine_process.hpp"
 #include "engine/memory_need.hpp"
 #include "os/sealed_memory.hpp"
+#include "os/verity_file.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
 #include "trust/logged_trust.hpp"
@@ -43,6 +44,8 @@ std::string assurance_in_words(std::string_view name);
 
 enum class Check : std::uint8_t {
   every_byte,  ///< hashed just now, for the builder's digests or for those of an earlier check
+  as_read,     ///< hashed at an earlier load, which the audit log has; of these very bytes the kernel checks each page
+               ///< when it is read, by the fs-verity digests that were found then
   untouched,   ///< hashed at an earlier load, which the audit log has, and no file was touched since
 };
 std::string_view name(Check check);
@@ -52,9 +55,9 @@ struct CheckedModel {
   Check check = Check::every_byte;
   std::vector<SharedFile> files;  ///< in the artifact's order, each as /models/NAME
   std::vector<FileState> states;
-  std::vector<Digest> verity;                  ///< fs-verity digests of the files
-  std::optional<std::uint64_t> entry;          ///< of the log: the earlier check that this one leans on
-  Assurance assurance = Assurance::fs_verity;  ///< of the weakest file
+  std::vector<Digest> verity;                   ///< fs-verity digests of the files
+  std::optional<std::uint64_t> entry;           ///< of the log: the earlier check that this one leans on
+  Assurance assurance = Assurance::store_user;  ///< of the weakest file
   std::uint64_t bytes = 0;
   std::chrono::milliseconds duration{};
   /// While `files` are memory that is still to be sealed: that memory, and the store's files that it is filled from.
@@ -68,7 +71,8 @@ struct CheckedModel {
 /// @param progress is told of bytes as they are done, on several threads; what it throws ends the check
 /// @param memory sealed: the very bytes that are hashed are put into memory that is then sealed, and that is what the
 ///        files of the answer are
-/// @throws Error{blob_corrupt} for other bytes, fewer or more of them, or bytes that change meanwhile;
+/// @throws Error{blob_corrupt} for other bytes, fewer or more of them, bytes that change meanwhile, or a file that the
+///         kernel keeps by another fs-verity digest;
 ///         Error{not_found} for a blob that is not there; Error{model_unfit, memory_limit} without memory for a copy
 CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
                          const std::function<void(std::uint64_t)>& progress = {}, const EarlierCheck* earlier = nullptr,
@@ -90,6 +94,9 @@ struct GatePolicy {
   bool recheck = true;                     ///< false: Check::untouched will do where nobody else can write the files
   fs::path verified_file;                  ///< the hints of find_earlier_check()
   ModelMemory memory = ModelMemory::file;  ///< sealed: every load hashes, whatever `recheck` says
+  /// Not where memory is sealed. A load that finds all files kept by the right digests hashes nothing, also with
+  /// recheck.
+  VerityCalls verity = kernel_verity();
 };
 
 /// The whole gate for one load: what brought the model and who vouches for it still, countersignatures, bytes, and the
@@ -117,7 +124,7 @@ std::optional<CheckedEngine> pass_gate(const InstalledEngine& engine, AuditLog& 
 void read_ahead(const CheckedModel& model, const std::stop_token& stop);
 
 /// For a moment after the check, e.g. when the engine has loaded: hashes again what was touched since. Sealed memory
-/// cannot have been.
+/// and files that the kernel keeps cannot have been.
 /// @throws Error{blob_corrupt}
 void check_again(const CheckedModel& model);
 

@@ -227,7 +227,8 @@ struct Gate {
                     .trust_folder = fixture.folder.path() / "trust",
                     .logged_trust = std::make_shared<LoggedTrust>(),
                     .recheck = true,
-                    .verified_file = fixture.folder.path() / "verified.json"};
+                    .verified_file = fixture.folder.path() / "verified.json",
+                    .verity = testing_support::no_verity()};
 
   CheckedModel pass(const std::string& name) {
     return pass_gate(fixture.store, log, policy, require_model(fixture.catalog, name), "ada", Json::object());

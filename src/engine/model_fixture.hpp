@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "crypto/hash.hpp"
 #include "engine/engine_process.hpp"
+#include "os/verity_file.hpp"
 #include "store/blob_store.hpp"
 #include "store/catalog.hpp"
 
@@ -77,6 +79,12 @@ class ModelFixture {
   std::vector<Artifact> m_artifacts;
   std::vector<std::string> m_facts;
 };
+
+/// A kernel without fs-verity, whatever the one is that runs: where it kept them, nobody could overwrite what a test
+/// wants to.
+inline VerityCalls no_verity() {
+  return {.enable = [](int) {}, .measure = [](int) { return std::nullopt; }};
+}
 
 /// Somebody changes a blob on the disk, in its place.
 inline void overwrite(const fs::path& blob, std::string_view text, off_t offset = 0) {

@@ -99,6 +99,7 @@ class Hosts : public ::testing::Test {
     options.engines_folder = fixture.engines();
     options.log_folder = fixture.folder.path() / "logs";
     options.patience = 20s;
+    options.gate.verity = testing_support::no_verity();
   }
   void start() { host.emplace(options, log, "tester"); }
 

@@ -33,6 +33,7 @@ class Speech : public ::testing::Test {
     options.engines_folder = fixture.engines();
     options.gate.trust_folder = fixture.folder.path() / "trust";
     options.gate.countersignatures = fixture.folder.path() / "countersignatures";
+    options.gate.verity = testing_support::no_verity();
     options.log = fixture.folder.path() / "transcribe.log";
   }
 

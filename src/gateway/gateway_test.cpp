@@ -122,6 +122,7 @@ class GatewayTest : public ::testing::Test {
     options.probe_every = probe_every;
     options.work_patience = work_patience;
     options.memory_slack = 64u << 20;
+    options.gate.verity = engine::testing_support::no_verity();
     host.emplace(options, log, "tester");
     speech.emplace(engine::SpeechOptions{.store_folder = options.store_folder,
                                          .catalog_file = options.catalog_file,
