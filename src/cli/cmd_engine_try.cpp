@@ -30,6 +30,7 @@ void run(Invocation& invocation, const Options& options) {
   const TemporaryFolder logs;
   auto spec = engine::sandbox_for(engine, files, run_folder.path(), logs.path() / "log");
   spec.argv = {"/try/program"};
+  spec.deadly_calls = DeadlyCalls::end_their_process;  // it may go on with its other attempts in children
   spec.argv.insert(spec.argv.end(), options.arguments.begin(), options.arguments.end());
   Sandbox sandbox(std::move(spec));
   const auto status = wait_for_end(sandbox);

@@ -215,6 +215,7 @@ SandboxSpec sandbox_for(const InstalledEngine& engine, const std::vector<SharedF
   spec.root = engine.folder;
   spec.run_folder = run_folder;
   spec.log = log;
+  spec.deadly_calls = DeadlyCalls::end_all;
   std::string library_path;
   for (const auto& folder : engine.manifest.library_path)
     library_path += fmt::format("{}/{}", library_path.empty() ? "" : ":", folder);
@@ -292,7 +293,9 @@ std::optional<std::string> misuse_of_folder(const Sandbox& sandbox) {
   return is_full ? std::optional<std::string>("it filled the folder of its socket") : std::nullopt;
 }
 
-std::optional<std::string> misuse_at_end(std::optional<int> status) {
+std::optional<std::string> misuse_at_end(const Sandbox& sandbox, std::optional<int> status) {
+  if (const auto call = sandbox.deadly_call())
+    return fmt::format("it made the system call {}, which no engine makes, and was ended for it", *call);
   if (status != 128 + SIGSYS) return std::nullopt;
   return "it made a system call that no engine makes (mount, ptrace, bpf …), and ended by it";
 }

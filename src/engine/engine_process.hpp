@@ -104,8 +104,8 @@ std::optional<std::size_t> busy_slots(const fs::path& socket, std::chrono::milli
 /// belongs, or nothing more fits in. nullopt: nothing of that.
 std::optional<std::string> misuse_of_folder(const Sandbox& sandbox);
 
-/// The same of how it ended: by a system call that no engine makes.
-std::optional<std::string> misuse_at_end(std::optional<int> status);
+/// The same of how it ended: by a system call that no engine makes, of itself or of what it started.
+std::optional<std::string> misuse_at_end(const Sandbox& sandbox, std::optional<int> status);
 
 /// Waits until the engine is healthy.
 /// @param given_up asked in between; may be empty

@@ -8,13 +8,17 @@
 #include <unistd.h>
 
 #include <condition_variable>
+#include <csignal>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/code_of.hpp"
 #include "engine/engine_process.hpp"
 #include "net/unix_client.hpp"
+#include "os/deadly_calls.hpp"
 #include "os/process.hpp"
 #include "os/sandbox.hpp"
 
@@ -125,6 +129,25 @@ class Escape : public testing::Test {
   TemporaryFolder temporary;
 };
 
+/// @param act with a folder of its own, by a user who is not root
+void try_as_user(const fs::path& folder, void (*act)(const fs::path&)) {
+  if (::geteuid() != 0) return act(folder);
+  const auto child = ::fork();
+  if (child == 0) {
+    if (::setresgid(k_nobody, k_nobody, k_nobody) != 0 || ::setresuid(k_nobody, k_nobody, k_nobody) != 0) ::_exit(78);
+    try {
+      act(folder);
+    } catch (const Error& error) {
+      ::_exit(error.code() == ErrorCode::sandbox_unavailable ? 77 : 79);
+    }
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "this machine forbids user namespaces";
+  EXPECT_EQ(status, 0) << WEXITSTATUS(status);
+}
+
 TEST_F(Escape, NoWayOutOfWhatRootStarted) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root is root";
   attempt(temporary.path() / "r");
@@ -145,21 +168,47 @@ void attempt_of_a_busy_user(const fs::path& folder) {
 }
 
 TEST_F(Escape, NoWayOutOfWhatAUserStarted) {
-  if (::geteuid() != 0) return attempt_of_a_busy_user(temporary.path() / "u");
-  const auto child = ::fork();
-  if (child == 0) {
-    if (::setresgid(k_nobody, k_nobody, k_nobody) != 0 || ::setresuid(k_nobody, k_nobody, k_nobody) != 0) ::_exit(78);
-    try {
-      attempt_of_a_busy_user(temporary.path() / "u");
-    } catch (const Error& error) {
-      ::_exit(error.code() == ErrorCode::sandbox_unavailable ? 77 : 79);
-    }
-    ::_exit(HasFailure() ? 1 : 0);
+  try_as_user(temporary.path() / "u", attempt_of_a_busy_user);
+}
+
+/// Of a program whose grandchild makes this call and which goes on by itself: its end, or nullopt, and what was seen.
+std::pair<std::optional<int>, std::optional<std::string>> end_of(const fs::path& folder, const std::string& call,
+                                                                 DeadlyCalls rule) {
+  fs::create_directories(folder / "root/usr/bin");
+  fs::copy_file(LIFTLOCK_TRY_LEAVE, folder / "root/usr/bin/engine", fs::copy_options::overwrite_existing);
+  fs::permissions(folder / "root/usr/bin/engine", static_cast<fs::perms>(0755));
+  SandboxSpec spec;
+  spec.argv = {"/usr/bin/engine", "--grandchild", call};
+  spec.root = folder / "root";
+  spec.run_folder = folder / "run";
+  spec.log = folder / "log";
+  spec.deadly_calls = rule;
+  Sandbox sandbox(spec);
+  for (int i = 0; i < 600 && !sandbox.poll(); ++i) {
+    if (read_file(spec.log, 1u << 20).find("and I go on\n") != std::string::npos) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "this machine forbids user namespaces";
-  EXPECT_EQ(status, 0) << WEXITSTATUS(status);
+  return {sandbox.poll(), sandbox.deadly_call()};
+}
+
+void have_grandchildren_call(const fs::path& folder) {
+  const auto unwatched = end_of(folder / "alone", "mount", DeadlyCalls::end_their_process);
+  EXPECT_FALSE(unwatched.first || unwatched.second) << "the grandchild ends alone, and nobody sees it";
+  if (!DeadlyCallWatch::is_possible()) return;  // which is for Linux before 5.5
+  for (const std::string call : {"mount", "ptrace", "bpf", "setns"}) {
+    const auto [status, seen] = end_of(folder / call, call, DeadlyCalls::end_all);
+    EXPECT_EQ(status, 128 + SIGSYS) << call;
+    EXPECT_EQ(seen, call);
+  }
+}
+
+TEST_F(Escape, AGrandchildThatCallsWhatNoEngineCallsEndsAllThatRootStarted) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root is root";
+  have_grandchildren_call(temporary.path() / "r");
+}
+
+TEST_F(Escape, AGrandchildThatCallsWhatNoEngineCallsEndsAllThatAUserStarted) {
+  try_as_user(temporary.path() / "u", have_grandchildren_call);
 }
 
 }  // namespace

@@ -66,7 +66,7 @@ ModelRun::End ModelRun::run() {
       wait_until_ready(*sandbox, m_host.options.patience, [this] { return is_stopping(); });
     } catch (const Error&) {
       if (const auto misuse = misuse_of_folder(*sandbox)) suspect(full_name(engine), *misuse);
-      if (const auto misuse = misuse_at_end(sandbox->poll())) suspect(full_name(engine), *misuse);
+      if (const auto misuse = misuse_at_end(*sandbox, sandbox->poll())) suspect(full_name(engine), *misuse);
       throw;
     }
     check_again(checked);
@@ -146,7 +146,7 @@ ModelRun::End ModelRun::watch(Sandbox& sandbox, std::string& reason) {
     }
     lock.unlock();
     if (const auto status = sandbox.poll()) {
-      const auto misuse = misuse_at_end(status);
+      const auto misuse = misuse_at_end(sandbox, status);
       reason = misuse.value_or(fmt::format("ended with status {}", *status));
       if (misuse) suspect(process->run->engine, reason);
       return failed();

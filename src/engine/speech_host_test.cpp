@@ -121,11 +121,11 @@ TEST_F(Speech, WhatNoEngineForSpeechDoesEndsItAndIsSeen) {
   const std::string what = "the engine does what none for speech does: ";
   EXPECT_THAT(heard(host, "RIFF....WAVE mislead"), HasSubstr(what + "something else stood where its transcript"));
   EXPECT_THAT(heard(host, "RIFF....WAVE devour"), HasSubstr(what + "it held"));
-  EXPECT_THAT(heard(host, "RIFF....WAVE trespass"), HasSubstr(what + "it made a system call that no engine makes"));
+  EXPECT_THAT(heard(host, "RIFF....WAVE trespass"), HasSubstr(what + "it made "));
   EXPECT_EQ(heard(host), "I heard it");
-  EXPECT_THAT(ends("engine.suspicious"), ElementsAre("failure something else stood where its transcript belongs",
-                                                     HasSubstr("of memory, and may hold 448.0 MiB"),
-                                                     HasSubstr("a system call that no engine makes")));
+  EXPECT_THAT(ends("engine.suspicious"),
+              ElementsAre("failure something else stood where its transcript belongs",
+                          HasSubstr("of memory, and may hold 448.0 MiB"), HasSubstr("no engine makes")));
   EXPECT_EQ(host.suspicious().at("says"), 3u);
   EXPECT_EQ(last("engine.suspicious").at("engine"), "tiny/1-cpu");
 }

@@ -238,7 +238,7 @@ int Transcription::wait_for_end(const std::function<bool()>& stopped,
 std::string Transcription::finish(const std::function<bool()>& stopped,
                                   const std::function<void(const std::string&)>& suspect) {
   const auto status = wait_for_end(stopped, suspect);
-  if (const auto misuse = misuse_at_end(status)) end_for(*misuse, suspect);
+  if (const auto misuse = misuse_at_end(m_sandbox, status)) end_for(*misuse, suspect);
   check_again(m_model);
   // The engine made it: a link, a pipe or a folder in its place is not followed.
   const auto place = m_sandbox.run_folder() / "transcript.json";

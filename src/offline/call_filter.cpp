@@ -1,12 +1,10 @@
 #include "offline/call_filter.hpp"
 
 #include <fcntl.h>
-#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -15,10 +13,6 @@
 
 #include "base/error.hpp"
 #include "os/file.hpp"
-
-#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)  // Linux 5.19
-#endif
 
 namespace liftlock::offline {
 namespace {
@@ -67,17 +61,6 @@ std::vector<sock_filter> call_filter() {
   std::vector<sock_filter> out(size / sizeof(sock_filter));
   if (::pread(program.get(), out.data(), size, 0) != static_cast<ssize_t>(size)) fail_errno("read the seccomp program");
   return out;
-}
-
-int load_with_listener(const std::vector<sock_filter>& filter) {
-  sock_fprog program{.len = static_cast<unsigned short>(filter.size()),
-                     .filter = const_cast<sock_filter*>(filter.data())};
-  // Without it, signals (Go's runtime sends many) make a waiting call begin again and again.
-  const auto flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
-  const auto fd =
-      ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &program);
-  if (fd >= 0 || errno != EINVAL) return static_cast<int>(fd);
-  return static_cast<int>(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program));
 }
 
 }  // namespace liftlock::offline

@@ -14,8 +14,4 @@ namespace liftlock::offline {
 /// calls of other architectures (32 bits) do not exist. @throws Error{sandbox_unavailable}
 std::vector<sock_filter> call_filter();
 
-/// Loads it for the calling thread, which must have set no_new_privs. The notification descriptor, or -1 with errno
-/// set. Async-signal-safe.
-int load_with_listener(const std::vector<sock_filter>& filter);
-
 }  // namespace liftlock::offline

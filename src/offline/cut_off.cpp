@@ -25,6 +25,7 @@
 #include "offline/call_filter.hpp"
 #include "offline/socket_address.hpp"
 #include "os/close_on_exec.hpp"
+#include "os/deadly_calls.hpp"
 #include "os/environment.hpp"
 #include "os/file.hpp"
 #include "os/keeper.hpp"

@@ -11,4 +11,7 @@ std::string host_name();
 /// A random name that the kernel gave this boot (/proc/sys/kernel/random/boot_id). @throws Error{io_error}
 std::string boot_id();
 
+/// Of the kernel that runs; false where its version cannot be read.
+bool is_linux_at_least(int major, int minor);
+
 }  // namespace liftlock

@@ -179,6 +179,16 @@ UniqueFd program_of(const Filter& filter) {
   return program;
 }
 
+std::vector<sock_filter> instructions_of(const Filter& filter) {
+  const auto file = program_of(filter);
+  const auto bytes = read_all(file.get(), k_max_program, "a seccomp program");
+  if (bytes.empty() || bytes.size() % sizeof(sock_filter) != 0)
+    fail(ErrorCode::sandbox_unavailable, "a seccomp program has {} bytes", bytes.size());
+  std::vector<sock_filter> program(bytes.size() / sizeof(sock_filter));
+  std::memcpy(program.data(), bytes.data(), bytes.size());
+  return program;
+}
+
 /// No engine tries these, and none gets far with them: who does is ended, which is seen where a refusal is not.
 constexpr std::array k_engine_deadly = {"mount",        "pivot_root", "ptrace",         "bpf", "setns", "init_module",
                                         "finit_module", "kexec_load", "kexec_file_load"};
@@ -248,12 +258,7 @@ std::vector<std::string> lock_down_cell() {
 RequestLockdown::RequestLockdown() {
   const auto filter = make_filter(SCMP_ACT_ALLOW);
   for (const auto* call : k_request_refused) refuse(filter, call);
-  const auto file = program_of(filter);
-  const auto bytes = read_all(file.get(), k_max_program, "a seccomp program");
-  if (bytes.empty() || bytes.size() % sizeof(sock_filter) != 0)
-    fail(ErrorCode::sandbox_unavailable, "a seccomp program has {} bytes", bytes.size());
-  m_program.resize(bytes.size() / sizeof(sock_filter));
-  std::memcpy(m_program.data(), bytes.data(), bytes.size());
+  m_program = instructions_of(filter);
 }
 
 void RequestLockdown::apply() const {
@@ -262,9 +267,17 @@ void RequestLockdown::apply() const {
     fail(ErrorCode::sandbox_unavailable, "the kernel refuses a second seccomp filter");
 }
 
-UniqueFd engine_seccomp_program() {
+std::vector<sock_filter> deadly_call_filter() {
   const auto filter = make_filter(SCMP_ACT_ALLOW);
-  for (const auto* call : k_engine_deadly) refuse(filter, call, SCMP_ACT_KILL_PROCESS);
+  for (const auto* call : k_engine_deadly) refuse(filter, call, SCMP_ACT_NOTIFY);
+  return instructions_of(filter);
+}
+
+UniqueFd engine_seccomp_program(DeadlyCallRule rule) {
+  const auto filter = make_filter(SCMP_ACT_ALLOW);
+  if (rule == DeadlyCallRule::end_their_process) {
+    for (const auto* call : k_engine_deadly) refuse(filter, call, SCMP_ACT_KILL_PROCESS);
+  }
   for (const auto* call : k_engine_refused) refuse(filter, call);
   for (const auto* call : k_uncounted_memory) refuse(filter, call);
   // RLIMIT_DATA counts neither; and what is shared stays when nobody has it in sight any more.

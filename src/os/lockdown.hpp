@@ -4,6 +4,7 @@
 
 #include <linux/filter.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,16 @@ class RequestLockdown {
 /// A seccomp program for engines, as bubblewrap's --seccomp wants it: everything that a server of models needs is
 /// allowed, and what opens the kernel (mount, ptrace, bpf, io_uring, keys, modules, new namespaces, other address
 /// families than Unix and the loopback's) or holds memory that is not counted (files in memory, shared memory without a
-/// file, message queues) is refused with EPERM. A process that calls what no engine does (mount, ptrace, bpf, setns,
-/// modules, kexec) ends by SIGSYS. The descriptor is at offset 0.
-UniqueFd engine_seccomp_program();
+/// file, message queues) is refused with EPERM. Of what no engine calls (mount, ptrace, bpf, setns, modules, kexec) the
+/// rule says what becomes. The descriptor is at offset 0.
+enum class DeadlyCallRule : std::uint8_t {
+  end_their_process,  ///< by SIGSYS
+  left_to_a_watch,    ///< nothing here: deadly_call_filter() is in force besides
+};
+UniqueFd engine_seccomp_program(DeadlyCallRule rule);
+
+/// Has a listener notified of each call that no engine makes (os/deadly_calls.hpp), and lets all others pass.
+/// @throws Error{sandbox_unavailable}
+std::vector<sock_filter> deadly_call_filter();
 
 }  // namespace liftlock

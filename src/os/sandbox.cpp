@@ -10,14 +10,12 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -27,6 +25,8 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "os/close_on_exec.hpp"
+#include "os/deadly_calls.hpp"
+#include "os/host.hpp"
 #include "os/keeper.hpp"
 #include "os/lockdown.hpp"
 #include "os/process.hpp"
@@ -109,10 +109,7 @@ UniqueFd make_gate() {
 /// Since Linux 5.14 RLIMIT_NPROC counts the processes of a user within the user namespace; before, those of all of the
 /// machine, of which a desktop has more than an engine may.
 bool counts_processes_by_namespace() {
-  utsname name{};
-  int major = 0, minor = 0;
-  return ::uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
-         (major > 5 || (major == 5 && minor >= 14));
+  return is_linux_at_least(5, 14);
 }
 
 /// What bubblewrap says of itself (--info-fd): the process that is inside. nullopt: it ended before.
@@ -148,7 +145,9 @@ void limit(__rlimit_resource resource, std::uint64_t value) {
 }  // namespace
 
 Sandbox::Sandbox(SandboxSpec spec, Start start) : m_spec(std::move(spec)), m_is_root(::geteuid() == 0) {
-  if (start == Start::when_released || !m_is_root) m_gate = make_gate();
+  const bool is_watched = m_spec.deadly_calls == DeadlyCalls::end_all && DeadlyCallWatch::is_possible();
+  if (start == Start::when_released || !m_is_root || is_watched) m_gate = make_gate();
+  if (is_watched) m_watch = std::make_unique<DeadlyCallWatch>(m_gate.get());
   prepare_run_folder();
   try {
     begin();
@@ -225,7 +224,9 @@ void Sandbox::begin() {
   const auto bubblewrap = find_program("bwrap");
   if (!bubblewrap)
     throw Error(ErrorCode::tool_missing, "bubblewrap is not installed", "install the package bubblewrap");
-  const auto seccomp = engine_seccomp_program();
+  const auto strict = engine_seccomp_program(DeadlyCallRule::end_their_process);
+  const auto seccomp =
+      engine_seccomp_program(m_watch ? DeadlyCallRule::left_to_a_watch : DeadlyCallRule::end_their_process);
   // bubblewrap mounts what it is told by path: a descriptor opened with O_PATH names the inode, not the path.
   m_log = std::make_unique<LogPump>(m_spec.log, m_spec.max_log_bytes);
   const int log = m_log->write_end();
@@ -265,6 +266,7 @@ void Sandbox::begin() {
     report_write.reset();
     info_write.reset();
     if (!m_is_root) m_info = std::move(info_read);
+    if (m_watch) m_watch->begin(m_keeper);
     // Without an answer it has ended, and poll() tells how.
     while (::read(report_read.get(), &m_pid, sizeof m_pid) < 0 && errno == EINTR) {
     }
@@ -299,6 +301,8 @@ void Sandbox::begin() {
   if (staged && !stage(trees, stage_paths, folders, scratch)) ::_exit(124);
   if (!become(m_user.id())) ::_exit(125);
   if (::geteuid() == m_user.id()) limit(RLIMIT_NPROC, m_spec.max_processes);
+  // What makes these calls below us waits for the watch from here on; where it cannot be had, they are deadly again.
+  if (m_watch && !m_watch->watch_this_process()) ::dup2(strict.get(), seccomp.get());
   leave_keeper(keeper);
   ::execve(bubblewrap->c_str(), argv.data(), environment);
   ::_exit(126);
@@ -316,6 +320,7 @@ std::optional<int> Sandbox::poll() {
 void Sandbox::set_status(int wait_status) {
   m_keeper = -1;
   m_status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
+  if (deadly_call()) m_status = 128 + SIGSYS;  // as if it had done it itself
   m_log->finish();
 }
 
@@ -379,8 +384,15 @@ fs::path Sandbox::run_folder() const {
 
 void Sandbox::release() {
   if (m_info.valid()) take_hold();
-  if (m_gate.valid()) write_all(m_gate.get(), std::string_view("x"), "the gate of the sandbox");
+  if (m_gate.valid() && m_watch)
+    m_watch->release();
+  else if (m_gate.valid())
+    write_all(m_gate.get(), std::string_view("x"), "the gate of the sandbox");
   m_gate.reset();
+}
+
+std::optional<std::string> Sandbox::deadly_call() const {
+  return m_watch ? m_watch->found() : std::nullopt;
 }
 
 void Sandbox::kill() {

@@ -19,6 +19,15 @@
 
 namespace liftlock {
 
+class DeadlyCallWatch;
+
+/// What becomes of a program that makes a system call which none of its kind makes (os/lockdown.hpp).
+enum class DeadlyCalls : std::uint8_t {
+  end_their_process,  ///< the process that makes it ends by SIGSYS; of a child, only its parent hears of it
+  end_all,  ///< the sandbox ends, whoever in it makes it; before Linux 5.5, and where a container watches calls
+            ///< itself, as above
+};
+
 struct SandboxSpec {
   std::vector<std::string> argv;  ///< argv[0] is a path inside
   fs::path root;                  ///< its usr/ becomes /usr, read-only; /lib and /lib64 are links into it
@@ -39,6 +48,7 @@ struct SandboxSpec {
   std::uint64_t max_memory = 0;                    ///< bytes of data (RLIMIT_DATA); 0: no limit
   unsigned max_processes = 512;                    ///< threads count; a user's are bounded by Linux 5.14 and later
   std::uint64_t max_file = 64u << 20;              ///< bytes of the largest file that it may write
+  DeadlyCalls deadly_calls = DeadlyCalls::end_their_process;
   /// Standard input and output in place of /dev/null and the log. Needed until the sandbox is made.
   int input = -1, output = -1;
 };
@@ -63,6 +73,8 @@ class Sandbox {
   std::optional<int> poll();
   /// Waits for the end.
   int wait();
+  /// The system call for which DeadlyCalls::end_all ended it; the exit status is 128 + SIGSYS then.
+  std::optional<std::string> deadly_call() const;
   /// Starts a program that was to wait: until then no instruction of it runs, whatever becomes of us.
   /// @throws Error{sandbox_unavailable} where it cannot be bounded
   void release();
@@ -94,6 +106,7 @@ class Sandbox {
   UniqueFd m_gate;        ///< bubblewrap waits for a byte from it; none once the program was released
   UniqueFd m_info;        ///< bubblewrap says there who is inside, where we are not root
   UniqueFd m_run_folder;  ///< the sandbox's own, where we are not root
+  std::unique_ptr<DeadlyCallWatch> m_watch;
 };
 
 /// Sets up a sandbox that runs nothing, and ends it: takes milliseconds.

@@ -13,7 +13,7 @@
 //             "recite" (what its model's file holds now), "scribble" (writes to it: "refused" or "written"),
 //             "probable" (log probabilities between the pieces of a stream), "devour" (a gigabyte of memory), "mislead"
 //             (a symlink takes its socket's place), "clutter" (the folder of its socket is filled), "trespass" (a
-//             system call that no engine makes), "blank" (a vector
+//             system call that no engine makes), "delegate" (a child makes one, and it answers), "blank" (a vector
 //             or an order that is none), "grumble" and "blurt" (400 and 500 with its insides)
 //
 // GET /slots tells how many requests it works on.
@@ -27,6 +27,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -177,6 +178,16 @@ void trespass() {
   ptrace(PTRACE_TRACEME, 0, nullptr, nullptr);
 }
 
+/// Of the child's end nobody but us hears.
+void delegate() {
+  const auto child = fork();
+  if (child == 0) {
+    trespass();
+    _exit(0);
+  }
+  waitpid(child, nullptr, 0);
+}
+
 void devour() {
   for (int i = 0; i < 64; ++i) {
     const std::size_t size = 16u << 20;
@@ -235,6 +246,7 @@ void work(int fd, const std::string& request) {
   if (has(request, "mislead")) mislead();
   if (has(request, "clutter")) clutter();
   if (has(request, "trespass")) trespass();
+  if (has(request, "delegate")) delegate();
   if (has(request, "late")) std::this_thread::sleep_for(std::chrono::milliseconds(300));
   if (has(request, "half")) {
     say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\ndata: {\"choices\"");
