@@ -311,7 +311,7 @@ void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience, const std
       const auto lines = trim(said);
       const auto last = lines.substr(lines.rfind('\n') + 1);
       if (last.starts_with("bwrap: ") && !last.starts_with("bwrap: execvp ")) {
-        fail(ErrorCode::sandbox_unavailable, "the engine's sandbox cannot be set up here");
+        fail(ErrorCode::sandbox_unavailable, "the engine's sandbox cannot be set up here: {}", printable(last));
       }
       fail(ErrorCode::engine_failed, "the engine ended with status {}: {}", *status, printable(said));
     }

@@ -9,6 +9,7 @@
 
 #include <condition_variable>
 #include <csignal>
+#include <cstdlib>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -209,6 +210,33 @@ TEST_F(Escape, AGrandchildThatCallsWhatNoEngineCallsEndsAllThatRootStarted) {
 
 TEST_F(Escape, AGrandchildThatCallsWhatNoEngineCallsEndsAllThatAUserStarted) {
   try_as_user(temporary.path() / "u", have_grandchildren_call);
+}
+
+/// What a machine says that forbids user namespaces.
+TEST_F(Escape, WhereNoSandboxCanBeMadeItIsSaidWhy) {
+  const auto folder = temporary.path();
+  fs::create_directories(folder / "bin");
+  write_file_atomically(folder / "bin/bwrap",
+                        "#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n", 0755);
+  fs::create_directories(folder / "root/usr");
+  const std::string path = ::getenv("PATH");
+  SandboxSpec spec;
+  spec.argv = {"/usr/bin/engine"};
+  spec.root = folder / "root";
+  spec.run_folder = folder / "run";
+  spec.log = folder / "log";
+  spec.deadly_calls = DeadlyCalls::end_all;
+  ::setenv("PATH", ((folder / "bin").string() + ":" + path).c_str(), 1);
+  try {
+    Sandbox sandbox(spec);
+    ::setenv("PATH", path.c_str(), 1);
+    wait_until_ready(sandbox, std::chrono::seconds(20));
+    FAIL() << "nothing can have become ready";
+  } catch (const Error& error) {
+    ::setenv("PATH", path.c_str(), 1);
+    EXPECT_EQ(error.code(), ErrorCode::sandbox_unavailable);
+    EXPECT_THAT(error.what(), HasSubstr("No permissions to create new namespace"));
+  }
 }
 
 }  // namespace
