@@ -195,11 +195,12 @@ std::pair<std::optional<int>, std::optional<std::string>> end_of(const fs::path&
 void have_grandchildren_call(const fs::path& folder) {
   const auto unwatched = end_of(folder / "alone", "mount", DeadlyCalls::end_their_process);
   EXPECT_FALSE(unwatched.first || unwatched.second) << "the grandchild ends alone, and nobody sees it";
-  if (!DeadlyCallWatch::is_possible()) return;  // which is for Linux before 5.5
+  // Under a filter of a service or a container not all can be seen; the grandchild ends all the same.
   for (const std::string call : {"mount", "ptrace", "bpf", "setns"}) {
+    const bool is_seen = DeadlyCallWatch::sees(call);
     const auto [status, seen] = end_of(folder / call, call, DeadlyCalls::end_all);
-    EXPECT_EQ(status, 128 + SIGSYS) << call;
-    EXPECT_EQ(seen, call);
+    EXPECT_EQ(status, is_seen ? std::optional<int>(128 + SIGSYS) : std::nullopt) << call;
+    EXPECT_EQ(seen, is_seen ? std::optional<std::string>(call) : std::nullopt) << call;
   }
 }
 

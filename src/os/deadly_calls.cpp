@@ -68,6 +68,11 @@ bool DeadlyCallWatch::is_possible() {
   return is_linux_at_least(5, 5) && UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0))).valid();
 }
 
+bool DeadlyCallWatch::sees(std::string_view call) {
+  const auto seen = watchable_calls();
+  return is_possible() && std::find(seen.begin(), seen.end(), call) != seen.end();
+}
+
 DeadlyCallWatch::DeadlyCallWatch(int gate) : m_filter(deadly_call_filter()), m_gate(::fcntl(gate, F_DUPFD_CLOEXEC, 0)) {
   int ends[2];
   if (!m_gate.valid() || ::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) fail_errno("socketpair");

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -26,6 +27,8 @@ class DeadlyCallWatch {
  public:
   /// Has this kernel what it takes (Linux 5.5)? A filter above, as in some containers, may still be in the way.
   static bool is_possible();
+  /// And can this call be seen (watchable_calls())?
+  static bool sees(std::string_view call);
 
   /// @param gate a pipe that is its own writer, empty, from which bubblewrap reads
   explicit DeadlyCallWatch(int gate);

@@ -192,6 +192,8 @@ std::vector<sock_filter> instructions_of(const Filter& filter) {
 /// No engine tries these, and none gets far with them: who does is ended, which is seen where a refusal is not.
 constexpr std::array k_engine_deadly = {"mount",        "pivot_root", "ptrace",         "bpf", "setns", "init_module",
                                         "finit_module", "kexec_load", "kexec_file_load"};
+/// How many of them, of the first, bubblewrap makes itself.
+constexpr std::size_t k_made_by_bubblewrap = 2;
 constexpr std::array k_engine_refused = {"umount",
                                          "umount2",
                                          "chroot",
@@ -267,17 +269,22 @@ void RequestLockdown::apply() const {
     fail(ErrorCode::sandbox_unavailable, "the kernel refuses a second seccomp filter");
 }
 
+std::span<const char* const> watchable_calls() {
+  const bool is_filtered = ::prctl(PR_GET_SECCOMP) != 0;
+  return std::span<const char* const>(k_engine_deadly)
+      .first(is_filtered ? k_made_by_bubblewrap : k_engine_deadly.size());
+}
+
 std::vector<sock_filter> deadly_call_filter() {
   const auto filter = make_filter(SCMP_ACT_ALLOW);
-  for (const auto* call : k_engine_deadly) refuse(filter, call, SCMP_ACT_NOTIFY);
+  for (const auto* call : watchable_calls()) refuse(filter, call, SCMP_ACT_NOTIFY);
   return instructions_of(filter);
 }
 
 UniqueFd engine_seccomp_program(DeadlyCallRule rule) {
   const auto filter = make_filter(SCMP_ACT_ALLOW);
-  if (rule == DeadlyCallRule::end_their_process) {
-    for (const auto* call : k_engine_deadly) refuse(filter, call, SCMP_ACT_KILL_PROCESS);
-  }
+  const auto watched = rule == DeadlyCallRule::left_to_a_watch ? watchable_calls().size() : 0;
+  for (const auto* call : std::span(k_engine_deadly).subspan(watched)) refuse(filter, call, SCMP_ACT_KILL_PROCESS);
   for (const auto* call : k_engine_refused) refuse(filter, call);
   for (const auto* call : k_uncounted_memory) refuse(filter, call);
   // RLIMIT_DATA counts neither; and what is shared stays when nobody has it in sight any more.

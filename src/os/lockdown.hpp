@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,11 +38,17 @@ class RequestLockdown {
 /// rule says what becomes. The descriptor is at offset 0.
 enum class DeadlyCallRule : std::uint8_t {
   end_their_process,  ///< by SIGSYS
-  left_to_a_watch,    ///< nothing here: deadly_call_filter() is in force besides
+  left_to_a_watch,    ///< nothing here of those that deadly_call_filter() has, which is in force besides
 };
 UniqueFd engine_seccomp_program(DeadlyCallRule rule);
 
-/// Has a listener notified of each call that no engine makes (os/deadly_calls.hpp), and lets all others pass.
+/// Of the calls that no engine makes, those that a listener can be notified of: all; or, where a filter is in force for
+/// us already (a service's, a container's), those that bubblewrap makes and that it therefore lets pass. What it
+/// refuses is refused before anybody is notified, and only an end by the kernel comes before that: seccomp(2), on
+/// precedence.
+std::span<const char* const> watchable_calls();
+
+/// Has a listener notified of each of them (os/deadly_calls.hpp), and lets all others pass.
 /// @throws Error{sandbox_unavailable}
 std::vector<sock_filter> deadly_call_filter();
 

@@ -24,8 +24,8 @@ class DeadlyCallWatch;
 /// What becomes of a program that makes a system call which none of its kind makes (os/lockdown.hpp).
 enum class DeadlyCalls : std::uint8_t {
   end_their_process,  ///< the process that makes it ends by SIGSYS; of a child, only its parent hears of it
-  end_all,  ///< the sandbox ends, whoever in it makes it; before Linux 5.5, and where a container watches calls
-            ///< itself, as above
+  end_all,  ///< the sandbox ends, whoever in it makes it; as above for what cannot be seen (DeadlyCallWatch::sees), and
+            ///< where a container watches calls itself
 };
 
 struct SandboxSpec {

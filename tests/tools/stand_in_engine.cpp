@@ -23,6 +23,7 @@
 // With --output-file it stands in for whisper-cli: it writes what it heard, and ends, unless the recording holds the
 // word "crash", "hang", "devour" (memory), "trespass" or "mislead" (a symlink where the transcript belongs).
 #include <fcntl.h>
+#include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -182,7 +183,7 @@ void trespass() {
 void delegate() {
   const auto child = fork();
   if (child == 0) {
-    trespass();
+    mount("none", "/tmp", "tmpfs", 0, nullptr);
     _exit(0);
   }
   waitpid(child, nullptr, 0);
