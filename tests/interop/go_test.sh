@@ -92,6 +92,20 @@ cmp -s app/go.sum "$work/go.sum" || fail "go build changed go.sum"
 tested go go "$(go version | sed 's/.* go\([0-9.]*\) .*/\1/')"
 step "go build from the mirror, without a route; the program runs"
 
+# Nobody set GOSUMDB: go.sum is enough for a build. What is not in one is asked of the mirror, and nowhere else.
+out=$(cut_off '
+  unset GOPROXY GOSUMDB GONOSUMDB GOPRIVATE
+  export GOENV=off GOPROXY=$mirror/go GOMODCACHE=$work/default-cache GOCACHE=$work/high-build HOME=$work
+  cd "$work/stack/app" && go build -o "$work/default" . && "$work/default"
+  mkdir "$work/no-sum" && cp go.mod "$work/no-sum/" && cd "$work/no-sum"
+  export GOMODCACHE=$work/default-cache2
+  go mod download 2>&1 && { echo "without go.sum and a database" >&2; exit 1; }
+  GOSUMDB=off go mod download') || fail "go without GOSUMDB: $out"
+[ "$(head -n 1 <<< "$out")" = "$expected" ] || fail "built without GOSUMDB: $out"
+grep -q "/go/sumdb/.*/supported: 403" <<< "$out" && grep -q "GOSUMDB=off" <<< "$out" || fail "it is not said what to set: $out"
+if grep -q "dial tcp\|https://" <<< "$out"; then fail "go looked outside: $out"; fi
+step "a whole go.sum needs no setting; without one go is told to set GOSUMDB=off, and looks nowhere else"
+
 first=$(awk '!/go.mod/ {print $1; exit}' app/go.sum)
 out=$(first=$first cut_off '
   unset GOPROXY GOSUMDB

@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view k_prefix = "/go/";
 constexpr std::string_view k_versions = "/@v/";
 constexpr std::string_view k_latest = "/@latest";
+constexpr std::string_view k_databases = "sumdb/";
 constexpr std::string_view k_text = "text/plain; charset=utf-8";
 
 /// The files of one version by what their names end in: "zip", "mod", "info".
@@ -124,10 +125,23 @@ HttpResponse GoRoute::file(const Versions& versions, std::string_view name) cons
                                               : std::string(k_text));
 }
 
+/// After 404 and 410 go would ask the database itself, outside; every other answer means that it cannot be had. Plain
+/// text, for go shows nobody anything else.
+HttpResponse no_database() {
+  HttpResponse response;
+  response.status = info(ErrorCode::offline).http_status;
+  response.set("Content-Type", std::string(k_text)).set("Cache-Control", "no-cache");
+  response.body =
+      "No checksum database is in reach of this mirror: go.sum proves what it holds.\n"
+      "For modules that are not in a go.sum yet: go env -w GOSUMDB=off\n";
+  return response;
+}
+
 HttpResponse GoRoute::handle(const HttpRequest& request) const {
   auto path = request.path;
   if (!path.starts_with(k_prefix)) fail(ErrorCode::not_found, "{} is not part of the module proxy", printable(path));
   path.remove_prefix(k_prefix.size());
+  if (path.starts_with(k_databases)) return no_database();
   if (path.ends_with(k_latest)) return latest(versions_of(path.substr(0, path.size() - k_latest.size())));
   const auto at = path.find(k_versions);
   if (at == std::string_view::npos) absent(fmt::format("'{}'", path));

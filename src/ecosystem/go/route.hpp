@@ -3,8 +3,7 @@
 //   /go/MODULE/@v/list                       versions, without pseudo-versions
 //   /go/MODULE/@v/VERSION.{info,mod,zip}     capitals as '!' and the small letter
 //   /go/MODULE/@latest                       the .info of the newest
-//
-// No checksum database is served under /go/sumdb/: go.sum proves what is here.
+//   /go/sumdb/…                              403: no checksum database can be had; go.sum proves what is here
 #pragma once
 
 #include <memory>

@@ -10,7 +10,9 @@
 namespace liftlock::go {
 namespace {
 
+using testing::Contains;
 using testing::HasSubstr;
+using testing::Pair;
 
 class GoRouteTest : public testing::Test {
  protected:
@@ -82,8 +84,21 @@ TEST_F(GoRouteTest, SaysNotFoundSoThatGoStops) {
        {"/go/", "/go/github.com/BurntSushi/toml/@v/list", "/go/github.com/!burnt!sushi/other/@v/list",
         "/go/github.com/!burnt!sushi/toml/@v/v1.8.0.zip", "/go/github.com/!burnt!sushi/toml/@v/v1.8.1.mod",
         "/go/github.com/!burnt!sushi/toml/@v/", "/go/github.com/!burnt!sushi/toml/@v/v1.8.0",
-        "/go/github.com/!burnt!sushi/toml/@latest", "/go/sumdb/sum.example/supported", "/go/a!"}) {
+        "/go/github.com/!burnt!sushi/toml/@latest", "/go/sumdb", "/go/a!"}) {
     EXPECT_EQ(status_of(path), 404) << path;
+  }
+}
+
+// go asks the database outside after 404 and 410 alone (cmd/go/internal/modfetch/sumdb.go, initBase), and shows what is
+// said in plain text alone.
+TEST_F(GoRouteTest, SaysOfAChecksumDatabaseThatItCannotBeHadSoThatGoDoesNotLookOutside) {
+  add("example.test/a", "v1.0.0");
+  for (const auto* path : {"/go/sumdb/sum.example/supported", "/go/sumdb/sum.example/lookup/example.test/a@v1.0.0",
+                           "/go/sumdb/sum.example/tile/8/0/000"}) {
+    const auto response = get(path);
+    EXPECT_EQ(response.status, 403) << path;
+    EXPECT_THAT(response.headers, Contains(Pair("Content-Type", "text/plain; charset=utf-8"))) << path;
+    EXPECT_THAT(text(path), HasSubstr("GOSUMDB=off")) << path;
   }
 }
 
