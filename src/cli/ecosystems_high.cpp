@@ -12,6 +12,7 @@
 #include "ecosystem/hub/route.hpp"
 #include "ecosystem/maven/push.hpp"
 #include "ecosystem/maven/route.hpp"
+#include "ecosystem/modelpack/push.hpp"
 #include "ecosystem/modelpack/route.hpp"
 #include "ecosystem/npm/push.hpp"
 #include "ecosystem/npm/route.hpp"
@@ -50,6 +51,7 @@ std::vector<PushKind> push_kinds() {
   return {
       {"oci", {"image"}, {}, oci::make_image_push},
       {"oci", {}, {"chart"}, helm::make_chart_registry_push},
+      {"oci", {}, {"model"}, modelpack::make_modelpack_push},
       {"pypi", {"wheel", "sdist"}, {}, make_pypi_push},
       {"npm", {"npm"}, {}, npm::make_npm_push},
       {"maven", {"maven"}, {}, maven::make_maven_push},

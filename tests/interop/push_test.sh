@@ -183,3 +183,49 @@ grep -q "nothing to send" <<< "$(high push oci://plain team/one)" || fail "the p
 plan=$(high --json push oci://plain team/one --dry-run)
 [ "$(json '["artifacts"][0]["lacking"]' <<< "$plan")" = 0 ] && [ "$(json '["artifacts"][0]["stand_in"]' <<< "$plan")" = "$platform" ] || fail "the plan: $plan"
 step "of an index that is refused the one platform that crossed gets the tag, and it is said"
+
+# Models as OCI artifacts: what the registry has is what the mirror serves, byte for byte, and what is there is never moved.
+served=$(free_port)
+mkdir -p model/sub && cp "$root/models/demo/liftlock-demo.gguf" model/Demo.gguf
+echo '{"made": "for a test"}' > model/sub/config.json && echo 'as you like' > model/LICENSE
+printf '[stack]\nname = "demo"\n[model.Demo_LLM]\nsource = "model"\nversion = "1.0"\nlicense = "Apache-2.0"\n' > liftlock.toml
+{ low lock && low fetch && low pack --output ../medium/demo-3 && low sign ../medium/demo-3 --role builder --key ../builder.pem; } > /dev/null
+high ingest usb/demo-3 --expect "$(sha256sum < ../medium/demo-3/manifest/bundle.json | cut -d' ' -f1)" > /dev/null
+printf '[repository.models]\nkind = "oci"\naddress = "http://127.0.0.1:%s"\nprefix = "models"\ntakes = ["model"]\n' "$to" >> "$high_state/config.toml"
+plan=$(high push models --dry-run)
+grep -q "Demo_LLM@1.0 -> .* models/demo-llm:1.0: 5 of 5 files" <<< "$plan" || fail "the plan of a model: $plan"
+there() { curl -s -o /dev/null -w '%{http_code}' -H 'Accept: application/vnd.oci.image.manifest.v1+json' "http://127.0.0.1:$to/v2/models/demo-llm/manifests/1.0"; }
+[ "$(there)" = 404 ] || fail "a dry run sent a model"
+high push models > /dev/null || fail "a model into a registry"
+"$high_exe" --quiet --state "$high_state" serve --listen "127.0.0.1:$served" > ../serve.log 2>&1 & pids+=($!)
+soon curl -fs "http://127.0.0.1:$served/v2/" || fail "the mirror did not start: $(cat ../serve.log)"
+skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$served/modelpack/demo-llm:1.0" > served.json
+skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$to/models/demo-llm:1.0" | cmp - served.json || fail "the registry has another manifest than the mirror"
+[ "$(json '["artifactType"]' < served.json)" = application/vnd.cncf.model.manifest.v1+json ] || fail "what is served is no ModelPack"
+skopeo copy -q --src-tls-verify=false "docker://127.0.0.1:$to/models/demo-llm:1.0" "oci:pack:demo" || fail "skopeo does not get the model"
+for file in Demo.gguf sub/config.json LICENSE; do
+  cmp "model/$file" "pack/blobs/sha256/$(sha256sum < "model/$file" | cut -d' ' -f1)" || fail "$file is not in the artifact"
+done
+grep -q "nothing to send" <<< "$(high push models)" || fail "the second push of a model sends something"
+entry=$(high --json audit tail -n 5 --type model.push)
+grep -q "sha256:$(sha256sum < served.json | cut -d' ' -f1)" <<< "$entry" || fail "the audit log does not say which manifest: $entry"
+step "a model is pushed as a ModelPack, with the digest that the mirror serves"
+
+# Another tool's manifest of the same files is the model; one of other files is other bytes, and stays.
+python3 - <<'PY'
+import json
+manifest = json.load(open("served.json"))
+manifest["annotations"] = {"org.opencontainers.image.created": "2026-01-01T00:00:00Z"}
+open("other-tool.json", "w").write(json.dumps(manifest))
+del manifest["layers"][0]
+open("other-files.json", "w").write(json.dumps(manifest))
+PY
+put() { curl -sSf -o /dev/null -X PUT -H 'Content-Type: application/vnd.oci.image.manifest.v1+json' --data-binary "@$1" \
+  "http://127.0.0.1:$to/v2/models/demo-llm/manifests/1.0" || fail "the registry does not take $1"; }
+put other-tool.json
+grep -q "nothing to send" <<< "$(high push models)" || fail "what another tool made of the same files is not known"
+skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$to/models/demo-llm:1.0" | cmp - other-tool.json || fail "the tag was moved"
+put other-files.json
+refused immutable high push models
+skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$to/models/demo-llm:1.0" | cmp - other-files.json || fail "the tag was moved"
+step "the tag of a model is never moved"

@@ -153,25 +153,13 @@ class MuseumPush final : public PushTarget {
   std::optional<Json> m_listed;  ///< the charts of index.yaml, once it was asked for
 };
 
-oci::RegistryPush::Made made_of(const Artifact& artifact) {
-  auto manifest = make_chart_manifest(artifact);
-  oci::RegistryPush::Made out{.name = artifact.name,
-                              .tag = chart_tag(artifact.version),
-                              .media_type = std::move(manifest.media_type),
-                              .manifest = std::move(manifest.bytes),
-                              .blobs = {}};
-  for (auto& [digest, bytes] : manifest.made) out.blobs.push_back({digest, bytes.size(), std::move(bytes)});
-  for (const auto& [digest, file] : manifest.stored) out.blobs.push_back({digest, file.size});
-  return out;
-}
-
 class ChartRegistryPush final : public PushTarget {
  public:
   ChartRegistryPush(const PushSettings& settings, const BlobStore& store)
       : m_registry(oci::registry_settings(settings), store) {}
 
   std::unique_ptr<PushPlan> plan(const Artifact& artifact) override {
-    const auto made = made_of(artifact);
+    const auto made = oci::made_for_push(make_chart_manifest(artifact), artifact.name, chart_tag(artifact.version));
     // An index that is not asked for may be answered with 404, and be written over.
     const auto there =
         m_registry.manifest(made.name, made.tag, fmt::format("{}, {}", made.media_type, oci::media::oci_index));

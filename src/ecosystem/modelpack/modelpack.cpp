@@ -2,17 +2,22 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/hub/repository.hpp"
 #include "ecosystem/oci/manifest.hpp"
+#include "ecosystem/oci/reference.hpp"
 
 namespace liftlock::modelpack {
 namespace {
+
+constexpr const char* k_filepath = "org.cncf.model.filepath";
 
 struct Suffix {
   std::string_view text;
@@ -47,6 +52,42 @@ std::string_view media_type_of(std::string_view path) {
   return media::weight_config;
 }
 
+std::string repository_name(const Artifact& model) {
+  std::string out;
+  for (const char c : to_lower(model.name)) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+    if (plain) {
+      out += c;
+    } else if (!out.empty() && out.back() != '-') {
+      out += '-';
+    }
+  }
+  while (out.ends_with('-')) out.pop_back();
+  return out.empty() ? "model" : out.substr(0, 200);
+}
+
+std::string tag_of(const Artifact& model) {
+  std::string out(model.version.substr(0, 128));
+  for (auto& c : out) {
+    if (!oci::is_tag(std::string_view(&c, 1)) && c != '.' && c != '-') c = '-';
+  }
+  return oci::is_tag(out) ? out : "v" + out.substr(0, 127);
+}
+
+bool has_files_of(std::string_view manifest, const Artifact& model) {
+  std::map<std::string, Digest, std::less<>> there, here;
+  for (const auto& file : model.files) here.emplace(hub::path_in_model(file), file.digest);
+  try {
+    const auto parsed = oci::parse_manifest(manifest);
+    const auto* pack = std::get_if<oci::Manifest>(&parsed);
+    if (pack == nullptr || pack->config.media_type != media::config) return false;
+    for (const auto& layer : pack->layers) there.emplace(layer.annotation(k_filepath), layer.digest);
+  } catch (const Error&) {
+    return false;  // something else
+  }
+  return there == here;
+}
+
 oci::MadeManifest make_modelpack(const Artifact& model) {
   const auto place = hub::place_of(model);
   oci::MadeManifest out;
@@ -60,7 +101,7 @@ oci::MadeManifest make_modelpack(const Artifact& model) {
                       {"digest", file.digest.text()},
                       {"size", file.size},
                       {"annotations",
-                       {{"org.cncf.model.filepath", path},
+                       {{k_filepath, path},
                         {"org.cncf.model.file.mediatype.untested", "true"},
                         // `oras pull` writes no file of a layer that has none.
                         {"org.opencontainers.image.title", path}}}});

@@ -23,6 +23,14 @@ inline constexpr std::string_view code = "application/vnd.cncf.model.code.v1.raw
 /// By the name alone, which is what the specification's annotation "untested" is for.
 std::string_view media_type_of(std::string_view path);
 
+/// What the model is called in a registry: its name in lower case, with '-' for what registries do not allow.
+std::string repository_name(const Artifact& model);
+/// Its version, with '-' for what no tag has.
+std::string tag_of(const Artifact& model);
+
+/// Is this manifest, of whoever made it, a ModelPack of exactly these files under exactly these names?
+bool has_files_of(std::string_view manifest, const Artifact& model);
+
 /// Equal models give equal bytes. Reads nothing.
 oci::MadeManifest make_modelpack(const Artifact& model);
 

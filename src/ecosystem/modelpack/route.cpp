@@ -2,37 +2,12 @@
 
 #include <algorithm>
 
-#include "base/text.hpp"
 #include "ecosystem/modelpack/modelpack.hpp"
-#include "ecosystem/oci/reference.hpp"
 
 namespace liftlock::modelpack {
 namespace {
 
 constexpr std::string_view k_prefix = "/v2/modelpack/";
-
-/// What registries allow as a component of a name.
-std::string fit_name(std::string_view text) {
-  std::string out;
-  for (const char c : to_lower(text)) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-    if (plain) {
-      out += c;
-    } else if (!out.empty() && out.back() != '-') {
-      out += '-';
-    }
-  }
-  while (out.ends_with('-')) out.pop_back();
-  return out.empty() ? "model" : out.substr(0, 200);
-}
-
-std::string fit_tag(std::string_view text) {
-  std::string out(text.substr(0, 128));
-  for (auto& c : out) {
-    if (!oci::is_tag(std::string_view(&c, 1)) && c != '.' && c != '-') c = '-';
-  }
-  return oci::is_tag(out) ? out : "v" + out.substr(0, 127);
-}
 
 class ModelpackRoute : public Route {
  public:
@@ -50,7 +25,7 @@ class ModelpackRoute : public Route {
                                      [&](const auto& file) { return environment.blobs.contains(file.digest); });
       if (!whole) continue;
       // The view lives as long as the route does.
-      m_registry.add(fit_name(artifact.name), {fit_tag(artifact.version), "latest"},
+      m_registry.add(repository_name(artifact), {tag_of(artifact), "latest"},
                      [view, &artifact] { return make_modelpack(artifact); });
     }
   }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/json.hpp"
@@ -10,6 +11,7 @@
 #include "ecosystem/modelpack/modelpack.hpp"
 #include "ecosystem/oci/made_registry.hpp"
 #include "ecosystem/oci/manifest.hpp"
+#include "ecosystem/oci/reference.hpp"
 #include "os/file.hpp"
 
 namespace liftlock::modelpack {
@@ -69,6 +71,39 @@ TEST_F(ModelpackTest, IsServedUnderANameThatRegistriesAllow) {
   EXPECT_EQ(get("/v2/modelpack/tiny-llm/blobs/" + sha256("weights").text()).status, 200);
   EXPECT_EQ(get("/v2/modelpack/Tiny_LLM/manifests/latest").status, 404);
   EXPECT_EQ(get("/v2/modelpack/tiny-llm/blobs/" + sha256("other").text()).status, 404);
+}
+
+TEST_F(ModelpackTest, ItsNameAndItsTagAreSuchAsRegistriesAllow) {
+  EXPECT_EQ(repository_name(m_model), "tiny-llm");
+  EXPECT_EQ(tag_of(m_model), "1.0");
+  m_model.name = "--Qwen2.5 7B (Instruct)";
+  m_model.version = "+main/2 b";
+  EXPECT_EQ(repository_name(m_model), "qwen2-5-7b-instruct");
+  EXPECT_TRUE(oci::is_tag(tag_of(m_model))) << tag_of(m_model);
+  m_model.name = "___";
+  EXPECT_EQ(repository_name(m_model), "model");
+}
+
+TEST_F(ModelpackTest, WhatAnotherToolMadeOfTheSameFilesIsTheModel) {
+  auto manifest = parse_json(make_modelpack(m_model).bytes);
+  manifest["annotations"]["org.opencontainers.image.created"] = "2026-01-01T00:00:00Z";
+  for (auto& layer : manifest["layers"]) layer["annotations"].erase("org.opencontainers.image.title");
+  std::reverse(manifest["layers"].begin(), manifest["layers"].end());
+  EXPECT_TRUE(has_files_of(dump_json(manifest), m_model));
+
+  auto renamed = manifest;
+  renamed["layers"][0]["annotations"]["org.cncf.model.filepath"] = "other.safetensors";
+  EXPECT_FALSE(has_files_of(dump_json(renamed), m_model)) << "the same bytes under another name";
+  auto changed = manifest;
+  changed["layers"][0]["digest"] = sha256("other weights").text();
+  EXPECT_FALSE(has_files_of(dump_json(changed), m_model));
+  auto less = manifest;
+  less["layers"].erase(0);
+  EXPECT_FALSE(has_files_of(dump_json(less), m_model));
+  auto image = manifest;
+  image["config"]["mediaType"] = oci::media::oci_config;
+  EXPECT_FALSE(has_files_of(dump_json(image), m_model));
+  EXPECT_FALSE(has_files_of("no manifest", m_model));
 }
 
 TEST_F(ModelpackTest, AModelWithWithheldFilesIsNotOffered) {

@@ -40,6 +40,20 @@ RegistrySettings registry_settings(const PushSettings& settings) {
   return out;
 }
 
+RegistryPush::Made made_for_push(MadeManifest manifest, std::string name, std::string tag) {
+  RegistryPush::Made out{.name = std::move(name),
+                         .tag = std::move(tag),
+                         .media_type = std::move(manifest.media_type),
+                         .manifest = std::move(manifest.bytes),
+                         .blobs = {}};
+  for (auto& [digest, bytes] : manifest.made) {
+    const auto size = bytes.size();
+    out.blobs.push_back({digest, size, std::move(bytes)});
+  }
+  for (const auto& [digest, file] : manifest.stored) out.blobs.push_back({digest, file.size});
+  return out;
+}
+
 RegistryPlan::RegistryPlan(RegistryPush& registry, ImagePlan image) : m_registry(registry), m_image(std::move(image)) {
   place = m_image.repository + m_image.reference;
   lacking = m_image.blobs.size() + m_image.documents.size();
