@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/export_into.hpp"
 #include "cli/export_layouts.hpp"
 #include "cli/interrupt.hpp"
 #include "cli/store_view.hpp"
@@ -23,6 +24,7 @@ struct Options {
   std::string to;
   std::string ollama_name;
   std::string image_name;
+  std::string into;
   bool tree = false;
   std::vector<bool> layouts = std::vector<bool>(export_layouts().size());  ///< of which the flag was given
 };
@@ -113,14 +115,35 @@ void run_layout(Invocation& invocation, const NamedLayout& layout, const Options
   print_files(invocation, ids, layout.write(order));
 }
 
+void run_into(Invocation& invocation, const Options& options) {
+  if (options.name.empty()) fail(ErrorCode::usage, "--into wants the ID of an image");
+  const auto site = invocation.site();
+  const OpenStore store(site, "export", Access::read);
+  const auto image = require_artifact(store.catalog, options.name);
+  if (image.kind != oci::k_image_kind)
+    fail(ErrorCode::usage, "--into is for images, and '{}' is none", printable(image.id()));
+  warn_of_other_contents(store.catalog, image, options.name, invocation.reporter());
+  require_blobs(site, store, image);
+  export_into(invocation, store, image, options.into, options.image_name);
+}
+
 void run(Invocation& invocation, const Options& options) {
   resume_after_interrupt();
   const auto flags = std::count(options.layouts.begin(), options.layouts.end(), true);
-  if (flags > 1) fail(ErrorCode::usage, "one layout at a time");
-  if (flags == 1) {
-    const auto at = std::find(options.layouts.begin(), options.layouts.end(), true) - options.layouts.begin();
-    return run_layout(invocation, export_layouts()[static_cast<std::size_t>(at)], options);
+  if (!options.into.empty()) {
+    if (flags > 0 || options.tree) fail(ErrorCode::usage, "--into has a form of its own: leave the layout out");
+    return run_into(invocation, options);
   }
+  if (options.to.empty()) {
+    throw Error(ErrorCode::usage, "where to? neither --to nor --into is there",
+                "--to FOLDER writes it there; --into podman, docker or ctr gives an image to the engine of this host");
+  }
+  if (flags > 1) fail(ErrorCode::usage, "one layout at a time");
+  const auto at = std::find(options.layouts.begin(), options.layouts.end(), true) - options.layouts.begin();
+  const auto* layout = flags == 1 ? &export_layouts()[static_cast<std::size_t>(at)] : nullptr;
+  if (!options.image_name.empty() && (layout == nullptr || layout->flag != "--oci-archive"))
+    fail(ErrorCode::usage, "--image-name is for --oci-archive and --into");
+  if (layout != nullptr) return run_layout(invocation, *layout, options);
   if (options.name.empty()) fail(ErrorCode::usage, "name what is to be exported, as `liftlock ls` lists it");
   check_target(options.to);
   const auto site = invocation.site();
@@ -143,10 +166,16 @@ void add_store_export(CLI::App& app, Invocation& invocation) {
       app.add_subcommand("export", "Write an artifact's files to a folder, each checked while it is copied");
   auto options = std::make_shared<Options>();
   add_artifact_argument(*command, "ID", options->name);
+  auto* to = command->add_option(
+      "--to", options->to,
+      "The folder (or the file); made when missing. What is there with other bytes is never replaced");
   command
-      ->add_option("--to", options->to,
-                   "The folder (or the file); made when missing. What is there with other bytes is never replaced")
-      ->required();
+      ->add_option(
+          "--into", options->into,
+          fmt::format("Instead of a folder: give an image to the engine of this host ({}), and compare what it "
+                      "has then with the image's digest",
+                      fmt::join(local_engines(), ", ")))
+      ->excludes(to);
   command->add_flag("--tree", options->tree,
                     "Keep the folders of a bundle (packages/pypi/…), for several exports to one place");
   for (std::size_t i = 0; i < export_layouts().size(); ++i) {
@@ -159,18 +188,18 @@ void add_store_export(CLI::App& app, Invocation& invocation) {
                    "[HOST/][NAMESPACE/]MODEL[:TAG] that Ollama shall know it by (default: as it was called there, else "
                    "NAME:latest)")
       ->needs("--ollama-store");
-  command
-      ->add_option("--image-name", options->image_name,
-                   "HOST/NAME:TAG that a node shall know the image by (default: as its upstream called it; without an "
-                   "upstream docker.io/NAME:TAG, which is what a cluster makes of NAME:TAG)")
-      ->needs("--oci-archive");
+  command->add_option(
+      "--image-name", options->image_name,
+      "HOST/NAME:TAG that a node shall know the image by (default: as its upstream called it; without an "
+      "upstream docker.io/NAME:TAG, which is what a cluster makes of NAME:TAG)");
   command->footer(
       "Prints lines that `sha256sum -c` reads. The files are copies: editing them leaves the store as it is.\n"
       "An image becomes an OCI layout: skopeo copy oci:DIR:NAME:TAG …; several images may share the folder.\n"
       "Examples:\n  liftlock export tinyllama --to ./models\n  liftlock export --wheelhouse --to ./wheelhouse\n"
       "  liftlock export tinyllama --to ~/.cache/huggingface/hub --hf-cache\n"
       "  liftlock export tinyllama --to /usr/share/ollama/.ollama/models --ollama-store\n"
-      "  liftlock export team/app --to app.tar --oci-archive && ctr -n k8s.io images import app.tar");
+      "  liftlock export team/app --to app.tar --oci-archive && ctr -n k8s.io images import app.tar\n"
+      "  liftlock export team/app --into podman");
   command->callback([&invocation, options] { run(invocation, *options); });
 }
 

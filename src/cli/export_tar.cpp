@@ -23,32 +23,39 @@ const fs::path& require_file(const fs::path& file) {
 
 }  // namespace
 
-ExportTar::ExportTar(const LayoutOrder& order)
-    : m_order(order),
-      m_file(require_file(order.to)),
-      m_progress(order.reporter, "export", Unit::bytes, order.artifacts.front().total_size()) {}
+ImageTar::ImageTar(const BlobStore& blobs, int out, std::string what, Reporter& reporter, std::uint64_t size)
+    : m_blobs(blobs), m_out(out), m_what(std::move(what)), m_progress(reporter, "export", Unit::bytes, size) {}
 
-void ExportTar::write(std::string_view bytes) {
-  write_all(m_file.fd(), bytes, m_order.to.string());
+void ImageTar::write(std::string_view bytes) {
+  write_all(m_out, bytes, m_what);
 }
 
-void ExportTar::add_text(const std::string& name, std::string_view text) {
+void ImageTar::add_text(const std::string& name, std::string_view text) {
   write(tar_header(RelPath::parse(name), text.size()));
   write(text);
   write(std::string(tar_padding(text.size()), '\0'));
 }
 
-void ExportTar::add_blob(const std::string& name, const Digest& digest, std::uint64_t size) {
+void ImageTar::add_blob(const std::string& name, const Digest& digest, std::uint64_t size) {
   write(tar_header(RelPath::parse(name), size));
-  const auto in = m_order.store.blobs.open(digest);
+  const auto in = m_blobs.open(digest);
   const auto actual =
-      copy_hashed(in.get(), 0, m_file.fd(), size, name, [&](std::uint64_t done) { m_progress.advance(done); });
+      copy_hashed(in.get(), 0, m_out, size, name, [&](std::uint64_t done) { m_progress.advance(done); });
   if (actual != digest) fail(ErrorCode::blob_corrupt, "the blob of {} is no longer that", digest.text());
   write(std::string(tar_padding(size), '\0'));
 }
 
-ExportedFile ExportTar::finish() {
+void ImageTar::end() {
   write(std::string(1024, '\0'));
+}
+
+ExportTar::ExportTar(const LayoutOrder& order)
+    : m_order(order),
+      m_file(require_file(order.to)),
+      m_tar(order.store.blobs, m_file.fd(), order.to.string(), order.reporter, order.artifacts.front().total_size()) {}
+
+ExportedFile ExportTar::finish() {
+  m_tar.end();
   const auto what = m_order.to.string();
   ExportedFile file{m_order.to, regular_size(m_file.fd(), what), sha256_of_file(m_file.fd(), what)};
   if (const auto there = open_file_if_exists(m_order.to, O_RDONLY)) {

@@ -10,23 +10,44 @@
 
 namespace liftlock {
 
+/// Written from its beginning to its end, to a file or to a pipe.
+class ImageTar {
+ public:
+  /// @param out not owned @param what names it in errors @param size of what comes, for the progress
+  ImageTar(const BlobStore& blobs, int out, std::string what, Reporter& reporter, std::uint64_t size);
+
+  void add_text(const std::string& name, std::string_view text);
+  /// @throws Error{blob_corrupt}
+  void add_blob(const std::string& name, const Digest& digest, std::uint64_t size);
+  /// The two blocks that end a tar.
+  void end();
+
+ private:
+  void write(std::string_view bytes);
+
+  const BlobStore& m_blobs;
+  int m_out;
+  std::string m_what;
+  ProgressTask m_progress;
+};
+
 /// The file appears under its name with finish(), whole, or never.
 class ExportTar {
  public:
   /// @throws Error{immutable} when the file of the order exists
   explicit ExportTar(const LayoutOrder& order);
 
-  void add_text(const std::string& name, std::string_view text);
+  void add_text(const std::string& name, std::string_view text) { m_tar.add_text(name, text); }
   /// @throws Error{blob_corrupt}
-  void add_blob(const std::string& name, const Digest& digest, std::uint64_t size);
+  void add_blob(const std::string& name, const Digest& digest, std::uint64_t size) {
+    m_tar.add_blob(name, digest, size);
+  }
   ExportedFile finish();
 
  private:
-  void write(std::string_view bytes);
-
   const LayoutOrder& m_order;
   AtomicFile m_file;
-  ProgressTask m_progress;
+  ImageTar m_tar;
 };
 
 }  // namespace liftlock

@@ -18,6 +18,7 @@
 #include "os/log_pump.hpp"
 #include "os/parallel.hpp"
 #include "os/process.hpp"
+#include "os/program_pipe.hpp"
 #include "os/sandbox.hpp"
 
 namespace liftlock {
@@ -172,6 +173,24 @@ TEST(RunProcess, CarriesStatusAndOutputPastAKeeper) {
   EXPECT_EQ(result.output, "words");
   EXPECT_EQ(result.status, 3);
   EXPECT_EQ(run_process({.argv = {"sh", "-c", "kill -KILL $$"}, .end_all = true}).status, 128 + SIGKILL);
+}
+
+TEST(ProgramPipe, IsFedToItsEndAndTellsHowItEnded) {
+  const TemporaryFolder folder;
+  const auto file = (folder.path() / "taken").string();
+  ProgramPipe program({"sh", "-c", "cat > \"$0\"; exit 3", file}, ProgramPipe::Way::into);
+  const std::string text(300000, 'x');
+  write_all(program.input(), text, "its input");
+  EXPECT_FALSE(program.is_shut());
+  EXPECT_EQ(program.wait(), 3);
+  EXPECT_EQ(read_file(file, 1u << 20), text);
+}
+
+TEST(ProgramPipe, WhoReadsNoMoreIsAnErrorAndNoSignal) {
+  ProgramPipe program({"true"}, ProgramPipe::Way::into);
+  EXPECT_EQ(code_of([&] { write_all(program.input(), std::string(1u << 20, 'x'), "its input"); }), ErrorCode::io_error);
+  EXPECT_TRUE(program.is_shut());
+  EXPECT_EQ(program.wait(), 0);
 }
 
 TEST(ParallelFor, DoesEachItemOnceAndCarriesTheFirstError) {

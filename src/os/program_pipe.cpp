@@ -1,6 +1,7 @@
 #include "os/program_pipe.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -17,7 +18,7 @@
 
 namespace liftlock {
 
-ProgramPipe::ProgramPipe(std::vector<std::string> argv) {
+ProgramPipe::ProgramPipe(std::vector<std::string> argv, Way way) {
   const auto program = find_program(argv.at(0));
   if (!program) {
     throw Error(ErrorCode::tool_missing, fmt::format("the program '{}' is not installed", argv[0]),
@@ -25,8 +26,7 @@ ProgramPipe::ProgramPipe(std::vector<std::string> argv) {
   }
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) fail_errno("pipe");
-  m_output = UniqueFd(ends[0]);
-  const UniqueFd write(ends[1]);
+  UniqueFd read(ends[0]), write(ends[1]);
   const auto nothing = open_file("/dev/null", O_RDONLY);
   auto environment_strings = environment_lines(own_environment(), {}, {});
   auto arguments = exec_pointers(argv), environment = exec_pointers(environment_strings);
@@ -38,14 +38,16 @@ ProgramPipe::ProgramPipe(std::vector<std::string> argv) {
     ::setpgid(0, 0);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(127);
-    ::dup2(nothing.get(), 0);
-    ::dup2(write.get(), 1);
+    ::dup2(way == Way::into ? read.get() : nothing.get(), 0);
+    ::dup2(way == Way::into ? 2 : write.get(), 1);
     close_on_exec_from(3);
     ::signal(SIGPIPE, SIG_DFL);
     ::execve(program->c_str(), arguments.data(), environment.data());
     ::_exit(127);
   }
   ::setpgid(m_pid, m_pid);
+  m_end = std::move(way == Way::into ? write : read);
+  if (way == Way::into) ::signal(SIGPIPE, SIG_IGN);
 }
 
 ProgramPipe::~ProgramPipe() {
@@ -55,8 +57,13 @@ ProgramPipe::~ProgramPipe() {
   }
 }
 
+bool ProgramPipe::is_shut() const {
+  pollfd end{m_end.get(), POLLOUT, 0};
+  return ::poll(&end, 1, 0) > 0 && (end.revents & POLLERR) != 0;
+}
+
 int ProgramPipe::wait() {
-  m_output.reset();
+  m_end.reset();
   int status = 0;
   while (::waitpid(m_pid, &status, 0) < 0) {
     if (errno != EINTR) fail_errno("waitpid");

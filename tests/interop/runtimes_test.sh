@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # An image crosses and comes to nodes that no registry serves: containerd imports it, has the digest that was signed, and runs
-# it; podman loads both archives. Then the same runtimes pull it from the mirror under the name that its upstream had.
+# it; podman loads both archives; both, and a stand-in for docker, get it from `export --into`. Then the same runtimes pull it from the mirror under the name that its upstream had.
 # A containerd of this test's own; containers run in it, without a network.
 #   runtimes_test.sh LIFTLOCK_LOW LIFTLOCK_HIGH
 source "$(dirname "$0")/crossing_machines.sh" || exit 1
@@ -107,6 +107,51 @@ podman load -q -i "$work/docker.tar" > /dev/null
 config=$(skopeo inspect --raw "oci:$work/image:app" | json '["config"]["digest"]')
 [ "sha256:$(podman image inspect --format '{{.Id}}' "$(podman images -q)")" = "$config" ] || fail "podman has another image"
 podman rmi -a -f > /dev/null
+
+# --- given to the engines of this host, by their own programs; of docker's a stand-in
+mkdir "$work/bin" "$work/none"
+printf '#!/bin/sh\nexec "%s" --root "%s/podman" --runroot "%s/podman-run" --storage-driver vfs --events-backend file --cgroup-manager cgroupfs "$@"\n' \
+  "$(type -P podman)" "$work" "$work" > "$work/bin/podman"
+chmod 755 "$work/bin/podman"
+cp "$root/tests/tools/fake_docker.py" "$work/bin/docker"
+export CONTAINERD_ADDRESS=$work/node/socket CONTAINERD_SNAPSHOTTER=native FAKE_DOCKER=$work/docker.json
+unset CONTAINERD_NAMESPACE
+into() { PATH=$work/bin:$PATH high export team/app --into "$@"; }
+without() { PATH=$work/none high export team/app --into "$@"; }
+ctr images rm "$upstream/team/app:1.0" registry.example/app:2 > /dev/null
+for engine in podman ctr docker; do
+  refused tool-missing without "$engine"
+  out=$(into "$engine" 2> "$work/into.log") || fail "--into $engine: $(cat "$work/into.log")"
+  [ "$out" = "sha256:$digest is $upstream/team/app:1.0 in $engine" ] || fail "--into $engine says: $out"
+  out=$(into "$engine" 2> "$work/into.log") || fail "--into $engine again: $(cat "$work/into.log")"
+  [ "$out" = "sha256:$digest was $upstream/team/app:1.0 in $engine" ] || fail "--into $engine sends it again: $out"
+  into "$engine" --image-name registry.example/app:2 > /dev/null 2> "$work/into.log" || fail "--into $engine --image-name: $(cat "$work/into.log")"
+done
+for name in "$upstream/team/app:1.0" registry.example/app:2; do
+  [ "$(podman image inspect --format '{{.Digest}}' "$name")" = "sha256:$digest" ] || fail "podman has another digest as $name"
+  [ "$(has "$name")" = "sha256:$digest" ] || fail "the node has another digest as $name: $(ctr images ls)"
+  [ "sha256:$(podman image inspect --format '{{.Id}}' "$name")" = "$(json "['$name']" < "$FAKE_DOCKER")" ] || fail "docker's stand-in has another image as $name"
+done
+says registry.example/app:2
+[ "$(high --json audit tail -n 50 --type image.push | json '["entries"]' | grep -o "'outcome': 'success'" | wc -l)" = 6 ] || fail "the audit log does not have each once: $(high audit tail -n 50 --type image.push)"
+refused usage into nerdctl
+refused usage into podman --oci-archive
+refused usage into podman --image-name app:2
+refused usage into docker --image-name "registry.example/app@sha256:$digest"
+echo refuse > "$FAKE_DOCKER.mode"
+refused tool-failed into docker --image-name registry.example/app:3
+echo lie > "$FAKE_DOCKER.mode"
+refused digest-mismatch into docker --image-name registry.example/app:3
+rm "$FAKE_DOCKER.mode"
+into docker --image-name registry.example/app:3 > /dev/null 2>&1 || fail "what had the name does not lose it"
+blob=$(find "$high_state/store/blobs" -type f -size +100k | head -n 1)
+chmod u+w "$blob" && damage "$blob" 50000
+refused blob-corrupt into docker --image-name registry.example/app:4
+if grep -q app:4 "$FAKE_DOCKER"; then fail "docker's stand-in took an image that has rotted"; fi
+damage "$blob" 50000 && chmod 444 "$blob"
+high audit verify > /dev/null || fail "the audit log"
+podman rmi -a -f > /dev/null
+step "podman, containerd and a stand-in for docker get the image from export itself, and their digests are compared"
 
 # --- both from the mirror, by the name that the upstream had
 "$high_exe" --quiet --state "$high_state" serve > "$work/serve.log" 2>&1 & pids+=($!)
