@@ -122,10 +122,20 @@ class Ingest {
     const auto root = judge_chain(trust.pinned_chain(), statements, now());
     require_trust_as_logged(trust, m_log, statements);
     require_trust_as_marked(m_site, m_log, statements);
-    if (root.version <= before.version || (root.expires && *root.expires <= now())) return {};
-    follow_trust(root, statements);
-    return fmt::format("its root statement {} is followed all the same{}", root.version,
-                       why == ErrorCode::trust_broken ? ", so run the same command again" : "");
+    const bool is_newer = root.version > before.version && !(root.expires && *root.expires <= now());
+    if (is_newer) follow_trust(root, statements);
+    std::string told;
+    if (is_newer) {
+      told = fmt::format("its root statement {} is followed all the same{}", root.version,
+                         why == ErrorCode::trust_broken ? ", so run the same command again" : "");
+    }
+    try {
+      mark_trust(m_site, m_log);  // also where an earlier run could not
+    } catch (const std::exception& error) {
+      told += fmt::format("{}the catalog could not be told which trust is the newest: {}", told.empty() ? "" : "; ",
+                          error.what());
+    }
+    return told;
   }
 
   const BundleInfo& info() const { return m_bundle.info(); }
@@ -355,13 +365,14 @@ class Ingest {
                      .detail = dump_json_line(detail)},
                     [&] { trust.follow(statements, now()); });
     }
-    if (trust.current().fingerprint == root.fingerprint) return mark_trust(m_site, m_log);
+    if (trust.current().fingerprint == root.fingerprint) return;
     throw Error(ErrorCode::busy, "the trust root changed while the bundle was checked against the one before",
                 "run the same command again: the signatures are judged anew");
   }
 
   void publish(StagedBlobs& staged, Catalog& catalog) {
     follow_trust(m_admission.root, m_admission.statements);
+    mark_trust(m_site, m_log);
     const auto& info = m_bundle.info();
     const auto subject = fmt::format("{}/{}", info.channel, info.sequence);
     const auto detail = ingest_detail(info, m_bundle.digest(), remarks());

@@ -75,10 +75,13 @@ class LoginImport {
   /// @param file empty: the journal itself, which says what is new
   LoginImport(AuditLog& log, std::string actor, std::string file, Position position)
       : m_log(log), m_actor(std::move(actor)), m_file(std::move(file)), m_position(std::move(position)) {
-    // Versions before 2026-12 took lines of a day to come, and their time as the mark.
+    // Versions before 2026-12 took the time of a line of any day to come as the mark. One that is ahead by less may be
+    // of a clock that was set back since: what came before it was taken.
     const auto now = microseconds_now();
-    m_position.microseconds = std::min(m_position.microseconds, now);
-    m_position.journal = std::min(m_position.journal, now);
+    constexpr std::uint64_t k_day = 86'400'000'000;
+    for (auto* mark : {&m_position.microseconds, &m_position.journal}) {
+      if (*mark > now + k_day) *mark = now;
+    }
     if (!m_file.empty()) m_begin = m_position.microseconds;
   }
 

@@ -13,6 +13,7 @@
 #include "cli/record_view.hpp"
 #include "cli/recorded_effect.hpp"
 #include "record/answer_parts.hpp"
+#include "record/retention.hpp"
 #include "record/text_search.hpp"
 
 namespace liftlock {
@@ -32,7 +33,9 @@ void add_texts(const Json& content, std::vector<std::string>& out) {
 /// its digest: the same may have been sent again.
 std::vector<std::string> texts_of(const Record& record) {
   std::vector<std::string> out;
-  for (auto& part : answer_parts(record.answer)) {
+  // Vectors, orders and counts: others have the same, and what they are of is in the prompt.
+  const bool has_words = !answers_in_numbers(record.head.endpoint);
+  for (auto& part : has_words ? answer_parts(record.answer) : std::vector<AnswerPart>()) {
     // What engines add to many answers alike is nothing that was said.
     if (part.name != k_other_part) out.push_back(std::move(part.text));
   }

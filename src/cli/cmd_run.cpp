@@ -13,6 +13,7 @@
 #include "cli/commands.hpp"
 #include "cli/line_reader.hpp"
 #include "cli/model_session.hpp"
+#include "cli/output_file.hpp"
 #include "os/file.hpp"
 
 namespace liftlock {
@@ -223,7 +224,10 @@ void add_run(CLI::App& app, Invocation& invocation) {
       "The model is checked and runs as under `serve`; questions and answers go on record. /help says what there is.\n"
       "With --json each answer is one line of JSON.\n"
       "Example: liftlock run demo");
-  command->callback([&invocation, options] { Talk(invocation, *options).run(); });
+  command->callback([&invocation, options] {
+    require_file_name(options->history, "--history");
+    Talk(invocation, *options).run();
+  });
 }
 
 }  // namespace liftlock

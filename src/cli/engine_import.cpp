@@ -14,6 +14,7 @@
 #include "base/text.hpp"
 #include "bundle/accepted_kinds.hpp"
 #include "bundle/import_record.hpp"
+#include "bundle/trust_mark.hpp"
 #include "cli/engine_view.hpp"
 #include "cli/inspection.hpp"
 #include "engine/import.hpp"
@@ -122,6 +123,7 @@ engine::InstalledEngine import_engine(Invocation& invocation, const Site& site, 
   engine::EngineFacts facts;
   UniqueFd tar;
   try {
+    require_trust_as_marked(site, log);  // what a revoked key signed is code, too
     require_accepted_kind(site.config().accept_kinds, "engine", request.file.filename().string());
     const auto cells = cells_of(site);
     auto copy = engine::copy_privately(request.file, site.engines_folder(), site.config().reserve_bytes);

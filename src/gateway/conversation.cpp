@@ -12,6 +12,7 @@
 #include "gateway/prompt_size.hpp"
 #include "gateway/reply.hpp"
 #include "os/file.hpp"
+#include "record/retention.hpp"
 
 namespace liftlock {
 namespace {
@@ -237,7 +238,7 @@ class Conversation final : public LiveAnswer {
       body = dump_json_line(answer);
     }
     note(answer);
-    const bool has_words = !answers_in_numbers(m_request.engine.path);
+    const bool has_words = !answers_in_numbers(m_request.endpoint);
     const auto words = has_words && m_request.record_mode != RecordMode::off ? m_words.of(answer) : std::string();
     auto response = text_response(200, "application/json", m_request.dialect->whole(std::move(body), answer));
     answer = nullptr;  // of vectors it is several times their text, and waits for no disk

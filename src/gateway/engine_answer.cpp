@@ -76,10 +76,6 @@ Error engine_refusal(int status, std::string_view body) {
                       status)};
 }
 
-bool answers_in_numbers(std::string_view path) {
-  return path == "/v1/embeddings" || path == "/v1/rerank" || path == "/v1/chat/completions/input_tokens";
-}
-
 std::string AnswerWords::of(const Json& answer) {
   if (const auto* images = images_of(answer)) return m_marks.piece(k_content_part, dump_json_line(*images));
   std::string words;

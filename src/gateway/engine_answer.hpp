@@ -20,10 +20,6 @@ bool is_engines_fault(int status);
 /// stays in the log that they write themselves.
 Error engine_refusal(int status, std::string_view body);
 
-/// Are this path's answers vectors, a ranking or a count? They hold no words, and the record has each of them whole, as
-/// its client gets it.
-bool answers_in_numbers(std::string_view path);
-
 /// The words in what an engine says, for the record: of one answer, or of a stream, chunk by chunk. Content, reasoning
 /// and the arguments of tool calls are parts of their own (record/answer_parts.hpp), images are the JSON that holds
 /// them, and what else a client gets is JSON.

@@ -42,6 +42,11 @@ RecordClass class_of(std::string_view endpoint) {
   return RecordClass::prompts;
 }
 
+bool answers_in_numbers(std::string_view endpoint) {
+  const auto one = class_of(endpoint);
+  return one == RecordClass::embeddings || one == RecordClass::rankings || endpoint.ends_with("/count_tokens");
+}
+
 std::optional<std::chrono::seconds> Retention::of(RecordClass one) const {
   const auto found = classes.find(one);
   return found == classes.end() ? all : std::optional(found->second);

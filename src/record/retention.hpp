@@ -22,6 +22,10 @@ std::optional<RecordClass> parse_record_class(std::string_view text);
 /// By the path that a client asked: "/v1/chat/completions". Of an unknown one, prompts.
 RecordClass class_of(std::string_view endpoint);
 
+/// Are this endpoint's answers vectors, an order or a count? They hold no words, and the record has each of them whole,
+/// as its client gets it.
+bool answers_in_numbers(std::string_view endpoint);
+
 struct Retention {
   std::optional<std::chrono::seconds> all;  ///< of classes that have none of their own; absent: for ever
   std::map<RecordClass, std::chrono::seconds> classes = {};

@@ -53,6 +53,10 @@ high record erase "$tool" --reason test > /dev/null
 parts=$("$writer" "$high_state" eve '{"messages":[{"role":"user","content":[{"type":"text","text":"a question in parts, as clients send it"}]}]}' 'no')
 [ "$(high --json audit spill "$parts" | json '["records"][0]["id"]')" = "$parts" ] || fail "a question in parts"
 high record erase "$parts" --reason test > /dev/null
+# A vector and a count say nothing that others have not as well: what they are of is looked for.
+count=$("$writer" "$high_state" eve '{"messages":[{"role":"user","content":"short"}]}' '{"input_tokens": 4711}' /v1/messages/count_tokens)
+refused usage high audit spill "$count"
+high record erase "$count" --reason test > /dev/null
 # What came between the tokens, or before them, hides no answer.
 mixed=$("$writer" "$high_state" eve '{"messages":[{"role":"user","content":"why?"}]}' \
   $'\x1ereasoning\x1fa thought that stays here\x1econtent\x1fthe answer that is \x1eothers\x1f{"logprobs":1}\x1econtent\x1fcut into tokens\x1eothers\x1f{"logprobs":2}')
@@ -103,7 +107,7 @@ says 'is released' high record release "$first" --reason 'court case 12 ended'
 says 'is erased' high record erase "$first" --reason 'ada asked for it'
 refused record-erased high record show "$first"
 says 'its content was erased' high record verify "$first"
-says 'searched, 8 without content' high record find --user bob
+says 'searched, 9 without content' high record find --user bob
 says 'in no record' high audit spill 'tell me'
 high audit verify > /dev/null || fail "the audit log is not whole after an erasure"
 refused not-found high record show 01ARZ3NDEKTSV4RRFFQ69G5FAV

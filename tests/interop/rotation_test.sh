@@ -321,6 +321,8 @@ if high status > ../told; then fail "status has nothing to say of old copies of 
 grep -q "^TRUST: root statement $version (sha256:.*) was followed here, as the catalog knows" ../told || fail "status: $(cat ../told)"
 high trust pin "$high_state/trust/1.root.json" --fingerprint "$(json '["fingerprint"]' < ../first-root)" > /dev/null  # changes nothing, nor the mark
 refused trust-rolled-back take plant-12
+printf 'an engine' > ../any.baiengine
+refused trust-rolled-back high engine install ../any.baiengine --expect "$(sha256sum < ../any.baiengine | cut -d' ' -f1)"
 follow
 good_trust "the statement that both had lost"
 take plant-12
