@@ -196,6 +196,7 @@ void add_store_export(CLI::App& app, Invocation& invocation) {
       "Prints lines that `sha256sum -c` reads. The files are copies: editing them leaves the store as it is.\n"
       "An image becomes an OCI layout: skopeo copy oci:DIR:NAME:TAG …; several images may share the folder.\n"
       "Examples:\n  liftlock export tinyllama --to ./models\n  liftlock export --wheelhouse --to ./wheelhouse\n"
+      "  liftlock export --go-proxy --to ./go && GOPROXY=file://$PWD/go GOSUMDB=off go build ./...\n"
       "  liftlock export tinyllama --to ~/.cache/huggingface/hub --hf-cache\n"
       "  liftlock export tinyllama --to /usr/share/ollama/.ollama/models --ollama-store\n"
       "  liftlock export team/app --to app.tar --oci-archive && ctr -n k8s.io images import app.tar\n"

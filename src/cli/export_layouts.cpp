@@ -8,6 +8,11 @@
 #include "crypto/sha256sums.hpp"
 
 namespace liftlock {
+namespace {
+
+constexpr std::uint64_t k_max_document = 64u << 20;
+
+}  // namespace
 
 std::span<const NamedLayout> export_layouts() {
   static const std::vector<NamedLayout> k_layouts = {
@@ -26,6 +31,31 @@ std::span<const NamedLayout> export_layouts() {
        .kinds = {"rpm"},
        .without_id = NamedLayout::Without::all,
        .write = export_rpms},
+      {.flag = "--npm-cache",
+       .doc = "The folder is npm's cache: `npm ci --offline --cache`. ID and what it needs, or every package",
+       .kinds = {"npm"},
+       .without_id = NamedLayout::Without::all,
+       .write = export_npm_cache},
+      {.flag = "--crates",
+       .doc = "A local registry of cargo, with its .cargo/config.toml: ID and what it needs, or every crate",
+       .kinds = {"crate"},
+       .without_id = NamedLayout::Without::all,
+       .write = export_crates},
+      {.flag = "--go-proxy",
+       .doc = "A folder for `GOPROXY=file://…`: ID and what it needs, or every Go module",
+       .kinds = {"go-module"},
+       .without_id = NamedLayout::Without::all,
+       .write = export_go_proxy},
+      {.flag = "--maven-repository",
+       .doc = "A Maven repository for file://… or a web server: ID and what it needs, or all there is",
+       .kinds = {"maven"},
+       .without_id = NamedLayout::Without::all,
+       .write = export_maven_repository},
+      {.flag = "--charts",
+       .doc = "Charts with the index.yaml of a chart repository, for a web server: ID, or every chart",
+       .kinds = {"chart"},
+       .without_id = NamedLayout::Without::all,
+       .write = export_charts},
       {.flag = "--model-folder",
        .doc = "The model's files with MODEL_MANIFEST.sha256",
        .kinds = {"model"},
@@ -52,6 +82,13 @@ std::span<const NamedLayout> export_layouts() {
   return k_layouts;
 }
 
+void require_same_document(const fs::path& path, std::string_view text) {
+  if (!fs::exists(path) || read_file(path, k_max_document) == text) return;
+  throw Error(ErrorCode::immutable,
+              fmt::format("'{}' is there already and lists other files", printable(path.string())),
+              "export to an empty folder, or remove that file");
+}
+
 void write_export_list(const fs::path& folder, std::string_view name, std::vector<ExportedFile>& files) {
   std::vector<std::string> lines;
   for (const auto& file : files)
@@ -61,11 +98,7 @@ void write_export_list(const fs::path& folder, std::string_view name, std::vecto
   std::string text;
   for (const auto& line : lines) text += line;
   const auto path = folder / name;
-  if (fs::exists(path) && read_file(path, 64u << 20) != text) {
-    throw Error(ErrorCode::immutable,
-                fmt::format("'{}' is there already and lists other files", printable(path.string())),
-                "export to an empty folder, or remove that file");
-  }
+  require_same_document(path, text);
   write_file_atomically(path, text);
   files.push_back({path, text.size(), sha256(text)});
 }

@@ -2,6 +2,7 @@
 // (export_*.cpp), one line in the table of export_layouts.cpp.
 #pragma once
 
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,11 +39,23 @@ std::span<const NamedLayout> export_layouts();
 std::vector<ExportedFile> export_wheelhouse(const LayoutOrder& order);
 std::vector<ExportedFile> export_debs(const LayoutOrder& order);
 std::vector<ExportedFile> export_rpms(const LayoutOrder& order);
+std::vector<ExportedFile> export_npm_cache(const LayoutOrder& order);
+std::vector<ExportedFile> export_crates(const LayoutOrder& order);
+std::vector<ExportedFile> export_go_proxy(const LayoutOrder& order);
+std::vector<ExportedFile> export_maven_repository(const LayoutOrder& order);
+std::vector<ExportedFile> export_charts(const LayoutOrder& order);
 std::vector<ExportedFile> export_model_folder(const LayoutOrder& order);
 std::vector<ExportedFile> export_docker_archive(const LayoutOrder& order);
 std::vector<ExportedFile> export_oci_archive(const LayoutOrder& order);
 std::vector<ExportedFile> export_hub_cache(const LayoutOrder& order);
 std::vector<ExportedFile> export_ollama_store(const LayoutOrder& order);
+
+/// Those of the order and what they need, as far as it is of these kinds and here.
+std::vector<Artifact> with_needs(const LayoutOrder& order, const std::set<std::string_view>& kinds);
+
+/// Refuses a document of an export that stands there with another text: an index that names other files.
+/// @throws Error{immutable}
+void require_same_document(const fs::path& path, std::string_view text);
 
 /// Writes FOLDER/NAME, a list of digests that `sha256sum -c` reads there, and adds it to `files`. It replaces one that
 /// lists the same files, and no other. @throws Error{immutable}

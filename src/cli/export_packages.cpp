@@ -5,10 +5,8 @@
 #include "cli/export_layouts.hpp"
 
 namespace liftlock {
-namespace {
 
-/// With what they need, as far as it is of these kinds and here.
-std::vector<Artifact> closed(const LayoutOrder& order, const std::set<std::string_view>& kinds) {
+std::vector<Artifact> with_needs(const LayoutOrder& order, const std::set<std::string_view>& kinds) {
   std::vector<Artifact> out = order.artifacts;
   std::set<std::string> seen;
   for (const auto& artifact : out) seen.insert(artifact.id());
@@ -23,9 +21,11 @@ std::vector<Artifact> closed(const LayoutOrder& order, const std::set<std::strin
   return out;
 }
 
+namespace {
+
 std::vector<ExportedFile> write_flat(const LayoutOrder& order, const std::set<std::string_view>& kinds) {
   std::vector<ExportedFile> files;
-  for (const auto& artifact : closed(order, kinds)) {
+  for (const auto& artifact : with_needs(order, kinds)) {
     auto written = export_artifact(order.store.blobs, artifact, order.to, ExportLayout::flat, order.reporter);
     files.insert(files.end(), written.begin(), written.end());
   }

@@ -147,6 +147,19 @@ out=$(cut_off 'cd "$work/stack/app" && rm -rf target && CARGO_HOME=$work/alone c
 [ "$out" = "$expected" ] || fail "built from the bundle alone: $out"
 step "cargo build from the bundle alone"
 
+# What export gives back is a local registry, wherever it is put; an index of it that names other crates is nobody's to replace.
+high export --crates --to "$work/crates" > "$work/export.list"
+(cd "$work/crates" && sha256sum --quiet -c SHA256SUMS) || fail "SHA256SUMS of the exported crates"
+[ "$(ls "$work"/crates/*.crate | wc -l)" = "$count" ] || fail "not all of the $count crates were exported"
+high export --crates --to "$work/crates" > "$work/again.list" && cmp "$work/export.list" "$work/again.list" || fail "the same export again"
+cp -r "$work/crates" "$work/other-crates" && echo '{}' >> "$(find "$work/other-crates/index" -type f | head -n 1)"
+refused immutable high export --crates --to "$work/other-crates"
+mv "$work/crates" "$work/moved" && mkdir "$work/local-home"
+out=$(cut_off 'cd "$work/stack/app" && rm -rf target && CARGO_HOME=$work/local-home cargo build -q --locked --offline --config "$work/moved/.cargo/config.toml" && target/debug/app '"$args") ||
+  fail "cargo does not build from the exported crates: $out"
+[ "$out" = "$expected" ] || fail "built from the exported crates: $out"
+step "cargo build from a local registry that export wrote"
+
 # A registry that lies, and a lock that is not whole.
 if [ "${3:-}" != online ]; then
   printf '[stack]\nname = "rust"\n[cargo.app]\nlock = "app/Cargo.lock"\nindex = "http://127.0.0.1:%s/index/"\n' "$port" > liftlock.toml

@@ -132,6 +132,17 @@ out=$(cut_off '
 [ "$out" = "$expected" ] || fail "built from the bundle alone: $out"
 step "go build from the bundle alone"
 
+high export --go-proxy --to "$work/exported" > /dev/null
+(cd "$work/exported" && sha256sum --quiet -c SHA256SUMS) || fail "SHA256SUMS of the exported modules"
+out=$(first=$first cut_off '
+  unset GOENV
+  export GOENV=off GOPROXY=file://$work/exported GOSUMDB=off GOMODCACHE=$work/exported-cache GOCACHE=$work/exported-build HOME=$work
+  cd "$work/stack/app" && go build -o "$work/from-export" . && "$work/from-export"
+  go mod download && go mod verify && go list -m -versions "$first"') || fail "go does not build from the exported modules: $out"
+[ "$(head -n 1 <<< "$out")" = "$expected" ] || fail "built from the exported modules: $out"
+grep -q 'all modules verified' <<< "$out" || fail "go mod verify of the exported modules: $out"
+step "go build from a folder that export wrote"
+
 # A proxy that lies, and a go.sum with a gap.
 if [ "${3:-}" != online ]; then
   cp "$work/proxy/example.test/!acme/!base/@v/v1.0.0.zip" "$work/proxy/example.test/!acme/!base/@v/v1.1.0.zip"

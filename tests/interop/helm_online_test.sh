@@ -108,6 +108,24 @@ rendered = helm.Chart.load(work / "pulled/storage-1.10.0.tgz").render(name="here
 assert any("kind: Deployment" in text and "here-storage" in text for text in rendered.values()), rendered
 print("ok: Helm reads the index, pulls both versions, and renders a Deployment")
 PY
+# The same charts in a folder that export wrote, behind a web server that knows nothing of charts.
+"$high_exe" --quiet --state "$high_state" export --charts --to "$work/charts" > /dev/null
+(cd "$work/charts" && sha256sum --quiet -c SHA256SUMS && exec python3 -m http.server 8490 --bind 127.0.0.1) > "$work/charts.log" 2>&1 &
+folder=$!
+trap 'kill $server $folder 2> /dev/null || true' EXIT
+soon curl -fs http://127.0.0.1:8490/index.yaml || { echo "the folder is not served: $(cat "$work/charts.log")" >&2; exit 1; }
+"$work/venv/bin/python" - http://127.0.0.1:8490 "$work" <<'PY'
+import pathlib, sys
+from helm_python import registry
+url, work = sys.argv[1], pathlib.Path(sys.argv[2])
+index = registry.repo_index(url)
+listed = {name: sorted(one["version"] for one in versions) for name, versions in index["entries"].items()}
+assert listed == {"storage": ["1.10.0", "1.2.0"], "kube-monitoring": ["1.2.0"]}, listed
+(work / "from-folder").mkdir()
+registry.pull("storage", repo_url=url, version="1.2.0", destination=work / "from-folder")
+assert (work / "from-folder/storage-1.2.0.tgz").read_bytes() == (work / "upstream/storage-1.2.0.tgz").read_bytes()
+print("ok: Helm reads the index of an exported folder, and pulls from it")
+PY
 command -v helm > /dev/null || exit 0
 registry=$(sed -n 's|^listening on http://||p' "$work/serve.out")
 mkdir "$work/as-oci"

@@ -69,3 +69,13 @@ out=$(cut_off 'cd "$work/stack" && cp -r "$work/medium/java-1/packages/maven" "$
   java -cp "app/target/app-1.0.jar:$(find "$work/alone-m2" -name "commons-lang3-*.jar" | paste -sd:)" App') || fail "mvn does not build from the bundle: $out"
 [ "$out" = Ada ] || fail "built from the bundle alone: $out"
 step "mvn package from the bundle alone"
+
+rm -rf app/target
+high export --maven-repository --to "$work/exported" > /dev/null
+(cd "$work/exported" && sha256sum --quiet -c SHA256SUMS) || fail "SHA256SUMS of the exported repository"
+out=$(cut_off 'cd "$work/stack"
+  printf "<settings><mirrors><mirror><id>folder</id><mirrorOf>*</mirrorOf><url>file://%s</url></mirror></mirrors></settings>" "$work/exported" > "$work/exported.xml"
+  mvn -B -q -C -s "$work/exported.xml" -f app/pom.xml "-Dmaven.repo.local=$work/exported-m2" package > "$work/mvn.log" 2>&1 || { cat "$work/mvn.log"; exit 1; }
+  java -cp "app/target/app-1.0.jar:$(find "$work/exported-m2" -name "commons-lang3-*.jar" | paste -sd:)" App') || fail "mvn does not build from the exported repository: $out"
+[ "$out" = Ada ] || fail "built from the exported repository: $out"
+step "mvn package, a range of versions and strict checksums included, from a folder that export wrote"

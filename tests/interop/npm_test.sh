@@ -200,6 +200,15 @@ find "$work/media/one/packages/npm" -name '*.tgz' | xargs npm cache add > "$work
 npm ci --offline > "$work/plain.log" 2>&1 || { cat "$work/plain.log"; fail "npm ci --offline from the bundle's files"; }
 [ "$(node_modules/.bin/greet)" = "hello from linux" ] || fail "the program does not run from the bundle's files"
 echo "ok: npm ci --offline with nothing but the bundle"
+
+# npm's cache as export gives it back.
+"$high_exe" --quiet --state "$high_state" export --npm-cache --to "$work/exported" > /dev/null
+(cd "$work/exported" && sha256sum --quiet -c SHA256SUMS) || fail "SHA256SUMS of the exported cache"
+mkdir ../exported-site; cd ../exported-site
+cp "$work"/site/package*.json .
+npm ci --offline --cache "$work/exported" > "$work/exported.log" 2>&1 || { cat "$work/exported.log"; fail "npm ci from the exported cache"; }
+[ "$(node_modules/.bin/greet)" = "hello from linux" ] || fail "the program does not run from the exported cache"
+echo "ok: npm ci --offline from a cache that export wrote"
 SH
 inside=(unshare --net); [ "$(id -u)" -eq 0 ] || inside=(unshare --map-root-user --net)
 "${inside[@]}" bash "$work/inside.sh" || exit 1

@@ -1,18 +1,17 @@
 #include "ecosystem/cargo/fetch_check.hpp"
 
-#include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
-#include "base/loose_json.hpp"
 #include "base/text.hpp"
 #include "ecosystem/cargo/cargo_client.hpp"
 #include "ecosystem/cargo/crate_file.hpp"
-#include "ecosystem/cargo/crate_name.hpp"
+#include "ecosystem/cargo/inspector.hpp"
+#include "ecosystem/cargo/local_registry.hpp"
 #include "ecosystem/cargo/lock_file.hpp"
+#include "ecosystem/cargo/manifest.hpp"
 #include "ecosystem/offline_client.hpp"
 #include "os/file.hpp"
 
@@ -28,28 +27,18 @@ std::set<std::string> registries_of(const LockFile& lock) {
   return out;
 }
 
-/// FOLDER/NAME-VERSION.crate and FOLDER/index/PREFIX/NAME.
-void make_local_registry(const std::vector<Artifact>& artifacts, const std::set<std::string>& registries,
-                         const CollectContext& context, const fs::path& folder) {
-  const auto usual = std::find_if(registries.begin(), registries.end(), is_default_registry);
-  const auto default_registry = usual == registries.end() ? std::string() : *usual;
-  std::map<std::string, std::string> pages;
-  for (const auto& artifact : artifacts) {
-    if (artifact.kind != "crate") continue;
-    const auto& file = artifact.files.at(0);
-    const auto fd = context.store.open(file.digest);
-    const auto content =
-        with_context(artifact.id(), [&] { return check_crate(fd.get(), artifact.name, artifact.version); });
-    const auto registry = text_in(artifact.facts, "registry");
-    pages[index_path(artifact.name)] +=
-        index_line(content.manifest, file.digest,
-                   {.registry = is_default_registry(registry) ? "" : registry, .default_registry = default_registry}) +
-        "\n";
-  }
+void make_local_registry(const std::vector<Artifact>& artifacts, const CollectContext& context,
+                         const fs::path& folder) {
+  const auto layout = local_registry(artifacts, [&](const Artifact& crate) {
+    const auto fd = context.store.open(crate.files.at(0).digest);
+    auto facts = Json::object();
+    facts[k_fact_index] = index_facts(check_crate(fd.get(), crate.name, crate.version).manifest);
+    return facts;
+  });
   link_files(context, artifacts, "packages/cargo/", folder);
-  for (const auto& [path, page] : pages) {
-    fs::create_directories((folder / "index" / path).parent_path());
-    write_file_atomically(folder / "index" / path, page);
+  for (const auto& [path, text] : layout.documents) {
+    fs::create_directories((folder / path).parent_path());
+    write_file_atomically(folder / path, text);
   }
 }
 
@@ -104,7 +93,7 @@ CheckResult check_fetch(const StackEntry& entry, const fs::path& lock_file, cons
                          .unset_environment = {},
                          .working_folder = {}});
   } else {
-    make_local_registry(artifacts, registries, context, folder);
+    make_local_registry(artifacts, context, folder);
   }
   const auto sources =
       replacing(registries, vendored ? "directory" : "local-registry", vendored ? folder / "vendor" : folder);

@@ -13,6 +13,7 @@
 #include "crypto/hash.hpp"
 #include "ecosystem/cargo/crate_name.hpp"
 #include "ecosystem/cargo/inspector.hpp"
+#include "ecosystem/cargo/local_registry.hpp"
 #include "ecosystem/cargo/lock_file.hpp"
 #include "ecosystem/cargo/manifest.hpp"
 
@@ -96,17 +97,8 @@ class CargoRoute : public Route {
 };
 
 std::string CargoRoute::client_configuration(std::string_view base_url) const {
-  auto out = fmt::format(
-      "# cargo 1.68 or later: ~/.cargo/config.toml, or .cargo/config.toml of the project\n"
-      "[source.crates-io]\nreplace-with = \"liftlock\"\n\n"
-      "[source.liftlock]\nregistry = \"sparse+{}{}\"\n",
-      base_url, k_prefix);
-  std::size_t count = 0;
-  for (const auto& registry : m_other_registries) {
-    const auto address = registry.starts_with("registry+") ? registry.substr(9) : registry;
-    out +=
-        fmt::format("\n[source.other-{}]\nregistry = {}\nreplace-with = \"liftlock\"\n", ++count, Json(address).dump());
-  }
+  auto out = "# cargo 1.68 or later: ~/.cargo/config.toml, or .cargo/config.toml of the project\n" +
+             source_replacement(fmt::format("registry = \"sparse+{}{}\"", base_url, k_prefix), m_other_registries);
   if (base_url.starts_with("https://")) {
     out += "\n# [http]\n# cainfo = \"/etc/ssl/certs/ca-certificates.crt\"   # with the mirror's CA in it\n";
   }

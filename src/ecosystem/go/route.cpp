@@ -1,12 +1,10 @@
 #include "ecosystem/go/route.hpp"
 
-#include <algorithm>
-#include <map>
-
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/go/module_path.hpp"
+#include "ecosystem/go/module_proxy.hpp"
 
 namespace liftlock::go {
 namespace {
@@ -16,17 +14,6 @@ constexpr std::string_view k_versions = "/@v/";
 constexpr std::string_view k_latest = "/@latest";
 constexpr std::string_view k_databases = "sumdb/";
 constexpr std::string_view k_text = "text/plain; charset=utf-8";
-
-/// The files of one version by what their names end in: "zip", "mod", "info".
-using Ends = std::map<std::string, ArtifactFile, std::less<>>;
-
-struct Older {
-  bool operator()(const std::string& a, const std::string& b) const {
-    const auto order = compare_versions(a, b);
-    return order != 0 ? order < 0 : a < b;
-  }
-};
-using Versions = std::map<std::string, Ends, Older>;
 
 HttpResponse page(std::string body) {
   HttpResponse response;
@@ -39,16 +26,7 @@ HttpResponse page(std::string body) {
 class GoRoute : public Route {
  public:
   GoRoute(const MirrorView& view, const RouteEnvironment& environment) : m_blobs(environment.blobs) {
-    for (const auto& mirrored : view.artifacts) {
-      const auto& artifact = mirrored.artifact;
-      if (artifact.kind != "go-module" || !is_module_version(artifact.version)) continue;
-      // Newest last; a .mod alone, of one stack, does not hide the .zip of another.
-      auto& ends = m_modules[artifact.name][artifact.version];
-      for (const auto& file : artifact.files) {
-        const auto name = file.path.filename();
-        ends.insert_or_assign(std::string(name.substr(name.rfind('.') + 1)), file);
-      }
-    }
+    for (const auto& mirrored : view.artifacts) add_module(m_modules, mirrored.artifact);  // newest last
   }
 
   std::string_view prefix() const override { return k_prefix; }
@@ -67,12 +45,11 @@ class GoRoute : public Route {
 
  private:
   const Versions& versions_of(std::string_view escaped) const;
-  HttpResponse list(const Versions& versions) const;
   HttpResponse latest(const Versions& versions) const;
   HttpResponse file(const Versions& versions, std::string_view name) const;
 
   const BlobStore& m_blobs;
-  std::map<std::string, Versions, std::less<>> m_modules;
+  Modules m_modules;
 };
 
 [[noreturn]] void absent(std::string_view what) {
@@ -87,27 +64,8 @@ const Versions& GoRoute::versions_of(std::string_view escaped) const {
   return found->second;
 }
 
-/// Versions that can be had whole; those that are there for their go.mod alone are none to choose from.
-HttpResponse GoRoute::list(const Versions& versions) const {
-  std::string out;
-  for (const auto& [version, ends] : versions) {
-    if (ends.count("zip") != 0 && !pseudo_version_time(version)) out += version + "\n";
-  }
-  return page(std::move(out));
-}
-
-/// As go chooses: the highest release, else the highest pre-release, else the highest pseudo-version.
 HttpResponse GoRoute::latest(const Versions& versions) const {
-  const ArtifactFile* chosen = nullptr;
-  int rank = -1;
-  for (const auto& [version, ends] : versions) {
-    const auto info = ends.find("info");
-    if (ends.count("zip") == 0 || info == ends.end()) continue;
-    const int own = pseudo_version_time(version) ? 0 : is_prerelease(version) ? 1 : 2;
-    if (own < rank) continue;
-    rank = own;
-    chosen = &info->second;
-  }
+  const auto* chosen = latest_info(versions);
   if (chosen == nullptr) absent("version of it that is whole");
   return blob_response(m_blobs, *chosen, "application/json");
 }
@@ -147,7 +105,7 @@ HttpResponse GoRoute::handle(const HttpRequest& request) const {
   if (at == std::string_view::npos) absent(fmt::format("'{}'", path));
   const auto& versions = versions_of(path.substr(0, at));
   const auto name = path.substr(at + k_versions.size());
-  return name == "list" ? list(versions) : file(versions, name);
+  return name == "list" ? page(version_list(versions)) : file(versions, name);
 }
 
 }  // namespace

@@ -1,14 +1,12 @@
 #include "ecosystem/helm/route.hpp"
 
+#include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
-#include <set>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
-#include "ecosystem/helm/chart.hpp"
-#include "ecosystem/helm/inspector.hpp"
+#include "ecosystem/helm/chart_index.hpp"
 
 namespace liftlock::helm {
 namespace {
@@ -18,37 +16,19 @@ constexpr std::string_view k_prefix = "/charts/";
 class ChartRoute : public Route {
  public:
   ChartRoute(const MirrorView& view, const RouteEnvironment& environment) : m_blobs(environment.blobs) {
-    std::map<std::pair<std::string, std::string>, Json> entries;
-    std::map<std::pair<std::string, std::string>, std::string> names;  ///< of the files
-    std::map<std::string, std::set<std::string>> owners;               ///< charts by the names of files
+    ChartIndex index;
     Timestamp newest{};
     for (const auto& mirrored : view.artifacts) {
       const auto& artifact = mirrored.artifact;
-      const auto chart = artifact.facts.find("chart");
-      if (artifact.kind != k_kind || artifact.files.size() != 1 || chart == artifact.facts.end() || !chart->is_object())
-        continue;
+      // Newest last: of two contents under one name and version the newer publication's is served.
+      if (!index.add(artifact, format_time(mirrored.published_at))) continue;
       const auto& file = artifact.files[0];
       const std::string filename(file.path.filename());
-      auto entry = *chart;
-      entry["created"] = format_time(mirrored.published_at);
-      entry["digest"] = file.digest.hex();
-      // Newest last: of two contents under one name and version the newer publication's is served.
-      entries[{artifact.name, artifact.version}] = std::move(entry);
       m_files.insert_or_assign(filename, file);
       m_files.insert_or_assign(artifact.name + "/" + filename, file);
-      names[{artifact.name, artifact.version}] = filename;
-      owners[filename].insert(artifact.name);
       newest = std::max(newest, mirrored.published_at);
     }
-    Json index = {{"apiVersion", "v1"}, {"entries", Json::object()}, {"generated", format_time(newest)}};
-    for (auto& [id, entry] : entries) {
-      // demo 1.0.0-2.0.0 and demo-1.0.0 2.0.0 are one file name: such stand in the folders of their charts.
-      const auto& filename = names[id];
-      entry["urls"] = {owners[filename].size() > 1 ? id.first + "/" + filename : filename};
-      index["entries"][id.first].push_back(std::move(entry));
-    }
-    // JSON is YAML.
-    m_index = std::make_shared<const std::string>(dump_json(index));
+    m_index = std::make_shared<const std::string>(index.text(format_time(newest)));
   }
 
   std::string_view prefix() const override { return k_prefix; }

@@ -3,14 +3,13 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
-#include <map>
 #include <set>
 
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
-#include "ecosystem/maven/repository_path.hpp"
+#include "ecosystem/maven/repository_layout.hpp"
 #include "ecosystem/offline_client.hpp"
 #include "ecosystem/source_files.hpp"
 #include "os/file.hpp"
@@ -18,32 +17,16 @@
 namespace liftlock::maven {
 namespace {
 
-constexpr std::string_view k_top = "packages/maven/";
 constexpr std::size_t k_max_files = 200'000;
 constexpr std::uint64_t k_max_bytes = 4ULL << 30;
 
 void make_repository(const std::vector<Artifact>& artifacts, const CollectContext& context, const fs::path& folder) {
-  link_files(context, artifacts, k_top, folder);
-  struct Module {
-    std::string group, artifact;
-    std::set<std::string> versions;
-  };
-  std::map<std::string, Module> modules;
+  link_files(context, artifacts, k_repository_folder, folder);
+  Modules modules;
   for (const auto& artifact : artifacts) {
-    for (const auto& file : artifact.files) {
-      const auto place = parse_repository_path(file.path.text().substr(k_top.size()));
-      if (!place) continue;
-      const auto at = place->folder();
-      auto& module = modules[at.substr(0, at.rfind('/'))];
-      module.group = place->group;
-      module.artifact = place->artifact;
-      module.versions.insert(place->version);
-    }
+    for (const auto& [path, file] : repository_files(artifact)) add_version(modules, *parse_repository_path(path));
   }
-  for (const auto& [at, module] : modules) {
-    write_file_atomically(folder / at / "maven-metadata.xml",
-                          module_metadata(module.group, module.artifact, module.versions));
-  }
+  for (const auto& [at, module] : modules) write_file_atomically(folder / at / "maven-metadata.xml", module.metadata());
 }
 
 /// A project, copied to where its build may write: without what it built before, and without what is Liftlock's own

@@ -2,19 +2,17 @@
 
 #include <map>
 #include <mutex>
-#include <set>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/maven/checksum.hpp"
-#include "ecosystem/maven/repository_path.hpp"
+#include "ecosystem/maven/repository_layout.hpp"
 
 namespace liftlock::maven {
 namespace {
 
 constexpr std::string_view k_prefix = "/maven/";
-constexpr std::string_view k_top = "packages/maven/";
 constexpr std::string_view k_metadata = "/maven-metadata.xml";
 
 HttpResponse page(std::string body, std::string type) {
@@ -35,18 +33,9 @@ class MavenRoute : public Route {
  public:
   MavenRoute(const MirrorView& view, const RouteEnvironment& environment) : m_blobs(environment.blobs) {
     for (const auto& mirrored : view.artifacts) {
-      if (mirrored.artifact.kind != "maven") continue;
-      for (const auto& file : mirrored.artifact.files) {
-        if (!file.path.text().starts_with(k_top)) continue;
-        const auto path = file.path.text().substr(k_top.size());
-        const auto place = parse_repository_path(path);
-        if (!place) continue;
+      for (const auto& [path, file] : repository_files(mirrored.artifact)) {
         m_files.insert_or_assign(path, file);  // newest last
-        const auto folder = place->folder();
-        auto& module = m_modules[folder.substr(0, folder.rfind('/'))];
-        module.group = place->group;
-        module.artifact = place->artifact;
-        module.versions.insert(place->version);
+        add_version(m_modules, *parse_repository_path(path));
       }
     }
   }
@@ -64,10 +53,6 @@ class MavenRoute : public Route {
   HttpResponse handle(const HttpRequest& request) const override;
 
  private:
-  struct Module {
-    std::string group, artifact;
-    std::set<std::string> versions;
-  };
   std::optional<HttpResponse> find(std::string_view path) const;
   std::optional<HttpResponse> checksum(std::string_view path) const;
 
@@ -77,7 +62,7 @@ class MavenRoute : public Route {
   std::map<std::string, ArtifactFile, std::less<>> m_files;  ///< by path
   mutable std::mutex m_mutex;
   mutable std::map<std::pair<Digest, std::string>, std::string> m_sums;  ///< made once, by content and algorithm
-  std::map<std::string, Module, std::less<>> m_modules;                  ///< by GROUP/ARTIFACT
+  Modules m_modules;
 };
 
 std::optional<HttpResponse> MavenRoute::find(std::string_view path) const {
@@ -87,7 +72,7 @@ std::optional<HttpResponse> MavenRoute::find(std::string_view path) const {
   if (!path.ends_with(k_metadata)) return std::nullopt;
   const auto module = m_modules.find(path.substr(0, path.size() - k_metadata.size()));
   if (module == m_modules.end()) return std::nullopt;
-  return page(module_metadata(module->second.group, module->second.artifact, module->second.versions), type_of(path));
+  return page(module->second.metadata(), type_of(path));
 }
 
 std::optional<HttpResponse> MavenRoute::checksum(std::string_view path) const {
