@@ -247,7 +247,7 @@ HttpRepository::Found HttpRepository::compare(const std::string& target, const A
 }
 
 void HttpRepository::put(const std::string& target, const BlobStore& store, const ArtifactFile& file,
-                         const std::function<void(std::uint64_t)>& progress) {
+                         const std::function<void(std::uint64_t)>& progress, const std::string& suffix) {
   switch (compare(target, file)) {
     case Found::same:
       if (progress) progress(file.size);
@@ -260,8 +260,11 @@ void HttpRepository::put(const std::string& target, const BlobStore& store, cons
       break;
   }
   StoredBody body(store, file, progress);
-  const auto answer = upload(
-      {.method = "PUT", .target = target, .headers = {{"Content-Type", "application/octet-stream"}}, .body = {}}, body);
+  const auto answer = upload({.method = "PUT",
+                              .target = target + suffix,
+                              .headers = {{"Content-Type", "application/octet-stream"}},
+                              .body = {}},
+                             body);
   if (answer.status < 200 || answer.status > 204) refuse(answer, "the upload of " + printable(target));
 }
 

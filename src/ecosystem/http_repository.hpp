@@ -92,8 +92,9 @@ class HttpRepository {
 
   /// A file to a place that takes whatever is put there (PUT), and so is asked once more: what came there since it was
   /// planned is not written over. @throws Error{immutable} when it has other bytes
+  /// @param suffix of the target, for the upload alone: ";deb.distribution=bookworm"
   void put(const std::string& target, const BlobStore& store, const ArtifactFile& file,
-           const std::function<void(std::uint64_t)>& progress);
+           const std::function<void(std::uint64_t)>& progress, const std::string& suffix = {});
 
   /// What it was asked for is not what it does. @param what "the upload of x.whl"
   [[noreturn]] void refuse(const UnixResponse& answer, std::string_view what) const;

@@ -39,6 +39,7 @@ class HttpRepositoryTest : public ::testing::Test {
       m_server = std::make_unique<HttpServer>(options, [this](const HttpRequest& request) {
         m_authorization = request.header("Authorization");
         m_body = request.body;
+        m_asked.push_back(fmt::format("{} {}", request.method, request.raw_path));
         if (request.path == "/repo/huge") return huge();
         if (request.path == "/repo/there") return text_response(200, "text/plain", "the bytes");
         if (request.path == "/repo/closed") return text_response(401, "text/plain", "who are you?");
@@ -69,7 +70,15 @@ class HttpRepositoryTest : public ::testing::Test {
   BlobStore m_store{m_folder.path()};
   std::unique_ptr<HttpServer> m_server;
   std::string m_authorization, m_body;
+  std::vector<std::string> m_asked;
 };
+
+TEST_F(HttpRepositoryTest, ASuffixStandsInTheUploadAlone) {
+  auto repository = at("/repo");
+  repository.put("/repo/new", m_store, file("some bytes"), {}, ";deb.distribution=bookworm");
+  EXPECT_EQ(m_asked, (std::vector<std::string>{"GET /repo/new", "PUT /repo/new;deb.distribution=bookworm"}));
+  EXPECT_EQ(m_body, "some bytes");
+}
 
 TEST_F(HttpRepositoryTest, AStoredBodyIsTheFileBetweenItsBorders) {
   for (const std::size_t size : {0u, 1u, 2u, 3u, 196'608u, 196'609u, 1'000'000u}) {

@@ -10,7 +10,7 @@ namespace {
 struct Kind {
   std::string_view name;
   bool is_folder;
-  std::array<std::string_view, 2> keys;      ///< of this kind alone
+  std::array<std::string_view, 3> keys;      ///< of this kind alone
   std::array<std::string_view, 1> required;  ///< of those
 };
 
@@ -18,7 +18,7 @@ constexpr std::array k_kinds = {
     Kind{"oci", false, {"prefix"}, {}},   Kind{"pypi", false, {"index"}, {}},
     Kind{"npm", false, {}, {}},           Kind{"maven", false, {}, {}},
     Kind{"helm", false, {"prefix"}, {}},  Kind{"aptly", false, {"repository", "publish"}, {"repository"}},
-    Kind{"reprepro", true, {"pool"}, {}}, Kind{"raw", false, {"layout"}, {}},
+    Kind{"reprepro", true, {"pool"}, {}}, Kind{"raw", false, {"layout", "path", "suffix"}, {}},
 };
 constexpr std::array<std::string_view, 5> k_http_keys = {"address", "ca_file", "login_file", "token_file",
                                                          "allow_http"};

@@ -105,6 +105,12 @@ repository() {  # repository NAME KIND ADDRESS [LINE…]
 login=("ca_file = \"$work/site.pem\"" "login_file = \"$work/login\"")
 { repository files raw "https://127.0.0.1:$tls/raw" "${login[@]}"
   repository flat raw "https://127.0.0.1:$tls/flat" "${login[@]}" 'layout = "flat"' 'takes = ["file", "chart"]'
+  repository placed raw "https://127.0.0.1:$tls/placed" "${login[@]}" 'path = "{name}/v{version}/{file}"' 'suffix = "?site={name};of={version}"'
+  repository both raw "https://127.0.0.1:$tls/placed" "${login[@]}" 'path = "{file}"' 'layout = "flat"'
+  repository unknown raw "https://127.0.0.1:$tls/placed" "${login[@]}" 'path = "{folder}/{file}"'
+  repository bare raw "https://127.0.0.1:$tls/placed" "${login[@]}" 'suffix = "x=y"'
+  repository arch raw "https://127.0.0.1:$tls/placed" "${login[@]}" 'path = "{arch}/{file}"'
+  repository pool raw "https://127.0.0.1:$tls/pool" "${login[@]}" 'path = "{arch}/{file}"' 'takes = ["deb"]'
   repository maven maven "https://127.0.0.1:$tls/maven2" "${login[@]}"
   repository stranger raw "https://127.0.0.1:$tls/raw" "ca_file = \"$work/keys/builder.pem.pub\""
   repository unproved raw "https://127.0.0.1:$tls/raw"; } >> "$high_state/config.toml"
@@ -190,6 +196,19 @@ high push flat > /dev/null || fail "flat"
 cmp demo-1.2.3.tgz "$work/nginx/www/flat/demo-1.2.3.tgz" || fail "the chart"
 cmp tools/small.txt "$work/nginx/www/flat/small.txt" || fail "the file"
 step "a flat folder with charts, as Nexus has them"
+
+# Places of their own, and what only the upload has behind them.
+for wrong in both unknown bare arch; do refused config-invalid high push "$wrong"; done
+high push placed > /dev/null || fail "placed"
+for file in large.bin small.txt z.txt; do cmp "tools/$file" "$work/nginx/www/placed/tools/v1/$file" || fail "$file is not at its place"; done
+site -o /dev/null "https://127.0.0.1:$tls/"
+grep -q '"PUT /placed/tools/v1/small.txt?site=tools;of=1 HTTP' "$work/nginx/access.log" || fail "the suffix of the upload: $(grep placed "$work/nginx/access.log")"
+if grep -q '"GET /placed/.*site=' "$work/nginx/access.log"; then fail "the suffix is in a question"; fi
+grep -q "nothing to send" <<< "$(high push placed)" || fail "the second push to a place of its own"
+high push pool > /dev/null || fail "debs by their architecture"
+cmp debs/words_2.0_all.deb "$work/nginx/www/pool/all/words_2.0_all.deb" || fail "the deb of all architectures"
+[ -n "$(ls "$work"/nginx/www/pool/amd64/hello_*_amd64.deb)" ] || fail "the deb of amd64"
+step "a path of their own for files and .debs, and a suffix that the upload alone has"
 
 # --- Maven: real mvn resolves a parent by a range (maven-metadata.xml) and an extension's jar, checksums strict
 high push maven > "$work/out" || fail "maven"

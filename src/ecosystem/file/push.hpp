@@ -6,7 +6,8 @@
 
 namespace liftlock {
 
-/// Its key `layout`: "tree", each file under its path in a bundle (the default), or "flat", under its name alone.
+/// Its keys: `layout`: "tree", each file under its path in a bundle (the default), or "flat", under its name alone; or
+/// `path`, a template of that; `suffix`, a template of what stands behind it in the upload, and in nothing else.
 /// @throws Error{config_invalid}
 std::unique_ptr<PushTarget> make_raw_push(const PushSettings& settings, const BlobStore& store);
 
