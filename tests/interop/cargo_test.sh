@@ -101,6 +101,18 @@ grep -q "$count crates suffice without a network (cargo fetch --locked" <<< "$ou
 [ ! -e app/target ] && cmp -s app/Cargo.lock "$work/Cargo.lock" || fail "check wrote into the project"
 step "cargo fetch --locked from the stack's crates alone"
 
+cp liftlock.toml "$work/liftlock.toml" && echo 'build = true' >> liftlock.toml
+low lock > /dev/null && low fetch > /dev/null
+out=$(low check) || fail "check with a build: $out"
+grep -q "$count crates suffice without a network (cargo build --locked" <<< "$out" || fail "check with a build says: $out"
+[ ! -e app/target ] && cmp -s app/Cargo.lock "$work/Cargo.lock" || fail "the build of check wrote into the project"
+cp app/src/main.rs "$work/main.rs" && echo 'fn main() { nobody_wrote_this() }' > app/src/main.rs
+refused stack-incomplete low check
+grep -q "✗ \[cargo.app\].*does not build the workspace.*nobody_wrote_this" <<< "$("$low_exe" --state "$low_state" check 2> /dev/null)" || fail "the error of rustc is not told"
+cp "$work/main.rs" app/src/main.rs && cp "$work/liftlock.toml" liftlock.toml
+low lock > /dev/null && low fetch > /dev/null
+step "build = true: cargo build from the stack's crates alone; sources that do not compile are found out"
+
 rm -rf app/.cargo
 build='
   mkdir -p "$work/high-home" && cd "$work/stack/app" && rm -rf target

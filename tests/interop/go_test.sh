@@ -79,6 +79,18 @@ grep -q "✗ \[go.app\].*missing go.sum entry" <<< "$("$low_exe" --state "$low_s
 cp "$work/go.sum" app/go.sum && low lock > /dev/null && low fetch > /dev/null
 step "go list from the stack's modules alone; a go.sum without an entry is found out"
 
+cp liftlock.toml "$work/liftlock.toml" && echo 'build = true' >> liftlock.toml
+low lock > /dev/null && low fetch > /dev/null
+out=$(low check) || fail "check with a build: $out"
+grep -q "suffice without a network (go build ./..., go1" <<< "$out" || fail "check with a build says: $out"
+[ ! -e app/app ] || fail "the build of check wrote into the project"
+echo 'func broken() { nobodyWroteThis() }' >> app/main.go
+refused stack-incomplete low check
+grep -q "✗ \[go.app\].*does not build the module.*nobodyWroteThis" <<< "$("$low_exe" --state "$low_state" check 2> /dev/null)" || fail "the error of the compiler is not told"
+sed -i '/^func broken/d' app/main.go && cp "$work/liftlock.toml" liftlock.toml
+low lock > /dev/null && low fetch > /dev/null
+step "build = true: go build from the stack's modules alone; sources that do not compile are found out"
+
 build='
   cd "$work/stack/app"
   unset GOPROXY GOSUMDB GOENV

@@ -39,6 +39,10 @@ constexpr std::array k_keys = {
         "A folder that `cargo vendor` made of this lock: it is compared with the lock and carried as one tar, instead "
         "of crates for the mirror.",
         "\"app/vendor\""},
+    KeySpec{"build", ValueType::boolean, false,
+            "`liftlock check` also builds the workspace where it lies, without a network, into a folder that is thrown "
+            "away; default false.",
+            "true"},
 };
 
 struct Crate {

@@ -11,7 +11,8 @@ namespace liftlock::cargo {
 /// The crates become a local registry (doc.rust-lang.org/cargo/reference/source-replacement.html) with the index lines
 /// that the mirror will give, and stand for every registry that the lock names; a vendored tree is unpacked as the
 /// directory source that it is. cargo resolves, compares checksums and unpacks; nothing is built and no build script
-/// runs. The project is read where it is, with its own configuration and the user's.
+/// runs, unless the entry says `build`: then `cargo build` follows, with a target folder of its own. The project is
+/// read where it is, with its own configuration and the user's.
 /// Nothing is tried, and `proven` is empty, where there is no cargo, no Cargo.toml beside the lock, or a configuration
 /// that cannot be overridden; where a crate comes from git, `proven` says that cargo was not run. @throws
 /// Error{tool_missing, sandbox_unavailable, tool_failed}

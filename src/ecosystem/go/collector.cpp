@@ -32,6 +32,10 @@ constexpr std::array k_keys = {
     KeySpec{"proxy", ValueType::string, false,
             "Module proxies to take them from, as GOPROXY lists them; by default what `go env GOPROXY` says.",
             "\"https://goproxy.example\""},
+    KeySpec{"build", ValueType::boolean, false,
+            "`liftlock check` also compiles the module's packages where they lie, without a network, and keeps nothing "
+            "of it; default false.",
+            "true"},
 };
 
 /// One module on its way.
