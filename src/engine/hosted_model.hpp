@@ -55,7 +55,9 @@ struct HostedModel {
         need(named.need),
         architecture(named.facts.value("architecture", std::string())),
         task(named.task),
-        queue(capacity) {}
+        queue(capacity) {
+    counts.model = artifact.name;
+  }
 
   const Artifact artifact;
   const std::string digest;

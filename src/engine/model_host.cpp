@@ -20,13 +20,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Got = ModelHost::Got;
 
-/// The wall clock's reading at that moment, as people are told it.
-Timestamp wall_time(Clock::time_point when) {
-  return std::chrono::floor<std::chrono::seconds>(
-      std::chrono::system_clock::now() +
-      std::chrono::duration_cast<std::chrono::system_clock::duration>(when - Clock::now()));
-}
-
 }  // namespace
 
 struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
@@ -136,23 +129,9 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
 
   std::vector<LoadCounts> loads() const {
     const std::lock_guard lock(mutex);
-    std::map<std::string, LoadCounts> by_name;
-    for (const auto& [key, model] : models) {
-      auto& sum = by_name[model->artifact.name];
-      const auto& one = model->counts;
-      sum.loads += one.loads;
-      sum.restarts += one.restarts;
-      sum.suspicious += one.suspicious;
-      sum.checks += one.checks;
-      sum.checking += one.checking;
-      sum.starting += one.starting;
-    }
-    std::vector<LoadCounts> out;
-    for (auto& [name, counts] : by_name) {
-      counts.model = name;
-      out.push_back(std::move(counts));
-    }
-    return out;
+    std::vector<LoadCounts> all;
+    for (const auto& [key, model] : models) all.push_back(model->counts);
+    return by_model(all);
   }
 
   void stop() {
@@ -185,25 +164,11 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
   }
 
   std::optional<Error> resting(const HostedModel& model) const {
-    const auto until = model.breaker.open_until(Clock::now());
-    if (!until) return std::nullopt;
-    return Error(
-        ErrorCode::engine_unavailable,
-        fmt::format("the engine of '{}' failed {} times within a minute; it is tried again at {}",
-                    printable(model.artifact.name), model.breaker.terms().failures, format_time(wall_time(*until))),
-        std::string(k_where_its_words_are));
+    return why_it_rests(model.artifact.name, model.breaker);
   }
 
-  /// Others may go on asking it.
   std::optional<Error> why_not_for(const HostedModel& model, const std::string& caller) const {
-    const auto found = model.callers.find(caller);
-    const auto until = found == model.callers.end() ? std::nullopt : found->second.open_until(Clock::now());
-    if (!until) return std::nullopt;
-    return Error(
-        ErrorCode::engine_unavailable,
-        fmt::format("the engine of '{}' ended {} times at requests of this key; it may ask again at {}",
-                    printable(model.artifact.name), options.caller_terms.failures, format_time(wall_time(*until))),
-        "find out which request ends the engine, and do not send it again");
+    return why_it_rests_for(caller, model.artifact.name, model.callers);
   }
 
   Error queue_full(const HostedModel& model) const {

@@ -8,24 +8,19 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "audit/audit_log.hpp"
 #include "base/circuit_breaker.hpp"
-#include "base/clock.hpp"
 #include "base/error.hpp"
 #include "engine/lease.hpp"
 #include "engine/load_gate.hpp"
 #include "engine/model_task.hpp"
+#include "engine/running.hpp"
 #include "os/file.hpp"
 
 namespace liftlock::engine {
-
-/// Of an engine that ended, for the hints of errors.
-inline constexpr std::string_view k_where_its_words_are =
-    "the engine's own words are in STATE/logs/MODEL.log, or in MODEL.log.1 once it was started again";
 
 struct HostOptions {
   fs::path store_folder, catalog_file, engines_folder;
@@ -49,32 +44,6 @@ struct HostOptions {
   std::uint64_t memory_slack = 512u << 20;
   /// Of a caller at whose requests alone an engine ended; many people may share one key, so the rest is short.
   BreakerTerms caller_terms{.failures = 2, .window = std::chrono::minutes(10), .rest = std::chrono::minutes(1)};
-};
-
-struct Running {
-  std::string model;           ///< name in the catalog
-  std::string digest;          ///< of its main file
-  std::string engine;          ///< NAME/VERSION-VARIANT; empty before one was chosen
-  std::string assurance;       ///< who could change its bytes: name(Assurance); empty before they were checked
-  std::string state;           ///< "loading", "ready", "failed" (left alone until `expires`)
-  std::uint64_t memory = 0;    ///< what it was given
-  std::uint64_t resident = 0;  ///< what its engine held when it was looked at last
-  unsigned slots = 0;          ///< requests that it answers at a time
-  unsigned active = 0;         ///< slots that are taken, those too whose request was given up
-  std::size_t queued = 0;
-  Timestamp since{};
-  Timestamp expires{};  ///< when it is unloaded if nobody asks; failed: when it is tried again
-};
-
-/// What was done for a model since the host began, also when it is not loaded now.
-struct LoadCounts {
-  std::string model;                    ///< name in the catalog; all its versions together
-  std::uint64_t loads = 0;              ///< engines that became ready
-  std::uint64_t restarts = 0;           ///< engines that were started after the one before had failed
-  std::uint64_t suspicious = 0;         ///< engines that were ended for what no server of models does
-  std::uint64_t checks = 0;             ///< passages of the load gate
-  std::chrono::nanoseconds checking{};  ///< of all of them: reading and hashing the bytes
-  std::chrono::nanoseconds starting{};  ///< of all loads: from checked bytes to a ready engine
 };
 
 struct NamedModel;  // engine/named_models.hpp
