@@ -113,11 +113,9 @@ std::string silence() {
   return out + std::string(k_bytes, '\0');
 }
 
-Json let_it_hear(const Site& site, AuditLog& log, const std::string& actor, const std::string& model) {
+Json let_it_hear(const Site& site, AuditLog& log, const std::string& actor, const Artifact& model) {
   auto settings = speech_options(site);
-  settings.aliases_file.clear();
-  settings.log = site.logs_folder() / "canary" / "transcribe.log";
-  make_folders(settings.log.parent_path());
+  settings.log_folder = site.logs_folder() / "canary";
   engine::SpeechHost host(std::move(settings), log, actor);
   const auto recording = std::make_shared<const engine::Recording>(std::string_view(silence()));
   const auto begin = Clock::now();
@@ -133,9 +131,9 @@ Json let_it_hear(const Site& site, AuditLog& log, const std::string& actor, cons
 
 Json ask_canary(const Site& site, AuditLog& log, const std::string& actor, const Artifact& model, ModelTask task,
                 const CanaryQuestion& question) {
+  if (task == ModelTask::speech) return let_it_hear(site, log, actor, model);
   // The model itself, whatever is called by its name, and of several contents of one id that one.
   const auto named = content_name(model);
-  if (task == ModelTask::speech) return let_it_hear(site, log, actor, named);
   auto settings = host_options(site);
   settings.aliases_file.clear();
   settings.slots = 1;

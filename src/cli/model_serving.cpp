@@ -44,13 +44,10 @@ engine::HostOptions host_options(const Site& site) {
 engine::SpeechOptions speech_options(const Site& site) {
   engine::SpeechOptions options;
   options.store_folder = site.store_folder();
-  options.catalog_file = site.catalog_file();
   options.engines_folder = site.engines_folder();
   options.defaults_file = site.engine_defaults_file();
-  options.aliases_file = site.aliases_file();
   options.gate = gate_policy(site);
-  make_folders(site.logs_folder());
-  options.log = site.logs_folder() / "transcribe.log";
+  options.log_folder = site.logs_folder();
   options.queue = site.config().queue;
   options.pace = site.config().speech_pace;
   options.memory = site.config().model_memory;

@@ -21,38 +21,66 @@ using testing::HasSubstr;
 using testing_support::ModelFixture;
 using testing_support::overwrite;
 using namespace std::chrono_literals;
+using namespace std::string_literals;
+
+using Said = std::variant<Transcribed, Error>;
+
+/// Who asks which model.
+struct Asked {
+  std::string model = "says", caller = "ada";
+};
+
+/// Waits up to 20 s for something that other threads bring about.
+template <typename F>
+bool soon(F&& is_so) {
+  for (int i = 0; i < 2000; ++i) {
+    if (is_so()) return true;
+    std::this_thread::sleep_for(10ms);
+  }
+  return false;
+}
 
 class Speech : public ::testing::Test {
  protected:
   void SetUp() override {
     if (!find_program("bwrap")) GTEST_SKIP() << "bubblewrap is not installed";
     fixture.add_engine(LIFTLOCK_STAND_IN, "1", {}, "whisper-cli");
-    fixture.add_model("says", "GGUF", Json::object(), "1", {{"ggml-says.bin", "weights"}});
+    for (const auto* name : {"says", "also"})
+      fixture.add_model(name, "GGUF "s + name, Json::object(), "1", {{"ggml-"s + name + ".bin", "weights"}});
     options.store_folder = fixture.store.folder();
-    options.catalog_file = fixture.store.folder() / "catalog.db";
     options.engines_folder = fixture.engines();
     options.gate.trust_folder = fixture.folder.path() / "trust";
     options.gate.countersignatures = fixture.folder.path() / "countersignatures";
     options.gate.verity = testing_support::no_verity();
-    options.log = fixture.folder.path() / "transcribe.log";
+    options.log_folder = fixture.folder.path() / "logs";
   }
 
-  std::variant<Transcribed, Error> said(SpeechHost& host, const std::string& recording = "RIFF....WAVE") {
-    std::promise<std::variant<Transcribed, Error>> promise;
-    auto got = promise.get_future();
-    host.transcribe("says", "ada", std::make_shared<const Recording>(std::string_view(recording)), {},
-                    [&](auto outcome) { promise.set_value(std::move(outcome)); });
-    return got.get();
+  std::uint64_t ask(SpeechHost& host, const Asked& asked, const std::string& words, SpeechHost::Got got) {
+    const auto recording = std::make_shared<const Recording>(std::string_view("RIFF....WAVE" + words));
+    return host.transcribe(require_model(fixture.catalog, asked.model), asked.caller, recording, {}, std::move(got));
   }
-  std::string heard(SpeechHost& host, const std::string& recording = "RIFF....WAVE") {
-    const auto outcome = said(host, recording);
+  Said said(SpeechHost& host, const std::string& words = "", const Asked& asked = {}) {
+    const auto promise = std::make_shared<std::promise<Said>>();
+    ask(host, asked, words, [promise](auto outcome) { promise->set_value(std::move(outcome)); });
+    return promise->get_future().get();
+  }
+  std::string heard(SpeechHost& host, const std::string& words = "", const Asked& asked = {}) {
+    const auto outcome = said(host, words, asked);
     if (const auto* error = std::get_if<Error>(&outcome)) return error->what();
     return std::get<Transcribed>(outcome).transcript.text();
   }
-  std::optional<ErrorCode> refused(SpeechHost& host) {
-    const auto outcome = said(host);
+  std::optional<ErrorCode> refused(SpeechHost& host, const std::string& words = "", const Asked& asked = {}) {
+    const auto outcome = said(host, words, asked);
     const auto* error = std::get_if<Error>(&outcome);
     return error == nullptr ? std::nullopt : std::optional(error->code());
+  }
+  /// A recording at which the engine of the model hangs, until cancel().
+  std::uint64_t hang(SpeechHost& host, const Asked& asked = {}) {
+    const auto before = logged("engine.start");
+    const auto ticket =
+        ask(host, asked, "hang", [](const auto&) { ADD_FAILURE() << "it hangs, and who asked it gave up"; });
+    EXPECT_TRUE(soon([&] { return logged("engine.start") == before + 1; }));
+    return ticket;
   }
   /// Of this type, how many that did not fail, and are not announced only.
   int logged(const std::string& type) {
@@ -104,11 +132,11 @@ TEST_F(Speech, AnEngineThatHangsOrCrashesIsEndedAndTheNextRecordingIsHeard) {
   options.patience = 2s;
   options.pace = 1;
   SpeechHost host(options, log, "tester");
-  const std::string tail(200'000, '.'), long_one = "RIFF....WAVE" + tail;
-  EXPECT_THAT(heard(host, "RIFF....WAVE hang"), HasSubstr("did not end within 2 s"));
-  EXPECT_EQ(heard(host, long_one), "I heard it") << "it has 100 s more";
-  EXPECT_THAT(heard(host, "RIFF....WAVE crash" + tail), HasSubstr("the engine ended with status"));
-  EXPECT_EQ(heard(host, long_one), "I heard it");
+  const std::string tail(200'000, '.');
+  EXPECT_THAT(heard(host, "hang"), HasSubstr("did not end within 2 s"));
+  EXPECT_EQ(heard(host, tail), "I heard it") << "it has 100 s more";
+  EXPECT_THAT(heard(host, "crash" + tail), HasSubstr("the engine ended with status"));
+  EXPECT_EQ(heard(host, tail), "I heard it");
   EXPECT_THAT(ends("engine.stop"),
               ElementsAre(HasSubstr("failure the engine did not end within 2 s"), "success it heard the recording",
                           HasSubstr("failure the engine ended with status"), "success it heard the recording"));
@@ -117,16 +145,18 @@ TEST_F(Speech, AnEngineThatHangsOrCrashesIsEndedAndTheNextRecordingIsHeard) {
 
 TEST_F(Speech, WhatNoEngineForSpeechDoesEndsItAndIsSeen) {
   options.memory_slack = 64u << 20;  // its share is 256 MiB
+  options.terms.failures = 4;
   SpeechHost host(options, log, "tester");
   const std::string what = "the engine does what none for speech does: ";
-  EXPECT_THAT(heard(host, "RIFF....WAVE mislead"), HasSubstr(what + "something else stood where its transcript"));
-  EXPECT_THAT(heard(host, "RIFF....WAVE devour"), HasSubstr(what + "it held"));
-  EXPECT_THAT(heard(host, "RIFF....WAVE trespass"), HasSubstr(what + "it made "));
+  EXPECT_THAT(heard(host, "mislead"), HasSubstr(what + "something else stood where its transcript"));
+  EXPECT_THAT(heard(host, "devour"), HasSubstr(what + "it held"));
+  EXPECT_THAT(heard(host, "trespass"), HasSubstr(what + "it made "));
   EXPECT_EQ(heard(host), "I heard it");
   EXPECT_THAT(ends("engine.suspicious"),
               ElementsAre("failure something else stood where its transcript belongs",
                           HasSubstr("of memory, and may hold 448.0 MiB"), HasSubstr("no engine makes")));
-  EXPECT_EQ(host.suspicious().at("says"), 3u);
+  ASSERT_EQ(host.loads().size(), 1u);
+  EXPECT_EQ(host.loads()[0].suspicious, 3u);
   EXPECT_EQ(last("engine.suspicious").at("engine"), "tiny/1-cpu");
 }
 
@@ -154,7 +184,116 @@ TEST_F(Speech, AModelThatTheMemoryIsTooSmallForIsRefused) {
 TEST_F(Speech, ALongRecordingHasAllTheMemoryAndIsTried) {
   options.memory = 300u << 20;
   SpeechHost host(options, log, "tester");
-  EXPECT_EQ(heard(host, "RIFF....WAVE" + std::string(2'000'000, '.')), "I heard it") << "500 MiB by its length";
+  EXPECT_EQ(heard(host, std::string(2'000'000, '.')), "I heard it") << "500 MiB by its length";
+}
+
+TEST_F(Speech, AModelThatHangsHoldsUpNoOther) {
+  SpeechHost host(options, log, "tester");
+  const auto ticket = hang(host);
+  EXPECT_EQ(heard(host, "", {.model = "also"}), "I heard it");
+  EXPECT_TRUE(soon([&] { return host.running().size() == 1; }));
+  EXPECT_EQ(host.running().at(0).model, "says") << "it hangs still";
+  host.cancel(ticket);
+  EXPECT_EQ(heard(host), "I heard it");
+}
+
+TEST_F(Speech, KeysTakeTurnsAtAModelAndFindABoundedQueue) {
+  std::vector<std::string> order;  // by the model's one thread
+  std::promise<void> third;
+  options.queue = 3;
+  SpeechHost host(options, log, "tester");
+  const auto ticket = hang(host, {.caller = "eve"});
+  for (const auto* caller : {"ada", "ada", "bob"}) {
+    ask(host, {.caller = caller}, "", [&order, &third, caller](const Said& outcome) {
+      order.push_back(std::get_if<Error>(&outcome) == nullptr ? caller : "an error");
+      if (order.size() == 3) third.set_value();
+    });
+  }
+  EXPECT_EQ(refused(host), ErrorCode::overloaded) << "of a queue that ada holds most of";
+  EXPECT_EQ(heard(host, "", {.model = "also"}), "I heard it") << "which is full of one model's recordings";
+  host.cancel(ticket);
+  third.get_future().get();
+  EXPECT_THAT(order, ElementsAre("ada", "bob", "ada"));
+}
+
+TEST_F(Speech, WhatFailsAgainAndAgainIsLeftAloneUnread) {
+  options.terms.rest = 1h;
+  SpeechHost host(options, log, "tester");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(refused(host, "crash"), ErrorCode::engine_failed);
+  EXPECT_EQ(refused(host), ErrorCode::engine_unavailable);
+  EXPECT_THAT(heard(host), HasSubstr("the engine of 'says' ended 3 times at requests of this key"));
+  EXPECT_EQ(logged("model.load"), 3);
+  EXPECT_EQ(heard(host, "", {.caller = "bob"}), "I heard it") << "a key's recordings take no model from the others";
+  for (const auto* caller : {"bob", "dan", "eve"})
+    EXPECT_EQ(refused(host, "crash", {.caller = caller}), ErrorCode::engine_failed);
+  EXPECT_EQ(refused(host, "", {.caller = "fay"}), ErrorCode::engine_unavailable);
+  EXPECT_THAT(heard(host, "", {.caller = "fay"}), HasSubstr("the engine of 'says' failed 3 times within 600 s"));
+  EXPECT_EQ(logged("model.load"), 7);
+  EXPECT_TRUE(soon([&] { return host.running().at(0).state == "failed"; }));
+  EXPECT_EQ(heard(host, "", {.model = "also"}), "I heard it");
+}
+
+TEST_F(Speech, WhoWaitsWhenItsEngineIsLeftAloneIsTold) {
+  std::promise<Said> crash, next;
+  options.terms.failures = 1;
+  options.terms.rest = 1h;
+  SpeechHost host(options, log, "tester");
+  const auto ticket = hang(host, {.caller = "eve"});
+  ask(host, {}, "crash", [&](auto outcome) { crash.set_value(std::move(outcome)); });
+  ask(host, {.caller = "bob"}, "", [&](auto outcome) { next.set_value(std::move(outcome)); });
+  host.cancel(ticket);
+  EXPECT_EQ(std::get<Error>(crash.get_future().get()).code(), ErrorCode::engine_failed);
+  EXPECT_EQ(std::get<Error>(next.get_future().get()).code(), ErrorCode::engine_unavailable);
+  EXPECT_EQ(logged("model.load"), 2);
+}
+
+TEST_F(Speech, WhatRestedIsTriedAgain) {
+  options.terms.failures = 1;
+  options.terms.rest = 1s;
+  SpeechHost host(options, log, "tester");
+  EXPECT_EQ(refused(host, "crash"), ErrorCode::engine_failed);
+  EXPECT_TRUE(soon([&] { return heard(host) == "I heard it"; }));
+  ASSERT_EQ(host.loads().size(), 1u);
+  EXPECT_EQ(host.loads()[0].restarts, 1u);
+}
+
+TEST_F(Speech, WhatHearsIsSeenAndCounted) {
+  SpeechHost host(options, log, "tester");
+  EXPECT_TRUE(host.running().empty());
+  const auto ticket = hang(host);
+  const auto second = ask(host, {}, "", [](const auto&) { ADD_FAILURE() << "it was given up"; });
+  EXPECT_TRUE(soon([&] { return host.running().at(0).resident > 0; }));
+  const auto seen = host.running().at(0);
+  EXPECT_EQ(seen.model, "says");
+  EXPECT_EQ(seen.state, "ready");
+  EXPECT_EQ(seen.engine, "tiny/1-cpu");
+  EXPECT_EQ(seen.digest, main_digest(require_model(fixture.catalog, "says")).text());
+  EXPECT_EQ(seen.assurance, last("model.load").at("assurance"));
+  EXPECT_GE(seen.memory, 256u << 20);
+  EXPECT_EQ(seen.slots, 1u);
+  EXPECT_EQ(seen.active, 1u);
+  EXPECT_EQ(seen.queued, 1u);
+  host.cancel(second);
+  host.cancel(ticket);
+  EXPECT_TRUE(soon([&] { return host.running().empty(); }));
+  EXPECT_EQ(heard(host), "I heard it");
+  ASSERT_EQ(host.loads().size(), 1u);
+  const auto counts = host.loads()[0];
+  EXPECT_EQ(counts.model, "says");
+  EXPECT_EQ(counts.checks, 2u);
+  EXPECT_EQ(counts.loads, 2u);
+  EXPECT_EQ(counts.restarts, 0u) << "who gives up is no failure of the engine";
+}
+
+TEST_F(Speech, WhoWaitsWhenTheHostGoesIsTold) {
+  std::promise<Said> waiting;
+  {
+    SpeechHost host(options, log, "tester");
+    ask(host, {}, "hang", [](const auto&) {});
+    ask(host, {}, "", [&](auto outcome) { waiting.set_value(std::move(outcome)); });
+    EXPECT_TRUE(soon([&] { return logged("engine.start") == 1; }));
+  }
+  EXPECT_EQ(std::get<Error>(waiting.get_future().get()).code(), ErrorCode::engine_unavailable);
 }
 
 /// Texts and speech in one server, with memory for one of the two at a time.
@@ -168,7 +307,7 @@ class OneBudget : public Speech {
     fixture.add_engine(LIFTLOCK_STAND_IN, "2");
     fixture.add_model("talks", "GGUF talks");
     of_texts.store_folder = options.store_folder;
-    of_texts.catalog_file = options.catalog_file;
+    of_texts.catalog_file = fixture.store.folder() / "catalog.db";
     of_texts.engines_folder = options.engines_folder;
     of_texts.log_folder = fixture.folder.path() / "logs";
     of_texts.context = 16;  // it needs 80 MiB then
@@ -200,16 +339,6 @@ class OneBudget : public Speech {
     });
     return out;
   }
-  /// Waits up to 20 s for something that other threads bring about.
-  template <typename F>
-  static bool soon(F&& is_so) {
-    for (int i = 0; i < 2000; ++i) {
-      if (is_so()) return true;
-      std::this_thread::sleep_for(10ms);
-    }
-    return false;
-  }
-
   HostOptions of_texts;
   std::optional<ModelHost> texts;
   std::optional<SpeechHost> speech;
@@ -243,9 +372,7 @@ TEST_F(OneBudget, ARecordingWaitsForAModelThatIsAtWork) {
 
 TEST_F(OneBudget, AModelWaitsForARecording) {
   start();
-  const auto recording = std::make_shared<const Recording>(std::string_view("RIFF....WAVE hang"));
-  const auto ticket = speech->transcribe("says", "ada", recording, {}, [](const auto&) {});
-  ASSERT_TRUE(soon([&] { return logged("engine.start") == 1; }));
+  const auto ticket = hang(*speech);
   auto waiting = lease();
   EXPECT_EQ(waiting.wait_for(500ms), std::future_status::timeout);
   speech->cancel(ticket);
@@ -258,13 +385,28 @@ TEST_F(OneBudget, WhatIsGivenUpWaitsForNoMemory) {
   start();
   const auto at_work = std::get<0>(lease().get());
   ASSERT_TRUE(at_work);
-  const auto recording = std::make_shared<const Recording>(std::string_view("RIFF....WAVE"));
-  const auto ticket =
-      speech->transcribe("says", "ada", recording, {}, [](const auto&) { ADD_FAILURE() << "it was given up"; });
+  const auto ticket = ask(*speech, {}, "", [](const auto&) { ADD_FAILURE() << "it was given up"; });
   std::this_thread::sleep_for(300ms);  // it waits by now
   speech->cancel(ticket);
   speech.reset();  // would take as long as it waits
   EXPECT_FALSE(log.find_last("model.load", "model:says@1"));
+}
+
+TEST_F(OneBudget, OneModelOfSpeechWaitsForTheMemoryOfAnother) {
+  start();
+  const auto ticket = hang(*speech);
+  const auto waiting = std::make_shared<std::promise<Said>>();
+  auto got = waiting->get_future();
+  ask(*speech, {.model = "also"}, "", [waiting](auto outcome) { waiting->set_value(std::move(outcome)); });
+  EXPECT_EQ(got.wait_for(500ms), std::future_status::timeout);
+  const auto seen = speech->running();
+  ASSERT_EQ(seen.size(), 2u);
+  EXPECT_EQ(seen[0].model, "also");
+  EXPECT_EQ(seen[0].state, "loading");
+  speech->cancel(ticket);
+  EXPECT_TRUE(std::holds_alternative<Transcribed>(got.get()));
+  EXPECT_THAT(history(), ElementsAre("model.load model:says@1", "engine.stop model:says@1", "model.load model:also@1",
+                                     "engine.stop model:also@1"));
 }
 
 }  // namespace

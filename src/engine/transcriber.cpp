@@ -210,20 +210,21 @@ Transcription::Transcription(const InstalledEngine& engine, const CheckedModel& 
                              const TranscribeTask& task)
     : m_model(model), m_task(bounded(task)), m_sandbox(spec_of(engine, model, recording, m_task, m_folder.path())) {}
 
-int Transcription::wait_for_end(const std::function<bool()>& stopped,
-                                const std::function<void(const std::string&)>& suspect) {
+int Transcription::wait_for_end(const TranscriptionWatch& watch) {
   const auto begun = std::chrono::steady_clock::now();
   auto next_look = begun;
   for (;;) {
     if (const auto status = m_sandbox.poll()) return *status;
-    if (stopped()) fail(ErrorCode::engine_failed, "the recording was given up");
+    if (watch.stopped()) fail(ErrorCode::engine_failed, "the recording was given up");
     const auto now = std::chrono::steady_clock::now();
     if (now >= next_look) {
       next_look = now + k_look_at_memory;
-      if (const auto misuse = misuse_of_folder(m_sandbox)) end_for(*misuse, suspect);
-      if (const auto held = resident_memory(m_sandbox.pid()); held > m_task.max_memory) {
+      if (const auto misuse = misuse_of_folder(m_sandbox)) end_for(*misuse, watch.suspect);
+      const auto held = resident_memory(m_sandbox.pid());
+      watch.holds(held);
+      if (held > m_task.max_memory) {
         end_for(fmt::format("it held {} of memory, and may hold {}", format_size(held), format_size(m_task.max_memory)),
-                suspect);
+                watch.suspect);
       }
     }
     if (now > begun + m_task.patience) {
@@ -235,16 +236,15 @@ int Transcription::wait_for_end(const std::function<bool()>& stopped,
   }
 }
 
-std::string Transcription::finish(const std::function<bool()>& stopped,
-                                  const std::function<void(const std::string&)>& suspect) {
-  const auto status = wait_for_end(stopped, suspect);
-  if (const auto misuse = misuse_at_end(m_sandbox, status)) end_for(*misuse, suspect);
+std::string Transcription::finish(const TranscriptionWatch& watch) {
+  const auto status = wait_for_end(watch);
+  if (const auto misuse = misuse_at_end(m_sandbox, status)) end_for(*misuse, watch.suspect);
   check_again(m_model);
   // The engine made it: a link, a pipe or a folder in its place is not followed.
   const auto place = m_sandbox.run_folder() / "transcript.json";
   struct stat found {};
   if (::lstat(place.c_str(), &found) == 0 && !S_ISREG(found.st_mode))
-    end_for("something else stood where its transcript belongs", suspect);
+    end_for("something else stood where its transcript belongs", watch.suspect);
   const auto file = open_file_if_exists(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   if (status == k_unreadable) {
     throw Error(ErrorCode::usage, "the recording cannot be decoded",

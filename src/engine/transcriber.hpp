@@ -65,6 +65,13 @@ struct Transcript {
 /// "de", "yue", or "auto".
 bool is_language(std::string_view text);
 
+/// What is asked and told while an engine hears; on the thread that waits for it.
+struct TranscriptionWatch {
+  std::function<bool()> stopped;                    ///< the engine is killed where it says so
+  std::function<void(std::uint64_t bytes)> holds;   ///< what its processes hold in memory, about once a second
+  std::function<void(const std::string&)> suspect;  ///< once what it did that none should, before it is ended for it
+};
+
 /// An engine that hears one recording; it ends with the object.
 class Transcription {
  public:
@@ -72,15 +79,14 @@ class Transcription {
   /// @throws Error{model_unsupported} where the model is none of whisper.cpp, what Sandbox throws
   Transcription(const InstalledEngine& engine, const CheckedModel& model, const Recording& recording,
                 const TranscribeTask& task);
-  /// Waits for its end. @param stopped asked in between; the engine is killed then
-  /// @param suspect is told once what the engine did that none should, before it is ended for it
+  /// Waits for its end.
   /// @throws Error{usage} for a recording that cannot be decoded, Error{engine_failed} when the engine ends, hangs
   ///         or does what none for speech does; no message holds what it wrote
   /// @return what it wrote, for read_transcript()
-  std::string finish(const std::function<bool()>& stopped, const std::function<void(const std::string&)>& suspect);
+  std::string finish(const TranscriptionWatch& watch);
 
  private:
-  int wait_for_end(const std::function<bool()>& stopped, const std::function<void(const std::string&)>& suspect);
+  int wait_for_end(const TranscriptionWatch& watch);
   const CheckedModel& m_model;
   const TranscribeTask m_task;
   const RunFolder m_folder{"transcribe"};

@@ -7,6 +7,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "engine/named_models.hpp"
 #include "gateway/answer_fields.hpp"
 #include "gateway/engine_answer.hpp"
 #include "gateway/prompt_size.hpp"
@@ -250,7 +251,7 @@ class Conversation final : public LiveAnswer {
   asio::awaitable<void> listen(AnswerSink& sink) {
     Reply<Heard> reply(co_await asio::this_coro::executor);
     const auto& wanted = *m_request.listening;
-    m_recording = m_parts.speech.transcribe(m_request.model.name, m_request.caller.key.id, wanted.recording,
+    m_recording = m_parts.speech.transcribe(m_request.offer->named->artifact, m_request.caller.key.id, wanted.recording,
                                             wanted.task, reply.taker());
     auto heard = co_await reply.wait();
     m_recording.reset();

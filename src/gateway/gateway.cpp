@@ -343,6 +343,13 @@ struct Gateway::Impl {
     return trace;
   }
 
+  /// Of texts and of speech.
+  std::vector<engine::LoadCounts> loads() const {
+    auto all = parts.host.loads();
+    for (auto& one : parts.speech.loads()) all.push_back(std::move(one));
+    return engine::by_model(all);
+  }
+
   std::function<void(const ConversationEnd&)> on_end() {
     return [this](const ConversationEnd& end) { count(end); };
   }
@@ -408,14 +415,7 @@ Json Gateway::status() const {
 }
 
 std::string Gateway::metrics() const {
-  auto loads = m_impl->parts.host.loads();
-  // A series stands in the text once: a name of both hosts adds up.
-  for (const auto& [model, count] : m_impl->parts.speech.suspicious()) {
-    auto found = std::find_if(loads.begin(), loads.end(), [&](const auto& one) { return one.model == model; });
-    if (found == loads.end()) found = loads.insert(loads.end(), engine::LoadCounts{.model = model});
-    found->suspicious += count;
-  }
-  return m_impl->metrics.text(m_impl->parts.host.running(), loads, m_impl->parts.book.counters(),
+  return m_impl->metrics.text(m_impl->parts.host.running(), m_impl->loads(), m_impl->parts.book.counters(),
                               m_impl->parts.gatekeeper.failures()) +
          pool_metrics(m_impl->parts.pools.states()) +
          (m_impl->parts.traces != nullptr ? m_impl->parts.traces->metrics() : "");

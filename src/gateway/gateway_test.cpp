@@ -125,12 +125,10 @@ class GatewayTest : public ::testing::Test {
     options.gate.verity = engine::testing_support::no_verity();
     host.emplace(options, log, "tester");
     speech.emplace(engine::SpeechOptions{.store_folder = options.store_folder,
-                                         .catalog_file = options.catalog_file,
                                          .engines_folder = options.engines_folder,
                                          .defaults_file = {},
-                                         .aliases_file = {},
                                          .gate = {},
-                                         .log = state() / "transcribe.log"},
+                                         .log_folder = state() / "logs"},
                    log, "tester");
     book.emplace(RecordBook::Options{.folder = records(), .kek_file = kek(), .mode = mode}, log);
     gatekeeper.emplace(state() / "access.db");
@@ -824,6 +822,23 @@ TEST_F(GatewayTest, SuspiciousEndsOfTextsAndOfSpeechAreCountedTogether) {
   EXPECT_EQ(ends_of("model:twin@2"), 1);
   EXPECT_TRUE(soon([&] { return tells("twin", ends_of("model:twin@1") + 1); })) << gateway->metrics();
   EXPECT_TRUE(tells("ears", 1)) << gateway->metrics();
+}
+
+TEST_F(GatewayTest, WhoseRecordingsEndEnginesIsRefusedWithoutALoad) {
+  fixture.add_engine(LIFTLOCK_STAND_IN, "2", {}, "whisper-cli");
+  fixture.add_model("ears", "GGUF ears", {{"architecture", "whisper"}}, "1", {{"ggml.bin", "weights"}});
+  serve();
+  const auto hear = [&](const std::string& words) {
+    write_file_atomically(state() / "sound.wav", "RIFF....WAVE " + words);
+    return curl("/v1/audio/transcriptions", {"-H", "Authorization: Bearer " + key, "-F", "model=ears", "-F",
+                                             "file=@" + (state() / "sound.wav").string()});
+  };
+  for (int i = 0; i < 3; ++i) expect_error(k_chat, hear("crash"), 502, "the engine ended with status");
+  const auto refused = hear("hello");
+  expect_error(k_chat, refused, 503, "the engine of 'ears' ended 3 times at requests of this key");
+  EXPECT_EQ(refused.header("Retry-After"), "1");
+  EXPECT_EQ(logged("model.load").size(), 3u);
+  EXPECT_EQ(ask(chat("hello")).status, 200);
 }
 
 TEST_F(GatewayTest, WhatCannotFitReachesNoEngine) {

@@ -201,12 +201,10 @@ class PoolGatewayTest : public ::testing::Test {
     options.log_folder = state() / "logs";
     host.emplace(options, log, "tester");
     speech.emplace(engine::SpeechOptions{.store_folder = options.store_folder,
-                                         .catalog_file = options.catalog_file,
                                          .engines_folder = options.engines_folder,
                                          .defaults_file = {},
-                                         .aliases_file = {},
                                          .gate = {},
-                                         .log = {}},
+                                         .log_folder = state() / "logs"},
                    log, "tester");
     book.emplace(RecordBook::Options{.folder = state() / "records", .kek_file = state() / "keys" / "record.kek"}, log);
     gatekeeper.emplace(state() / "access.db");
