@@ -343,7 +343,13 @@ struct Gateway::Impl {
     return trace;
   }
 
-  /// Of texts and of speech.
+  /// Of texts and of speech, by name.
+  std::vector<engine::Running> running() const {
+    auto all = parts.host.running();
+    for (auto& one : parts.speech.running()) all.push_back(std::move(one));
+    std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.model < b.model; });
+    return all;
+  }
   std::vector<engine::LoadCounts> loads() const {
     auto all = parts.host.loads();
     for (auto& one : parts.speech.loads()) all.push_back(std::move(one));
@@ -411,11 +417,11 @@ HttpResponse Gateway::handle_local(const HttpRequest& request) {
 }
 
 Json Gateway::status() const {
-  return status_document(m_impl->parts.host.running(), m_impl->parts.host.loads(), m_impl->metrics.counts());
+  return status_document(m_impl->running(), m_impl->loads(), m_impl->metrics.counts());
 }
 
 std::string Gateway::metrics() const {
-  return m_impl->metrics.text(m_impl->parts.host.running(), m_impl->loads(), m_impl->parts.book.counters(),
+  return m_impl->metrics.text(m_impl->running(), m_impl->loads(), m_impl->parts.book.counters(),
                               m_impl->parts.gatekeeper.failures()) +
          pool_metrics(m_impl->parts.pools.states()) +
          (m_impl->parts.traces != nullptr ? m_impl->parts.traces->metrics() : "");

@@ -824,6 +824,36 @@ TEST_F(GatewayTest, SuspiciousEndsOfTextsAndOfSpeechAreCountedTogether) {
   EXPECT_TRUE(tells("ears", 1)) << gateway->metrics();
 }
 
+TEST_F(GatewayTest, AModelThatHearsIsInStatusAndMetrics) {
+  fixture.add_engine(LIFTLOCK_STAND_IN, "2", {}, "whisper-cli");
+  fixture.add_model("ears", "GGUF ears", {{"architecture", "whisper"}}, "1", {{"ggml.bin", "weights"}});
+  serve();
+  load();
+  const std::string form =
+      "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nears\r\n"
+      "--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nRIFF....WAVE hang\r\n--b--\r\n";
+  auto client = sent(server->port(), fmt::format("POST /v1/audio/transcriptions HTTP/1.1\r\nHost: x\r\n"
+                                                 "Authorization: Bearer {}\r\nContent-Length: {}\r\n"
+                                                 "Content-Type: multipart/form-data; boundary=b\r\n\r\n{}",
+                                                 key, form.size(), form));
+  const auto models = [&] { return gateway->status().at("models"); };
+  ASSERT_TRUE(soon([&] { return models().size() == 2 && models()[1].at("state") == "ready"; })) << gateway->status();
+  EXPECT_EQ(models()[0].at("model"), "demo");
+  const auto ears = models()[1];
+  EXPECT_EQ(ears.at("model"), "ears");
+  EXPECT_EQ(ears.at("engine"), "tiny/2-cpu");
+  EXPECT_EQ(ears.at("active"), 1);
+  EXPECT_EQ(ears.at("slots"), 1);
+  const auto tells = [&](const std::string& sample) {
+    return gateway->metrics().find(sample + "\n") != std::string::npos;
+  };
+  EXPECT_TRUE(tells("liftlock_model_requests{model=\"ears\",kind=\"active\"} 1")) << gateway->metrics();
+  EXPECT_TRUE(tells("liftlock_model_verification_seconds_count{model=\"ears\"} 1")) << gateway->metrics();
+  EXPECT_TRUE(tells("liftlock_model_verification_seconds_count{model=\"demo\"} 1")) << gateway->metrics();
+  client.reset();
+  EXPECT_TRUE(soon([&] { return models().size() == 1; })) << gateway->status();
+}
+
 TEST_F(GatewayTest, WhoseRecordingsEndEnginesIsRefusedWithoutALoad) {
   fixture.add_engine(LIFTLOCK_STAND_IN, "2", {}, "whisper-cli");
   fixture.add_model("ears", "GGUF ears", {{"architecture", "whisper"}}, "1", {{"ggml.bin", "weights"}});

@@ -120,6 +120,10 @@ with open("tone.wav", "rb") as tone:
 print("ok: OpenAI's client")
 PY
 high --json record find --text "$digest" | json '["records"]' | grep -q /v1/audio/transcriptions || fail "the gateway's record"
+metrics=$(curl -sS "$url/metrics")
+for sample in 'model_verification_seconds_count{model="says"} [1-9]' 'engine_restarts_total{model="says"} 0$'; do
+  grep -q "^liftlock_$sample" <<< "$metrics" || fail "metrics lack $sample: $(grep says <<< "$metrics")"
+done
 [ "$(left "$server")" = 0 ] || fail "left: $(ls /run/liftlock)"
 # Under the running server: what was changed since the last recording is not heard with.
 weights=$(sha256sum < says.bin | cut -d' ' -f1)
