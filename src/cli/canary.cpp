@@ -13,7 +13,9 @@
 #include "base/error.hpp"
 #include "base/text.hpp"
 #include "cli/model_serving.hpp"
+#include "engine/memory_need.hpp"
 #include "net/unix_client.hpp"
+#include "store/catalog.hpp"
 #include "store/content.hpp"
 
 namespace liftlock {
@@ -113,6 +115,21 @@ std::string silence() {
   return out + std::string(k_bytes, '\0');
 }
 
+/// The canary takes one request at a time; `serve` counts the memory of all its slots, and would refuse what has no
+/// room for them after the alias moved. @throws Error{model_unfit}
+void require_room(const Site& site, const engine::HostOptions& server, const Artifact& model) {
+  const auto facts = Catalog(site.catalog_file(), Access::read).inspection(model);
+  const auto need = engine::memory_need(model, facts, server.context, server.slots, server.gate.memory).total();
+  const auto budget = server.memory_budget != 0 ? server.memory_budget : engine::default_memory_budget();
+  if (need <= budget) return;
+  throw Error(
+      ErrorCode::model_unfit,
+      fmt::format("`serve` would refuse '{}': it needs about {} for {} requests at a time, and engines may use {}",
+                  printable(model.name), format_size(need), server.slots, format_size(budget)),
+      "make context or slots smaller, or memory larger, under [models] of config.toml; `liftlock model fit` "
+      "counts it");
+}
+
 Json let_it_hear(const Site& site, AuditLog& log, const std::string& actor, const Artifact& model) {
   auto settings = speech_options(site);
   settings.log_folder = site.logs_folder() / "canary";
@@ -135,6 +152,7 @@ Json ask_canary(const Site& site, AuditLog& log, const std::string& actor, const
   // The model itself, whatever is called by its name, and of several contents of one id that one.
   const auto named = content_name(model);
   auto settings = host_options(site);
+  require_room(site, settings, model);
   settings.aliases_file.clear();
   settings.slots = 1;
   settings.log_folder = site.logs_folder() / "canary";

@@ -18,7 +18,8 @@ struct CanaryQuestion {
 };
 
 /// @return engine, load_ms (null for speech), answer_ms, answer_bytes
-/// @throws Error{engine_failed} for what is no answer of such a model, and what a load throws
+/// @throws Error{model_unfit} before the load for what has no room with the slots that `serve` gives it,
+///         Error{engine_failed} for what is no answer of such a model, and what a load throws
 Json ask_canary(const Site& site, AuditLog& log, const std::string& actor, const Artifact& model,
                 engine::ModelTask task, const CanaryQuestion& question);
 

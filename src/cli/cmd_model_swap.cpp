@@ -193,9 +193,9 @@ void add_model_swap(CLI::App& group, Invocation& invocation) {
   command->footer(
       "The model is loaded through the load gate in an engine of its own, and asked a question: one for embeddings\n"
       "for a vector, one for reranking for an order; one of speech hears two seconds of silence. When it does not\n"
-      "load or answer, the alias stays where it was. A running server follows with the next request; what runs on the\n"
-      "old model ends there. The command of --then finds LIFTLOCK_ALIAS, LIFTLOCK_MODEL and LIFTLOCK_DIGEST in its\n"
-      "environment, and has 30 minutes.\n"
+      "load or answer, or `serve` would have no memory for it with all its slots, the alias stays where it was. A\n"
+      "running server follows with the next request; what runs on the old model ends there. The command of --then\n"
+      "finds LIFTLOCK_ALIAS, LIFTLOCK_MODEL and LIFTLOCK_DIGEST in its environment, and has 30 minutes.\n"
       "Example: liftlock model swap chat demo --prompt 'What is Liftlock?' --expect 'air gap'");
   command->callback([&invocation, options] { swap(invocation, *options); });
 }

@@ -319,6 +319,15 @@ refused tool-failed high model swap chat "pair@sha256:${older:0:12}" --then fals
 high ask chat hello > /dev/null
 loaded "$older" "an alias that led there before"
 
+# --- room for the canary's one slot, and not for those of the server, which would refuse it: no alias
+cp --preserve=all "$high_state/config.toml" as_it_was.toml
+printf '[models]\nmemory = "%s"\n' "$(($(high --json model fit pair | json '["total"]') - 1))" >> "$high_state/config.toml"
+refused model-unfit high model swap roomy pair
+! grep -q '"roomy"' "$high_state/aliases.json" || fail "an alias of what the server has no room for"
+printf 'slots = 1\n' >> "$high_state/config.toml"
+high model swap roomy pair > /dev/null || fail "no alias of what the server has room for"
+cp --preserve=all as_it_was.toml "$high_state/config.toml"
+
 # --- an alias of a model that answers without words, after it answered in its own way
 python3 "$tools/make_model.py" gguf near.gguf --pooling mean > /dev/null
 python3 "$tools/make_model.py" gguf order.gguf --pooling rank > /dev/null
