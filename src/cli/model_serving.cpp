@@ -1,11 +1,7 @@
 #include "cli/model_serving.hpp"
 
-#include <algorithm>
-
 #include "cli/pool_settings.hpp"
 #include "cli/trace_settings.hpp"
-#include "engine/engine_files.hpp"
-#include "engine/engine_process.hpp"
 #include "os/sandbox.hpp"
 
 namespace liftlock {
@@ -125,41 +121,26 @@ std::vector<ReadinessCheck> ModelServing::checks() {
   };
 }
 
-/// A site that has no model of its own needs none.
-bool ModelServing::needs_engine() {
+engine::WantedEngines ModelServing::wanted() {
   if (const auto generation = m_catalog.generation(); generation != m_generation) {
-    const auto artifacts = m_catalog.artifacts();
-    const auto any_with = [&](std::string_view ending) {
-      return std::any_of(artifacts.begin(), artifacts.end(), [&](const auto& artifact) {
-        return artifact.kind == "model" &&
-               std::any_of(artifact.files.begin(), artifact.files.end(),
-                           [&](const auto& file) { return file.path.text().ends_with(ending); });
-      });
-    };
-    m_needs_engine = any_with(".gguf");
-    m_hears = any_with(".bin");
+    m_wanted = engine::wanted_engines(m_catalog);
     m_generation = generation;
   }
-  return m_needs_engine;
+  return m_wanted;
 }
 
 std::optional<std::string> ModelServing::why_no_engine() {
-  if (!needs_engine()) return std::nullopt;
-  try {
-    const auto engine = engine::engine_for(m_site.engines_folder(), m_defaults, "gguf");
-    engine::require_suited(engine, engine::this_machine());
-    if (engine::has_list(engine)) return std::nullopt;
-    return "the engine for the models that are here has no list of its files, and does not start: install it anew";
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::engine_unfit)
-      return "the engine for the models that are here cannot run on this machine";
-    if (error.code() != ErrorCode::engine_unavailable) throw;
-    return "no engine is installed for the models that are here";
-  }
+  const auto why_not = [&](std::string_view format) {
+    return engine::why_no_engine(m_site.engines_folder(), m_defaults, format, engine::this_machine());
+  };
+  std::optional<std::string> why;
+  if (wanted().gguf) why = why_not("gguf");
+  if (!why && wanted().ggml) why = why_not("ggml");
+  return why;
 }
 
 std::optional<std::string> ModelServing::why_no_sandbox() {
-  if (m_has_sandbox || (!needs_engine() && !m_hears)) return std::nullopt;
+  if (m_has_sandbox || !wanted().any()) return std::nullopt;
   if (const auto now = std::chrono::steady_clock::now(); now >= m_next_probe) {
     m_next_probe = now + k_probe_again;
     try {

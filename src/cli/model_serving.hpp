@@ -8,6 +8,7 @@
 #include "audit/audit_log.hpp"
 #include "engine/model_host.hpp"
 #include "engine/speech_host.hpp"
+#include "engine/wanted_engines.hpp"
 #include "gateway/gateway.hpp"
 #include "pool/pools.hpp"
 #include "record/record_book.hpp"
@@ -35,7 +36,7 @@ class ModelServing {
   std::vector<ReadinessCheck> checks();
 
  private:
-  bool needs_engine();
+  engine::WantedEngines wanted();
   std::optional<std::string> why_no_engine();
   std::optional<std::string> why_no_sandbox();
 
@@ -43,9 +44,8 @@ class ModelServing {
   const Catalog m_catalog;  ///< of the checks' thread; Access::write: a reader may have a copy, which stays as it is
   const engine::Choices m_defaults;
   std::uint64_t m_generation = 0;
-  bool m_needs_engine = false;  ///< at that generation
-  bool m_hears = false;         ///< there may be models that whisper.cpp runs, at that generation
-  bool m_has_sandbox = false;   ///< there was one, once
+  engine::WantedEngines m_wanted;  ///< at that generation
+  bool m_has_sandbox = false;      ///< there was one, once
   std::chrono::steady_clock::time_point m_next_probe;
   // In this order: what is made last goes first, engines before the record that they answer into.
   RecordBook m_book;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "engine/engine_process.hpp"
 #include "os/verity_file.hpp"

@@ -7,10 +7,12 @@ says() { grep -qF -- "$1" <<< "$2" || fail "'$1' is missing in: $2"; }
 
 python3 "$root/tests/tools/make_model.py" gguf tiny.gguf
 python3 "$root/tests/tools/make_model.py" safetensors folder
+python3 "$root/tests/tools/make_model.py" whisper says.bin
 printf '[stack]\nname = "chat"\n\n[model.tiny]\nsource = "tiny.gguf"\nversion = "1"\n' > liftlock.toml
 mkdir persona && cp tiny.gguf persona/ && printf 'FROM ./tiny.gguf\nSYSTEM Be terse.\nPARAMETER temperature 0.5\nPARAMETER num_ctx 4096\nMESSAGE user hi\n' > persona/Modelfile
 printf '\n[model.persona]\nsource = "persona"\nversion = "1"\n' >> liftlock.toml
 printf '\n[model.folder]\nsource = "folder"\nversion = "1"\n' >> liftlock.toml
+printf '\n[model.says]\nsource = "says.bin"\nversion = "1"\n' >> liftlock.toml
 low init --organisation Test > out
 for role in root builder approver; do low trust keygen --role $role --out $role.pem > out; done
 low trust keygen --role approver --out stranger.pem > out
@@ -332,7 +334,7 @@ pids+=($!)
 soon_of $! grep -q '^listening' serve.out || fail "serve: $(cat serve.err)"
 url=$(sed -n 's/^listening on //p' serve.out)
 lists() { grep -q "\"$1\"" <<< "$(curl -fsS -H "Authorization: Bearer $key" "$url/v1/models")"; }
-wants_engine() { curl -sS "$url/readyz" > ready && grep -q 'no engine is installed' ready; }
+wants_engine() { curl -sS "$url/readyz" > ready && grep -q "no engine is installed for the ${1:-models} that are here" ready; }
 lists tiny && lists folder || fail "the models are not listed"
 soon wants_engine || fail "ready without an engine: $(cat ready)"
 # Nor does one start that a version before 2026-12 installed.
@@ -343,6 +345,9 @@ has_no_list() { curl -sS "$url/readyz" > ready && grep -q 'has no list of its fi
 soon has_no_list || fail "ready with an engine that does not start: $(cat ready)"
 rm -r "$high_state/engines/old"
 for name in tiny persona; do high model rm $name > out; done
-knows() { lists folder && ! lists tiny && ! wants_engine; }
-soon knows || fail "the server does not see that models are out of use: $(cat ready)"
+knows() { lists folder && ! lists tiny && wants_engine "models of speech"; }
+soon knows || fail "the server does not see that models are out of use, or that one of speech has no engine: $(cat ready)"
+high model rm says > out
+wants_none() { curl -sS "$url/readyz" > ready && ! grep -q 'no engine is installed' ready; }
+soon wants_none || fail "what vLLM loads wants an engine of ours: $(cat ready)"
 echo "ok"
