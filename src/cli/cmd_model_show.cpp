@@ -11,6 +11,7 @@
 #include "cli/commands.hpp"
 #include "cli/long_list.hpp"
 #include "cli/show.hpp"
+#include "engine/last_load.hpp"
 #include "engine/load_gate.hpp"
 #include "engine/named_models.hpp"
 #include "gateway/model_defaults.hpp"
@@ -22,11 +23,7 @@ namespace {
 Json last_load(const Site& site, const Artifact& model) {
   if (!fs::exists(site.audit_folder())) return nullptr;
   const auto log = AuditLog::open_to_read(site.audit_folder());
-  const auto digest = engine::main_digest(model).text();
-  const auto entry = log.find_last("model.load", model.id(), [&](const AuditEntry& one) {
-    // Another content may have come under the same id.
-    return one.event.outcome == Outcome::success && parse_json(one.event.detail).value("digest", "") == digest;
-  });
+  const auto entry = engine::last_load(log, model);
   if (!entry) return nullptr;
   const auto detail = parse_json(entry->event.detail);
   return {{"entry", entry->index},

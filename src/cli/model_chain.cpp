@@ -18,6 +18,7 @@
 #include "cli/engine_import.hpp"
 #include "crypto/hash.hpp"
 #include "engine/countersignature.hpp"
+#include "engine/last_load.hpp"
 #include "engine/load_gate.hpp"
 #include "trust/logged_trust.hpp"
 #include "trust/trust.hpp"
@@ -213,15 +214,12 @@ class Chain {
 
   void load(ChainStep& step) {
     countersignatures(step);
-    const auto entry = log().find_last("model.load", m_model.id(),
-                                       [](const AuditEntry& one) { return one.event.outcome == Outcome::success; });
+    const auto entry = engine::last_load(log(), m_model);
     if (!entry) return absent(step, "it was not loaded yet");
     const auto detail = parse_json(entry->event.detail);
     step.evidence.update({{"entry", entry->index}, {"time", format_time(entry->time)}, {"detail", detail}});
     step.words.push_back(fmt::format("last loaded {} as {} (entry {} of the audit log)", format_time(entry->time),
                                      printable(detail.value("digest", "")), entry->index));
-    if (detail.value("digest", "") != engine::main_digest(m_model).text())
-      step.words.push_back("that was another version of it");
     if (detail.contains("assurance"))
       step.words.push_back(fmt::format("who could change the bytes after they were hashed: {}",
                                        engine::assurance_in_words(detail.value("assurance", ""))));
@@ -235,8 +233,7 @@ class Chain {
 
   /// What the bytes were given to: the engine is a part of the chain, too.
   void started_engine(ChainStep& step) {
-    const auto entry = log().find_last("engine.start", m_model.id(),
-                                       [](const AuditEntry& one) { return one.event.outcome != Outcome::failure; });
+    const auto entry = engine::last_start(log(), m_model);
     if (!entry) return;
     const auto started = parse_json(entry->event.detail);
     const auto engine_name = started.value("engine", "");

@@ -281,10 +281,21 @@ loaded() { # loaded DIGEST WHAT: the last load was that of this content
   last=$(high --json audit tail --type model.load | value '[e["detail"]["digest"] for e in d["entries"] if e["outcome"] == "success"][-1]')
   [ "$last" = "sha256:$1" ] || fail "$2 was answered by $last, and not by $1"
 }
-high ask "pair@sha256:${older:0:12}" hello > /dev/null
-loaded "$older" "a content by its name"
 high ask pair hello > /dev/null
 loaded "$newer" "the id"
+# What happened to one content is no evidence of the other.
+grep -q '6 load *good' <<< "$(high chain show pair)" || fail "the chain lacks the load: $(high chain show pair)"
+for verb in show replay; do
+  chain=$(high chain $verb "pair@sha256:${older:0:12}" || true)  # the exit status tells of all steps
+  grep -q '6 load *absent' <<< "$chain" || fail "chain $verb takes the other content's load: $chain"
+  ! grep -q 'last given to the engine' <<< "$chain" || fail "chain $verb takes the other content's engine: $chain"
+done
+high ask "pair@sha256:${older:0:12}" hello > /dev/null
+loaded "$older" "a content by its name"
+grep -q "last loaded .* as sha256:$older" <<< "$(high chain show "pair@sha256:${older:0:12}")" || fail "$(high chain show "pair@sha256:${older:0:12}")"
+grep -q "last loaded .* as sha256:$newer" <<< "$(high chain show pair)" || fail "$(high chain show pair)"
+high ask pair hello > /dev/null
+loaded "$newer" "the id again"
 high ask "pair@1@sha256:${older:0:12}" hello > /dev/null
 [ "$(high --json model show "pair@sha256:${older:0:12}" | value 'd["last_load"]["entry"]')" -gt \
   "$(high --json model show "pair@sha256:${newer:0:12}" | value 'd["last_load"]["entry"]')" ] || fail "model show tells of the other content's load"
