@@ -30,7 +30,6 @@ constexpr seconds k_count_every{5};
 constexpr std::chrono::minutes k_max_blind{1};
 /// More than any answer has; keeps sums within what SQLite holds.
 constexpr std::uint64_t k_max_tokens = 1'000'000'000'000;
-constexpr std::string_view k_again = "again in ";
 constexpr std::string_view k_other_addresses = "other addresses";
 /// More wait for the next look, so that a flood from many addresses does not keep the thread from the keys.
 constexpr std::size_t k_told_at_once = 16;
@@ -44,9 +43,14 @@ std::string_view secret_of(std::string_view authorization) {
   return to_lower(text.substr(0, space)) == "bearer" ? trim(text.substr(space + 1)) : std::string_view();
 }
 
+/// @param why without the time
+[[noreturn]] void refuse_for(seconds wait, const std::string& why) {
+  const auto rest = std::max(seconds(1), wait);
+  throw Error(ErrorCode::rate_limited, fmt::format("{}; again in {} s", why, rest.count())).set_retry_after(rest);
+}
+
 [[noreturn]] void refuse_for(const ApiKey& key, std::string_view what, seconds wait) {
-  fail(ErrorCode::rate_limited, "the key {} has used its {}; {}{} s", key.id, what, k_again,
-       std::max<std::int64_t>(1, wait.count()));
+  refuse_for(wait, fmt::format("the key {} has used its {}", key.id, what));
 }
 
 /// Fills up to a minute's worth, evenly; what is taken afterwards may leave it below zero.
@@ -345,10 +349,8 @@ Caller Gatekeeper::admit(std::string_view authorization, std::string_view peer) 
     ++impl.failures;
     verdict = impl.failed.count(peer, now);
   }
-  if (verdict.slowed) {
-    fail(ErrorCode::rate_limited, "too many attempts with a wrong key from {}; {}{} s", printable(peer), k_again,
-         std::max<std::int64_t>(1, verdict.wait.count()));
-  }
+  if (verdict.slowed)
+    refuse_for(verdict.wait, fmt::format("too many attempts with a wrong key from {}", printable(peer)));
   impl.tell({.peer = peer, .why = why, .key_id = key ? std::string_view(key->id) : ""});
   throw Error(
       ErrorCode::unauthorized, "no valid API key was given",
@@ -438,15 +440,6 @@ void Gatekeeper::refresh() {
   m_impl->refresh();
   m_impl->tell_logins();
   m_impl->tell_slowed(m_impl->clock.steady(), k_told_at_once);
-}
-
-seconds seconds_to_wait(const Error& error) {
-  const std::string_view message = error.message();
-  const auto at = message.rfind(k_again);
-  if (at == std::string_view::npos) return seconds(1);
-  const auto digits = message.substr(at + k_again.size());
-  const auto count = parse_uint(digits.substr(0, digits.find(' ')));
-  return seconds(std::clamp<std::uint64_t>(count.value_or(1), 1, 86'400));
 }
 
 }  // namespace liftlock

@@ -60,7 +60,7 @@ class Gatekeeper {
   /// @param model its name in the catalog. @throws Error{forbidden}
   void require_model(const Caller& caller, std::string_view model) const;
 
-  /// Before the work. @throws Error{rate_limited}: wait seconds_to_wait()
+  /// Before the work. @throws Error{rate_limited}: wait as its retry_after() says
   void charge_request(const Caller& caller);
   /// After the work; the next charge_request is refused while this is over what the key may use.
   void charge_tokens(const Caller& caller, std::uint64_t tokens);
@@ -86,8 +86,5 @@ class Gatekeeper {
   struct Impl;
   std::unique_ptr<Impl> m_impl;
 };
-
-/// Of a rate_limited error: for Retry-After. At least 1.
-std::chrono::seconds seconds_to_wait(const Error& error);
 
 }  // namespace liftlock

@@ -299,7 +299,7 @@ TEST_F(GatekeeperTest, RequestsPerMinuteRefillEvenly) {
   const auto refused = refusal(gate, caller);
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->code(), ErrorCode::rate_limited);
-  EXPECT_EQ(seconds_to_wait(*refused), 10s);
+  EXPECT_EQ(refused->retry_after(), 10s);
   advance(9s);
   EXPECT_TRUE(refusal(gate, caller));
   advance(1s);
@@ -317,7 +317,7 @@ TEST_F(GatekeeperTest, TokensPerMinuteAreTakenAfterwards) {
   gate.charge_tokens(caller, 1200);
   const auto refused = refusal(gate, caller);
   ASSERT_TRUE(refused);
-  EXPECT_EQ(seconds_to_wait(*refused), 61s) << "600 below zero, and one to go on";
+  EXPECT_EQ(refused->retry_after(), 61s) << "600 below zero, and one to go on";
   advance(59s);
   EXPECT_TRUE(refusal(gate, caller));
   advance(2s);
@@ -338,7 +338,7 @@ TEST_F(GatekeeperTest, DayBudgetSurvivesARestartAndEndsWithTheDay) {
   Gatekeeper gate(file, clock);
   const auto refused = refusal(gate, {key});
   ASSERT_TRUE(refused);
-  EXPECT_EQ(seconds_to_wait(*refused), 12h);
+  EXPECT_EQ(refused->retry_after(), 12h);
   advance(12h);
   EXPECT_FALSE(refusal(gate, {key}));
   gate.refresh();

@@ -57,6 +57,16 @@ TEST(Error, ContextIsAddedFromTheInsideOut) {
   }
 }
 
+TEST(Error, SaysInWholeSecondsWhenToAskAgain) {
+  using namespace std::chrono_literals;
+  Error error(ErrorCode::overloaded, "full");
+  EXPECT_EQ(error.retry_after(), std::nullopt);
+  EXPECT_EQ(error.set_retry_after(1'001ms).retry_after(), 2s) << "not too early";
+  EXPECT_EQ(error.set_retry_after(-5s).retry_after(), 1s);
+  EXPECT_EQ(error.set_retry_after(400h).retry_after(), 24h);
+  EXPECT_EQ(Error(error).retry_after(), 24h);
+}
+
 TEST(Error, AFullDiskIsAClassOfItsOwn) {
   EXPECT_EQ(code_of([] { fail_errno("write x", ENOSPC); }), ErrorCode::disk_full);
   EXPECT_EQ(code_of([] { fail_errno("write x", EIO); }), ErrorCode::io_error);

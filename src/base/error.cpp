@@ -1,5 +1,6 @@
 #include "base/error.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -38,6 +39,12 @@ Error::Error(ErrorCode code, std::string message, std::string hint)
 Error& Error::add_context(std::string line) {
   m_what += fmt::format(" ({})", line);
   m_context.push_back(std::move(line));
+  return *this;
+}
+
+Error& Error::set_retry_after(std::chrono::nanoseconds wait) {
+  using std::chrono::seconds;
+  m_retry_after = std::clamp(std::chrono::ceil<seconds>(wait), seconds(1), seconds(std::chrono::days(1)));
   return *this;
 }
 

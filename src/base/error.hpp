@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <cstdint>
 #include <exception>
 #include <optional>
@@ -57,11 +58,15 @@ class Error : public std::exception {
 
   /// Adds where we were when it happened ("while reading models/x.gguf"); returns *this to rethrow.
   Error& add_context(std::string line);
+  /// Says when to ask again, where that is known: for the header Retry-After. At least a second, at most a day; returns
+  /// *this to throw.
+  Error& set_retry_after(std::chrono::nanoseconds wait);
 
   ErrorCode code() const { return m_code; }
   const std::string& message() const { return m_message; }
   std::string_view hint() const;
   const std::vector<std::string>& context() const { return m_context; }
+  std::optional<std::chrono::seconds> retry_after() const { return m_retry_after; }
   int exit_status() const { return static_cast<int>(info(m_code).error_class); }
   int http_status() const { return info(m_code).http_status; }
 
@@ -74,6 +79,7 @@ class Error : public std::exception {
   std::string m_hint;
   std::vector<std::string> m_context;
   std::string m_what;
+  std::optional<std::chrono::seconds> m_retry_after;
 };
 
 /// Throws Error with a formatted message.

@@ -428,6 +428,8 @@ TEST_F(Hosts, WhatFailsAgainAndAgainIsLeftAlone) {
   const auto error = lease("a").error();
   EXPECT_EQ(error.code(), ErrorCode::engine_unavailable);
   EXPECT_THAT(error.what(), HasSubstr("tried again at"));
+  const auto wait = error.retry_after().value_or(0s);
+  EXPECT_TRUE(wait > 0s && wait <= BreakerTerms().rest) << wait.count();
   ASSERT_TRUE(lease("b").lease());
 }
 

@@ -34,24 +34,28 @@ Timestamp wall_time(Clock::time_point when) {
 }
 
 std::optional<Error> why_it_rests(std::string_view model, const CircuitBreaker& breaker) {
-  const auto until = breaker.open_until(Clock::now());
+  const auto when = Clock::now();
+  const auto until = breaker.open_until(when);
   if (!until) return std::nullopt;
   const auto& terms = breaker.terms();
   return Error(ErrorCode::engine_unavailable,
                fmt::format("the engine of '{}' failed {} times within {} s; it is tried again at {}", printable(model),
                            terms.failures, terms.window.count(), format_time(wall_time(*until))),
-               std::string(k_where_its_words_are));
+               std::string(k_where_its_words_are))
+      .set_retry_after(*until - when);
 }
 
 std::optional<Error> why_it_rests_for(const std::string& caller, std::string_view model,
                                       const std::map<std::string, CircuitBreaker>& callers) {
   const auto found = callers.find(caller);
-  const auto until = found == callers.end() ? std::nullopt : found->second.open_until(Clock::now());
+  const auto when = Clock::now();
+  const auto until = found == callers.end() ? std::nullopt : found->second.open_until(when);
   if (!until) return std::nullopt;
   return Error(ErrorCode::engine_unavailable,
                fmt::format("the engine of '{}' ended {} times at requests of this key; it may ask again at {}",
                            printable(model), found->second.terms().failures, format_time(wall_time(*until))),
-               "find out which request ends the engine, and do not send it again");
+               "find out which request ends the engine, and do not send it again")
+      .set_retry_after(*until - when);
 }
 
 }  // namespace liftlock::engine

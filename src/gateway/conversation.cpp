@@ -331,7 +331,8 @@ class Conversation final : public LiveAnswer {
 
   /// Records what failed, and tells the client: with a status where the answer did not begin.
   asio::awaitable<void> tell(AnswerSink& sink, const Error& failure) {
-    const Error error(failure.code(), words_without_paths(failure), std::string(failure.hint()));
+    Error error(failure.code(), words_without_paths(failure), std::string(failure.hint()));
+    if (const auto wait = failure.retry_after()) error.set_retry_after(*wait);
     const bool is_told = m_ended || m_is_closing;  // to the record
     if (!m_ended) end("failed");
     if (!is_told) {

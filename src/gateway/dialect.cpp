@@ -3,7 +3,6 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "access/gatekeeper.hpp"
 #include "base/clock.hpp"
 #include "base/encoding.hpp"
 #include "gateway/anthropic.hpp"
@@ -191,9 +190,6 @@ HttpResponse api_problem(Api api, const Error& error) {
   if (api == Api::anthropic) document = anthropic::error_answer(response.status, message);
   response.replace("Content-Type", "application/json");
   response.replace("WWW-Authenticate", "Bearer realm=\"liftlock\"");
-  if (error.code() == ErrorCode::rate_limited) {
-    response.set("Retry-After", std::to_string(seconds_to_wait(error).count()));
-  }
   response.body = dump_json_line(document) + "\n";
   return response;
 }

@@ -699,7 +699,11 @@ TEST_F(GatewayTest, WhoEndsEnginesIsRefusedAndOthersGoOn) {
     EXPECT_EQ(record_of(crashed).outcome.at("outcome"), "failed");
     EXPECT_EQ(ask(chat("hello")).status, 200);
   }
-  for (const auto& [path, body] : apis()) expect_error(path, post(path, body, careless), 503, "requests of this key");
+  for (const auto& [path, body] : apis()) {
+    const auto heard = post(path, body, careless);
+    expect_error(path, heard, 503, "requests of this key");
+    EXPECT_GT(std::stoi(heard.header("Retry-After")), 1) << "the minute that it rests";
+  }
   EXPECT_EQ(ask(chat("hello")).status, 200);
   EXPECT_EQ(logged("engine.stop").size(), 2u);
 }
@@ -1070,6 +1074,7 @@ TEST_F(GatewayTest, WithoutARecordThereIsNoAnswer) {
           ask(chat(big, fmt::format(R"({},"stream":{})", path == "/v1/messages" ? R"(,"max_tokens":9)" : "", stream)),
               path);
       expect_error(path, heard, 503, "record");
+      EXPECT_EQ(heard.header("Retry-After"), "60");
       EXPECT_THAT(heard.body, Not(HasSubstr("stand in")));
     }
   }

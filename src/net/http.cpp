@@ -1,5 +1,6 @@
 #include "net/http.hpp"
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
@@ -7,6 +8,16 @@
 #include "net/request_target.hpp"
 
 namespace liftlock {
+namespace {
+
+std::chrono::seconds seconds_to_wait(const Error& error) {
+  // A disk has to be mended, and for the record the server be started anew.
+  const bool is_for_people =
+      error.code() == ErrorCode::record_unwritable || error.code() == ErrorCode::audit_unwritable;
+  return error.retry_after().value_or(is_for_people ? std::chrono::seconds(60) : std::chrono::seconds(1));
+}
+
+}  // namespace
 
 std::optional<std::string> HttpRequest::query_value(std::string_view name) const {
   return query_parameter(query, name);
@@ -37,7 +48,8 @@ HttpResponse problem_response(const Error& error) {
   response.set("Cache-Control", "no-store");
   if (what.http_status == 401) response.set("WWW-Authenticate", "Basic realm=\"liftlock\", charset=\"UTF-8\"");
   if (what.http_status == 405) response.set("Allow", "GET, HEAD");
-  if (what.http_status == 503) response.set("Retry-After", "1");
+  if (what.http_status == 429 || what.http_status == 503)
+    response.set("Retry-After", std::to_string(seconds_to_wait(error).count()));
   return response;
 }
 

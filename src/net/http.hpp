@@ -79,7 +79,8 @@ using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 HttpResponse text_response(int status, std::string content_type, std::string body);
 
 /// problem+json (RFC 9457): type, title, status, detail, and of ours: code (the slug) and remedy. 401 gains
-/// WWW-Authenticate, 405 gains Allow, 503 gains Retry-After.
+/// WWW-Authenticate, 405 gains Allow, 429 and 503 gain Retry-After: what the error says, else a second, or a minute
+/// where people have to do something before it can end.
 HttpResponse problem_response(const Error& error);
 
 /// The reason phrase of a status, e.g. "Not Found"; "Status" for one that is not known here.

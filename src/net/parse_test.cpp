@@ -217,5 +217,21 @@ TEST(Problem, NamesNoPathOfTheMachine) {
   EXPECT_NE(std::get<std::string>(absent.body).find("\"detail\": \"wheel:x@1\""), std::string::npos);
 }
 
+TEST(Problem, SaysWhenToAskAgain) {
+  const auto wait = [](const Error& error) {
+    for (const auto& [name, value] : problem_response(error).headers) {
+      if (name == "Retry-After") return value;
+    }
+    return std::string();
+  };
+  using namespace std::chrono_literals;
+  EXPECT_EQ(wait(Error(ErrorCode::overloaded, "full")), "1");
+  EXPECT_EQ(wait(Error(ErrorCode::engine_unavailable, "it rests").set_retry_after(29s)), "29");
+  EXPECT_EQ(wait(Error(ErrorCode::rate_limited, "enough").set_retry_after(12h)), "43200");
+  EXPECT_EQ(wait(Error(ErrorCode::record_unwritable, "its disk is full")), "60");
+  EXPECT_EQ(wait(Error(ErrorCode::audit_unwritable, "its disk is full")), "60");
+  EXPECT_EQ(wait(Error(ErrorCode::not_found, "wheel:x@1").set_retry_after(9s)), "") << "it will not be there then";
+}
+
 }  // namespace
 }  // namespace liftlock
