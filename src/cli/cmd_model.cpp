@@ -28,23 +28,17 @@ std::string parameters(const Json& facts) {
 void list(Invocation& invocation) {
   const auto site = invocation.site();
   const OpenStore store(site, "model ls", Access::read);
-  const auto aliases = engine::Choices(site.aliases_file()).all();
-  const auto& labels = site.config().model_labels;
+  const engine::Choices aliases(site.aliases_file());
   auto json = Json::array();
   std::vector<std::vector<std::string>> rows{
       {"NAME", "VERSION", "ARCHITECTURE", "PARAMETERS", "QUANTISATION", "SIZE", "LICENCE", "LABEL", "ALIASES"}};
   for (const auto& model : store.catalog.artifacts()) {
     if (model.kind != "model") continue;
     const auto facts = store.catalog.inspection(model);
-    const auto labelled = labels.find(model.name);
-    const auto label = labelled == labels.end() ? std::string("-") : printable(labelled->second);
+    const auto label = label_of(site, model);
     const auto stated = stated_license(model, facts);
     const auto licence = stated.empty() ? std::string("-") : printable(stated);
-    const auto chosen = engine::choice_of(model, "");
-    std::vector<std::string> called;
-    for (const auto& [alias, history] : *aliases) {
-      if (history.back().value == chosen.value && history.back().digest == chosen.digest) called.push_back(alias);
-    }
+    const auto called = aliases.names_of(engine::choice_of(model, ""));
     json.push_back({{"id", model.id()},
                     {"aliases", called},
                     {"name", model.name},

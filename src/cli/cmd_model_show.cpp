@@ -11,6 +11,7 @@
 #include "cli/commands.hpp"
 #include "cli/long_list.hpp"
 #include "cli/show.hpp"
+#include "engine/choices.hpp"
 #include "engine/last_load.hpp"
 #include "engine/load_gate.hpp"
 #include "engine/named_models.hpp"
@@ -66,9 +67,22 @@ std::string makers_words(const BlobStore& blobs, const Artifact& model, Json& js
   return out;
 }
 
+/// What people and programs call it, and who may ask it.
+/// @param json gets the same
+std::string names_and_label(const Site& site, const Artifact& model, Json& json) {
+  const auto label = label_of(site, model);
+  const auto aliases = engine::Choices(site.aliases_file()).names_of(engine::choice_of(model, ""));
+  json["label"] = label;
+  json["aliases"] = aliases;
+  const auto& order = site.config().labels;
+  const auto none = order.empty() ? std::string("none") : fmt::format("none, so {}", printable(order.back()));
+  return fmt::format("\n  label     {}\n  aliases   {}\n", label == "-" ? none : label,
+                     aliases.empty() ? "none" : printable(fmt::format("{}", fmt::join(aliases, ", "))));
+}
+
 std::string of_a_model(const Site& site, const OpenStore& store, const Artifact& model, Json& json) {
   json["brings"] = Json::object();
-  auto out = makers_words(store.blobs, model, json["brings"]);
+  auto out = names_and_label(site, model, json) + makers_words(store.blobs, model, json["brings"]);
   const auto& load = json["last_load"] = last_load(site, model);
   if (load.is_null()) return out + "\n  not loaded yet\n";
   return out + fmt::format("\n  last loaded {}; who could change the bytes after they were hashed: {}\n",

@@ -163,4 +163,10 @@ std::string license_of(const Catalog& catalog, const Artifact& artifact) {
   return artifact.license.empty() ? stated_license(artifact, catalog.inspection(artifact)) : artifact.license;
 }
 
+std::string label_of(const Site& site, const Artifact& model) {
+  const auto& labels = site.config().model_labels;
+  const auto found = labels.find(model.name);
+  return found == labels.end() ? "-" : printable(found->second);
+}
+
 }  // namespace liftlock

@@ -47,5 +47,7 @@ CLI::Option* add_model_argument(CLI::App& command, const std::string& word, std:
                                 std::string_view besides = {});
 /// The licence as its ecosystem states it, else as the artifact's own metadata does; empty when nothing does.
 std::string license_of(const Catalog& catalog, const Artifact& artifact);
+/// What [labels.models] of config.toml says of a model; "-" where it says nothing.
+std::string label_of(const Site& site, const Artifact& model);
 
 }  // namespace liftlock

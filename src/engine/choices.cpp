@@ -79,6 +79,14 @@ std::optional<Choice> Choices::current(std::string_view name) const {
   return found->second.back();
 }
 
+std::vector<std::string> Choices::names_of(const Choice& choice) const {
+  std::vector<std::string> out;
+  for (const auto& [name, history] : *all()) {
+    if (history.back().value == choice.value && history.back().digest == choice.digest) out.push_back(name);
+  }
+  return out;
+}
+
 std::optional<Choice> Choices::previous(std::string_view name) const {
   const auto known = all();
   const auto found = known->find(name);

@@ -35,6 +35,8 @@ class Choices {
   /// Reads the file again only when it changed. @throws Error{store_invalid, too_new}
   std::shared_ptr<const ChoiceMap> all() const;
   std::optional<Choice> current(std::string_view name) const;
+  /// Whose choice in use has that value and digest, sorted.
+  std::vector<std::string> names_of(const Choice& choice) const;
   /// What roll_back() would bring back.
   std::optional<Choice> previous(std::string_view name) const;
 

@@ -30,6 +30,19 @@ TEST(Choices, GoBackStepByStepAndSurviveTheProcess) {
   EXPECT_EQ(choices.current("gguf")->value, "a") << "a refused step changes nothing";
 }
 
+TEST(Choices, TellTheNamesOfWhatIsInUse) {
+  const TemporaryFolder folder;
+  Choices choices(folder.path() / "aliases.json");
+  EXPECT_TRUE(choices.names_of(choice("a")).empty());
+  for (const auto* name : {"ears", "chat", "other"}) choices.choose(name, choice("a"));
+  choices.choose("other", choice("b"));
+  EXPECT_EQ(choices.names_of(choice("a")), (std::vector<std::string>{"chat", "ears"}));
+  EXPECT_EQ(choices.names_of(choice("b")), (std::vector<std::string>{"other"}));
+  auto another = choice("a");
+  another.digest = "sha256:01";
+  EXPECT_TRUE(choices.names_of(another).empty()) << "another content of that id";
+}
+
 TEST(Choices, WhatIsGoneIsNotGoneBackTo) {
   const TemporaryFolder folder;
   Choices choices(folder.path() / "engines.json");

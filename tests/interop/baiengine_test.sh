@@ -325,6 +325,8 @@ grep -q 'the command of --then failed' <<< "$last" || fail "the rollback in the 
 timeout 60 "$high_exe" --state "$high_state" model swap kept pair --then 'sleep 600 & echo $! > left' > /dev/null || fail "a command that leaves another one running"
 kill "$(cat left)" || fail "what the command left running was ended"
 refused tool-failed high model swap fresh pair --then false
+[ "$(high --json model show pair | value 'd["aliases"]')" = "['kept']" ] || fail "the aliases: $(high --json model show pair)"
+grep -q '  aliases   chat$' <<< "$(high model show "pair@sha256:${older:0:12}")" || fail "$(high model show "pair@sha256:${older:0:12}")"
 ! grep -q '"fresh"' "$high_state/aliases.json" || fail "an alias stays although the command failed"
 refused tool-failed high model swap chat "pair@sha256:${older:0:12}" --then false
 high ask chat hello > /dev/null

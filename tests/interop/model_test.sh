@@ -49,6 +49,13 @@ grep -qE '^tiny +[^ ]+ .* 33 +[^ ]+ [KM]iB +NO +0 +- *$' <<< "$(high model fit)"
 refused usage high model fit --vllm
 cp --preserve=all as_it_was.toml "$high_state/config.toml"
 says 'model:tiny@' "$(high model show tiny)"
+says '  label     none' "$(high model show tiny)"
+printf '[labels]\norder = ["OPEN", "SECRET"]\n[labels.models]\ntiny = "OPEN"\n' >> "$high_state/config.toml"
+shown=$(high model show tiny)
+for words in '  label     OPEN' '  aliases   none'; do says "$words" "$shown"; done
+says '  label     none, so SECRET' "$(high model show persona)"
+[ "$(high --json model show tiny | value '(d["label"], d["aliases"])')" = "('OPEN', [])" ] || fail "label and aliases: $(high --json model show tiny)"
+cp --preserve=all as_it_was.toml "$high_state/config.toml"
 shown=$(high model show persona)
 for words in 'brings for conversations: system prompt, 2 parameters, 1 message; our engines leave out 1 parameter' 'Be terse.' '0.5' 'hi' \
   '4096 (left out: [models] context of config.toml says it)'; do says "$words" "$shown"; done
