@@ -6,8 +6,11 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "cli/commands.hpp"
+#include "cli/model_serving.hpp"
 #include "cli/model_session.hpp"
+#include "record/record_policy.hpp"
 
 namespace liftlock {
 namespace {
@@ -41,12 +44,25 @@ std::string text_of(const engine::Transcript& transcript, const std::string& for
   return format == "vtt" ? to_vtt(transcript) : transcript.text();
 }
 
+/// Whoever counts on hearing it again should know before.
+void warn_of_large(Invocation& invocation, const RecordPolicy& policy, const std::string& model,
+                   const std::string& file) {
+  std::error_code unknown;  // that it cannot be read is told when it is
+  const auto size = fs::file_size(file, unknown);
+  const auto mode = policy.mode_for(model, std::nullopt);
+  if (unknown || size <= k_max_kept_recording || !policy.keeps_recording(mode, k_max_kept_recording)) return;
+  invocation.reporter().warn(fmt::format("'{}' has {}: of a recording over {} the record keeps the SHA-256 alone", file,
+                                         format_size(size), format_size(k_max_kept_recording)));
+}
+
 void run(Invocation& invocation, const Options& options) {
   require_options(options);
   auto session = open_model_session(invocation, options.model, "transcribe");
+  const auto policy = record_policy(invocation.site());
   auto answers = Json::array();
   std::string text;
   for (const auto& file : options.files) {
+    warn_of_large(invocation, policy, session.model(), file);
     const auto heard = session.transcribe(file, options);
     if (!heard) return invocation.set_status(k_interrupted);
     auto json = to_json(heard->transcript);
@@ -74,10 +90,9 @@ void add_transcribe(CLI::App& app, Invocation& invocation) {
   command->add_option("--hint", options->hint, "Words that are likely to be heard, such as names");
   command->add_flag("--to-english", options->to_english, "Translate what is heard into English");
   command->footer(
-      "Each recording is decoded by a process of its own, in a sandbox that sees the model and this recording. The "
-      "text "
-      "goes on\n"
-      "record, of the recording its digest.\n"
+      "Each recording is decoded by a process of its own, in a sandbox that sees the model and this recording. The\n"
+      "text goes on record, and the recording with it: of one over 64 MiB, and with `recordings = false` of [record],\n"
+      "its SHA-256 and size only.\n"
       "Example: liftlock transcribe whisper-small meeting.wav --format vtt > meeting.vtt");
   command->callback([&invocation, options] { run(invocation, *options); });
 }

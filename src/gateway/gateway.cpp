@@ -29,8 +29,6 @@ namespace liftlock {
 namespace {
 
 /// A long prompt or answer takes an engine many minutes without a byte; the host kills those that hang.
-/// A larger one would take the record's queue from the prompts of others.
-constexpr std::uint64_t k_max_kept_recording = 64u << 20;
 constexpr UnixClientLimits k_engine_limits{.max_body = 64u << 20, .idle = std::chrono::hours(1)};
 constexpr std::size_t k_max_user = 200;
 
@@ -295,8 +293,7 @@ struct Gateway::Impl {
     parts.gatekeeper.charge_request(caller);
     if (wanted.listening) {
       hold(asked.recording, wanted);
-      wanted.listening->is_kept = parts.record.recordings && wanted.record_mode == RecordMode::full &&
-                                  wanted.listening->recording->size() <= k_max_kept_recording;
+      wanted.listening->is_kept = parts.record.keeps_recording(wanted.record_mode, wanted.listening->recording->size());
     }
     const auto told = parts.traces == nullptr ? on_end() : on_end(begun_trace(request, wanted));
     HttpResponse response;

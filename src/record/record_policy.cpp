@@ -12,6 +12,10 @@ RecordMode RecordPolicy::mode_for(std::string_view model, std::optional<RecordMo
   return std::min(found->second, key.value_or(RecordMode::off));  // from the fullest to the emptiest
 }
 
+bool RecordPolicy::keeps_recording(RecordMode record_mode, std::uint64_t bytes) const {
+  return recordings && record_mode == RecordMode::full && bytes <= k_max_kept_recording;
+}
+
 std::string_view name(RecordMode mode) {
   switch (mode) {
     case RecordMode::full:

@@ -16,6 +16,15 @@ TEST(RecordPolicy, WhatKeepsMoreCounts) {
   EXPECT_EQ(policy.mode_for("ward", RecordMode::off), RecordMode::full) << "a key takes nothing from a model";
 }
 
+TEST(RecordPolicy, OnlyWhatIsShortAndToBeKeptIsKeptOfWhatWasHeard) {
+  RecordPolicy policy;
+  EXPECT_TRUE(policy.keeps_recording(RecordMode::full, k_max_kept_recording));
+  EXPECT_FALSE(policy.keeps_recording(RecordMode::full, k_max_kept_recording + 1));
+  EXPECT_FALSE(policy.keeps_recording(RecordMode::hash_only, 1));
+  policy.recordings = false;
+  EXPECT_FALSE(policy.keeps_recording(RecordMode::full, 1));
+}
+
 TEST(RecordPolicy, ModesHaveNames) {
   for (const auto mode : {RecordMode::full, RecordMode::hash_only, RecordMode::off}) {
     EXPECT_EQ(parse_record_mode(name(mode)), mode);

@@ -33,9 +33,10 @@ left() { find /run/liftlock -maxdepth 1 \( -name "recording-$1-*" -o -name "tran
 # In the terminal.
 [ "$(high transcribe says tone.wav)" = "$heard" ] || fail "transcribe"
 high transcribe says tone.wav --format srt | diff - <(printf '1\n00:00:00,000 --> 00:00:01,000\n%s\n\n' "$heard") || fail "srt"
-record=$(high --json transcribe says tone.wav --hint Mustermann | json '["transcripts"][0]["record"]')
+record=$(high --json transcribe says tone.wav --hint Mustermann 2> err | json '["transcripts"][0]["record"]')
 high record show "$record" > told
 grep -q "$digest" told && grep -q Mustermann told && grep -q "$heard" told || fail "the record: $(cat told)"
+! grep -q warning err || fail "a warning of a short recording: $(cat err)"
 high record show "$record" --recording kept.wav > told && cmp tone.wav kept.wav || fail "the recording is not on record: $(cat told)"
 sed -i 's/^# recordings = .*/recordings = false/' "$work/high/config.toml"
 record=$(high --json transcribe says tone.wav | json '["transcripts"][0]["record"]')
@@ -49,7 +50,8 @@ with wave.open("large.wav", "wb") as out:
     out.setparams((2, 2, 192000, 0, "NONE", ""))
     out.writeframes(bytes(4 * 192000 * 90))
 PY
-record=$(high --json transcribe says large.wav | json '["transcripts"][0]["record"]')
+record=$(high --json transcribe says large.wav 2> err | json '["transcripts"][0]["record"]')
+grep -q "warning: 'large.wav' has .*: of a recording over 64.0 MiB the record keeps the SHA-256 alone" err || fail "no warning: $(cat err)"
 if high record show "$record" --recording none.wav 2> err; then fail "a recording over 64 MiB is kept"; fi
 grep -q "$heard" <<< "$(high record show "$record")" || fail "the transcript of a large recording: $(high record show "$record")"
 rm large.wav
