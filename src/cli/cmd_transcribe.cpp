@@ -87,7 +87,8 @@ void add_transcribe(CLI::App& app, Invocation& invocation) {
   command->add_option("--format", options->format, "text, or srt or vtt with times")
       ->type_name("{text,srt,vtt}")
       ->capture_default_str();
-  command->add_option("--hint", options->hint, "Words that are likely to be heard, such as names");
+  command->add_option("--hint", options->hint,
+                      "Words that are likely to be heard, such as names; needs speech_hint of [models]");
   command->add_flag("--to-english", options->to_english, "Translate what is heard into English");
   command->footer(
       "Each recording is decoded by a process of its own, in a sandbox that sees the model and this recording. The\n"

@@ -45,7 +45,7 @@ class Recording {
 struct TranscribeTask {
   std::string language = "auto";  ///< ISO 639-1, or "auto"
   bool to_english = false;
-  std::string hint;  ///< words that are likely, such as names
+  std::string hint;  ///< words that are likely, such as names; on the engine's command line, which all users can read
   fs::path log;      ///< takes the engine's own words
   std::chrono::seconds patience = std::chrono::minutes(10);
   std::uint64_t max_memory = 0;  ///< bytes that all its processes may hold; 0: default_memory_budget()

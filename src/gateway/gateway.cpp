@@ -9,6 +9,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "engine/named_models.hpp"
+#include "gateway/chat_fields.hpp"
 #include "gateway/conversation.hpp"
 #include "gateway/endpoints.hpp"
 #include "gateway/gateway_metrics.hpp"
@@ -256,6 +257,11 @@ struct Gateway::Impl {
     const auto id = new_record_id();
     auto asked = translate(endpoint, request, document, id);
     if (asked.only_load) return load(asked, caller, endpoint.api);
+    if (asked.listening && !asked.listening->task.hint.empty() && !parts.speech_hint) {
+      refuse_field("prompt",
+                   "is not taken: the engine would have it on its command line, which every user of the server's "
+                   "machine can read; speech_hint = true below [models] of config.toml allows that");
+    }
     ConversationRequest wanted;
     wanted.caller = caller;
     wanted.peer = std::string(request.peer);

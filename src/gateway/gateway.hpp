@@ -41,6 +41,9 @@ struct GatewayParts {
   Labels labels = {};
   TraceExporter* traces = nullptr;           ///< gets one of each request to a model
   std::optional<RecordReader> records = {};  ///< for auditors; nullopt: nobody reads over HTTP
+  /// Whether an engine for speech may have a client's hint on its command line, where every user of the machine reads
+  /// it; it takes it in no other way.
+  bool speech_hint = false;
 };
 
 class Gateway {

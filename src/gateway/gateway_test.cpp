@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <fstream>
 #include <future>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -145,7 +146,8 @@ class GatewayTest : public ::testing::Test {
                                  policy,
                                  labels,
                                  nullptr,
-                                 RecordReader(records(), kek())});
+                                 RecordReader(records(), kek()),
+                                 speech_hint});
     HttpServerOptions http;
     http.threads = 2;
     http.max_body = &Gateway::max_body;
@@ -249,6 +251,7 @@ class GatewayTest : public ::testing::Test {
   std::chrono::milliseconds probe_every = 5s, work_patience = 10min;
   RecordPolicy policy;
   Labels labels;
+  bool speech_hint = false;
   std::optional<engine::ModelHost> host;
   std::optional<engine::SpeechHost> speech;
   std::optional<RecordBook> book;
@@ -687,6 +690,42 @@ TEST_F(GatewayTest, WhoseEngineDiesOfAnothersRequestIsAskedForAgain) {
     EXPECT_EQ(record_of(heard).answer, "I stand in.");
     server.reset(), gateway.reset(), gatekeeper.reset(), book.reset(), speech.reset(), host.reset();
   }
+}
+
+/// Is it on the command line of any process of this machine?
+bool is_on_a_command_line(const std::string& word) {
+  for (const auto& process : fs::directory_iterator("/proc")) {
+    std::ifstream file(process.path() / "cmdline", std::ios::binary);  // of one that ended meanwhile there is none
+    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    if (line.find(word) != std::string::npos) return true;
+  }
+  return false;
+}
+
+TEST_F(GatewayTest, AHintForSpeechGoesToACommandLineOnlyWhereTheSiteSaidSo) {
+  fixture.add_engine(LIFTLOCK_STAND_IN, "2", {}, "whisper-cli");
+  fixture.add_model("says", "GGUF", {{"architecture", "whisper"}}, "1", {{"ggml-says.bin", "weights"}});
+  const auto word = KeyRing::new_id();  // nobody else's
+  write_file_atomically(state() / "hint", word);
+  write_file_atomically(state() / "hum.wav", "RIFF....WAVE");
+  // curl reads it from the file: on its command line, it would be found there.
+  const auto listen = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"-H", "Authorization: Bearer " + key, "-F", "model=says"});
+    more.insert(more.end(), {"-F", "file=@" + (state() / "hum.wav").string()});
+    return curl("/v1/audio/transcriptions", more);
+  };
+  const std::vector<std::string> hint = {"-F", "prompt=<" + (state() / "hint").string()};
+  serve();
+  expect_error("/v1/audio/transcriptions", listen(hint), 400, "speech_hint = true below [models] of config.toml");
+  EXPECT_TRUE(logged("engine.start").empty());
+  EXPECT_FALSE(is_on_a_command_line(word));
+  EXPECT_EQ(listen({}).status, 200) << "without one it is heard";
+  server.reset(), gateway.reset(), gatekeeper.reset(), book.reset(), speech.reset(), host.reset();
+  speech_hint = true;
+  serve();
+  const auto heard = listen(hint);
+  EXPECT_EQ(heard.status, 200) << heard.body;
+  EXPECT_THAT(record_of(heard).prompt, HasSubstr(word));
 }
 
 TEST_F(GatewayTest, WhoEndsEnginesIsRefusedAndOthersGoOn) {

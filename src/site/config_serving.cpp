@@ -140,8 +140,9 @@ void read_telemetry(const toml::table& table, SiteConfig& config) {
 }
 
 void read_models(const toml::table& table, SiteConfig& config) {
-  const TableReader reader(table, "[models]",
-                           {"memory", "keep_alive", "slots", "queue", "context", "work_patience", "speech_pace"});
+  const TableReader reader(
+      table, "[models]",
+      {"memory", "keep_alive", "slots", "queue", "context", "work_patience", "speech_pace", "speech_hint"});
   if (const auto text = reader.get<std::string>("memory")) {
     const auto bytes = parse_size(*text);
     if (!bytes) {
@@ -153,6 +154,7 @@ void read_models(const toml::table& table, SiteConfig& config) {
   config.keep_alive = std::chrono::minutes(read_count(reader, "keep_alive", 30, 60 * 24 * 365));
   config.work_patience = std::chrono::minutes(std::max(1u, read_count(reader, "work_patience", 10, 60 * 24)));
   config.speech_pace = std::max(1u, read_count(reader, "speech_pace", config.speech_pace, 1000));
+  config.speech_hint = reader.get<bool>("speech_hint").value_or(config.speech_hint);
   config.slots = std::max(1u, read_count(reader, "slots", config.slots, 256));
   config.queue = read_count(reader, "queue", config.queue, 100'000);
   config.context = read_count(reader, "context", config.context, 10'000'000);

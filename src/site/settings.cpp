@@ -35,6 +35,7 @@ Json settings_json(const SiteConfig& config) {
               {"models.context", config.context},
               {"models.work_patience", config.work_patience.count() / 60},
               {"models.speech_pace", config.speech_pace},
+              {"models.speech_hint", config.speech_hint},
               {"gateway.networks", config.networks},
               {"gateway.require_gate", config.require_gate},
               {"record.mode", config.record},

@@ -154,6 +154,7 @@ struct SiteConfig {
   unsigned context = 0;  ///< tokens of one request; 0: what the model was made for, within the memory
   std::chrono::seconds work_patience{600};  ///< for one step of an engine's work
   unsigned speech_pace = 2;                 ///< seconds that an engine may take for a second of a recording
+  bool speech_hint = false;                 ///< an engine for speech is told a client's hint, on its command line
   // [gateway]
   std::vector<std::string> networks;         ///< where pools may be; empty: private ones
   bool require_gate = false;                 ///< pools without `gated` are refused

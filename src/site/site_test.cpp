@@ -50,6 +50,16 @@ TEST(Site, UnsignedImportsAreASettingLikeTheOthers) {
   EXPECT_EQ(settings_json({})["policy.unsigned_imports"], false);
 }
 
+TEST(Site, HintsForSpeechAreRefusedUnlessTheSiteSaysOtherwise) {
+  const TemporaryFolder folder;
+  write_file_atomically(folder.path() / "config.toml", "zone = \"production\"\n[models]\n");
+  EXPECT_FALSE(Site(folder.path()).config().speech_hint);
+  write_file_atomically(folder.path() / "config.toml", "zone = \"production\"\n[models]\nspeech_hint = true\n");
+  const Site site(folder.path());
+  EXPECT_TRUE(site.config().speech_hint);
+  EXPECT_EQ(settings_json(site.config()).at("models.speech_hint"), true) << "loosened, it is on record";
+}
+
 TEST(Site, AScannerWithoutAVersionIsReadForWhoeverNeedsNone) {
   const TemporaryFolder folder;
   write_file_atomically(folder.path() / "config.toml", "[scan]\ncommand = [\"clamscan\"]\n");
