@@ -262,16 +262,20 @@ bool is_healthy(const fs::path& socket, std::chrono::milliseconds patience) {
   }
 }
 
-std::optional<std::size_t> busy_slots(const fs::path& socket, std::chrono::milliseconds patience) {
+std::optional<SlotCount> count_slots(const fs::path& socket, std::chrono::milliseconds patience) {
   try {
     const UnixClient client(socket,
                             {.max_header = 16u << 10, .max_body = 1u << 20, .idle = patience, .total = patience});
     const auto answer = client.request({.method = "GET", .target = "/slots", .headers = {}, .body = {}});
     const auto slots = answer.status == 200 ? parse_json(answer.body) : Json();
-    if (!slots.is_array()) return 0;
-    return static_cast<std::size_t>(std::count_if(slots.begin(), slots.end(), [](const Json& slot) {
-      return slot.is_object() && slot.value("is_processing", Json(false)) == Json(true);
-    }));
+    SlotCount count;
+    if (!slots.is_array()) return count;
+    for (const auto& slot : slots) {
+      const auto at_work = slot.is_object() ? slot.value("is_processing", Json()) : Json();
+      if (at_work.is_boolean()) ++count.told;
+      if (at_work == Json(true)) ++count.busy;
+    }
+    return count;
   } catch (const Error&) {
     return std::nullopt;
   }

@@ -96,9 +96,13 @@ inline constexpr std::string_view k_socket_name = "engine.sock";
 /// Does an engine answer GET /health with 200 over this socket?
 bool is_healthy(const fs::path& socket, std::chrono::milliseconds patience);
 
-/// In how many of its slots an engine is at work (llama-server's GET /slots); nullopt when it does not answer in time,
-/// which says that it is busy. An engine that does not tell its slots counts as idle.
-std::optional<std::size_t> busy_slots(const fs::path& socket, std::chrono::milliseconds patience);
+/// The slots that an engine tells of (llama-server's GET /slots); none where it does not tell.
+struct SlotCount {
+  std::size_t told = 0;
+  std::size_t busy = 0;  ///< of these: it is at work in them
+};
+/// nullopt when it does not answer in time, which says that it is busy.
+std::optional<SlotCount> count_slots(const fs::path& socket, std::chrono::milliseconds patience);
 
 /// What an engine did in the folder of its socket that no server of models does: something else stands where its socket
 /// belongs, or nothing more fits in. nullopt: nothing of that.

@@ -16,6 +16,9 @@ struct SlotUse {
   std::string caller;
   bool given_up = false;             ///< with the host's mutex
   std::atomic<bool> blamed = false;  ///< it was the only request at work when the engine ended
+  /// Since when a byte of the engine's is waited for; the epoch: none is.
+  std::atomic<std::chrono::steady_clock::time_point> waits_since{};
+  std::atomic<bool> is_answered = false;  ///< the first piece of its answer came
 };
 
 /// One start of an engine.
@@ -46,6 +49,26 @@ class Lease {
   void give_up() { m_given_up = true; }
   /// Did the engine end with this request as the only one at work? Known half a second after the end.
   bool is_to_blame() const { return m_use->blamed; }
+
+  /// A piece of the answer came.
+  void heard() { m_use->is_answered = true; }
+  /// While it lives, the next byte is the engine's to say: where none of its slots is at work on that, it is started
+  /// again. Without one a slot may idle, as while a client takes its time to read. One at a time.
+  class Wait {
+   public:
+    /// @param lease may be nullptr: then it says nothing
+    explicit Wait(const Lease* lease) : m_use(lease == nullptr ? nullptr : lease->m_use) {
+      if (m_use) m_use->waits_since = std::chrono::steady_clock::now();
+    }
+    ~Wait() {
+      if (m_use) m_use->waits_since = std::chrono::steady_clock::time_point();
+    }
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
+
+   private:
+    std::shared_ptr<SlotUse> m_use;
+  };
 
  private:
   std::shared_ptr<const EngineRun> m_run;

@@ -30,12 +30,13 @@ struct HostOptions {
   fs::path log_folder;              ///< MODEL.log each, and of the run before MODEL.log.1
   std::uint64_t memory_budget = 0;  ///< bytes for all engines together, room() too; 0: default_memory_budget()
   std::chrono::seconds keep_alive{1800};
-  unsigned slots = 2;                            ///< requests that one model answers at a time
-  unsigned context = 0;                          ///< tokens of one request; 0: see memory_need()
-  std::size_t queue = 64;                        ///< requests that may wait for one model
-  std::chrono::seconds patience{300};            ///< for an engine to load, and for others to make room
-  std::chrono::milliseconds probe_every{5000};   ///< health of an engine that is at work
-  std::chrono::milliseconds stuck_after{30000};  ///< without a good answer to a probe: killed, started again
+  unsigned slots = 2;                           ///< requests that one model answers at a time
+  unsigned context = 0;                         ///< tokens of one request; 0: see memory_need()
+  std::size_t queue = 64;                       ///< requests that may wait for one model
+  std::chrono::seconds patience{300};           ///< for an engine to load, and for others to make room
+  std::chrono::milliseconds probe_every{5000};  ///< health of an engine that is at work
+  /// Without a good answer to a probe, or with a request to answer and no slot at work on it: killed, started again.
+  std::chrono::milliseconds stuck_after{30000};
   /// The same of what only its work loop answers (WorkProbe): a step of it may take a slow machine minutes.
   std::chrono::milliseconds work_patience{600'000};
   /// For an engine to notice that a request was given up; one that works on is started again.

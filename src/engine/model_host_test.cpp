@@ -460,6 +460,21 @@ TEST_F(Hosts, AnEngineThatHangsIsKilledAndStartedAgain) {
   EXPECT_THAT(logged("engine.stop"), ElementsAre("failure did not answer for 3 s"));
 }
 
+TEST_F(Hosts, ASlotMayIdleUnlessSomebodyWaitsForItsNextByte) {
+  fixture.add_model("a", "GGUF");
+  options.probe_every = 100ms;
+  options.stuck_after = 3s;
+  start();
+  const auto held = lease("a").lease();
+  ASSERT_TRUE(held);
+  std::this_thread::sleep_for(4s);
+  EXPECT_THAT(logged("engine.stop"), ElementsAre()) << "a client may read slowly";
+  const Lease::Wait waits(held.get());
+  EXPECT_TRUE(soon([&] { return logged("engine.stop").size() == 1; }));
+  EXPECT_THAT(logged("engine.stop"),
+              ElementsAre("failure left a request without an answer, and none of its slots worked on it for 3 s"));
+}
+
 TEST_F(Hosts, WhatNoServerOfModelsDoesEndsItAndIsSeen) {
   fixture.add_model("a", "GGUF");
   fixture.add_model("b", "GGUF");

@@ -124,6 +124,7 @@ ModelRun::End ModelRun::watch(Sandbox& sandbox, std::string& reason) {
   auto healthy = Clock::now(), next_probe = healthy + m_host.options.probe_every, next_slots = healthy,
        next_look = healthy;
   WorkProbe work(process->run->socket, m_host.options.probe_every, healthy);
+  std::optional<Clock::time_point> forgetful;
   std::unique_lock lock(m_host.mutex);
   while (true) {
     const auto when = Clock::now();
@@ -162,11 +163,17 @@ ModelRun::End ModelRun::watch(Sandbox& sandbox, std::string& reason) {
     if (is_idle) {
       healthy = when;
       work.rest(when);
+      forgetful.reset();
       next_probe = when + m_host.options.probe_every;
     } else if (when >= next_probe) {
       if (is_healthy(process->run->socket, k_probe_patience)) healthy = Clock::now();
       if (Clock::now() - healthy > m_host.options.stuck_after) {
         reason = fmt::format("did not answer for {} s", seconds_of(m_host.options.stuck_after));
+        return failed();
+      }
+      if (forgot_a_request(*process, forgetful)) {
+        reason = fmt::format("left a request without an answer, and none of its slots worked on it for {} s",
+                             seconds_of(m_host.options.stuck_after));
         return failed();
       }
       next_probe = Clock::now() + m_host.options.probe_every;
@@ -213,15 +220,39 @@ void ModelRun::tell(const AuditEvent& event) const {
   }
 }
 
+bool ModelRun::forgot_a_request(const EngineAtWork& process, std::optional<Clock::time_point>& since) const {
+  const auto from = since.value_or(Clock::now());
+  std::size_t waiting = 0, served = 0;
+  {
+    const std::lock_guard lock(m_host.mutex);
+    for (const auto& use : process.uses) {
+      const auto begun = use->waits_since.load();
+      if (use->given_up || begun == Clock::time_point()) continue;
+      // What came later has no slot yet, unless its answer began.
+      if (begun <= from)
+        ++waiting;
+      else if (use->is_answered)
+        ++served;
+    }
+  }
+  const auto slots = waiting == 0 ? std::nullopt : count_slots(process.run->socket, k_probe_patience);
+  if (!slots || slots->told == 0 || slots->busy >= waiting + served) {
+    since.reset();
+    return false;
+  }
+  since = from;
+  return Clock::now() - from > m_host.options.stuck_after;
+}
+
 void ModelRun::look_at_slots(EngineAtWork& process) {
   const auto look = [&] {
     const std::lock_guard lock(m_host.mutex);
     return process.count_given_up() > 0;
   };
-  const auto busy = look() ? busy_slots(process.run->socket, k_probe_patience) : std::nullopt;
+  const auto slots = look() ? count_slots(process.run->socket, k_probe_patience) : std::nullopt;
   Afterwards afterwards;
   const std::lock_guard lock(m_host.mutex);
-  if (busy && *busy + process.count_given_up() <= process.uses.size()) {
+  if (slots && slots->busy + process.count_given_up() <= process.uses.size()) {
     std::erase_if(process.uses, [](const auto& use) { return use->given_up; });
   }
   m_host.grant(m_model, afterwards);  // also when those who came one by one need no longer do so

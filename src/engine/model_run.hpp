@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "audit/audit_log.hpp"
@@ -61,6 +62,10 @@ class ModelRun {
   bool eats_too_much(EngineAtWork& process, pid_t pid, std::string& reason) const;
   /// Tells of an engine that did what no server of models does, and is ended for it.
   void suspect(const std::string& engine, const std::string& what);
+  /// Does it leave a request without an answer, and no slot is at work on it? One look says nothing: a prompt may be on
+  /// its way in, or a last byte on its way out.
+  /// @param since the first look of those that, one after the other, saw that
+  bool forgot_a_request(const EngineAtWork& process, std::optional<std::chrono::steady_clock::time_point>& since) const;
   /// Frees the slots whose request was given up once the engine works on no more than what is asked of it.
   void look_at_slots(EngineAtWork& process);
   /// From here on nobody gets a slot of the engine, which ended or will be. Says whose fault it was where that is

@@ -101,6 +101,7 @@ class Conversation final : public LiveAnswer {
       UnixResponse answer;
       try {
         const auto request = request_to_send();
+        const engine::Lease::Wait waits(m_lease.get());
         answer = co_await upstream.send(request, [this] { seal_prompt(); });
         m_is_heard = answer.status == 200;
         if (answer.status != 200) {
@@ -229,8 +230,19 @@ class Conversation final : public LiveAnswer {
     m_loaded = m_lease->loaded();
   }
 
+  asio::awaitable<std::string_view> next_of(UpstreamExchange& upstream) {
+    const engine::Lease::Wait waits(m_lease.get());
+    const auto piece = co_await upstream.read();
+    if (m_lease) m_lease->heard();
+    co_return piece;
+  }
+  asio::awaitable<std::string> read_all_of(UpstreamExchange& upstream) {
+    const engine::Lease::Wait waits(m_lease.get());
+    co_return co_await upstream.read_all();
+  }
+
   asio::awaitable<void> answer_whole(AnswerSink& sink, UpstreamExchange& upstream) {
-    auto body = co_await upstream.read_all();
+    auto body = co_await read_all_of(upstream);
     m_first = Clock::now();
     m_answered = true;
     auto answer = parse_answer(body);
@@ -295,7 +307,7 @@ class Conversation final : public LiveAnswer {
     EventStream events;
     bool done = false;
     while (!done) {
-      const auto piece = co_await upstream.read();
+      const auto piece = co_await next_of(upstream);
       if (piece.empty()) fail(ErrorCode::engine_failed, "the engine's answer ended early");
       std::string words, out;
       events.feed(piece, [&](std::string_view data) {

@@ -29,7 +29,8 @@
 namespace liftlock {
 namespace {
 
-/// A long prompt or answer takes an engine many minutes without a byte; the host kills those that hang.
+/// A long prompt or answer takes an engine many minutes without a byte; the host ends those that hang, and those that
+/// forgot a request.
 constexpr UnixClientLimits k_engine_limits{.max_body = 64u << 20, .idle = std::chrono::hours(1)};
 constexpr std::size_t k_max_user = 200;
 

@@ -122,6 +122,7 @@ class GatewayTest : public ::testing::Test {
     options.let_go_within = let_go_within;
     options.probe_every = probe_every;
     options.work_patience = work_patience;
+    options.stuck_after = stuck_after;
     options.memory_slack = 64u << 20;
     options.gate.verity = engine::testing_support::no_verity();
     host.emplace(options, log, "tester");
@@ -208,7 +209,10 @@ class GatewayTest : public ::testing::Test {
   void leave(std::size_t clients, const std::string& words) const {
     std::vector<UniqueFd> open;
     while (open.size() < clients) open.push_back(sent(server->port(), http_post(k_chat, key, chat(words))));
-    EXPECT_TRUE(soon([&] { return engine::busy_slots(engine_socket, 1s) == clients; }));
+    EXPECT_TRUE(soon([&] {
+      const auto slots = engine::count_slots(engine_socket, 1s);
+      return slots && slots->busy == clients;
+    }));
   }
 
   fs::path records() const { return state() / "records"; }
@@ -248,7 +252,7 @@ class GatewayTest : public ::testing::Test {
   std::string key;
   fs::path engine_socket;
   std::size_t queue = 64;
-  std::chrono::milliseconds probe_every = 5s, work_patience = 10min;
+  std::chrono::milliseconds probe_every = 5s, work_patience = 10min, stuck_after = 30s;
   RecordPolicy policy;
   Labels labels;
   bool speech_hint = false;
@@ -792,6 +796,25 @@ TEST_F(GatewayTest, AnEngineWhoseWorkIsStuckIsStartedAgain) {
   ASSERT_TRUE(soon([&] { return logged("engine.stop").size() == 1; }));
   EXPECT_EQ(logged("engine.stop")[0].outcome, Outcome::failure);
   EXPECT_THAT(logged("engine.stop")[0].detail, HasSubstr("its work did not get on for 3 s"));
+  EXPECT_EQ(ask(chat("hello")).status, 200);
+}
+
+TEST_F(GatewayTest, AnEngineThatForgetsARequestIsStartedAgainAndItsClientIsTold) {
+  probe_every = 100ms;
+  stuck_after = 3s;
+  serve();
+  load();
+  EXPECT_EQ(ask(chat("stubborn")).status, 200) << "a slot is at work on it, for 8 s";
+  const auto streamed = ask(chat("stall", k_streamed));
+  EXPECT_THAT(streamed.body, StartsWith(R"(data: {"error":)"));
+  EXPECT_THAT(streamed.body, HasSubstr("in the middle of its answer, or said nothing more for too long"));
+  EXPECT_EQ(record_of(streamed).outcome.at("outcome"), "failed");
+  ASSERT_TRUE(soon([&] { return logged("engine.stop").size() == 1; }));
+  EXPECT_EQ(logged("engine.stop")[0].outcome, Outcome::failure);
+  EXPECT_THAT(logged("engine.stop")[0].detail,
+              HasSubstr("left a request without an answer, and none of its slots worked on it for 3 s"));
+  // Of another key: one whose requests end engines is refused after the second.
+  expect_error(k_chat, post(k_chat, chat("stall"), add_key({})), 502, "in the middle of its answer");
   EXPECT_EQ(ask(chat("hello")).status, 200);
 }
 

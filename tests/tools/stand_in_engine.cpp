@@ -5,7 +5,7 @@
 //   model:    "die at load", "abort at load", "slow load", "mislead at load" (a symlink where its socket belongs),
 //             "trespass at load"
 //   request:  "crash", "hang" (nothing is answered any more), "stuck" (nothing but GET /health is), "flood" (its log),
-//             "half" (a chunk that never ends),
+//             "half" (a chunk that never ends), "stall" (the same, and the connection stays: no slot is at work on it),
 //             "late", "started after MS" (or else it crashes; milliseconds since 1970), "linger" (a first piece, then
 //             nothing until the client leaves, which it logs), "much" (a long answer,
 //             or a long vector), "repeat WORD" (that is the
@@ -228,6 +228,13 @@ void whole(int fd, const std::string& request) {
                     R"("},"finish_reason":"stop"}],)" + k_usage + "}");
 }
 
+/// It has forgotten the request, and GET /slots tells.
+void stall(int fd) {
+  --g_busy;
+  wait_until_client_leaves(fd);
+  ++g_busy;
+}
+
 void work(int fd, const std::string& request) {
   if (has(request, "hang")) g_hangs = true;
   if (has(request, "stuck")) g_is_stuck = true;
@@ -249,8 +256,9 @@ void work(int fd, const std::string& request) {
   if (has(request, "trespass")) trespass();
   if (has(request, "delegate")) delegate();
   if (has(request, "late")) std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  if (has(request, "half")) {
+  if (has(request, "half") || has(request, "stall")) {
     say(fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\ndata: {\"choices\"");
+    if (has(request, "stall")) stall(fd);
   } else if (has(request, R"("stream":true)")) {
     stream(fd, request);
   } else {
