@@ -146,10 +146,9 @@ void add_translate(CLI::App& app, Invocation& invocation) {
   command->add_option("--template", options->model_template,
                       "File with the request that the model was trained on: {from}, {to}, {glossary}, {text}");
   command->footer(
-      "Code, addresses, links, tables and marks of Markdown stay as they are. An answer that would break them is asked "
-      "for\n"
-      "again, and then left out; the lines are named. With --output a run that is interrupted goes on from where it "
-      "was.\n"
+      "Code, addresses, links, emphasis, tables and marks of lines stay as they are. An answer that would break them\n"
+      "is asked for again, and then left out; the lines are named. With --output a run that is interrupted goes on\n"
+      "from where it was.\n"
       "How good it is depends on the model. Every request goes on record, as with `ask`.\n"
       "Example: liftlock translate MODEL report.md --from en --to de --glossary terms.txt --output bericht.md");
   command->callback([&invocation, options] { run(invocation, *options); });

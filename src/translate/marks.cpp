@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "base/text.hpp"
+#include "translate/emphasis.hpp"
 
 namespace liftlock::translate {
 namespace {
@@ -93,29 +94,74 @@ std::size_t link_tail(std::string_view rest) {
   return 0;
 }
 
+/// A link or an image whose words are translated and whose address is not.
+struct Link {
+  std::size_t begin = 0;  ///< of "[" or "!["; 0: none
+  std::size_t words = 0;  ///< where its words end
+  std::size_t tail = 0;   ///< "](https://…)"
+
+  std::size_t size() const { return words + tail; }
+};
+
+Link link_at(std::string_view rest) {
+  const std::size_t begin = rest.starts_with("![") ? 2 : rest.starts_with('[') ? 1 : 0;
+  if (begin == 0) return {};
+  const auto words_end = end_of_link_text(rest.substr(begin - 1));
+  if (words_end == std::string_view::npos) return {};
+  const auto end = begin - 1 + words_end;
+  const auto tail = link_tail(rest.substr(end));
+  return tail == 0 ? Link{} : Link{begin, end, tail};
+}
+
 class Marker {
  public:
   explicit Marker(Markup markup) : m_markup(markup) {}
 
   void add(std::string_view text) {
+    const auto emphasis = emphasis_of(text);
+    std::vector<std::size_t> opened(emphasis.size());
+    auto next = emphasis.begin();
     for (std::size_t at = 0; at < text.size();) {
-      const auto rest = text.substr(at);
-      auto size = kept(rest);
-      if (size > 0) {
-        put({std::string(rest.substr(0, size)), false, 0});
-      } else if (m_markup == Markup::markdown && (size = link(rest)) > 0) {
-        // link() put it.
+      if (next != emphasis.end() && next->at == at) {
+        const Span span{std::string(text.substr(at, next->size)), next->closes, opened[next->pair], true};
+        opened[next->pair] = put(span);
+        at += next++->size;
       } else {
-        size = 1;
-        marked.text += rest[0];
+        at += add_next(text.substr(at));
       }
-      at += size;
     }
   }
 
   Marked marked;
 
  private:
+  std::vector<EmphasisMark> emphasis_of(std::string_view text) const {
+    if (m_markup == Markup::none) return {};
+    return emphasis_in(text, [&](std::size_t at) {
+      const auto size = kept(text.substr(at));
+      return size > 0 ? size : link(text.substr(at)).size();
+    });
+  }
+
+  /// @return how much of it
+  std::size_t add_next(std::string_view rest) {
+    if (const auto size = kept(rest); size > 0) {
+      put({std::string(rest.substr(0, size)), false, 0});
+      return size;
+    }
+    if (const auto found = link(rest); found.begin > 0) {
+      const auto opened = put({std::string(rest.substr(0, found.begin)), false, 0});
+      ++m_depth;
+      add(rest.substr(found.begin, found.words - found.begin));
+      --m_depth;
+      put({std::string(rest.substr(found.words, found.tail)), true, opened});
+      return found.size();
+    }
+    const auto size = m_markup == Markup::none ? 1 : std::max<std::size_t>(escape(rest), 1);
+    marked.text += rest.substr(0, size);
+    return size;
+  }
+
   std::size_t kept(std::string_view rest) const {
     std::size_t size = address(rest);
     if (size == 0) size = between(rest, "{{", "}}");
@@ -128,27 +174,12 @@ class Marker {
     return size == 0 ? between(rest, "[^", "]") : size;
   }
 
+  Link link(std::string_view rest) const { return m_markup == Markup::none || m_depth > 4 ? Link{} : link_at(rest); }
+
   std::size_t put(Span span) {
     marked.spans.push_back(std::move(span));
     marked.text += fmt::format("{}{}{}", k_open, marked.spans.size(), k_close);
     return marked.spans.size();
-  }
-
-  /// A link or an image whose words are translated and whose address is not.
-  std::size_t link(std::string_view rest) {
-    const std::size_t begin = rest.starts_with("![") ? 2 : rest.starts_with('[') ? 1 : 0;
-    if (begin == 0) return 0;
-    const auto words_end = end_of_link_text(rest.substr(begin - 1));
-    if (words_end == std::string_view::npos) return 0;
-    const auto end = begin - 1 + words_end;
-    const auto tail = link_tail(rest.substr(end));
-    if (tail == 0 || m_depth > 4) return 0;
-    const auto opened = put({std::string(rest.substr(0, begin)), false, 0});
-    ++m_depth;
-    add(rest.substr(begin, end - begin));
-    --m_depth;
-    put({std::string(rest.substr(end, tail)), true, opened});
-    return end + tail;
   }
 
   Markup m_markup;
@@ -176,6 +207,47 @@ std::vector<std::size_t> marks_in(std::string_view text) {
   return out;
 }
 
+/// What an answer comes to, with the blanks around emphasis where they belong.
+class Composer {
+ public:
+  void add(char c) {
+    if (c == ' ' && m_begin) return move_out();
+    begin_words(is_word(c) || static_cast<unsigned char>(c) >= 0x80);
+    m_out += c;
+  }
+  void add(const Span& span) {
+    if (span.hugs && span.closes) {
+      while (m_out.ends_with(' ')) {
+        m_out.pop_back();
+        m_owes_blank = true;
+      }
+      m_begin.reset();
+    } else {
+      const auto begin = m_begin;
+      begin_words(true);
+      if (span.hugs) m_begin = begin ? begin : m_out.size();
+    }
+    m_out += span.text;
+  }
+  std::string text() && { return std::move(m_out); }
+
+ private:
+  void move_out() {
+    if (*m_begin == 0 || m_out[*m_begin - 1] == ' ') return;
+    m_out.insert(*m_begin, 1, ' ');
+    ++*m_begin;
+  }
+  void begin_words(bool touch) {
+    if (m_owes_blank && touch) m_out += ' ';
+    m_owes_blank = false;
+    m_begin.reset();
+  }
+
+  std::string m_out;
+  std::optional<std::size_t> m_begin;  ///< of emphasis whose words are to come
+  bool m_owes_blank = false;           ///< there was one within emphasis, at its end
+};
+
 }  // namespace
 
 Marked mark(std::string_view words, Markup markup) {
@@ -184,15 +256,24 @@ Marked mark(std::string_view words, Markup markup) {
   return std::move(marker.marked);
 }
 
+std::vector<std::string> emphases(std::string_view words) {
+  std::vector<std::string> out;
+  for (const auto& span : mark(words, Markup::markdown).spans) {
+    if (span.hugs && !span.closes) out.push_back(span.text);
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
 std::optional<std::string> unmark(std::string_view answer, std::string_view part, const Marked& marked) {
   auto expected = marks_in(part);
   std::vector<std::size_t> seen;
-  std::string out;
+  Composer out;
   while (!answer.empty()) {
     const auto found = mark_at(answer);
     if (found.size == 0) {
       if (answer.starts_with(k_open) || answer.starts_with(k_close)) return std::nullopt;
-      out += answer[0];
+      out.add(answer[0]);
       answer.remove_prefix(1);
       continue;
     }
@@ -202,13 +283,13 @@ std::optional<std::string> unmark(std::string_view answer, std::string_view part
     const bool opened_here = std::any_of(expected.begin(), expected.end(), is_open);
     if (span.closes && opened_here && std::none_of(seen.begin(), seen.end(), is_open)) return std::nullopt;
     seen.push_back(found.number);
-    out += span.text;
+    out.add(span);
     answer.remove_prefix(found.size);
   }
   std::sort(expected.begin(), expected.end());
   std::sort(seen.begin(), seen.end());
   if (seen != expected) return std::nullopt;
-  return out;
+  return std::move(out).text();
 }
 
 }  // namespace liftlock::translate

@@ -27,7 +27,10 @@ std::size_t closing(std::string_view rest) {
   for (const std::string_view mark : {"\"", "'", ")", "]", "»", "”", "’", "“", "」", "』", "）", "*", "_"}) {
     if (rest.starts_with(mark)) return mark.size();
   }
-  return 0;
+  // The end of emphasis or of a link, as marks.cpp writes it.
+  if (!rest.starts_with("⟦")) return 0;
+  const auto end = rest.substr(0, 24).find("⟧");
+  return end == std::string_view::npos ? 0 : end + std::string_view("⟧").size();
 }
 
 /// The word that the full stop at the end of the text belongs to, without it.

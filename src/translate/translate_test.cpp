@@ -142,6 +142,69 @@ TEST(Marks, AMarkThatIsLostOrDoubledOrMovedBeforeItsBeginningIsSeen) {
   EXPECT_EQ(unmark(there.text, there.text, there), "a ⟦1⟧ of their own");
 }
 
+TEST(Marks, EmphasisIsAPairAndWhatOnlyLooksLikeItIsNot) {
+  const std::vector<std::pair<std::string, std::string>> marked = {
+      {"**very** _big_ *thing*, ~~gone~~", "⟦1⟧very⟦2⟧ ⟦3⟧big⟦4⟧ ⟦5⟧thing⟦6⟧, ⟦7⟧gone⟦8⟧"},
+      {"**a *b***", "⟦1⟧a ⟦2⟧b⟦3⟧⟦4⟧"},
+      {"***both*** and *half", "⟦1⟧both⟦2⟧ and *half"},
+      {"*a**b*", "⟦1⟧a**b⟦2⟧"},
+      {"un*frigging*believable", "un⟦1⟧frigging⟦2⟧believable"},
+      {"**[see *it*](u)**", "⟦1⟧⟦2⟧see ⟦3⟧it⟦4⟧⟦5⟧⟦6⟧"},
+      {"`*x*` \\*no\\* <b a=\"*\"> *", "⟦1⟧ \\*no\\* ⟦2⟧ *"},
+      {"2 * 3 * 4, a_snake_case, ~5 to ~6, ** no **", "2 * 3 * 4, a_snake_case, ~5 to ~6, ** no **"}};
+  for (const auto& [words, text] : marked) {
+    const auto found = mark(words, Markup::markdown);
+    EXPECT_EQ(found.text, text);
+    EXPECT_EQ(unmark(found.text, found.text, found), words);
+  }
+  EXPECT_EQ(mark("a *b*", Markup::none).text, "a *b*");
+  EXPECT_THAT(emphases("**a *b*** _c_"), ElementsAre("*", "**", "_"));
+}
+
+TEST(Marks, ABlankBetweenEmphasisAndItsWordsStandsOutside) {
+  const auto marked = mark("a **very _good_** thing", Markup::markdown);
+  const auto back = [&](std::string_view answer) { return unmark(answer, marked.text, marked); };
+  EXPECT_EQ(back("ein ⟦1⟧ sehr ⟦2⟧gut ⟦3⟧ ⟦4⟧ Ding"), "ein **sehr _gut_** Ding");
+  EXPECT_EQ(back("ein⟦1⟧ sehr⟦2⟧ gut⟦3⟧ ⟦4⟧Ding"), "ein **sehr _gut_** Ding");
+  EXPECT_EQ(back("⟦1⟧ ⟦2⟧ Gut⟦3⟧ sehr ⟦4⟧."), "**_Gut_ sehr**.");
+}
+
+TEST(Translate, EmphasisThatAModelDropsIsAskedForAgainAndThenTold) {
+  int asked = 0;
+  std::string first;
+  const auto forgetful = [&](const std::string& request) -> std::optional<std::string> {
+    return ++asked == 1 ? first : shout(request);
+  };
+  for (const auto* lost : {"THIS IS VERY GOOD.", "THIS IS ⟦1⟧⟦2⟧ VERY GOOD.", "THIS IS⟦1⟧VERY⟦2⟧ GOOD."}) {
+    asked = 0;
+    first = lost;
+    const auto kept = told("This is _very_ good.\n", Markup::markdown, forgetful);
+    EXPECT_EQ(kept.text, "THIS IS _VERY_ GOOD.\n");
+    EXPECT_EQ(asked, 2) << lost;
+    EXPECT_THAT(kept.outcome.remarks, IsEmpty());
+  }
+  const auto never = [](const std::string&) -> std::optional<std::string> { return "Sehr gut."; };
+  const auto left = told("# A **lock**\n\nThis is good.\n", Markup::markdown, never);
+  EXPECT_EQ(left.text, "# A **lock**\n\nSehr gut.\n");
+  ASSERT_EQ(left.outcome.remarks.size(), 1u);
+  EXPECT_EQ(left.outcome.remarks[0].piece, 1u);
+  EXPECT_THAT(left.outcome.remarks[0].what, HasSubstr("not translated"));
+}
+
+TEST(Translate, EmphasisOverSeveralSentencesIsTranslatedInParts) {
+  auto settings = Settings{.to = "de"};
+  settings.part_bytes = 20;
+  std::vector<std::string> parts;
+  const auto ask = [&](const std::string& request) {
+    parts.push_back(request.substr(request.find("\n\n") + 2));
+    return shout(request);
+  };
+  const auto said = told("**One is here. Two is there.** And three.", Markup::markdown, ask, settings);
+  EXPECT_EQ(said.text, "**ONE IS HERE. TWO IS THERE.** AND THREE.");
+  EXPECT_THAT(parts, ElementsAre("⟦1⟧One is here.", "Two is there.⟦2⟧", "And three."));
+  EXPECT_THAT(said.outcome.remarks, IsEmpty());
+}
+
 TEST(Translate, AnAnswerThatBreaksTheDocumentIsAskedForAgainAndThenLeftOut) {
   int asked = 0;
   const auto forgetful = [&](const std::string& request) -> std::optional<std::string> {

@@ -151,14 +151,22 @@ class Run {
   }
 
   /// nullopt: it would break the document, or cannot be a translation.
-  static std::optional<std::string> checked(const std::string& line, std::string_view words, const Marked& marked,
-                                            bool cell) {
+  std::optional<std::string> checked(const std::string& line, std::string_view words, const Marked& marked,
+                                     bool cell) const {
     if (!has_letters(line) || line.size() > 8 * words.size() + 200) return std::nullopt;
     auto text = unmark(line, words, marked);
+    if (text && loses_emphasis(*text, *unmark(words, words, marked))) return std::nullopt;
     if (text && cell && text->find('|') != std::string::npos && words.find('|') == std::string_view::npos) {
       text = replaced(*text, "|", "\\|");
     }
     return text;
+  }
+
+  /// Its marks may all be there: around nothing, or where no renderer takes them for emphasis.
+  bool loses_emphasis(std::string_view text, std::string_view source) const {
+    if (m_markup == Markup::none) return false;
+    const auto before = emphases(source);
+    return !before.empty() && emphases(text) != before;
   }
 
   Markup m_markup;
