@@ -14,7 +14,8 @@ struct Piece {
   bool cell = false;  ///< of a table: a '|' would end it
 };
 
-/// Paragraphs end at empty lines, at short lines and where the next line is indented or begins a list; indents stay.
+/// Paragraphs end at empty lines, at short lines and where the next line is indented or begins a list; indents and the
+/// marks of items ("- ", "1. ") stay.
 std::vector<Piece> cut_plain_text(std::string_view text);
 
 /// CommonMark's blocks with tables, front matter and footnotes. Code, HTML blocks and link definitions stay, and so do

@@ -26,13 +26,23 @@ Line next_line(std::string_view text) {
   return line;
 }
 
-bool begins_item(std::string_view words) {
-  const auto digits = words.find_first_not_of("0123456789");
-  if (digits != 0 && digits != std::string_view::npos && (words[digits] == '.' || words[digits] == ')')) return true;
-  for (const std::string_view mark : {"- ", "* ", "+ ", "• ", "– "}) {
-    if (words.starts_with(mark)) return true;
+/// "- ", "12. ", "- [x] ": its size, or 0.
+std::size_t item_mark(std::string_view words) {
+  std::size_t size = words.find_first_not_of("0123456789");
+  if (size == std::string_view::npos) return 0;
+  if (size > 0) {
+    size = words[size] == '.' || words[size] == ')' ? size + 1 : 0;
+  } else {
+    for (const std::string_view mark : {"-", "*", "+", "•", "–"}) {
+      if (words.starts_with(mark)) size = mark.size();
+    }
   }
-  return false;
+  const auto end = size == 0 ? size : words.find_first_not_of(" \t", size);
+  if (end == size || end == std::string_view::npos) return 0;
+  for (const std::string_view box : {"[ ] ", "[x] ", "[X] "}) {
+    if (words.substr(end).starts_with(box)) return end + box.size();
+  }
+  return end;
 }
 
 }  // namespace
@@ -47,10 +57,13 @@ std::vector<Piece> cut_plain_text(std::string_view text) {
     text.remove_prefix(line.indent.size() + line.words.size() + line.end.size());
     keep(line.indent);
     if (!line.words.empty()) {
-      Piece paragraph{std::string(line.words), std::string(line.words), false};
+      const auto mark = item_mark(line.words);
+      keep(line.words.substr(0, mark));
+      const auto words = line.words.substr(mark);
+      Piece paragraph{std::string(words), std::string(words), false};
       while (line.words.size() >= k_full_line && !text.empty()) {
         const auto next = next_line(text);
-        if (next.words.empty() || !next.indent.empty() || begins_item(next.words)) break;
+        if (next.words.empty() || !next.indent.empty() || item_mark(next.words) > 0) break;
         paragraph.text += std::string(line.end) + std::string(next.words);
         paragraph.words += " " + std::string(next.words);
         text.remove_prefix(next.words.size() + next.end.size());

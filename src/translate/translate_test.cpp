@@ -65,7 +65,20 @@ TEST(PlainText, LinesOfAParagraphAreOneAndShortLinesAreTheirOwn) {
   EXPECT_EQ(joined(pieces), text);
   EXPECT_THAT(words_of(pieces),
               ElementsAre("Title", "A paragraph whose lines are wrapped somewhere near the eightieth column.",
-                          "- an item", "10 Downing Street", "London"));
+                          "an item", "10 Downing Street", "London"));
+}
+
+TEST(PlainText, MarksOfItemsStayWhateverTheModelSays) {
+  const auto bare = [](const std::string&) -> std::optional<std::string> { return "Wort"; };
+  EXPECT_EQ(told("- an item\n  * another\n1. first\n12) twelfth\n• dot\n– dash\n+ [x] done\n", Markup::none, bare).text,
+            "- Wort\n  * Wort\n1. Wort\n12) Wort\n• Wort\n– Wort\n+ [x] Wort\n");
+  const std::string text =
+      "- An item whose words go on, on a line of its own that\nfollows.\n3.14 is no item, -5 is none and\n-- "
+      "neither\n-\n";
+  const auto pieces = cut_plain_text(text);
+  EXPECT_EQ(joined(pieces), text);
+  EXPECT_THAT(words_of(pieces), ElementsAre("An item whose words go on, on a line of its own that follows.",
+                                            "3.14 is no item, -5 is none and", "-- neither", "-"));
 }
 
 constexpr const char* k_markdown = R"(---
