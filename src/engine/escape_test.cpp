@@ -18,17 +18,21 @@
 
 #include "base/code_of.hpp"
 #include "engine/engine_process.hpp"
+#include "engine/used_up.hpp"
 #include "net/unix_client.hpp"
 #include "os/deadly_calls.hpp"
 #include "os/process.hpp"
+#include "os/process_memory.hpp"
 #include "os/sandbox.hpp"
 
 namespace liftlock::engine {
 namespace {
 
 using testing::ContainsRegex;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
+using testing::Optional;
 
 constexpr uid_t k_nobody = 65534;
 constexpr std::uint64_t k_memory = 1u << 30;
@@ -113,6 +117,11 @@ void attempt(const fs::path& folder) {
   for (const auto* call : {"mount a file system", "join a network namespace", "trace another process",
                            "load a BPF program", "load a module of the kernel", "start another kernel"})
     EXPECT_THAT(said, ContainsRegex(std::string(call) + " +ended for it\n"));
+  // Refusals are not seen from outside; that nothing is left is.
+  EXPECT_THAT(sandbox.full_folders(), ElementsAre("/dev/shm", "/tmp"));
+  const auto use = use_of(sandbox.pid());
+  EXPECT_THAT(used_up(sandbox, use), Optional(HasSubstr("processes and threads, and may have 512")));
+  EXPECT_THAT(used_up(sandbox, ProcessUse()), Optional(std::string("it filled its /dev/shm and /tmp")));
   network.expect_untouched();
   const auto socket = sandbox.run_folder() / k_socket_name;
   ASSERT_TRUE(fs::is_symlink(socket)) << "it leads elsewhere now";

@@ -499,6 +499,26 @@ TEST_F(Hosts, WhatNoServerOfModelsDoesEndsItAndIsSeen) {
   for (const auto& one : host->loads()) EXPECT_EQ(one.suspicious, 1u) << one.model;
 }
 
+TEST_F(Hosts, BoundsThatItUsesUpEndItAndAreSeen) {
+  fixture.add_model("a", "GGUF");
+  options.memory_slack = 1ull << 40;  // what it forks counts as memory that it holds
+  options.probe_every = 60s;          // whose answer would need a thread more
+  start();
+  const std::vector<std::pair<std::string, std::string>> uses = {
+      {"hoard", "failure it filled its /tmp"},
+      {"litter", "failure it filled its /dev/shm"},
+      {"multiply", " processes and threads, and may have 512"}};
+  for (std::size_t i = 0; i < uses.size(); ++i) {
+    const auto& [words, seen] = uses[i];
+    const auto held = lease("a", "who says " + words).lease();
+    ASSERT_TRUE(held);
+    EXPECT_THAT(ask(held->socket(), words), HasSubstr("I stand in."));
+    ASSERT_TRUE(soon([&] { return logged("engine.stop").size() == i + 1; })) << words;
+    EXPECT_THAT(logged("engine.stop").back(), HasSubstr(seen));
+    EXPECT_EQ(logged("engine.suspicious"), logged("engine.stop"));
+  }
+}
+
 /// The entry's words; where nobody but the kernel sees the call, without its name.
 std::string trespassed(const std::string& call) {
   if (DeadlyCallWatch::sees(call))

@@ -10,6 +10,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "engine/used_up.hpp"
 #include "engine/work_probe.hpp"
 #include "os/process_memory.hpp"
 #include "os/run_folder.hpp"
@@ -153,8 +154,10 @@ ModelRun::End ModelRun::watch(Sandbox& sandbox, std::string& reason) {
       return failed();
     }
     if (when >= next_look) {
-      if (const auto misuse = misuse_of_folder(sandbox)) reason = *misuse;
-      if (!reason.empty() || eats_too_much(*process, sandbox.pid(), reason)) {
+      auto misuse = misuse_of_folder(sandbox);
+      if (!misuse) misuse = excess(*process, sandbox);
+      if (misuse) {
+        reason = *misuse;
         suspect(process->run->engine, reason);
         return failed();
       }
@@ -192,16 +195,17 @@ ModelRun::End ModelRun::watch(Sandbox& sandbox, std::string& reason) {
   }
 }
 
-bool ModelRun::eats_too_much(EngineAtWork& process, pid_t pid, std::string& reason) const {
-  const auto resident = resident_memory(pid);
+std::optional<std::string> ModelRun::excess(EngineAtWork& process, const Sandbox& sandbox) const {
+  const auto use = use_of(sandbox.pid());
   {
     const std::lock_guard lock(m_host.mutex);
-    process.resident = resident;
+    process.resident = use.memory;
   }
+  // Many processes hold much memory, too: they are what it is ended for.
+  if (auto what = used_up(sandbox, use)) return what;
   const auto most = m_model.need.total() / 2 * 3 + m_host.options.memory_slack;
-  if (resident <= most) return false;
-  reason = fmt::format("held {} of memory, and may hold {}", format_size(resident), format_size(most));
-  return true;
+  if (use.memory <= most) return std::nullopt;
+  return fmt::format("held {} of memory, and may hold {}", format_size(use.memory), format_size(most));
 }
 
 void ModelRun::suspect(const std::string& engine, const std::string& what) {

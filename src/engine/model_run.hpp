@@ -1,8 +1,6 @@
 // Inside of ModelHost: one engine of one model, from the load gate to its end. On the model's thread.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -59,7 +57,8 @@ class ModelRun {
   /// Says what is to be said about the end of a run, before it is brought about where that is ours to do.
   End supervise(Sandbox& sandbox, const std::string& engine);
   End watch(Sandbox& sandbox, std::string& reason);
-  bool eats_too_much(EngineAtWork& process, pid_t pid, std::string& reason) const;
+  /// nullopt: it keeps within what an engine needs.
+  std::optional<std::string> excess(EngineAtWork& process, const Sandbox& sandbox) const;
   /// Tells of an engine that did what no server of models does, and is ended for it.
   void suspect(const std::string& engine, const std::string& what);
   /// Does it leave a request without an answer, and no slot is at work on it? One look says nothing: a prompt may be on

@@ -160,6 +160,13 @@ TEST_F(Speech, WhatNoEngineForSpeechDoesEndsItAndIsSeen) {
   EXPECT_EQ(last("engine.suspicious").at("engine"), "tiny/1-cpu");
 }
 
+TEST_F(Speech, AFolderOfItsOwnThatAnEngineFillsEndsItAndIsSeen) {
+  SpeechHost host(options, log, "tester");
+  EXPECT_THAT(heard(host, "RIFF....WAVE hoard"), HasSubstr("what none for speech does: it filled its /tmp"));
+  EXPECT_EQ(heard(host), "I heard it");
+  EXPECT_THAT(ends("engine.suspicious"), ElementsAre("failure it filled its /tmp"));
+}
+
 TEST_F(Speech, ASignatureThatIsGoneIsMissedByTheNextProcess) {
   const auto statement = signed_statement(sample_root(), {"root1"});
   TrustStore(options.gate.trust_folder).pin(statement, root_fingerprint(statement));

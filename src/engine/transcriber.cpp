@@ -13,7 +13,7 @@
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "engine/memory_need.hpp"
-#include "os/process_memory.hpp"
+#include "engine/used_up.hpp"
 
 namespace liftlock::engine {
 namespace {
@@ -220,10 +220,12 @@ int Transcription::wait_for_end(const TranscriptionWatch& watch) {
     if (now >= next_look) {
       next_look = now + k_look_at_memory;
       if (const auto misuse = misuse_of_folder(m_sandbox)) end_for(*misuse, watch.suspect);
-      const auto held = resident_memory(m_sandbox.pid());
-      watch.holds(held);
-      if (held > m_task.max_memory) {
-        end_for(fmt::format("it held {} of memory, and may hold {}", format_size(held), format_size(m_task.max_memory)),
+      const auto use = use_of(m_sandbox.pid());
+      watch.holds(use.memory);
+      if (const auto what = used_up(m_sandbox, use)) end_for(*what, watch.suspect);
+      if (use.memory > m_task.max_memory) {
+        end_for(fmt::format("it held {} of memory, and may hold {}", format_size(use.memory),
+                            format_size(m_task.max_memory)),
                 watch.suspect);
       }
     }

@@ -13,14 +13,13 @@ namespace {
 /// More than any engine starts; a fork bomb is not followed for ever.
 constexpr std::size_t k_most_processes = 1024;
 
-std::uint64_t own_memory(pid_t pid) {
+void add_own(pid_t pid, ProcessUse& use) {
   std::ifstream status(fmt::format("/proc/{}/status", pid));
-  std::uint64_t sum = 0;
   for (std::string word; status >> word;) {
-    std::uint64_t kibibytes = 0;
-    if ((word == "VmRSS:" || word == "VmSwap:" || word == "VmPTE:") && status >> kibibytes) sum += kibibytes * 1024;
+    std::uint64_t count = 0;
+    if ((word == "VmRSS:" || word == "VmSwap:" || word == "VmPTE:") && status >> count) use.memory += count * 1024;
+    if (word == "Threads:" && status >> count) use.threads += count;
   }
-  return sum;
 }
 
 void add_children(pid_t pid, std::vector<pid_t>& out) {
@@ -34,14 +33,20 @@ void add_children(pid_t pid, std::vector<pid_t>& out) {
 
 }  // namespace
 
-std::uint64_t resident_memory(pid_t pid) {
-  std::uint64_t sum = 0;
+ProcessUse use_of(pid_t pid) {
+  ProcessUse use;
   std::vector<pid_t> tree = {pid};
   for (std::size_t i = 0; i < tree.size() && i < k_most_processes; ++i) {
-    sum += own_memory(tree[i]);
+    add_own(tree[i], use);
     add_children(tree[i], tree);
   }
-  return sum;
+  return use;
+}
+
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> out;
+  add_children(pid, out);
+  return out;
 }
 
 }  // namespace liftlock

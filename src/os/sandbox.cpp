@@ -30,6 +30,7 @@
 #include "os/keeper.hpp"
 #include "os/lockdown.hpp"
 #include "os/process.hpp"
+#include "os/process_memory.hpp"
 #include "os/run_folder.hpp"
 #include "os/tmpfs_bound.hpp"
 
@@ -376,6 +377,22 @@ UniqueFd Sandbox::own_folder(pid_t inside, const char* where, std::uint64_t byte
     std::this_thread::sleep_for(k_setup_look);
   }
   return {};
+}
+
+std::vector<std::string> Sandbox::full_folders() const {
+  std::vector<std::string> out;
+  // bubblewrap itself is outside; the first that it started is inside, and its own.
+  for (const auto inside : children_of(m_pid)) {
+    for (const auto* where : k_scratch) {
+      const auto path = fmt::format("/proc/{}/root{}", inside, where);
+      const UniqueFd folder(::open(path.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+      struct statfs found {};
+      if (!folder.valid() || !is_own_tmpfs(folder.get(), where, k_scratch_bytes)) continue;
+      if (::fstatfs(folder.get(), &found) != 0) continue;
+      if (found.f_bfree == 0 || (found.f_files != 0 && found.f_ffree == 0)) out.emplace_back(where);
+    }
+  }
+  return out;
 }
 
 fs::path Sandbox::run_folder() const {

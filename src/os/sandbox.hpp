@@ -81,6 +81,9 @@ class Sandbox {
   /// Where /run/liftlock of the sandbox is for us: also after its end, as long as this object lives. Good for other
   /// processes of this user, too. Nothing is in it before the release.
   fs::path run_folder() const;
+  /// Of the folders that are its own alone (/dev/shm, /tmp), those in which nothing more fits: in bytes, or in number
+  /// of files. Empty also where they cannot be seen, as before and after its life.
+  std::vector<std::string> full_folders() const;
   /// Asks for its end; wait() for it.
   void kill();
   const SandboxSpec& spec() const { return m_spec; }

@@ -11,6 +11,8 @@
 //             or a long vector), "repeat WORD" (that is the
 //             answer), "stubborn" (8 s of work, whether the client is there or not), "obsessed" (work without end),
 //             "recite" (what its model's file holds now), "scribble" (writes to it: "refused" or "written"),
+//             "hoard" (its /tmp is filled), "litter" (so is /dev/shm, with empty files), "multiply" (all processes that
+//             it may have),
 //             "probable" (log probabilities between the pieces of a stream), "devour" (a gigabyte of memory), "mislead"
 //             (a symlink takes its socket's place), "clutter" (the folder of its socket is filled), "trespass" (a
 //             system call that no engine makes), "delegate" (a child makes one, and it answers), "blank" (a vector
@@ -21,7 +23,8 @@
 // With "stream":true it answers in events.
 //
 // With --output-file it stands in for whisper-cli: it writes what it heard, and ends, unless the recording holds the
-// word "crash", "hang", "devour" (memory), "trespass" or "mislead" (a symlink where the transcript belongs).
+// word "crash", "hang", "devour" (memory), "hoard" (which it does not survive), "trespass" or "mislead" (a symlink
+// where the transcript belongs).
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
@@ -197,6 +200,33 @@ void devour() {
   }
 }
 
+void hoard() {
+  const std::string block(1 << 16, 'x');
+  bool is_full = false;
+  // No file may be as large as all of it.
+  for (int i = 0; i < 64 && !is_full; ++i) {
+    const int fd = open(("/tmp/hoard-" + std::to_string(i)).c_str(), O_WRONLY | O_CREAT, 0600);
+    for (int n = 0; n < 256 && !is_full; ++n) is_full = write(fd, block.data(), block.size()) <= 0;
+    close(fd);
+  }
+}
+
+void litter() {
+  for (int i = 0; i < 100'000; ++i) {
+    const int fd = open(("/dev/shm/litter-" + std::to_string(i)).c_str(), O_WRONLY | O_CREAT, 0600);
+    if (fd < 0) return;
+    close(fd);
+  }
+}
+
+void multiply() {
+  for (int i = 0; i < 1000; ++i) {
+    const auto child = fork();
+    if (child < 0) return;
+    while (child == 0) pause();
+  }
+}
+
 /// In the form of llama-server, best first.
 void rank(int fd, const std::string& request) {
   if (!g_ranks) {
@@ -251,6 +281,9 @@ void work(int fd, const std::string& request) {
   if (has(request, "stubborn")) std::this_thread::sleep_for(std::chrono::seconds(8));
   while (has(request, "obsessed")) pause();
   if (has(request, "devour")) devour();
+  if (has(request, "hoard")) hoard();
+  if (has(request, "litter")) litter();
+  if (has(request, "multiply")) multiply();
   if (has(request, "mislead")) mislead();
   if (has(request, "clutter")) clutter();
   if (has(request, "trespass")) trespass();
@@ -303,6 +336,10 @@ int main(int argc, char** argv) {
     if (has(sound, "crash")) std::abort();
     while (has(sound, "hang")) pause();
     if (has(sound, "devour")) devour();
+    if (has(sound, "hoard")) {
+      hoard();
+      while (true) pause();
+    }
     if (has(sound, "trespass")) trespass();
     if (has(sound, "mislead")) return symlink("/etc/passwd", (transcript + ".json").c_str());
     std::ofstream(transcript + ".json")

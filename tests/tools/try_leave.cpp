@@ -191,6 +191,29 @@ bool bombs(int most) {
   return count > most;
 }
 
+/// Takes all of its bounds that can be seen from outside, and keeps it: bytes of one folder, files of another,
+/// processes.
+void use_up() {
+  static char block[65536];
+  for (int i = 0; i < 8; ++i) {
+    char path[64];
+    std::snprintf(path, sizeof path, "/tmp/used-up-%d", i);
+    const int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    for (int n = 0; n < 256 && write(fd, block, sizeof block) > 0; ++n) continue;
+    close(fd);
+  }
+  for (int i = 0; i < 5000; ++i) {
+    char path[64];
+    std::snprintf(path, sizeof path, "/dev/shm/used-up-%d", i);
+    if (!opens(path, O_WRONLY | O_CREAT)) break;
+  }
+  for (int i = 0; i < 1000; ++i) {
+    const auto child = fork();
+    if (child < 0) break;
+    while (child == 0) pause();
+  }
+}
+
 /// Eats memory until it may not.
 bool eats(std::size_t most) {
   constexpr std::size_t k_piece = 64u << 20;
@@ -328,6 +351,7 @@ int main(int argc, char** argv) {
   unlink("/run/liftlock/fill");
   told("make more than 64 files in the shared folder", litters("/run/liftlock", 64));
   if (argc > 2 && symlink(argv[2], "/run/liftlock/engine.sock") != 0) told("lead its own socket elsewhere", false);
+  if (argc > 2) use_up();
   std::printf("%d ways out\n", g_escapes);
   std::fflush(stdout);
   if (argc > 2) pause();  // whoever started us looks at what we left
