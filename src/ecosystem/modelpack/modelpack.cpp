@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
@@ -75,13 +76,17 @@ std::string tag_of(const Artifact& model) {
 }
 
 bool has_files_of(std::string_view manifest, const Artifact& model) {
-  std::map<std::string, Digest, std::less<>> there, here;
-  for (const auto& file : model.files) here.emplace(hub::path_in_model(file), file.digest);
+  std::map<std::string, std::pair<Digest, std::uint64_t>, std::less<>> there, here;
+  for (const auto& file : model.files) here.emplace(hub::path_in_model(file), std::pair(file.digest, file.size));
   try {
     const auto parsed = oci::parse_manifest(manifest);
     const auto* pack = std::get_if<oci::Manifest>(&parsed);
     if (pack == nullptr || pack->config.media_type != media::config) return false;
-    for (const auto& layer : pack->layers) there.emplace(layer.annotation(k_filepath), layer.digest);
+    for (const auto& layer : pack->layers) {
+      // Of two layers for one path some clients take the first, and others the last.
+      const auto added = there.emplace(layer.annotation(k_filepath), std::pair(layer.digest, layer.size));
+      if (!added.second) return false;
+    }
   } catch (const Error&) {
     return false;  // something else
   }

@@ -28,7 +28,7 @@ std::string repository_name(const Artifact& model);
 /// Its version, with '-' for what no tag has.
 std::string tag_of(const Artifact& model);
 
-/// Is this manifest, of whoever made it, a ModelPack of exactly these files under exactly these names?
+/// Is this manifest, of whoever made it, a ModelPack of exactly these files under exactly these names, each once?
 bool has_files_of(std::string_view manifest, const Artifact& model);
 
 /// Equal models give equal bytes. Reads nothing.

@@ -97,6 +97,14 @@ TEST_F(ModelpackTest, WhatAnotherToolMadeOfTheSameFilesIsTheModel) {
   auto changed = manifest;
   changed["layers"][0]["digest"] = sha256("other weights").text();
   EXPECT_FALSE(has_files_of(dump_json(changed), m_model));
+  auto twice = manifest;
+  twice["layers"].push_back(changed["layers"][0]);
+  EXPECT_FALSE(has_files_of(dump_json(twice), m_model)) << "two layers for one path";
+  twice["layers"].back() = manifest["layers"][0];
+  EXPECT_FALSE(has_files_of(dump_json(twice), m_model)) << "one layer twice";
+  auto longer = manifest;
+  longer["layers"][0]["size"] = 8;  // "weights" has 7
+  EXPECT_FALSE(has_files_of(dump_json(longer), m_model)) << "no client takes such a layer";
   auto less = manifest;
   less["layers"].erase(0);
   EXPECT_FALSE(has_files_of(dump_json(less), m_model));
