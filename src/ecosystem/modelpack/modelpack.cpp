@@ -19,6 +19,7 @@ namespace liftlock::modelpack {
 namespace {
 
 constexpr const char* k_filepath = "org.cncf.model.filepath";
+constexpr std::size_t k_max_name = 200;  ///< of a repository; registries take 255 with the prefix
 
 struct Suffix {
   std::string_view text;
@@ -63,8 +64,9 @@ std::string repository_name(const Artifact& model) {
       out += '-';
     }
   }
-  while (out.ends_with('-')) out.pop_back();
-  return out.empty() ? "model" : out.substr(0, 200);
+  out.resize(std::min(out.size(), k_max_name));
+  while (out.ends_with('-')) out.pop_back();  // after the cut, which may leave one
+  return out.empty() ? "model" : out;
 }
 
 std::string tag_of(const Artifact& model) {

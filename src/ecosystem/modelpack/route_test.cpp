@@ -80,6 +80,8 @@ TEST_F(ModelpackTest, ItsNameAndItsTagAreSuchAsRegistriesAllow) {
   m_model.version = "+main/2 b";
   EXPECT_EQ(repository_name(m_model), "qwen2-5-7b-instruct");
   EXPECT_TRUE(oci::is_tag(tag_of(m_model))) << tag_of(m_model);
+  m_model.name = std::string(199, 'a') + "_b";
+  EXPECT_EQ(repository_name(m_model), std::string(199, 'a')) << "no registry takes a name that ends in '-'";
   m_model.name = "___";
   EXPECT_EQ(repository_name(m_model), "model");
 }
