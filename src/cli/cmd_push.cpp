@@ -142,11 +142,15 @@ Json json_of(const Artifact& artifact, const PushPlan& plan) {
               {"known", plan.known},
               {"bytes", plan.bytes},
               {"other", plan.other}});
+  if (!plan.rival.empty()) out["rival"] = plan.rival;
+  if (!plan.left_out.empty()) out["left_out"] = plan.left_out;
   return out;
 }
 
 std::string line_of(const Artifact& artifact, const std::string& where, const PushPlan& plan) {
   auto out = fmt::format("{} -> {} {}: ", printable(artifact.id()), where, printable(plan.place));
+  if (!plan.left_out.empty()) return out + fmt::format("is left out: {}\n", printable(plan.left_out));
+  if (!plan.rival.empty()) return out + fmt::format("is the place of {}\n", printable(plan.rival));
   if (!plan.other.empty())
     return out +
            fmt::format("is there with other bytes ({})\n", printable(fmt::format("{}", fmt::join(plan.other, ", "))));
@@ -156,13 +160,27 @@ std::string line_of(const Artifact& artifact, const std::string& where, const Pu
                            format_size(plan.bytes));
 }
 
+/// Which of the two the place is of, a person has to say.
+void require_no_rivals(const std::vector<std::unique_ptr<PushPlan>>& plans, const std::vector<Artifact>& artifacts,
+                       const std::string& where) {
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    const auto& plan = *plans[i];
+    if (plan.rival.empty()) continue;
+    throw Error(ErrorCode::immutable,
+                fmt::format("{} and {} are both {} of {}", printable(plan.rival), printable(artifacts[i].id()),
+                            printable(plan.place), where),
+                "nothing was sent: names that differ only in what the repository does not allow are one name there. "
+                "Name the artifacts that may go, with one of the two");
+  }
+}
+
 /// What is there is never written over: nothing is sent before a person has looked.
 void require_no_other(const std::vector<std::unique_ptr<PushPlan>>& plans, const std::vector<Artifact>& artifacts,
                       const std::string& where) {
   std::string first;
   std::size_t count = 0;
   for (std::size_t i = 0; i < plans.size(); ++i) {
-    if (plans[i]->other.empty()) continue;
+    if (plans[i]->other.empty() || !plans[i]->rival.empty()) continue;
     if (count++ == 0) first = fmt::format("{} ({})", artifacts[i].id(), plans[i]->other[0]);
   }
   if (count == 0) return;
@@ -250,20 +268,23 @@ void run(Invocation& invocation, const Options& options) {
   std::vector<std::unique_ptr<PushPlan>> plans;
   std::string text;
   std::uint64_t bytes = 0;
-  std::size_t lacking = 0, other = 0;
+  std::size_t lacking = 0, stopped = 0;
   for (const auto& artifact : artifacts) {
     const auto& plan = *plans.emplace_back(targets.of(artifact.kind).plan(artifact));
     text += line_of(artifact, where, plan);
     bytes += plan.bytes;
     lacking += plan.lacking;
-    other += plan.other.size();
+    if (!plan.other.empty() || !plan.left_out.empty()) ++stopped;
+    if (!plan.left_out.empty())
+      invocation.reporter().warn(fmt::format("{} is left out: {}", artifact.id(), plan.left_out));
   }
   if (!options.dry_run) {
     require_no_other(plans, artifacts, where);
+    require_no_rivals(plans, artifacts, where);
     if (lacking > 0) send_all(invocation, site, repository, where, artifacts, plans, bytes);
     finish_all(invocation, site, repository, where, targets);
   }
-  if (other > 0) invocation.set_status(static_cast<int>(info(ErrorCode::immutable).error_class));
+  if (stopped > 0) invocation.set_status(static_cast<int>(info(ErrorCode::immutable).error_class));
   auto listed = Json::array();
   for (std::size_t i = 0; i < artifacts.size(); ++i) listed.push_back(json_of(artifacts[i], *plans[i]));
   const Json json = {{"repository", repository.name},

@@ -30,7 +30,12 @@ class PushPlan {
   std::size_t known = 0;           ///< files that it has, byte for byte
   std::uint64_t bytes = 0;         ///< to send
   std::vector<std::string> other;  ///< what is there with other bytes: nothing of the artifact can be sent
-  Json details = Json::object();   ///< for the audit log and --json; send() may add to it
+  /// Another artifact of this run that `place` is of as well, and that was planned before; `other` names the place
+  /// then. Empty: what is there was there.
+  std::string rival;
+  /// Why the artifact cannot go while the others do, for people: "the store does not hold …". Nothing else is set then.
+  std::string left_out;
+  Json details = Json::object();  ///< for the audit log and --json; send() may add to it
   /// What stands at the place where that is not what the artifact's own digest names, for people: "its one platform
   /// …". Known where an earlier push did it, else after send(). Empty: what stands there is the artifact.
   std::string differs;

@@ -229,3 +229,26 @@ put other-files.json
 refused immutable high push models
 skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$to/models/demo-llm:1.0" | cmp - other-files.json || fail "the tag was moved"
 step "the tag of a model is never moved"
+
+# A second model whose name becomes the same there stops the push, and says so. One of which the store lacks a file stops nothing.
+sed -i 's|^prefix = "models"|prefix = "half"|' "$high_state/config.toml"
+cp -r model other && echo 'as you wish' > other/LICENSE
+printf '[model.demo-llm]\nsource = "other"\nversion = "1.0"\nlicense = "Apache-2.0"\n' >> liftlock.toml
+{ low lock && low fetch && low pack --output ../medium/demo-4 && low sign ../medium/demo-4 --role builder --key ../builder.pem; } > /dev/null
+high ingest usb/demo-4 --expect "$(sha256sum < ../medium/demo-4/manifest/bundle.json | cut -d' ' -f1)" > /dev/null
+refused immutable high push models
+if high push models > out 2> err; then fail "two models went to one place"; fi
+grep -q "model:Demo_LLM@1.0 and model:demo-llm@1.0 are both half/demo-llm:1.0" err || fail "which two are one name there is not said: $(cat err)"
+digest=$(sha256sum < other/LICENSE | cut -d' ' -f1)
+blob=$(find "$high_state/store/blobs" -type f -name "$digest")
+[ -n "$blob" ] || fail "the store has no blob of other/LICENSE"
+rm "$blob"
+for said in "^sent: " "^nothing to send"; do
+  rc=0; high push models > out 2> err || rc=$?
+  [ "$rc" = 3 ] || fail "a model that lacks a file: $rc $(cat out err)"
+  grep -q "warning: model:demo-llm@1.0 is left out: the store does not hold 'models/demo-llm/LICENSE'" err || fail "what is left out is not said: $(cat err)"
+  grep -q "$said" out || fail "the other model: $(cat out)"
+done
+skopeo inspect --raw --tls-verify=false "docker://127.0.0.1:$to/half/demo-llm:1.0" | cmp - served.json || fail "the whole model did not go"
+[ "$(high --json push models --dry-run | value '["left_out" in a for a in d["artifacts"]]')" = "[False, True]" ] || fail "the plan does not say what is left out"
+step "a model that lacks a file is left out, and two that become one name are told"

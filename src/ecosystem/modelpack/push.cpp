@@ -4,7 +4,6 @@
 
 #include <map>
 
-#include "base/error.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/modelpack/modelpack.hpp"
 #include "ecosystem/oci/push_target.hpp"
@@ -24,40 +23,49 @@ class ModelPush final : public PushTarget {
       : m_registry(oci::registry_settings(settings), store), m_store(store), m_prefix(settings.text("prefix")) {}
 
   std::unique_ptr<PushPlan> plan(const Artifact& model) override {
-    require_files(model);
     const auto made = oci::made_for_push(make_modelpack(model), repository_name(model), tag_of(model));
-    const auto digest = sha256(made.manifest);
+    auto out = nothing_to_send(made);
+    out->left_out = why_left_out(model);
+    if (!out->left_out.empty()) return out;
     // Names that differ in what registries do not allow are one name there.
-    const auto place = fmt::format("{}{}{}:{}", m_prefix, m_prefix.empty() ? "" : "/", made.name, made.tag);
-    const bool is_taken = m_planned.emplace(place, digest).first->second != digest;
-    const auto there = m_registry.manifest(made.name, made.tag, any_manifest());
-    if (!is_taken && (!there || *there == made.manifest)) {
-      auto out = std::make_unique<oci::RegistryPlan>(m_registry, m_registry.plan(made));
-      out->details["manifest"] = digest.text();
+    const auto& owner = m_planned.emplace(out->place, model.id()).first->second;
+    if (owner != model.id()) {
+      out->rival = owner;
+      out->other.push_back(out->place);
       return out;
     }
-    auto out = std::make_unique<oci::RegistryPlan>(m_registry, oci::ImagePlan{});
-    out->place = place;
-    if (!is_taken && has_files_of(*there, model))
+    const auto there = m_registry.manifest(made.name, made.tag, any_manifest());
+    if (!there || *there == made.manifest) {
+      out = std::make_unique<oci::RegistryPlan>(m_registry, m_registry.plan(made));
+      out->details["manifest"] = sha256(made.manifest).text();
+    } else if (has_files_of(*there, model)) {
       out->known = 1;
-    else
-      out->other.push_back(place);
+    } else {
+      out->other.push_back(out->place);
+    }
     return out;
   }
 
  private:
-  /// Nobody is to learn of a withheld file when half of the model is sent.
-  void require_files(const Artifact& model) const {
+  std::unique_ptr<oci::RegistryPlan> nothing_to_send(const oci::RegistryPush::Made& made) {
+    oci::ImagePlan none;
+    none.repository = fmt::format("{}{}{}", m_prefix, m_prefix.empty() ? "" : "/", made.name);
+    none.reference = ":" + made.tag;
+    return std::make_unique<oci::RegistryPlan>(m_registry, std::move(none));
+  }
+
+  /// Half of a model is never sent: nobody would see that a file of it was withheld. Empty: it may go.
+  std::string why_left_out(const Artifact& model) const {
     for (const auto& file : model.files) {
-      if (!m_store.contains(file.digest))
-        fail(ErrorCode::not_found, "the store does not hold '{}' of {}", file.path.text(), model.id());
+      if (!m_store.contains(file.digest)) return fmt::format("the store does not hold '{}'", file.path.text());
     }
+    return {};
   }
 
   oci::RegistryPush m_registry;
   const BlobStore& m_store;
   std::string m_prefix;
-  std::map<std::string, Digest> m_planned;  ///< by place, of this run
+  std::map<std::string, std::string> m_planned;  ///< by place, of this run: the id of the model that it is of
 };
 
 }  // namespace
