@@ -4,8 +4,10 @@
 
 #include <map>
 
+#include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/modelpack/modelpack.hpp"
+#include "ecosystem/oci/manifest.hpp"
 #include "ecosystem/oci/push_target.hpp"
 
 namespace liftlock::modelpack {
@@ -25,7 +27,7 @@ class ModelPush final : public PushTarget {
   std::unique_ptr<PushPlan> plan(const Artifact& model) override {
     const auto made = oci::made_for_push(make_modelpack(model), repository_name(model), tag_of(model));
     auto out = nothing_to_send(made);
-    out->left_out = why_left_out(model);
+    out->left_out = why_left_out(model, made.manifest);
     if (!out->left_out.empty()) return out;
     // Names that differ in what registries do not allow are one name there.
     const auto& owner = m_planned.emplace(out->place, model.id()).first->second;
@@ -55,9 +57,13 @@ class ModelPush final : public PushTarget {
   }
 
   /// Half of a model is never sent: nobody would see that a file of it was withheld. Empty: it may go.
-  std::string why_left_out(const Artifact& model) const {
+  std::string why_left_out(const Artifact& model, std::string_view manifest) const {
     for (const auto& file : model.files) {
       if (!m_store.contains(file.digest)) return fmt::format("the store does not hold '{}'", file.path.text());
+    }
+    if (manifest.size() > oci::k_max_manifest_bytes) {
+      return fmt::format("its manifest, with all of its {} files, has {}, and registries take {}", model.files.size(),
+                         format_size(manifest.size()), format_size(oci::k_max_manifest_bytes));
     }
     return {};
   }

@@ -9,8 +9,8 @@
 namespace liftlock::modelpack {
 
 /// A model becomes PREFIX/NAME:VERSION, the manifest that the mirror serves. What is there under that tag is never
-/// moved: a manifest of the same files counts as the model, whoever pushed it. A model of which the store lacks a file
-/// is left out. @throws Error{config_invalid}
+/// moved: a manifest of the same files counts as the model, whoever pushed it. A model of which the store lacks a file,
+/// or whose manifest is larger than registries take, is left out. @throws Error{config_invalid}
 std::unique_ptr<PushTarget> make_modelpack_push(const PushSettings& settings, const BlobStore& store);
 
 }  // namespace liftlock::modelpack

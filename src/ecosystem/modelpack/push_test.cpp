@@ -122,6 +122,34 @@ TEST_F(ModelPushTest, AModelOfWhichTheStoreLacksAFileIsLeftOutAndNobodyIsAsked) 
   EXPECT_EQ(next->lacking, 4u) << "what does not go has no place";
 }
 
+TEST_F(ModelPushTest, AModelOfManyFilesIsKnownAgainAsLongAsRegistriesTakeItsManifest) {
+  auto many = model("Tiny_LLM");
+  const auto long_path = std::string(190, 'a') + "/" + std::string(190, 'b') + "/" + std::string(190, 'c') + "/";
+  const auto add_until = [&](std::size_t bytes) {
+    while (make_modelpack(many).bytes.size() <= bytes) {
+      for (int i = 0; i < 200; ++i) {
+        auto file = many.files.front();
+        file.path = RelPath::parse("models/Tiny_LLM/" + long_path + std::to_string(many.files.size()));
+        many.files.push_back(std::move(file));
+      }
+    }
+  };
+  add_until(1u << 20);
+  const auto manifest = make_modelpack(many).bytes;
+  ASSERT_LT(manifest.size(), oci::k_max_manifest_bytes);
+  m_registry.put("models/tiny-llm/manifests/1.0", manifest);
+  const auto again = target()->plan(many);
+  EXPECT_EQ(again->left_out, "");
+  EXPECT_EQ(again->other, std::vector<std::string>());
+  EXPECT_EQ(again->known, 1u) << "its manifest";
+
+  add_until(oci::k_max_manifest_bytes);
+  const auto asked = m_registry.asked();
+  EXPECT_NE(target()->plan(many)->left_out.find("registries take 4"), std::string::npos)
+      << target()->plan(many)->left_out;
+  EXPECT_EQ(m_registry.asked(), asked) << "nobody is asked about it";
+}
+
 TEST_F(ModelPushTest, TwoModelsOfOneRunThatBecomeOneNameAreTold) {
   const auto first = model("Tiny_LLM"), second = model("tiny-llm");
   const auto one = target();

@@ -134,12 +134,13 @@ class RegistryPush::Wire {
  public:
   explicit Wire(const RegistrySettings& target) : m_target(target), m_context(1) {}
 
-  UnixResponse ask(const std::string& repository, UnixRequest request) {
+  /// @param most bytes of an answer
+  UnixResponse ask(const std::string& repository, UnixRequest request, std::uint64_t most = k_max_answer) {
     const auto authorized = [&] {
       auto copy = request;
       if (const auto known = m_authorization.find(repository); known != m_authorization.end())
         copy.headers.emplace_back("Authorization", known->second);
-      return exchange(copy);
+      return exchange(copy, most);
     };
     auto answer = authorized();
     if (answer.status != 401) return answer;
@@ -179,13 +180,12 @@ class RegistryPush::Wire {
                 fmt::format("put USER:PASSWORD of an account that may push into the login_file of {}", m_target.table));
   }
 
-  UnixResponse exchange(const UnixRequest& request) {
+  UnixResponse exchange(const UnixRequest& request, std::uint64_t most) {
     UnixResponse answer;
     const auto run = [&]() -> asio::awaitable<void> {
-      UpstreamExchange upstream(m_target.server, {.max_body = k_max_answer,
-                                                  .connect = m_target.patience,
-                                                  .idle = m_target.patience,
-                                                  .total = std::chrono::hours(24)});
+      UpstreamExchange upstream(
+          m_target.server,
+          {.max_body = most, .connect = m_target.patience, .idle = m_target.patience, .total = std::chrono::hours(24)});
       answer = co_await upstream.send(request);
       answer.body = co_await upstream.read_all();
     };
@@ -236,7 +236,7 @@ class RegistryPush::Wire {
       target += "&service=" + encode_percent_path(service);
     UnixRequest request{.method = "GET", .target = target, .headers = {}, .body = {}};
     if (!m_target.login.empty()) request.headers.emplace_back("Authorization", basic());
-    const auto answer = exchange(request);
+    const auto answer = exchange(request, k_max_answer);
     if (answer.status == 401 || answer.status == 403) refuse_login("the token server does not take the login");
     if (answer.status != 200) refuse(answer, "the request for a token");
     constexpr std::string_view where = "the token server's answer";
@@ -285,10 +285,11 @@ ImagePlan RegistryPush::plan(const Made& made) {
 std::optional<std::string> RegistryPush::manifest(const std::string& name, const std::string& tag,
                                                   std::string_view media_type) {
   const auto place = repository(name);
-  const auto answer = m_wire->ask(place, {.method = "GET",
-                                          .target = m_wire->path(place, "manifests/" + tag),
-                                          .headers = {{"Accept", std::string(media_type)}},
-                                          .body = {}});
+  const UnixRequest request{.method = "GET",
+                            .target = m_wire->path(place, "manifests/" + tag),
+                            .headers = {{"Accept", std::string(media_type)}},
+                            .body = {}};
+  const auto answer = m_wire->ask(place, request, k_max_manifest_bytes);
   if (answer.status == 404) return std::nullopt;
   if (answer.status != 200) m_wire->refuse(answer, "the question for " + tag);
   return answer.body;

@@ -78,7 +78,8 @@ class RegistryPush {
     std::vector<ImagePlan::Blob> blobs;
   };
   ImagePlan plan(const Made& made);
-  /// The manifest that PREFIX/NAME has under this tag; nullopt when it has none. @throws as plan
+  /// The manifest that PREFIX/NAME has under this tag, of k_max_manifest_bytes at most; nullopt when it has none.
+  /// @throws as plan; Error{limit_exceeded}
   std::optional<std::string> manifest(const std::string& name, const std::string& tag, std::string_view media_type);
   /// Sends it: blobs, then documents; a tag moves when all that it means is there. What another repository got from
   /// this object is mounted instead of sent. The same call again goes on with what is still lacking. A sparse index
