@@ -32,6 +32,7 @@ struct LocalEngine {
   std::vector<std::string> before;  ///< arguments of the program itself
   std::vector<std::string> load;    ///< reads the archive from its standard input
   std::vector<std::string> ask;     ///< with the name behind it: prints ids and digests of what has the name
+  std::vector<std::string> check;   ///< the same, with "complete" where no byte lacks; empty: names are of whole ones
   enum class Names : std::uint8_t { tags, any } names = Names::tags;
 };
 
@@ -42,17 +43,22 @@ std::string containerd_namespace() {
 }
 
 std::vector<LocalEngine> engines() {
-  return {
-      {.program = "podman",
-       .before = {},
-       .load = {"load", "-q"},
-       .ask = {"image", "inspect", "--format", "{{.Id}} {{.Digest}}"}},
-      {.program = "docker", .before = {}, .load = {"load", "-q"}, .ask = {"image", "inspect", "--format", "{{.Id}}"}},
-      {.program = "ctr",
-       .before = {"-n", containerd_namespace()},
-       .load = {"images", "import", "-"},
-       .ask = {"images", "ls"},
-       .names = LocalEngine::Names::any}};
+  return {{.program = "podman",
+           .before = {},
+           .load = {"load", "-q"},
+           .ask = {"image", "inspect", "--format", "{{.Id}} {{.Digest}}"},
+           .check = {}},
+          {.program = "docker",
+           .before = {},
+           .load = {"load", "-q"},
+           .ask = {"image", "inspect", "--format", "{{.Id}}"},
+           .check = {}},
+          {.program = "ctr",
+           .before = {"-n", containerd_namespace()},
+           .load = {"images", "import", "-"},
+           .ask = {"images", "ls"},
+           .check = {"images", "check"},
+           .names = LocalEngine::Names::any}};
 }
 
 LocalEngine find_engine(const std::string& name) {
@@ -75,22 +81,35 @@ std::optional<Digest> digest_in(std::string_view word) {
   return Digest::try_parse(word.starts_with("sha256:") ? std::string(word) : "sha256:" + std::string(word));
 }
 
-/// The ids and digests of what has this name in the engine, last the one that deployments would pin; none: nothing has
-/// it, or it does not say.
-std::vector<Digest> held_as(const LocalEngine& engine, const std::string& name) {
-  auto arguments = engine.ask;
+/// What the program answers about this name; empty: nothing has it, or it does not say.
+std::string answer_about(const LocalEngine& engine, std::vector<std::string> question, const std::string& name) {
   const bool is_list = engine.names == LocalEngine::Names::any;
-  arguments.push_back(is_list ? "name==" + name : name);
-  const auto answer = run_process(
-      {.argv = command_line(engine, arguments), .max_output = 1u << 20, .timeout = std::chrono::minutes(5)});
+  question.push_back(is_list ? "name==" + name : name);
+  auto answer =
+      run_process({.argv = command_line(engine, question), .max_output = 1u << 20, .timeout = std::chrono::minutes(5)});
+  return answer.status == 0 ? std::move(answer.output) : std::string();
+}
+
+/// The ids and digests that stand in it, last the one that deployments would pin.
+std::vector<Digest> digests_in(std::string_view answer) {
   std::vector<Digest> out;
-  if (answer.status != 0) return out;
-  for (const auto line : split(answer.output, '\n')) {
+  for (const auto line : split(answer, '\n')) {
     for (const auto word : split(line, ' ')) {
       if (auto digest = digest_in(trim(word))) out.push_back(std::move(*digest));
     }
   }
   return out;
+}
+
+std::vector<Digest> held_as(const LocalEngine& engine, const std::string& name) {
+  return digests_in(answer_about(engine, engine.ask, name));
+}
+
+/// The same of what the engine has whole. containerd keeps a name whose layers it lacks: removed, or never fetched.
+std::vector<Digest> held_whole_as(const LocalEngine& engine, const std::string& name) {
+  if (engine.check.empty()) return held_as(engine, name);
+  const auto answer = answer_about(engine, engine.check, name);
+  return answer.find(" complete ") != std::string::npos ? digests_in(answer) : std::vector<Digest>();
 }
 
 /// One image of the store, as an engine is to get it.
@@ -199,7 +218,7 @@ void export_into(Invocation& invocation, const OpenStore& store, const Artifact&
   const auto engine = find_engine(engine_name);
   const auto name = require_name(engine, image, image_name);
   const Loading loading(store, image, name);
-  const auto held = held_as(engine, name);
+  const auto held = held_whole_as(engine, name);
   const bool was_there = !held.empty() && loading.is_known(held.back());
   if (!was_there) {
     record_config(invocation, invocation.site());

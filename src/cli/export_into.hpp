@@ -14,8 +14,8 @@ namespace liftlock {
 std::vector<std::string> local_engines();
 
 /// Gives the image to the engine on the standard input of its program, and prints the name and the digest that it has
-/// there. Nothing is sent where the engine has it under that name already; what else has the name loses it, as tags do.
-/// The user's own environment says which engine the program talks to.
+/// there. Nothing is sent where the engine has all of it under that name already; what else has the name loses it, as
+/// tags do. The user's own environment says which engine the program talks to.
 /// @param image_name as full_image_name()
 /// @throws Error{usage} for an engine that is not known, or a name that it cannot have; Error{tool_missing,
 /// tool_failed};

@@ -134,6 +134,12 @@ for name in "$upstream/team/app:1.0" registry.example/app:2; do
 done
 says registry.example/app:2
 [ "$(high --json audit tail -n 50 --type image.push | json '["entries"]' | grep -o "'outcome': 'success'" | wc -l)" = 6 ] || fail "the audit log does not have each once: $(high audit tail -n 50 --type image.push)"
+# containerd keeps the name of an image of which it lost a layer: that one is sent again.
+ctr content rm "$(json '["layers"][0]["digest"]' <<< "$(skopeo inspect --raw "oci:$work/image:app")")" > /dev/null
+grep -q " incomplete " <<< "$(ctr images check "name==$upstream/team/app:1.0")" || fail "the node still has all of the image"
+out=$(into ctr 2> "$work/into.log") || fail "--into ctr, of which a layer is lost: $(cat "$work/into.log")"
+[ "$out" = "sha256:$digest is $upstream/team/app:1.0 in ctr" ] || fail "a name without a layer passes for the image: $out"
+grep -q " complete " <<< "$(ctr images check "name==$upstream/team/app:1.0")" || fail "the layer did not come back"
 refused usage into nerdctl
 refused usage into podman --oci-archive
 refused usage into podman --image-name app:2
