@@ -26,7 +26,7 @@ fs::path stack_path(std::string_view text, const fs::path& stack_folder);
 fs::path gone_place(const fs::path& path);
 
 /// "'data' leads by a link to '/srv/data'": a source that is a link, or below one, is followed, and said. Nothing where
-/// it is where it is named, or is not there.
+/// it is where it is named, or is not there. For people, and not for the lock: it names places of this machine.
 std::optional<std::string> link_note(std::string_view source, const fs::path& stack_folder);
 
 /// What an entry of the stack takes is not there: all of its source, or a part of it?

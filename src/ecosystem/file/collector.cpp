@@ -89,7 +89,7 @@ class Resolution {
     const auto exclude = m_entry.texts("exclude");
     auto files = list_local_files(at, include);
     const bool folder = fs::is_directory(at);
-    if (auto note = link_note(source, m_context.stack_folder)) m_notes.push_back(std::move(*note));
+    if (const auto note = link_note(source, m_context.stack_folder)) m_context.reporter.note(*note);
     if (folder && m_stated) {
       throw Error(ErrorCode::stack_invalid, fmt::format("{}: sha256 is given for a folder", m_entry.where()),
                   "name the file, or leave sha256 out");

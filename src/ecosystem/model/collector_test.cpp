@@ -10,6 +10,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/kept_notes.hpp"
 #include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "crypto/openssh_key.hpp"
@@ -91,8 +92,7 @@ class ModelCollecting : public ::testing::Test {
   }
   Collected resolve(Json values) {
     const StackEntry entry{"model", "tiny", std::move(values), sha256("")};
-    m_context.emplace(
-        CollectContext{m_store, m_downloader, silent_reporter(), m_folder.path(), at("scratch"), "linux/amd64"});
+    m_context.emplace(CollectContext{m_store, m_downloader, m_reporter, m_folder.path(), at("scratch"), "linux/amd64"});
     return ModelCollector().resolve(entry, *m_context);
   }
   std::vector<FetchResult> fetch(const Artifact& artifact, Json values) {
@@ -117,8 +117,18 @@ class ModelCollecting : public ::testing::Test {
   TemporaryFolder m_folder;
   BlobStore m_store{m_folder.path() / "store"};
   Downloader m_downloader{m_store, silent_reporter(), {.attempts = 1}};
+  KeptNotes m_reporter;
   std::optional<CollectContext> m_context;
 };
+
+TEST_F(ModelCollecting, ALinkIsSaidAndTheLockDoesNotHaveIt) {
+  write("kept/model.safetensors", "weights");
+  fs::create_directory_symlink("kept", at("tiny"));
+  const auto notes = resolve({{"source", "tiny"}}).notes;
+  EXPECT_EQ(m_reporter.notes,
+            std::vector<std::string>{"'tiny' leads by a link to '" + fs::canonical(at("kept")).string() + "'"});
+  for (const auto& note : notes) EXPECT_THAT(note, testing::Not(HasSubstr(m_folder.path().string())));
+}
 
 TEST_F(ModelCollecting, ATokenizerThatIncludeLeavesBehindIsMissing) {
   write("tiny/model.safetensors", "weights");

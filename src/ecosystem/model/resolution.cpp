@@ -270,7 +270,7 @@ void Resolution::from_local(const std::string& source) {
   const auto at = stack_path(source, m_context.stack_folder);
   const auto all = list_local_files(at, m_entry.texts("include"));
   const bool folder = fs::is_directory(at);
-  if (auto note = link_note(source, m_context.stack_folder)) m_notes.push_back(std::move(*note));
+  if (const auto note = link_note(source, m_context.stack_folder)) m_context.reporter.note(*note);
   const auto listed = manifest(all);
   std::vector<LocalFile> files;
   for (const auto& file : all) {
