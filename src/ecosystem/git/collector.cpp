@@ -35,11 +35,10 @@ constexpr std::array k_keys = {
     KeySpec{"lfs", ValueType::boolean, false,
             "Whether the files of Git LFS that the refs and their history point to cross, too; true when absent.",
             "false"},
-    KeySpec{
-        "lfs_url", ValueType::string, false,
-        "The server of Git LFS. Default: lfs.url of the repository's .lfsconfig, where that is the host of `url`; else "
-        "URL.git/info/lfs. A path's own files are taken first.",
-        "\"https://lfs.example/team/tool\""},
+    KeySpec{"lfs_url", ValueType::string, false,
+            "The server of Git LFS. Default: lfs.url of the repository's .lfsconfig, where that is at the host and "
+            "port of `url`; else URL.git/info/lfs. A path's own files are taken first.",
+            "\"https://lfs.example/team/tool\""},
     KeySpec{"license", ValueType::string, false, "Licence.", "\"MIT\""},
 };
 

@@ -211,16 +211,28 @@ TEST(LfsAddress, IsTheStacksElseTheRepositorysOwnHost) {
   EXPECT_EQ(lfs_address(entry_with(), source + ".git/", std::nullopt), "https://git.example/team/tool.git/info/lfs");
   EXPECT_EQ(address("https://Git.Example/lfs/"), "https://Git.Example/lfs");
   EXPECT_EQ(address("https://other.example/lfs", {{"lfs_url", "https://third.example/x/"}}), "https://third.example/x");
+  EXPECT_EQ(address("https://git.example:443/lfs"), "https://git.example:443/lfs");
+  EXPECT_EQ(lfs_address(entry_with(), "http://git.example/tool", "https://git.example/lfs"), "https://git.example/lfs");
   EXPECT_FALSE(lfs_address(entry_with(), "/srv/tool", "https://git.example/lfs"));
   EXPECT_EQ(lfs_address(entry_with({{"lfs_url", "https://lfs.example/x"}}), "/srv/tool", std::nullopt),
             "https://lfs.example/x");
   for (const auto* elsewhere :
        {"https://other.example/lfs", "http://git.example/lfs", "file:///etc", "ssh://git.example/x",
-        "git@git.example:x", "https://git.example.other.example/lfs", ""}) {
+        "git@git.example:x", "https://git.example.other.example/lfs", "", "https://git.example:8443/lfs",
+        "https://git.example/api/v4/user?name=x", "https://git.example/api/v4/user#", "https://git.example#/lfs"}) {
     const auto refused = error_of([&] { address(elsewhere); });
     ASSERT_TRUE(refused) << elsewhere;
     EXPECT_EQ(refused->code(), ErrorCode::unresolvable) << elsewhere;
     EXPECT_THAT(std::string(refused->hint()), HasSubstr("lfs_url")) << elsewhere;
+  }
+  const auto port =
+      error_of([&] { lfs_address(entry_with(), "http://git.example:8080/tool", "https://git.example/lfs"); });
+  ASSERT_TRUE(port) << "another port is another server";
+  EXPECT_EQ(port->code(), ErrorCode::unresolvable);
+  for (const auto* swallowing : {"https://lfs.example/x?y", "https://lfs.example/x#"}) {
+    const auto refused = error_of([&] { address(std::nullopt, {{"lfs_url", swallowing}}); });
+    ASSERT_TRUE(refused) << swallowing;
+    EXPECT_EQ(refused->code(), ErrorCode::stack_invalid) << swallowing;
   }
   const auto secret = error_of([&] { address("https://user:word@git.example/lfs"); });
   ASSERT_TRUE(secret);

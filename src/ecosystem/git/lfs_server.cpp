@@ -23,12 +23,30 @@ std::string without_slash(std::string url) {
   return url;
 }
 
-/// A repository says where its files are, and what is asked there is asked with the user's credentials: another host
+/// The same, or from http to https of one host where both are at the ports that are their own.
+bool stays_at_origin(const std::string& url, const std::string& source) {
+  const auto to = parse_url(url), from = parse_url(source);
+  if (to.same_origin(from)) return true;
+  return from.scheme == "http" && from.port == "80" && to.scheme == "https" && to.port == "443" &&
+         to_lower(to.host) == to_lower(from.host);
+}
+
+/// '?' and '#' would swallow what is put behind the address, so that anything of its host could be asked.
+bool can_be_continued(std::string_view url) {
+  return url.find_first_of("?#") == std::string_view::npos;
+}
+
+/// A repository says where its files are, and what is asked there is asked with the user's credentials: another origin
 /// is for the stack to name.
-void require_same_host(const std::string& url, const std::string& source, std::string_view where) {
-  const bool is_safe = is_web(url) && (url.starts_with(k_https) || !source.starts_with(k_https)) &&
-                       to_lower(parse_url(url).host) == to_lower(parse_url(source).host);
-  if (is_safe) return;
+void require_same_origin(const std::string& url, const std::string& source, std::string_view where) {
+  if (is_web(url) && !can_be_continued(url)) {
+    throw Error(ErrorCode::unresolvable,
+                fmt::format("{}: lfs.url in .lfsconfig of the repository has a '?' or '#', which no address of a "
+                            "server of Git LFS has",
+                            where),
+                "say in the stack where its files are: lfs_url = \"https://…\"; `lfs = false` leaves them out");
+  }
+  if (is_web(url) && stays_at_origin(url, source)) return;
   const auto shown = is_web(url) ? shown_url(url) : printable(url.substr(0, 200));
   throw Error(
       ErrorCode::unresolvable,
@@ -45,11 +63,13 @@ std::optional<std::string> lfs_address(const StackEntry& entry, const std::strin
     if (!is_web(stated))
       fail(ErrorCode::stack_invalid, "{}: lfs_url is '{}', which is not https://", entry.where(), printable(stated));
     refuse_credentials(stated, entry.where());
+    if (!can_be_continued(stated))
+      fail(ErrorCode::stack_invalid, "{}: lfs_url has a '?' or '#': {}", entry.where(), shown_url(stated));
     return without_slash(stated);
   }
   if (!is_web(source)) return std::nullopt;
   if (configured) {
-    require_same_host(*configured, source, entry.where());
+    require_same_origin(*configured, source, entry.where());
     refuse_credentials(*configured, entry.where() + ", .lfsconfig");
     return without_slash(*configured);
   }

@@ -15,9 +15,10 @@
 namespace liftlock::git {
 
 /// Where an upstream's files of Git LFS are: lfs_url of the stack; else `configured`, lfs.url of the repository's own
-/// .lfsconfig, where that is the host of the repository; else "SOURCE.git/info/lfs". Without '/' at its end.
+/// .lfsconfig, where that is the origin of the repository (or its https, of an http at port 80); else
+/// "SOURCE.git/info/lfs". Without '/' at its end, '?' and '#'.
 /// @param source what git is told; nullopt for a path and no lfs_url: no server is known
-/// @throws Error{stack_invalid}; Error{unresolvable} where .lfsconfig leads to another host
+/// @throws Error{stack_invalid}; Error{unresolvable} where .lfsconfig leads elsewhere
 std::optional<std::string> lfs_address(const StackEntry& entry, const std::string& source,
                                        const std::optional<std::string>& configured);
 
