@@ -43,10 +43,18 @@ struct DocumentRequest {
   std::optional<std::string> body = {};
 };
 
+/// To whom a login of .netrc is sent.
+enum class Logins : std::uint8_t {
+  all,   ///< to whichever host is asked, and to those that it redirects to
+  own,   ///< to the host that is asked, until a redirect leaves its origin
+  none,  ///< to nobody
+};
+
 /// Where a file is to be had at this moment.
 struct FetchPlace {
   std::string url;  ///< https or http
   std::vector<HttpHeader> headers;
+  Logins logins = Logins::own;
 };
 
 /// One file of the queue.

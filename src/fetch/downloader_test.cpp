@@ -456,6 +456,30 @@ TEST_F(DownloaderTest, AFileIsWhereItIsAtThatMomentAndIsResumedByItsName) {
   EXPECT_THAT(log[1], HasSubstr(R"("range": "bytes=60000-")")) << "another address, the same file";
 }
 
+TEST_F(DownloaderTest, ALoginGoesToAPlaceOnlyWhereItIsForIt) {
+  const std::string login = " login ci password s3cret\n";
+  write_file_atomically(m_folder.path() / "netrc", "machine 127.0.0.1" + login + "machine localhost" + login);
+  ::setenv("NETRC", (m_folder.path() / "netrc").c_str(), 1);
+  Downloader downloader(store, reporter, quick());
+  ::unsetenv("NETRC");
+  const auto fetch_from = [&](const std::string& name, const std::string& at, Logins logins) {
+    auto wanted = job(name, serve(name, "the file " + name));
+    wanted.locate = [place = FetchPlace{at, {}, logins}] { return place; };
+    downloader.fetch({wanted});
+    return server.log();
+  };
+  const auto has_login = HasSubstr(R"("authorization": "Basic )");
+  EXPECT_THAT(fetch_from("mine", server.url("mine"), Logins::own).at(0), has_login);
+  EXPECT_THAT(fetch_from("strange", server.url("strange"), Logins::none).at(1), Not(has_login));
+  const auto own = fetch_from("led", server.url("away?to=" + server.url("led", "localhost")), Logins::own);
+  ASSERT_EQ(own.size(), 4u);
+  EXPECT_THAT(own[2], has_login);
+  EXPECT_THAT(own[3], Not(has_login)) << "another origin is another place";
+  const auto all = fetch_from("any", server.url("away?to=" + server.url("any", "localhost")), Logins::all);
+  ASSERT_EQ(all.size(), 6u);
+  EXPECT_THAT(all[5], has_login);
+}
+
 TEST_F(DownloaderTest, TakesFileUrlsAndProducersEvenOffline) {
   const auto digest = serve("local", "from the disk");
   auto options = quick();

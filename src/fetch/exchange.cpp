@@ -75,7 +75,6 @@ void Exchange::set_common() {
   curl_easy_setopt(m_curl, CURLOPT_CONNECTTIMEOUT, static_cast<long>(options.connect_timeout.count()));
   curl_easy_setopt(m_curl, CURLOPT_LOW_SPEED_LIMIT, options.low_speed_limit);
   curl_easy_setopt(m_curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.low_speed_time.count()));
-  curl_easy_setopt(m_curl, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_OPTIONAL));
   if (!m_settings.netrc.empty()) curl_easy_setopt(m_curl, CURLOPT_NETRC_FILE, m_settings.netrc.c_str());
   if (!m_settings.ca_file.empty()) curl_easy_setopt(m_curl, CURLOPT_CAINFO, m_settings.ca_file.c_str());
   if (!m_settings.ca_folder.empty()) curl_easy_setopt(m_curl, CURLOPT_CAPATH, m_settings.ca_folder.c_str());
@@ -90,6 +89,8 @@ void Exchange::set_request() {
   m_headers.clear();
   m_error[0] = '\0';
   curl_easy_setopt(m_curl, CURLOPT_URL, m_request.url.c_str());
+  const bool sends_logins = m_request.logins != Logins::none;
+  curl_easy_setopt(m_curl, CURLOPT_NETRC, static_cast<long>(sends_logins ? CURL_NETRC_OPTIONAL : CURL_NETRC_IGNORED));
   const bool is_post = m_request.method == ExchangeRequest::Method::post;
   curl_easy_setopt(m_curl, CURLOPT_NOBODY, m_request.method == ExchangeRequest::Method::head ? 1L : 0L);
   if (is_post) {
@@ -138,6 +139,7 @@ bool Exchange::follow_redirect() {
   }
   if (leaves) {
     std::erase_if(m_request.headers, [](const HttpHeader& header) { return !may_leave_origin(header); });
+    if (m_request.logins == Logins::own) m_request.logins = Logins::none;
   }
   m_request.url = target;
   set_request();

@@ -37,6 +37,7 @@ struct ExchangeRequest {
   enum class Method { get, head, post } method = Method::get;
   enum class Encoding { identity, any } encoding = Encoding::identity;
   std::string body = {};  ///< of post
+  Logins logins = Logins::all;
 };
 
 /// Not movable: libcurl holds its address.

@@ -94,6 +94,7 @@ void Transfer::start() {
   if (m_job.locate) {
     auto place = m_job.locate();
     request.url = std::move(place.url);
+    request.logins = place.logins;
     std::move(place.headers.begin(), place.headers.end(), std::back_inserter(request.headers));
   }
   if (m_part->size() > 0) {

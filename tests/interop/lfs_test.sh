@@ -72,6 +72,7 @@ grep -q '\[git.plain\]: 3 files of Git LFS with 3.8 MiB are left out' liftlock.l
 grep -q 'not crossing: a folder/small.bin of Git LFS, 12 B' liftlock.lock || fail "what is left out has no name"
 if grep -E 's3cret|signature=|X-Ticket' liftlock.lock; then fail "the lock has what is nobody's business"; fi
 grep -q "GET /tool.git/$weights" "$work/log" || fail "the file was not fetched from the server: $(cat "$work/log")"
+if grep -q "^GET .* Basic .* $(tail -1 "$work/ports")\$" "$work/log"; then fail "the login of the server went to the other origin that has the files"; fi
 if grep -q 'POST /plain.git/info/lfs' "$work/log"; then fail "the server was asked for what is left out"; fi
 cp liftlock.lock "$work/before.lock" && : > "$work/log"
 low lock --update git.tool > /dev/null

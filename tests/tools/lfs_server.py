@@ -96,7 +96,7 @@ class GitAndLfs(Handler):
         if evil == "file":
             href = "file:///etc/hostname"
         download = {"href": href, "header": {"X-Ticket": ticket_of(oid)}, "expires_in": self.options.good_for}
-        return {"oid": oid, "size": size + (evil == "other-size"), "authenticated": True, "actions": {"download": download}}
+        return {"oid": oid, "size": size + (evil == "other-size"), "actions": {"download": download}}
 
 
 class Files(GitAndLfs):

@@ -30,16 +30,28 @@ std::string checked_href(std::string href, LfsScheme scheme) {
 
 /// What decides over the request itself is not the server's to say.
 bool may_be_set(std::string_view name) {
-  constexpr std::array<std::string_view, 12> k_ours = {
-      "accept-encoding",   "connection", "content-length", "expect", "host",
-      "if-range",          "keep-alive", "range",          "te",     "trailer",
-      "transfer-encoding", "upgrade"};
+  constexpr std::array<std::string_view, 15> k_ours = {"accept-encoding",
+                                                       "connection",
+                                                       "content-length",
+                                                       "cookie",
+                                                       "cookie2",
+                                                       "expect",
+                                                       "host",
+                                                       "if-range",
+                                                       "keep-alive",
+                                                       "range",
+                                                       "te",
+                                                       "trailer",
+                                                       "transfer-encoding",
+                                                       "upgrade",
+                                                       "x-method-override"};
   const auto lower = to_lower(name);
   const bool is_token =
       !name.empty() && name.size() <= k_max_name && std::all_of(lower.begin(), lower.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
       });
-  return is_token && !lower.starts_with("proxy-") && std::find(k_ours.begin(), k_ours.end(), lower) == k_ours.end();
+  return is_token && !lower.starts_with("proxy-") && !lower.starts_with("x-http-method") &&
+         std::find(k_ours.begin(), k_ours.end(), lower) == k_ours.end();
 }
 
 std::vector<std::pair<std::string, std::string>> headers_of(const Json& action) {
@@ -70,6 +82,8 @@ std::optional<LfsDownload> download_of(const Json& object, const LfsPointer& ask
          asked.size);
   }
   LfsDownload out{checked_href(string_member(action, "href", k_answer), scheme), headers_of(action), std::nullopt};
+  if (const auto found = object.find("authenticated"); found != object.end() && found->is_boolean())
+    out.authenticated = found->get<bool>();
   if (const auto found = action.find("expires_in"); found != action.end() && found->is_number_integer())
     out.good_for = std::chrono::seconds(std::clamp<std::int64_t>(found->get<std::int64_t>(), 0, 86'400));
   return out;

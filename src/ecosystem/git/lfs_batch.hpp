@@ -29,6 +29,7 @@ struct LfsDownload {
   std::string href;  ///< https:// or http://; the latter only where the server itself was asked so
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<std::chrono::seconds> good_for;  ///< as the server says
+  bool authenticated = false;                    ///< the server says that no login is needed there
 };
 
 /// What the server was asked in, and may not fall behind.

@@ -251,5 +251,22 @@ TEST(LfsServer, IsFoundAgainByTheNameOfAFile) {
   EXPECT_FALSE(LfsServer::address_in("file:///objects/" + oid.hex(), oid));
 }
 
+TEST(LfsServer, HasTheLoginForItsOwnOriginAlone) {
+  const std::string address = "https://git.example/team/tool.git/info/lfs";
+  const auto logins_at = [&](const std::string& href, bool authenticated) {
+    return fetch_place({.href = href, .headers = {}, .good_for = {}, .authenticated = authenticated}, address).logins;
+  };
+  EXPECT_EQ(logins_at("https://git.example/files/x", false), Logins::own);
+  EXPECT_EQ(logins_at("https://Git.Example:443/files/x", false), Logins::own);
+  EXPECT_EQ(logins_at("https://git.example/files/x", true), Logins::none);
+  for (const auto* elsewhere : {"https://cdn.example/x", "https://git.example:8443/x", "http://git.example/x",
+                                "https://git.example@cdn.example/x"})
+    EXPECT_EQ(logins_at(elsewhere, false), Logins::none) << elsewhere;
+  const auto place =
+      fetch_place({.href = "https://cdn.example/x", .headers = {{"X-Ticket", "t"}}, .good_for = {}}, address);
+  ASSERT_EQ(place.headers.size(), 1u);
+  EXPECT_EQ(place.headers[0].value, "t");
+}
+
 }  // namespace
 }  // namespace liftlock::git

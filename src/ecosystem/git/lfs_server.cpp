@@ -116,6 +116,13 @@ std::set<Digest> LfsServer::lacking(std::span<const LfsPointer> wanted) const {
   return out;
 }
 
+FetchPlace fetch_place(const LfsDownload& download, const std::string& address) {
+  const bool is_own = !download.authenticated && parse_url(download.href).same_origin(parse_url(address));
+  FetchPlace out{download.href, {}, is_own ? Logins::own : Logins::none};
+  for (const auto& [name, value] : download.headers) out.headers.push_back({name, value});
+  return out;
+}
+
 void LfsPlaces::ask_from(std::size_t index) {
   const auto some = std::span(m_wanted).subspan(index, std::min(m_wanted.size() - index, k_lfs_at_once));
   const auto now = Clock::now();
@@ -135,9 +142,7 @@ FetchPlace LfsPlaces::place_of(std::size_t index) {
                 fmt::format("the server of Git LFS no longer has {}", m_wanted[index].oid.text()),
                 "`liftlock lock --update` of this repository asks what it has now");
   }
-  FetchPlace out{known->download.href, {}};
-  for (const auto& [name, value] : known->download.headers) out.headers.push_back({name, value});
-  return out;
+  return fetch_place(known->download, m_server.address());
 }
 
 }  // namespace liftlock::git

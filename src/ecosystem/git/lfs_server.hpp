@@ -29,6 +29,7 @@ class LfsServer {
 
   /// "ADDRESS/objects/OID": how the lock says where a file is from. Nobody is asked there.
   std::string name_of(const Digest& oid) const;
+  const std::string& address() const { return m_address; }
   /// The server of such a name; nullopt where it is none.
   static std::optional<std::string> address_in(std::string_view name, const Digest& oid);
 
@@ -43,6 +44,10 @@ class LfsServer {
   Downloader* m_downloader;
   std::string m_address;
 };
+
+/// Where a file is fetched from. A login of .netrc is the server's own: it goes to the origin of the server, and there
+/// only where the answer does not say that none is needed. @param address of the server @throws Error{network}
+FetchPlace fetch_place(const LfsDownload& download, const std::string& address);
 
 /// Files on their way: what the server says of where they are is good for a while, so it is asked when the queue of
 /// downloads comes to one, of a hundred at once, and again after some minutes. One thread at a time.

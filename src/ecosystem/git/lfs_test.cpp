@@ -85,6 +85,9 @@ TEST(LfsAnswer, IsTakenInTheOrderOfTheQuestion) {
   EXPECT_EQ(answer[0]->good_for, std::chrono::seconds(60));
   EXPECT_EQ(answer[1]->href, "https://cdn.example/b");
   EXPECT_FALSE(answer[1]->good_for);
+  EXPECT_FALSE(answer[0]->authenticated);
+  json["objects"][1]["authenticated"] = true;
+  EXPECT_TRUE(parse_lfs_answer(dump_json_line(json), k_asked, LfsScheme::https)[0]->authenticated);
 }
 
 TEST(LfsAnswer, SaysWhatIsNotThere) {
@@ -131,6 +134,8 @@ TEST(LfsAnswer, SetsNoHeaderThatIsOurs) {
                                                                                     {"Range", "bytes=0-"},
                                                                                     {"Content-Length", "0"},
                                                                                     {"Proxy-Authorization", "x"},
+                                                                                    {"Cookie", "session=x"},
+                                                                                    {"X-HTTP-Method-Override", "PUT"},
                                                                                     {"X Y", "x"},
                                                                                     {"", "x"},
                                                                                     {"X", "a\r\nHost: other"},
