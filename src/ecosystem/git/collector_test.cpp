@@ -199,6 +199,19 @@ TEST_F(GitCollectorTest, NamesWhatDoesNotCross) {
             Json::array({{{"path", "lib/x"}, {"url", "https://git.example/x.git"}, {"commit", other}}}));
 }
 
+TEST_F(GitCollectorTest, NoFileOfThisMachineIsIncludedByAStrangersOne) {
+  write_file_atomically(m_root / "secret", "[submodule \"x\"]\n\turl = https://secret.example/x.git\n");
+  write_file_atomically(m_root / "up/.gitmodules",
+                        "[submodule \"x\"]\n\tpath = lib/x\n\turl = https://git.example/x.git\n[include]\n\tpath = " +
+                            (m_root / "secret").string() + "\n");
+  const auto other = git({"rev-parse", "HEAD"});
+  git({"update-index", "--add", "--cacheinfo", "160000," + other + ",lib/x"});
+  git({"add", ".gitmodules"});
+  git({"commit", "-q", "-m", "a submodule"});
+  const auto artifact = resolve(entry()).artifacts.at(0);
+  EXPECT_EQ(artifact.facts["submodules"][0]["url"], "https://git.example/x.git");
+}
+
 TEST_F(GitCollectorTest, TakesTagsAndCommitsByThemselves) {
   const auto first = git({"rev-parse", "HEAD"});
   git({"tag", "-a", "-m", "one", "v1"});

@@ -131,7 +131,10 @@ void take_lfs_files(Artifact& artifact, const RepositoryCopy& copy, const GitPro
   }
   std::optional<LfsServer> server;
   if (!elsewhere.empty()) {
-    if (const auto address = lfs_address(entry, wanted.source, copy.lfs_url(wanted.selection)))
+    // What a stranger wrote is read only where it decides.
+    const bool repository_says = entry.text("lfs_url").empty() && is_url(wanted.source);
+    const auto configured = repository_says ? copy.lfs_url(wanted.selection) : std::nullopt;
+    if (const auto address = lfs_address(entry, wanted.source, configured))
       server.emplace(context.downloader, *address);
   }
   const auto lacking = server ? server->lacking(elsewhere) : std::set<Digest>();

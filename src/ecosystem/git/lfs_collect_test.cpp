@@ -10,10 +10,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "crypto/hash.hpp"
 #include "ecosystem/git/collector.hpp"
 #include "ecosystem/git/lfs_pointer.hpp"
 #include "ecosystem/git/lfs_server.hpp"
+#include "ecosystem/git/repository_copy.hpp"
 #include "os/file.hpp"
 #include "os/process.hpp"
 
@@ -45,13 +47,14 @@ class LfsCollectTest : public testing::Test {
     fs::create_directories(m_root / "up");
     git({"init", "-q", "-b", "main"});
   }
-  void git(std::vector<std::string> arguments) {
+  std::string git(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(),
                      {"git", "-C", (m_root / "up").string(), "-c", "user.name=A", "-c", "user.email=a@example.test"});
-    run_process_checked({.argv = arguments,
-                         .input = {},
-                         .set_environment = {{"GIT_CONFIG_GLOBAL", "/dev/null"}, {"GIT_CONFIG_NOSYSTEM", "1"}},
-                         .unset_environment = {}});
+    return run_process_checked({.argv = arguments,
+                                .input = {},
+                                .set_environment = {{"GIT_CONFIG_GLOBAL", "/dev/null"}, {"GIT_CONFIG_NOSYSTEM", "1"}},
+                                .unset_environment = {}})
+        .output;
   }
   void commit(const std::string& name, const std::string& text) {
     write_file_atomically(m_root / "up" / name, text);
@@ -82,8 +85,22 @@ class LfsCollectTest : public testing::Test {
     return GitCollector().resolve(entry, context);
   }
 
+  Selection selection() {
+    const auto id = parse_object_id(trim(git({"rev-parse", "HEAD"})));
+    return {.refs = {{"refs/heads/main", id.value()}}, .head = "refs/heads/main"};
+  }
+  /// What a lock makes of the repository.
+  RepositoryCopy copy() {
+    remove_tree(m_root / "copy");
+    fs::create_directories(m_root / "copy");
+    RepositoryCopy out(m_git, m_root / "copy");
+    out.fetch({.source = (m_root / "up").string(), .selection = selection()});
+    return out;
+  }
+
   TemporaryFolder m_folder;
   fs::path m_root = m_folder.path();
+  GitProgram m_git{m_root / "home"};
   BlobStore store{m_root / "store"};
   Downloader downloader{store, silent_reporter()};
   CollectContext context{store, downloader, silent_reporter(), m_root, m_root / "scratch", "linux/amd64"};
@@ -200,6 +217,17 @@ TEST_F(LfsCollectTest, OfABareRepositoryTheyAreBelowIt) {
   const auto artifact = resolve(entry_with(Json::object(), "bare")).artifacts.at(0);
   ASSERT_EQ(artifact.files.size(), 2u);
   EXPECT_EQ(artifact.files[1].origin, "bare/lfs/" + lfs_place(oid));
+}
+
+TEST_F(LfsCollectTest, TheRepositorysOwnConfigurationIncludesNothingAndIsReadOnlyWhereItDecides) {
+  write_file_atomically(m_root / "secret", "[lfs]\n\turl = https://secret.example/x\n");
+  commit(".lfsconfig",
+         "[lfs]\n\turl = https://git.example/x\n[include]\n\tpath = " + (m_root / "secret").string() + "\n");
+  EXPECT_EQ(copy().lfs_url(selection()), "https://git.example/x");
+  commit(".lfsconfig", std::string(70'000, '#'));
+  EXPECT_THROW(copy().lfs_url(selection()), Error) << "it is too long to be read";
+  commit("weights.bin", pointer("gone", 4));
+  EXPECT_EQ(resolve(entry_with()).artifacts.at(0).facts["lfs_missing"]["count"], 1) << "of a path nobody asks a server";
 }
 
 TEST(LfsAddress, IsTheStacksElseTheRepositorysOwnHost) {

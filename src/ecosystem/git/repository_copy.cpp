@@ -170,7 +170,7 @@ std::optional<std::string> RepositoryCopy::lfs_url(const Selection& selection) c
   const auto size = parse_uint(words.substr(words.rfind(' ') + 1));
   if (!size || *size > k_max_lfs_config)
     fail(ErrorCode::limit_exceeded, ".lfsconfig has more than {} bytes", k_max_lfs_config);
-  const auto settings = run({"config", "--blob", commit + ":.lfsconfig", "-z", "--list"});
+  const auto settings = run({"config", "--no-includes", "--blob", commit + ":.lfsconfig", "-z", "--list"});
   std::optional<std::string> out;
   for (const auto setting : split(settings, '\0')) {
     constexpr std::string_view k_key = "lfs.url\n";
@@ -216,8 +216,9 @@ void RepositoryCopy::submodules_of(const std::string& commit, std::set<Submodule
   if (places.empty()) return;
   std::map<std::string, Submodule> by_name;
   if (described) {
-    const auto settings =
-        run({"config", "--blob", commit + ":.gitmodules", "-z", "--get-regexp", "^submodule\\..*\\.(path|url)$"});
+    // A file of a stranger includes none of this machine: git reads includes of blobs otherwise.
+    const auto settings = run({"config", "--no-includes", "--blob", commit + ":.gitmodules", "-z", "--get-regexp",
+                               "^submodule\\..*\\.(path|url)$"});
     for (const auto setting : split(settings, '\0')) {
       const auto end = setting.find('\n');
       if (end == std::string_view::npos) continue;

@@ -52,7 +52,7 @@ class RepositoryCopy {
   /// Equal commits give equal bytes, as long as git and its zlib are the same.
   void write_bundle(const Selection& selection, const fs::path& out) const;
 
-  /// Those that HEAD and some of the refs name.
+  /// Those that HEAD and some of the refs name. Includes in .gitmodules and .lfsconfig are not followed.
   std::set<Submodule> submodules(const Selection& selection) const;
 
   /// All that a pointer in the history of the refs stands for. Needs git 2.32.
