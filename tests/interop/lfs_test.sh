@@ -190,4 +190,9 @@ printf 'lfs_url = "http://127.0.0.1:%s/plain.git/info/lfs"\n' "$port" >> liftloc
 fresh
 { low3 lock && low3 fetch; } > /dev/null || fail "a server that the stack names"
 grep -q '3 files of Git LFS' liftlock.lock || fail "not all of them are locked: $(grep 'Git LFS' liftlock.lock)"
+grep -q "/plain.git/info/lfs/objects/$weights" liftlock.lock || fail "the lock does not say who has the file"
+sed -i 's|^lfs_url.*|lfs_url = "http://127.0.0.1:'"$port"'/other.git/info/lfs"|' liftlock.toml
+cp -r "$work/lfs/plain.git" "$work/lfs/other.git"
+low3 lock > /dev/null
+grep -q "/other.git/info/lfs/objects/$weights" liftlock.lock || fail "another server of the stack is not asked"
 step "what the upstream lacks is named; .lfsconfig leads to no other host, and the stack does"

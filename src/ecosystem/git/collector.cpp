@@ -126,10 +126,9 @@ std::string version_of(const Selection& selection, Timestamp newest) {
 const Artifact* unchanged(const CollectContext& context, const StackEntry& entry, const Selection& selection) {
   for (const auto& artifact : context.before) {
     if (artifact.kind != "git" || artifact.files.empty() || artifact.files[0].origin != entry.text("url")) continue;
-    if (!has_lfs_as_wanted(artifact, entry)) continue;
     const auto& facts = artifact.facts;
-    if (facts.value("head", "") == selection.head && facts.value("refs", Json()) == refs_json(selection))
-      return &artifact;
+    if (facts.value("head", "") != selection.head || facts.value("refs", Json()) != refs_json(selection)) continue;
+    if (has_lfs_as_wanted(artifact, entry, context)) return &artifact;
   }
   return nullptr;
 }

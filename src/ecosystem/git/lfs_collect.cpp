@@ -1,6 +1,10 @@
 #include "ecosystem/git/lfs_collect.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -8,14 +12,39 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/text.hpp"
+#include "crypto/hash.hpp"
 #include "ecosystem/git/lfs_server.hpp"
 #include "ecosystem/source_files.hpp"
+#include "os/file.hpp"
 
 namespace liftlock::git {
 namespace {
 
 constexpr std::size_t k_noted_files = 20, k_listed_files = 100, k_max_shown_path = 500;
-constexpr std::string_view k_missing = "lfs_missing", k_left_out = "lfs_left_out", k_taken = "lfs_files";
+constexpr std::string_view k_missing = "lfs_missing", k_left_out = "lfs_left_out", k_taken = "lfs_files",
+                           k_server = "lfs_server";
+
+/// As the facts have it.
+std::string_view name_of(LfsAddress::By by) {
+  switch (by) {
+    case LfsAddress::By::stack:
+      return "lfs_url";
+    case LfsAddress::By::repository:
+      return ".lfsconfig";
+    case LfsAddress::By::nobody:
+      break;
+  }
+  return "url";
+}
+
+/// A file that can be read, has these bytes, and is no link.
+bool has_bytes(const fs::path& at, const Digest& digest, std::uint64_t size) {
+  std::error_code error;
+  const bool there = fs::is_regular_file(fs::symlink_status(at, error)) && fs::file_size(at, error) == size && !error;
+  if (!there || ::access(at.c_str(), R_OK) != 0) return false;
+  const auto in = open_file(at, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  return sha256_of_file(in.get(), printable(at.string())) == digest;
+}
 
 using Files = std::map<Digest, LfsFile>;
 
@@ -67,6 +96,39 @@ class LfsFolder {
  private:
   fs::path m_folder, m_shown;
 };
+
+/// Where this machine has them, as the stack calls it. What was locked before and is not in the store yet was perhaps
+/// locked and could not be fetched: then its size alone says too little.
+std::map<Digest, std::string> local_origins(const LfsFolder& local, const Files& files, const CollectContext& context) {
+  const bool was_locked = std::any_of(context.before.begin(), context.before.end(),
+                                      [](const auto& one) { return one.facts.contains("lfs_pointers"); });
+  std::map<Digest, std::string> out;
+  for (const auto& [oid, file] : files) {
+    auto origin = local.find(oid, file.size);
+    if (origin.empty()) continue;
+    const bool is_doubtful = was_locked && !context.store.contains(oid);
+    if (is_doubtful && !has_bytes(stack_path(origin, context.stack_folder), oid, file.size)) continue;
+    out.emplace(oid, std::move(origin));
+  }
+  return out;
+}
+
+/// Would those that came from a server be asked for there now?
+bool is_of_server(const Artifact& before, std::span<const ArtifactFile> files, const StackEntry& entry) {
+  const auto stated = lfs_address(entry, {}, {});
+  const auto by = before.facts.value(k_server, "");
+  return std::all_of(files.begin(), files.end(), [&](const auto& file) {
+    if (!is_url(file.origin)) return true;
+    if (stated) return LfsServer::address_in(file.origin, file.digest) == stated->url;
+    // The commits are the same, so that .lfsconfig says what it said.
+    return by == name_of(LfsAddress::By::repository) || by == name_of(LfsAddress::By::nobody);
+  });
+}
+
+bool is_at_hand(const ArtifactFile& file, const CollectContext& context) {
+  if (context.store.contains(file.digest)) return true;
+  return !is_url(file.origin) && has_bytes(stack_path(file.origin, context.stack_folder), file.digest, file.size);
+}
 
 void add_file(Artifact& artifact, const Digest& oid, const LfsFile& file, std::string origin) {
   Evidence evidence{.type = "lfs-oid", .details = Json::object()};
@@ -124,23 +186,25 @@ void take_lfs_files(Artifact& artifact, const RepositoryCopy& copy, const GitPro
     artifact.facts[std::string(k_left_out)] = listed(pointed.files);
     return;
   }
-  const LfsFolder local(git, wanted.source, entry);
+  auto origins = local_origins(LfsFolder(git, wanted.source, entry), pointed.files, context);
   std::vector<LfsPointer> elsewhere;
   for (const auto& [oid, file] : pointed.files) {
-    if (local.find(oid, file.size).empty()) elsewhere.push_back({oid, file.size});
+    if (!origins.contains(oid)) elsewhere.push_back({oid, file.size});
   }
   std::optional<LfsServer> server;
   if (!elsewhere.empty()) {
     // What a stranger wrote is read only where it decides.
     const bool repository_says = entry.text("lfs_url").empty() && is_url(wanted.source);
     const auto configured = repository_says ? copy.lfs_url(wanted.selection) : std::nullopt;
-    if (const auto address = lfs_address(entry, wanted.source, configured))
-      server.emplace(context.downloader, *address);
+    if (const auto address = lfs_address(entry, wanted.source, configured)) {
+      server.emplace(context.downloader, address->url);
+      artifact.facts[std::string(k_server)] = name_of(address->by);
+    }
   }
   const auto lacking = server ? server->lacking(elsewhere) : std::set<Digest>();
   Files missing;
   for (const auto& [oid, file] : pointed.files) {
-    auto origin = local.find(oid, file.size);
+    auto origin = std::move(origins[oid]);
     if (origin.empty() && server && lacking.count(oid) == 0) origin = server->name_of(oid);
     if (origin.empty()) {
       missing.emplace(oid, file);
@@ -152,11 +216,14 @@ void take_lfs_files(Artifact& artifact, const RepositoryCopy& copy, const GitPro
   if (!missing.empty()) artifact.facts[std::string(k_missing)] = listed(missing);
 }
 
-bool has_lfs_as_wanted(const Artifact& before, const StackEntry& entry) {
+bool has_lfs_as_wanted(const Artifact& before, const StackEntry& entry, const CollectContext& context) {
   const auto& facts = before.facts;
   if (!facts.contains("lfs_pointers")) return true;
-  const bool taken = facts.contains(k_taken) && !facts.contains(k_missing);
-  return entry.flag("lfs", true) ? taken : facts.contains(k_left_out);
+  if (!entry.flag("lfs", true)) return facts.contains(k_left_out);
+  if (!facts.contains(k_taken) || facts.contains(k_missing)) return false;
+  const auto files = std::span(before.files).subspan(1);
+  return is_of_server(before, files, entry) &&
+         std::all_of(files.begin(), files.end(), [&](const auto& file) { return is_at_hand(file, context); });
 }
 
 void add_lfs_notes(std::vector<std::string>& notes, const Artifact& artifact, const StackEntry& entry) {

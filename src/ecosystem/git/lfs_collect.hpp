@@ -14,8 +14,10 @@ namespace liftlock::git {
 void take_lfs_files(Artifact& artifact, const RepositoryCopy& copy, const GitProgram& git, const Wanted& wanted,
                     const StackEntry& entry, CollectContext& context);
 
-/// Does what the lock had say of Git LFS what the entry wants, and is nothing lacking that may be there by now?
-bool has_lfs_as_wanted(const Artifact& before, const StackEntry& entry);
+/// Does what the lock had say of Git LFS what the entry wants, of the server that it wants, and is all of it at hand:
+/// in the store, or as it was locked where a local repository has it? What is not is asked for again.
+/// @throws Error{stack_invalid, io_error}
+bool has_lfs_as_wanted(const Artifact& before, const StackEntry& entry, const CollectContext& context);
 
 /// For the lock: what crosses, what is left out, what the upstream does not have, by name and size.
 void add_lfs_notes(std::vector<std::string>& notes, const Artifact& artifact, const StackEntry& entry);

@@ -40,6 +40,10 @@ std::optional<Error> error_of(const std::function<void()>& f) {
   return std::nullopt;
 }
 
+std::string url_of(const std::optional<LfsAddress>& address) {
+  return address ? address->url : "none";
+}
+
 class LfsCollectTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -175,6 +179,48 @@ TEST_F(LfsCollectTest, WhatIsNotThereIsNamed) {
   EXPECT_EQ(again.files.size(), 2u) << "what was lacking is asked for again";
 }
 
+TEST_F(LfsCollectTest, WhatIsGoneOrDamagedBeforeItWasFetchedIsAskedForAgain) {
+  const auto oid = add("weights.bin", "some weights");
+  const auto other = add("other.bin", "other weights");
+  const auto first = resolve(entry_with());
+  ASSERT_EQ(first.artifacts.at(0).files.size(), 3u);
+  fs::remove(place(oid));  // git lfs prune
+  write_file_atomically(place(other), "OTHER weights");
+  const auto second = resolve(entry_with(), first.artifacts);
+  EXPECT_EQ(second.artifacts.at(0).files.size(), 1u);
+  EXPECT_EQ(second.artifacts[0].facts["lfs_missing"]["count"], 2);
+  EXPECT_THAT(second.notes, Contains(HasSubstr("not crossing: weights.bin of Git LFS")));
+  EXPECT_THAT(second.notes, Contains(HasSubstr("not crossing: other.bin of Git LFS")));
+  EXPECT_EQ(resolve(entry_with(), second.artifacts).artifacts, second.artifacts) << "the size alone says too little";
+  keep("some weights");
+  keep("other weights");
+  EXPECT_EQ(resolve(entry_with(), second.artifacts).artifacts, first.artifacts);
+  downloader.fetch(GitCollector().plan(first.artifacts[0], entry_with(), context));
+  fs::remove(place(oid));
+  EXPECT_EQ(resolve(entry_with(), first.artifacts).artifacts, first.artifacts) << "the store has it";
+  EXPECT_FALSE(fs::exists(m_root / "scratch/repository.git"));
+}
+
+TEST_F(LfsCollectTest, AnotherServerIsAskedWhereTheStackNamesAnother) {
+  const auto oid = add("weights.bin", "some weights");
+  auto artifact = resolve(entry_with()).artifacts.at(0);
+  downloader.fetch(GitCollector().plan(artifact, entry_with(), context));
+  ASSERT_TRUE(store.contains(oid));
+  const LfsServer server(downloader, "https://lfs.example/a");
+  artifact.files.at(1).origin = server.name_of(oid);
+  const auto stated = [](const std::string& url) { return entry_with({{"lfs_url", url}}); };
+  artifact.facts["lfs_server"] = "lfs_url";
+  EXPECT_TRUE(has_lfs_as_wanted(artifact, stated("https://lfs.example/a/"), context));
+  EXPECT_FALSE(has_lfs_as_wanted(artifact, stated("https://lfs.example/b"), context));
+  EXPECT_FALSE(has_lfs_as_wanted(artifact, entry_with(), context)) << "it is no longer named";
+  artifact.facts["lfs_server"] = ".lfsconfig";
+  EXPECT_TRUE(has_lfs_as_wanted(artifact, entry_with(), context));
+  EXPECT_FALSE(has_lfs_as_wanted(artifact, stated("https://lfs.example/b"), context));
+  artifact.files[1].digest = sha256("not in the store");
+  artifact.files[1].origin = server.name_of(artifact.files[1].digest);
+  EXPECT_FALSE(has_lfs_as_wanted(artifact, entry_with(), context)) << "the server may have deleted it";
+}
+
 TEST_F(LfsCollectTest, AreLeftOutWhereTheStackSaysSo) {
   add("weights.bin", "some weights");
   const auto without = entry_with({{"lfs", false}});
@@ -233,16 +279,18 @@ TEST_F(LfsCollectTest, TheRepositorysOwnConfigurationIncludesNothingAndIsReadOnl
 TEST(LfsAddress, IsTheStacksElseTheRepositorysOwnHost) {
   const std::string source = "https://git.example/team/tool";
   const auto address = [&](const std::optional<std::string>& configured, const Json& more = Json::object()) {
-    return lfs_address(entry_with(more, source), source, configured).value_or("none");
+    return url_of(lfs_address(entry_with(more, source), source, configured));
   };
   EXPECT_EQ(address(std::nullopt), "https://git.example/team/tool.git/info/lfs");
-  EXPECT_EQ(lfs_address(entry_with(), source + ".git/", std::nullopt), "https://git.example/team/tool.git/info/lfs");
+  EXPECT_EQ(url_of(lfs_address(entry_with(), source + ".git/", std::nullopt)),
+            "https://git.example/team/tool.git/info/lfs");
   EXPECT_EQ(address("https://Git.Example/lfs/"), "https://Git.Example/lfs");
   EXPECT_EQ(address("https://other.example/lfs", {{"lfs_url", "https://third.example/x/"}}), "https://third.example/x");
   EXPECT_EQ(address("https://git.example:443/lfs"), "https://git.example:443/lfs");
-  EXPECT_EQ(lfs_address(entry_with(), "http://git.example/tool", "https://git.example/lfs"), "https://git.example/lfs");
+  EXPECT_EQ(url_of(lfs_address(entry_with(), "http://git.example/tool", "https://git.example/lfs")),
+            "https://git.example/lfs");
   EXPECT_FALSE(lfs_address(entry_with(), "/srv/tool", "https://git.example/lfs"));
-  EXPECT_EQ(lfs_address(entry_with({{"lfs_url", "https://lfs.example/x"}}), "/srv/tool", std::nullopt),
+  EXPECT_EQ(url_of(lfs_address(entry_with({{"lfs_url", "https://lfs.example/x"}}), "/srv/tool", std::nullopt)),
             "https://lfs.example/x");
   for (const auto* elsewhere :
        {"https://other.example/lfs", "http://git.example/lfs", "file:///etc", "ssh://git.example/x",

@@ -57,24 +57,24 @@ void require_same_origin(const std::string& url, const std::string& source, std:
 
 }  // namespace
 
-std::optional<std::string> lfs_address(const StackEntry& entry, const std::string& source,
-                                       const std::optional<std::string>& configured) {
+std::optional<LfsAddress> lfs_address(const StackEntry& entry, const std::string& source,
+                                      const std::optional<std::string>& configured) {
   if (const auto stated = entry.text("lfs_url"); !stated.empty()) {
     if (!is_web(stated))
       fail(ErrorCode::stack_invalid, "{}: lfs_url is '{}', which is not https://", entry.where(), printable(stated));
     refuse_credentials(stated, entry.where());
     if (!can_be_continued(stated))
       fail(ErrorCode::stack_invalid, "{}: lfs_url has a '?' or '#': {}", entry.where(), shown_url(stated));
-    return without_slash(stated);
+    return LfsAddress{without_slash(stated), LfsAddress::By::stack};
   }
   if (!is_web(source)) return std::nullopt;
   if (configured) {
     require_same_origin(*configured, source, entry.where());
     refuse_credentials(*configured, entry.where() + ", .lfsconfig");
-    return without_slash(*configured);
+    return LfsAddress{without_slash(*configured), LfsAddress::By::repository};
   }
   const auto plain = without_slash(source);
-  return fmt::format("{}{}/info/lfs", plain, plain.ends_with(".git") ? "" : ".git");
+  return LfsAddress{fmt::format("{}{}/info/lfs", plain, plain.ends_with(".git") ? "" : ".git"), LfsAddress::By::nobody};
 }
 
 std::string LfsServer::name_of(const Digest& oid) const {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <span>
@@ -14,13 +15,21 @@
 
 namespace liftlock::git {
 
+struct LfsAddress {
+  /// Who names it: the stack, with lfs_url; the repository, with its .lfsconfig; nobody, so that it is what git-lfs
+  /// takes then.
+  enum class By : std::uint8_t { stack, repository, nobody };
+  std::string url;
+  By by = By::nobody;
+};
+
 /// Where an upstream's files of Git LFS are: lfs_url of the stack; else `configured`, lfs.url of the repository's own
 /// .lfsconfig, where that is the origin of the repository (or its https, of an http at port 80); else
 /// "SOURCE.git/info/lfs". Without '/' at its end, '?' and '#'.
 /// @param source what git is told; nullopt for a path and no lfs_url: no server is known
 /// @throws Error{stack_invalid}; Error{unresolvable} where .lfsconfig leads elsewhere
-std::optional<std::string> lfs_address(const StackEntry& entry, const std::string& source,
-                                       const std::optional<std::string>& configured);
+std::optional<LfsAddress> lfs_address(const StackEntry& entry, const std::string& source,
+                                      const std::optional<std::string>& configured);
 
 class LfsServer {
  public:
