@@ -70,8 +70,9 @@ struct FetchJob {
   /// A digest of another algorithm that the bytes must have, too, made in the same pass: for upstreams that state no
   /// SHA-256. What the store has by its SHA-256 is not read for it.
   std::optional<Digest> also = {};
-  /// Asked for each attempt, in the thread of the queue, where an address is good for a while only: the request goes
-  /// there, and `url` is the name by which the file is known in messages and resumed. May be empty.
+  /// Asked for each attempt, where an address is good for a while only: the request goes there, and `url` is the name
+  /// by which the file is known in messages and resumed. Those of one queue are asked one after the other, on a thread
+  /// of their own, and hold up no other file. May be empty.
   std::function<FetchPlace()> locate = {};
 };
 

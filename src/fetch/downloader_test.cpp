@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <future>
 #include <random>
 #include <thread>
 
@@ -454,6 +455,28 @@ TEST_F(DownloaderTest, AFileIsWhereItIsAtThatMomentAndIsResumedByItsName) {
   EXPECT_THAT(log[1], HasSubstr("signature=2"));
   EXPECT_THAT(log[1], HasSubstr(R"("x-ticket": "t2")"));
   EXPECT_THAT(log[1], HasSubstr(R"("range": "bytes=60000-")")) << "another address, the same file";
+}
+
+TEST_F(DownloaderTest, WhoIsSlowToSayWhereAFileIsHoldsUpNoOther) {
+  const auto slow = serve("slow", "a file"), other = serve("other", "another file");
+  std::promise<void> came;
+  auto late = job("slow", slow);
+  late.locate = [this, others = came.get_future().share()] {
+    if (others.wait_for(std::chrono::seconds(30)) != std::future_status::ready)
+      fail(ErrorCode::internal, "the other file waits for this answer");
+    return FetchPlace{server.url("slow"), {}};
+  };
+  Downloader(store, reporter, quick()).fetch({late, job("other", other)}, [&](std::size_t index, const FetchResult&) {
+    if (index == 1) came.set_value();
+  });
+  EXPECT_TRUE(store.contains(slow));
+}
+
+TEST_F(DownloaderTest, WhatIsNowhereEndsTheQueue) {
+  auto lost = job("lost", serve("lost", "a file"));
+  lost.locate = []() -> FetchPlace { fail(ErrorCode::upstream_changed, "it is nowhere"); };
+  EXPECT_EQ(error_of([&] { fetch({lost}); }).code(), ErrorCode::upstream_changed);
+  EXPECT_TRUE(server.log().empty());
 }
 
 TEST_F(DownloaderTest, ALoginGoesToAPlaceOnlyWhereItIsForIt) {

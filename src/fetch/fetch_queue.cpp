@@ -34,6 +34,7 @@ FetchQueue::FetchQueue(BlobStore& store, Reporter& reporter, const TransferSetti
 
 FetchQueue::~FetchQueue() {
   m_workers.reset();
+  m_locator.reset();
   for (const auto& item : m_items) {
     if (item->phase == Phase::transferring) curl_multi_remove_handle(m_multi, item->transfer->handle());
   }
@@ -82,8 +83,8 @@ void FetchQueue::note_failure() {
 }
 
 /// work runs on another thread, throws nothing, and returns what to do afterwards in the loop's.
-void FetchQueue::post(std::function<std::function<void()>()> work) {
-  m_workers->post([this, work = std::move(work)] {
+void FetchQueue::post(WorkerPool& workers, std::function<std::function<void()>()> work) {
+  workers.post([this, work = std::move(work)] {
     auto then = work();
     {
       const std::lock_guard lock(m_mutex);
@@ -93,10 +94,23 @@ void FetchQueue::post(std::function<std::function<void()>()> work) {
   });
 }
 
+/// What `step` throws ends the item.
+void FetchQueue::post_step(WorkerPool& workers, Item& item, std::function<void()> step, std::function<void()> then) {
+  post(workers, [this, &item, step = std::move(step), then = std::move(then)]() -> std::function<void()> {
+    try {
+      step();
+      return then;
+    } catch (...) {
+      return [this, failed = Finished{&item, {}, std::current_exception()}] { after_finish(failed); };
+    }
+  });
+}
+
 void FetchQueue::begin_queued() {
   const std::size_t most = std::max(1u, m_settings.options.parallel);
   while (m_next < m_items.size()) {
-    if (count(Phase::opening) + count(Phase::waiting) + count(Phase::transferring) >= most) return;
+    if (count(Phase::opening) + count(Phase::waiting) + count(Phase::locating) + count(Phase::transferring) >= most)
+      return;
     if (count(Phase::finishing) >= most * k_finishing_per_transfer) return;
     auto& item = *m_items[m_next++];
     m_running.push_back(&item);
@@ -106,15 +120,16 @@ void FetchQueue::begin_queued() {
       open_here(item);
       continue;
     }
-    post([this, &item]() -> std::function<void()> {
-      try {
-        item.transfer->open(m_store);
-        return [this, &item] { after_open(item); };
-      } catch (...) {
-        return [this, failed = Finished{&item, {}, std::current_exception()}] { after_finish(failed); };
-      }
-    });
+    post_step(
+        *m_workers, item, [this, &item] { item.transfer->open(m_store); }, [this, &item] { after_open(item); });
   }
+}
+
+void FetchQueue::locate(Item& item) {
+  if (!m_locator) m_locator = std::make_unique<WorkerPool>(1);
+  set_phase(item, Phase::locating);
+  post_step(
+      *m_locator, item, [&item] { item.transfer->locate(); }, [this, &item] { set_phase(item, Phase::waiting); });
 }
 
 void FetchQueue::open_here(Item& item) {
@@ -136,6 +151,10 @@ void FetchQueue::after_open(Item& item) {
 void FetchQueue::begin_due() {
   for (auto* item : m_running) {
     if (item->phase != Phase::waiting || item->transfer->not_before() > Transfer::Clock::now()) continue;
+    if (item->transfer->needs_place()) {
+      locate(*item);
+      continue;
+    }
     try {
       item->transfer->start();
       send(*item, *item->transfer);
@@ -163,7 +182,7 @@ void FetchQueue::finish(Item& item) {
 void FetchQueue::begin_finishing() {
   if (m_groups == k_groups || m_arrived.empty()) return;
   ++m_groups;
-  post([this, items = std::exchange(m_arrived, {})]() -> std::function<void()> {
+  post(*m_workers, [this, items = std::exchange(m_arrived, {})]() -> std::function<void()> {
     return [this, all = finish_together(items)] {
       --m_groups;
       for (const auto& one : all) after_finish(one);

@@ -32,7 +32,7 @@ class FetchQueue {
   std::vector<FetchResult> run(const std::vector<FetchJob>& jobs, const FetchArrived& arrived);
 
  private:
-  enum class Phase : std::uint8_t { queued, opening, waiting, transferring, finishing, done };
+  enum class Phase : std::uint8_t { queued, opening, waiting, locating, transferring, finishing, done };
   static constexpr std::size_t k_phases = static_cast<std::size_t>(Phase::done) + 1;
   struct Item {
     const FetchJob* job;
@@ -54,7 +54,9 @@ class FetchQueue {
   void note_result(std::size_t job, const FetchResult& result);
   void begin_queued();
   void begin_due();
-  void post(std::function<std::function<void()>()> work);
+  void post(WorkerPool& workers, std::function<std::function<void()>()> work);
+  void post_step(WorkerPool& workers, Item& item, std::function<void()> step, std::function<void()> then);
+  void locate(Item& item);
   void open_here(Item& item);
   void after_open(Item& item);
   void after_finish(const Finished& finished);
@@ -91,6 +93,8 @@ class FetchQueue {
   std::mutex m_mutex;
   std::vector<std::function<void()>> m_completions;  ///< run in the loop's thread
   std::unique_ptr<WorkerPool> m_workers;
+  /// One thread: jobs may share what they ask with, and a server that is slow to answer holds up no file that came in.
+  std::unique_ptr<WorkerPool> m_locator;
 };
 
 }  // namespace liftlock

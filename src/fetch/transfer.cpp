@@ -3,7 +3,7 @@
 #include <curl/curl.h>
 
 #include <algorithm>
-#include <iterator>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/text.hpp"
@@ -91,11 +91,10 @@ void Transfer::start() {
   m_answer_begun = false;
   m_range_refused = false;
   ExchangeRequest request{.url = m_job.url, .headers = m_job.headers ? m_job.headers() : std::vector<HttpHeader>{}};
-  if (m_job.locate) {
-    auto place = m_job.locate();
-    request.url = std::move(place.url);
-    request.logins = place.logins;
-    std::move(place.headers.begin(), place.headers.end(), std::back_inserter(request.headers));
+  if (const auto place = std::exchange(m_place, std::nullopt)) {
+    request.url = place->url;
+    request.logins = place->logins;
+    request.headers.insert(request.headers.end(), place->headers.begin(), place->headers.end());
   }
   if (m_part->size() > 0) {
     const auto validator = m_part->validator_for(m_job.url);

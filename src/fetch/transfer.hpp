@@ -1,5 +1,5 @@
 // One file on its way into the store: which request to send next, what to make of the answer, when to give up.
-// Lives in the transfer loop's thread; open() and finish() may run on another while the loop leaves it alone.
+// Lives in the transfer loop's thread; open(), locate() and finish() may run on another while the loop leaves it alone.
 #pragma once
 
 #include <chrono>
@@ -35,7 +35,11 @@ class Transfer {
   bool opens_slowly(const BlobStore& store) const;
   /// No request is needed: a producer made the bytes, or an earlier run got them all.
   bool is_complete() const;
-  /// Makes the handle ready for the next request.
+  /// Has the job to be asked where the file is, before the next request? That may take minutes.
+  bool needs_place() const { return m_job.locate && !m_place; }
+  /// @throws what the job does
+  void locate() { m_place = m_job.locate(); }
+  /// Makes the handle ready for the next request, which needs no place. What was said of it is used up.
   void start();
 
   enum class Next { again_now, again_later, finish };
@@ -69,7 +73,8 @@ class Transfer {
   const TransferSettings& m_settings;
   std::unique_ptr<Exchange> m_exchange;
   std::unique_ptr<PartFile> m_part;
-  std::exception_ptr m_failure;  ///< of the body callback
+  std::optional<FetchPlace> m_place;  ///< for the next request
+  std::exception_ptr m_failure;       ///< of the body callback
   bool m_answer_begun = false;
   bool m_range_refused = false;  ///< the bytes of the server do not continue ours
   bool m_from_earlier = false;   ///< some bytes were continued rather than got from their start

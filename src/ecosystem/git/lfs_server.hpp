@@ -59,7 +59,8 @@ class LfsServer {
 FetchPlace fetch_place(const LfsDownload& download, const std::string& address);
 
 /// Files on their way: what the server says of where they are is good for a while, so it is asked when the queue of
-/// downloads comes to one, of a hundred at once, and again after some minutes. One thread at a time.
+/// downloads comes to one, of a hundred at once, and again after some minutes. One thread at a time, as the queue has
+/// it.
 class LfsPlaces {
  public:
   LfsPlaces(LfsServer server, std::vector<LfsPointer> wanted)
