@@ -195,18 +195,25 @@ void check_lfs(const LockedEntry& entry, CheckedEntry& checked) {
                       artifact.name, entry.table, entry.name));
     }
     const auto missing = of("lfs_missing");
-    std::uint64_t history = missing.value("count", std::uint64_t{0});
+    const auto all = missing.value("count", std::uint64_t{0}), needed = missing.value("with_path", std::uint64_t{0});
+    std::uint64_t listed = 0;
     for (const auto& one : missing.value("first", Json::array())) {
       const auto path = one.value("path", "");
       if (path.empty()) continue;
-      if (history > 0) --history;
+      ++listed;
       checked.missing.push_back(
           {fmt::format("{} has {} in Git LFS, {} that its upstream did not have when it was locked (a clone has them "
                        "after `git lfs fetch --all`; `lfs = false` leaves all of them out)",
                        artifact.name, path, format_size(one.value("size", std::uint64_t{0}))),
            {}});
     }
-    if (history > 0) {
+    if (needed > listed) {
+      checked.missing.push_back(
+          {fmt::format("{} has {} more in Git LFS that its upstream did not have when it was locked", artifact.name,
+                       counted(needed - listed, "file")),
+           {}});
+    }
+    if (const auto history = all - std::min(all, std::max(needed, listed)); history > 0) {
       checked.notes.push_back(fmt::format("{}: {} of Git LFS in its history that its upstream did not have",
                                           artifact.name, counted(history, "file")));
     }

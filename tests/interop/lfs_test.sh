@@ -180,6 +180,17 @@ refused stack-incomplete low3 check
 found=$(low3 check 2>&1) && fail "check is content"
 grep -q 'a folder/small.bin in Git LFS' <<< "$found" || fail "check does not name it: $found"
 grep -q '1 file of Git LFS in its history' <<< "$found" || fail "check does not speak of the older file: $found"
+# More than are listed: a folder's, of which it has none.
+git init -q -b main "$work/many"
+for n in $(seq 101); do
+  printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 7\n' "$n" > "$work/many/$n.txt"
+done
+git -C "$work/many" add -A && git -C "$work/many" commit -q -m many
+mkdir "$work/check" && printf '[stack]\nname = "many"\n[git.many]\nurl = "%s"\n' "$work/many" > "$work/check/liftlock.toml"
+{ (cd "$work/check" && low3 lock && low3 fetch); } > /dev/null
+found=$(cd "$work/check" && low3 check 2>&1) && fail "check is content without 101 files"
+grep -q 'many has 1 file more in Git LFS' <<< "$found" || fail "check does not count what is not listed: $found"
+if grep -q 'in its history' <<< "$found"; then fail "check takes a file of the checkout for one of the history: $found"; fi
 GIT_LFS_SKIP_SMUDGE=1 git clone -q "$work/lfs/plain.git" "$work/config"
 git -C "$work/config" config -f .lfsconfig lfs.url https://elsewhere.example/lfs
 git -C "$work/config" add .lfsconfig && git -C "$work/config" commit -q -m elsewhere && git -C "$work/config" -c core.hooksPath=/dev/null push -q

@@ -52,12 +52,15 @@ std::string shown_path(const std::string& path) {
   return printable(path.substr(0, k_max_shown_path));
 }
 
-/// Those that do not cross, as facts have them: how many, how much, and the first of them, what a checkout needs in
-/// front.
+/// Those that do not cross, as facts have them: how many, how many of them a checkout needs, how much, and the first of
+/// them, what a checkout needs in front.
 Json listed(const Files& files) {
   auto first = Json::array();
-  std::uint64_t bytes = 0;
-  for (const auto& [oid, file] : files) bytes += file.size;
+  std::uint64_t bytes = 0, needed = 0;
+  for (const auto& [oid, file] : files) {
+    bytes += file.size;
+    if (!file.path.empty()) ++needed;
+  }
   for (const bool with_path : {true, false}) {
     for (const auto& [oid, file] : files) {
       if (file.path.empty() == with_path || first.size() == k_listed_files) continue;
@@ -66,7 +69,7 @@ Json listed(const Files& files) {
       first.push_back(std::move(one));
     }
   }
-  return {{"count", files.size()}, {"bytes", bytes}, {"first", std::move(first)}};
+  return {{"count", files.size()}, {"with_path", needed}, {"bytes", bytes}, {"first", std::move(first)}};
 }
 
 /// The files of a repository on this machine, as git-lfs keeps them: below its own folder, or the one that its work

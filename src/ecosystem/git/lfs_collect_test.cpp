@@ -2,6 +2,7 @@
 // tests/interop/lfs_test.sh.
 #include "ecosystem/git/lfs_collect.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -219,6 +220,18 @@ TEST_F(LfsCollectTest, AnotherServerIsAskedWhereTheStackNamesAnother) {
   artifact.files[1].digest = sha256("not in the store");
   artifact.files[1].origin = server.name_of(artifact.files[1].digest);
   EXPECT_FALSE(has_lfs_as_wanted(artifact, entry_with(), context)) << "the server may have deleted it";
+}
+
+TEST_F(LfsCollectTest, HowManyACheckoutLacksIsKnownOfMoreThanAreListed) {
+  commit("weights.bin", pointer("older", 5));
+  for (std::size_t i = 1; i <= 101; ++i)
+    write_file_atomically(m_root / "up" / fmt::format("{}.bin", i), pointer(fmt::format("gone {}", i), i));
+  commit("weights.bin", "no pointer any more\n");
+  const Json missing = resolve(entry_with()).artifacts.at(0).facts["lfs_missing"];
+  EXPECT_EQ(missing["count"], 102);
+  EXPECT_EQ(missing["with_path"], 101);
+  EXPECT_EQ(missing["first"].size(), 100u);
+  EXPECT_TRUE(missing["first"][99].contains("path"));
 }
 
 TEST_F(LfsCollectTest, AreLeftOutWhereTheStackSaysSo) {
