@@ -20,10 +20,18 @@ bool is_plain(std::string_view text, char least) {
   return std::all_of(text.begin(), text.end(), [least](char c) { return c >= least && c < 0x7f; });
 }
 
+/// For messages: without what may be a secret, which is a signature in its query, or a login.
+std::string shown_href(std::string_view href) {
+  href = href.substr(0, href.find_first_of("?#"));
+  const auto at = href.rfind('@');
+  if (at != std::string_view::npos) return "…" + printable(href.substr(at, 200));
+  return printable(href.substr(0, 200));
+}
+
 std::string checked_href(std::string href, LfsScheme scheme) {
   const bool secure = href.starts_with("https://");
   if (href.size() > k_max_href || !is_plain(href, '!') || (!secure && !href.starts_with("http://")))
-    fail(ErrorCode::schema_violation, "{} leads to '{}'", k_answer, printable(href.substr(0, 200)));
+    fail(ErrorCode::schema_violation, "{} leads to '{}'", k_answer, shown_href(href));
   if (!secure && scheme == LfsScheme::https) fail(ErrorCode::schema_violation, "{} leads from https to http", k_answer);
   return href;
 }

@@ -124,6 +124,14 @@ TEST(LfsAnswer, LeadsNowhereButToTheWeb) {
     json["objects"][1]["actions"]["download"]["href"] = href;
     EXPECT_THAT(refusal(json), HasSubstr("schema-violation")) << href;
   }
+  for (const auto* href : {"ftp://cdn.example/a?X-Amz-Signature=s3cret", "ftp://cdn.example/a b#s3cret",
+                           "ftp://user:s3cret@cdn.example/a"}) {
+    auto json = good_answer();
+    json["objects"][1]["actions"]["download"]["href"] = href;
+    const auto words = refusal(json);
+    EXPECT_THAT(words, HasSubstr("cdn.example/a")) << href;
+    EXPECT_THAT(words, testing::Not(HasSubstr("s3cret"))) << "a log is no place for it";
+  }
   auto plain = good_answer();
   plain["objects"][1]["actions"]["download"]["href"] = "http://cdn.example/a";
   EXPECT_EQ(refusal(plain, LfsScheme::http), "accepted");
