@@ -189,6 +189,7 @@ void take_lfs_files(Artifact& artifact, const RepositoryCopy& copy, const GitPro
     artifact.facts[std::string(k_left_out)] = listed(pointed.files);
     return;
   }
+  if (pointed.trouble) throw *pointed.trouble;
   auto origins = local_origins(LfsFolder(git, wanted.source, entry), pointed.files, context);
   std::vector<LfsPointer> elsewhere;
   for (const auto& [oid, file] : pointed.files) {

@@ -259,6 +259,8 @@ TEST_F(LfsCollectTest, PointersThatLieEndTheLockOrAreNone) {
   ASSERT_TRUE(refused);
   EXPECT_EQ(refused->code(), ErrorCode::package_malformed);
   EXPECT_THAT(refused->message(), HasSubstr("two pointers"));
+  EXPECT_EQ(resolve(entry_with({{"lfs", false}})).artifacts.at(0).facts["lfs_left_out"]["count"], 1)
+      << "as the hint says";
   git({"rm", "-q", "other.bin"});
   commit("large.bin", pointer("some weights", 5) + std::string(1 << 20, '\n'));
   commit("empty.bin", pointer("", 0));
@@ -276,6 +278,19 @@ TEST_F(LfsCollectTest, OfABareRepositoryTheyAreBelowIt) {
   const auto artifact = resolve(entry_with(Json::object(), "bare")).artifacts.at(0);
   ASSERT_EQ(artifact.files.size(), 2u);
   EXPECT_EQ(artifact.files[1].origin, "bare/lfs/" + lfs_place(oid));
+}
+
+TEST_F(LfsCollectTest, PointersAreBoundedOfHoweverFewFiles) {
+  const auto text = pointer("some weights", 12);
+  commit("a.bin", text);
+  commit("b.bin",
+         text.substr(0, text.find('\n')) + "\next-0-x sha256:" + sha256("x").hex() + text.substr(text.find('\n')));
+  EXPECT_FALSE(copy().lfs_files(selection(), 2).trouble);
+  const auto found = copy().lfs_files(selection(), 1);
+  EXPECT_EQ(found.files.size(), 1u);
+  ASSERT_TRUE(found.trouble);
+  EXPECT_EQ(found.trouble->code(), ErrorCode::limit_exceeded);
+  EXPECT_THAT(found.trouble->message(), HasSubstr("more than 1 pointers of Git LFS"));
 }
 
 TEST_F(LfsCollectTest, TheRepositorysOwnConfigurationIncludesNothingAndIsReadOnlyWhereItDecides) {

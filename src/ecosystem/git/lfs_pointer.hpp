@@ -23,8 +23,8 @@ struct LfsPointer {
 
 /// Longer blobs are no pointers.
 inline constexpr std::uint64_t k_max_lfs_pointer = 1023;
-/// Of one repository, distinct ones.
-inline constexpr std::size_t k_max_lfs_files = 100'000;
+/// Of one repository: distinct files, and distinct blobs that are pointers to some bytes.
+inline constexpr std::size_t k_max_lfs_files = 100'000, k_max_lfs_pointers = 1'000'000;
 
 /// nullopt for what is no pointer of version 1. Blanks around the whole, and line ends of CR LF, are let pass, as
 /// git-lfs does; any other line is not.

@@ -21,25 +21,39 @@ constexpr std::size_t k_id_line = 41, k_looked_at_once = 16'384;
 constexpr std::uint64_t k_max_listed = 8'000'000 * k_id_line;
 constexpr std::uint64_t k_max_lfs_config = 64u << 10;
 
-void add_pointer(const LfsPointer& pointer, LfsWanted& out) {
+void note_trouble(LfsWanted& out, ErrorCode code, std::string message) {
+  if (out.trouble) return;
+  const auto* hint = code == ErrorCode::limit_exceeded
+                         ? "take fewer `refs`; `lfs = false` leaves the files of Git LFS out"
+                         : "`lfs = false` leaves the files of Git LFS out";
+  out.trouble = Error(code, std::move(message), hint);
+}
+
+void note_too_many(LfsWanted& out, std::size_t most, std::string_view what) {
+  note_trouble(out, ErrorCode::limit_exceeded,
+               fmt::format("the repository has more than {} {} of Git LFS", most, what));
+}
+
+/// Is its file among those that are known now?
+bool add_pointer(const LfsPointer& pointer, LfsWanted& out) {
   ++out.pointers;
-  if (pointer.size == 0) return;
-  const auto [found, is_new] = out.files.emplace(pointer.oid, LfsFile{pointer.size, {}});
-  if (found->second.size != pointer.size) {
-    throw Error(ErrorCode::package_malformed,
-                fmt::format("two pointers of Git LFS name {}, one with {} bytes and one with {}", pointer.oid.text(),
-                            found->second.size, pointer.size),
-                "`lfs = false` leaves the files of Git LFS out");
+  if (pointer.size == 0) return false;
+  const bool is_known = out.files.contains(pointer.oid);
+  if (!is_known && out.files.size() == k_max_lfs_files) {
+    note_too_many(out, k_max_lfs_files, "files");
+    return false;
   }
-  if (out.files.size() > k_max_lfs_files) {
-    throw Error(ErrorCode::limit_exceeded,
-                fmt::format("the repository has more than {} files of Git LFS", k_max_lfs_files),
-                "take fewer `refs`; `lfs = false` leaves the files of Git LFS out");
+  const auto size = out.files.emplace(pointer.oid, LfsFile{pointer.size, {}}).first->second.size;
+  if (size != pointer.size) {
+    note_trouble(out, ErrorCode::package_malformed,
+                 fmt::format("two pointers of Git LFS name {}, one with {} bytes and one with {}", pointer.oid.text(),
+                             size, pointer.size));
   }
+  return true;
 }
 
 /// What `git cat-file --batch` writes: "ID blob SIZE\n", the blob, "\n".
-void read_pointers(std::string_view text, std::map<std::string, Digest>& pointers, LfsWanted& out) {
+void read_pointers(std::string_view text, std::size_t most, std::map<std::string, Digest>& pointers, LfsWanted& out) {
   while (!text.empty()) {
     const auto end = text.find('\n');
     const auto words = split(text.substr(0, end), ' ');
@@ -47,8 +61,12 @@ void read_pointers(std::string_view text, std::map<std::string, Digest>& pointer
     if (end == std::string_view::npos || !size || *size >= text.size() - end)
       fail(ErrorCode::tool_failed, "git cat-file said '{}'", printable(text.substr(0, 100)));
     if (const auto pointer = parse_lfs_pointer(text.substr(end + 1, *size))) {
-      add_pointer(*pointer, out);
-      if (pointer->size > 0) pointers.emplace(words[0], pointer->oid);
+      const bool is_known = add_pointer(*pointer, out);
+      if (is_known && pointers.size() < most) {
+        pointers.emplace(words[0], pointer->oid);
+      } else if (is_known) {
+        note_too_many(out, most, "pointers");
+      }
     }
     text.remove_prefix(std::min<std::size_t>(text.size(), end + 1 + *size + 1));
   }
@@ -127,7 +145,7 @@ std::set<Submodule> RepositoryCopy::submodules(const Selection& selection) const
   return out;
 }
 
-LfsWanted RepositoryCopy::lfs_files(const Selection& selection) const {
+LfsWanted RepositoryCopy::lfs_files(const Selection& selection, std::size_t most) const {
   // All blobs that are small enough, of the whole history; there may be many, and most of them are something else.
   const auto listed = m_git.run(
       {"--git-dir=" + m_folder.string(), "rev-list", "--objects", "--no-object-names", "--filter=object:type=blob",
@@ -139,7 +157,7 @@ LfsWanted RepositoryCopy::lfs_files(const Selection& selection) const {
   while (!rest.empty()) {
     const auto piece = rest.substr(0, k_looked_at_once * k_id_line);
     rest.remove_prefix(piece.size());
-    read_pointers(run({"cat-file", "--batch"}, std::string(piece)), pointers, out);
+    read_pointers(run({"cat-file", "--batch"}, std::string(piece)), most, pointers, out);
   }
   name_lfs_files(pointers, selection, out);
   return out;

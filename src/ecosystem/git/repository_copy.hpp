@@ -10,7 +10,9 @@
 
 #include "base/clock.hpp"
 #include "base/digest.hpp"
+#include "base/error.hpp"
 #include "ecosystem/git/git_program.hpp"
+#include "ecosystem/git/lfs_pointer.hpp"
 #include "ecosystem/git/upstream.hpp"
 #include "os/file.hpp"
 
@@ -36,6 +38,9 @@ struct LfsFile {
 struct LfsWanted {
   std::uint64_t pointers = 0;       ///< blobs that are one
   std::map<Digest, LfsFile> files;  ///< without those of no bytes, which nobody asks a server for
+  /// Why they cannot all be taken: package_malformed where two pointers give one file two sizes; limit_exceeded, and
+  /// then some are not here.
+  std::optional<Error> trouble;
 };
 
 class RepositoryCopy {
@@ -55,10 +60,9 @@ class RepositoryCopy {
   /// Those that HEAD and some of the refs name. Includes in .gitmodules and .lfsconfig are not followed.
   std::set<Submodule> submodules(const Selection& selection) const;
 
-  /// All that a pointer in the history of the refs stands for. Needs git 2.32.
-  /// @throws Error{package_malformed} where two pointers give one file two sizes; Error{limit_exceeded},
-  /// Error{tool_failed}
-  LfsWanted lfs_files(const Selection& selection) const;
+  /// All that a pointer in the history of the refs stands for. Needs git 2.32. @param most pointers that are kept
+  /// @throws Error{tool_failed}
+  LfsWanted lfs_files(const Selection& selection, std::size_t most = k_max_lfs_pointers) const;
 
   /// lfs.url of the .lfsconfig that HEAD has. @throws Error{tool_failed, limit_exceeded}
   std::optional<std::string> lfs_url(const Selection& selection) const;
