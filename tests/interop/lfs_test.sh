@@ -170,6 +170,17 @@ low3 fetch > /dev/null || fail "the honest answer, after the lies"
 [ "$(grep -c 'POST /tool.git/info/lfs/objects/batch Basic' "$work/log")" = 3 ] || fail "not asked again for each of three files: $(cat "$work/log")"
 step "answers that lie in their number, names, sizes and addresses, files that lie, and redirects are refused"
 
+# --- a forge that has Git LFS switched off: nothing is at the address that git-lfs takes where nobody names one
+fresh && lie no-lfs
+low3 lock > /dev/null
+grep -q '3 files of Git LFS with 3.8 MiB are not at the upstream' liftlock.lock || fail "what has no server is not named as lacking: $(grep 'Git LFS' liftlock.lock)"
+cp liftlock.toml "$work/unnamed.toml"
+printf 'lfs_url = "http://127.0.0.1:%s/tool.git/info/lfs"\n' "$port" >> liftlock.toml
+fresh
+refused http-status low3 lock
+cp "$work/unnamed.toml" liftlock.toml && lie ""
+step "where nobody names a server of Git LFS and none answers, the lock names what does not cross"
+
 # --- an upstream that lacks one, and one whose .lfsconfig leads elsewhere
 rm "$work/lfs/tool.git/lfs/objects/${small:0:2}/${small:2:2}/$small" "$work/lfs/tool.git/lfs/objects/${older:0:2}/${older:2:2}/$older"
 fresh

@@ -10,7 +10,7 @@ origin (a second port), which wants the header that the answer gives and no logi
 ends when its standard input is closed, or after ten minutes.
 
 The file ROOT/evil says how to lie, in one word: bytes, size (of the file), other-size (of the answer), redirect, file (href), fewer,
-more, twice, error, batch-redirect, html. Empty: not at all.
+more, twice, error, batch-redirect, html, and no-lfs (404 of the batch itself). Empty: not at all.
 """
 import argparse
 import base64
@@ -73,6 +73,8 @@ class GitAndLfs(Handler):
         evil = self.evil
         if evil == "batch-redirect":
             return self.answer(307, b"", [("Location", f"http://127.0.0.1:{self.server.files_port}/batch")])
+        if evil == "no-lfs":
+            return self.answer(404)
         if evil == "html":
             return self.answer(200, b"<html>log in here</html>", [("Content-Type", "text/html")])
         if question["operation"] != "download" or len(question["objects"]) > 100:

@@ -201,7 +201,9 @@ void take_lfs_files(Artifact& artifact, const RepositoryCopy& copy, const GitPro
     const bool repository_says = entry.text("lfs_url").empty() && is_url(wanted.source);
     const auto configured = repository_says ? copy.lfs_url(wanted.selection) : std::nullopt;
     if (const auto address = lfs_address(entry, wanted.source, configured)) {
-      server.emplace(context.downloader, address->url);
+      const bool is_named = address->by != LfsAddress::By::nobody;
+      server.emplace(context.downloader, address->url,
+                     is_named ? LfsServer::Absence::is_error : LfsServer::Absence::means_none);
       artifact.facts[std::string(k_server)] = name_of(address->by);
     }
   }

@@ -92,8 +92,10 @@ std::vector<std::optional<LfsDownload>> LfsServer::ask(std::span<const LfsPointe
                           .headers = {{"Accept", std::string(k_lfs_type)}, {"Content-Type", std::string(k_lfs_type)}},
                           .max_bytes = k_max_lfs_answer,
                           .body = lfs_question(wanted)};
+  if (m_absence == Absence::means_none) request.accepted_status = {200, 404, 405, 501};
   try {
     const auto answer = m_downloader->get(request);
+    if (answer.status != 200) return std::vector<std::optional<LfsDownload>>(wanted.size());
     return parse_lfs_answer(answer.body, wanted, m_address.starts_with(k_https) ? LfsScheme::https : LfsScheme::http);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::http_status) throw;

@@ -33,8 +33,13 @@ std::optional<LfsAddress> lfs_address(const StackEntry& entry, const std::string
 
 class LfsServer {
  public:
+  /// What it means that nothing is at the address itself (404, 405, 501): an error of one that somebody names. Where
+  /// nobody does, that there is no server, and so none of the files.
+  enum class Absence : std::uint8_t { is_error, means_none };
+
   /// @param downloader must outlive this object
-  LfsServer(Downloader& downloader, std::string address) : m_downloader(&downloader), m_address(std::move(address)) {}
+  LfsServer(Downloader& downloader, std::string address, Absence absence = Absence::is_error)
+      : m_downloader(&downloader), m_address(std::move(address)), m_absence(absence) {}
 
   /// "ADDRESS/objects/OID": how the lock says where a file is from. Nobody is asked there.
   std::string name_of(const Digest& oid) const;
@@ -52,6 +57,7 @@ class LfsServer {
  private:
   Downloader* m_downloader;
   std::string m_address;
+  Absence m_absence;
 };
 
 /// Where a file is fetched from. A login of .netrc is the server's own: it goes to the origin of the server, and there
