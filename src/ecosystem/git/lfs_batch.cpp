@@ -79,6 +79,30 @@ std::vector<std::pair<std::string, std::string>> headers_of(const Json& action) 
   return out;
 }
 
+/// RFC 3339, to the second, with or without fractions and offset; nullopt for what is none, and for the year 1, which
+/// servers write who mean nothing by it.
+std::optional<Timestamp> expiry_of(std::string_view text) {
+  constexpr std::size_t k_seconds = 19;
+  if (text.size() <= k_seconds || text.size() > 40) return std::nullopt;
+  auto rest = text.substr(k_seconds);
+  if (rest.front() == '.') rest.remove_prefix(std::min(rest.find_first_not_of("0123456789", 1), rest.size()));
+  try {
+    auto out = parse_time(std::string(text.substr(0, k_seconds)) + "Z");
+    if (rest != "Z") {
+      const bool is_offset = rest.size() == 6 && (rest[0] == '+' || rest[0] == '-') && rest[3] == ':';
+      const auto hours = is_offset ? parse_uint(rest.substr(1, 2)) : std::nullopt;
+      const auto minutes = is_offset ? parse_uint(rest.substr(4, 2)) : std::nullopt;
+      if (!hours || !minutes) return std::nullopt;
+      const auto offset = std::chrono::hours(*hours) + std::chrono::minutes(*minutes);
+      out += rest[0] == '-' ? offset : -offset;
+    }
+    if (out <= Timestamp()) return std::nullopt;
+    return out;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
 std::optional<LfsDownload> download_of(const Json& object, const LfsPointer& asked, LfsScheme scheme) {
   const auto actions = object.find("actions");
   if (actions == object.end() || actions->is_null()) return std::nullopt;
@@ -94,6 +118,8 @@ std::optional<LfsDownload> download_of(const Json& object, const LfsPointer& ask
     out.authenticated = found->get<bool>();
   if (const auto found = action.find("expires_in"); found != action.end() && found->is_number_integer())
     out.good_for = std::chrono::seconds(std::clamp<std::int64_t>(found->get<std::int64_t>(), 0, 86'400));
+  if (const auto found = action.find("expires_at"); found != action.end() && found->is_string())
+    out.expires_at = expiry_of(found->get_ref<const std::string&>());
   return out;
 }
 

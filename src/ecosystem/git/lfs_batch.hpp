@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/json.hpp"
 #include "ecosystem/git/lfs_pointer.hpp"
 
@@ -29,6 +30,7 @@ struct LfsDownload {
   std::string href;  ///< https:// or http://; the latter only where the server itself was asked so
   std::vector<std::pair<std::string, std::string>> headers;
   std::optional<std::chrono::seconds> good_for;  ///< as the server says
+  std::optional<Timestamp> expires_at = {};      ///< the same as a time of its clock
   bool authenticated = false;                    ///< the server says that no login is needed there
 };
 

@@ -355,6 +355,21 @@ TEST(LfsServer, IsFoundAgainByTheNameOfAFile) {
   EXPECT_FALSE(LfsServer::address_in("file:///objects/" + oid.hex(), oid));
 }
 
+TEST(LfsServer, IsAskedAgainBeforeItsAnswerExpires) {
+  using std::chrono::seconds;
+  const auto now = parse_time("2026-12-01T12:00:00Z");
+  LfsDownload download{.href = "https://cdn.example/x", .headers = {}, .good_for = {}};
+  EXPECT_EQ(lfs_good_for(download, now), seconds(300));
+  download.expires_at = now + seconds(60);
+  EXPECT_EQ(lfs_good_for(download, now), seconds(60));
+  download.good_for = seconds(20);
+  EXPECT_EQ(lfs_good_for(download, now), seconds(20));
+  download.expires_at = now - seconds(60);
+  EXPECT_EQ(lfs_good_for(download, now), seconds(0)) << "two clocks";
+  download = {.href = "https://cdn.example/x", .headers = {}, .good_for = seconds(86'400)};
+  EXPECT_EQ(lfs_good_for(download, now), seconds(300));
+}
+
 TEST(LfsServer, HasTheLoginForItsOwnOriginAlone) {
   const std::string address = "https://git.example/team/tool.git/info/lfs";
   const auto logins_at = [&](const std::string& href, bool authenticated) {

@@ -118,6 +118,12 @@ std::set<Digest> LfsServer::lacking(std::span<const LfsPointer> wanted) const {
   return out;
 }
 
+std::chrono::seconds lfs_good_for(const LfsDownload& download, Timestamp now) {
+  auto out = std::min(k_good_for, download.good_for.value_or(k_good_for));
+  if (download.expires_at) out = std::min<std::chrono::seconds>(out, *download.expires_at - now);
+  return std::max(out, std::chrono::seconds(0));
+}
+
 FetchPlace fetch_place(const LfsDownload& download, const std::string& address) {
   const bool is_own = !download.authenticated && parse_url(download.href).same_origin(parse_url(address));
   FetchPlace out{download.href, {}, is_own ? Logins::own : Logins::none};
@@ -128,11 +134,12 @@ FetchPlace fetch_place(const LfsDownload& download, const std::string& address) 
 void LfsPlaces::ask_from(std::size_t index) {
   const auto some = std::span(m_wanted).subspan(index, std::min(m_wanted.size() - index, k_lfs_at_once));
   const auto now = Clock::now();
+  // Not now() of documents, which SOURCE_DATE_EPOCH may stop.
+  const auto time = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   const auto answers = m_server.ask(some);
   for (std::size_t i = 0; i < some.size(); ++i) {
     m_known[index + i].reset();
-    if (answers[i])
-      m_known[index + i] = Known{*answers[i], now + std::min(k_good_for, answers[i]->good_for.value_or(k_good_for))};
+    if (answers[i]) m_known[index + i] = Known{*answers[i], now + lfs_good_for(*answers[i], time)};
   }
 }
 

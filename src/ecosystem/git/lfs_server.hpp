@@ -60,6 +60,9 @@ class LfsServer {
   Absence m_absence;
 };
 
+/// For how long an answer is believed: as it says, and some minutes at most. @param now by the clock of this machine
+std::chrono::seconds lfs_good_for(const LfsDownload& download, Timestamp now);
+
 /// Where a file is fetched from. A login of .netrc is the server's own: it goes to the origin of the server, and there
 /// only where the answer does not say that none is needed. @param address of the server @throws Error{network}
 FetchPlace fetch_place(const LfsDownload& download, const std::string& address);

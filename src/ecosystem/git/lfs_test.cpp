@@ -90,6 +90,22 @@ TEST(LfsAnswer, IsTakenInTheOrderOfTheQuestion) {
   EXPECT_TRUE(parse_lfs_answer(dump_json_line(json), k_asked, LfsScheme::https)[0]->authenticated);
 }
 
+TEST(LfsAnswer, ExpiresAtATime) {
+  const auto expiry = [](const Json& text) {
+    auto json = good_answer();
+    json["objects"][1]["actions"]["download"]["expires_at"] = text;
+    return parse_lfs_answer(dump_json_line(json), k_asked, LfsScheme::https)[0]->expires_at;
+  };
+  const auto noon = parse_time("2026-12-01T12:00:00Z");
+  for (const auto* same : {"2026-12-01T12:00:00Z", "2026-12-01T12:00:00.123456789Z", "2026-12-01T13:30:00+01:30",
+                           "2026-12-01T04:00:00.5-08:00"})
+    EXPECT_EQ(expiry(same), noon) << same;
+  for (const auto* none : {"", "0001-01-01T00:00:00Z", "2026-12-01T12:00:00", "2026-12-01T12:00:00.",
+                           "2026-13-01T12:00:00Z", "2026-12-01T12:00:00+0130", "2026-12-01T12:00:00ZZ", "tomorrow"})
+    EXPECT_FALSE(expiry(none)) << none;
+  EXPECT_FALSE(expiry(1));
+}
+
 TEST(LfsAnswer, SaysWhatIsNotThere) {
   auto json = good_answer();
   json["objects"][0] = {{"oid", k_b}, {"size", 0}, {"error", {{"code", 404}, {"message", "gone"}}}};
