@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <ctime>
 
 namespace liftlock {
@@ -18,8 +20,8 @@ void die_with(pid_t parent, int signal) {
   if (::getppid() != parent) ::_exit(125);
 }
 
-/// Kills each child of this process, whose only thread calls. What those leave behind comes to be its child in turn.
-void kill_children() {
+/// Each child of this process, whose only thread calls, gets it. What those leave behind comes to be its child in turn.
+void signal_children(int signal) {
   const int fd = ::open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
   char text[4096];
@@ -29,7 +31,7 @@ void kill_children() {
       if (text[i] >= '0' && text[i] <= '9') {
         child = child * 10 + (text[i] - '0');
       } else {
-        if (child > 0) ::kill(child, SIGKILL);
+        if (child > 0) ::kill(child, signal);
         child = 0;
       }
     }
@@ -54,7 +56,7 @@ void end_children(pid_t program, int& program_status) {
   ::sigemptyset(&ended);
   ::sigaddset(&ended, SIGCHLD);
   while (reap(program, program_status)) {
-    kill_children();
+    signal_children(SIGKILL);
     const timespec moment{0, 1'000'000};
     ::sigtimedwait(&ended, nullptr, &moment);
   }
@@ -68,9 +70,14 @@ bool is_past(const timespec& moment) {
   return now.tv_sec > moment.tv_sec || (now.tv_sec == moment.tv_sec && now.tv_nsec >= moment.tv_nsec);
 }
 
-/// Asks the program's group to end, and kills what does not.
+/// Asks the program's group to end, and kills what does not. Once the program has ended, the group's number may be
+/// another one's.
 void ask_children_to_end(pid_t program, int& program_status) {
-  ::kill(-program, SIGTERM);
+  if (program_status < 0) {
+    ::kill(-program, SIGTERM);
+  } else {
+    signal_children(SIGTERM);
+  }
   sigset_t ended;
   ::sigemptyset(&ended);
   ::sigaddset(&ended, SIGCHLD);
@@ -84,15 +91,31 @@ void ask_children_to_end(pid_t program, int& program_status) {
   }
 }
 
-/// Has no descriptor open from here on, and waits until the program ends: then true; false on SIGTERM.
-bool await_end(pid_t program, int& program_status) {
-  ::close_range(0, ~0u, 0);
+void close_all() {
+  if (::close_range(0, ~0u, 0) == 0) return;
+  // Before Linux 5.9, or where a filter knows no close_range.
+  rlimit most{};
+  if (::getrlimit(RLIMIT_NOFILE, &most) != 0) most.rlim_cur = 1u << 20;
+  for (int fd = 0; fd < static_cast<int>(most.rlim_cur); ++fd) ::close(fd);
+}
+
+constexpr int k_let_go = SIGUSR1;
+
+enum class Until : std::uint8_t { program_ended, also_let_go };
+
+/// Has no descriptor open from here on, and waits: true once that is so, false on SIGTERM.
+bool await(Until until, pid_t program, int& program_status) {
+  close_all();
+  bool is_kept = until == Until::also_let_go;
   sigset_t awaited;
   ::sigemptyset(&awaited);
   ::sigaddset(&awaited, SIGCHLD);
   ::sigaddset(&awaited, SIGTERM);
-  while (program_status < 0) {
-    if (::sigwaitinfo(&awaited, nullptr) == SIGTERM) return false;
+  ::sigaddset(&awaited, k_let_go);
+  while (program_status < 0 || is_kept) {
+    const int signal = ::sigwaitinfo(&awaited, nullptr);
+    if (signal == SIGTERM) return false;
+    if (signal == k_let_go) is_kept = false;
     reap(program, program_status);
   }
   return true;
@@ -124,15 +147,19 @@ void leave_keeper(pid_t keeper) {
 
 void keep(pid_t program) {
   int status = -1;
-  await_end(program, status);
+  await(Until::program_ended, program, status);
   end_children(program, status);
   ::_exit(status < 0 ? 128 + SIGKILL : status);
 }
 
 void keep_gently(pid_t program) {
   int status = -1;
-  if (!await_end(program, status)) ask_children_to_end(program, status);
+  if (!await(Until::also_let_go, program, status)) ask_children_to_end(program, status);
   ::_exit(status < 0 ? 128 + SIGKILL : status);
+}
+
+void let_go(pid_t keeper) {
+  ::kill(keeper, k_let_go);
 }
 
 }  // namespace liftlock

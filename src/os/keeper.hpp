@@ -28,9 +28,14 @@ void leave_keeper(pid_t keeper);
 [[noreturn]] void keep(pid_t program);
 
 /// The same for a program that leads a process group of its own and may have to tidy up: on SIGTERM and when the
-/// keeper's parent dies, its group gets SIGTERM, and 2 s later everything below is killed. What the program leaves
-/// behind at its own end stays.
+/// keeper's parent dies, its group gets SIGTERM (where it has ended before, each that it left behind), and 2 s later
+/// everything below is killed. It keeps what a program leaves behind at its own end, too, until the parent lets go;
+/// what is there then stays.
 [[noreturn]] void keep_gently(pid_t program);
+
+/// Tells a keep_gently() that its parent waits for the program's end alone, and no longer for who holds its pipes. The
+/// keeper must have closed its descriptors, as the end of such a pipe shows.
+void let_go(pid_t keeper);
 
 /// Kills each child of this process, and what falls to it from them where it is a subreaper, until none is left.
 /// SIGCHLD is blocked, and this thread is the only one.

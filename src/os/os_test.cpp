@@ -138,14 +138,22 @@ ProcessSpec two_that_hold(const HeldPipe& pipe, const std::string& then) {
           .end_all = true};
 }
 
+/// A process that runs it and does nothing else: no error of it reaches the other tests.
+pid_t runner_of(const ProcessSpec& spec) {
+  const pid_t runner = ::fork();
+  if (runner != 0) return runner;
+  try {
+    run_process(spec);
+  } catch (...) {
+    ::_exit(1);
+  }
+  ::_exit(0);
+}
+
 TEST(RunProcess, EndsAllThatAProgramStartedWhenWeAreKilled) {
   const HeldPipe pipe;
-  const pid_t us = ::fork();
-  ASSERT_GE(us, 0);
-  if (us == 0) {
-    run_process(two_that_hold(pipe, "wait"));
-    ::_exit(0);
-  }
+  const pid_t us = runner_of(two_that_hold(pipe, "wait"));
+  ASSERT_GT(us, 0);
   EXPECT_EQ(pipe.next(), "begun\n");
   ::kill(us, SIGKILL);
   ::waitpid(us, nullptr, 0);
@@ -166,6 +174,67 @@ TEST(RunProcess, KillsWhatDoesNotEndWhenItIsAsked) {
             ErrorCode::limit_exceeded);
   EXPECT_EQ(pipe.next(), "begun\n");
   EXPECT_EQ(pipe.next(), "") << "somebody is left";
+}
+
+TEST(RunProcess, EndsWhatOutlivesAProgramThatEndedFirst) {
+  const HeldPipe pipe;
+  auto spec = two_that_hold(pipe, "exit 0");
+  spec.timeout = std::chrono::seconds(1);  // whoever is left holds its output
+  EXPECT_EQ(code_of([&] { run_process(spec); }), ErrorCode::tool_failed);
+  EXPECT_EQ(pipe.next(), "begun\n");
+  EXPECT_EQ(pipe.next(), "") << "somebody is left";
+}
+
+TEST(RunProcess, EndsWhatOutlivesAProgramThatEndedFirstWhenWeAreKilled) {
+  const HeldPipe pipe;
+  // $$ is the program's own number in what it starts, too: it is gone when its keeper has taken its status.
+  const pid_t us = runner_of(two_that_hold(
+      pipe, "(while kill -0 $$ 2>/dev/null; do sleep 0.1; done; echo alone >&3; exec sleep 300) & exit 0"));
+  ASSERT_GT(us, 0);
+  std::string said;
+  while (said.find("alone\n") == std::string::npos) {
+    const auto more = pipe.next();
+    ASSERT_TRUE(more.ends_with('\n')) << said << more;
+    said += more;
+  }
+  ::kill(us, SIGKILL);
+  ::waitpid(us, nullptr, 0);
+  EXPECT_EQ(pipe.next(), "") << "somebody is left";
+}
+
+TEST(RunProcess, WhatAProgramLeavesBehindAtItsOwnEndStays) {
+  const HeldPipe pipe;
+  const auto result = run_process(
+      {.argv = {"sh", "-c", "exec 3> \"$1\"; sleep 300 </dev/null >/dev/null 2>&1 & echo $!", "sh", pipe.path()},
+       .end_all = true});
+  EXPECT_EQ(result.status, 0);
+  const auto left = static_cast<pid_t>(std::strtol(result.output.c_str(), nullptr, 10));
+  ASSERT_GT(left, 1);
+  EXPECT_EQ(::kill(left, SIGKILL), 0) << "it works for others, and holds nothing of ours";
+  EXPECT_EQ(pipe.next(), "");
+}
+
+TEST(RunProcess, AKeeperThatCanStartNothingSaysSo) {
+  if (::geteuid() != 0) GTEST_SKIP() << "a user without other processes is needed";
+  const LentUser user;
+  if (user.id() == LentUser::k_shared) GTEST_SKIP() << "this user namespace is too small";
+  const pid_t us = ::fork();
+  ASSERT_GE(us, 0);
+  if (us == 0) {
+    const rlimit two{2, 2};  // us and the keeper
+    if (::setresuid(user.id(), user.id(), user.id()) != 0 || ::setrlimit(RLIMIT_NPROC, &two) != 0) ::_exit(3);
+    try {
+      const auto result = run_process({.argv = {"/bin/sh", "-c", "exit 0"}, .end_all = true});
+      if (result.status == 0) ::_exit(77);
+      ::_exit(result.status == 125 && result.error_output.starts_with("no process can be made") ? 0 : 1);
+    } catch (...) {
+      ::_exit(2);
+    }
+  }
+  int status = 0;
+  ::waitpid(us, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "this kernel does not limit a user's processes";
+  EXPECT_EQ(status, 0) << WEXITSTATUS(status);
 }
 
 TEST(RunProcess, CarriesStatusAndOutputPastAKeeper) {

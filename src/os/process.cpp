@@ -43,12 +43,17 @@ void start_alone(pid_t parent) {
 }
 
 /// The same below a keeper, which the calling process becomes.
-void start_kept(pid_t parent) {
+/// @param error_output what the program's will be
+void start_kept(pid_t parent, int error_output) {
   ::setpgid(0, 0);  // what is sent to our group does not end the keeper
   become_keeper(parent, KeeperSession::shared);
   const auto keeper = ::getpid();
   const pid_t program = ::fork();
-  if (program < 0) ::_exit(125);
+  if (program < 0) {
+    constexpr std::string_view k_why = "no process can be made for it: the limit of processes, or of memory";
+    (void)!::write(error_output, k_why.data(), k_why.size());
+    ::_exit(125);
+  }
   if (program > 0) {
     ::setpgid(program, program);
     keep_gently(program);
@@ -75,6 +80,7 @@ class ChildGuard {
   ChildGuard(const ChildGuard&) = delete;
   ChildGuard& operator=(const ChildGuard&) = delete;
   int wait() {
+    if (m_child == Child::keeper) let_go(m_pid);
     int status = 0;
     while (::waitpid(m_pid, &status, 0) < 0) {
       if (errno != EINTR) fail_errno("waitpid");
@@ -147,7 +153,7 @@ ProcessResult run_process(const ProcessSpec& spec) {
   if (pid == 0) {
     // Only async-signal-safe calls from here on.
     if (spec.end_all) {
-      start_kept(parent);
+      start_kept(parent, err.write.get());
     } else {
       start_alone(parent);
     }

@@ -20,8 +20,9 @@ struct ProcessSpec {
   std::filesystem::path working_folder;  ///< empty: ours
   std::uint64_t max_output = 64u << 20;  ///< for stdout and stderr each
   std::chrono::seconds timeout = std::chrono::minutes(30);
-  /// When we stop it, and when we die (Ctrl-C, kill), all that it started ends with it: SIGTERM to its group, SIGKILL 2
-  /// s later. Without it SIGKILL ends its group when we stop it, and nothing but the program itself when we die.
+  /// When we stop it, and when we die (Ctrl-C, kill), all that it started ends with it, also where it ended before and
+  /// left somebody who holds its output: SIGTERM to its group, SIGKILL 2 s later. Without it SIGKILL ends its group
+  /// when we stop it, and nothing but the program itself when we die.
   bool end_all = false;
 };
 
