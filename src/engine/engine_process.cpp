@@ -304,6 +304,13 @@ std::optional<std::string> misuse_at_end(const Sandbox& sandbox, std::optional<i
   return "it made a system call that no engine makes (mount, ptrace, bpf …), and ended by it";
 }
 
+void tell_of_watch(const Sandbox& sandbox, std::string& detail) {
+  if (sandbox.is_watched()) return;
+  auto told = parse_json(detail);
+  told["unwatched"] = true;
+  detail = dump_json_line(told);
+}
+
 void wait_until_ready(Sandbox& sandbox, std::chrono::seconds patience, const std::function<bool()>& given_up) {
   const auto socket = sandbox.run_folder() / k_socket_name;
   const auto begun = std::chrono::steady_clock::now();

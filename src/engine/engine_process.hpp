@@ -111,6 +111,10 @@ std::optional<std::string> misuse_of_folder(const Sandbox& sandbox);
 /// The same of how it ended: by a system call that no engine makes, of itself or of what it started.
 std::optional<std::string> misuse_at_end(const Sandbox& sandbox, std::optional<int> status);
 
+/// Where nobody sees the calls of what the engine starts (Sandbox::is_watched), the detail of its entry engine.start
+/// gets the member `unwatched`.
+void tell_of_watch(const Sandbox& sandbox, std::string& detail);
+
 /// Waits until the engine is healthy.
 /// @param given_up asked in between; may be empty
 /// @throws Error{engine_failed} when it ends, stays silent, misuses its folder, or was given up; the message holds the

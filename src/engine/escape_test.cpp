@@ -1,19 +1,22 @@
 // A hostile program in an engine's place, started by root and by a user who is not.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
 #include <mutex>
 #include <optional>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "base/code_of.hpp"
@@ -181,9 +184,15 @@ TEST_F(Escape, NoWayOutOfWhatAUserStarted) {
   try_as_user(temporary.path() / "u", attempt_of_a_busy_user);
 }
 
-/// Of a program whose grandchild makes this call and which goes on by itself: its end, or nullopt, and what was seen.
-std::pair<std::optional<int>, std::optional<std::string>> end_of(const fs::path& folder, const std::string& call,
-                                                                 DeadlyCalls rule) {
+/// Of a program whose grandchild makes a call and which goes on by itself.
+struct End {
+  std::optional<int> status;  ///< nullopt: it did not end
+  std::optional<std::string> seen;
+  bool is_watched;
+  std::string entry;  ///< detail of its start
+};
+
+End end_of(const fs::path& folder, const std::string& call, DeadlyCalls rule) {
   fs::create_directories(folder / "root/usr/bin");
   fs::copy_file(LIFTLOCK_TRY_LEAVE, folder / "root/usr/bin/engine", fs::copy_options::overwrite_existing);
   fs::permissions(folder / "root/usr/bin/engine", static_cast<fs::perms>(0755));
@@ -198,19 +207,81 @@ std::pair<std::optional<int>, std::optional<std::string>> end_of(const fs::path&
     if (read_file(spec.log, 1u << 20).find("and I go on\n") != std::string::npos) break;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
-  return {sandbox.poll(), sandbox.deadly_call()};
+  std::string entry = "{}";
+  tell_of_watch(sandbox, entry);
+  return {sandbox.poll(), sandbox.deadly_call(), sandbox.is_watched(), entry};
 }
 
 void have_grandchildren_call(const fs::path& folder) {
   const auto unwatched = end_of(folder / "alone", "mount", DeadlyCalls::end_their_process);
-  EXPECT_FALSE(unwatched.first || unwatched.second) << "the grandchild ends alone, and nobody sees it";
+  EXPECT_FALSE(unwatched.status || unwatched.seen) << "the grandchild ends alone, and nobody sees it";
+  EXPECT_FALSE(unwatched.is_watched);
   // Under a filter of a service or a container not all can be seen; the grandchild ends all the same.
   for (const std::string call : {"mount", "ptrace", "bpf", "setns"}) {
     const bool is_seen = DeadlyCallWatch::sees(call);
-    const auto [status, seen] = end_of(folder / call, call, DeadlyCalls::end_all);
-    EXPECT_EQ(status, is_seen ? std::optional<int>(128 + SIGSYS) : std::nullopt) << call;
-    EXPECT_EQ(seen, is_seen ? std::optional<std::string>(call) : std::nullopt) << call;
+    const auto end = end_of(folder / call, call, DeadlyCalls::end_all);
+    EXPECT_EQ(end.status, is_seen ? std::optional<int>(128 + SIGSYS) : std::nullopt) << call;
+    EXPECT_EQ(end.seen, is_seen ? std::optional<std::string>(call) : std::nullopt) << call;
+    EXPECT_EQ(end.is_watched, DeadlyCallWatch::sees("mount")) << call;
   }
+}
+
+/// As in a server of more clients than an engine may have descriptors: they are there until exec closes them.
+void call_beside_many_clients(const fs::path& folder) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  if (before.rlim_max < 2048) GTEST_SKIP() << "no process may have that many descriptors here";
+  auto more = before;
+  more.rlim_cur = std::max<rlim_t>(before.rlim_cur, 2048);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &more), 0);
+  const auto one = open_file("/dev/null", O_RDONLY);
+  std::vector<UniqueFd> clients;
+  for (int i = 0; i < 1100; ++i) {
+    clients.emplace_back(::fcntl(one.get(), F_DUPFD_CLOEXEC, 0));
+    ASSERT_TRUE(clients.back().valid());
+  }
+  const bool is_seen = DeadlyCallWatch::sees("mount");
+  const auto end = end_of(folder, "mount", DeadlyCalls::end_all);
+  EXPECT_EQ(end.status, is_seen ? std::optional<int>(128 + SIGSYS) : std::nullopt);
+  EXPECT_EQ(end.seen, is_seen ? std::optional<std::string>("mount") : std::nullopt);
+  EXPECT_EQ(end.is_watched, is_seen);
+  ::setrlimit(RLIMIT_NOFILE, &before);
+}
+
+TEST_F(Escape, ABusyServerThatIsRootSeesWhatAGrandchildCalls) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only root is root";
+  call_beside_many_clients(temporary.path() / "r");
+}
+
+TEST_F(Escape, ABusyServerThatIsAUserSeesWhatAGrandchildCalls) {
+  try_as_user(temporary.path() / "u", call_beside_many_clients);
+}
+
+/// Below a filter with a listener there can be no other one, and no way back: so in a child.
+void call_below_another_watch(const fs::path& folder) {
+  const auto child = ::fork();
+  if (child == 0) {
+    try {
+      if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+          load_with_listener({BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)}) < 0)
+        ::_exit(77);
+      const auto end = end_of(folder, "mount", DeadlyCalls::end_all);
+      EXPECT_FALSE(end.status || end.seen) << "the grandchild ends alone";
+      EXPECT_FALSE(end.is_watched);
+      EXPECT_EQ(end.entry, R"({"unwatched":true})");
+    } catch (const Error& error) {
+      ::_exit(error.code() == ErrorCode::sandbox_unavailable ? 77 : 79);
+    }
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "no listener can be had here, or no sandbox";
+  EXPECT_EQ(status, 0);
+}
+
+TEST_F(Escape, WhereAnotherOneWatchesItIsSaid) {
+  try_as_user(temporary.path() / "u", call_below_another_watch);
 }
 
 TEST_F(Escape, AGrandchildThatCallsWhatNoEngineCallsEndsAllThatRootStarted) {

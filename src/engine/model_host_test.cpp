@@ -542,7 +542,7 @@ TEST_F(Hosts, ACallThatNoEngineMakesEndsItAndIsSeen) {
 }
 
 TEST_F(Hosts, ACallThatAChildOfAnEngineMakesEndsTheEngineAndIsSeen) {
-  if (!DeadlyCallWatch::sees("mount")) GTEST_SKIP() << "before Linux 5.5 only the child ends";
+  if (!DeadlyCallWatch::sees("mount")) GTEST_SKIP() << "before Linux 5.9 only the child ends";
   fixture.add_model("a", "GGUF");
   start();
   const auto held = lease("a").lease();
@@ -550,6 +550,9 @@ TEST_F(Hosts, ACallThatAChildOfAnEngineMakesEndsTheEngineAndIsSeen) {
   EXPECT_ANY_THROW(ask(held->socket(), "delegate"));
   EXPECT_TRUE(soon([&] { return logged("engine.stop").size() == 1; }));
   EXPECT_THAT(logged("engine.stop"), ElementsAre(trespassed("mount")));
+  const auto start = log.find_last("engine.start", "model:a@1", [](const AuditEntry&) { return true; });
+  ASSERT_TRUE(start);
+  EXPECT_THAT(start->event.detail, testing::Not(HasSubstr("unwatched")));
   EXPECT_THAT(logged("engine.suspicious"), ElementsAre(trespassed("mount")));
 }
 

@@ -61,6 +61,7 @@ ModelRun::End ModelRun::run() {
     m_model.assurance = name(checked.assurance);
     if (std::exchange(m_model.has_failed, false)) ++m_model.counts.restarts;
   }
+  tell_of_watch(*sandbox, start.detail);
   logged_effect(m_host.log, start, [&] {
     sandbox->release();
     try {

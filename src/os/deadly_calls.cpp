@@ -36,13 +36,14 @@ std::string name_of_call(int number) {
   return name ? name.get() : std::to_string(number);
 }
 
-/// A descriptor over a Unix socket. Async-signal-safe.
+/// A descriptor over a Unix socket; -1: a message without one. Async-signal-safe.
 bool send_descriptor(int channel, int fd) {
   char byte = 'l';
   iovec part{&byte, 1};
   alignas(cmsghdr) char control[CMSG_SPACE(sizeof fd)]{};
   msghdr message{};
   message.msg_iov = &part, message.msg_iovlen = 1;
+  if (fd < 0) return ::sendmsg(channel, &message, MSG_NOSIGNAL) == 1;
   message.msg_control = control, message.msg_controllen = sizeof control;
   auto* header = CMSG_FIRSTHDR(&message);
   header->cmsg_level = SOL_SOCKET, header->cmsg_type = SCM_RIGHTS, header->cmsg_len = CMSG_LEN(sizeof fd);
@@ -64,8 +65,9 @@ int load_with_listener(const std::vector<sock_filter>& filter) {
 }
 
 bool DeadlyCallWatch::is_possible() {
-  // To let a call go on (SECCOMP_USER_NOTIF_FLAG_CONTINUE) there is no way to ask for but the version.
-  return is_linux_at_least(5, 5) && UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0))).valid();
+  // For the end of a listener's tasks (EPOLLHUP) and letting a call go on (SECCOMP_USER_NOTIF_FLAG_CONTINUE, Linux 5.5)
+  // there is no way to ask but the version.
+  return is_linux_at_least(5, 9) && UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0))).valid();
 }
 
 bool DeadlyCallWatch::sees(std::string_view call) {
@@ -89,10 +91,10 @@ DeadlyCallWatch::~DeadlyCallWatch() {
 }
 
 bool DeadlyCallWatch::watch_this_process() const {
-  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
-  const int listener = load_with_listener(m_filter);
+  const int listener = ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? load_with_listener(m_filter) : -1;
   // Once it is loaded, there is no way back: nobody would answer, and bubblewrap's own calls fail.
-  return listener >= 0 && send_descriptor(m_theirs.get(), listener);
+  const bool is_sent = send_descriptor(m_theirs.get(), listener);
+  return listener >= 0 && is_sent;
 }
 
 void DeadlyCallWatch::begin(pid_t keeper) {
@@ -106,6 +108,12 @@ void DeadlyCallWatch::release() {
   const std::lock_guard lock(m_mutex);
   write_all(m_gate.get(), std::string_view("x"), "the gate of the sandbox");
   m_is_released = true;
+}
+
+bool DeadlyCallWatch::is_at_work() const {
+  std::unique_lock lock(m_mutex);
+  m_told.wait(lock, [this] { return m_is_at_work.has_value(); });
+  return *m_is_at_work;
 }
 
 std::optional<std::string> DeadlyCallWatch::found() const {
@@ -141,6 +149,11 @@ UniqueFd DeadlyCallWatch::receive_listener() {
 
 void DeadlyCallWatch::watch() {
   m_listener = receive_listener();
+  {
+    const std::lock_guard lock(m_mutex);
+    m_is_at_work = m_listener.valid();
+  }
+  m_told.notify_all();
   while (m_listener.valid() && waits(m_listener.get()) && answer()) continue;
 }
 

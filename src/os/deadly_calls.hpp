@@ -6,6 +6,7 @@
 
 #include <linux/filter.h>
 
+#include <condition_variable>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -25,7 +26,8 @@ int load_with_listener(const std::vector<sock_filter>& filter);
 /// until then they go on.
 class DeadlyCallWatch {
  public:
-  /// Has this kernel what it takes (Linux 5.5)? A filter above, as in some containers, may still be in the way.
+  /// Has this kernel what it takes (Linux 5.9: before it, a listener is not told when all that it watches has ended)? A
+  /// filter above, as in some containers, may still be in the way.
   static bool is_possible();
   /// And can this call be seen (watchable_calls())?
   static bool sees(std::string_view call);
@@ -45,6 +47,8 @@ class DeadlyCallWatch {
   void begin(pid_t keeper);
   /// Writes the byte of the gate: what is called once it was read is not bubblewrap's.
   void release();
+  /// After begin(): is it told of calls? Waits until the child has said so, or that it cannot be.
+  bool is_at_work() const;
   /// The name of the call for which the sandbox was ended.
   std::optional<std::string> found() const;
 
@@ -61,6 +65,8 @@ class DeadlyCallWatch {
   UniqueFd m_listener;         ///< of the thread; closed last, for what waits would go on
   mutable std::mutex m_mutex;  ///< guards what follows
   bool m_is_released = false;
+  mutable std::condition_variable m_told;
+  std::optional<bool> m_is_at_work;
   std::optional<std::string> m_found;
   std::thread m_thread;
 };

@@ -45,6 +45,7 @@ constexpr std::array k_scratch = {"/dev/shm", "/tmp"};
 constexpr std::uint64_t k_scratch_bytes = 64u << 20;
 constexpr unsigned k_scratch_files = 4096;
 constexpr unsigned k_run_files = 64;
+constexpr std::uint64_t k_open_files = 1024;
 /// bubblewrap makes its mounts in a few milliseconds.
 constexpr std::chrono::seconds k_setup_patience{30};
 constexpr std::chrono::milliseconds k_setup_look{1};
@@ -297,13 +298,14 @@ void Sandbox::begin() {
   for (const auto& file : m_spec.memory_files) ::fcntl(file.second, F_SETFD, 0);
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_FSIZE, m_spec.max_file);
-  limit(RLIMIT_NOFILE, 1024);
   if (m_spec.max_memory > 0) limit(RLIMIT_DATA, m_spec.max_memory);
   if (staged && !stage(trees, stage_paths, folders, scratch)) ::_exit(124);
   if (!become(m_user.id())) ::_exit(125);
   if (::geteuid() == m_user.id()) limit(RLIMIT_NPROC, m_spec.max_processes);
   // What makes these calls below us waits for the watch from here on; where it cannot be had, they are deadly again.
-  if (m_watch && !m_watch->watch_this_process()) ::dup2(strict.get(), seccomp.get());
+  if (m_watch && !m_watch->watch_this_process() && ::dup2(strict.get(), seccomp.get()) < 0) ::_exit(125);
+  // Last of what opens: until exec closes them, a busy server's descriptors are here, and may be more.
+  limit(RLIMIT_NOFILE, k_open_files);
   leave_keeper(keeper);
   ::execve(bubblewrap->c_str(), argv.data(), environment);
   ::_exit(126);
@@ -406,6 +408,10 @@ void Sandbox::release() {
   else if (m_gate.valid())
     write_all(m_gate.get(), std::string_view("x"), "the gate of the sandbox");
   m_gate.reset();
+}
+
+bool Sandbox::is_watched() const {
+  return m_watch && m_watch->is_at_work();
 }
 
 std::optional<std::string> Sandbox::deadly_call() const {

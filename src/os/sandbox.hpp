@@ -73,6 +73,9 @@ class Sandbox {
   std::optional<int> poll();
   /// Waits for the end.
   int wait();
+  /// Is DeadlyCalls::end_all in force? Not where it was not asked for, the kernel has no means for it, or a container
+  /// watches calls itself. May wait a moment, for the child that becomes bubblewrap to say it.
+  bool is_watched() const;
   /// The system call for which DeadlyCalls::end_all ended it; the exit status is 128 + SIGSYS then.
   std::optional<std::string> deadly_call() const;
   /// Starts a program that was to wait: until then no instruction of it runs, whatever becomes of us.
