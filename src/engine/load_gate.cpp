@@ -201,9 +201,36 @@ void lean_on(CheckedModel& model, const EarlierCheck& earlier) {
   model.entry = earlier.entry;
 }
 
+constexpr int k_more_rounds = 2;  ///< an enable() of fs-verity moves a file's ctime when it begins and when it ends
+
+/// Are the file's bytes still those that were hashed? Another load may have had the kernel keep the same blob
+/// meanwhile, and gc or a hard link touch it: then its ctime alone moved, and what the kernel does not vouch for is
+/// hashed again.
+/// @return the state in which they were
+FileState unchanged_state(CheckedModel& model, std::size_t number, const VerityCalls& calls,
+                          const std::function<void(std::uint64_t)>& progress) {
+  const auto& file = model.artifact.files[number];
+  const auto& source = source_of(model, number);
+  auto state = model.states[number];
+  for (int round = 0;; ++round) {
+    const auto now = state_of(source);
+    if (now == state) return state;
+    state.ctime_ns = now.ctime_ns;
+    if (now != state || round == k_more_rounds) break;
+    if (is_kept_as_checked(model, number, source.file.get(), calls)) return state;
+    const auto still = [&](std::uint64_t) {
+      if (progress) progress(0);  // so that it can be ended
+    };
+    (void)check_bytes(file, source, still, [&](std::uint64_t at, std::span<const std::uint8_t> bytes) {
+      keep_copy(model, number, at, bytes);
+    });
+  }
+  fail(ErrorCode::blob_corrupt, "'{}' was changed while it was checked", file.path.text());
+}
+
 /// Hashes all of an opened model, and seals what is kept of it in memory.
 void check_every_byte(CheckedModel& model, const std::function<void(std::uint64_t)>& progress,
-                      const EarlierCheck* earlier) {
+                      const EarlierCheck* earlier, const VerityCalls& calls) {
   const auto& files = model.artifact.files;
   {
     const std::jthread reader([&model](const std::stop_token& stop) { read_ahead(model, stop); });
@@ -220,68 +247,41 @@ void check_every_byte(CheckedModel& model, const std::function<void(std::uint64_
       for (const auto& digest : verity) model.verity.push_back(*digest);
     }
   }
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    if (state_of(source_of(model, i)) != model.states[i])
-      fail(ErrorCode::blob_corrupt, "'{}' was changed while it was checked", files[i].path.text());
-  }
+  for (std::size_t i = 0; i < files.size(); ++i) model.states[i] = unchanged_state(model, i, calls, progress);
   seal_copies(model);
 }
 
 /// As little as the policy allows.
-void check_by_policy(CheckedModel& model, const GatePolicy& policy, const std::optional<EarlierCheck>& earlier,
-                     const std::function<void(std::uint64_t)>& progress) {
-  if (earlier && policy.memory == ModelMemory::file && is_kept_by_kernel(model, *earlier, policy.verity))
+void check_by_policy(CheckedModel& model, const BlobStore& store, const GatePolicy& policy,
+                     const std::optional<EarlierCheck>& earlier, const std::function<void(std::uint64_t)>& progress) {
+  const bool is_file = policy.memory == ModelMemory::file;
+  const auto have_it_kept = [&] {
+    if (is_file) have_kernel_keep(model, store, policy.verity, *policy.verity_refusals);
+  };
+  if (earlier && is_file && is_kept_by_kernel(model, *earlier, policy.verity)) {
     model.check = Check::as_read;
-  else if (earlier && !policy.recheck && is_untouched(model, *earlier))
+    lean_on(model, *earlier);
+  } else if (earlier && !policy.recheck && is_untouched(model, *earlier)) {
     model.check = Check::untouched;
-  else
-    return check_every_byte(model, progress, earlier ? &*earlier : nullptr);
-  lean_on(model, *earlier);
+    lean_on(model, *earlier);
+    have_it_kept();
+  } else {
+    have_it_kept();
+    check_every_byte(model, progress, earlier ? &*earlier : nullptr, policy.verity);
+  }
+  if (is_file) settle_assurance(model, policy.verity);
 }
 
 }  // namespace
-
-std::string_view name(Assurance assurance) {
-  switch (assurance) {
-    case Assurance::sealed_memory:
-      return "sealed-memory";
-    case Assurance::fs_verity:
-      return "fs-verity";
-    case Assurance::store_user:
-      return "store-user";
-    case Assurance::shared:
-      return "shared";
-  }
-  return "";
-}
-
-std::string assurance_in_words(std::string_view name) {
-  if (name == "sealed-memory") return "nobody: they lie in sealed memory (sealed-memory)";
-  if (name == "fs-verity") return "nobody: the kernel checks each page of the files (fs-verity)";
-  if (name == "store-user") return "the user who owns the store, and root (store-user)";
-  if (name == "shared") return "others on this machine (shared)";
-  return printable(name);
-}
-
-std::string_view name(Check check) {
-  switch (check) {
-    case Check::every_byte:
-      return "every-byte";
-    case Check::as_read:
-      return "as-read";
-    case Check::untouched:
-      return "untouched";
-  }
-  return "";
-}
 
 CheckedModel check_model(const BlobStore& store, const Artifact& artifact,
                          const std::function<void(std::uint64_t)>& progress, const EarlierCheck* earlier,
                          ModelMemory memory) {
   const auto begin = std::chrono::steady_clock::now();
   auto model = open_model(store, artifact, memory);
-  check_every_byte(model, progress, earlier);
-  if (memory == ModelMemory::file) settle_assurance(model, kernel_verity());
+  const auto calls = kernel_verity();
+  check_every_byte(model, progress, earlier, calls);
+  if (memory == ModelMemory::file) settle_assurance(model, calls);
   model.duration = since(begin);
   return model;
 }
@@ -316,11 +316,7 @@ CheckedModel pass_gate(const BlobStore& store, AuditLog& log, const GatePolicy& 
       stage = "bytes";
     }
     const auto begin = std::chrono::steady_clock::now();
-    check_by_policy(*model, policy, earlier, progress);
-    if (policy.memory == ModelMemory::file) {
-      have_kernel_keep(*model, store, policy.verity);
-      settle_assurance(*model, policy.verity);
-    }
+    check_by_policy(*model, store, policy, earlier, progress);
     model->duration = since(begin);
   } catch (const Error& error) {
     detail["error"] = info(error.code()).slug;

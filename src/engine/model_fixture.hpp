@@ -84,7 +84,7 @@ class ModelFixture {
 /// A kernel without fs-verity, whatever the one is that runs: where it kept them, nobody could overwrite what a test
 /// wants to.
 inline VerityCalls no_verity() {
-  return {.enable = [](int) {}, .measure = [](int) { return std::nullopt; }};
+  return {.enable = [](int) { return VerityOutcome::refused; }, .measure = [](int) { return std::nullopt; }};
 }
 
 /// Somebody changes a blob on the disk, in its place.

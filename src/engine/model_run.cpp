@@ -50,8 +50,7 @@ ModelRun::End ModelRun::run() {
         sandbox.emplace(spec_of(engine, opened, folder.path()), Start::when_released);
       });
   const std::jthread reader([&checked](const std::stop_token& stop) {
-    // What was just hashed is in the page cache, unless the kernel began to keep it by fs-verity: it drops it then.
-    if (checked.check != Check::every_byte || checked.assurance == Assurance::fs_verity) read_ahead(checked, stop);
+    if (checked.check != Check::every_byte) read_ahead(checked, stop);  // what was just hashed is in the page cache
   });
   const auto gate_passed = Clock::now();
   {

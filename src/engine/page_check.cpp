@@ -28,14 +28,19 @@ bool is_kept_by_kernel(const CheckedModel& model, const EarlierCheck& earlier, c
   return keeps_all(model, earlier.verity, calls);
 }
 
-void have_kernel_keep(CheckedModel& model, const BlobStore& store, const VerityCalls& calls) {
+void have_kernel_keep(CheckedModel& model, const BlobStore& store, const VerityCalls& calls, VerityRefusals& refusals) {
+  const bool is_to_be_hashed = model.verity.empty();
   for (std::size_t i = 0; i < model.files.size(); ++i) {
     const int fd = model.files[i].file.get();
     // What the store only refers to is somebody's own file, who may want to write it.
-    if (!store.holds(model.artifact.files[i].digest) || calls.measure(fd)) continue;
-    calls.enable(fd);
-    if (calls.measure(fd)) model.states[i] = state_of(stat_of(fd, model.files[i].path));
+    if (!store.holds(model.artifact.files[i].digest) || calls.measure(fd) || refusals.contains(fd)) continue;
+    if (calls.enable(fd) == VerityOutcome::refused) refusals.add(fd);
+    if (is_to_be_hashed || calls.measure(fd)) model.states[i] = state_of(stat_of(fd, model.files[i].path));
   }
+}
+
+bool is_kept_as_checked(const CheckedModel& model, std::size_t number, int fd, const VerityCalls& calls) {
+  return calls.measure(fd) == model.verity.at(number);
 }
 
 void settle_assurance(CheckedModel& model, const VerityCalls& calls) {

@@ -14,9 +14,15 @@ namespace liftlock::engine {
 /// hashed again. @throws Error{blob_corrupt} where it keeps one by another digest
 bool is_kept_by_kernel(const CheckedModel& model, const EarlierCheck& earlier, const VerityCalls& calls);
 
-/// After a check: has the kernel keep the store's own files that it does not keep yet. Nothing comes of that where it
-/// cannot. What it changed in a file's state counts as seen.
-void have_kernel_keep(CheckedModel& model, const BlobStore& store, const VerityCalls& calls);
+/// Has the kernel keep the store's own files that it does not keep yet, but for those that it refused before. Before
+/// the bytes are hashed, for that moves a file's ctime, also where nothing comes of it: the file's state counts from
+/// there on. Where an earlier check counts in the place of hashing, only what the kernel keeps is known to be still the
+/// same.
+void have_kernel_keep(CheckedModel& model, const BlobStore& store, const VerityCalls& calls, VerityRefusals& refusals);
+
+/// Does the kernel keep this file by the digest that the check found? Then its bytes are those that were hashed,
+/// whatever became of its ctime.
+bool is_kept_as_checked(const CheckedModel& model, std::size_t number, int fd, const VerityCalls& calls);
 
 /// After a check, which found model.verity: the assurance is fs_verity where the kernel keeps all files by these
 /// digests, and stays what it is where not all are kept. @throws Error{blob_corrupt} where it keeps one by another

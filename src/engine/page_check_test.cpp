@@ -3,8 +3,12 @@
 #include "engine/page_check.hpp"
 
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
+#include <functional>
 #include <map>
+#include <memory>
+#include <utility>
 
 #include "base/code_of.hpp"
 #include "crypto/verity.hpp"
@@ -16,14 +20,29 @@ namespace {
 using testing_support::ModelFixture;
 using testing_support::overwrite;
 
-/// Keeps what it is told to, by the tree of the bytes that are there then; knows files by their inodes.
+/// Gives the file's owner a right and takes it away again, until the kernel's coarse clock shows it.
+void move_ctime(int fd) {
+  const auto before = stat_of(fd, "a file");
+  const auto ctime = state_of(before).ctime_ns;
+  do {
+    ASSERT_EQ(::fchmod(fd, (before.st_mode & 07777) ^ S_IWUSR), 0);
+    ASSERT_EQ(::fchmod(fd, before.st_mode & 07777), 0);
+  } while (state_of(stat_of(fd, "a file")).ctime_ns == ctime);
+}
+
+/// Keeps what it is told to, by the tree of the bytes that are there then; knows files by their inodes. As a real
+/// one's, an enable() moves the file's ctime, also where it fails late: for want of room, say.
 class DoubleKernel {
  public:
   VerityCalls calls() {
     return {.enable =
                 [this](int fd) {
                   ++enabled;
-                  if (!refuses) kept.insert_or_assign(inode(fd), tree_of(fd));
+                  move_ctime(fd);
+                  if (is_busy) return VerityOutcome::busy;
+                  if (refuses) return VerityOutcome::refused;
+                  kept.insert_or_assign(inode(fd), tree_of(fd));
+                  return VerityOutcome::kept;
                 },
             .measure = [this](int fd) -> std::optional<Digest> {
               const auto found = kept.find(inode(fd));
@@ -33,16 +52,22 @@ class DoubleKernel {
   static ino_t inode(int fd) { return stat_of(fd, "a file").st_ino; }
   static Digest tree_of(int fd) { return digests_of_file(fd, regular_size(fd, "a file"), "a file", {}).verity; }
 
-  bool refuses = false;
+  bool refuses = false, is_busy = false;
   int enabled = 0;
   std::map<ino_t, Digest> kept;
 };
 
 class PageCheck : public ::testing::Test {
  protected:
-  CheckedModel pass(const std::string& name = "a") {
-    return pass_gate(fixture.store, log, policy, require_model(fixture.catalog, name), "ada", Json::object());
+  /// @param meanwhile done once, when bytes were hashed and the check goes on
+  CheckedModel pass(const std::string& name = "a", const std::function<void()>& meanwhile = {}) {
+    bool is_done = false;
+    return pass_gate(fixture.store, log, policy, require_model(fixture.catalog, name), "ada", Json::object(),
+                     [&](std::uint64_t) {
+                       if (meanwhile && !std::exchange(is_done, true)) meanwhile();
+                     });
   }
+  FileState state() { return state_of(stat_of(open_file(blob, O_RDONLY).get(), "a file")); }
   Json last() { return parse_json(log.read(log.size() - 1).event.detail); }
   ino_t inode() { return DoubleKernel::inode(open_file(blob, O_RDONLY).get()); }
 
@@ -134,6 +159,72 @@ TEST_F(PageCheck, AKernelThatRefusesLeavesLoadsAsTheyWere) {
   EXPECT_EQ(pass().check, Check::untouched);
 }
 
+// It moves the ctime, by which a load knows what nobody touched.
+TEST_F(PageCheck, ARefusalThatComesLateIsTriedOnceAndCostsNoLoadAHash) {
+  kernel.refuses = true;
+  const auto first = pass();
+  EXPECT_EQ(first.states.at(0), state()) << "what was hashed is what is there: check_again() need not hash it";
+  policy.recheck = false;
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(pass().check, Check::untouched);
+  EXPECT_EQ(kernel.enabled, 1);
+}
+
+TEST_F(PageCheck, WhileAnotherOneIsAtWorkNothingIsRefusedForGood) {
+  kernel.is_busy = true;
+  EXPECT_EQ(pass().assurance, Assurance::store_user);
+  kernel.is_busy = false;
+  EXPECT_EQ(pass().assurance, Assurance::fs_verity);
+  EXPECT_EQ(kernel.enabled, 2);
+}
+
+// Two models share a shard, or one is looked at while it is loaded.
+TEST_F(PageCheck, WhatAnotherLoadHasTheKernelKeepMeanwhileWasNotChanged) {
+  kernel.is_busy = true;
+  int hashed = 0;
+  const auto model = pass("a", [&] {
+    ++hashed;
+    kernel.is_busy = false;
+    const auto fd = open_file(blob, O_RDONLY);
+    kernel.calls().enable(fd.get());
+  });
+  EXPECT_EQ(hashed, 1);
+  EXPECT_EQ(model.check, Check::every_byte);
+  EXPECT_EQ(model.assurance, Assurance::fs_verity);
+  EXPECT_EQ(model.states.at(0), state());
+  EXPECT_EQ(pass().check, Check::as_read);
+}
+
+TEST_F(PageCheck, WhatWasOnlyTouchedMeanwhileIsHashedOnceMore) {
+  policy.verity = testing_support::no_verity();
+  const auto model = pass("a", [&] { move_ctime(open_file(blob, O_RDONLY).get()); });
+  EXPECT_EQ(model.check, Check::every_byte);
+  EXPECT_EQ(model.states.at(0), state());
+}
+
+TEST_F(PageCheck, WhatWasChangedMeanwhileIsRefusedAlsoWhereItsTimeWasPutBack) {
+  policy.verity = testing_support::no_verity();
+  EXPECT_EQ(code_of([&] {
+              (void)pass("a", [&] {
+                const auto time = fs::last_write_time(blob);
+                overwrite(blob, "X", 5);
+                fs::last_write_time(blob, time);
+                move_ctime(open_file(blob, O_RDONLY).get());
+              });
+            }),
+            ErrorCode::blob_corrupt);
+}
+
+TEST_F(PageCheck, AnotherTreeThanThatOfTheBytesThatWereHashedIsRefusedMeanwhileToo) {
+  kernel.is_busy = true;
+  EXPECT_EQ(code_of([&] {
+              (void)pass("a", [&] {
+                move_ctime(open_file(blob, O_RDONLY).get());
+                kernel.kept.insert_or_assign(inode(), sha256("a tree of other bytes"));
+              });
+            }),
+            ErrorCode::blob_corrupt);
+}
+
 TEST_F(PageCheck, OneFileThatIsNotKeptIsHashedWithAllOthers) {
   fixture.add_model("b", "GGUF of a model", Json::object(), "1", {{"mmproj-b.gguf", "a projector"}});  // the same blob
   kernel.refuses = true;
@@ -148,6 +239,7 @@ TEST_F(PageCheck, ItIsTheKernelsFromTheNextLoadOnWhereNobodyTouchedItBefore) {
   kernel.refuses = true;
   (void)pass();
   kernel.refuses = false;
+  policy.verity_refusals = std::make_shared<VerityRefusals>();  // as after a restart
   policy.recheck = false;
   const auto untouched = pass();
   EXPECT_EQ(untouched.check, Check::untouched);

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <span>
 
+#include "os/file.hpp"
+
 namespace liftlock {
 namespace {
 
@@ -26,16 +28,24 @@ int try_to_enable(int fd) {
   return ::ioctl(fd, FS_IOC_ENABLE_VERITY, &how) == 0 ? 0 : errno;
 }
 
-void enable(int fd) {
+VerityOutcome outcome_of(int error) {
+  if (error == 0 || error == EEXIST) return VerityOutcome::kept;
+  return error == EBUSY || error == EINTR ? VerityOutcome::busy : VerityOutcome::refused;
+}
+
+VerityOutcome enable(int fd) {
   // The kernel wants who could open the file for writing, and its owner may not, for it has mode 0444. A kernel without
   // fs-verity says so before it looks.
-  if (try_to_enable(fd) != EACCES) return;
+  const int first = try_to_enable(fd);
   struct stat found {};
-  if (::fstat(fd, &found) != 0 || found.st_uid != ::geteuid()) return;
+  if (first != EACCES || ::fstat(fd, &found) != 0 || found.st_uid != ::geteuid()) return outcome_of(first);
   const auto mode = found.st_mode & 07777;
-  if (::fchmod(fd, mode | S_IWUSR) != 0) return;
-  (void)try_to_enable(fd);
-  (void)::fchmod(fd, mode);  // what is left otherwise, only the owner could write, who could have said chmod himself
+  if (::fchmod(fd, mode | S_IWUSR) != 0) return VerityOutcome::refused;
+  const int second = try_to_enable(fd);
+  // Nobody had the right to write a moment ago: where `mode` has it, another enable() was between its two fchmods. What
+  // is left where this fails, only the owner could write, who could have said chmod himself.
+  (void)::fchmod(fd, mode & ~static_cast<mode_t>(S_IWUSR));
+  return second == EACCES ? VerityOutcome::busy : outcome_of(second);  // another one took the right away meanwhile
 }
 
 std::optional<Digest> measure(int fd) {
@@ -51,6 +61,18 @@ std::optional<Digest> measure(int fd) {
 }
 
 }  // namespace
+
+bool VerityRefusals::contains(int fd) const {
+  const auto file = stat_of(fd, "a file of the store");
+  const std::lock_guard lock(m_mutex);
+  return m_files.contains({file.st_dev, file.st_ino});
+}
+
+void VerityRefusals::add(int fd) {
+  const auto file = stat_of(fd, "a file of the store");
+  const std::lock_guard lock(m_mutex);
+  m_files.emplace(file.st_dev, file.st_ino);
+}
 
 VerityCalls kernel_verity() {
   return {.enable = enable, .measure = measure};

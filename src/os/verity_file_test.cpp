@@ -27,8 +27,9 @@ TEST(KernelVerity, AKernelThatRefusesLeavesTheFileAsItWas) {
   const SampleFile file;
   const auto fd = open_file(file.path, O_RDONLY);
   const auto before = stat_of(fd.get(), "a file");
-  kernel_verity().enable(fd.get());
+  const auto outcome = kernel_verity().enable(fd.get());
   if (kernel_verity().measure(fd.get())) GTEST_SKIP() << "this kernel and file system have fs-verity";
+  EXPECT_EQ(outcome, VerityOutcome::refused);
   const auto after = stat_of(fd.get(), "a file");
   EXPECT_EQ(after.st_mode, before.st_mode);
   EXPECT_EQ(after.st_ino, before.st_ino);
@@ -37,11 +38,23 @@ TEST(KernelVerity, AKernelThatRefusesLeavesTheFileAsItWas) {
   EXPECT_TRUE(fs::remove(file.folder.path() / "moved"));
 }
 
+TEST(VerityRefusals, KnowAFileByWhatItIs) {
+  const SampleFile file, other;
+  VerityRefusals refusals;
+  EXPECT_FALSE(refusals.contains(open_file(file.path, O_RDONLY).get()));
+  refusals.add(open_file(file.path, O_RDONLY).get());
+  fs::rename(file.path, file.folder.path() / "moved");
+  EXPECT_TRUE(refusals.contains(open_file(file.folder.path() / "moved", O_RDONLY).get()));
+  EXPECT_FALSE(refusals.contains(open_file(other.path, O_RDONLY).get()));
+}
+
 TEST(KernelVerity, WhereTheKernelDoesItNobodyWritesAnyMore) {
   const SampleFile file;
   const auto fd = open_file(file.path, O_RDONLY);
-  kernel_verity().enable(fd.get());
+  const auto outcome = kernel_verity().enable(fd.get());
   if (!kernel_verity().measure(fd.get())) GTEST_SKIP() << "this kernel or file system has no fs-verity";
+  EXPECT_EQ(outcome, VerityOutcome::kept);
+  EXPECT_EQ(kernel_verity().enable(fd.get()), VerityOutcome::kept) << "since before";
   EXPECT_EQ(stat_of(fd.get(), "a file").st_mode & 0777, 0444u);
   EXPECT_FALSE(UniqueFd(::open(file.path.c_str(), O_WRONLY | O_CLOEXEC)).valid()) << "root may not either";
   EXPECT_EQ(read_file(file.path, 100), "GGUF of a model");
