@@ -62,8 +62,10 @@ void run(Invocation& invocation, const Options& options) {
                                                       .context = 0,
                                                       .projector_path = projector_file(checked),
                                                       .task = {}});
+  Sandbox sandbox(std::move(spec), Start::when_released);
+  engine::tell_of_watch(sandbox, start.detail);
   log.append(start);
-  Sandbox sandbox(std::move(spec));
+  sandbox.release();
   engine::wait_until_ready(sandbox, std::chrono::seconds(options.patience));
   engine::check_again(checked);
   if (checked_engine) engine::check_again(engine, *checked_engine);
