@@ -280,8 +280,10 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
   /// Memory for one engine, as long as it lives; asks the longest unused models to leave.
   struct Room {
     /// @param look called in between with the mutex, where there is one: what it throws ends the wait
-    Room(Impl& its_host, std::string_view model, std::uint64_t its_size, const std::function<void()>& look = {})
-        : host(its_host), size(its_size) {
+    /// @param lent the same for memory that no model of this host has
+    Room(Impl& its_host, std::string_view model, std::uint64_t its_size, const std::function<void()>& look = {},
+         std::uint64_t its_lent = 0)
+        : host(its_host), size(its_size), lent(its_lent) {
       std::unique_lock lock(host.mutex);
       const auto deadline = Clock::now() + host.options.patience;
       while (host.used_memory + size > host.options.memory_budget) {
@@ -300,19 +302,22 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
         --host.makers_of_room;
       }
       host.used_memory += size;
+      host.lent_memory += lent;
     }
     ~Room() {
       const std::lock_guard lock(host.mutex);
       host.used_memory -= size;
+      host.lent_memory -= lent;
       host.changed.notify_all();
     }
     Room(const Room&) = delete;
     Room& operator=(const Room&) = delete;
     Impl& host;
-    const std::uint64_t size;
+    const std::uint64_t size, lent;
   };
 
   void ask_to_leave(std::uint64_t size) {
+    if (lent_memory + size > options.memory_budget) return;  // nor would it help if all models left
     auto remaining = used_memory;
     std::vector<HostedModel*> idle;
     for (auto& [key, model] : models) {
@@ -342,8 +347,8 @@ struct ModelHost::Impl : std::enable_shared_from_this<ModelHost::Impl> {
   mutable std::mutex mutex;
   std::condition_variable changed;
   std::map<std::string, std::unique_ptr<HostedModel>> models;  ///< by id and digest
-  std::uint64_t used_memory = 0;
-  unsigned makers_of_room = 0;  ///< threads that wait for memory
+  std::uint64_t used_memory = 0, lent_memory = 0;              ///< the second: of the first, what room() gave
+  unsigned makers_of_room = 0;                                 ///< threads that wait for memory
   std::uint64_t last_ticket = 0;
   bool stopping = false;
 
@@ -388,7 +393,7 @@ void ModelHost::unload(const std::string& model) {
 }
 
 MemoryRoom ModelHost::room(const std::string& model, std::uint64_t size, const std::function<void()>& look) {
-  return std::make_shared<const Impl::Room>(*m_impl, model, size, look);
+  return std::make_shared<const Impl::Room>(*m_impl, model, size, look, size);
 }
 
 std::vector<LoadCounts> ModelHost::loads() const {

@@ -92,7 +92,8 @@ class ModelHost {
   /// Stops its engine as soon as nobody uses it. Nothing when it is not loaded. @throws Error{not_found, ambiguous}
   void unload(const std::string& model);
   /// Memory for an engine that this host does not run, out of the same budget. Waits for it as a model does: what is
-  /// not used leaves, what is at work is waited for, and models wait for what was given here.
+  /// not used leaves, what is at work is waited for, and models wait for what was given here. Where that alone leaves
+  /// too little, no model leaves in vain.
   /// @param model for messages
   /// @param look called in between; what it throws ends the wait. Must not call the host
   /// @return must not outlive the host

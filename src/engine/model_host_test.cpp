@@ -282,6 +282,23 @@ TEST_F(Hosts, WhatIsAtWorkIsWaitedFor) {
   ASSERT_TRUE(second.lease());
 }
 
+TEST_F(Hosts, NoModelLeavesWhereARecordingLeavesTooLittleAllTheSame) {
+  fixture.add_model("a", "GGUF");
+  fixture.add_model("b", "GGUF" + std::string(2000, 'x'));
+  options.memory_budget = need("b");
+  options.patience = 10s;
+  ASSERT_GT(need("b"), need("a"));
+  start();
+  ASSERT_TRUE(lease("a").lease());
+  auto heard = host->room("speech", need("b") - need("a"), {});
+  EXPECT_EQ(lease("b").error().code(), ErrorCode::overloaded) << "the recording may take hours";
+  EXPECT_EQ(state_of("a"), "ready") << "it would have left in vain";
+  EXPECT_THAT(logged("engine.stop"), ElementsAre());
+  heard.reset();
+  ASSERT_TRUE(lease("b").lease());
+  EXPECT_THAT(logged("engine.stop"), ElementsAre("made room for another model"));
+}
+
 TEST_F(Hosts, WhatCannotFitIsRefusedBeforeItIsLoaded) {
   fixture.add_model("a", "GGUF");
   options.memory_budget = 1u << 20;
