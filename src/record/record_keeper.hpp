@@ -5,9 +5,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 
+#include "base/error.hpp"
 #include "os/file.hpp"
 #include "record/record.hpp"
 
@@ -32,6 +35,13 @@ class RecordKeeper {
   /// Destroys the record's key; durable when it returns. Erasing twice is fine.
   /// @throws Error{not_found}, Error{immutable} while it is held
   void erase(const std::string& id);
+
+  /// What became of each of several: nothing where it was done, else what the call for it alone would throw. All slots
+  /// are read once for all of them. @throws what keeps it from all of them: Error{io_error}, a segment that is none
+  using Outcomes = std::map<std::string, std::optional<Error>>;
+  Outcomes hold(const std::set<std::string>& ids, const Hold& hold);
+  Outcomes release(const std::set<std::string>& ids);
+  Outcomes erase(const std::set<std::string>& ids);
 
   struct Expired {
     std::uint64_t records = 0;   ///< erased, or would be

@@ -298,6 +298,48 @@ TEST_F(RecordTest, TheHeldCannotBeErased) {
   EXPECT_EQ(code_of([&] { keeper().hold(id, {}); }), ErrorCode::record_erased);
 }
 
+TEST_F(RecordTest, WhatIsDoneToManyStopsAtNoneOfThem) {
+  auto small = options();
+  small.segment_bytes = 1000;
+  RecordBook book(small, log);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 6; ++i) ids.push_back(write(book, fmt::format("prompt {}", i), "yes"));
+  const std::set all(ids.begin(), ids.end());
+  const auto nobody = new_record_id();
+  const auto refused = [](const RecordKeeper::Outcomes& outcomes) {
+    std::map<std::string, ErrorCode> out;
+    for (const auto& [id, why] : outcomes) {
+      if (why) out.emplace(id, why->code());
+    }
+    return out;
+  };
+  using Refused = std::map<std::string, ErrorCode>;
+  EXPECT_EQ(refused(keeper().hold({ids[0], ids[4], nobody}, {.reason = "case 12", .actor = "ada(1)", .time = now()})),
+            (Refused{{nobody, ErrorCode::not_found}}));
+  EXPECT_EQ(keeper().hold_of(ids[4])->reason, "case 12");
+  const auto erased = keeper().erase(all);
+  EXPECT_EQ(erased.size(), 6u);
+  EXPECT_EQ(refused(erased), (Refused{{ids[0], ErrorCode::immutable}, {ids[4], ErrorCode::immutable}}));
+  EXPECT_THAT(found({}), ElementsAre(ids[4], ids[0])) << "in each segment, and no other one";
+  EXPECT_EQ(refused(keeper().release(all)), (Refused{{ids[1], ErrorCode::not_found},
+                                                     {ids[2], ErrorCode::not_found},
+                                                     {ids[3], ErrorCode::not_found},
+                                                     {ids[5], ErrorCode::not_found}}));
+  EXPECT_EQ(refused(keeper().hold({ids[0], ids[1]}, {.reason = "late", .actor = "ada(1)", .time = now()})),
+            (Refused{{ids[1], ErrorCode::record_erased}}));
+  keeper().release(ids[0]);
+  EXPECT_TRUE(refused(keeper().erase(all)).empty()) << "twice is fine";
+  EXPECT_TRUE(found({}).empty());
+}
+
+TEST_F(RecordTest, WhereThereIsNoRecordNothingIsDoneToMany) {
+  const auto id = new_record_id();
+  EXPECT_EQ(keeper().erase(std::set{id}).at(id)->code(), ErrorCode::not_found);
+  EXPECT_EQ(code_of([&] { keeper().hold(id, {}); }), ErrorCode::not_found);
+  EXPECT_FALSE(fs::exists(state / "records" / "holds"));
+  EXPECT_EQ(code_of([&] { keeper().release("no id"); }), ErrorCode::not_found);
+}
+
 TEST_F(RecordTest, AnErasureThatNobodyLoggedIsDamage) {
   RecordBook book(options(), log);
   const auto id = write(book, "evidence", "yes");

@@ -100,6 +100,10 @@ void SegmentFiles::sync_keys() {
   if (::fdatasync(m_keys.get()) != 0) fail_errno(fmt::format("fdatasync of {}.keys", m_name));
 }
 
+void no_such_record(const std::string& id) {
+  throw Error(ErrorCode::not_found, fmt::format("there is no record {}", id), "`liftlock record find` lists ids");
+}
+
 std::pair<SegmentFiles, std::uint32_t> find_slot(const fs::path& folder, const std::string& id, Access access) {
   const auto wanted = parse_record_id(id);
   auto names = segment_names(folder);
@@ -111,7 +115,7 @@ std::pair<SegmentFiles, std::uint32_t> find_slot(const fs::path& folder, const s
       if (slot.used() && slot.id == wanted) return {std::move(segment), number};
     }
   }
-  throw Error(ErrorCode::not_found, fmt::format("there is no record {}", id), "`liftlock record find` lists ids");
+  no_such_record(id);
 }
 
 }  // namespace liftlock::record

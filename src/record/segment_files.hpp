@@ -46,6 +46,7 @@ class SegmentFiles {
   KeysHeader m_header;
 };
 
+[[noreturn]] void no_such_record(const std::string& id);
 /// The segment and the number of the slot. @throws Error{not_found}
 std::pair<SegmentFiles, std::uint32_t> find_slot(const fs::path& folder, const std::string& id, Access access);
 
