@@ -54,6 +54,12 @@ bool changes_rules(const AuditEvent& event, const Json& detail) {
   return event.type == "trust.pin" || event.type == "trust.update";
 }
 
+/// One of the records that a search found and a command held, released or erased: `records` stands for all of them.
+bool is_one_of_many(const AuditEvent& event) {
+  return event.type.starts_with("record.") && event.subject != "records" && event.outcome != Outcome::failure &&
+         parse_json(event.detail).contains("chosen_by");
+}
+
 /// The digest of the fork that an entry tells of; empty for any other entry.
 std::string fork_of(const AuditEvent& event, const Json& detail) {
   if (event.type == k_trust_fork_event) return event.subject;
@@ -175,7 +181,7 @@ class Report {
       return std::find(types.begin(), types.end(), event.type) != types.end();
     };
     const bool is_refusal = event.outcome == Outcome::failure && is_in(k_seldom_refused);
-    if (!all && !is_refusal && is_in(k_bulk)) return;
+    if (!all && !is_refusal && (is_in(k_bulk) || is_one_of_many(event))) return;
     if (rows.size() == k_max_rows) {
       throw Error(ErrorCode::limit_exceeded, fmt::format("more than {} entries", k_max_rows),
                   "choose a shorter time with --from and --to");
@@ -289,8 +295,10 @@ void add_audit_report(CLI::App& group, Invocation& invocation) {
       ->type_name("TIME");
   command->add_option("--to", options->to, "The same; a day is meant to its end (default: the last)")
       ->type_name("TIME");
-  command->add_flag("--all", options->all,
-                    "List each login, download, prompt and model load too, not only their number");
+  command->add_flag(
+      "--all", options->all,
+      "List each login, download, prompt, model load and record of many that were held or erased too, not "
+      "only their number");
   command->add_flag("--csv", options->csv, "As CSV for a spreadsheet");
   command->footer(
       "Then changed rules (config.toml, trust), what was refused, what was begun and never ended, and the rest.\n"

@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
+#include "cli/moment.hpp"
 
 namespace liftlock {
 namespace {
@@ -27,6 +28,40 @@ Site record_site(const Invocation& invocation, std::string_view command) {
 
 RecordReader open_record_reader(const Site& site) {
   return {site.records_folder(), site.record_key_file()};
+}
+
+bool WantedRecords::any() const {
+  return !filter.user.empty() || !filter.model.empty() || !filter.tag.empty() || !filter.text.empty() ||
+         !from.empty() || !to.empty();
+}
+
+void add_wanted_records(CLI::App& command, WantedRecords& wanted) {
+  command.add_option("--user", wanted.filter.user, "Whose")->type_name("U");
+  command.add_option("--model", wanted.filter.model, "Of which model")->type_name("M");
+  command.add_option("--tag", wanted.filter.tag, "With this subject tag")->type_name("T");
+  command.add_option("--text", wanted.filter.text, "Whose prompt, answer or tags hold this; - reads it from stdin")
+      ->type_name("S");
+  command.add_option("--from", wanted.from, "Begun then or later: 2026-11-23, a time, or 30d for so long ago")
+      ->type_name("T");
+  command.add_option("--to", wanted.to, "Begun then or earlier; a day is meant to its end (UTC)")->type_name("T");
+}
+
+RecordReader::Filter filter_of(const WantedRecords& wanted, const AuditLog& log) {
+  auto filter = wanted.filter;
+  filter.log = &log;
+  filter.text = text_or_stdin(filter.text);
+  if (!wanted.from.empty()) filter.from = parse_moment(wanted.from, "--from", Day::begins);
+  if (!wanted.to.empty()) filter.to = parse_moment(wanted.to, "--to", Day::last_second);
+  if (filter.from && filter.to && *filter.from > *filter.to) fail(ErrorCode::usage, "--from is after --to");
+  return filter;
+}
+
+Json wanted_entry(const RecordReader::Filter& filter) {
+  Json entry = {
+      {"user", filter.user}, {"model", filter.model}, {"tag", !filter.tag.empty()}, {"text", !filter.text.empty()}};
+  if (filter.from) entry["from"] = format_time(*filter.from);
+  if (filter.to) entry["to"] = format_time(*filter.to);
+  return entry;
 }
 
 std::string text_or_stdin(const std::string& text) {

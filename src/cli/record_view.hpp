@@ -16,6 +16,19 @@ namespace liftlock {
 Site record_site(const Invocation& invocation, std::string_view command);
 RecordReader open_record_reader(const Site& site);
 
+/// Which records, as `find` and what is done to many of them are told.
+struct WantedRecords {
+  RecordReader::Filter filter;
+  std::string from, to;  ///< as they were typed
+  bool any() const;      ///< any of it was given
+};
+void add_wanted_records(CLI::App& command, WantedRecords& wanted);
+/// With its times, and a text from standard input where it is "-".
+/// @param log outlives the filter. @throws Error{usage}
+RecordReader::Filter filter_of(const WantedRecords& wanted, const AuditLog& log);
+/// For the audit log. The text that is looked for is content itself, and so is a tag: it holds only that there was one.
+Json wanted_entry(const RecordReader::Filter& filter);
+
 /// "-" reads it from standard input, without its last newline: what leaked should not stand in a command line.
 std::string text_or_stdin(const std::string& text);
 

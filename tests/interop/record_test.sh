@@ -112,6 +112,68 @@ says 'in no record' high audit spill 'tell me'
 high audit verify > /dev/null || fail "the audit log is not whole after an erasure"
 refused not-found high record show 01ARZ3NDEKTSV4RRFFQ69G5FAV
 
+# --- the same to all that a search finds: counted first, with an entry for each record and one for all of them
+for n in 1 2 3; do "$writer" "$high_state" gina "question $n" 'an answer' > /dev/null; done
+of_gina() { high --json record find --user gina | value '" ".join(one["id"] for one in d["records"])'; }
+ids=$(of_gina)
+read -r kept other _ <<< "$ids"
+for act in hold release erase; do
+  refused usage high record "$act" --reason test
+  refused usage high record "$act" "$kept" --user gina --reason test
+  refused usage high record "$act" "$kept" --dry-run
+  refused usage high record "$act" --user gina --from 2026-12-01 --to 2026-11-30 --reason test
+done
+refused reason-required high record hold --user gina
+before=$(entries record.hold)
+says 'would hold 3 records' high record hold --user gina --dry-run
+[ "$(entries record.hold)" = "$before" ] && [ ! -e "$high_state/records/holds/$kept" ] || fail "a dry run held something"
+[ "$(high --json audit tail -n 1 --type record.find | value '[(e["detail"]["for"], e["detail"]["user"]) for e in d["entries"]]')" = "[('record.hold', 'gina')]" ] ||
+  fail "the log does not say what was counted: $(entries record.find)"
+high record hold "$kept" --reason 'court case 13' > /dev/null
+says '1 record had a hold for another reason, which this one replaces' high record hold --user gina --dry-run
+says "1 record left as it is, held for this reason already: $kept" high record hold --user gina --dry-run --reason 'court case 13'
+says 'held 2 records' high record hold --user gina --to 2099-12-31 --tag case-7 --text 'question ' --reason 'court case 13'
+[ "$(high --json record hold --user gina --reason 'court case 13' | value 'd["records"], len(d["left"]), d["interrupted"], d["dry_run"]')" = "0 3 False False" ] ||
+  fail "a second time there is something to hold"
+[ "$(high --json audit tail -n 1000 --type record.hold | value 'sorted(e["subject"] for e in d["entries"] if e["outcome"] == "success" and "chosen_by" in e["detail"] and e["subject"] != "records") == sorted(set("'"$ids"'".split()) - {"'"$kept"'"})')" = True ] ||
+  fail "the entries of what was held: $(entries record.hold)"
+[ "$(high --json audit tail -n 1000 --type record.hold | value '[(e["outcome"], e["detail"]["records"], e["detail"].get("done"), e["detail"]["chosen_by"]["user"], e["detail"]["chosen_by"]["tag"]) for e in d["entries"] if e["subject"] == "records"]')" = \
+  "[('intent', 2, None, 'gina', True), ('success', 2, 2, 'gina', True)]" ] || fail "the entry for all of them: $(entries record.hold)"
+high audit report > "$work/report"
+grep -q 'record.hold  *records ' "$work/report" || fail "the report does not tell of the hold: $(cat "$work/report")"
+if grep -q "record.hold  *$other" "$work/report"; then fail "the report lists each of many records"; fi
+grep -q "record.hold  *$other" <<< "$(high audit report --all)" || fail "--all does not list each of many records"
+refused immutable high record erase "$kept" --reason 'gina asked for it'
+says 'erased 0 records' high record erase --user gina --reason 'gina asked for it'
+says '3 records left as they are, held: ' high record erase --user gina --dry-run
+says 'released 1 record' high record release --user gina --text 'question 2' --reason 'not of that case'
+says '2 records left as they are, held: ' high record erase --user gina --reason 'gina asked for it'
+[ "$(high --json record find --user gina | json '["records"].__len__()')" = 2 ] || fail "one was to be erased: $(of_gina)"
+[ "$(high --json record release --user gina --reason 'court case 13 ended' | value 'd["records"], d["left"]')" = "2 []" ] || fail "the release of the others"
+says 'would release 0 records' high record release --user gina --dry-run
+# Ctrl-C, while it waits for the audit log: nothing is half done, and it says so.
+catches() { [ $((0x$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status") & 2)) != 0 ]; }
+waits() { [ -n "$(find "/proc/$1/fd" -lname "$high_state/audit/lock")" ] && catches "$1"; }
+has_heard() { ! catches "$1"; }  # the next one would end it
+exec {held}< "$high_state/audit/lock"
+flock "$held"
+env --default-signal=INT "$high_exe" --json --state "$high_state" record erase --user gina --reason test {held}<&- > "$work/out" 2> "$work/told" & pid=$!
+pids+=("$pid")
+soon_of "$pid" waits "$pid" || fail "it does not wait for the audit log: $(cat "$work/out" "$work/told")"
+kill -INT "$pid"
+soon_of "$pid" has_heard "$pid" || fail "Ctrl-C was not heard"
+exec {held}<&-
+status=0; wait "$pid" || status=$?
+[ "$status" = 130 ] && grep -q 'interrupted: the same command goes on' "$work/told" || fail "Ctrl-C: $status: $(cat "$work/told")"
+[ "$(value 'd["records"], d["interrupted"]' < "$work/out")" = "0 True" ] || fail "what an interrupted erasure says: $(cat "$work/out")"
+[ "$(high --json record find --user gina | json '["records"].__len__()')" = 2 ] || fail "an interrupted search erased something"
+says 'erased 2 records' high record erase --user gina --reason 'gina asked for it'
+for id in $ids; do
+  refused record-erased high record show "$id"
+  says 'its content was erased' high record verify "$id"
+done
+high audit verify > /dev/null || fail "the audit log is not whole after the erasure of many"
+
 # --- retention
 refused usage high record expire
 sed -i 's/^# keep = .*/keep = "6y"/' "$high_state/config.toml"
