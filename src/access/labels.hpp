@@ -27,6 +27,11 @@ class Labels {
   bool in_use() const { return !m_order.empty(); }
   /// Empty where the site has none.
   std::string highest() const { return in_use() ? m_order.back() : std::string(); }
+  bool knows(std::string_view label) const { return rank(label, m_order.size()) < m_order.size(); }
+  /// Is a key with this label at the other's height, or below? Always where the site has none.
+  bool is_within(std::string_view key_label, std::string_view other) const {
+    return rank(key_label, 0) <= rank(other, 0);
+  }
   /// @throws Error{forbidden} when the model is above the key
   void require_local(std::string_view key_label, std::string_view model) const;
   /// @param model POOL/MODEL

@@ -171,19 +171,8 @@ void run_ls(Invocation& invocation) {
   const std::string none = "no key is here: `liftlock key add USER`";
   if (!fs::exists(file)) return invocation.print(Json::array(), [&] { return none; });
   const KeyRing ring(file, Access::read);
-  const auto used = ring.tokens_of(std::chrono::floor<std::chrono::days>(now()));
-  const auto keys = ring.list();
-  const auto unreadable = ring.unreadable();
-  auto json = Json::array();
-  for (const auto& key : keys) {
-    auto one = key_json(key);
-    one["state"] = key_state(key);
-    const auto tokens = used.find(key.id);
-    one["tokens_today"] = tokens == used.end() ? 0 : tokens->second;
-    json.push_back(std::move(one));
-  }
-  for (const auto& key : unreadable) json.push_back({{"id", printable(key.id)}, {"state", key_state(key)}});
-  invocation.print(json, [&] { return json.empty() ? none : key_table(keys, unreadable); });
+  const auto json = keys_json(ring);
+  invocation.print(json, [&] { return json.empty() ? none : key_table(ring.list(), ring.unreadable()); });
 }
 
 /// A damaged log must not keep anybody from revoking a key that is here: it is asked of others only.

@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <nlohmann/json.hpp>
-
 #include "base/encoding.hpp"
 #include "cli/command.hpp"
 
@@ -28,39 +26,6 @@ std::string models_text(const ApiKey& key) {
 
 fs::path access_file(const Site& site) {
   return site.folder() / "access.db";
-}
-
-std::string key_state(const ApiKey& key) {
-  if (key.revoked) return "revoked";
-  return key.expires && now() >= *key.expires ? "expired" : "valid";
-}
-
-std::string key_state(const UnreadableKey& key) {
-  return key.is_revoked ? "revoked" : "unreadable";
-}
-
-Json key_json(const ApiKey& key) {
-  Json json = {{"id", key.id},
-               {"user", key.user},
-               {"role", name(key.role)},
-               {"models", key.models},
-               {"requests_per_minute", key.limits.requests_per_minute},
-               {"tokens_per_minute", key.limits.tokens_per_minute},
-               {"tokens_per_day", key.limits.tokens_per_day},
-               {"label", key.label},
-               {"record", key.record},
-               {"note", key.note},
-               {"created", format_time(key.created)}};
-  if (key.expires) json["expires"] = format_time(*key.expires);
-  if (key.revoked) json["revoked"] = {{"since", format_time(*key.revoked)}, {"reason", key.revoked_reason}};
-  return json;
-}
-
-Json key_entry(const ApiKey& key, const Digest& secret) {
-  auto json = key_json(key);
-  json.erase("revoked");
-  json["secret_sha256"] = secret.hex();
-  return json;
 }
 
 std::string key_table(const std::vector<ApiKey>& keys, const std::vector<UnreadableKey>& unreadable) {
