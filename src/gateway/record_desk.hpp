@@ -9,7 +9,7 @@
 
 #include "audit/audit_log.hpp"
 #include "base/json.hpp"
-#include "net/live_answer.hpp"
+#include "gateway/desk.hpp"
 #include "record/record_reader.hpp"
 
 namespace liftlock {
@@ -35,7 +35,8 @@ class RecordDesk {
 
  private:
   struct Impl;
-  std::shared_ptr<Impl> m_impl;
+  std::unique_ptr<Impl> m_impl;
+  Desk m_desk;  ///< last: its work looks into what is above
 };
 
 }  // namespace liftlock
