@@ -103,7 +103,8 @@ ModelServing::ModelServing(const Site& site, AuditLog& log, const std::string& a
       m_traces(trace_exporter(site)),
       m_gateway({site.catalog_file(), site.aliases_file(), m_host, m_speech, m_pools, site.config().roles, m_book,
                  m_gatekeeper, log, actor, record_policy(site), site_labels(site), m_traces.get(),
-                 RecordReader(site.records_folder(), site.record_key_file()), site.config().speech_hint}) {}
+                 RecordReader(site.records_folder(), site.record_key_file()), site.access_file(),
+                 site.config().speech_hint}) {}
 
 std::vector<ReadinessCheck> ModelServing::checks() {
   const auto unless = [](bool good, std::string why) {

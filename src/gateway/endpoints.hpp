@@ -23,6 +23,9 @@ enum class Does : std::uint8_t {
   ollama_embeddings,
   search_records,
   read_record,
+  list_keys,
+  make_key,
+  revoke_key,
   ollama_tags,
   ollama_ps,
   ollama_show,
@@ -38,7 +41,7 @@ enum class Does : std::uint8_t {
 };
 
 struct Endpoint {
-  std::string_view method;  ///< HEAD is as good as GET
+  std::string_view method;  ///< HEAD is as good as GET. A path may take several, each by a line of its own
   std::string_view path;    ///< where all below it are one: what their paths begin with
   Api api;
   Does does;

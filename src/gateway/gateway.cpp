@@ -14,6 +14,7 @@
 #include "gateway/endpoints.hpp"
 #include "gateway/gateway_metrics.hpp"
 #include "gateway/gateway_status.hpp"
+#include "gateway/key_desk.hpp"
 #include "gateway/model_access.hpp"
 #include "gateway/model_defaults.hpp"
 #include "gateway/model_loading.hpp"
@@ -92,9 +93,11 @@ struct Gateway::Impl {
   GatewayMetrics metrics;
   std::atomic<bool> told_unrecorded = false;
   std::optional<RecordDesk> desk;
+  std::optional<KeyDesk> keys;
 
   explicit Impl(GatewayParts given) : parts(std::move(given)) {
     if (parts.records) desk.emplace(*parts.records, parts.log);
+    if (parts.keys) keys.emplace(*parts.keys, parts.labels, parts.record.mode, parts.log);
     // By nobody that is known: whose key was revoked may not be who has it now.
     parts.gatekeeper.tell_failures_to([this](const FailedLogin& failed) {
       Json detail = {{"why", failed.why}};
@@ -194,6 +197,8 @@ struct Gateway::Impl {
     if (endpoint.does == Does::ollama_ps) return json_answer(ollama::ps(with_tags(models.loaded(caller))));
     if (endpoint.does == Does::search_records || endpoint.does == Does::read_record)
       return look_into_records(endpoint, request, caller);
+    if (endpoint.does == Does::list_keys || endpoint.does == Does::make_key || endpoint.does == Does::revoke_key)
+      return see_to_keys(endpoint, request, caller);
     const bool is_form = endpoint.path.starts_with(k_audio);
     const auto document = is_form ? Json() : parse_json(request.body, k_request_limits);
     if (endpoint.does == Does::ollama_show) {
@@ -227,10 +232,30 @@ struct Gateway::Impl {
     return response;
   }
 
+  /// As the audit log has it.
+  static std::string actor_of(const Caller& caller) { return fmt::format("{} ({})", caller.key.user, caller.key.id); }
+
+  HttpResponse see_to_keys(const Endpoint& endpoint, const HttpRequest& request, const Caller& caller) {
+    parts.gatekeeper.require_right(caller, Right::keys);
+    if (!keys) fail(ErrorCode::not_found, "no keys are made here");
+    // What ends a key is not refused for having used up what its own may.
+    if (endpoint.does != Does::revoke_key) parts.gatekeeper.charge_request(caller);
+    HttpResponse response;
+    if (endpoint.does == Does::list_keys) {
+      response.live = keys->list();
+      return response;
+    }
+    const auto wanted = parse_json(request.body, k_request_limits);
+    response.live = endpoint.does == Does::make_key ? keys->make(wanted, caller, actor_of(caller))
+                                                    : keys->revoke(request.path.substr(KeyDesk::k_key_path.size()),
+                                                                   wanted, caller, actor_of(caller));
+    return response;
+  }
+
   HttpResponse look_into_records(const Endpoint& endpoint, const HttpRequest& request, const Caller& caller) {
     parts.gatekeeper.require_right(caller, Right::records);
     if (!desk) fail(ErrorCode::not_found, "no records are read here");
-    const auto actor = fmt::format("{} ({})", caller.key.user, caller.key.id);
+    const auto actor = actor_of(caller);
     HttpResponse response;
     response.live = endpoint.does == Does::search_records
                         ? desk->search(parse_json(request.body, k_request_limits), actor)
@@ -384,7 +409,8 @@ Gateway::Gateway(GatewayParts parts) : m_impl(std::make_unique<Impl>(std::move(p
 Gateway::~Gateway() = default;
 
 bool Gateway::serves(std::string_view path) {
-  return path.starts_with("/v1/") || path.starts_with("/api/") || path.starts_with(RecordDesk::k_record_path);
+  return path.starts_with("/v1/") || path.starts_with("/api/") || path.starts_with(RecordDesk::k_record_path) ||
+         path == KeyDesk::k_keys_path || path.starts_with(KeyDesk::k_key_path);
 }
 
 std::optional<Error> Gateway::admit(const HttpRequest& request) {

@@ -41,6 +41,7 @@ struct GatewayParts {
   Labels labels = {};
   TraceExporter* traces = nullptr;           ///< gets one of each request to a model
   std::optional<RecordReader> records = {};  ///< for auditors; nullopt: nobody reads over HTTP
+  std::optional<fs::path> keys = {};         ///< of the gatekeeper, for admins; nullopt: nobody makes any over HTTP
   /// Whether an engine for speech may have a client's hint on its command line, where every user of the machine reads
   /// it; it takes it in no other way.
   bool speech_hint = false;

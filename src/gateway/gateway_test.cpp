@@ -15,9 +15,11 @@
 #include <thread>
 
 #include "base/code_of.hpp"
+#include "crypto/hash.hpp"
 #include "engine/engine_process.hpp"
 #include "engine/model_fixture.hpp"
 #include "gateway/engine_answer.hpp"
+#include "gateway/key_desk.hpp"
 #include "gateway/record_desk.hpp"
 #include "net/server.hpp"
 #include "os/process.hpp"
@@ -148,6 +150,7 @@ class GatewayTest : public ::testing::Test {
                                  labels,
                                  nullptr,
                                  RecordReader(records(), kek()),
+                                 state() / "access.db",
                                  speech_hint});
     HttpServerOptions http;
     http.threads = 2;
@@ -1377,6 +1380,145 @@ TEST_F(GatewayTest, AuditorsReadWhatOthersAskedAndNobodyElseDoes) {
     EXPECT_THAT(event.detail, Not(HasSubstr("secret")));
     EXPECT_THAT(event.detail, Not(HasSubstr("case-7")));
   }
+}
+
+/// The id of the newest key of this role.
+std::string newest_of(const fs::path& state, UserRole role) {
+  std::string id;
+  for (const auto& one : KeyRing(state / "access.db", Access::read).list()) {
+    if (one.role == role) id = one.id;
+  }
+  return id;
+}
+
+TEST_F(GatewayTest, AdminsListMakeAndRevokeKeysAndNobodyElseDoes) {
+  const std::string keys(KeyDesk::k_keys_path);
+  const auto revoke_path = [&](const std::string& id) { return keys + "/" + id + std::string(KeyDesk::k_revoke); };
+  std::map<UserRole, std::string> secrets;
+  for (const auto role : {UserRole::viewer, UserRole::operate, UserRole::admin, UserRole::auditor}) {
+    ApiKey wanted;
+    wanted.role = role;
+    secrets[role] = add_key(wanted);
+  }
+  serve();
+  const auto viewer_id = newest_of(state(), UserRole::viewer);
+  for (const auto& [role, secret] : secrets) {
+    if (role == UserRole::admin) continue;
+    const auto bearer = "Authorization: Bearer " + secret;
+    EXPECT_EQ(curl(keys, {"-H", bearer}).status, 403) << name(role);
+    EXPECT_EQ(post(keys, R"({"user":"eve"})", secret).status, 403) << name(role);
+    EXPECT_EQ(post(revoke_path(viewer_id), R"({"reason":"no"})", secret).status, 403) << name(role);
+  }
+  EXPECT_EQ(post(keys, R"({"user":"eve"})", "").status, 401);
+  EXPECT_TRUE(logged("key.add").empty());
+  EXPECT_TRUE(logged("key.revoke").empty());
+
+  const auto admin = secrets[UserRole::admin];
+  const auto bearer = "Authorization: Bearer " + admin;
+  const auto made = post(
+      keys, R"({"user":"bob","role":"operator","models":["demo"],"requests_per_minute":60,"note":"laptop"})", admin);
+  ASSERT_EQ(made.status, 200) << made.body;
+  EXPECT_EQ(made.header("Cache-Control"), "no-store");
+  const auto secret = made.json().at("secret").get<std::string>(), id = made.json().at("id").get<std::string>();
+  EXPECT_THAT(secret, StartsWith("llk_"));
+  EXPECT_EQ(made.json().at("role"), "operator");
+  const auto status_of = [&](const std::string& of) { return curl("/v1/models", {"-H", "x-api-key: " + of}).status; };
+  EXPECT_TRUE(soon([&] { return status_of(secret) == 200; }));
+
+  const auto listed = curl(keys, {"-H", bearer});
+  ASSERT_EQ(listed.status, 200);
+  EXPECT_THAT(listed.body, Not(HasSubstr(secret)));
+  EXPECT_THAT(listed.body, Not(HasSubstr("secret"))) << "not its digest either";
+  const auto all = listed.json().at("keys");
+  ASSERT_EQ(all.size(), 6u);
+  EXPECT_EQ(all.back().at("id"), id);
+  EXPECT_EQ(all.back().at("state"), "valid");
+  EXPECT_EQ(all.back().at("requests_per_minute"), 60);
+
+  const auto added = logged("key.add");
+  ASSERT_EQ(added.size(), 2u) << "intent and success";
+  for (const auto& event : added) {
+    EXPECT_EQ(event.subject, id);
+    EXPECT_EQ(event.actor, "ada (" + newest_of(state(), UserRole::admin) + ")");
+    EXPECT_THAT(event.detail, Not(HasSubstr(secret)));
+    EXPECT_EQ(parse_json(event.detail).at("secret_sha256"), sha256(secret).hex());
+    EXPECT_EQ(parse_json(event.detail).at("user"), "bob");
+  }
+  EXPECT_EQ(added.back().outcome, Outcome::success);
+
+  EXPECT_EQ(post(revoke_path(id), "{}", admin).status, 400) << "without a reason";
+  EXPECT_EQ(post(revoke_path(id), R"({"reason":" "})", admin).status, 400);
+  EXPECT_EQ(post(revoke_path("key_000000000000"), R"({"reason":"lost"})", admin).status, 404);
+  EXPECT_EQ(post(revoke_path("KEY"), R"({"reason":"lost"})", admin).status, 404);
+  EXPECT_EQ(post(keys + "/" + id, R"({"reason":"lost"})", admin).status, 404);
+  EXPECT_TRUE(logged("key.revoke").empty());
+  EXPECT_EQ(post(revoke_path(id), R"({"reason":"laptop stolen"})", admin).status, 200);
+  EXPECT_TRUE(soon([&] { return status_of(secret) == 401; }));
+  EXPECT_EQ(post(revoke_path(id), R"({"reason":"laptop stolen"})", admin).status, 409);
+  const auto revoked = logged("key.revoke");
+  ASSERT_EQ(revoked.size(), 4u) << "intent and success, intent and failure";
+  EXPECT_EQ(revoked[1].outcome, Outcome::success);
+  EXPECT_EQ(revoked[1].subject, id);
+  EXPECT_EQ(parse_json(revoked[1].detail).at("reason"), "laptop stolen");
+  EXPECT_EQ(parse_json(revoked[3].detail).at("error"), "immutable");
+
+  const auto wrong_method = curl(keys, {"-X", "DELETE", "-H", bearer});
+  EXPECT_EQ(wrong_method.status, 405);
+  EXPECT_EQ(wrong_method.header("Allow"), "GET, POST");
+  EXPECT_EQ(curl(revoke_path(id), {"-H", bearer}).header("Allow"), "POST");
+  serve_locally();
+  EXPECT_EQ(curl(keys, {}).status, 403) << "commands of this machine have `liftlock key`";
+}
+
+TEST_F(GatewayTest, AnAdminsKeyMakesNoneThatMayMoreThanItself) {
+  ApiKey wanted;
+  wanted.role = UserRole::auditor;
+  add_key(wanted);
+  wanted.role = UserRole::admin;
+  wanted.models = {"demo*"};
+  wanted.expires = parse_time("2099-01-01T00:00:00Z");
+  const auto admin = add_key(wanted);
+  serve();
+  const std::string keys(KeyDesk::k_keys_path);
+  const auto within = [](const std::string& more) {
+    return R"({"user":"bob","models":["demo-2"],"expires":"2098-12-31T00:00:00Z")" + more + "}";
+  };
+  for (const auto& body : {within(R"(,"role":"auditor")"), within(R"(,"record":"off")"),
+                           std::string(R"({"user":"bob","expires":"2098-12-31T00:00:00Z"})"),
+                           std::string(R"({"user":"bob","models":["demo"]})")}) {
+    expect_error(keys, post(keys, body, admin), 403, "makes none that may more");
+  }
+  const auto auditor = newest_of(state(), UserRole::auditor);
+  expect_error(keys, post(keys + "/" + auditor + "/revoke", R"({"reason":"it looks"})", admin), 403, "auditor");
+  const auto refused = logged("key.add");
+  ASSERT_EQ(refused.size(), 8u);
+  EXPECT_EQ(refused[1].outcome, Outcome::failure) << "who tried is in the log";
+  EXPECT_EQ(parse_json(refused[1].detail).at("error"), "forbidden");
+  EXPECT_EQ(parse_json(refused[1].detail).at("role"), "auditor");
+  EXPECT_EQ(logged("key.revoke").back().outcome, Outcome::failure);
+  for (const auto* more : {R"(,"secret":"mine")", R"(,"id":"key_1")", R"(,"label":"SECRET")", R"(,"record":"never")",
+                           R"(,"role":"king")", R"(,"requests_per_minute":-1)", R"(,"requests_per_minute":1000001)",
+                           R"(,"note":"a\nb")", R"(,"tokens_per_day":1e30)"}) {
+    EXPECT_EQ(post(keys, within(more), admin).status, 400) << more;
+  }
+  for (const auto* body : {"", "[]", "{}", R"({"user":""})", R"({"user":"bob","models":"demo"})",
+                           R"({"user":"bob","expires":"2020-01-01T00:00:00Z"})", R"({"user":"bob","expires":"90d"})"}) {
+    EXPECT_EQ(post(keys, body, admin).status, 400) << body;
+  }
+  EXPECT_EQ(KeyRing(state() / "access.db", Access::read).list().size(), 3u) << "there is no other key";
+  EXPECT_EQ(logged("key.add").size(), 8u) << "what is no request is none";
+  EXPECT_EQ(post(keys, within(""), admin).status, 200);
+}
+
+TEST_F(GatewayTest, WhoIsRevokedMakesNoKeyAnyMore) {
+  ApiKey wanted;
+  wanted.role = UserRole::admin;
+  const auto admin = add_key(wanted);
+  serve();
+  // The server may not have heard of it yet.
+  KeyRing(state() / "access.db").revoke(newest_of(state(), UserRole::admin), now(), "stolen");
+  EXPECT_EQ(post(std::string(KeyDesk::k_keys_path), R"({"user":"eve"})", admin).status, 401);
+  EXPECT_EQ(KeyRing(state() / "access.db", Access::read).list().size(), 2u);
 }
 
 TEST_F(GatewayTest, StrangersDoNotGetLargeBodiesRead) {

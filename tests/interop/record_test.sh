@@ -277,21 +277,23 @@ grep -q "could not be read; the first is $fourth" "$work/told" || fail "expire d
 grep -qE "damaged\W+1\b" <<< "$(entries record.expire)" || fail "the entry does not say that a record was damaged"
 echo "the record's commands: good"
 
-# serve_once [SECRET]: starts a server, uses that key twice, and ends it; what it warned of is in $work/serve.err.
-serve_once() {
+# serve_for COMMAND…: starts a server, does this with its $url, and ends it; what it warned of is in $work/serve.err.
+serve_for() {
   local server
   : > "$work/serve.out"
   "$high_exe" --quiet --state "$high_state" serve --listen 127.0.0.1:0 > "$work/serve.out" 2> "$work/serve.err" &
   server=$!
   pids+=("$server")
   soon_of "$server" grep -q '^listening' "$work/serve.out" || fail "$(cat "$work/serve.err")"
-  if [ -n "${1:-}" ]; then
-    for _ in 1 2; do
-      curl -sf -o "$work/models" -H "Authorization: Bearer $1" "$(sed -n 's/^listening on //p' "$work/serve.out")/v1/models" || fail "the key is refused"
-    done
-  fi
+  url=$(sed -n 's/^listening on //p' "$work/serve.out")
+  "$@"
   kill "$server"; wait "$server" || true
 }
+use_twice() {
+  for _ in 1 2; do curl -sf -o "$work/models" -H "Authorization: Bearer $1" "$url/v1/models" || fail "the key is refused"; done
+}
+# serve_once [SECRET]: the same, and the key is used twice.
+serve_once() { if [ -n "${1:-}" ]; then serve_for use_twice "$1"; else serve_for true; fi; }
 
 # --- who logged in is in the log, once a day
 high --json key add dora > "$work/dora"
@@ -303,6 +305,31 @@ if grep -q "$id.*from 127.0.0.1" <<< "$(high audit report)"; then fail "a login 
 grep -q "1 access.login" <<< "$(high audit report | tr -s ' ')" || fail "logins are not counted"
 high key revoke "$id" --reason 'a test' > /dev/null
 step "who logged in is in the log, once a day"
+
+# --- an admin makes and revokes keys over HTTP: as those of `key add` they are no alarm, and their secret is in no file
+high --json key add root --role admin > "$work/admin"
+by_http() { curl -s -o "$work/answer" -w '%{http_code}' -H "Authorization: Bearer $(json '["secret"]' < "$work/admin")" "$url/liftlock/v1/keys$1" "${@:2}"; }
+make_and_revoke() {
+  [ "$(by_http '' -d '{"user": "fay", "models": ["demo"], "note": "over HTTP"}')" = 200 ] || fail "no key is made: $(cat "$work/answer")"
+  cp "$work/answer" "$work/fay"
+  soon curl -sf -o "$work/models" -H "Authorization: Bearer $(json '["secret"]' < "$work/fay")" "$url/v1/models" || fail "the key is refused"
+  [ "$(by_http '' -d '{"user": "gus"}')" = 200 ] || fail "no second key is made: $(cat "$work/answer")"
+  id=$(json '["id"]' < "$work/answer")
+  [ "$(by_http "/$id/revoke" -d '{"reason": "a mistake"}')" = 200 ] || fail "it is not revoked: $(cat "$work/answer")"
+  [ "$(by_http '' -d '{"user": "hal", "role": "auditor"}')" = 403 ] || fail "an admin makes an auditor's key: $(cat "$work/answer")"
+  [ "$(by_http '')" = 200 ] || fail "the keys are not listed: $(cat "$work/answer")"
+}
+serve_for make_and_revoke
+[ "$(value '[(one["user"], one["state"]) for one in d["keys"]][-2:]' < "$work/answer")" = "[('fay', 'valid'), ('gus', 'revoked')]" ] || fail "the list: $(cat "$work/answer")"
+[ "$(high --json key ls | value '[one["user"] for one in d][-2:]')" = "['fay', 'gus']" ] || fail "key ls: $(high key ls)"
+high status > /dev/null || fail "a key that was made over HTTP is an alarm: $(high status)"
+[ "$(high --json audit tail -n 1 --type key.revoke | value '[(e["actor"], e["detail"]["reason"]) for e in d["entries"]]')" = "[('root ($(json '["id"]' < "$work/admin"))', 'a mistake')]" ] ||
+  fail "who revoked it: $(entries key.revoke)"
+for file in admin fay; do
+  if grep -rqF "$(json '["secret"]' < "$work/$file")" "$high_state"; then fail "the secret of $file is in a file"; fi
+  high key revoke "$(json '["id"]' < "$work/$file")" --reason 'a test' > /dev/null
+done
+step "an admin makes and revokes keys over HTTP"
 
 # --- the users' keys: an old copy of access.db is seen, and revives nobody
 lost=$(high --json key add ada | json '["id"]')
