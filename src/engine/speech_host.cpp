@@ -318,7 +318,10 @@ struct SpeechHost::Impl {
     });
     auto transcript = hear(*transcription, model, start);
     if (checked_engine) check_again(engine, *checked_engine);
-    note([&] { model.breaker = CircuitBreaker(options.terms); });
+    note([&] {
+      model.breaker = CircuitBreaker(options.terms);
+      model.callers.erase(job.caller);
+    });
     return {std::move(transcript), model.digest, full_name(engine)};
   }
 

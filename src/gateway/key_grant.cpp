@@ -68,6 +68,8 @@ void require_within(const ApiKey& wanted, const ApiKey& maker, const Labels& lab
   require_limit("tokens_per_minute", wanted.limits.tokens_per_minute, maker.limits.tokens_per_minute, maker);
   require_limit("tokens_per_day", wanted.limits.tokens_per_day, maker.limits.tokens_per_day, maker);
   require_end(wanted, maker);
+  if (labels.in_use() && !maker.label.empty() && !labels.knows(maker.label))
+    refuse(maker, "label", "has a label that the site does not know any more");
   if (!labels.is_within(wanted.label, maker.label))
     refuse(maker, "label",
            maker.label.empty() ? std::string("has the lowest label")

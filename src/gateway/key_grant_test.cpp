@@ -108,6 +108,9 @@ TEST(KeyGrant, NoKeyHasAHigherLabel) {
   EXPECT_EQ(refused(wanted, maker), "label");
   maker.label = "GONE";
   EXPECT_EQ(refused(wanted, maker), "label") << "what the site does not know any more is the lowest";
+  wanted.label = "";
+  EXPECT_EQ(refused(wanted, maker), "label") << "for what may leave it is the highest";
+  wanted.label = "SECRET";
   EXPECT_EQ(refused(wanted, maker, RecordMode::full, {}), "") << "the site has no labels";
 }
 

@@ -15,6 +15,8 @@ constexpr std::size_t k_most_processes = 1024;
 
 void add_own(pid_t pid, ProcessUse& use) {
   std::ifstream status(fmt::format("/proc/{}/status", pid));
+  std::string name;
+  std::getline(status, name);  // what the process calls itself may read as any of the others
   for (std::string word; status >> word;) {
     std::uint64_t count = 0;
     if ((word == "VmRSS:" || word == "VmSwap:" || word == "VmPTE:") && status >> count) use.memory += count * 1024;

@@ -63,6 +63,13 @@ std::string PathTemplate::fill(const Artifact& artifact, const ArtifactFile& fil
       [&](std::string_view place) {
         const auto text = value(place, artifact, file);
         out += values == Values::percent ? encode_percent_path(text) : text;
+        // A name or a version may hold "../", with which a server would leave the place that was looked at.
+        if (values == Values::percent && place != "path" && text.find('/') != std::string::npos) {
+          throw Error(ErrorCode::schema_violation,
+                      fmt::format("{} of {} holds a '/', and stands in {} of a repository", place,
+                                  printable(file.path.text()), m_where),
+                      "leave the artifact out, or take that place out of the suffix");
+        }
       });
   return out;
 }

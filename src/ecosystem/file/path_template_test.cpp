@@ -33,6 +33,12 @@ TEST(PathTemplateTest, AValueCannotEndTheRequestThatItStandsIn) {
             ";v=1%202%0D%0AHost%3A%20x%3F%23;p=files/a~b");
 }
 
+TEST(PathTemplateTest, AValueLeadsASuffixNowhereElse) {
+  EXPECT_EQ(code_of([] { filled(";of={version}", "files/x", Values::percent, "1/../../../other/installer.sh"); }),
+            ErrorCode::schema_violation);
+  EXPECT_EQ(filled(";of={path}", "files/x", Values::percent), ";of=files/x");
+}
+
 TEST(PathTemplateTest, WhatIsNoTemplateIsRefused) {
   for (const auto* text : {"{nothing}", "{file", "file}", "{}", "{{file}}", "a}b{file}"}) {
     EXPECT_EQ(code_of([&] { PathTemplate(text, "'path' of [repository.x]"); }), ErrorCode::config_invalid) << text;

@@ -53,10 +53,12 @@ bool may_be_set(std::string_view name) {
                                                        "transfer-encoding",
                                                        "upgrade",
                                                        "x-method-override"};
-  const auto lower = to_lower(name);
+  // Servers behind CGI and WSGI know no difference.
+  auto lower = to_lower(name);
+  std::replace(lower.begin(), lower.end(), '_', '-');
   const bool is_token =
       !name.empty() && name.size() <= k_max_name && std::all_of(lower.begin(), lower.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
       });
   return is_token && !lower.starts_with("proxy-") && !lower.starts_with("x-http-method") &&
          std::find(k_ours.begin(), k_ours.end(), lower) == k_ours.end();

@@ -160,6 +160,8 @@ TEST(LfsAnswer, SetsNoHeaderThatIsOurs) {
                                                                                     {"Proxy-Authorization", "x"},
                                                                                     {"Cookie", "session=x"},
                                                                                     {"X-HTTP-Method-Override", "PUT"},
+                                                                                    {"X_HTTP_Method_Override", "PUT"},
+                                                                                    {"Content_Length", "0"},
                                                                                     {"X Y", "x"},
                                                                                     {"", "x"},
                                                                                     {"X", "a\r\nHost: other"},
