@@ -127,12 +127,10 @@ struct Setting {
   static engine::SpeechOptions speech_options(const engine::testing_support::ModelFixture& models) {
     const auto folder = models.folder.path();
     return {.store_folder = folder / "store",
-            .catalog_file = folder / "store/catalog.db",
             .engines_folder = models.engines(),
             .defaults_file = folder / "defaults.json",
-            .aliases_file = folder / "aliases.json",
             .gate = {},
-            .log = folder / "logs/speech.log"};
+            .log_folder = folder / "logs"};
   }
   static std::string add_key(const fs::path& file) {
     KeyRing ring(file);
