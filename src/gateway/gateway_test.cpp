@@ -935,7 +935,7 @@ TEST_F(GatewayTest, WhoseRecordingsEndEnginesIsRefusedWithoutALoad) {
   for (int i = 0; i < 3; ++i) expect_error(k_chat, hear("crash"), 502, "the engine ended with status");
   const auto refused = hear("hello");
   expect_error(k_chat, refused, 503, "the engine of 'ears' ended 3 times at requests of this key");
-  EXPECT_EQ(refused.header("Retry-After"), "1");
+  EXPECT_GT(std::stoi(refused.header("Retry-After")), 1) << "the minute that the key rests";
   EXPECT_EQ(logged("model.load").size(), 3u);
   EXPECT_EQ(ask(chat("hello")).status, 200);
 }
