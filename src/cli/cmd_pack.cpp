@@ -25,6 +25,7 @@
 #include "cli/config_record.hpp"
 #include "cli/inspection.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/output_file.hpp"
 #include "cli/trust_change.hpp"
 #include "cli/whole_number.hpp"
 #include "crypto/hash.hpp"
@@ -57,6 +58,7 @@ fs::path output_folder(const Options& options) {
 
 /// A bundle within another one, or within the installation, would be the end of either.
 void require_own_place(const fs::path& output, const Site& site) {
+  require_file_name(output.string(), "--output");
   const auto whole = fs::weakly_canonical(fs::absolute(output));
   const auto state = fs::weakly_canonical(fs::absolute(site.folder()));
   for (auto above = whole.parent_path(); above.has_relative_path(); above = above.parent_path()) {

@@ -12,6 +12,7 @@
 #include "cli/export_into.hpp"
 #include "cli/export_layouts.hpp"
 #include "cli/interrupt.hpp"
+#include "cli/output_file.hpp"
 #include "cli/store_view.hpp"
 #include "ecosystem/oci/image.hpp"
 #include "store/maintenance.hpp"
@@ -46,6 +47,7 @@ ExportLayout layout_of(const Artifact& artifact, const Options& options) {
 }
 
 void check_target(const fs::path& folder) {
+  require_file_name(folder.string(), "--to");
   std::error_code error;
   if (!fs::exists(folder, error) || fs::is_directory(folder, error)) return;
   throw Error(ErrorCode::usage, fmt::format("--to wants a folder, and '{}' is none", printable(folder.string())),

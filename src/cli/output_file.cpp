@@ -23,7 +23,7 @@ void write_output(const std::string& path, std::string_view text, mode_t mode) {
 void require_file_name(std::string_view path, std::string_view option) {
   if (!is_standard_output(path)) return;
   throw Error(ErrorCode::usage, fmt::format("'-' is standard output, and what {} makes cannot go there", option),
-              "name a file; ./- is one of that name");
+              "name a file or folder; ./- is one of that name");
 }
 
 }  // namespace liftlock

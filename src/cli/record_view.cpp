@@ -8,6 +8,7 @@
 #include "base/counted.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "cli/commands.hpp"
 #include "cli/config_record.hpp"
 #include "cli/moment.hpp"
@@ -74,6 +75,8 @@ std::string text_or_stdin(const std::string& text) {
     if (out.size() > k_max_text) fail(ErrorCode::limit_exceeded, "a text of more than {} bytes", k_max_text);
   }
   if (out.ends_with('\n')) out.pop_back();
+  // What was to be piped in may have failed; and who erases what has such a text would erase all.
+  if (trim(out).empty()) fail(ErrorCode::usage, "an empty text is everywhere");
   return out;
 }
 

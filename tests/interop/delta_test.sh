@@ -119,6 +119,7 @@ cp -r ../back/receipt-5 ../back/changed && sed -i 's/"Acme"/"Amce"/' ../back/cha
 refused signature-invalid low pack --output ../medium/plant-7 --since ../back/changed
 refused not-found low pack --output ../medium/plant-7 --since ../back/none
 mkfifo ../back/pipe && refused not-found low pack --output ../medium/plant-7 --since ../back/pipe
+refused usage low pack --output -
 refused usage low pack --output ../medium/plant-7 --since ""
 step "a signed receipt makes the next bundle small; a changed or unsigned one is refused where a signature is wanted"
 

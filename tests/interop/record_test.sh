@@ -100,6 +100,10 @@ if grep -rqF "$secret" "$high_state"; then fail "the secret is in a file: $(grep
 if grep -rqF 'case-7' "$high_state"; then fail "a tag is in a file in plain text"; fi
 
 # --- holds and erasure
+for blank in '' $'\n' ' '; do
+  refused usage high record erase --text - --reason oops <<< "$blank"
+  refused usage high record find --text - <<< "$blank"
+done
 refused reason-required high record erase "$first"
 says 'is held' high record hold "$first" --reason 'court case 12'
 refused immutable high record erase "$first" --reason 'ada asked for it'
