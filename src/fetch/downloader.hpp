@@ -72,7 +72,7 @@ struct FetchJob {
   std::optional<Digest> also = {};
   /// Asked for each attempt, where an address is good for a while only: the request goes there, and `url` is the name
   /// by which the file is known in messages and resumed. Those of one queue are asked one after the other, on a thread
-  /// of their own, and hold up no other file. May be empty.
+  /// of their own, and hold up no transfer that runs; each counts as one of those at a time. May be empty.
   std::function<FetchPlace()> locate = {};
 };
 
