@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/code_of.hpp"
+#include "base/soon.hpp"
 #include "engine/load_gate.hpp"
 #include "engine/memory_need.hpp"
 #include "engine/model_fixture.hpp"
@@ -28,16 +29,6 @@ using testing_support::overwrite;
 using namespace std::chrono_literals;
 
 using Outcome_ = std::variant<std::shared_ptr<Lease>, Error>;
-
-/// Waits up to 20 s for something that other threads bring about.
-template <typename F>
-bool soon(F&& is_so) {
-  for (int i = 0; i < 2000; ++i) {
-    if (is_so()) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return false;
-}
 
 /// What a lease() was answered with.
 class Answer {

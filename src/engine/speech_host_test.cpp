@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/code_of.hpp"
+#include "base/soon.hpp"
 #include "engine/countersignature.hpp"
 #include "engine/model_fixture.hpp"
 #include "engine/model_host.hpp"
@@ -29,16 +30,6 @@ using Said = std::variant<Transcribed, Error>;
 struct Asked {
   std::string model = "says", caller = "ada";
 };
-
-/// Waits up to 20 s for something that other threads bring about.
-template <typename F>
-bool soon(F&& is_so) {
-  for (int i = 0; i < 2000; ++i) {
-    if (is_so()) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return false;
-}
 
 class Speech : public ::testing::Test {
  protected:

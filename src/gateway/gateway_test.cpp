@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "base/code_of.hpp"
+#include "base/soon.hpp"
 #include "crypto/hash.hpp"
 #include "engine/engine_process.hpp"
 #include "engine/model_fixture.hpp"
@@ -36,16 +37,6 @@ using testing::StartsWith;
 using namespace std::chrono_literals;
 
 constexpr const char* k_chat = "/v1/chat/completions";
-
-/// Waits up to 20 s for something that other threads bring about.
-template <typename F>
-bool soon(F&& is_so) {
-  for (int i = 0; i < 2000; ++i) {
-    if (is_so()) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return false;
-}
 
 std::string chat(const std::string& words, const std::string& more = "", const std::string& model = "demo") {
   return R"({"model":")" + model + R"(","messages":[{"role":"user","content":")" + words + "\"}]" + more + "}";

@@ -11,6 +11,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "base/soon.hpp"
 #include "engine/model_fixture.hpp"
 #include "gateway/gateway.hpp"
 #include "net/server.hpp"
@@ -24,15 +25,6 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 using namespace std::chrono_literals;
-
-template <typename F>
-bool soon(F&& is_so) {
-  for (int i = 0; i < 6000; ++i) {
-    if (is_so()) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return false;
-}
 
 /// What an endpoint does to a request for a model; it lists its models, or is healthy, in any case.
 enum class Way { good, refuses, fails, dies_before, dies_between, slow, lingers, hostile };

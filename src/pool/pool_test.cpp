@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/code_of.hpp"
+#include "base/soon.hpp"
 #include "net/server.hpp"
 #include "pool/dialect.hpp"
 #include "pool/pools.hpp"
@@ -54,15 +55,6 @@ Settings gpu(std::vector<HttpAddress> endpoints) {
   settings.slots = 2;
   settings.probe_every = 50ms;
   return settings;
-}
-
-template <typename F>
-bool soon(F&& is_so) {
-  for (int i = 0; i < 6000; ++i) {
-    if (is_so()) return true;
-    std::this_thread::sleep_for(10ms);
-  }
-  return false;
 }
 
 /// How many of the endpoints are up, once all were looked at.
