@@ -142,11 +142,15 @@ void warn_of_unknown_models(Invocation& invocation, const Site& site, const std:
 void hand_over(Invocation& invocation, const ApiKey& key, const std::string& secret) {
   auto json = key_json(key);
   json["secret"] = secret;
+  bool to_people = false;
   invocation.print(json, [&] {
-    invocation.reporter().note(fmt::format("{} of {}; this is the only time that the key is shown, stored is its hash",
-                                           key.id, printable(key.user)));
+    to_people = true;
     return secret;
   });
+  // Once it is shown: where it cannot be written, there is no such key.
+  if (!to_people) return;
+  invocation.reporter().note(fmt::format("{} of {}; this is the only time that the key is shown, stored is its hash",
+                                         key.id, printable(key.user)));
 }
 
 void run_add(Invocation& invocation, const AddOptions& options) {

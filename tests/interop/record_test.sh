@@ -250,6 +250,7 @@ for form in '' --json; do
   # shellcheck disable=SC2086  # an option, or none
   if high $form key add nobody > /dev/full 2> "$work/told"; then fail "a key whose secret could not be written"; fi
   grep -q 'error\[io-error\]: standard output cannot be written' "$work/told" || fail "a full disk: $(cat "$work/told")"
+  if grep -q 'the key is shown' "$work/told"; then fail "a key is told of that nobody has"; fi
 done
 [ "$(high --json key ls | value '[key["user"] for key in d]')" = "['ada', 'carol']" ] || fail "a key that nobody has: $(high key ls)"
 [ "$(high --json audit tail -n 100 --type key.add | value '[e["outcome"] for e in d["entries"] if e["detail"]["user"] == "nobody"]')" = \
